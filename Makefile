@@ -1,0 +1,63 @@
+# One screen of verbs. `make deploy` and `make test` are the two that the README names.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+PYTHON ?= python3
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+venv: $(STAMP) ## .venv with exotel-ws, exotelctl and ansible-playbook in it
+
+$(STAMP): pyproject.toml requirements/dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: $$($(PYTHON) --version) is too old, Python 3.11 or newer is needed: make venv PYTHON=/usr/bin/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/apt-need python3-venv
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+deploy: root venv ## one lab host on this machine, the server on it, proven by a call (root)
+	ansible-playbook playbooks/lab.yml
+	ansible-playbook deploy.yml -i inventory/lab
+
+clean-lab: root venv ## every trace of the lab: hosts, network, files (root)
+	ansible-playbook playbooks/lab.yml -e lab_host_state=absent -e lab_host_purge=true
+
+test: root lint unit protocol lab ## lint, unit, protocol and lab tests (root)
+
+lint: venv ## ruff, mypy --strict, ansible-lint production
+	ruff check .
+	ruff format --check .
+	mypy
+	mypy --explicit-package-bases benchmarks tests/lab/labhost.py
+	ansible-lint --offline
+
+unit: venv ## pure tests: no network, no root
+	pytest tests/unit tests/modules
+
+protocol: venv ## the server on both engines, and the tools, over loopback
+	pytest tests/protocol tests/tools_live
+
+lab: root venv ## deploys, rollbacks and faults on real hosts (root)
+	pytest tests/lab --timeout 900
+
+bench: venv ## our server beside Node ws, in one run; writes docs/performance.md
+	@command -v node npm >/dev/null || scripts/apt-need nodejs npm
+	python -m benchmarks
+
+lock: ## renew requirements/*.lock (hashes, no index address)
+	scripts/lock
+
+root:
+	@[ "$$(id -u)" = 0 ] || { echo "make: this target builds lab hosts and needs root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }
+
+.PHONY: help venv deploy clean-lab test lint unit protocol lab bench lock root

@@ -1,0 +1,216 @@
+"""One stream of a call: its state, its counters, and the only place that knows the order of events."""
+
+import time
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, Final
+
+from exotel_ws import protocol
+from exotel_ws.echo import Echo
+from exotel_ws.handshake import Credentials
+from exotel_ws.logs import CallLog, printable
+from exotel_ws.protocol import Clear, Connected, Dtmf, Mark, Media, ProtocolFault, Start, Stop, Unknown
+from exotel_ws.responder import Responder
+from exotel_ws.settings import Settings
+from exotel_ws.tally import Tally
+
+_Messages = tuple[str, ...]
+_NOTHING: Final[_Messages] = ()
+
+
+class Phase(Enum):
+    """Where a stream stands."""
+
+    OPENED = "opened"
+    STARTED = "started"
+    STOPPED = "stopped"
+
+
+class HangUp(Exception):
+    """The connection has to be closed by us, with a WebSocket close code and a reason of at most 123 bytes."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Call:
+    """Takes the messages of one stream in, gives the messages to send out. Does no input or output of its own.
+
+    ``credentials`` is None where the stream needs none or has shown one at the handshake already.
+    ``on_phase`` is told every change of phase.
+    """
+
+    def __init__(
+        self,
+        conn_id: str,
+        query: Mapping[str, str],
+        settings: Settings,
+        tally: Tally,
+        credentials: Credentials | None = None,
+        on_phase: Callable[[Phase], None] = lambda _phase: None,
+    ) -> None:
+        self.conn_id = conn_id
+        self.log = CallLog(conn_id)
+        self.phase = Phase.OPENED
+        self.start = Start("")
+        self.sample_rate = protocol.sample_rate(None, query)
+        self.frames_in = self.frames_out = 0
+        self.last_event = ""
+        self._began = time.monotonic()
+        self._query = query
+        self._settings = settings
+        self._tally = tally
+        self._credentials = credentials
+        self._on_phase = on_phase
+        self._responder: Responder | None = None
+        self._faults: dict[str, int] = {}
+        self._media_first, self._media_every = settings.log.media_first, settings.log.media_every
+
+    def receive(self, raw: str | bytes) -> _Messages:
+        """Take one WebSocket message; return what to send for it, in order. Raises `HangUp` where no call can go on."""
+        try:
+            if not isinstance(raw, str):
+                self._fault("binary", "a binary message")
+                raise HangUp(1003, "text messages only: JSON with base64 audio")
+            message = protocol.read(raw)
+        except ProtocolFault as fault:
+            return self._malformed(fault)
+        if self.phase is Phase.STOPPED:
+            self._fault("after_stop", "a message after stop is ignored")
+            return _NOTHING
+        if type(message) is Media:
+            return self._media(message)
+        event = type(message).__name__.lower()
+        self.last_event = event
+        if isinstance(message, Unknown):
+            self._fault("unknown_event", f"unknown event {printable(message.event, 40)!r} is ignored")
+            return _NOTHING
+        self.log(f"📨 Received: {event}", event=event)
+        handle: Callable[[Any], _Messages] = getattr(self, f"_{event}")
+        return handle(message)
+
+    def facts(self) -> dict[str, object]:
+        """What an operator wants to know of a live call."""
+        return {
+            "call_sid": self.start.call_sid,
+            "stream_sid": self.start.stream_sid,
+            "conn_id": self.conn_id,
+            "age_s": round(time.monotonic() - self._began, 1),
+            "frames_in": self.frames_in,
+            "frames_out": self.frames_out,
+            "last_event": self.last_event,
+        }
+
+    def _media(self, media: Media) -> _Messages:
+        responder = self._responder
+        if responder is None:
+            responder = self._media_before_start(media)
+            if responder is None:
+                return _NOTHING
+        elif media.stream_sid != self.start.stream_sid and media.stream_sid:
+            self._fault("other_stream", f"media of another stream, {printable(media.stream_sid, 60)}, is taken for this one")
+        self.last_event = "media"
+        tally, size = self._tally, len(media.pcm)
+        tally.frames_in += 1
+        tally.bytes_in += size
+        self.frames_in = count = self.frames_in + 1
+        messages = responder.media(media)
+        sent = len(messages)
+        self.frames_out += sent
+        tally.frames_out += sent
+        if sent:
+            tally.bytes_out += size
+        if count <= self._media_first or (self._media_every and count % self._media_every == 0):
+            self._log_media(media, count, size)
+        return messages
+
+    def _log_media(self, media: Media, count: int, size: int) -> None:
+        chunk, at_ms = protocol.number(media.chunk), protocol.number(media.timestamp)
+        self.log("📨 Received: media", event="media")
+        self.log(f"🎵 MEDIA #{count} - Chunk {chunk}, {size} bytes, ts={at_ms}", event="media")
+        self.log(f"🔊 ECHO sent - {size} bytes", event="echo")
+
+    def _media_before_start(self, media: Media) -> Responder | None:
+        self._fault("media_before_start", "media before start")
+        if not media.stream_sid or self._credentials is not None:
+            return None
+        self._begin(Start(media.stream_sid))
+        return self._responder
+
+    def _connected(self, _message: Connected) -> _Messages:
+        self.log("🎉 CONNECTED EVENT", event="connected")
+        self._faults.setdefault("no_connected", 0)
+        return _NOTHING
+
+    def _start(self, start: Start) -> _Messages:
+        if "no_connected" not in self._faults:
+            self._fault("no_connected", "start without connected")
+        if self._credentials is not None:
+            if not self._credentials.in_parameters(start.custom_parameters):
+                self.log.warning("🔒 Refused: no valid credential in header, path, query or custom_parameters", event="refused")
+                self._tally.rejected["credentials"] += 1
+                raise HangUp(1008, "authentication failed")
+            self._credentials = None
+        if self.phase is Phase.STARTED:
+            self._fault("duplicate_start", "a second start on one connection: the stream begins anew")
+        self._begin(start)
+        self.log("🚀 START EVENT", event="start")
+        self.log(f"   Stream SID: {printable(start.stream_sid)}", event="start")
+        self.log(f"   Call SID: {printable(start.call_sid)}", event="start")
+        self.log(f"   From: {printable(start.from_, 40)} → To: {printable(start.to, 40)}", event="start")
+        self.log(f"   Format: {printable(start.encoding, 40) or 'unsaid'} @ {self.sample_rate}Hz", event="start")
+        return _NOTHING
+
+    def _begin(self, start: Start) -> None:
+        self.start = start
+        self.sample_rate = protocol.sample_rate(start, self._query)
+        self.log.identify(call_sid=start.call_sid, stream_sid=start.stream_sid)
+        if start.sample_rate is not None and start.sample_rate != self.sample_rate:
+            self._fault("unsupported_rate", f"sample rate {start.sample_rate} Hz is not one of {protocol.SAMPLE_RATES}")
+        writer = protocol.Writer(
+            start.stream_sid, sample_rate=self.sample_rate, number_frames=self._settings.output.number_frames
+        )
+        self._responder = Echo(writer)
+        if self.phase is not Phase.STARTED:
+            self._enter(Phase.STARTED)
+
+    def _mark(self, mark: Mark) -> _Messages:
+        if self._responder is None:
+            self._fault("unsolicited_mark", "mark before start is ignored")
+            return _NOTHING
+        messages = self._responder.mark(mark)
+        self.log(f"🔖 MARK EVENT - {printable(mark.name, 80)}{'' if messages else ' (noted)'}", event="mark")
+        return messages
+
+    def _dtmf(self, dtmf: Dtmf) -> _Messages:
+        self.log(f"🔢 DTMF EVENT - {dtmf.digit}", event="dtmf")
+        return self._responder.dtmf(dtmf) if self._responder else _NOTHING
+
+    def _clear(self, _clear: Clear) -> _Messages:
+        self.log("🧹 CLEAR EVENT (noted)", event="clear")
+        return _NOTHING
+
+    def _stop(self, stop: Stop) -> _Messages:
+        self.log(f"🛑 STOP EVENT - Reason: {printable(stop.reason, 80)}", event="stop")
+        self.log(f"📊 Total media packets: {self.frames_in}", event="stop")
+        self._enter(Phase.STOPPED)
+        return _NOTHING
+
+    def _enter(self, phase: Phase) -> None:
+        self.phase = phase
+        self._on_phase(phase)
+
+    def _malformed(self, fault: ProtocolFault) -> _Messages:
+        self._fault(fault.kind, printable(str(fault)))
+        if sum(self._faults.values()) > self._settings.limits.max_faults:
+            raise HangUp(1008, f"more than {self._settings.limits.max_faults} malformed messages, the last: {fault.kind}")
+        return _NOTHING
+
+    def _fault(self, kind: str, text: str) -> None:
+        """Count a fault; say it once a stream and kind, so that a bad client can't flood the log."""
+        self._tally.faults[kind] += 1
+        seen = self._faults[kind] = self._faults.get(kind, 0) + 1
+        if seen == 1:
+            self.log.warning(f"⚠️ {text}", event="fault")

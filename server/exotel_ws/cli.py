@@ -1,0 +1,99 @@
+"""The command `exotel-ws`."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from exotel_ws import __version__, logs, settings
+from exotel_ws.settings import Settings, SettingsError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code: 0 done, 1 a problem was found and said, 2 usage."""
+    arguments = _parser().parse_args(argv)
+    try:
+        exit_code: int = arguments.verb(arguments)
+    except SettingsError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"exotel-ws: {error}", file=sys.stderr)
+        return 1
+    return exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="exotel-ws", description="A WebSocket server for Exotel's Voicebot applet.")
+    parser.add_argument("--version", action="version", version=f"exotel-ws {__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    serve = verbs.add_parser(
+        "serve",
+        help="serve calls in the foreground",
+        description="Serve calls in the foreground. Example: exotel-ws serve --mode echo --host 127.0.0.1 --port 8765",
+    )
+    serve.set_defaults(verb=_serve)
+    serve.add_argument("--settings", type=Path, metavar="FILE", help="settings in TOML; the options below override it")
+    serve.add_argument("--mode", choices=get_args(settings.Mode))
+    serve.add_argument("--host", help="address to listen on")
+    serve.add_argument("--port", type=int, help="TCP port to listen on (0: any free one)")
+    serve.add_argument("--engine", choices=get_args(settings.Engine), help="WebSocket engine")
+    serve.add_argument("--log-format", choices=get_args(settings.LogFormat))
+    serve.add_argument("--instance", default="foreground", help="name of this worker, <generation>-<n>")
+    serve.add_argument("--admin-socket", type=Path, metavar="PATH", help="UNIX socket for /health and /status")
+    serve.add_argument("--metrics-dir", type=Path, metavar="DIR", help="directory that the workers of a host share")
+
+    check = verbs.add_parser("check-config", help="check a settings file and say what is wrong with it")
+    check.set_defaults(verb=_check_config)
+    check.add_argument("file", type=Path)
+
+    test = verbs.add_parser("self-test", help="start this release on a free loopback port and make a call to it")
+    test.set_defaults(verb=_self_test)
+    test.add_argument("--settings", type=Path, metavar="FILE")
+    return parser
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from exotel_ws.serve import serve
+
+    chosen = _load(arguments.settings)
+    given: dict[str, Any] = {key: getattr(arguments, key) for key in ("mode", "host", "port", "engine")}
+    raw = msgspec.to_builtins(chosen) | {key: value for key, value in given.items() if value is not None}
+    if arguments.log_format:
+        raw["log"]["format"] = arguments.log_format
+    chosen = settings.check(raw)
+    logs.configure(chosen.log)
+    return serve(
+        chosen,
+        instance=arguments.instance,
+        admin_socket=arguments.admin_socket,
+        metrics_dir=arguments.metrics_dir,
+    )
+
+
+def _check_config(arguments: argparse.Namespace) -> int:
+    settings.load(arguments.file)
+    print(f"{arguments.file}: ok")
+    return 0
+
+
+def _self_test(arguments: argparse.Namespace) -> int:
+    from exotel_ws.selftest import SelfTestError, self_test
+
+    chosen = _load(arguments.settings)
+    logs.configure(msgspec.structs.replace(chosen.log, level="error", format="terminal"))
+    try:
+        self_test(chosen)
+    except SelfTestError as error:
+        print(f"self-test failed: {error}", file=sys.stderr)
+        return 1
+    print("self-test passed: health answered, a call was echoed bit for bit")
+    return 0
+
+
+def _load(path: Path | None) -> Settings:
+    return settings.load(path) if path else Settings()

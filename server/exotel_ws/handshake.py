@@ -1,0 +1,106 @@
+"""Who may open a stream: path, credentials, capacity. A clear HTTP status for those who may not, and no secret in any log."""
+
+import base64
+import binascii
+import hmac
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from exotel_ws.settings import Auth, SettingsError
+
+
+class Rejection(NamedTuple):
+    """Why a handshake was refused: HTTP status, the metric's label, and a sentence for the log and the client."""
+
+    status: int
+    reason: str
+    text: str
+
+
+class Target(NamedTuple):
+    """What a client asked for: the path, split into segments where it may carry a secret, and the query."""
+
+    path: str
+    query: dict[str, str]
+
+    @classmethod
+    def parse(cls, raw_path: str) -> "Target":
+        """From the request line, e.g. ``/?sample-rate=8000``. A query that is not well-formed is read as far as it goes."""
+        parts = urlsplit(raw_path)
+        return cls(unquote(parts.path) or "/", dict(parse_qsl(parts.query, keep_blank_values=True)))
+
+
+class Credentials:
+    """The credentials a stream may show, each ``user:token`` or a bare token.
+
+    Exotel strips the query from the applet's URL before it connects, so four places are looked at: the Basic header
+    (``wss://user:token@host``), a path segment, the start message's custom parameters (also mangled), and the query (tools).
+    """
+
+    def __init__(self, entries: list[str]) -> None:
+        self._entries = [entry.encode() for entry in entries]
+        self._tokens = [entry.partition(":")[2].encode() or entry.encode() for entry in entries]
+
+    @classmethod
+    def load(cls, auth: Auth) -> "Credentials | None":
+        """The credentials where authentication is required, else None. Raises `SettingsError` if there are none to check."""
+        if not auth.required:
+            return None
+        path = Path(os.environ.get("CREDENTIALS_DIRECTORY", "."), auth.credential)
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise SettingsError(
+                [f"auth.credential: {path} can't be read ({error.strerror}); one 'user:token' a line is expected there"]
+            ) from None
+        entries = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        if not entries:
+            raise SettingsError([f"auth.credential: {path} holds no credential; write one 'user:token' a line"])
+        return cls(entries)
+
+    def accepts(self, shown: str) -> bool:
+        """Whether this is one of the credentials, whole or its token alone; in constant time for each."""
+        candidate = shown.encode()
+        matches = [hmac.compare_digest(candidate, known) for known in (*self._entries, *self._tokens)]
+        return any(matches)
+
+    def in_header(self, headers: Mapping[str, str]) -> bool | None:
+        """Whether the Authorization header holds a right credential; None where there is no such header."""
+        header = headers.get("Authorization")
+        if header is None:
+            return None
+        scheme, _, value = header.partition(" ")
+        if scheme.lower() == "bearer":
+            return self.accepts(value.strip())
+        try:
+            return scheme.lower() == "basic" and self.accepts(base64.b64decode(value, validate=True).decode())
+        except (binascii.Error, UnicodeDecodeError):
+            return False
+
+    def in_target(self, target: Target) -> bool:
+        """Whether a path segment or a query value is a credential."""
+        return any(map(self.accepts, (*target.path.split("/"), *target.query.values())))
+
+    def in_parameters(self, parameters: Mapping[str, str]) -> bool:
+        """Whether the custom parameters hold one, as a value or in one of the mangled forms that were reported."""
+        return any(map(self.accepts, _parameter_candidates(parameters)))
+
+
+def _parameter_candidates(parameters: Mapping[str, str]) -> Iterator[str]:
+    for key, value in parameters.items():
+        yield value
+        yield f"{key}:{value}"
+        yield key
+        for mangled in (key, f"{key}={value}", value):
+            for pair in mangled.replace("?", "&").split("&"):
+                for separator in ("=", ":"):
+                    yield pair.partition(separator)[2].rstrip("=")
+
+
+def without_secrets(target: Target, credentials: Credentials | None) -> str:
+    """The path for a log line: a segment that is a credential is replaced, the query is left out."""
+    segments = target.path.split("/")
+    return "/".join("***" if credentials and segment and credentials.accepts(segment) else segment for segment in segments)

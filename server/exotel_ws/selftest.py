@@ -1,0 +1,77 @@
+"""A release tries itself: the real server on an ephemeral loopback port, its health, and a short call that must echo."""
+
+import asyncio
+import base64
+import json
+import os
+from typing import Any
+
+import msgspec
+
+from exotel_ws import sockets
+from exotel_ws.server import VoicebotServer
+from exotel_ws.settings import Auth, Settings
+
+_TIMEOUT_S = 10.0
+_FRAMES = 10
+
+
+class SelfTestError(Exception):
+    """What did not work."""
+
+
+def self_test(settings: Settings) -> None:
+    """Raises `SelfTestError` where this release, with these settings, does not answer health or does not echo.
+
+    Credentials are not asked for: they belong to the host, not to the release. Takes 10 seconds at most.
+    """
+    asyncio.run(_self_test(msgspec.structs.replace(settings, auth=Auth(), paths=[])))
+
+
+async def _self_test(settings: Settings) -> None:
+    server = VoicebotServer(settings, instance="self-test")
+    listeners = sockets.bind("127.0.0.1", 0)
+    port = listeners[0].getsockname()[1]
+    await server.start(listeners)
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            await _check_health(port, server.health())
+            await _check_echo(port, settings)
+    except TimeoutError:
+        raise SelfTestError(f"no answer within {_TIMEOUT_S:g} s") from None
+    except OSError as error:
+        raise SelfTestError(f"the server can't be reached: {error}") from None
+    finally:
+        await server.close()
+
+
+async def _check_health(port: int, expected: dict[str, str]) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    if b" 200 " not in head.split(b"\r\n")[0] or json.loads(body or b"{}") != expected:
+        raise SelfTestError(f"/health answered {head.splitlines()[:1]} {body!r}")
+
+
+async def _check_echo(port: int, settings: Settings) -> None:
+    # The reference client of the protocol, whichever engine serves.
+    from websockets.asyncio.client import connect
+
+    sid = "selftest"
+    async with connect(f"ws://127.0.0.1:{port}/?sample-rate=8000", compression=None) as client:
+
+        async def send(**message: Any) -> None:
+            await client.send(json.dumps(message) + "\n")
+
+        await send(event="connected")
+        start = {"stream_sid": sid, "call_sid": sid, "media_format": {"encoding": "base64", "sample_rate": "8000"}}
+        await send(event="start", stream_sid=sid, start=start)
+        for count in range(_FRAMES):
+            frame = os.urandom(320)
+            payload = base64.b64encode(frame).decode()
+            await send(event="media", stream_sid=sid, media={"chunk": str(count), "timestamp": "0", "payload": payload})
+            answer = json.loads(await client.recv())
+            if answer.get("stream_sid") != sid or answer.get("media", {}).get("payload") != payload:
+                raise SelfTestError(f"frame {count} came back changed: {str(answer)[:200]}")
+        await send(event="stop", stream_sid=sid, stop={"call_sid": sid, "reason": "callended"})

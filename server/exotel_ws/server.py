@@ -1,0 +1,222 @@
+"""The server: sockets in, calls served, drained to the last one.
+
+Guarantee: from `drain` on no new connection is taken, none that was taken is cut before it ends by itself
+(bounded by ``drain.timeout_s``), and other processes that share the listening socket are not disturbed.
+"""
+
+import asyncio
+import json
+import logging
+import socket
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from exotel_ws import __version__
+from exotel_ws.call import Phase
+from exotel_ws.engine import Connection, EngineApi, Request, Server
+from exotel_ws.handshake import Credentials, Rejection, Target, without_secrets
+from exotel_ws.logs import printable
+from exotel_ws.metrics import CONTENT_TYPE, Publisher
+from exotel_ws.settings import Settings
+from exotel_ws.stream import Stream
+from exotel_ws.tally import Tally
+
+_JSON: Final = "application/json"
+_TICK_S: Final = 1.0
+
+log = logging.getLogger("exotel_ws.server")
+
+
+class Identity:
+    """Which release and instance this process is. The release is written beside the virtual environment that runs us."""
+
+    def __init__(self, instance: str) -> None:
+        self.instance = instance
+        self.generation = instance.rpartition("-")[0] or instance
+        try:
+            self.release: str = json.loads(Path(sys.prefix, "RELEASE.json").read_text(encoding="utf-8"))["release"]
+        except (OSError, ValueError, KeyError):
+            self.release = "unreleased"
+
+
+class VoicebotServer:
+    """One worker: accepts streams from listening sockets and answers health, readiness and metrics on the same port."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        instance: str = "foreground",
+        metrics_dir: Path | None = None,
+        pid: int | None = None,
+    ) -> None:
+        """Raises `SettingsError` where credentials are required and missing, OSError where metrics can't be written."""
+        self.settings = settings
+        self.identity = Identity(instance)
+        self.draining = False
+        self.pid = pid
+        self._tally = Tally()
+        self._engine = EngineApi(settings.engine)
+        self._credentials = Credentials.load(settings.auth)
+        self._metrics = Publisher(self._tally, metrics_dir, version=__version__, release=self.identity.release)
+        self._servers: list[Server] = []
+        self._admin: Server | None = None
+        self._streams: set[Stream] = set()
+        self._since = datetime.now(UTC)
+        self._lag_s = 0.0
+
+    async def start(self, listeners: list[socket.socket], admin: socket.socket | None = None) -> None:
+        """Begin to serve calls on ``listeners`` and the instance's own state on ``admin``. The server owns them from now on."""
+        for listener in listeners:
+            self._servers.append(await self._engine.serve(self._serve_stream, listener, self._answer, self.settings))
+        if admin:
+            self._admin = await self._engine.serve(_no_stream, admin, self._answer_admin, self.settings)
+
+    async def tick(self) -> None:
+        """Publish the metrics each second and measure how late the loop is; runs until cancelled."""
+        while True:
+            due = time.monotonic() + _TICK_S
+            await asyncio.sleep(_TICK_S)
+            self._lag_s = max(0.0, time.monotonic() - due)
+            self._publish()
+
+    async def drain(self) -> int:
+        """Take no more connections, wait for the live calls to end; returns how many were cut at ``drain.timeout_s``."""
+        self.draining = True
+        self._publish()
+        log.info("⏳ Draining: %d live call(s), no new ones", self._tally.calls_live)
+        for server in self._servers:
+            # Off the loop first: the engine answers 503 to handshakes in flight once it is told to close itself.
+            server.server.close()
+        await asyncio.sleep(self.settings.drain.grace_s)
+        for server in self._servers:
+            server.close(close_connections=False)
+        try:
+            async with asyncio.timeout(self.settings.drain.timeout_s):
+                await asyncio.gather(*(server.wait_closed() for server in self._servers))
+        except TimeoutError:
+            log.warning(
+                "drain.timeout_s = %g s is over with %d connection(s) left",
+                self.settings.drain.timeout_s,
+                len(self._streams),
+            )
+        return await self.close()
+
+    async def close(self) -> int:
+        """Close what is left with 1001 (going away); returns how many connections that were. `close` is idempotent."""
+        left = list(self._streams)
+        for server in self._servers:
+            server.server.close()
+        if left:
+            closing = [asyncio.ensure_future(stream.close(1001, "the server goes away")) for stream in left]
+            await asyncio.wait(closing, timeout=10)
+        if self._admin:
+            self._admin.close()
+        self._publish()
+        return len(left)
+
+    async def _serve_stream(self, connection: Connection) -> None:
+        stream = Stream(connection, self.settings, self._tally, self._credentials)
+        self._streams.add(stream)
+        try:
+            await stream.serve(self._engine.ConnectionClosed)
+        finally:
+            self._streams.remove(stream)
+
+    def _publish(self) -> None:
+        self._metrics.publish(draining=self.draining, lag_s=self._lag_s)
+
+    def health(self) -> dict[str, str]:
+        """What ``GET /health`` says, key for key as the guide's server did."""
+        return {"status": "ok", "service": "exotel-passthrough", "mode": self.settings.mode}
+
+    def _answer(self, request: Request) -> tuple[int, str, str] | None:
+        """Answer HTTP; None lets the request become a stream."""
+        target = Target.parse(request.path)
+        if "upgrade" not in request.headers.get("Connection", "").lower():
+            return self._answer_http(target)
+        rejection = self._reject(request, target)
+        if rejection is None:
+            return None
+        self._tally.rejected[rejection.reason] += 1
+        path = printable(without_secrets(target, self._credentials))
+        log.warning(
+            "🚫 Refused with %d: %s (path %s)",
+            rejection.status,
+            rejection.text,
+            path,
+            extra={"fields": {"EVENT": "refused", "REASON": rejection.reason}},
+        )
+        return rejection.status, "text/plain; charset=utf-8", rejection.text + "\n"
+
+    def _answer_http(self, target: Target) -> tuple[int, str, str]:
+        match target.path:
+            case "/health":
+                return 200, _JSON, _compact(self.health())
+            case "/ready":
+                state = "draining" if self.draining else "full" if self._full() else "ready"
+                return 200 if state == "ready" else 503, _JSON, _compact({"status": state})
+            case "/metrics":
+                self._publish()
+                return 200, CONTENT_TYPE, self._metrics.exposition()
+        self._tally.rejected["not_websocket"] += 1
+        text = "Exotel connects here by WebSocket. Over HTTP there are /health, /ready and /metrics.\n"
+        return (426 if target.path == "/" else 404), "text/plain; charset=utf-8", text
+
+    def _reject(self, request: Request, target: Target) -> Rejection | None:
+        if self.draining:
+            return Rejection(503, "draining", "this worker finishes its calls and takes no new ones")
+        if self._full():
+            return Rejection(
+                503, "full", f"{self._tally.calls_live} live calls, limits.max_calls = {self.settings.limits.max_calls}"
+            )
+        if self._credentials and self._credentials.in_header(request.headers) is False:
+            return Rejection(401, "credentials", "the Authorization header holds no valid credential")
+        if self.settings.paths and target.path not in self.settings.paths and not self._shows_credential(target):
+            return Rejection(404, "path", "this path is not served; see 'paths' in the settings")
+        return None
+
+    def _shows_credential(self, target: Target) -> bool:
+        return self._credentials is not None and self._credentials.in_target(target)
+
+    def _full(self) -> bool:
+        limits, tally = self.settings.limits, self._tally
+        return tally.calls_live >= limits.max_calls or tally.connections >= limits.max_connections
+
+    def _answer_admin(self, request: Request) -> tuple[int, str, str]:
+        match Target.parse(request.path).path:
+            case "/health":
+                return 200, _JSON, _compact({"status": "ok"})
+            case "/status":
+                return 200, _JSON, _compact(self.status())
+        return 404, "text/plain; charset=utf-8", "there are /health and /status\n"
+
+    def status(self) -> dict[str, object]:
+        """The instance's state, as its admin socket tells it."""
+        return {
+            "instance": self.identity.instance,
+            "generation": self.identity.generation,
+            "release": self.identity.release,
+            "version": __version__,
+            "pid": self.pid,
+            "engine": self.settings.engine,
+            "mode": self.settings.mode,
+            "state": "draining" if self.draining else "serving",
+            "since": self._since.isoformat(timespec="seconds"),
+            "uptime_s": round((datetime.now(UTC) - self._since).total_seconds(), 1),
+            "calls_live": self._tally.calls_live,
+            "calls_total": self._tally.calls,
+            "connections": self._tally.connections,
+            "calls": [stream.call.facts() for stream in self._streams if stream.call.phase is Phase.STARTED],
+        }
+
+
+async def _no_stream(connection: Connection) -> None:
+    await connection.close(1008, "no streams here")
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))

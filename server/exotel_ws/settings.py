@@ -1,0 +1,134 @@
+"""The server's settings: one TOML file, every key known, every value checked before anything is started."""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+Mode = Literal["echo"]
+Engine = Literal["picows", "websockets"]
+LogFormat = Literal["auto", "terminal", "journal", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class SettingsError(Exception):
+    """The settings can't be used. Each of ``problems`` says where, what, and what to do."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """Bounds of one worker process."""
+
+    max_calls: Count = 500
+    max_connections: Count = 2000
+    max_message_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
+    handshake_timeout_s: Seconds = 10.0
+    start_timeout_s: Seconds = 15.0
+    max_call_s: Seconds = 3700.0
+    """Above Exotel's own 60 minutes, so that it is Exotel that ends a long call."""
+    max_faults: Count = 50
+    """Malformed messages after which a connection is closed with 1008."""
+
+
+class Ping(Struct, frozen=True, forbid_unknown_fields=True):
+    """WebSocket keep-alive. Exotel's answer to pings is undocumented: hence the generous timeout."""
+
+    interval_s: Seconds = 20.0
+    timeout_s: Seconds = 60.0
+
+
+class Auth(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may open a stream. ``credential`` is a file name in $CREDENTIALS_DIRECTORY, or an absolute path."""
+
+    required: bool = False
+    credential: str = "stream-credentials"
+
+
+class Log(Struct, frozen=True, forbid_unknown_fields=True):
+    """``media_first`` frames of a stream are logged, then each ``media_every``-th (0: none)."""
+
+    level: LogLevel = "info"
+    format: LogFormat = "auto"
+    media_first: Annotated[int, Meta(ge=0)] = 5
+    media_every: Annotated[int, Meta(ge=0)] = 500
+
+
+class Drain(Struct, frozen=True, forbid_unknown_fields=True):
+    """``timeout_s`` bounds the wait for live calls; ``grace_s`` lets handshakes in flight finish."""
+
+    timeout_s: Seconds = 3660.0
+    grace_s: Annotated[float, Meta(ge=0)] = 0.5
+
+
+class Output(Struct, frozen=True, forbid_unknown_fields=True):
+    """``number_frames`` adds sequence_number, chunk and timestamp to outgoing media."""
+
+    number_frames: bool = False
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that can be set. ``paths`` are the URL paths that are answered; none named: any."""
+
+    mode: Mode = "echo"
+    engine: Engine = "picows"
+    host: str = "0.0.0.0"
+    port: Port = 8765
+    public_url: str = ""
+    paths: list[str] = []
+    limits: Limits = Limits()
+    ping: Ping = Ping()
+    auth: Auth = Auth()
+    log: Log = Log()
+    drain: Drain = Drain()
+    output: Output = Output()
+
+
+def load(path: Path) -> Settings:
+    """Read and check a settings file. Raises `SettingsError` that names the file, the key and the cure."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError([f"{path}: can't be read: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        raise SettingsError([f"{path}: not UTF-8: {error}"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([f"{path}: not TOML: {error}"]) from None
+    try:
+        return check(raw)
+    except SettingsError as error:
+        raise SettingsError([f"{path}: {problem}" for problem in error.problems]) from None
+
+
+def check(raw: dict[str, Any]) -> Settings:
+    """Settings from a plain mapping, as TOML gives it. Raises `SettingsError`, with every unknown key at once."""
+    problems = _unknown_keys(Settings, raw, "")
+    if problems:
+        raise SettingsError(problems)
+    try:
+        return msgspec.convert(raw, Settings)
+    except msgspec.ValidationError as error:
+        text, _, where = str(error).partition(" - at `$.")
+        raise SettingsError([f"{where.rstrip('`') or 'settings'}: {text}"]) from None
+
+
+def _unknown_keys(struct: type[Struct], raw: dict[str, Any], where: str) -> list[str]:
+    fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
+    problems = []
+    for key, value in raw.items():
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
+            cure = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(fields)}"
+            problems.append(f'{where}unknown key "{key}" ({cure})')
+        elif isinstance(value, dict) and isinstance(fields[key], type) and issubclass(fields[key], Struct):
+            problems += _unknown_keys(fields[key], value, f"{where}{key}: ")
+    return problems

@@ -1,0 +1,40 @@
+"""The few words a service says to systemd: readiness, status, watchdog; and the sockets it is handed.
+
+Protocols: sd_notify(3) and sd_listen_fds(3).
+"""
+
+import os
+import socket
+from typing import Final
+
+FIRST_FD: Final = 3
+
+
+def notify(state: str) -> None:
+    """Send e.g. ``READY=1`` to the supervisor; does nothing where there is none."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        sender.sendto(state.encode(), address)
+
+
+def watchdog_interval_s() -> float | None:
+    """Half of what the unit's watchdog allows, in seconds; None where no watchdog is set for this process."""
+    microseconds = os.environ.get("WATCHDOG_USEC", "")
+    owner = os.environ.get("WATCHDOG_PID", str(os.getpid()))
+    return int(microseconds) / 2e6 if microseconds.isdigit() and owner == str(os.getpid()) else None
+
+
+def inherited_sockets() -> list[socket.socket]:
+    """The listening sockets that systemd passed to this process; none where it was started by hand."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return []
+    count = int(os.environ.get("LISTEN_FDS", "0"))
+    sockets = [socket.socket(fileno=fd) for fd in range(FIRST_FD, FIRST_FD + count)]
+    for inherited in sockets:
+        inherited.set_inheritable(False)
+        inherited.setblocking(False)
+    return sockets

@@ -1,0 +1,59 @@
+"""What one worker has counted, in plain integers: cheap enough to touch on every frame. `metrics` publishes it."""
+
+from bisect import bisect_left
+from typing import Final
+
+FAULT_KINDS: Final = (
+    "not_json",
+    "bad_type",
+    "no_event",
+    "missing_field",
+    "bad_payload",
+    "bad_digit",
+    "binary",
+    "unknown_event",
+    "no_connected",
+    "media_before_start",
+    "duplicate_start",
+    "other_stream",
+    "unsolicited_mark",
+    "after_stop",
+    "unsupported_rate",
+)
+REJECTIONS: Final = ("draining", "full", "path", "credentials", "not_websocket")
+ENDINGS: Final = ("stop", "no_stop", "no_start", "closed_by_client", "closed_by_server")
+
+LATENCY_BUCKETS_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+
+
+class Tally:
+    """Counts since the worker started; every key exists from the start, so that the first increase is seen as one."""
+
+    __slots__ = (
+        "bytes_in",
+        "bytes_out",
+        "calls",
+        "calls_live",
+        "connections",
+        "ended",
+        "faults",
+        "frames_in",
+        "frames_out",
+        "latency",
+        "latency_sum_s",
+        "rejected",
+    )
+
+    def __init__(self) -> None:
+        self.frames_in = self.frames_out = self.bytes_in = self.bytes_out = 0
+        self.connections = self.calls = self.calls_live = 0
+        self.faults = dict.fromkeys(FAULT_KINDS, 0)
+        self.rejected = dict.fromkeys(REJECTIONS, 0)
+        self.ended = dict.fromkeys(ENDINGS, 0)
+        self.latency = [0] * (len(LATENCY_BUCKETS_S) + 1)
+        self.latency_sum_s = 0.0
+
+    def observe_latency(self, seconds: float) -> None:
+        """From a frame's arrival in the worker to its echo's hand-over to the socket."""
+        self.latency[bisect_left(LATENCY_BUCKETS_S, seconds)] += 1
+        self.latency_sum_s += seconds
