@@ -26,7 +26,7 @@ def serve(settings: Settings, *, instance: str, admin_socket: Path | None, metri
         listeners = sockets.bind(settings.host, settings.port)
     admin = sockets.bind_admin(admin_socket) if admin_socket else None
     try:
-        return asyncio.run(_run(settings, listeners, admin, instance, metrics_dir, announce=not inherited))
+        return asyncio.run(_run(settings, listeners, admin, instance, metrics_dir, inherited=inherited))
     finally:
         if admin_socket:
             admin_socket.unlink(missing_ok=True)
@@ -39,18 +39,18 @@ async def _run(
     instance: str,
     metrics_dir: Path | None,
     *,
-    announce: bool,
+    inherited: bool,
 ) -> int:
     server = VoicebotServer(settings, instance=instance, metrics_dir=metrics_dir, pid=os.getpid())
     drain, hurry = asyncio.Event(), asyncio.Event()
     _on_signals(drain, hurry)
-    await server.start(listeners, admin)
+    await server.start(listeners, admin, shared=inherited)
     # What has been loaded by now stays: the collector need not look at it again in the middle of a call.
     gc.collect()
     gc.freeze()
     background = [asyncio.create_task(server.tick()), asyncio.create_task(_watchdog())]
     systemd.notify(f"READY=1\nSTATUS=Serving {settings.mode} calls")
-    _announce(settings, listeners, to_a_person=announce)
+    _announce(settings, listeners, to_a_person=not inherited)
     await drain.wait()
     systemd.notify("STOPPING=1\nSTATUS=Draining: live calls go on to their end")
     cut = await _drain(server, hurry)

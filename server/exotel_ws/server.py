@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from exotel_ws import __version__
+from exotel_ws.admin import serve_admin
 from exotel_ws.call import Phase
 from exotel_ws.engine import Connection, EngineApi, Request, Server
 from exotel_ws.handshake import Credentials, Rejection, Target, without_secrets
@@ -63,17 +64,26 @@ class VoicebotServer:
         self._credentials = Credentials.load(settings.auth)
         self._metrics = Publisher(self._tally, metrics_dir, version=__version__, release=self.identity.release)
         self._servers: list[Server] = []
-        self._admin: Server | None = None
+        self._listeners: list[socket.socket] = []
+        self._shared = False
+        self._admin: asyncio.Server | None = None
         self._streams: set[Stream] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._since = datetime.now(UTC)
         self._lag_s = 0.0
 
-    async def start(self, listeners: list[socket.socket], admin: socket.socket | None = None) -> None:
-        """Begin to serve calls on ``listeners`` and the instance's own state on ``admin``. The server owns them from now on."""
+    async def start(self, listeners: list[socket.socket], admin: socket.socket | None = None, *, shared: bool = False) -> None:
+        """Begin to serve calls on ``listeners`` and the instance's own state on ``admin``. The server owns them from now on.
+
+        ``shared`` tells that other processes hold the same listening sockets: they stay open when this worker drains.
+        """
+        self._listeners = listeners
+        self._shared = shared
         for listener in listeners:
             self._servers.append(await self._engine.serve(self._serve_stream, listener, self._answer, self.settings))
         if admin:
-            self._admin = await self._engine.serve(_no_stream, admin, self._answer_admin, self.settings)
+            self._admin = await serve_admin(admin, {"/health": self._admin_health, "/status": self.status})
 
     async def tick(self) -> None:
         """Publish the metrics each second and measure how late the loop is; runs until cancelled."""
@@ -84,32 +94,32 @@ class VoicebotServer:
             self._publish()
 
     async def drain(self) -> int:
-        """Take no more connections, wait for the live calls to end; returns how many were cut at ``drain.timeout_s``."""
+        """Take no more connections, wait for the live ones to end; returns how many were cut at ``drain.timeout_s``.
+
+        A connection that was accepted before is served, even if its handshake comes only now.
+        """
         self.draining = True
         self._publish()
         log.info("⏳ Draining: %d live call(s), no new ones", self._tally.calls_live)
-        for server in self._servers:
-            # Off the loop first: the engine answers 503 to handshakes in flight once it is told to close itself.
-            server.server.close()
+        loop = asyncio.get_running_loop()
+        for listener in self._listeners:
+            # Off the loop, but not closed: both engines turn away whom they accepted last once they are told to close.
+            loop.remove_reader(listener.fileno())
+            if not self._shared:
+                listener.shutdown(socket.SHUT_RDWR)  # Nobody else accepts here: refuse at once, keep nobody waiting.
         await asyncio.sleep(self.settings.drain.grace_s)
-        for server in self._servers:
-            server.close(close_connections=False)
         try:
             async with asyncio.timeout(self.settings.drain.timeout_s):
-                await asyncio.gather(*(server.wait_closed() for server in self._servers))
+                await self._idle.wait()
         except TimeoutError:
-            log.warning(
-                "drain.timeout_s = %g s is over with %d connection(s) left",
-                self.settings.drain.timeout_s,
-                len(self._streams),
-            )
+            log.warning("drain.timeout_s = %g is over: %d left", self.settings.drain.timeout_s, len(self._streams))
         return await self.close()
 
     async def close(self) -> int:
         """Close what is left with 1001 (going away); returns how many connections that were. `close` is idempotent."""
         left = list(self._streams)
         for server in self._servers:
-            server.server.close()
+            server.close(close_connections=False)
         if left:
             closing = [asyncio.ensure_future(stream.close(1001, "the server goes away")) for stream in left]
             await asyncio.wait(closing, timeout=10)
@@ -121,10 +131,13 @@ class VoicebotServer:
     async def _serve_stream(self, connection: Connection) -> None:
         stream = Stream(connection, self.settings, self._tally, self._credentials)
         self._streams.add(stream)
+        self._idle.clear()
         try:
             await stream.serve(self._engine.ConnectionClosed)
         finally:
             self._streams.remove(stream)
+            if not self._streams:
+                self._idle.set()
 
     def _publish(self) -> None:
         self._metrics.publish(draining=self.draining, lag_s=self._lag_s)
@@ -167,8 +180,6 @@ class VoicebotServer:
         return (426 if target.path == "/" else 404), "text/plain; charset=utf-8", text
 
     def _reject(self, request: Request, target: Target) -> Rejection | None:
-        if self.draining:
-            return Rejection(503, "draining", "this worker finishes its calls and takes no new ones")
         if self._full():
             return Rejection(
                 503, "full", f"{self._tally.calls_live} live calls, limits.max_calls = {self.settings.limits.max_calls}"
@@ -186,13 +197,8 @@ class VoicebotServer:
         limits, tally = self.settings.limits, self._tally
         return tally.calls_live >= limits.max_calls or tally.connections >= limits.max_connections
 
-    def _answer_admin(self, request: Request) -> tuple[int, str, str]:
-        match Target.parse(request.path).path:
-            case "/health":
-                return 200, _JSON, _compact({"status": "ok"})
-            case "/status":
-                return 200, _JSON, _compact(self.status())
-        return 404, "text/plain; charset=utf-8", "there are /health and /status\n"
+    def _admin_health(self) -> dict[str, object]:
+        return {"status": "ok"}
 
     def status(self) -> dict[str, object]:
         """The instance's state, as its admin socket tells it."""
@@ -212,10 +218,6 @@ class VoicebotServer:
             "connections": self._tally.connections,
             "calls": [stream.call.facts() for stream in self._streams if stream.call.phase is Phase.STARTED],
         }
-
-
-async def _no_stream(connection: Connection) -> None:
-    await connection.close(1008, "no streams here")
 
 
 def _compact(value: object) -> str:

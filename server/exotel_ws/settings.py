@@ -64,10 +64,10 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Drain(Struct, frozen=True, forbid_unknown_fields=True):
-    """``timeout_s`` bounds the wait for live calls; ``grace_s`` lets handshakes in flight finish."""
+    """``timeout_s`` bounds the wait for live calls; ``grace_s`` is left to handshakes in flight."""
 
     timeout_s: Seconds = 3660.0
-    grace_s: Annotated[float, Meta(ge=0)] = 0.5
+    grace_s: Annotated[float, Meta(ge=0)] = 2.0
 
 
 class Output(Struct, frozen=True, forbid_unknown_fields=True):
