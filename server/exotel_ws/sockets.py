@@ -16,7 +16,8 @@ def bind(host: str, port: int) -> list[Socket]:
     addresses = dict.fromkeys((family, address) for family, _, _, _, address in infos)
     bound: list[Socket] = []
     for family, address in addresses:
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # The protocol is named: asyncio sets TCP_NODELAY only on sockets that say they are TCP, and accepted ones inherit it.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         bound.append(listener)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
