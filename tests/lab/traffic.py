@@ -24,7 +24,7 @@ HEADERS = {"User-Agent": "Go-http-client/1.1"}
 
 @dataclass
 class Report:
-    """What the callers saw. ``refused`` never got a WebSocket, ``dropped`` lost it, ``wrong`` are frames changed or unasked for."""
+    """What the callers saw: ``refused`` never got a WebSocket, ``dropped`` lost it, ``wrong`` frames were changed or unasked."""
 
     calls: int = 0
     refused: int = 0
@@ -116,9 +116,7 @@ class Traffic:
         begin = monotonic()
         caller = Caller(self.report)
         try:
-            await ws_connect(
-                lambda: caller, self._url, extra_headers=HEADERS, websocket_handshake_timeout=CONNECT_TIMEOUT_S
-            )
+            await ws_connect(lambda: caller, self._url, extra_headers=HEADERS, websocket_handshake_timeout=CONNECT_TIMEOUT_S)
         except (OSError, WSError, TimeoutError) as error:
             self.report.refused += 1
             self.report.note(f"refused: {error!r}")
