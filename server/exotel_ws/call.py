@@ -66,6 +66,7 @@ class Call:
         self._on_phase = on_phase
         self._responder: Responder | None = None
         self._faults: dict[str, int] = {}
+        self._malformed_messages = 0
         self._media_first, self._media_every = settings.log.media_first, settings.log.media_every
 
     def receive(self, raw: str | bytes) -> _Messages:
@@ -153,7 +154,7 @@ class Call:
                 self._tally.rejected["credentials"] += 1
                 raise HangUp(1008, "authentication failed")
             self._credentials = None
-        if self.phase is Phase.STARTED:
+        if self.phase is Phase.STARTED and "media_before_start" not in self._faults:
             self._fault("duplicate_start", "a second start on one connection: the stream begins anew")
         self._begin(start)
         self.log("🚀 START EVENT", event="start")
@@ -174,7 +175,15 @@ class Call:
         )
         self._responder = Echo(writer)
         if self.phase is not Phase.STARTED:
+            self._admit()
             self._enter(Phase.STARTED)
+
+    def _admit(self) -> None:
+        """The handshake saw to the limit already, but streams that opened together may start together."""
+        most = self._settings.limits.max_calls
+        if self._tally.calls_live >= most:
+            self._tally.rejected["full"] += 1
+            raise HangUp(1013, f"full: limits.max_calls = {most}")
 
     def _mark(self, mark: Mark) -> _Messages:
         if self._responder is None:
@@ -204,7 +213,8 @@ class Call:
 
     def _malformed(self, fault: ProtocolFault) -> _Messages:
         self._fault(fault.kind, printable(str(fault)))
-        if sum(self._faults.values()) > self._settings.limits.max_faults:
+        self._malformed_messages += 1
+        if self._malformed_messages > self._settings.limits.max_faults:
             raise HangUp(1008, f"more than {self._settings.limits.max_faults} malformed messages, the last: {fault.kind}")
         return _NOTHING
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from exotel_ws.settings import Auth, SettingsError
 
@@ -29,8 +29,8 @@ class Target(NamedTuple):
     @classmethod
     def parse(cls, raw_path: str) -> "Target":
         """From the request line, e.g. ``/?sample-rate=8000``. A query that is not well-formed is read as far as it goes."""
-        parts = urlsplit(raw_path)
-        return cls(unquote(parts.path) or "/", dict(parse_qsl(parts.query, keep_blank_values=True)))
+        path, _, query = raw_path.partition("?")
+        return cls(unquote(path) or "/", dict(parse_qsl(query, keep_blank_values=True)))
 
 
 class Credentials:
@@ -56,6 +56,8 @@ class Credentials:
             raise SettingsError(
                 [f"auth.credential: {path} can't be read ({error.strerror}); one 'user:token' a line is expected there"]
             ) from None
+        except UnicodeDecodeError:
+            raise SettingsError([f"auth.credential: {path} is not UTF-8; one 'user:token' a line is expected there"]) from None
         entries = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
         if not entries:
             raise SettingsError([f"auth.credential: {path} holds no credential; write one 'user:token' a line"])
@@ -63,13 +65,17 @@ class Credentials:
 
     def accepts(self, shown: str) -> bool:
         """Whether this is one of the credentials, whole or its token alone; in constant time for each."""
-        candidate = shown.encode()
+        # A request line need not be UTF-8: what could not be decoded comes as surrogates.
+        candidate = shown.encode(errors="surrogatepass")
         matches = [hmac.compare_digest(candidate, known) for known in (*self._entries, *self._tokens)]
         return any(matches)
 
     def in_header(self, headers: Mapping[str, str]) -> bool | None:
         """Whether the Authorization header holds a right credential; None where there is no such header."""
-        header = headers.get("Authorization")
+        try:
+            header = headers.get("Authorization")
+        except LookupError:  # given more than once
+            return False
         if header is None:
             return None
         scheme, _, value = header.partition(" ")

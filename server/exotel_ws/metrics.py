@@ -100,6 +100,7 @@ class Publisher:
 
         registry = self._registry
         if self._directory:
+            _forget_the_dead(self._directory)
             registry = CollectorRegistry()
             MultiProcessCollector(registry, path=str(self._directory))  # type: ignore[no-untyped-call]
         return generate_latest(registry).decode()
@@ -116,8 +117,7 @@ def _prepare_multiprocess(directory: Path) -> IO[str]:
     """Make prometheus_client write this worker's values to a slot of the directory; returns the lock that holds the slot."""
     directory.mkdir(parents=True, exist_ok=True)
     slot, lock = _take_slot(directory)
-    for stale in directory.glob(f"gauge_live*_{slot}.db"):
-        stale.unlink()
+    _drop_gauges(directory, slot)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
     from prometheus_client import values
 
@@ -137,3 +137,19 @@ def _take_slot(directory: Path) -> tuple[int, IO[str]]:
             continue
         return slot, lock
     raise AssertionError("unreachable")
+
+
+def _forget_the_dead(directory: Path) -> None:
+    """Drop the gauges of workers that are gone, whose slots nobody holds; their counters stay."""
+    for path in directory.glob("slot-*.lock"):
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            _drop_gauges(directory, int(path.stem.removeprefix("slot-")))
+
+
+def _drop_gauges(directory: Path, slot: int) -> None:
+    for stale in directory.glob(f"gauge_live*_{slot}.db"):
+        stale.unlink(missing_ok=True)

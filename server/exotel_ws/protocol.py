@@ -153,6 +153,8 @@ def read(text: str | bytes) -> Message:
         raise ProtocolFault(kind, str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProtocolFault("not_json", f"not JSON: {error}") from None
+    except RecursionError:
+        raise ProtocolFault("not_json", "JSON nested too deep") from None
     stream_sid = frame.stream_sid or frame.camel_sid or ""
     event = frame.event
     if event == "media":

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def serve(settings: Settings, *, instance: str, admin_socket: Path | None, metri
 
     Raises OSError where a socket can't be had, `SettingsError` where credentials are missing.
     """
+    _lift_file_limit()
     listeners = systemd.inherited_sockets()
     inherited = bool(listeners)
     if not inherited:
@@ -30,6 +32,12 @@ def serve(settings: Settings, *, instance: str, admin_socket: Path | None, metri
     finally:
         if admin_socket:
             admin_socket.unlink(missing_ok=True)
+
+
+def _lift_file_limit() -> None:
+    """A connection is a file; the usual soft limit, 1024, is below ``max_connections``, and accepting at it spins the loop."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _run(

@@ -5,19 +5,21 @@ Guarantee: from `drain` on no new connection is taken, none that was taken is cu
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import socket
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from exotel_ws import __version__
+from exotel_ws import __version__, engines
 from exotel_ws.admin import serve_admin
-from exotel_ws.call import Phase
-from exotel_ws.engine import Connection, EngineApi, Request, Server
+from exotel_ws.call import HangUp, Phase
+from exotel_ws.engines import Answer, Connection, Request
 from exotel_ws.handshake import Credentials, Rejection, Target, without_secrets
 from exotel_ws.logs import printable
 from exotel_ws.metrics import CONTENT_TYPE, Publisher
@@ -26,6 +28,7 @@ from exotel_ws.stream import Stream
 from exotel_ws.tally import Tally
 
 _JSON: Final = "application/json"
+_TEXT: Final = "text/plain; charset=utf-8"
 _TICK_S: Final = 1.0
 
 log = logging.getLogger("exotel_ws.server")
@@ -60,10 +63,10 @@ class VoicebotServer:
         self.draining = False
         self.pid = pid
         self._tally = Tally()
-        self._engine = EngineApi(settings.engine)
+        self._engine = engines.choose(settings.engine)
         self._credentials = Credentials.load(settings.auth)
         self._metrics = Publisher(self._tally, metrics_dir, version=__version__, release=self.identity.release)
-        self._servers: list[Server] = []
+        self._stop_accepting: list[Callable[[], None]] = []
         self._listeners: list[socket.socket] = []
         self._shared = False
         self._admin: asyncio.Server | None = None
@@ -81,7 +84,7 @@ class VoicebotServer:
         self._listeners = listeners
         self._shared = shared
         for listener in listeners:
-            self._servers.append(await self._engine.serve(self._serve_stream, listener, self._answer, self.settings))
+            self._stop_accepting.append(await self._engine.serve(self._open_stream, listener, self._answer, self.settings))
         if admin:
             self._admin = await serve_admin(admin, {"/health": self._admin_health, "/status": self.status})
 
@@ -118,26 +121,29 @@ class VoicebotServer:
     async def close(self) -> int:
         """Close what is left with 1001 (going away); returns how many connections that were. `close` is idempotent."""
         left = list(self._streams)
-        for server in self._servers:
-            server.close(close_connections=False)
+        for stop_accepting in self._stop_accepting:
+            stop_accepting()
+        for stream in left:
+            stream.hang_up(HangUp(1001, "the server goes away"))
         if left:
-            closing = [asyncio.ensure_future(stream.close(1001, "the server goes away")) for stream in left]
-            await asyncio.wait(closing, timeout=10)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(engines.CLOSE_TIMEOUT_S + 1):
+                    await self._idle.wait()
         if self._admin:
             self._admin.close()
         self._publish()
         return len(left)
 
-    async def _serve_stream(self, connection: Connection) -> None:
-        stream = Stream(connection, self.settings, self._tally, self._credentials)
+    def _open_stream(self, connection: Connection) -> Stream:
+        stream = Stream(connection, self.settings, self._tally, self._credentials, self._end_stream)
         self._streams.add(stream)
         self._idle.clear()
-        try:
-            await stream.serve(self._engine.ConnectionClosed)
-        finally:
-            self._streams.remove(stream)
-            if not self._streams:
-                self._idle.set()
+        return stream
+
+    def _end_stream(self, stream: Stream) -> None:
+        self._streams.discard(stream)
+        if not self._streams:
+            self._idle.set()
 
     def _publish(self) -> None:
         self._metrics.publish(draining=self.draining, lag_s=self._lag_s)
@@ -146,10 +152,10 @@ class VoicebotServer:
         """What ``GET /health`` says, key for key as the guide's server did."""
         return {"status": "ok", "service": "exotel-passthrough", "mode": self.settings.mode}
 
-    def _answer(self, request: Request) -> tuple[int, str, str] | None:
+    def _answer(self, request: Request) -> Answer | None:
         """Answer HTTP; None lets the request become a stream."""
         target = Target.parse(request.path)
-        if "upgrade" not in request.headers.get("Connection", "").lower():
+        if "Sec-WebSocket-Key" not in request.headers:
             return self._answer_http(target)
         rejection = self._reject(request, target)
         if rejection is None:
@@ -163,21 +169,21 @@ class VoicebotServer:
             path,
             extra={"fields": {"EVENT": "refused", "REASON": rejection.reason}},
         )
-        return rejection.status, "text/plain; charset=utf-8", rejection.text + "\n"
+        return Answer(rejection.status, _TEXT, rejection.text + "\n")
 
-    def _answer_http(self, target: Target) -> tuple[int, str, str]:
+    def _answer_http(self, target: Target) -> Answer:
         match target.path:
             case "/health":
-                return 200, _JSON, _compact(self.health())
+                return Answer(200, _JSON, _compact(self.health()))
             case "/ready":
                 state = "draining" if self.draining else "full" if self._full() else "ready"
-                return 200 if state == "ready" else 503, _JSON, _compact({"status": state})
+                return Answer(200 if state == "ready" else 503, _JSON, _compact({"status": state}))
             case "/metrics":
                 self._publish()
-                return 200, CONTENT_TYPE, self._metrics.exposition()
+                return Answer(200, CONTENT_TYPE, self._metrics.exposition())
         self._tally.rejected["not_websocket"] += 1
         text = "Exotel connects here by WebSocket. Over HTTP there are /health, /ready and /metrics.\n"
-        return (426 if target.path == "/" else 404), "text/plain; charset=utf-8", text
+        return Answer(426 if target.path == "/" else 404, _TEXT, text)
 
     def _reject(self, request: Request, target: Target) -> Rejection | None:
         if self._full():

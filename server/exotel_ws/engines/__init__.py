@@ -1,0 +1,90 @@
+"""The WebSocket engines. `Engine` is what the server asks of one; no module outside this package knows which one runs.
+
+An engine frames, masks, pings and closes; what the messages mean is the stream's business. A stream is called for each message,
+without a task or a queue in between: that is what a frame costs least.
+"""
+
+import socket
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, Protocol
+
+from exotel_ws.settings import Engine as EngineName
+from exotel_ws.settings import Settings
+
+CLOSE_TIMEOUT_S: Final = 5.0
+"""How long a client gets to answer our close frame before its connection is dropped."""
+RECEIVE_BUFFER: Final = 64 * 1024
+"""Bytes, doubled by the kernel, a connection; without it a client that floods makes an engine read megabytes at once."""
+MOST_FRAGMENTS: Final = 1024
+"""Frames of one message. Go's common client writes 4096 bytes a frame, so 64 hold the largest default message."""
+SERVER_HEADER: Final = "exotel-voicebot"
+
+
+class Request(NamedTuple):
+    """An HTTP request that asks for an upgrade, or just for an answer. ``path`` has the query with it."""
+
+    path: str
+    headers: Mapping[str, str]
+
+
+class Closing(NamedTuple):
+    """How a connection ended: the close code that came (None: no close frame, which is 1006), and the one that we sent first."""
+
+    received: int | None
+    sent: int | None = None
+    reason: str = ""
+
+
+class Connection(Protocol):
+    """An open WebSocket, as its stream sees it."""
+
+    @property
+    def request(self) -> Request: ...
+    @property
+    def remote_host(self) -> str: ...
+    def close(self, code: int, reason: str) -> None:
+        """Begin to close; the stream is told when it is done, after `CLOSE_TIMEOUT_S` at the latest. May be called again."""
+
+
+class Stream(Protocol):
+    """What an engine tells of a connection: once `opened`, each message, once `closed`. None of these may raise."""
+
+    def opened(self) -> None: ...
+    def received(self, raw: str | bytes) -> tuple[str, ...]:
+        """Take a message (str: a text one); return the messages to send."""
+
+    def answered(self, seconds: float) -> None:
+        """The messages that `received` returned were handed to the socket, this long after the arrival of theirs."""
+
+    def closed(self, closing: Closing) -> None: ...
+
+
+class Answer(NamedTuple):
+    """An HTTP answer."""
+
+    status: int
+    content_type: str
+    body: str
+
+
+Open = Callable[[Connection], Stream]
+Respond = Callable[[Request], Answer | None]
+"""Answers a request, or lets it become a WebSocket by None."""
+
+
+class Engine(Protocol):
+    """Serves WebSockets, and plain HTTP GET, on a bound socket."""
+
+    async def serve(self, open_stream: Open, listener: socket.socket, respond: Respond, settings: Settings) -> Callable[[], None]:
+        """Begin to serve; returns what ends it: then nothing is accepted any more, and open connections go on."""
+
+
+def choose(name: EngineName) -> Engine:
+    """The engine of this name. Only that one is imported."""
+    if name == "picows":
+        from exotel_ws.engines.picows import PicowsEngine
+
+        return PicowsEngine()
+    from exotel_ws.engines.websockets import WebsocketsEngine
+
+    return WebsocketsEngine()

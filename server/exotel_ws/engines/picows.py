@@ -1,0 +1,189 @@
+"""The compiled engine, by picows' own listener interface: a frame is answered in the callback that brings it."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from http import HTTPStatus
+from time import perf_counter
+from typing import Any, Final
+
+from picows import (
+    WSCloseCode,
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSProtocolError,
+    WSTransport,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+    ws_create_server,
+)
+
+from exotel_ws.engines import (
+    CLOSE_TIMEOUT_S,
+    MOST_FRAGMENTS,
+    RECEIVE_BUFFER,
+    SERVER_HEADER,
+    Answer,
+    Closing,
+    Open,
+    Request,
+    Respond,
+    Stream,
+)
+from exotel_ws.settings import Settings
+
+_READ_BUFFER: Final = 2048
+"""Bytes a connection at first; a phone frame has 600."""
+_TEXT, _PONG, _CLOSE, _CONTINUATION = WSMsgType.TEXT, WSMsgType.PONG, WSMsgType.CLOSE, WSMsgType.CONTINUATION
+
+
+class PicowsEngine:
+    """See `exotel_ws.engines.Engine`."""
+
+    async def serve(self, open_stream: Open, listener: socket.socket, respond: Respond, settings: Settings) -> Callable[[], None]:
+        def upgrade(asked: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+            request = Request(asked.path.decode("ascii", "surrogateescape"), asked.headers)
+            answer = respond(request)
+            if answer is not None:
+                return WSUpgradeResponseWithListener(_http(answer), None)
+            accepted = WSUpgradeResponse.create_101_response({"Server": SERVER_HEADER})
+            return WSUpgradeResponseWithListener(accepted, _Connection(request, open_stream, settings))
+
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        server = await ws_create_server(
+            upgrade,
+            sock=listener,
+            backlog=4096,
+            websocket_handshake_timeout=settings.limits.handshake_timeout_s,
+            max_frame_size=settings.limits.max_message_bytes,
+            read_buffer_init_size=_READ_BUFFER,
+        )
+        return server.close
+
+
+class _Connection(WSListener):
+    """A connection and its stream."""
+
+    def __init__(self, request: Request, open_stream: Open, settings: Settings) -> None:
+        self.request = request
+        self._open_stream = open_stream
+        self._settings = settings
+        self._fragments: list[bytes] = []
+        self._fragments_type = _TEXT
+        self._pinged = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._dropping: asyncio.TimerHandle | None = None
+
+    @property
+    def remote_host(self) -> str:
+        address = self._transport.underlying_transport.get_extra_info("peername")
+        return str(address[0]) if isinstance(address, tuple) and address else "local"
+
+    def close(self, code: int, reason: str) -> None:
+        if self._dropping is None:
+            self._transport.send_close(WSCloseCode(code), reason.encode())
+            self._dropping = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._transport.disconnect, False)
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+        self._stream: Stream = self._open_stream(self)
+        self._send = transport.send
+        self._ping_later()
+        self._stream.opened()
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type
+        if kind == _TEXT and frame.fin and not self._fragments and not frame.rsv1:
+            try:
+                self._take(frame.get_payload_as_utf8_text())
+            except UnicodeDecodeError as error:
+                raise _not_utf8(error) from None
+        elif kind == _CLOSE:
+            self._answer_close(frame)
+        elif kind == _PONG:
+            self._pinged = False
+        else:
+            self._take_rarer(frame)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        for timer in (self._timer, self._dropping):
+            if timer:
+                timer.cancel()
+        self._stream.closed(_closing(transport))
+
+    def pause_writing(self) -> None:
+        """The client does not read: nothing more is read from it either, so that what waits for it stays bounded."""
+        self._transport.underlying_transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._transport.underlying_transport.resume_reading()
+
+    def _take(self, raw: str | bytes) -> None:
+        arrived = perf_counter()
+        messages = self._stream.received(raw)
+        if messages:
+            for message in messages:
+                self._send(_TEXT, message)
+            self._stream.answered(perf_counter() - arrived)
+
+    def _take_rarer(self, frame: WSFrame) -> None:
+        """A binary message, or one in several frames."""
+        if frame.rsv1 or (frame.msg_type == _CONTINUATION) != bool(self._fragments):
+            raise WSProtocolError(WSCloseCode.PROTOCOL_ERROR, "a frame that does not belong here")
+        if not self._fragments:
+            self._fragments_type = frame.msg_type
+        self._fragments.append(frame.get_payload_as_bytes())
+        size = sum(map(len, self._fragments))
+        if size > self._settings.limits.max_message_bytes or len(self._fragments) > MOST_FRAGMENTS:
+            raise WSProtocolError(WSCloseCode.MESSAGE_TOO_BIG, f"{size} bytes in {len(self._fragments)} fragments")
+        if frame.fin:
+            message = b"".join(self._fragments)
+            self._fragments.clear()
+            try:
+                self._take(message.decode() if self._fragments_type == _TEXT else message)
+            except UnicodeDecodeError as error:
+                raise _not_utf8(error) from None
+
+    def _answer_close(self, frame: WSFrame) -> None:
+        with contextlib.suppress(ValueError):  # a code that no enum knows still ends the connection
+            self._transport.send_close(frame.get_close_code(), frame.get_close_message())
+        self._transport.disconnect()
+
+    def _ping_later(self) -> None:
+        ping = self._settings.ping
+        wait_s = ping.timeout_s if self._pinged else ping.interval_s
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._ping)
+
+    def _ping(self) -> None:
+        if self._pinged:
+            self.close(1011, "keepalive ping timeout")
+            return
+        self._transport.send_ping()
+        self._pinged = True
+        self._ping_later()
+
+
+def _not_utf8(error: UnicodeDecodeError) -> WSProtocolError:
+    return WSProtocolError(WSCloseCode.INVALID_TEXT, f"{error.reason} at position {error.start}")
+
+
+def _closing(transport: WSTransport) -> Closing:
+    handshake: Any = transport.close_handshake
+    if handshake is None:
+        return Closing(None)
+    received = int(handshake.recv.code) if handshake.recv is not None else None
+    if handshake.sent is None or handshake.recv_then_sent:
+        return Closing(received)
+    reason = handshake.sent.reason
+    return Closing(received, int(handshake.sent.code), reason if isinstance(reason, str) else "")
+
+
+def _http(answer: Answer) -> WSUpgradeResponse:
+    response: WSUpgradeResponse = WSUpgradeResponse.create_error_response(HTTPStatus.NOT_FOUND, answer.body.encode())
+    response.status = HTTPStatus(answer.status)
+    response.headers["Server"] = SERVER_HEADER
+    response.headers["Content-Type"] = answer.content_type
+    return response
