@@ -1,0 +1,1 @@
+"""Tools against real sockets and real processes of this machine's loopback."""

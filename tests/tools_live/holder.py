@@ -1,0 +1,150 @@
+"""A process that holds a port in one of the ways that a port is held in the wild. Run as a script by the tests.
+
+usage: holder.py WAY PORT; prints ``ready PID`` where PID is the process that is to be found.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+LIFE_S = 60
+
+
+def listen(port: int, *, family: int = socket.AF_INET, reuse_port: bool = False, backlog: int = 16) -> socket.socket:
+    it = socket.socket(family, socket.SOCK_STREAM)
+    it.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if reuse_port:
+        it.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if family == socket.AF_INET6:
+        it.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    it.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", port))
+    it.listen(backlog)
+    return it
+
+
+def ready() -> None:
+    print("ready", os.getpid(), flush=True)
+
+
+def live() -> None:
+    time.sleep(LIFE_S)
+
+
+def plain(port: int) -> None:
+    held = listen(port)
+    ready()
+    live()
+    held.close()
+
+
+def ipv6(port: int) -> None:
+    held = listen(port, family=socket.AF_INET6)
+    ready()
+    live()
+    held.close()
+
+
+def reuseport(port: int) -> None:
+    held = listen(port, reuse_port=True)
+    ready()
+    live()
+    held.close()
+
+
+def ignores_term(port: int) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    plain(port)
+
+
+def slow(port: int) -> None:
+    """Ends half a second after SIGTERM, in an orderly way."""
+
+    def end(*_: object) -> None:
+        time.sleep(0.5)
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    plain(port)
+
+
+def lets_go(port: int) -> None:
+    """Closes its listener on SIGTERM and lives on, as a draining server does."""
+    held = listen(port)
+    signal.signal(signal.SIGTERM, lambda *_: held.close())
+    ready()
+    for _ in range(LIFE_S * 10):
+        time.sleep(0.1)
+
+
+def orphan(port: int) -> None:
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    while os.getppid() != 1:
+        time.sleep(0.01)
+    plain(port)
+
+
+def leaks_to_child(port: int) -> None:
+    """The server is gone; its innocent-looking helper keeps the socket that it inherited."""
+    held = listen(port)
+    held.set_inheritable(True)
+    child = os.fork()
+    if child == 0:
+        ready()
+        os.execvp("sleep", ["sleep", str(LIFE_S)])
+    os._exit(0)
+
+
+def prefork(port: int) -> None:
+    """A parent that starts a child again whenever one ends, and ignores SIGTERM: both share the socket."""
+    held = listen(port)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ready()
+    while True:
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            live()
+        os.waitpid(child, 0)
+        held.fileno()
+
+
+def headless(port: int) -> None:
+    """The leading thread ends, a second one lives on: the process looks like a zombie and holds the port."""
+    held = listen(port)
+
+    def stay() -> None:
+        while state_of_leader() != "Z":
+            time.sleep(0.01)
+        ready()
+        live()
+        held.close()
+
+    threading.Thread(target=stay).start()
+    ctypes.CDLL(None).syscall(60, 0)  # exit(2) of this thread alone, on x86-64
+
+
+def state_of_leader() -> str:
+    with open(f"/proc/{os.getpid()}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0]
+
+
+def client(port: int) -> None:
+    """A bystander: only connected to the port. Says so if it ever gets a signal."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCONT):
+        signal.signal(number, lambda number, _frame: print("signal", number, flush=True))
+    with socket.create_connection(("127.0.0.1", port)):
+        ready()
+        for _ in range(LIFE_S * 10):
+            time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](int(sys.argv[2]))

@@ -1,0 +1,377 @@
+"""``port-clean`` against real processes: what holds the port ends, the port is proven free, nothing else gets a signal."""
+
+import contextlib
+import json
+import os
+import pty
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from exotelctl.exits import Exit
+from exotelctl.port import apply, proof, receipt, units, verb
+from exotelctl.port.gather import gather
+
+HOLDER = Path(__file__).with_name("holder.py")
+Start = Callable[..., "Held"]
+
+
+class Held:
+    """A running holder. ``pid`` is the process that has the port, maybe not the one that was started."""
+
+    def __init__(self, way: str, port: int) -> None:
+        arguments = [sys.executable, str(HOLDER), way, str(port)]
+        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        word, pid = self.read_line().split()
+        assert word == "ready"
+        self.seen = psutil.Process(int(pid))
+        self.pid = int(pid)
+
+    def read_line(self, within_s: float = 10.0) -> str:
+        assert self.process.stdout is not None
+        found, _, _ = select.select([self.process.stdout], [], [], within_s)
+        return self.process.stdout.readline() if found else ""
+
+    @property
+    def alive(self) -> bool:
+        if self.process.pid == self.pid and self.process.poll() is not None:
+            return False
+        return self.seen.is_running() and self.seen.status() != psutil.STATUS_ZOMBIE
+
+    def end(self) -> None:
+        """Whatever the test left of it."""
+        for each in (self.seen, psutil.Process(self.process.pid) if self.process.poll() is None else None):
+            if each is None or not each.is_running():
+                continue
+            for child in each.children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        self.process.wait(5)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that nothing holds."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def start(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts holders of ``port``. The tests may themselves run in a service: their children then would be refused."""
+    monkeypatch.setattr(units, "of_cgroup", lambda _text: units.NONE)
+    with contextlib.ExitStack() as stack:
+
+        def make(way: str) -> Held:
+            held = Held(way, port)
+            stack.callback(held.end)
+            return held
+
+        yield make
+
+
+def clean(port: int, capsys: pytest.CaptureFixture[str], *, timeout_s: float = 5.0, **flags: bool) -> tuple[Exit, dict[str, Any]]:
+    given = {"yes": True, "dry_run": False, "force": False, **flags}
+    capsys.readouterr()
+    code = verb.run(port, timeout_s=timeout_s, json=True, **given)
+    return code, json.loads(capsys.readouterr().out)
+
+
+def decided(made: dict[str, Any]) -> dict[int, tuple[str, str]]:
+    return {holder["pid"]: (holder["kind"], holder["action"]) for holder in made["holders"]}
+
+
+def ended(made: dict[str, Any]) -> dict[int, tuple[str, list[str]]]:
+    return {ending["pid"]: (ending["outcome"], ending["signals"]) for ending in made["endings"]}
+
+
+TERM, CONT, KILL = "SIGTERM", "SIGCONT", "SIGKILL"
+
+
+@pytest.mark.parametrize(
+    ("way", "kind", "outcome", "signals"),
+    [
+        ("plain", "process", "ended", [TERM]),
+        ("ipv6", "process", "ended", [TERM]),
+        ("slow", "process", "ended", [TERM]),
+        ("orphan", "orphan", "ended", [TERM]),
+        ("leaks_to_child", "orphan", "ended", [TERM]),
+        ("lets_go", "process", "released", [TERM]),
+    ],
+)
+def test_ended_by_sigterm(
+    way: str, kind: str, outcome: str, signals: list[str], port: int, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = start(way)
+    code, made = clean(port, capsys)
+    assert decided(made) == {held.pid: (kind, "end")}
+    assert ended(made) == {held.pid: (outcome, signals)}
+    assert (code, made["verdict"], made["free"]) == (Exit.OK, "cleaned", True)
+    assert held.alive == (way == "lets_go")
+    assert gather(port).listeners == ()
+
+
+def test_one_that_ignores_sigterm_is_killed_after_the_wait(port: int, start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    held = start("ignores_term")
+    began = time.monotonic()
+    code, made = clean(port, capsys, timeout_s=0.5)
+    assert ended(made) == {held.pid: ("killed", [TERM, KILL])}
+    assert time.monotonic() - began >= 0.5
+    assert (code, made["free"], held.alive) == (Exit.OK, True, False)
+
+
+def test_a_stopped_one_is_continued_so_that_it_can_end(port: int, start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    held = start("plain")
+    os.kill(held.pid, signal.SIGSTOP)
+    os.waitpid(held.pid, os.WUNTRACED)
+    code, made = clean(port, capsys)
+    assert decided(made) == {held.pid: ("stopped", "end")}
+    assert made["holders"][0]["state"] == "stopped"
+    assert ended(made) == {held.pid: ("ended", [TERM, CONT])}
+    assert (code, held.alive) == (Exit.OK, False)
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the holder makes a raw system call by its number")
+def test_a_headless_process_is_found_and_killed(port: int, start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its leading thread is a zombie, so that ss, lsof and psutil show no owner."""
+    held = start("headless")
+    assert os.listdir(f"/proc/{held.pid}/task")[1:], "it has a second thread"
+    code, made = clean(port, capsys, timeout_s=1.0)
+    assert decided(made) == {held.pid: ("headless", "end")}
+    assert ended(made)[held.pid][0] in ("ended", "killed")
+    assert (code, made["free"]) == (Exit.OK, True)
+
+
+def test_every_reuseport_holder_is_ended(port: int, start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = start("reuseport"), start("reuseport")
+    code, made = clean(port, capsys)
+    assert len(made["listeners"]) == 2
+    assert set(ended(made)) == {one.pid, two.pid}
+    assert (code, one.alive, two.alive) == (Exit.OK, False, False)
+
+
+def test_ipv4_and_ipv6_at_once(port: int, start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    four, six = start("plain"), start("ipv6")
+    code, made = clean(port, capsys)
+    assert {item["family"] for item in made["listeners"]} == {"tcp4", "tcp6"}
+    assert set(ended(made)) == {four.pid, six.pid}
+    assert code == Exit.OK
+
+
+def test_a_prefork_server_leaves_no_child_behind(port: int, start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    """The parent ignores SIGTERM and replaces the child that took it: the new child holds the same socket."""
+    held = start("prefork")
+    code, made = clean(port, capsys, timeout_s=0.5)
+    assert decided(made)[held.pid] == ("process", "end")
+    assert [kind for pid, (kind, _) in decided(made).items() if pid != held.pid] == ["inherited"]
+    assert (code, made["free"]) == (Exit.OK, True)
+
+
+def test_a_connected_client_never_gets_a_signal(port: int, start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    held, bystander = start("plain"), start("client")
+    code, made = clean(port, capsys)
+    assert made["connections"] >= 1
+    assert set(decided(made)) == {held.pid}
+    assert code == Exit.OK
+    assert bystander.read_line(0.3) == ""
+    assert bystander.alive
+
+
+def test_a_client_connected_from_the_same_port_number_is_not_a_holder(port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """An outgoing connection may use the number as its own local port."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as mine:
+        mine.bind(("127.0.0.1", port))
+        mine.connect(server.getsockname())
+        code, made = clean(port, capsys)
+    assert (made["listeners"], made["holders"], made["endings"]) == ([], [], [])
+    assert (code, made["verdict"], made["free"]) == (Exit.PROBLEM, "not-proven", False)
+    assert "Address already in use" in made["proof"]
+
+
+def test_nothing_listens(port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    code, made = clean(port, capsys)
+    assert (code, made["verdict"], made["endings"]) == (Exit.OK, "free", [])
+    assert made["free"] is True
+
+
+def test_time_wait_alone_is_nothing_to_kill(port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", port)) as server:
+        client = socket.create_connection(("127.0.0.1", port))
+        accepted, _ = server.accept()
+        accepted.close()
+        client.recv(1)
+        client.close()
+    code, made = clean(port, capsys)
+    assert made["time_wait"] >= 1
+    assert "TIME_WAIT" in made["reason"]
+    assert (code, made["verdict"], made["free"]) == (Exit.OK, "free", True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "verdict"),
+    [({"yes": False}, Exit.REFUSED, "no-consent"), ({"yes": True, "dry_run": True}, Exit.OK, "dry-run")],
+)
+def test_plan_only(
+    flags: dict[str, bool], code: Exit, verdict: str, port: int, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = start("plain")
+    said, made = clean(port, capsys, **flags)
+    assert (said, made["verdict"]) == (code, verdict)
+    assert decided(made) == {held.pid: ("process", "end")}
+    assert made["endings"] == []
+    assert held.alive
+
+
+def test_the_own_process_is_never_signalled(port: int, start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    """This test holds the port itself, beside a stray on IPv6: nothing is done at all."""
+    stray = start("ipv6")
+    with socket.create_server(("127.0.0.1", port)):
+        code, made = clean(port, capsys, force=True)
+    assert decided(made) == {os.getpid(): ("protected", "refuse"), stray.pid: ("process", "end")}
+    assert (code, made["verdict"], made["endings"]) == (Exit.REFUSED, "refused", [])
+    assert stray.alive
+
+
+def test_a_managed_process_is_refused_and_forced(
+    port: int, start: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = start("plain")
+    monkeypatch.setattr(units, "of_cgroup", lambda _text: units.Unit("exotel-ws@g-1.service", False))
+    monkeypatch.setattr(units, "active_states", lambda _units: {"exotel-ws@g-1.service": "active"})
+    code, made = clean(port, capsys)
+    assert decided(made) == {held.pid: ("our-service", "refuse")}
+    assert "ansible-playbook deploy.yml" in made["holders"][0]["instead"]
+    assert (code, held.alive) == (Exit.REFUSED, True)
+    code, made = clean(port, capsys, force=True)
+    assert ended(made) == {held.pid: ("ended", [TERM])}
+    assert (code, held.alive) == (Exit.OK, False)
+
+
+def test_one_that_comes_back_is_told_with_who_holds_now(
+    port: int, start: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A supervisor starts it again at once: with a new socket, so it is not ours to end."""
+    start("plain")
+    replaced: list[Held] = []
+    end = apply.end
+
+    def end_and_come_back(*arguments: Any) -> Any:
+        endings = end(*arguments)
+        replaced.append(start("plain"))
+        return endings
+
+    monkeypatch.setattr(apply, "end", end_and_come_back)
+    code, made = clean(port, capsys)
+    assert (code, made["verdict"]) == (Exit.PROBLEM, "still-held")
+    assert [holder["pid"] for holder in made["still_held_by"]] == [replaced[0].pid]
+    assert len(replaced) == 1
+    assert replaced[0].alive
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "exotelctl", "port-clean", *arguments]
+
+
+def test_off_a_terminal_the_command_prints_the_plan_and_exits_3(port: int, start: Start) -> None:
+    held = start("plain")
+    done = subprocess.run(
+        command("--port", str(port)), capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL, check=False
+    )
+    assert done.returncode == 3, done.stderr
+    assert f"pid {held.pid}  " in done.stdout
+    assert held.alive
+
+
+@pytest.mark.parametrize(("answer", "code", "lives"), [("n", 3, True), ("", 3, True), ("y", 0, False)])
+def test_on_a_terminal_it_asks(answer: str, code: int, lives: bool, port: int, start: Start) -> None:
+    if units.of_cgroup(Path("/proc/self/cgroup").read_text()) != units.NONE:
+        pytest.skip("the tests run in a service, the command would refuse their children")
+    held = start("plain")
+    master, slave = pty.openpty()
+    with subprocess.Popen(command("--port", str(port)), stdin=slave, stdout=slave, stderr=slave, close_fds=True) as asked:
+        os.close(slave)
+        said = until(master, "[y/N]")
+        assert f"pid {held.pid}" in said
+        os.write(master, answer.encode() + b"\n")
+        rest = until(master, "\0")
+        assert asked.wait(10) == code, said + rest
+    os.close(master)
+    assert held.alive == lives
+
+
+def until(terminal: int, mark: str) -> str:
+    """What the terminal shows until ``mark`` or its end; at most ten seconds."""
+    said = ""
+    deadline = time.monotonic() + 10
+    while mark not in said and time.monotonic() < deadline:
+        if select.select([terminal], [], [], 0.1)[0]:
+            try:
+                said += os.read(terminal, 4096).decode()
+            except OSError:
+                break
+    return said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives root away to look as another user")
+def test_without_root_the_owner_is_not_guessed(port: int, start: Start) -> None:
+    """In a forked child that has become nobody: this interpreter may be readable to root only."""
+    held = start("plain")
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 99
+        try:
+            os.dup2(write, 1)
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            with open(1, "w", closefd=False) as sys.stdout:
+                code = verb.run(port, yes=True, dry_run=False, force=False, timeout_s=1, json=False)
+        finally:
+            os._exit(code)
+    os.close(write)
+    with open(read) as pipe:
+        said = pipe.read()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == Exit.REFUSED, said
+    assert "needs root" in said
+    assert held.alive
+
+
+def test_the_proof_names_what_stands_in_the_way(port: int) -> None:
+    assert proof.bind(port).free is True
+    with socket.create_server(("127.0.0.1", port)):
+        assert proof.bind(port) == proof.Proof(False, f"binding 0.0.0.0:{port} failed: Address already in use")
+
+
+def test_a_receipt_is_written_to_the_journal_before_and_after(
+    port: int, start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(str(tmp_path / "log"))
+        journal.settimeout(5)
+        monkeypatch.setattr(receipt.write, "__defaults__", (tmp_path / "log",))
+        held = start("plain")
+        clean(port, capsys)
+        before, after = journal.recv(4096).decode(), journal.recv(4096).decode()
+    assert before.startswith(f"<13>exotelctl[{os.getpid()}]: port-clean port={port} by=")
+    assert f"plan: end pid {held.pid} (python" in before
+    assert "SIGTERM" in after
+    assert after.endswith("port then free")
+    assert str(HOLDER) not in before + after
+
+
+def test_no_journal_stops_nothing(tmp_path: Path) -> None:
+    assert receipt.write("x", tmp_path / "nothing") is False

@@ -1,0 +1,44 @@
+"""Starting fast: a verb loads what it needs and no more. (Typer from 0.29 on loads pydantic for every option: 100 ms.)"""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("asyncio", "rich.console", "websockets", "msgspec", "pydantic", "exotel_ws")
+PROBE = """
+import sys
+try:
+    sys.argv[1:] = {argv!r}
+    from exotelctl.cli import main
+    main()
+finally:
+    print("LOADED", *[name for name in {heavy!r} if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["port-clean", "--help"], ["port-clean", "--port", "8765", "--dry-run"]])
+def test_nothing_heavy_is_loaded(argv: list[str]) -> None:
+    code = PROBE.format(argv=argv, heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "LOADED"
+
+
+@pytest.mark.parametrize("verb", ["protocol-test", "call", "health", "port-clean", "url"])
+def test_every_verb_documents_an_example_and_its_exit_codes(verb: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "exotelctl", verb, "--help"], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 0
+    assert f"Example:\n    exotelctl {verb}" in done.stdout
+    assert "3 refused" in done.stdout
+    assert "--json" in done.stdout
+
+
+def test_wrong_usage_exits_2() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "exotelctl", "call", "ftp://h"], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 2
+    assert "ws://203.0.113.10:8765" in done.stderr

@@ -1,0 +1,55 @@
+"""What one step of the conversation saw, and the verdict on it."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal
+
+Outcome = Literal["pass", "fail", "not-run"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Exchange:
+    """Messages received in answer to a step, in order; how the server closed, "" where it did not; the wait in s."""
+
+    received: tuple[str | bytes, ...] = ()
+    closed: str = ""
+    patience_s: float = 2.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding:
+    """Why a check failed. ``problem`` is a stable name, ``cause`` one sentence that says what to change."""
+
+    problem: str
+    cause: str
+
+
+Judge = Callable[[Exchange], Finding | None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """Messages to send and how their answers are judged.
+
+    ``answers`` is how many messages to wait for, ``quiet_s`` how long to listen afterwards for one too many. ``proves``
+    says in a few words what passing means.
+    """
+
+    name: str
+    proves: str
+    sends: tuple[str, ...]
+    judge: Judge
+    answers: int = 0
+    quiet_s: float = 0.05
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Check:
+    """The outcome of one check at one sample rate (Hz)."""
+
+    name: str
+    rate: int
+    outcome: Outcome
+    proves: str
+    finding: Finding | None = None
+    ms: float = 0.0

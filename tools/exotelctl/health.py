@@ -1,0 +1,105 @@
+"""``exotelctl health``: what ``/health`` and ``/ready`` say, how fast, and why not where they do not.
+
+✅ http://127.0.0.1:8765/health → 200 {"status":"ok","service":"exotel-passthrough","mode":"echo"} (1.1 ms)
+✅ http://127.0.0.1:8765/ready → 200 {"status":"ready"} (0.6 ms)
+"""
+
+import asyncio
+import dataclasses
+import json as jsonlib
+from pathlib import Path
+
+from exotelctl.exits import Exit
+from exotelctl.host_settings import load
+from exotelctl.http_get import Answer, get
+from exotelctl.output import emit_json, say
+from exotelctl.reach import Fault, Unreachable
+from exotelctl.target import Target, parse
+from exotelctl.text import printable
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Probe:
+    """One path asked: its answer, and what is wrong with it (None: nothing)."""
+
+    path: str
+    answer: Answer | None
+    fault: Fault | None
+
+
+def run(url: str | None, *, settings: Path, timeout_s: float, json: bool) -> Exit:
+    """Ask, print, and say by the exit code whether the server is healthy and takes calls. Raises UsageFault."""
+    target = parse(url) if url else load(settings).local_target
+    probes = asyncio.run(_ask(target, timeout_s))
+    healthy = all(probe.fault is None for probe in probes)
+    if json:
+        emit_json({"url": target.http(""), "ok": healthy, "probes": [_as_json(probe) for probe in probes]})
+    else:
+        for probe in probes:
+            _report(target, probe)
+    return Exit.OK if healthy else Exit.PROBLEM
+
+
+async def _ask(target: Target, timeout_s: float) -> list[Probe]:
+    """Both probes in turn; one where the first finds no server."""
+    probes: list[Probe] = []
+    for path, judge in (("/health", judge_health), ("/ready", judge_ready)):
+        try:
+            answer = await get(target, path, timeout_s=timeout_s)
+        except Unreachable as error:
+            return [*probes, Probe(path, None, error.fault)]
+        probes.append(Probe(path, answer, judge(answer)))
+    return probes
+
+
+def judge_health(answer: Answer) -> Fault | None:
+    """``/health`` must be 200 with a JSON object whose status is ok."""
+    if answer.status == 200 and _status(answer) == "ok":
+        return None
+    said = printable(answer.body.strip(), 120)
+    cause = f"{answer.url} says HTTP {answer.status}: {said!r}, not 200 with status ok"
+    return Fault("unhealthy", cause, "on the host: journalctl -u 'exotel-ws@*' -n 50")
+
+
+def judge_ready(answer: Answer) -> Fault | None:
+    """``/ready`` must be 200; 503 names what keeps new calls out."""
+    if answer.status == 200:
+        return None
+    if answer.status == 503 and (state := _status(answer)):
+        return Fault(printable(state, 30), f"{answer.url} takes no new calls: {printable(state, 30)}", _READY_NEXT)
+    return Fault("not-ready", f"{answer.url} says HTTP {answer.status}", _READY_NEXT)
+
+
+_READY_NEXT = "ansible-playbook status.yml; on the host: systemctl list-units 'exotel-ws@*'"
+
+
+def _status(answer: Answer) -> str:
+    try:
+        said = jsonlib.loads(answer.body)
+    except ValueError:
+        return ""
+    return str(said.get("status", "")) if isinstance(said, dict) else ""
+
+
+def _as_json(probe: Probe) -> dict[str, object]:
+    answer = probe.answer
+    return {
+        "path": probe.path,
+        "status": answer and answer.status,
+        "body": answer and answer.body,
+        "latency_ms": answer and round(answer.latency_ms, 3),
+        "problem": probe.fault and dataclasses.asdict(probe.fault),
+    }
+
+
+def _report(target: Target, probe: Probe) -> None:
+    mark = "✅" if probe.fault is None else "❌"
+    if probe.answer is None:
+        assert probe.fault is not None
+        say(f"{mark} {target.http(probe.path)}: {probe.fault.cause}")
+    else:
+        answer = probe.answer
+        body = printable(answer.body.strip())
+        say(f"{mark} {answer.url} → {answer.status} {body} ({answer.latency_ms:.1f} ms)")
+    if probe.fault is not None:
+        say(f"   next: {probe.fault.next}")

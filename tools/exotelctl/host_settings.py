@@ -1,0 +1,40 @@
+"""What the serving generation on this host is set to: the few keys of settings.toml that an on-call command needs."""
+
+import dataclasses
+import tomllib
+from pathlib import Path
+
+from exotelctl.exits import UsageFault
+from exotelctl.target import Target
+
+DEFAULT_PORT = 8765
+_WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HostSettings:
+    """``public_url`` is "" where it was not set; ``host`` is the address that the server binds."""
+
+    public_url: str
+    host: str
+    port: int
+
+    @property
+    def local_target(self) -> Target:
+        """The server as it is reached from this host."""
+        return Target(False, _WILDCARDS.get(self.host, self.host), self.port, "", "")
+
+
+def load(file: Path) -> HostSettings:
+    """Read ``file``. Raises UsageFault where there is none: this is then not a host of the server, and an address is needed."""
+    try:
+        text = file.read_text()
+        table = tomllib.loads(text)
+    except OSError as error:
+        raise UsageFault(f"{file}: {error.strerror}. On a machine without the server name the address yourself") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageFault(f"{file} is not TOML: {error}. Check it: exotel-ws check-config {file}") from None
+    port = table.get("port", DEFAULT_PORT)
+    if not isinstance(port, int):
+        raise UsageFault(f"{file}: port is {port!r}, not a number. Check it: exotel-ws check-config {file}")
+    return HostSettings(str(table.get("public_url", "")), str(table.get("host", "0.0.0.0")), port)

@@ -1,0 +1,140 @@
+"""The plan and its outcome as text for people and as JSON. Pure. What other programs wrote is made harmless first."""
+
+from collections.abc import Sequence
+
+from exotelctl.port.apply import Ending
+from exotelctl.port.facts import Facts, Holder
+from exotelctl.port.plan import Decision, Plan
+from exotelctl.port.proof import Proof
+from exotelctl.text import duration, plural, printable
+
+_SAID = {
+    "ended": "ended",
+    "killed": "killed: it did not end on SIGTERM",
+    "released": "let go of the port and lives on",
+    "gone": "had already ended",
+    "changed": "is no longer what was planned, got no signal",
+    "not-permitted": "may not be signalled by this user: needs root",
+    "alive": "still holds the port",
+}
+
+
+def plan_text(facts: Facts, plan: Plan, timeout_s: float) -> str:
+    """Who holds the port, and what is to be done about it."""
+    lines = [f"Port {facts.port}: {plural(len(facts.listeners), 'listener')}"]
+    lines += [f"  {listener.family} {listener.shown}, {listener.backlog} waiting" for listener in facts.listeners]
+    if facts.closing or facts.connections:
+        lines.append(f"  {plural(facts.connections, 'connection')}, {facts.closing} in TIME_WAIT (never signalled)")
+    for decision in plan.decisions:
+        lines += ["", *_decision(decision, timeout_s)]
+    if plan.reason:
+        lines += ["", _sentence(plan.reason)]
+    return "\n".join(lines)
+
+
+def endings_text(endings: Sequence[Ending]) -> str:
+    """What became of each process."""
+    return "\n".join(f"pid {ending.holder.pid}: {_said(ending)}" for ending in endings)
+
+
+def as_json(
+    facts: Facts, plan: Plan, verdict: str, endings: Sequence[Ending], after: Plan | None, proof: Proof | None
+) -> dict[str, object]:
+    """Everything under stable keys; ``verdict`` is the outcome of the whole command."""
+    return {
+        "port": facts.port,
+        "verdict": verdict,
+        "plan": plan.verdict,
+        "reason": plan.reason,
+        "only_ours": plan.only_ours,
+        "listeners": [
+            {"family": item.family, "address": item.address, "inode": item.inode, "backlog": item.backlog}
+            for item in facts.listeners
+        ],
+        "time_wait": facts.closing,
+        "connections": facts.connections,
+        "holders": [_decision_json(decision) for decision in plan.decisions],
+        "endings": [
+            {"pid": item.holder.pid, "outcome": item.outcome, "signals": item.signals, "seconds": item.seconds}
+            for item in endings
+        ],
+        "still_held_by": [_decision_json(decision) for decision in after.decisions] if after else [],
+        "free": proof.free if proof else None,
+        "proof": proof.text if proof else "",
+    }
+
+
+def still_held_text(after: Plan) -> str:
+    """Who holds the port after all was done."""
+    lines = ["The port is still held:"]
+    for decision in after.decisions:
+        lines.append(f"  pid {decision.holder.pid} {printable(decision.holder.command)}: {decision.why}")
+        if decision.instead:
+            lines.append(f"    use: {decision.instead}")
+    if not after.decisions:
+        lines.append(f"  {after.reason}")
+    return "\n".join(lines)
+
+
+def receipt(stage: str, port: int, who: str, words: Sequence[str]) -> str:
+    """One journal line. Programs are named, their arguments are not: these may hold secrets."""
+    return f"port-clean port={port} by={who} {stage}: {'; '.join(words)}"
+
+
+def receipt_plan(decision: Decision) -> str:
+    """A planned ending for the journal."""
+    holder = decision.holder
+    return f"end pid {holder.pid} ({printable(holder.name, 40)}, user {holder.user}, {decision.kind})"
+
+
+def receipt_ending(ending: Ending) -> str:
+    """An ending for the journal."""
+    return f"pid {ending.holder.pid} ({printable(ending.holder.name, 40)}) {_said(ending)}"
+
+
+def _said(ending: Ending) -> str:
+    signals = f" ({', '.join(ending.signals)}, {ending.seconds:.1f} s)" if ending.signals else ""
+    return _SAID[ending.outcome] + signals
+
+
+def _decision(decision: Decision, timeout_s: float) -> list[str]:
+    holder = decision.holder
+    parents = " ← ".join(f"{parent.pid} {printable(parent.name, 40)}" for parent in holder.parents) or "none"
+    state = f"{holder.unit} ({holder.unit_state})" if holder.unit_state else holder.unit or "none"
+    signals = ["SIGTERM", *(["SIGCONT"] if decision.kind == "stopped" else []), f"wait {timeout_s:g} s", "SIGKILL"]
+    does = {"end": ", ".join(signals), "keep": "nothing", "refuse": "refused"}[decision.action]
+    lines = [
+        f"pid {holder.pid}  {printable(holder.command)}",
+        f"  user {holder.user}, age {duration(holder.age_s)}, {holder.state}, unit {state}",
+        f"  parents: {parents}",
+        f"  {_sentence(decision.why)}",
+        f"  → {does}",
+    ]
+    if decision.instead:
+        lines.append(f"  use: {decision.instead}")
+    return lines
+
+
+def _decision_json(decision: Decision) -> dict[str, object]:
+    holder: Holder = decision.holder
+    return {
+        "pid": holder.pid,
+        "start_ticks": holder.identity.start_ticks,
+        "user": holder.user,
+        "name": printable(holder.name),
+        "command": printable(holder.command, 1000),
+        "age_s": round(holder.age_s, 1),
+        "state": holder.state,
+        "unit": holder.unit,
+        "unit_state": holder.unit_state,
+        "parents": [{"pid": parent.pid, "name": printable(parent.name)} for parent in holder.parents],
+        "inodes": sorted(holder.inodes),
+        "kind": decision.kind,
+        "action": decision.action,
+        "why": printable(decision.why),
+        "instead": decision.instead,
+    }
+
+
+def _sentence(text: str) -> str:
+    return printable(text[:1].upper() + text[1:], 400) + "."

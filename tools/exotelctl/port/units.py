@@ -1,0 +1,101 @@
+"""Which systemd unit a process belongs to, and what systemd says of a unit. Parsing is pure; systemctl is asked briefly."""
+
+import dataclasses
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+OUR_SOCKET = "exotel-ws.socket"
+_OURS = ("exotel-ws@", "exotel-ws.")
+_ASK_S = 3.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unit:
+    """The unit whose cgroup a process is in; ``user`` where a user's own manager runs it."""
+
+    name: str
+    user: bool
+
+
+NONE = Unit("", False)
+
+
+def is_ours(unit: str) -> bool:
+    """A serving unit of this product: an instance of exotel-ws@.service."""
+    return unit.startswith(_OURS) and unit.endswith(".service")
+
+
+def of_cgroup(text: str) -> Unit:
+    """The unit in a /proc/PID/cgroup: from the name=systemd hierarchy, else the unified one.
+
+    Only services count. A scope is a login session or a program started by hand: nothing restarts it; the manager's own
+    ``init.scope`` inside ``user@N.service`` is that service.
+    """
+    paths = {fields[1]: fields[2] for line in text.splitlines() if len(fields := line.split(":", 2)) == 3}
+    path = paths.get("name=systemd", "/")
+    if path.strip("/") == "":
+        path = paths.get("", "/")
+    parts = [part for part in path.removesuffix(" (deleted)").split("/") if part]
+    last = next((part for part in reversed(parts) if part.endswith((".service", ".scope"))), "")
+    manager = next((part for part in parts if part.startswith("user@") and part.endswith(".service")), "")
+    if last == "init.scope" and manager:
+        return Unit(manager, False)
+    if last.endswith(".scope"):
+        return NONE
+    return Unit(last, bool(manager) and last != manager)
+
+
+def has_systemd() -> bool:
+    """systemd is this system's PID 1."""
+    return Path("/run/systemd/system").is_dir()
+
+
+def active_states(units: Iterable[str]) -> dict[str, str]:
+    """ActiveState of each of ``units``; a unit is missing where systemd is not there or says nothing within 3 s."""
+    states: dict[str, str] = {}
+    for unit in units:
+        said = _systemctl("show", "--property=ActiveState", "--value", "--", unit).strip()
+        if said:
+            states[unit] = said
+    return states
+
+
+def socket_unit(port: int) -> str:
+    """The socket unit that systemd listens with on TCP ``port``; "" where there is none or systemd does not say."""
+    return parse_sockets(_systemctl("list-sockets", "--full", "--no-legend", "--no-pager"), port)
+
+
+def parse_sockets(table: str, port: int) -> str:
+    """The unit in a table of ``systemctl list-sockets`` that listens on TCP ``port``."""
+    for line in table.splitlines():
+        fields = line.split()
+        unit = next((field for field in fields if field.endswith(".socket")), "")
+        if unit and fields[0].rpartition(":")[2] == str(port):
+            return unit
+    return ""
+
+
+def our_pids() -> list[int]:
+    """The processes in the cgroups of our serving units: the first place to look for the owner of the port."""
+    roots = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup/unified"))
+    found: list[int] = []
+    for root in roots:
+        for file in root.glob(f"system.slice/*/{_OURS[0]}*.service/cgroup.procs"):
+            try:
+                found += [int(line) for line in file.read_text().split()]
+            except OSError:
+                continue
+    return found
+
+
+def _systemctl(*arguments: str) -> str:
+    if not has_systemd():
+        return ""
+    try:
+        done = subprocess.run(
+            ["systemctl", *arguments], capture_output=True, text=True, timeout=_ASK_S, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout

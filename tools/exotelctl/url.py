@@ -1,0 +1,60 @@
+"""``exotelctl url``: the line to paste into Exotel's Voicebot applet.
+
+ws://203.0.113.10:8765?sample-rate=8000
+"""
+
+import dataclasses
+import ipaddress
+from pathlib import Path
+
+from exotelctl.exits import Exit, UsageFault
+from exotelctl.host_settings import DEFAULT_PORT, HostSettings, load
+from exotelctl.output import emit_json, say, warn
+from exotelctl.target import SAMPLE_RATES, Target, parse
+
+_UNKNOWN = (
+    "The public address of this host is not known: settings.toml has no public_url. Set exotel_ws_public_host in the "
+    "inventory and run ansible-playbook deploy.yml, or name it here: exotelctl url --host ADDRESS"
+)
+
+
+def run(*, host: str | None, port: int | None, rate: int, settings: Path, json: bool) -> Exit:
+    """Print the URL, and on a doubtful address a warning. Raises UsageFault."""
+    if rate not in SAMPLE_RATES:
+        raise UsageFault(f"--rate {rate}: Exotel streams at 8000, 16000 or 24000 Hz")
+    address = public_address(None if host else load(settings), host, port)
+    warning = _UNKNOWN if address is None else doubt(address.host)
+    line = None if address is None else address.with_rate(rate).url()
+    if json:
+        emit_json({"url": line, "warning": warning})
+    else:
+        if line:
+            say(line)
+        if warning:
+            warn(warning)
+    return Exit.PROBLEM if line is None else Exit.OK
+
+
+def public_address(settings: HostSettings | None, host: str | None, port: int | None) -> Target | None:
+    """Where Exotel reaches the server: the flags first, then ``public_url``; None where nothing says it."""
+    if host is not None:
+        if "/" in host or "@" in host:
+            raise UsageFault(f"--host {host}: a name or an address, without scheme and path")
+        return Target(False, host.strip("[]"), port or DEFAULT_PORT, "", "")
+    if settings is None or not settings.public_url:
+        return None
+    target = parse(settings.public_url)
+    return dataclasses.replace(target, port=port or target.port)
+
+
+def doubt(host: str) -> str | None:
+    """Why Exotel will not reach ``host``; None where nothing speaks against it. Only addresses are judged, not names."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "localhost is this machine only" if host == "localhost" else None
+    if address.is_unspecified:
+        return f"{host} is a bind address, not one that can be called"
+    if address.is_global:
+        return None
+    return f"{host} is not a public address: Exotel cannot reach it from the internet"

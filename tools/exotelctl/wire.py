@@ -1,0 +1,130 @@
+"""The messages of one stream as Exotel sends them: key order, types and the newline at the end as captured on live calls."""
+
+import binascii
+import dataclasses
+import json
+import secrets
+import string
+from collections.abc import Mapping
+
+FRAME_MS = 20
+
+
+def frame_bytes(rate: int) -> int:
+    """Bytes of PCM16 mono in one 20 ms frame at ``rate`` Hz: 320 at 8000."""
+    return rate // 1000 * FRAME_MS * 2
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ids:
+    """The identities of a call. ``from_`` and ``to`` are national numbers, as Exotel sends them, not E.164."""
+
+    stream_sid: str
+    call_sid: str
+    leg_sid: str
+    account_sid: str = "exotelctl1"
+    from_: str = "09876543210"
+    to: str = "02012345678"
+
+    @classmethod
+    def new(cls) -> "Ids":
+        """Fresh random identities in the shape of real ones."""
+        leg = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(27))
+        return cls(f"{secrets.token_hex(15)}4r", f"{secrets.token_hex(15)}4r", f"{leg}00000")
+
+
+class Stream:
+    """Writes the messages of one stream in turn and numbers them: ``start`` is 1, the first ``media`` 2, and so on.
+
+    With ``ints`` set, numbers are written as JSON integers, as some documents have them, instead of strings.
+    """
+
+    def __init__(self, ids: Ids, rate: int) -> None:
+        self.ids = ids
+        self.rate = rate
+        self.ints = False
+        self._sequence = 0
+        self._chunk = 0
+
+    def connected(self) -> str:
+        """The first message."""
+        return _line({"event": "connected"})
+
+    def start(self, custom_parameters: Mapping[str, str] | None = None) -> str:
+        """The stream begins; ``custom_parameters`` is left out where there are none."""
+        ids = self.ids
+        body: dict[str, object] = {
+            "stream_sid": ids.stream_sid,
+            "call_sid": ids.call_sid,
+            "leg_sid": ids.leg_sid,
+            "account_sid": ids.account_sid,
+            "from": ids.from_,
+            "to": ids.to,
+        }
+        if custom_parameters:
+            body["custom_parameters"] = dict(custom_parameters)
+        bit_rate = f"{self.rate * 16 // 1000}kbps"
+        body["media_format"] = {"encoding": "base64", "sample_rate": str(self.rate), "bit_rate": bit_rate}
+        return _line(
+            {"event": "start", "stream_sid": ids.stream_sid, "sequence_number": self._next(), "start": body},
+        )
+
+    def media(self, pcm: bytes) -> str:
+        """One frame of audio, PCM16LE."""
+        self._chunk += 1
+        chunk, timestamp = _plain(self._number(self._chunk)), _plain(self._number(self._chunk * FRAME_MS))
+        payload = binascii.b2a_base64(pcm, newline=False).decode()
+        return (
+            f'{{"event":"media","stream_sid":"{self.ids.stream_sid}","sequence_number":{_plain(self._next())},'
+            f'"media":{{"chunk":{chunk},"timestamp":{timestamp},"payload":"{payload}"}}}}\n'
+        )
+
+    def mark(self, name: str) -> str:
+        """The mark ``name``. Carries no sequence number."""
+        return _line({"event": "mark", "stream_sid": self.ids.stream_sid, "mark": {"name": name}})
+
+    def dtmf(self, digit: str, duration_ms: int = 100) -> str:
+        """The caller pressed ``digit``."""
+        return _line(
+            {
+                "event": "dtmf",
+                "sequence_number": self._next(),
+                "stream_sid": self.ids.stream_sid,
+                "dtmf": {"digit": digit, "duration": self._number(duration_ms)},
+            },
+        )
+
+    def clear(self) -> str:
+        """``clear``, which Exotel itself only receives; a server must stand it."""
+        return _line({"event": "clear", "stream_sid": self.ids.stream_sid})
+
+    def other(self, message: Mapping[str, object]) -> str:
+        """Any message, for what a server must tolerate."""
+        return _line({**message, "stream_sid": self.ids.stream_sid})
+
+    def stop(self, reason: str = "canceled or call ended") -> str:
+        """The stream ends; nothing may follow but the drop of the connection."""
+        ids = self.ids
+        body = {
+            "call_sid": ids.call_sid,
+            "leg_sid": ids.leg_sid,
+            "account_sid": ids.account_sid,
+            "reason": reason,
+        }
+        return _line({"event": "stop", "stream_sid": ids.stream_sid, "sequence_number": self._next(), "stop": body})
+
+    def _next(self) -> str | int:
+        self._sequence += 1
+        return self._number(self._sequence)
+
+    def _number(self, value: int) -> str | int:
+        return value if self.ints else str(value)
+
+
+def _plain(number: str | int) -> str:
+    """A number as JSON text. Media are written without the JSON library: a phone in a load test writes nothing else."""
+    return f'"{number}"' if isinstance(number, str) else str(number)
+
+
+def _line(message: Mapping[str, object]) -> str:
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False) + "\n"
