@@ -143,9 +143,9 @@ def play(playbook: str, *args: str, inventory: Path | None = None, timeout: floa
 def lab(specs: Sequence[HostSpec], inventory: Path, *args: str, **settings: object) -> Play:
     """Run ``playbooks/lab.yml`` for these hosts; ``settings`` are variables of the role ``lab_host`` less their prefix."""
     hosts = [{"name": spec.name, "suite": spec.suite, "address": spec.address} for spec in specs]
-    variables: dict[str, object] = {"lab_host_hosts": hosts, "lab_host_inventory": str(inventory)}
-    variables |= {f"lab_host_{name}": value for name, value in settings.items()}
-    return play("playbooks/lab.yml", "-e", json.dumps(variables), *args, timeout=900)
+    variables = [json.dumps({"lab_host_hosts": hosts}), f"lab_host_inventory={inventory}"]
+    variables += [f"lab_host_{name}={value}" for name, value in settings.items()]
+    return play("playbooks/lab.yml", *(f"--extra-vars={variable}" for variable in variables), *args, timeout=900)
 
 
 def bring_up(specs: Sequence[HostSpec], inventory: Path, *, fresh: bool = True) -> list[LabHost]:

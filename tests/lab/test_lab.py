@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from labhost import BOOKWORM, LAB_DIR, TRIXIE, HostSpec, LabHost, bring_up, lab, take_down
+
+from tests.lab.labhost import BOOKWORM, LAB_DIR, TRIXIE, HostSpec, LabHost, bring_up, lab, take_down
 
 SPECS = (BOOKWORM, TRIXIE)
 SYSTEMD = {"bookworm": "systemd 252", "trixie": "systemd 257"}
