@@ -114,7 +114,7 @@ def test_check_mode_on_a_bare_host_works_and_changes_nothing(host: LabHost) -> N
     done = deploy(host, "--check", "--diff")
     assert done.rc == 0, done.stdout
     assert host.run(what_is_there, check=False).stdout == before
-    assert host.run("systemctl list-unit-files 'exotel-ws*' --no-legend").stdout == ""
+    assert host.run("systemctl list-unit-files 'exotel-ws*' --no-legend", check=False).stdout == ""
 
 
 def test_rollback_on_a_bare_host_says_that_there_is_nothing(host: LabHost) -> None:

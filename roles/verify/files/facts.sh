@@ -1,0 +1,24 @@
+# What the host itself says about the deployed server, as JSON, in one round trip.
+exec 2>/dev/null
+generation=$(cat /etc/exotel-ws/current/generation.json) || generation=null
+name=$(basename "$(readlink /etc/exotel-ws/current)")
+workers=$(echo "$generation" | sed -n 's/.*"workers": *\([0-9]*\).*/\1/p')
+port=$(echo "$generation" | sed -n 's/.*"listen": *".*:\([0-9]*\)".*/\1/p')
+
+comma=''
+units=''
+for unit in exotel-ws.socket $(seq -f "exotel-ws@$name-%g.service" "${workers:-0}"); do
+    units="$units$comma\"$unit\": \"$(systemctl is-active "$unit")\""
+    comma=', '
+done
+
+comma=''
+holders=''
+for pid in $(ss -Hltnp "sport = :$port" | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -nu); do
+    holders="$holders$comma{\"pid\": $pid, \"unit\": \"$(ps -o unit= -p "$pid")\"}"
+    comma=', '
+done
+
+health=$(/usr/local/bin/exotelctl health --json)
+echo '--- verify'
+echo "{\"generation\": $generation, \"units\": {$units}, \"holders\": [$holders], \"health\": ${health:-null}}"

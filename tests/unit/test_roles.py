@@ -1,0 +1,128 @@
+"""What holds for every role: its variables are documented, its tasks are named, and it needs nothing but this repository."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
+PLAYBOOKS = sorted([*ROOT.glob("*.yml"), *ROOT.glob("playbooks/*.yml")])
+BLOCK_KEYS = ("block", "rescue", "always")
+COLLECTIONS = ("ansible.builtin.", "exotel.voicebot.")
+
+each_role = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+
+
+def load(file: Path) -> Any:
+    return yaml.safe_load(file.read_text())
+
+
+def specs(role: Path) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = load(role / "meta/argument_specs.yml")["argument_specs"]
+    return found
+
+
+def defaults(role: Path) -> dict[str, Any]:
+    file = role / "defaults/main.yml"
+    return load(file) or {} if file.exists() else {}
+
+
+def flat(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Every task, blocks before what is in them."""
+    for task in tasks:
+        yield task
+        for key in BLOCK_KEYS:
+            yield from flat(task.get(key) or [])
+
+
+def tasks(role: Path) -> list[tuple[Path, dict[str, Any]]]:
+    files = [*role.glob("tasks/**/*.yml"), *role.glob("handlers/**/*.yml")]
+    return [(file, task) for file in files for task in flat(load(file) or [])]
+
+
+def plays() -> list[dict[str, Any]]:
+    return [play for file in PLAYBOOKS for play in load(file) or [] if isinstance(play, dict) and "hosts" in play]
+
+
+@each_role
+def test_options_are_the_defaults(role: Path) -> None:
+    documented = {name for spec in specs(role).values() for name in spec.get("options", {})}
+    assert documented == set(defaults(role))
+
+
+@each_role
+def test_documented_defaults_are_the_defaults(role: Path) -> None:
+    for entry_point, spec in specs(role).items():
+        documented = {name: option["default"] for name, option in spec.get("options", {}).items() if "default" in option}
+        actual = {name: value for name, value in defaults(role).items() if name in documented}
+        assert documented == actual, entry_point
+
+
+@each_role
+def test_every_entry_point_exists_and_is_described(role: Path) -> None:
+    for entry_point, spec in specs(role).items():
+        assert (role / "tasks" / f"{entry_point}.yml").is_file(), entry_point
+        assert spec["short_description"]
+
+
+def test_every_entry_point_that_a_playbook_uses_has_a_spec() -> None:
+    uses = [
+        task[action]
+        for play in plays()
+        for section in ("pre_tasks", "tasks", "post_tasks")
+        for task in flat(play.get(section) or [])
+        for action in ("ansible.builtin.import_role", "ansible.builtin.include_role")
+        if action in task
+    ]
+    assert uses
+    for use in uses:
+        assert use.get("tasks_from", "main") in specs(ROOT / "roles" / use["name"]), use
+
+
+@each_role
+def test_every_task_has_a_name(role: Path) -> None:
+    assert [str(file) for file, task in tasks(role) if not task.get("name")] == []
+
+
+@each_role
+def test_only_builtin_and_own_modules(role: Path) -> None:
+    for file, task in tasks(role):
+        actions = [key for key in task if "." in key]
+        if any(key in task for key in BLOCK_KEYS):
+            assert actions == [], f"{file}: {task['name']}"
+        else:
+            assert len(actions) == 1, f"{file}: {task['name']}: {actions or 'no fully qualified module'}"
+            assert actions[0].startswith(COLLECTIONS), f"{file}: {task['name']}"
+
+
+@each_role
+def test_nothing_floats(role: Path) -> None:
+    texts = {file: file.read_bytes() for file in role.rglob("*") if file.is_file()}
+    assert [str(file) for file, text in texts.items() if b":latest" in text] == []
+
+
+def test_preflight_knows_the_variables_of_every_deployed_role() -> None:
+    known = load(ROOT / "roles/preflight/vars/main/variables.yml")["_preflight_roles"]
+    deployed = [role["role"] for play in load(ROOT / "deploy.yml") for role in play.get("roles", [])]
+    assert sorted(known) == sorted(deployed)
+
+
+def test_preflight_ranges_are_of_real_variables() -> None:
+    ranges = load(ROOT / "roles/preflight/vars/main/variables.yml")["_preflight_ranges"]
+    options = specs(ROOT / "roles/exotel_ws")["main"]["options"]
+    assert {name for name in ranges if options.get(name, {}).get("type") != "int"} == set()
+    assert all(low <= options[name]["default"] <= high for name, (low, high) in ranges.items())
+
+
+def test_the_example_inventory_shows_every_variable_with_its_default() -> None:
+    text = (ROOT / "inventory/example/group_vars/all.yml").read_text()
+    assignments = [line[2:] for line in text.splitlines() if re.match(r"# [a-z_]+: ", line)]
+    settable = {"gcp_project": ""}
+    for role in ("exotel_ws", "preflight", "verify"):
+        settable |= {name: value for name, value in defaults(ROOT / "roles" / role).items() if "{{" not in str(value)}
+    del settable["exotel_ws_generation"]  # For one rollback, not for an inventory.
+    assert yaml.safe_load("\n".join(assignments)) == settable
