@@ -1,7 +1,6 @@
 """Who may open a stream: path, credentials, capacity. A clear HTTP status for those who may not, and no secret in any log."""
 
 import base64
-import binascii
 import hmac
 import os
 from collections.abc import Iterator, Mapping
@@ -70,12 +69,15 @@ class Credentials:
         matches = [hmac.compare_digest(candidate, known) for known in (*self._entries, *self._tokens)]
         return any(matches)
 
+    def masked(self, text: str) -> str:
+        """The text with every credential in it replaced."""
+        for known in (*self._entries, *self._tokens):
+            text = text.replace(known.decode(), "***")
+        return text
+
     def in_header(self, headers: Mapping[str, str]) -> bool | None:
         """Whether the Authorization header holds a right credential; None where there is no such header."""
-        try:
-            header = headers.get("Authorization")
-        except LookupError:  # given more than once
-            return False
+        header = headers.get("Authorization")
         if header is None:
             return None
         scheme, _, value = header.partition(" ")
@@ -83,7 +85,7 @@ class Credentials:
             return self.accepts(value.strip())
         try:
             return scheme.lower() == "basic" and self.accepts(base64.b64decode(value, validate=True).decode())
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # neither base64 nor text
             return False
 
     def in_target(self, target: Target) -> bool:
@@ -103,10 +105,11 @@ def _parameter_candidates(parameters: Mapping[str, str]) -> Iterator[str]:
         for mangled in (key, f"{key}={value}", value):
             for pair in mangled.replace("?", "&").split("&"):
                 for separator in ("=", ":"):
-                    yield pair.partition(separator)[2].rstrip("=")
+                    text = pair.partition(separator)[2]
+                    # One "=" is the mangling's; a token may end with its own.
+                    yield from (text, text.removesuffix("="), text.rstrip("="))
 
 
 def without_secrets(target: Target, credentials: Credentials | None) -> str:
-    """The path for a log line: a segment that is a credential is replaced, the query is left out."""
-    segments = target.path.split("/")
-    return "/".join("***" if credentials and segment and credentials.accepts(segment) else segment for segment in segments)
+    """The path for a log line: whatever of it is a credential is replaced, the query is left out."""
+    return credentials.masked(target.path) if credentials else target.path

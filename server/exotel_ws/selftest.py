@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from exotel_ws import sockets
+from exotel_ws import engines, sockets
 from exotel_ws.server import VoicebotServer
 from exotel_ws.settings import Auth, Settings
 
@@ -25,7 +25,7 @@ def self_test(settings: Settings) -> None:
 
     Credentials are not asked for: they belong to the host, not to the release. Takes 10 seconds at most.
     """
-    asyncio.run(_self_test(msgspec.structs.replace(settings, auth=Auth(), paths=[])))
+    engines.run(settings.engine, _self_test(msgspec.structs.replace(settings, auth=Auth(), paths=[])))
 
 
 async def _self_test(settings: Settings) -> None:

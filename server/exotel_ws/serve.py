@@ -9,7 +9,7 @@ import resource
 import signal
 from pathlib import Path
 
-from exotel_ws import sockets, systemd
+from exotel_ws import engines, sockets, systemd
 from exotel_ws.server import VoicebotServer
 from exotel_ws.settings import Settings
 
@@ -28,7 +28,7 @@ def serve(settings: Settings, *, instance: str, admin_socket: Path | None, metri
         listeners = sockets.bind(settings.host, settings.port)
     admin = sockets.bind_admin(admin_socket) if admin_socket else None
     try:
-        return asyncio.run(_run(settings, listeners, admin, instance, metrics_dir, inherited=inherited))
+        return engines.run(settings.engine, _run(settings, listeners, admin, instance, metrics_dir, inherited=inherited))
     finally:
         if admin_socket:
             admin_socket.unlink(missing_ok=True)

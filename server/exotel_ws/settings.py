@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 Mode = Literal["echo"]
 Engine = Literal["picows", "websockets"]
@@ -67,7 +67,7 @@ class Drain(Struct, frozen=True, forbid_unknown_fields=True):
     """``timeout_s`` bounds the wait for live calls; ``grace_s`` is left to handshakes in flight."""
 
     timeout_s: Seconds = 3660.0
-    grace_s: Annotated[float, Meta(ge=0)] = 2.0
+    grace_s: Annotated[float, Meta(ge=0, le=86_400)] = 2.0
 
 
 class Output(Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,6 +3,7 @@
 Protocols: sd_notify(3) and sd_listen_fds(3).
 """
 
+import contextlib
 import os
 import socket
 from typing import Final
@@ -17,7 +18,8 @@ def notify(state: str) -> None:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+    # A supervisor that can't be told is no reason to end calls.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender, contextlib.suppress(OSError):
         sender.sendto(state.encode(), address)
 
 

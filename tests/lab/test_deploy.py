@@ -1,12 +1,15 @@
 """The main job on real hosts, as one story for each Debian: every test goes on where the one before left the host."""
 
+import atexit
 import json
 import re
 import subprocess
 import sys
+import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -36,9 +39,16 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("trees")
 
 
+@cache
+def this_tree() -> Path:
+    """The tree as it is now, so that the story is of one release even if somebody edits meanwhile."""
+    directory = tempfile.TemporaryDirectory(prefix="exotel-lab-tree-")
+    atexit.register(directory.cleanup)
+    return releases.copy_of_tree(Path(directory.name))
+
+
 def deploy(host: LabHost, *args: str, source: Path | None = None) -> Play:
-    extra = ["-e", f"exotel_ws_source={source}"] if source else []
-    return play("deploy.yml", *args, *extra, inventory=host.inventory)
+    return play("deploy.yml", *args, "-e", f"exotel_ws_source={source or this_tree()}", inventory=host.inventory)
 
 
 def url(host: LabHost) -> str:
@@ -62,8 +72,7 @@ def instances(host: LabHost, state: str) -> list[str]:
     return re.findall(r"exotel-ws@(\S+)\.service", units)
 
 
-def wait_until(what: str, condition: object, timeout_s: float = 30.0) -> None:
-    assert callable(condition)
+def wait_until(what: str, condition: Callable[[], object], timeout_s: float = 30.0) -> None:
     deadline = monotonic() + timeout_s
     while not condition():
         assert monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
@@ -240,12 +249,11 @@ def test_rollback_to_an_unknown_generation_names_those_that_exist(host: LabHost)
     ids=["does-not-start", "never-healthy"],
 )
 def test_a_broken_release_leaves_the_old_one_serving_and_shows_its_journal(
-    host: LabHost, trees: Path, sabotage: object, evidence: str
+    host: LabHost, trees: Path, sabotage: Callable[[Path], Path], evidence: str
 ) -> None:
-    assert callable(sabotage)
     before, serving = current(host), instances(host, "active")
     with traffic(host, held=20, arrivals=5) as reports:
-        done = deploy(host, source=sabotage(trees / f"{host.suite}-{sabotage.__name__}"))
+        done = deploy(host, source=sabotage(trees / f"{host.suite}-broken-{evidence[:4].strip()}"))
     assert done.rc != 0
     assert evidence in done.stdout
     assert "exotel-ws" in done.stdout

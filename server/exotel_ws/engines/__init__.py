@@ -4,9 +4,10 @@ An engine frames, masks, pings and closes; what the messages mean is the stream'
 without a task or a queue in between: that is what a frame costs least.
 """
 
+import asyncio
 import socket
-from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from exotel_ws.settings import Engine as EngineName
 from exotel_ws.settings import Settings
@@ -77,6 +78,23 @@ class Engine(Protocol):
 
     async def serve(self, open_stream: Open, listener: socket.socket, respond: Respond, settings: Settings) -> Callable[[], None]:
         """Begin to serve; returns what ends it: then nothing is accepted any more, and open connections go on."""
+
+
+T = TypeVar("T")
+
+
+def run(name: EngineName, main: Coroutine[Any, Any, T]) -> T:
+    """`asyncio.run` on the event loop that suits the engine: uvloop below picows (docs/performance.md), else asyncio's.
+
+    Either loop lets a listening socket of its engine be taken off by ``remove_reader``; uvloop's own servers would not.
+    """
+    factory = None
+    if name == "picows":
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(main)
 
 
 def choose(name: EngineName) -> Engine:

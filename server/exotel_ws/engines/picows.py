@@ -72,7 +72,9 @@ class _Connection(WSListener):
         self._open_stream = open_stream
         self._settings = settings
         self._fragments: list[bytes] = []
+        self._fragments_size = 0
         self._fragments_type = _TEXT
+        self._violated = False
         self._pinged = False
         self._timer: asyncio.TimerHandle | None = None
         self._dropping: asyncio.TimerHandle | None = None
@@ -96,15 +98,17 @@ class _Connection(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
+        if self._violated:
+            return  # picows goes on with what came together with the bad frame
         if kind == _TEXT and frame.fin and not self._fragments and not frame.rsv1:
             try:
                 self._take(frame.get_payload_as_utf8_text())
             except UnicodeDecodeError as error:
-                raise _not_utf8(error) from None
+                raise self._not_utf8(error) from None
         elif kind == _CLOSE:
             self._answer_close(frame)
         elif kind == _PONG:
-            self._pinged = False
+            self._ponged()
         else:
             self._take_rarer(frame)
 
@@ -132,20 +136,28 @@ class _Connection(WSListener):
     def _take_rarer(self, frame: WSFrame) -> None:
         """A binary message, or one in several frames."""
         if frame.rsv1 or (frame.msg_type == _CONTINUATION) != bool(self._fragments):
-            raise WSProtocolError(WSCloseCode.PROTOCOL_ERROR, "a frame that does not belong here")
+            raise self._violation(WSCloseCode.PROTOCOL_ERROR, "a frame that does not belong here")
         if not self._fragments:
-            self._fragments_type = frame.msg_type
+            self._fragments_type, self._fragments_size = frame.msg_type, 0
         self._fragments.append(frame.get_payload_as_bytes())
-        size = sum(map(len, self._fragments))
+        self._fragments_size = size = self._fragments_size + frame.payload_size
         if size > self._settings.limits.max_message_bytes or len(self._fragments) > MOST_FRAGMENTS:
-            raise WSProtocolError(WSCloseCode.MESSAGE_TOO_BIG, f"{size} bytes in {len(self._fragments)} fragments")
+            raise self._violation(WSCloseCode.MESSAGE_TOO_BIG, f"{size} bytes in {len(self._fragments)} fragments")
         if frame.fin:
             message = b"".join(self._fragments)
             self._fragments.clear()
             try:
                 self._take(message.decode() if self._fragments_type == _TEXT else message)
             except UnicodeDecodeError as error:
-                raise _not_utf8(error) from None
+                raise self._not_utf8(error) from None
+
+    def _not_utf8(self, error: UnicodeDecodeError) -> WSProtocolError:
+        return self._violation(WSCloseCode.INVALID_TEXT, f"{error.reason} at position {error.start}")
+
+    def _violation(self, code: WSCloseCode, reason: str) -> WSProtocolError:
+        self._violated = True
+        self._fragments.clear()
+        return WSProtocolError(code, reason)
 
     def _answer_close(self, frame: WSFrame) -> None:
         with contextlib.suppress(ValueError):  # a code that no enum knows still ends the connection
@@ -153,21 +165,19 @@ class _Connection(WSListener):
         self._transport.disconnect()
 
     def _ping_later(self) -> None:
-        ping = self._settings.ping
-        wait_s = ping.timeout_s if self._pinged else ping.interval_s
-        self._timer = asyncio.get_running_loop().call_later(wait_s, self._ping)
+        self._timer = asyncio.get_running_loop().call_later(self._settings.ping.interval_s, self._ping)
 
     def _ping(self) -> None:
-        if self._pinged:
-            self.close(1011, "keepalive ping timeout")
-            return
-        self._transport.send_ping()
         self._pinged = True
-        self._ping_later()
+        self._transport.send_ping()
+        timeout_s = self._settings.ping.timeout_s
+        self._timer = asyncio.get_running_loop().call_later(timeout_s, self.close, 1011, "keepalive ping timeout")
 
-
-def _not_utf8(error: UnicodeDecodeError) -> WSProtocolError:
-    return WSProtocolError(WSCloseCode.INVALID_TEXT, f"{error.reason} at position {error.start}")
+    def _ponged(self) -> None:
+        if self._pinged and self._timer:
+            self._pinged = False
+            self._timer.cancel()
+            self._ping_later()
 
 
 def _closing(transport: WSTransport) -> Closing:

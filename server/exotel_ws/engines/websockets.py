@@ -54,13 +54,24 @@ class WebsocketsEngine:
 class _BoundedConnection(ServerConnection):
     """Not read while it can't be written: else a client that pings and never reads fills our memory with pongs."""
 
+    _stuck: asyncio.TimerHandle | None = None
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self.transport.pause_reading()
+        # Neither a ping nor a close frame gets out any more, so neither's timeout begins.
+        self._stuck = self.loop.call_later(self.ping_timeout or 0, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        if self._stuck:
+            self._stuck.cancel()
         self.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._stuck:
+            self._stuck.cancel()
+        super().connection_lost(exc)
 
 
 class _Connection:
@@ -80,6 +91,8 @@ class _Connection:
     def close(self, code: int, reason: str) -> None:
         if self._closing is None:
             self._closing = asyncio.create_task(self._connection.close(code, reason))
+            # A client that does not read holds up the close frame, and with it the library's own timeout.
+            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._connection.transport.abort)
 
     async def converse(self, open_stream: Open) -> None:
         stream = open_stream(self)
