@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import socket
 import sys
 import time
@@ -111,6 +112,8 @@ class VoicebotServer:
             if not self._shared:
                 listener.shutdown(socket.SHUT_RDWR)  # Nobody else accepts here: refuse at once, keep nobody waiting.
         await asyncio.sleep(self.settings.drain.grace_s)
+        for listener in self._listeners:
+            _let_go(listener)
         try:
             async with asyncio.timeout(self.settings.drain.timeout_s):
                 await self._idle.wait()
@@ -224,6 +227,13 @@ class VoicebotServer:
             "connections": self._tally.connections,
             "calls": [stream.call.facts() for stream in self._streams if stream.call.phase is Phase.STARTED],
         }
+
+
+def _let_go(listener: socket.socket) -> None:
+    """Stop holding the port, which may be moving elsewhere while our calls last, and leave the engine a file to close."""
+    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    os.dup2(nothing, listener.fileno(), inheritable=False)
+    os.close(nothing)
 
 
 def _compact(value: object) -> str:

@@ -3,6 +3,7 @@
 import atexit
 import json
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -315,3 +316,21 @@ def test_preflight_names_a_misspelt_variable(host: LabHost) -> None:
     assert done.rc != 0
     assert "exotel_ws_prot" in done.stdout
     assert "exotel_ws_port" in done.stdout
+
+
+def test_a_changed_port_moves_new_calls_and_keeps_the_live_ones(host: LabHost) -> None:
+    with traffic(host, held=20, arrivals=0) as reports:
+        done = deploy(host, "-e", "exotel_ws_port=9000")
+        assert done.rc == 0, done.stdout
+        with urllib.request.urlopen(f"http://{host.address}:9000/health", timeout=5) as answer:
+            assert answer.status == 200
+        wait_until("the old port is refused, not left hanging", lambda: not _connects(host, PORT), timeout_s=15)
+    assert_nobody_noticed(reports[0], 20)
+
+
+def _connects(host: LabHost, port: int) -> bool:
+    try:
+        socket.create_connection((host.address, port), timeout=2).close()
+    except ConnectionRefusedError:
+        return False
+    return True

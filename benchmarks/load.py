@@ -1,0 +1,172 @@
+"""The load generator: N simulated calls from one process, every echo checked and timed.
+
+It polls instead of sleeping. A generator that sleeps is woken by the server's `send`, and on a virtual machine that
+wake-up costs the server more than the frame does, which no call from another machine would.
+"""
+
+import asyncio
+import gc
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter_ns
+from types import TracebackType
+from typing import Self
+
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from benchmarks.wire import CONNECTED, FRAME_MS, HEADERS, Script
+
+SETTLE_S = 1.0
+
+
+class LoadError(Exception):
+    """The server under load broke a call: closed it, or sent something that is not the echo."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """What one measured stretch of load saw.
+
+    `round_trip_us` and `late_us` are sorted: send to echo, and how far behind its schedule a frame was sent (only paced).
+    """
+
+    seconds: float
+    round_trip_us: list[float]
+    late_us: list[float]
+
+    @property
+    def frames(self) -> int:
+        """Frames whose echo came back within the window."""
+        return len(self.round_trip_us)
+
+
+def percentile(ordered: list[float], percent: float) -> float:
+    """The value below which `percent` of the sorted values lie (nearest rank); 0.0 of an empty list."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else 0.0
+
+
+class Call(WSListener):
+    """One simulated call. Answers come in order, so the oldest frame in flight is the one that was answered."""
+
+    transport: WSTransport
+
+    def __init__(self, calls: "Calls", number: int) -> None:
+        self._calls = calls
+        self._script = Script(number)
+        self._in_flight: deque[tuple[int, bytes]] = deque()
+        self._hung_up = False
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self.transport = transport
+        transport.send(WSMsgType.TEXT, CONNECTED)
+        transport.send(WSMsgType.TEXT, self._script.start())
+
+    def send_frame(self) -> None:
+        """Send the next 20 ms of audio now."""
+        message, payload = self._script.media()
+        self._in_flight.append((perf_counter_ns(), payload))
+        self.transport.send(WSMsgType.TEXT, message)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        now = perf_counter_ns()
+        message = frame.get_payload_as_bytes()
+        if not self._in_flight:
+            self._calls.fail(f"{self._script.stream_sid}: unasked for: {message[:80]!r}")
+            return
+        sent, payload = self._in_flight.popleft()
+        if payload not in message:
+            self._calls.fail(f"{self._script.stream_sid}: not the echo of the frame sent: {message[:80]!r}")
+            return
+        self._calls.round_trip_us.append((now - sent) / 1000)
+        if self._calls.closed_loop:
+            self.send_frame()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        if not self._hung_up:
+            self._calls.fail(f"{self._script.stream_sid}: the server closed the call")
+
+    async def hang_up(self) -> None:
+        """End as Exotel does: `stop`, then the TCP connection is dropped without a close frame."""
+        self._hung_up = True
+        self.transport.send(WSMsgType.TEXT, self._script.stop())
+        self.transport.disconnect()
+        await self.transport.wait_disconnected()
+
+
+class Calls:
+    """`count` calls to `url`, open for the length of the `async with` block; one load runs at a time."""
+
+    def __init__(self, url: str, count: int) -> None:
+        self._url = url
+        self._count = count
+        self._calls: list[Call] = []
+        self._failure: str | None = None
+        self.closed_loop = False
+        self.round_trip_us: list[float] = []
+        self._late_us: list[float] = []
+
+    async def __aenter__(self) -> Self:
+        for number in range(self._count):
+            _, call = await ws_connect(partial(Call, self, number), self._url, extra_headers=HEADERS)
+            assert isinstance(call, Call)
+            self._calls.append(call)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for call in self._calls:
+            await call.hang_up()
+
+    def fail(self, why: str) -> None:
+        """Note the first thing that went wrong; the running load then raises it."""
+        self._failure = self._failure or why
+
+    async def paced(self, seconds: float) -> Window:
+        """Every call sends one frame each 20 ms, the calls spread evenly over those 20 ms.
+
+        Raises LoadError when a call breaks or an answer is wrong.
+        """
+        begin = self._begin()
+        step = FRAME_MS * 1_000_000 / self._count
+        sent = 0
+        while (now := perf_counter_ns() - begin) < seconds * 1e9:
+            while now >= (due := sent * step):
+                self._late_us.append((now - due) / 1000)
+                self._calls[sent % self._count].send_frame()
+                sent += 1
+                now = perf_counter_ns() - begin
+            await self._turn()
+        return self._end(begin)
+
+    async def flat_out(self, seconds: float) -> Window:
+        """Every call has one frame in flight and sends the next when the echo is back.
+
+        Raises LoadError when a call breaks or an answer is wrong.
+        """
+        begin = self._begin()
+        self.closed_loop = True
+        for call in self._calls:
+            call.send_frame()
+        while perf_counter_ns() - begin < seconds * 1e9:
+            await self._turn()
+        self.closed_loop = False
+        return self._end(begin)
+
+    async def settle(self) -> None:
+        """Let the answers still in flight arrive, so that they do not count in the next window."""
+        await asyncio.sleep(SETTLE_S)
+
+    async def _turn(self) -> None:
+        if self._failure:
+            raise LoadError(self._failure)
+        await asyncio.sleep(0)
+
+    def _begin(self) -> int:
+        self.round_trip_us, self._late_us = [], []
+        gc.collect()
+        gc.disable()
+        return perf_counter_ns()
+
+    def _end(self, begin: int) -> Window:
+        gc.enable()
+        return Window((perf_counter_ns() - begin) / 1e9, sorted(self.round_trip_us), sorted(self._late_us))

@@ -1,0 +1,113 @@
+"""A server under test: started on its own core, its CPU time and memory read, ended by its pid."""
+
+import http.client
+import os
+import subprocess
+import sysconfig
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+START_S = 15.0
+STOP_S = 10.0
+NODE_DIR = Path(__file__).parent / "node"
+CPUCLOCK_SCHED = 2
+SERVERS = ["node", "picows", "websockets"]
+
+
+class ServerError(Exception):
+    """The server did not start; the text ends with the last lines of its log."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: where it listens, and what it has used so far."""
+
+    name: str
+    port: int
+    pid: int
+
+    @property
+    def url(self) -> str:
+        """The URL a call connects to."""
+        return f"ws://127.0.0.1:{self.port}/?sample-rate=8000"
+
+    def cpu_us(self) -> float:
+        """CPU time used since the start in microseconds, user and system, all threads.
+
+        Reads the process's CPU clock, clock_getcpuclockid(3); the figures in /proc come in steps of 10 ms.
+        """
+        return time.clock_gettime_ns(~self.pid << 3 | CPUCLOCK_SCHED) / 1000
+
+    def memory_kib(self) -> float:
+        """Memory that is the process's own (PSS), in KiB."""
+        return float(psutil.Process(self.pid).memory_full_info().pss) / 1024
+
+
+def _command(name: str, port: int, scratch: Path) -> list[str]:
+    where = ["--host", "127.0.0.1", "--port", str(port)]
+    if name == "node":
+        return ["node", str(NODE_DIR / "echo.js"), *where]
+    exotel_ws = Path(sysconfig.get_path("scripts")) / "exotel-ws"
+    return [
+        *(str(exotel_ws), "serve", "--mode", "echo", "--engine", name, *where),
+        *("--log-format", "json", "--metrics-dir", str(scratch / "metrics")),
+    ]
+
+
+def install_node_peer() -> None:
+    """Install the Node server's one dependency, as locked, unless it is there. Raises CalledProcessError."""
+    if not (NODE_DIR / "node_modules" / "ws").is_dir():
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=NODE_DIR, check=True, timeout=120)
+
+
+@contextmanager
+def running(name: str, core: int, port: int, scratch: Path) -> Iterator[Server]:
+    """Start the server `name` on `core`, listening on `port`, for the length of the block. `scratch` takes its log.
+
+    Raises ServerError when /health is not answered within 15 s. It gets SIGTERM at the end, and SIGKILL 10 s later.
+    """
+    (scratch / "metrics").mkdir()
+    log = scratch / "server.log"
+    command = ["taskset", "--cpu-list", str(core), *_command(name, port, scratch)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "NODE_ENV": "production"},
+        )
+    try:
+        _healthy(process, port, log)
+        yield Server(name, port, process.pid)
+    finally:
+        _stop(process)
+
+
+def _healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            health = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+            health.request("GET", "/health")
+            if health.getresponse().status == http.HTTPStatus.OK:
+                return
+        except OSError:
+            pass
+        time.sleep(0.1)
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+    raise ServerError(f"no healthy server on 127.0.0.1:{port} after {process.args!r}; the end of {log}:\n{tail}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,119 @@
+"""What a generation is, and how it is kept on the host.
+
+A generation is a release plus everything rendered for it. Its directory is written once, whole, and never changed;
+only the empty-bodied mark `served` is added when it takes over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ansible_collections.exotel.voicebot.plugins.module_utils import files
+from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
+
+_STAGING = ".staging-"
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that makes one generation behave differently from another.
+
+    `settings` is the text of settings.toml, `units` the text of each unit file by name, `workers` the number of
+    instances, `listen` the address of the call port ("0.0.0.0:8765").
+    """
+
+    release: str
+    settings: str
+    units: Mapping[str, str]
+    workers: int
+    listen: str
+
+    def hash(self) -> str:
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A generation on the host. `created` and `served` are UTC times (`served` is None until it has taken over)."""
+
+    id: str
+    content: Content
+    created: str
+    created_by: str
+    rollback_of: str | None = None
+    served: str | None = None
+
+    @property
+    def instances(self) -> tuple[str, ...]:
+        return tuple(f"{self.id}-{number}" for number in range(1, self.content.workers + 1))
+
+
+def new_generation(content: Content, created_by: str, now: float, rollback_of: str | None = None) -> Generation:
+    """Return a generation of `content` named after the time `now` (seconds since the epoch) and its hash."""
+    at = time.gmtime(now)
+    return Generation(
+        id=f"{time.strftime('%Y%m%dT%H%M%S', at)}-{content.hash()[:8]}",
+        content=content,
+        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", at),
+        created_by=created_by,
+        rollback_of=rollback_of,
+    )
+
+
+def save(paths: Paths, generation: Generation) -> None:
+    """Write the generation's directory: it appears whole or not at all."""
+    content = generation.content
+    staging = paths.generations / f"{_STAGING}{generation.id}"
+    files.remove(staging)
+    (staging / "units").mkdir(parents=True)
+    files.write(staging / "settings.toml", content.settings)
+    for name, text in content.units.items():
+        files.write(staging / "units" / name, text)
+    (staging / "release").symlink_to(paths.releases / content.release)
+    facts = {
+        "generation": generation.id,
+        "release": content.release,
+        "hash": content.hash(),
+        "created": generation.created,
+        "created_by": generation.created_by,
+        "rollback_of": generation.rollback_of,
+        "workers": content.workers,
+        "listen": content.listen,
+    }
+    files.write(staging / "generation.json", json.dumps(facts, indent=2) + "\n")
+    staging.rename(paths.generations / generation.id)
+
+
+def mark_served(paths: Paths, name: str) -> None:
+    """Note that the generation has taken over, and when."""
+    files.write(paths.generations / name / "served", time.strftime("%Y-%m-%dT%H:%M:%SZ\n", time.gmtime()))
+
+
+def load_all(paths: Paths) -> dict[str, Generation]:
+    """Return every generation on the host, oldest first."""
+    found = sorted(path.parent for path in paths.generations.glob("*/generation.json"))
+    return {path.name: _load(path) for path in found if not path.name.startswith(_STAGING)}
+
+
+def _load(directory: Path) -> Generation:
+    facts = json.loads((directory / "generation.json").read_text("utf-8"))
+    served = files.read(directory / "served")
+    return Generation(
+        id=directory.name,
+        content=Content(
+            release=facts["release"],
+            settings=(directory / "settings.toml").read_text("utf-8"),
+            units={path.name: path.read_text("utf-8") for path in sorted((directory / "units").iterdir())},
+            workers=facts["workers"],
+            listen=facts["listen"],
+        ),
+        created=facts["created"],
+        created_by=facts["created_by"],
+        rollback_of=facts["rollback_of"],
+        served=served.strip() if served else None,
+    )

@@ -1,0 +1,254 @@
+"""Decide what a deploy or a rollback does. Pure functions: facts in, steps out; nothing here touches the host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Content, Generation
+from ansible_collections.exotel.voicebot.plugins.module_utils.paths import (
+    SHUTDOWN,
+    SOCKET,
+    generation_of,
+    unit,
+)
+from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import UnitState
+
+
+class Refused(Exception):
+    """What was asked for makes no sense on this host; the message says why and what is possible."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The host as it is.
+
+    `current` is the serving generation, `instances` every instance systemd has loaded, `enabled` the units started at
+    boot, `links` the instances with a link, `units` the text of each unit file, `point` the instance that the socket
+    starts, `releases` the staged releases, `secrets_changed` whether a secret changed after `current` was made.
+    """
+
+    generations: Mapping[str, Generation] = field(default_factory=dict)
+    current: str | None = None
+    instances: Mapping[str, UnitState] = field(default_factory=dict)
+    socket: UnitState = field(default_factory=UnitState)
+    enabled: frozenset[str] = frozenset()
+    links: frozenset[str] = frozenset()
+    units: Mapping[str, str] = field(default_factory=dict)
+    point: str | None = None
+    releases: frozenset[str] = frozenset()
+    secrets_changed: bool = False
+
+    @property
+    def serving(self) -> Generation | None:
+        return self.generations.get(self.current) if self.current else None
+
+    def live(self, instances: Iterable[str]) -> tuple[str, ...]:
+        return tuple(name for name in instances if self.instances.get(name, UnitState()).live)
+
+    def running(self, instances: Iterable[str]) -> tuple[str, ...]:
+        return tuple(name for name in self.live(instances) if self.instances[name].active != "deactivating")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do: a verb of the executor and the names it is about."""
+
+    verb: str
+    names: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join((self.verb.replace("_", " "), *self.names))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps that make `generation` the serving one, and why they are needed. No steps: nothing to do."""
+
+    generation: Generation
+    reason: str
+    steps: tuple[Step, ...]
+
+
+def plan_serving(facts: Facts, wanted: Generation, keep: int) -> Plan:
+    """Make the content of `wanted` serve: repair the serving generation if it has that content, else replace it.
+
+    `keep` is the number of generations to keep for rollback.
+    """
+    serving = facts.serving
+    reason = _reason_to_replace(facts, wanted.content)
+    if reason or serving is None:
+        return Plan(wanted, reason, (*_replace(facts, wanted), *_clean_up(facts, wanted, max(keep, 2))))
+    steps = tuple(_repair(facts, serving))
+    return Plan(serving, "the serving generation needs repair" if steps else "it serves already", steps)
+
+
+def rollback_target(facts: Facts, name: str | None) -> Generation:
+    """Return the generation to go back to: `name`, or the one that served before the serving one.
+
+    A rollback makes a copy of its target, so what serves now counts as old as its original: rolling back twice goes
+    back twice, and not back to what was rolled back. Raises Refused.
+    """
+    serving = facts.serving
+    if serving is None:
+        raise Refused("nothing serves on this host, so there is nothing to roll back from. Run deploy.yml")
+    usable = {
+        generation.id: generation
+        for generation in facts.generations.values()
+        if generation.served and generation.content.release in facts.releases
+    }
+    others = [name for name, generation in usable.items() if generation.content != serving.content]
+    available = f"Serving: {serving.id}. Available: {', '.join(others) or 'none'}"
+    if name:
+        if name not in facts.generations:
+            raise Refused(f"there is no generation {name} on this host. {available}")
+        if facts.generations[name].content == serving.content:
+            raise Refused(f"generation {name} is what serves already. {available}")
+        if name not in usable:
+            raise Refused(f"generation {name} never served, or its release is gone. {available}")
+        return usable[name]
+    position = serving.rollback_of or serving.id
+    older = [name for name in others if name < position]
+    if not older:
+        raise Refused(f"there is no older generation than {position} on this host. {available}")
+    return usable[older[-1]]
+
+
+def _reason_to_replace(facts: Facts, wanted: Content) -> str:
+    serving = facts.serving
+    if serving is None:
+        return "nothing serves yet"
+    if serving.content != wanted:
+        return "changed: " + ", ".join(_differences(serving.content, wanted))
+    if facts.secrets_changed:
+        return "changed: credentials"
+    if _socket_lost(facts):
+        return f"{SOCKET} is not active although instances run"
+    stopping = [name for name in facts.live(serving.instances) if name not in facts.running(serving.instances)]
+    return f"somebody is stopping {', '.join(stopping)}" if stopping else ""
+
+
+def _differences(before: Content, after: Content) -> list[str]:
+    names = [name for name in ("release", "settings", "workers", "listen") if getattr(before, name) != getattr(after, name)]
+    return names + [name for name, text in after.units.items() if before.units.get(name) != text]
+
+
+def _socket_lost(facts: Facts) -> bool:
+    # systemd starts no socket whose service runs, so the way back leads through a new generation.
+    return not facts.socket.live and bool(facts.running(facts.instances))
+
+
+def _repair(facts: Facts, serving: Generation) -> Iterable[Step]:
+    instances = serving.instances
+    missing = tuple(name for name in instances if name not in facts.running(instances))
+    unlinked = tuple(name for name in instances if name not in facts.links)
+    if unlinked:
+        yield Step("link", unlinked)
+    yield from _install(facts, serving.content, serving.content.units)
+    if facts.point != instances[0]:
+        yield Step("point", (instances[0],))
+    if not facts.socket.live:
+        yield Step("start_socket")
+    if missing:
+        yield Step("start", missing)
+        yield Step("await_healthy", missing)
+    yield from _enable(facts, serving)
+    yield from _retire_others(facts, serving)
+
+
+def _replace(facts: Facts, wanted: Generation) -> Iterable[Step]:
+    content, instances = wanted.content, wanted.instances
+    moved_from = _moved_from(facts, content)
+    yield Step("stage", (wanted.id,))
+    yield Step("check_config", (wanted.id,))
+    yield Step("self_test", (wanted.id,))
+    yield Step("link", instances)
+    yield Step("verify_units", tuple(content.units))
+    if moved_from:
+        yield from _move(facts, wanted, moved_from)
+    else:
+        yield from _install(facts, content, content.units)
+    if _socket_lost(facts):
+        yield Step("begin_stop", facts.running(facts.instances))
+        yield Step("await_address_free", (content.listen,))
+    if not facts.socket.live:
+        yield Step("point", (instances[0],))
+        yield Step("start_socket")
+    yield Step("start", instances)
+    yield Step("await_healthy", instances)
+    if facts.socket.live and not moved_from:
+        yield Step("point", (instances[0],))
+    yield from _enable(facts, wanted)
+    yield Step("switch", (wanted.id,))
+    yield from _retire_others(facts, wanted)
+
+
+def _moved_from(facts: Facts, wanted: Content) -> str | None:
+    """Return the address that the socket listens on when it is another than the wanted one."""
+    listens = facts.serving.content.listen if facts.serving and facts.socket.live else wanted.listen
+    return listens if listens != wanted.listen else None
+
+
+def _move(facts: Facts, wanted: Generation, moved_from: str) -> Iterable[Step]:
+    # Moving the port is the one step that cannot be taken back: the old instances keep the old port busy until they
+    # end. So a proof instance shows on the old port that the new generation works before the port is touched.
+    content, proof = wanted.content, f"{wanted.id}-0"
+    yield Step("link", (proof,))
+    yield from _install(facts, content, [name for name in content.units if name != SOCKET])
+    yield Step("start", (proof,))
+    yield Step("await_healthy", (proof,))
+    yield Step("begin_stop", (proof,))
+    if _port(content.listen) == _port(moved_from):
+        # Another host address on the same port: the old listener is in the way, and the old instances have it too.
+        yield Step("begin_stop", facts.running(facts.instances))
+        yield Step("stop_socket")
+    yield Step("await_address_free", (content.listen,))
+    yield Step("point", (wanted.instances[0],))
+    yield from _install(facts, content, [SOCKET])
+    yield Step("restart_socket")
+
+
+def _port(listen: str) -> str:
+    return listen.rpartition(":")[2]
+
+
+def _install(facts: Facts, content: Content, names: Iterable[str]) -> Iterable[Step]:
+    changed = tuple(name for name in names if name in content.units and facts.units.get(name) != content.units[name])
+    if changed:
+        yield Step("install_units", changed)
+
+
+def _enable(facts: Facts, generation: Generation) -> Iterable[Step]:
+    wanted = [SOCKET, *(name for name in generation.content.units if name == SHUTDOWN)]
+    wanted += [unit(name) for name in generation.instances]
+    missing = tuple(name for name in wanted if name not in facts.enabled)
+    if missing:
+        yield Step("enable", missing)
+
+
+def _retire_others(facts: Facts, kept: Generation) -> Iterable[Step]:
+    prefix = unit("").split(".")[0]
+    ours = {SOCKET, SHUTDOWN, *(unit(name) for name in kept.instances)}
+    enabled = tuple(sorted(name for name in facts.enabled - ours if name.startswith(prefix)))
+    others = [name for name in sorted(facts.instances) if name not in kept.instances]
+    stoppable = facts.running(others)
+    failed = tuple(name for name in others if facts.instances[name].active == "failed")
+    if enabled:
+        yield Step("disable", enabled)
+    if stoppable:
+        yield Step("begin_stop", stoppable)
+    if failed:
+        yield Step("forget_failure", failed)
+
+
+def _clean_up(facts: Facts, wanted: Generation, keep: int) -> Iterable[Step]:
+    live = facts.live(facts.instances)
+    served = [name for name, generation in facts.generations.items() if generation.served]
+    kept = {wanted.id, facts.current, *served[-(keep - 1) :], *map(generation_of, live)}
+    doomed = tuple(name for name in facts.generations if name not in kept)
+    needed = {generation.content.release for name, generation in facts.generations.items() if name in kept}
+    releases = tuple(sorted(facts.releases - needed - {wanted.content.release}))
+    links = tuple(sorted(facts.links - set(live) - set(wanted.instances)))
+    for verb, names in (("unlink", links), ("remove_generations", doomed), ("remove_releases", releases)):
+        if names:
+            yield Step(verb, names)

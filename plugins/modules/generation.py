@@ -1,0 +1,303 @@
+#!/usr/bin/python
+"""Put a generation of the server into service, or go back to an earlier one."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: generation
+short_description: Put a generation of the Exotel voicebot server into service without cutting a call
+description:
+  - A generation is a staged release plus its settings, its unit files, its number of workers and its address. It is
+    immutable.
+  - With O(state=serving) the module makes a generation of what is given unless that is what serves already. The new
+    generation is checked, tested, started and proven healthy beside the old one, which shares the listening socket;
+    only then it takes over, and the old one is told to finish its calls and end. Several may do so at once.
+  - When anything fails before the switch, the new generation is removed again and its journal is returned. The old
+    one was never touched.
+  - With O(state=rollback) the content of an earlier generation is put into service in the same way, as a new
+    generation.
+  - One deploy at a time; the second one is told who holds the lock.
+version_added: 0.1.0
+author:
+  - The exotel-voicebot developers
+options:
+  state:
+    description: Whether to serve what is given or an earlier generation.
+    type: str
+    choices: [serving, rollback]
+    default: serving
+  release:
+    description: The staged release to serve.
+    type: str
+  settings:
+    description: The content of C(settings.toml).
+    type: dict
+  units:
+    description: The text of each unit file by its name.
+    type: dict
+  workers:
+    description: How many instances share the socket.
+    type: int
+  listen:
+    description: The address of the call port, as C(host:port).
+    type: str
+  generation:
+    description:
+      - The generation to go back to. Only with O(state=rollback).
+      - When empty, it is the one that served before the one that serves now.
+    type: str
+    default: ""
+  keep:
+    description: How many generations to keep on the host. Those with calls, and the last two, stay in any case.
+    type: int
+    default: 5
+  secrets:
+    description: Files that the instances read at their start. When one is newer than the serving generation, a new one is made.
+    type: list
+    elements: path
+    default: []
+  secrets_changed:
+    description: That one of O(secrets) is about to change. Makes check mode foresee the new generation.
+    type: bool
+    default: false
+  user:
+    description: The service's user, who runs the self-test.
+    type: str
+    default: exotel-ws
+  requested_by:
+    description: Who asks, for the lock and the audit file.
+    type: str
+    default: unknown
+  start_timeout:
+    description: Seconds the new instances get to be ready.
+    type: int
+    default: 35
+  health_timeout:
+    description: Seconds the new instances get to be healthy after that.
+    type: int
+    default: 30
+attributes:
+  check_mode:
+    description: Gathers facts and returns the plan. Takes no lock and touches nothing.
+    support: full
+  diff_mode:
+    description: Shows the release, settings and unit files before and after.
+    support: full
+seealso:
+  - module: exotel.voicebot.release
+  - module: exotel.voicebot.generation_info
+"""
+
+EXAMPLES = r"""
+- name: Serve the staged release
+  exotel.voicebot.generation:
+    release: 0.1.0-3fa9c1d2e4
+    settings: {mode: echo, port: 8765}
+    units:
+      exotel-ws.socket: "{{ lookup('ansible.builtin.template', 'exotel-ws.socket.j2') }}"
+      exotel-ws@.service: "{{ lookup('ansible.builtin.template', 'exotel-ws@.service.j2') }}"
+    workers: 2
+    listen: 0.0.0.0:8765
+
+- name: Go back to the generation that served before
+  exotel.voicebot.generation:
+    state: rollback
+"""
+
+RETURN = r"""
+generation:
+  description: The generation that serves. In check mode of a change, the name it would have had.
+  returned: success
+  type: str
+  sample: 20261122T101500-ab12cd34
+previous:
+  description: The generation that served before, if there was one.
+  returned: success
+  type: str
+  sample: 20261121T090000-99aabbcc
+release:
+  description: The release that serves.
+  returned: success
+  type: str
+  sample: 0.1.0-3fa9c1d2e4
+reason:
+  description: Why something was done, or that nothing had to be.
+  returned: success
+  type: str
+  sample: "changed: release"
+steps:
+  description: What was done, in order; in check mode, what would be.
+  returned: success
+  type: list
+  elements: str
+journal:
+  description: The last lines of the new instances' journal.
+  returned: failure
+  type: str
+"""
+
+import ipaddress
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.exotel.voicebot.plugins.module_utils import audit, toml
+from ansible_collections.exotel.voicebot.plugins.module_utils.execute import DeployFailed, Executor, Limits
+from ansible_collections.exotel.voicebot.plugins.module_utils.facts import gather
+from ansible_collections.exotel.voicebot.plugins.module_utils.generation import (
+    Content,
+    Generation,
+    new_generation,
+)
+from ansible_collections.exotel.voicebot.plugins.module_utils.lock import Locked, deploy_lock
+from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
+from ansible_collections.exotel.voicebot.plugins.module_utils.plan import (
+    Facts,
+    Plan,
+    Refused,
+    plan_serving,
+    rollback_target,
+)
+from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
+
+_CONTENT = ("release", "settings", "units", "workers", "listen")
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["serving", "rollback"], "default": "serving"},
+            "release": {"type": "str"},
+            "settings": {"type": "dict"},
+            "units": {"type": "dict"},
+            "workers": {"type": "int"},
+            "listen": {"type": "str"},
+            "generation": {"type": "str", "default": ""},
+            "keep": {"type": "int", "default": 5},
+            "secrets": {"type": "list", "elements": "path", "default": [], "no_log": False},
+            "secrets_changed": {"type": "bool", "default": False, "no_log": False},
+            "user": {"type": "str", "default": "exotel-ws"},
+            "requested_by": {"type": "str", "default": "unknown"},
+            "start_timeout": {"type": "int", "default": 35},
+            "health_timeout": {"type": "int", "default": 30},
+        },
+        required_if=[("state", "serving", _CONTENT)],
+        supports_check_mode=True,
+    )
+    os.umask(0o022)
+    paths, systemd = Paths(), Systemd()
+    try:
+        if module.check_mode:
+            facts = _facts(module, paths, systemd)
+            module.exit_json(**_result(module, facts, _plan(module, facts)))
+        action = "rollback" if module.params["state"] == "rollback" else "deploy"
+        with deploy_lock(paths.lock, f"{action} by {module.params['requested_by']}"):
+            facts = _facts(module, paths, systemd)
+            plan = _plan(module, facts)
+            if plan.steps:
+                _execute(module, paths, systemd, facts, plan, action)
+    except DeployFailed as failure:
+        module.fail_json(msg=str(failure), journal=failure.journal)
+    except (CommandFailed, Locked, OSError, Refused, ValueError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**_result(module, facts, plan))
+
+
+def _facts(module: AnsibleModule, paths: Paths, systemd: Systemd) -> Facts:
+    facts = gather(paths, systemd, [Path(path) for path in module.params["secrets"]])
+    return replace(facts, secrets_changed=facts.secrets_changed or module.params["secrets_changed"])
+
+
+def _plan(module: AnsibleModule, facts: Facts) -> Plan:
+    params = module.params
+    if params["state"] == "rollback":
+        target = rollback_target(facts, params["generation"] or None)
+        original = target.rollback_of or target.id
+        wanted = new_generation(target.content, params["requested_by"], time.time(), original)
+        return plan_serving(facts, wanted, params["keep"])
+    if params["workers"] < 1:
+        raise Refused(f"workers must be 1 or more, not {params['workers']}")
+    if params["release"] not in facts.releases and not module.check_mode:
+        raise Refused(f"release {params['release']} is not staged on this host. Staged: {', '.join(facts.releases) or 'none'}")
+    _check_listen(params["listen"])
+    content = Content(
+        release=params["release"],
+        settings=toml.dumps(params["settings"]),
+        units=dict(sorted(params["units"].items())),
+        workers=params["workers"],
+        listen=params["listen"],
+    )
+    return plan_serving(facts, new_generation(content, params["requested_by"], time.time()), params["keep"])
+
+
+def _check_listen(listen: str) -> None:
+    host, _, port = listen.rpartition(":")
+    try:
+        ipaddress.ip_address(host[1:-1] if host.startswith("[") else host)
+        if not 0 < int(port) < 65536:
+            raise ValueError
+    except ValueError:
+        raise Refused(f"{listen} is not an IP address of this host and a port, such as 0.0.0.0:8765") from None
+
+
+def _execute(module: AnsibleModule, paths: Paths, systemd: Systemd, facts: Facts, plan: Plan, action: str) -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)
+    limits = Limits(module.params["start_timeout"], module.params["health_timeout"])
+    line = {
+        "who": module.params["requested_by"],
+        "action": action if plan.generation.id != facts.current else "repair",
+        "generation": plan.generation.id,
+        "release": plan.generation.content.release,
+        "reason": plan.reason,
+    }
+    try:
+        Executor(paths, systemd, facts, module.params["user"], limits).run(plan)
+    except DeployFailed as failure:
+        audit.record(paths.audit, **line, outcome=f"failed: {failure}")
+        raise
+    audit.record(paths.audit, **line, outcome="done")
+
+
+def _interrupted(number: int, frame: object) -> None:
+    # Undoing takes some seconds; nobody shall interrupt that too.
+    for other in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)
+    raise CommandFailed(f"interrupted by signal {number}")
+
+
+def _result(module: AnsibleModule, facts: Facts, plan: Plan) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "changed": bool(plan.steps),
+        "generation": plan.generation.id,
+        "previous": facts.current,
+        "release": plan.generation.content.release,
+        "reason": plan.reason,
+        "steps": [str(step) for step in plan.steps],
+    }
+    if module._diff:
+        result["diff"] = _diff(facts, plan.generation)
+    return result
+
+
+def _diff(facts: Facts, after: Generation) -> list[dict[str, str]]:
+    old = {**(_texts(facts.serving) if facts.serving else {}), **facts.units}
+    return [
+        {"before_header": name, "after_header": name, "before": old.get(name, ""), "after": text}
+        for name, text in _texts(after).items()
+        if old.get(name, "") != text
+    ]
+
+
+def _texts(generation: Generation) -> dict[str, str]:
+    content = generation.content
+    summary = f"release: {content.release}\nworkers: {content.workers}\nlisten: {content.listen}\n"
+    return {"generation": summary, "settings.toml": content.settings, **content.units}
+
+
+if __name__ == "__main__":
+    main()

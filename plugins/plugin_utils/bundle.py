@@ -1,0 +1,160 @@
+"""Build a release bundle on the controller: the project's wheel and every locked wheel, in one archive.
+
+A bundle is an uncompressed tar: RELEASE.json, then wheels/*.whl. It is cached under the source tree, keyed by the
+release id, and never built twice. The locked wheels are cached apart, keyed by the lock, so that a change of the
+project alone needs no package index.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.release_id import LOCK, version
+from packaging.requirements import Requirement
+
+# Every supported host has glibc 2.28 or newer; pip wants each older tag named.
+_MANYLINUX = ("manylinux_2_28", "manylinux_2_24", "manylinux_2_17", "manylinux2014", "manylinux_2_12", "manylinux_2_5")
+_PIP_TIMEOUT_S = 600
+
+
+class BundleError(Exception):
+    """The bundle cannot be built; the message says why and what to do."""
+
+
+def bundle(source: Path, release: str, python: str, machine: str) -> Path:
+    """Return the archive of `release` for CPython `python` ("3.11") on Linux `machine` ("x86_64"), built if need be.
+
+    Safe to call from several processes at once: one builds, the others wait for it. Raises BundleError.
+    """
+    archive = source / ".cache" / "releases" / f"{release}.tar"
+    if archive.exists():
+        return archive
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(archive.parent / ".lock", f"another process builds {release}"):
+        if not archive.exists():
+            with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".building-") as work:
+                wheels = [*_locked_wheels(source, python, machine), _project_wheel(source, Path(work))]
+                unfinished = Path(work) / "bundle.tar"
+                _write(unfinished, wheels, _manifest(source, release, python, machine, wheels))
+                unfinished.replace(archive)
+    return archive
+
+
+def requirements_for(lock: str, python: str, machine: str) -> str:
+    """Return the lines of a hashed lock that apply to the host.
+
+    pip evaluates markers for the Python it runs in, whatever target it is given, so they are evaluated here.
+    """
+    host = {
+        "implementation_name": "cpython",
+        "os_name": "posix",
+        "platform_machine": machine,
+        "platform_python_implementation": "CPython",
+        "platform_system": "Linux",
+        "python_full_version": f"{python}.0",
+        "python_version": python,
+        "sys_platform": "linux",
+    }
+    kept = []
+    for entry in lock.replace("\\\n", " ").splitlines():
+        name, *hashes = entry.split("#")[0].split(" --hash=")
+        if not name.strip():
+            continue
+        requirement = Requirement(name.strip())
+        if requirement.marker is None or requirement.marker.evaluate(host):
+            requirement.marker = None
+            kept.append(" --hash=".join([str(requirement), *(text.strip() for text in hashes)]))
+    return "\n".join(kept) + "\n"
+
+
+def _locked_wheels(source: Path, python: str, machine: str) -> list[Path]:
+    wanted = requirements_for((source / LOCK).read_text("utf-8"), python, machine)
+    key = hashlib.sha256(f"{wanted}\0{python}\0{machine}".encode()).hexdigest()[:16]
+    cache = source / ".cache" / "wheels" / key
+    if not cache.exists():
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache.parent, prefix=".downloading-") as work:
+            requirements = Path(work) / "requirements.txt"
+            requirements.write_text(wanted, "utf-8")
+            wheels = Path(work) / "wheels"
+            platforms = [argument for tag in _MANYLINUX for argument in ("--platform", f"{tag}_{machine}")]
+            _pip(
+                f"no complete set of wheels for Python {python} on {machine}. Needed: a reachable package index, "
+                f"and a wheel for this host of every package in {LOCK}",
+                ["download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--implementation=cp"],
+                [f"--python-version={python}", *platforms, f"--dest={wheels}", f"--requirement={requirements}"],
+            )
+            wheels.replace(cache)
+    return sorted(cache.glob("*.whl"))
+
+
+def _project_wheel(source: Path, work: Path) -> Path:
+    _pip(
+        f"the wheel of {source} cannot be built. The controller's Python ({sys.executable}) needs the packages "
+        "of requirements/dev.lock: `make venv` makes such an environment",
+        ["wheel", "--no-deps", "--no-build-isolation", "--no-index", f"--wheel-dir={work}"],
+        [str(source)],
+    )
+    return next(work.glob("*.whl"))
+
+
+def _pip(failure: str, *arguments: Sequence[str]) -> None:
+    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
+    try:
+        done = subprocess.run(
+            [*command, *(argument for part in arguments for argument in part)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PIP_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise BundleError(f"{failure}. pip was still busy after {_PIP_TIMEOUT_S} s") from None
+    if done.returncode != 0:
+        raise BundleError(f"{failure}. pip said:\n{done.stderr.strip()[-2000:]}")
+
+
+def _manifest(source: Path, release: str, python: str, machine: str, wheels: Sequence[Path]) -> bytes:
+    manifest = {
+        "release": release,
+        "version": version(source),
+        "python": python,
+        "platform": f"linux-{machine}",
+        "sha256": {wheel.name: hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels},
+    }
+    return json.dumps(manifest, indent=2).encode() + b"\n"
+
+
+def _write(archive: Path, wheels: Sequence[Path], manifest: bytes) -> None:
+    with tarfile.open(archive, "w") as tar:
+        entry = tarfile.TarInfo("RELEASE.json")
+        entry.size = len(manifest)
+        tar.addfile(entry, io.BytesIO(manifest))
+        for wheel in wheels:
+            tar.add(wheel, f"wheels/{wheel.name}")
+
+
+@contextmanager
+def _lock(path: Path, waiting_for: str) -> Iterator[None]:
+    deadline = time.monotonic() + _PIP_TIMEOUT_S
+    with path.open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise BundleError(f"{waiting_for}, for more than {_PIP_TIMEOUT_S} s: {path}") from None
+                time.sleep(0.2)
+        yield

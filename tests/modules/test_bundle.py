@@ -1,0 +1,110 @@
+"""A bundle holds the wheels of the host, and is built once."""
+
+import json
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from ansible_collections.exotel.voicebot.plugins.plugin_utils import bundle as the_module
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.bundle import BundleError, bundle, requirements_for
+
+LOCK = """\
+# made by scripts/lock
+msgspec==0.22.0 \\
+    --hash=sha256:aa \\
+    --hash=sha256:bb
+colorama==0.4.6 ; sys_platform == 'win32' \\
+    --hash=sha256:cc
+backport==1.0 ; python_version < '3.13' \\
+    --hash=sha256:dd
+arm==1.0 ; platform_machine == 'aarch64' \\
+    --hash=sha256:ee
+"""
+
+
+@pytest.mark.parametrize(
+    ("python", "machine", "expected"),
+    [
+        ("3.11", "x86_64", ["msgspec", "backport"]),
+        ("3.13", "x86_64", ["msgspec"]),
+        ("3.13", "aarch64", ["msgspec", "arm"]),
+    ],
+)
+def test_markers_are_those_of_the_host(python: str, machine: str, expected: list[str]) -> None:
+    lines = requirements_for(LOCK, python, machine).splitlines()
+    assert [line.partition("==")[0] for line in lines] == expected
+
+
+def test_every_hash_is_kept() -> None:
+    assert requirements_for(LOCK, "3.13", "x86_64") == "msgspec==0.22.0 --hash=sha256:aa --hash=sha256:bb\n"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements/runtime.lock").write_text(LOCK)
+    (tmp_path / "pyproject.toml").write_text('version = "1.2.3"\n')
+    return tmp_path
+
+
+@pytest.fixture
+def pip_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The verbs pip was called with. It writes one wheel where it is told to."""
+    calls: list[str] = []
+
+    def pip(failure: str, *arguments: Sequence[str]) -> None:
+        words = [word for part in arguments for word in part]
+        calls.append(words[0])
+        for word in words:
+            option, _, target = word.partition("=")
+            if option in ("--dest", "--wheel-dir"):
+                Path(target).mkdir(exist_ok=True)
+                (Path(target) / f"{words[0]}-1.whl").write_text(words[0])
+
+    monkeypatch.setattr(the_module, "_pip", pip)
+    return calls
+
+
+def test_a_bundle_holds_its_wheels_and_says_which(tree: Path, pip_calls: list[str]) -> None:
+    archive = bundle(tree, "1.2.3-aa", "3.13", "x86_64")
+    with tarfile.open(archive) as tar:
+        names = tar.getnames()
+        file = tar.extractfile("RELEASE.json")
+        assert file
+        manifest = json.load(file)
+    assert names == ["RELEASE.json", "wheels/download-1.whl", "wheels/wheel-1.whl"]
+    assert (manifest["release"], manifest["version"], manifest["python"], manifest["platform"]) == (
+        "1.2.3-aa",
+        "1.2.3",
+        "3.13",
+        "linux-x86_64",
+    )
+    assert set(manifest["sha256"]) == {"download-1.whl", "wheel-1.whl"}
+
+
+def test_a_bundle_is_built_once_and_locked_wheels_are_fetched_once_a_lock(tree: Path, pip_calls: list[str]) -> None:
+    bundle(tree, "1.2.3-aa", "3.13", "x86_64")
+    bundle(tree, "1.2.3-aa", "3.13", "x86_64")
+    assert pip_calls == ["download", "wheel"]
+    bundle(tree, "1.2.3-bb", "3.13", "x86_64")
+    assert pip_calls == ["download", "wheel", "wheel"]
+    bundle(tree, "1.2.3-cc", "3.11", "x86_64")
+    assert pip_calls == ["download", "wheel", "wheel", "download", "wheel"]
+
+
+def test_a_failed_build_leaves_nothing_that_looks_complete(
+    tree: Path, pip_calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(source: Path, work: Path) -> Path:
+        raise BundleError("no hatchling")
+
+    monkeypatch.setattr(the_module, "_project_wheel", broken)
+    with pytest.raises(BundleError):
+        bundle(tree, "1.2.3-aa", "3.13", "x86_64")
+    assert [path.name for path in (tree / ".cache/releases").iterdir()] == [".lock"]
+
+
+def test_a_tree_that_cannot_be_built_is_told_with_pips_words(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"(?s)cannot be built.*pip said:.*"):
+        the_module._project_wheel(tmp_path, tmp_path)

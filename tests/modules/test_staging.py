@@ -1,0 +1,57 @@
+"""A release on the host is complete, or it is not there."""
+
+import hashlib
+import io
+import json
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from ansible_collections.exotel.voicebot.plugins.module_utils.staging import StagingFailed, stage, staged
+from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed
+
+WHEELS = {"pip-1-py3-none-any.whl": b"no wheel at all", "thing-1-py3-none-any.whl": b"thing"}
+
+
+def a_bundle(path: Path, release: str, wheels: dict[str, bytes], said: dict[str, bytes] | None = None) -> Path:
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in (said or wheels).items()}
+    members = {"RELEASE.json": json.dumps({"release": release, "sha256": hashes}).encode()}
+    members |= {f"wheels/{name}": content for name, content in wheels.items()}
+    with tarfile.open(path, "w") as tar:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("release", "wheels", "said", "complaint"),
+    [
+        ("1-bb", WHEELS, None, "the bundle is of release 1-bb, not 1-aa"),
+        ("1-aa", WHEELS, WHEELS | {"thing-1-py3-none-any.whl": b"other"}, "thing-1-py3-none-any.whl is damaged"),
+        ("1-aa", WHEELS, WHEELS | {"lost-1-py3-none-any.whl": b"x"}, "the bundle has no wheels/lost-1-py3-none-any.whl"),
+    ],
+)
+def test_a_bundle_that_is_not_what_it_says_is_refused(
+    tmp_path: Path, release: str, wheels: dict[str, bytes], said: dict[str, bytes] | None, complaint: str
+) -> None:
+    bundle = a_bundle(tmp_path / "b.tar", release, wheels, said)
+    with pytest.raises(StagingFailed, match=complaint):
+        stage(bundle, "1-aa", tmp_path / "releases", sys.executable)
+    assert not (tmp_path / "releases/1-aa").exists()
+
+
+def test_a_failed_installation_leaves_nothing(tmp_path: Path) -> None:
+    bundle = a_bundle(tmp_path / "b.tar", "1-aa", WHEELS)
+    with pytest.raises(CommandFailed):
+        stage(bundle, "1-aa", tmp_path / "releases", sys.executable)
+    assert not (tmp_path / "releases/1-aa").exists()
+
+
+def test_an_interrupted_staging_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "1-aa/bin").mkdir(parents=True)
+    (tmp_path / "1-bb").mkdir()
+    (tmp_path / "1-bb/RELEASE.json").write_text("{}")
+    assert staged(tmp_path) == {"1-bb"}

@@ -1,0 +1,52 @@
+"""Servers for the tests: one with default settings an engine, shared by all tests, and others as a test asks for them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .process import ServerProcess
+
+StartServer = Callable[..., ServerProcess]
+
+
+@pytest.fixture(scope="session", params=["picows", "websockets"])
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def session_server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., ServerProcess]]:
+    """Starts a server that lives as long as the session's engine; for module-scoped fixtures."""
+    with ExitStack() as stack:
+
+        def start(settings: dict[str, Any] | None = None, *arguments: str, **options: Any) -> ServerProcess:
+            server = ServerProcess(tmp_path_factory.mktemp(engine), {"engine": engine} | (settings or {}), *arguments, **options)
+            stack.callback(server.kill)
+            return server.start()
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def server(session_server: StartServer) -> ServerProcess:
+    """Default settings, shared: a test tells its streams apart by a stream_sid of its own."""
+    return session_server()
+
+
+@pytest.fixture
+def start_server(engine: str, tmp_path: Path) -> Iterator[StartServer]:
+    """Starts a server of the test's own; killed at the test's end if it still lives."""
+    with ExitStack() as stack:
+        count = 0
+
+        def start(settings: dict[str, Any] | None = None, *arguments: str, **options: Any) -> ServerProcess:
+            nonlocal count
+            count += 1
+            server = ServerProcess(tmp_path / f"server-{count}", {"engine": engine} | (settings or {}), *arguments, **options)
+            stack.callback(server.kill)
+            return server.start()
+
+        yield start

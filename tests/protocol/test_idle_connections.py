@@ -1,0 +1,51 @@
+"""Ten thousand idle connections are no trouble."""
+
+import asyncio
+import resource
+
+from . import wire
+from .conftest import StartServer
+from .phone import Phone, RawClient
+from .process import eventually
+
+
+def test_ten_thousand_idle_connections(start_server: StartServer) -> None:
+    """Half of them silent, half opened and idle, on a server that began with the usual limit of files: a call does not notice."""
+    count = min(10_000, _files() - 1000)
+    limits = {"max_connections": 20_000, "handshake_timeout_s": 60, "start_timeout_s": 60}
+    server = start_server({"limits": limits, "log": {"level": "warning"}}, most_files=1024)
+    before = server.memory()
+    idle: list[RawClient] = []
+
+    def connect() -> None:
+        for number in range(count):
+            client = server.raw()
+            idle.append(client)
+            if number % 2:
+                client.request()
+
+    async def call() -> None:
+        async with Phone(server.url()) as phone:
+            await phone.open("undisturbed")
+            connecting = asyncio.create_task(asyncio.to_thread(connect))
+            frames = wire.audio(100)
+            assert await phone.converse(frames, "undisturbed", pause_s=0.02) == frames
+            await connecting
+            opened = 1 + count // 2
+            eventually(lambda: server.metric("connections_live") == opened, f"{opened} connections", 30)
+            assert await phone.converse(frames, "undisturbed", pause_s=0.01) == frames
+            assert server.fetch("/health")[0] == 200
+            assert server.memory() - before < count * 60 * 1024
+
+    asyncio.run(call())
+    for client in idle:
+        client.socket.close()
+    eventually(lambda: server.metric("connections_live") == 0, "all of them gone", 30)
+    assert "Traceback" not in server.log()
+
+
+def _files() -> int:
+    """Raise this process's limit of open files as far as it goes; the limit."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most

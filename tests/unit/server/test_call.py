@@ -1,0 +1,191 @@
+"""A call takes messages in and gives messages out: tables of both, with the faults that are counted."""
+
+import json
+from typing import Any
+
+import pytest
+from exotel_ws.call import Call, HangUp, Phase
+from exotel_ws.handshake import Credentials
+from exotel_ws.settings import Limits, Output, Settings
+from exotel_ws.tally import Tally
+
+PAYLOAD = "AQIDBA=="
+
+
+def text(event: str, sid: str | None = "s", **body: Any) -> str:
+    return json.dumps({"event": event} | ({"stream_sid": sid} if sid is not None else {}) | body)
+
+
+CONNECTED = text("connected", None)
+START = text("start", start={"call_sid": "c"})
+MEDIA = text("media", media={"payload": PAYLOAD})
+STOP = text("stop", stop={"reason": "callended"})
+ECHO = f'{{"event":"media","stream_sid":"s","media":{{"payload":"{PAYLOAD}"}}}}'
+
+
+def mark(name: str) -> str:
+    return text("mark", mark={"name": name})
+
+
+def marked(name: str) -> str:
+    return f'{{"event":"mark","stream_sid":"s","mark":{{"name":"{name}"}}}}'
+
+
+class Rig:
+    """A call with its surroundings, and what happened to them."""
+
+    def __init__(self, settings: Settings | None = None, credentials: Credentials | None = None, **query: str) -> None:
+        self.tally = Tally()
+        self.phases: list[Phase] = []
+        self.call = Call("conn_1", query, settings or Settings(), self.tally, credentials, self.phases.append)
+
+    def take(self, *messages: str | bytes) -> list[str]:
+        return [answer for message in messages for answer in self.call.receive(message)]
+
+    def faults(self) -> dict[str, int]:
+        return {kind: count for kind, count in self.tally.faults.items() if count}
+
+
+@pytest.mark.parametrize(
+    ("messages", "answers", "faults"),
+    [
+        ([CONNECTED, START, MEDIA, MEDIA, STOP], [ECHO, ECHO], {}),
+        ([CONNECTED, START, mark("a"), mark("b"), mark("a")], [marked("a"), marked("b")], {}),
+        ([CONNECTED, START, text("dtmf", dtmf={"digit": "5"}), text("clear")], [], {}),
+        ([START, MEDIA], [ECHO], {"no_connected": 1}),
+        ([START, CONNECTED, MEDIA], [ECHO], {"no_connected": 1}),
+        ([CONNECTED, MEDIA], [ECHO], {"media_before_start": 1}),
+        ([CONNECTED, MEDIA, START, MEDIA], [ECHO, ECHO], {"media_before_start": 1}),
+        ([CONNECTED, text("media", None, media={"payload": PAYLOAD}), START, MEDIA], [ECHO], {"media_before_start": 1}),
+        ([CONNECTED, START, START, MEDIA], [ECHO], {"duplicate_start": 1}),
+        ([CONNECTED, START, mark("a"), START, mark("a")], [marked("a"), marked("a")], {"duplicate_start": 1}),
+        ([CONNECTED, START, text("media", "other", media={"payload": PAYLOAD})], [ECHO], {"other_stream": 1}),
+        ([CONNECTED, START, text("media", None, media={"payload": PAYLOAD})], [ECHO], {}),
+        ([CONNECTED, mark("early"), START], [], {"unsolicited_mark": 1}),
+        ([CONNECTED, text("dtmf", dtmf={"digit": "1"}), START], [], {}),
+        ([CONNECTED, START, STOP, MEDIA, mark("a"), START], [], {"after_stop": 3}),
+        ([STOP, START, MEDIA], [], {"after_stop": 2}),
+        ([CONNECTED, START, text("new"), MEDIA], [ECHO], {"unknown_event": 1}),
+        ([CONNECTED, START, "{", "[]", "{}", MEDIA], [ECHO], {"not_json": 1, "bad_type": 1, "no_event": 1}),
+        ([CONNECTED, START, text("media"), text("dtmf"), mark("")], [], {"missing_field": 2, "bad_digit": 1}),
+        (
+            [CONNECTED, text("start", start={"media_format": {"sample_rate": "44100"}}), MEDIA],
+            [ECHO],
+            {"unsupported_rate": 1},
+        ),
+    ],
+)
+def test_messages(messages: list[str], answers: list[str], faults: dict[str, int]) -> None:
+    rig = Rig()
+    assert rig.take(*messages) == answers
+    assert rig.faults() == faults
+
+
+@pytest.mark.parametrize(
+    ("messages", "phases"),
+    [
+        ([CONNECTED], []),
+        ([CONNECTED, START], [Phase.STARTED]),
+        ([START, START, STOP, STOP], [Phase.STARTED, Phase.STOPPED]),
+        ([MEDIA, START, STOP], [Phase.STARTED, Phase.STOPPED]),
+        ([STOP], [Phase.STOPPED]),
+    ],
+)
+def test_phases(messages: list[str], phases: list[Phase]) -> None:
+    rig = Rig()
+    rig.take(*messages)
+    assert rig.phases == phases
+
+
+def test_counters_and_facts() -> None:
+    rig = Rig()
+    rig.take(CONNECTED, START, *[MEDIA] * 5, mark("a"))
+    assert (rig.tally.frames_in, rig.tally.frames_out) == (5, 5)
+    assert (rig.tally.bytes_in, rig.tally.bytes_out) == (20, 20)
+    facts = rig.call.facts()
+    assert isinstance(facts.pop("age_s"), float)
+    assert facts == {
+        "call_sid": "c",
+        "stream_sid": "s",
+        "conn_id": "conn_1",
+        "frames_in": 5,
+        "frames_out": 5,
+        "last_event": "mark",
+    }
+
+
+def test_a_second_start_changes_the_stream() -> None:
+    rig = Rig()
+    rig.take(CONNECTED, START, text("start", "new", start={"media_format": {"sample_rate": 16000}}))
+    assert rig.call.sample_rate == 16000
+    (echo,) = rig.take(MEDIA)
+    assert json.loads(echo)["stream_sid"] == "new"
+
+
+def test_the_rate_of_the_query_until_start_says_another() -> None:
+    rig = Rig(**{"sample-rate": "24000"})
+    assert rig.call.sample_rate == 24000
+    rig.take(text("start", start={"media_format": {"sample_rate": "16000"}}))
+    assert rig.call.sample_rate == 16000
+
+
+def test_marks_are_remembered_to_a_bound() -> None:
+    """A client that invents names without end is not remembered, or answered, without end."""
+    rig = Rig(Settings(limits=Limits(max_faults=5)))
+    rig.take(START)
+    assert len(rig.take(*(mark(str(number)) for number in range(3000)))) == 1000
+
+
+def test_numbered_output() -> None:
+    rig = Rig(Settings(output=Output(number_frames=True)))
+    first, second = rig.take(START, MEDIA, MEDIA)
+    assert (json.loads(first)["sequence_number"], json.loads(second)["sequence_number"]) == ("1", "2")
+
+
+def hang_up(rig: Rig, *messages: str | bytes) -> HangUp:
+    with pytest.raises(HangUp) as error:
+        rig.take(*messages)
+    assert len(error.value.reason.encode()) <= 123, "a close frame holds no more"
+    return error.value
+
+
+def test_binary_hangs_up() -> None:
+    rig = Rig()
+    assert hang_up(rig, CONNECTED, b"{}").code == 1003
+    assert rig.faults() == {"binary": 1}
+
+
+def test_too_many_malformed_messages_hang_up() -> None:
+    rig = Rig(Settings(limits=Limits(max_faults=3)))
+    # What is tolerated is not malformed, however often it comes.
+    rig.take(START, *[text("new")] * 10, *[text("media", "other", media={"payload": PAYLOAD})] * 10, *["{"] * 3)
+    assert hang_up(rig, "[]").code == 1008
+
+
+def test_full_hangs_up() -> None:
+    rig = Rig(Settings(limits=Limits(max_calls=2)))
+    rig.tally.calls_live = 2
+    assert hang_up(rig, CONNECTED, START).code == 1013
+    assert rig.tally.rejected["full"] == 1
+    assert rig.phases == []
+
+
+class TestCredentials:
+    CREDENTIALS = Credentials(["user:token"])
+
+    def test_shown_at_start(self) -> None:
+        rig = Rig(credentials=self.CREDENTIALS)
+        start = text("start", start={"custom_parameters": {"x": "token"}})
+        assert rig.take(CONNECTED, start, MEDIA) == [ECHO]
+        # Once shown is enough.
+        assert rig.take(START, MEDIA) == [ECHO]
+
+    def test_not_shown(self) -> None:
+        rig = Rig(credentials=self.CREDENTIALS)
+        assert hang_up(rig, CONNECTED, START).code == 1008
+        assert rig.tally.rejected["credentials"] == 1
+
+    def test_nothing_is_answered_before(self) -> None:
+        rig = Rig(credentials=self.CREDENTIALS)
+        assert rig.take(CONNECTED, MEDIA, mark("a"), text("dtmf", dtmf={"digit": "5"}), text("clear")) == []
+        assert rig.phases == []
