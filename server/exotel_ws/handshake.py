@@ -4,11 +4,15 @@ import base64
 import hmac
 import os
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from exotel_ws.settings import Auth, SettingsError
+
+_MOST_CANDIDATES: Final = 1000
+"""Texts tried on a start message. Exotel's three parameters give a few dozen; a stranger's thousands would hold up every call."""
 
 
 class Rejection(NamedTuple):
@@ -94,7 +98,7 @@ class Credentials:
 
     def in_parameters(self, parameters: Mapping[str, str]) -> bool:
         """Whether the custom parameters hold one, as a value or in one of the mangled forms that were reported."""
-        return any(map(self.accepts, _parameter_candidates(parameters)))
+        return any(map(self.accepts, islice(_parameter_candidates(parameters), _MOST_CANDIDATES)))
 
 
 def _parameter_candidates(parameters: Mapping[str, str]) -> Iterator[str]:

@@ -17,6 +17,8 @@ from exotel_ws.settings import Log, LogFormat
 
 JOURNAL_SOCKET: Final = "/run/systemd/journal/socket"
 _PRIORITIES: Final = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+_MOST_LINES: Final = 10_000
+"""Lines a connection: an hour's call has some thousand, a client that floods us with events has no end."""
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]|[\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -111,12 +113,18 @@ class CallLog:
         self._logger = logging.getLogger("exotel_ws.call")
         self._prefix = f"[{conn_id}] "
         self._ids = {"CONN_ID": conn_id}
+        self._lines = 0
 
     def identify(self, *, call_sid: str, stream_sid: str) -> None:
         """From now on every line carries the call's and the stream's id."""
         self._ids |= {"CALL_SID": printable(call_sid), "STREAM_SID": printable(stream_sid)}
 
     def __call__(self, text: str, event: str, level: int = logging.INFO) -> None:
+        self._lines += 1
+        if self._lines >= _MOST_LINES:
+            if self._lines > _MOST_LINES:
+                return
+            text, level = f"🔇 {_MOST_LINES} lines: this connection is not logged any further", logging.WARNING
         self._logger.log(level, "%s%s", self._prefix, text, extra={"fields": {**self._ids, "EVENT": event}})
 
     def warning(self, text: str, event: str) -> None:

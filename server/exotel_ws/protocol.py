@@ -21,6 +21,8 @@ OUTPUT_QUANTUM: Final = 320
 """Bytes. Output that is not a multiple of this makes the platform wait 20 ms: an audible gap."""
 OUTPUT_MAX: Final = 99_840
 """Bytes of PCM in one outgoing message: the largest multiple of 320 within the documented 100,000."""
+MOST_SID: Final = 256
+"""Characters; live ones have 32. Every message out carries it: a long one would make much of the little that comes in."""
 
 
 class ProtocolFault(Exception):
@@ -29,6 +31,10 @@ class ProtocolFault(Exception):
     def __init__(self, kind: str, detail: str) -> None:
         super().__init__(detail)
         self.kind = kind
+
+
+Number: TypeAlias = str | int | float | None
+"""A number as it came: live calls send strings, some documents show integers. See `number`."""
 
 
 class Connected(msgspec.Struct, frozen=True, gc=False):
@@ -59,14 +65,14 @@ class Media(msgspec.Struct, frozen=True, gc=False):
     """One piece of the caller's audio; at 8 kHz 320 bytes every 20 ms, silence included, but never assume the size.
 
     ``payload`` is the base64 text as it came, ``pcm`` what it holds (PCM16 little-endian mono, a whole number of samples).
-    ``chunk`` and ``timestamp`` (ms) are as they came, str or int: see `number`.
+    ``chunk`` and ``timestamp`` (ms) are as they came: see `number`.
     """
 
     stream_sid: str
     payload: str
     pcm: bytes
-    chunk: str | int | None = None
-    timestamp: str | int | None = None
+    chunk: Number = None
+    timestamp: Number = None
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
@@ -105,13 +111,12 @@ class Unknown(msgspec.Struct, frozen=True, gc=False):
 
 
 Message: TypeAlias = Connected | Start | Media | Mark | Dtmf | Clear | Stop | Unknown
-Number: TypeAlias = str | int | float | None
 
 
 class _MediaBody(msgspec.Struct, gc=False):
     payload: str | None = None
-    chunk: str | int | None = None
-    timestamp: str | int | None = None
+    chunk: Number = None
+    timestamp: Number = None
 
 
 class _Frame(msgspec.Struct, gc=False):
@@ -156,6 +161,8 @@ def read(text: str | bytes) -> Message:
     except RecursionError:
         raise ProtocolFault("not_json", "JSON nested too deep") from None
     stream_sid = frame.stream_sid or frame.camel_sid or ""
+    if len(stream_sid) > MOST_SID:
+        raise _too_long(stream_sid)
     event = frame.event
     if event == "media":
         return _media(frame, stream_sid)
@@ -186,6 +193,8 @@ def _start(frame: _Frame, stream_sid: str) -> Start:
     stream_sid = stream_sid or _text(body.get("stream_sid") or body.get("streamSid"))
     if not stream_sid:
         raise ProtocolFault("missing_field", "start without stream_sid, neither at the top nor inside start")
+    if len(stream_sid) > MOST_SID:
+        raise _too_long(stream_sid)
     media_format = body.get("media_format")
     if not isinstance(media_format, dict):
         media_format = {}
@@ -234,6 +243,10 @@ _READERS: Final[dict[str, Callable[[_Frame, str], Message]]] = {
     "clear": _clear,
     "stop": _stop,
 }
+
+
+def _too_long(stream_sid: str) -> ProtocolFault:
+    return ProtocolFault("bad_type", f"a stream_sid of {len(stream_sid)} characters, at most {MOST_SID} are taken")
 
 
 def _scalar(value: object) -> Number:

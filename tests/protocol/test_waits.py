@@ -100,6 +100,16 @@ def a_client_that_answers_no_ping_is_closed(tight: ServerProcess) -> None:
             assert client.close_code() == 1011
 
 
+def a_message_of_endless_pieces_is_ended(tight: ServerProcess) -> None:
+    """Empty ones: their bytes never add up to too many."""
+    with tight.raw() as client:
+        assert client.handshake() == 101
+        client.frame(b"{", fin=False)
+        with contextlib.suppress(ConnectionError):
+            client.socket.sendall(frame(b"", opcode=0, fin=False) * 20_000)
+        assert client.close_code() == 1009
+
+
 def a_client_that_stays_after_stop_is_closed(server: ServerProcess) -> None:
     async def call() -> None:
         async with Phone(server.url()) as phone:
@@ -149,6 +159,7 @@ ON_TIGHT_LIMITS = (
     a_call_has_an_end,
     pings_keep_coming_and_answers_keep_the_call,
     a_client_that_answers_no_ping_is_closed,
+    a_message_of_endless_pieces_is_ended,
 )
 ON_THEIR_OWN: dict[str, tuple[Callable[[ServerProcess], None], dict[str, Any]]] = {
     "a_client_that_stays_after_stop_is_closed": (a_client_that_stays_after_stop_is_closed, {}),

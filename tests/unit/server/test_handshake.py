@@ -1,6 +1,7 @@
 """Credentials and request targets."""
 
 import base64
+import time
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,13 @@ def test_in_target(target: str, verdict: bool) -> None:
 )
 def test_in_parameters(parameters: dict[str, str], verdict: bool) -> None:
     assert CREDENTIALS.in_parameters(parameters) is verdict
+
+
+@pytest.mark.parametrize("parameters", [{"a&" * 100_000: ""}, {str(number): "" for number in range(20_000)}])
+def test_a_stranger_cannot_make_it_think_for_long(parameters: dict[str, str]) -> None:
+    began = time.process_time()
+    assert not CREDENTIALS.in_parameters(parameters)
+    assert time.process_time() - began < 0.1
 
 
 @pytest.mark.parametrize(

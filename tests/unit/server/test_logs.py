@@ -147,3 +147,13 @@ def test_a_call_log_carries_its_ids(caplog: pytest.LogCaptureFixture) -> None:
     assert vars(before)["fields"] == {"CONN_ID": "conn_1", "EVENT": "open"}
     assert (after.levelname, after.getMessage()) == ("WARNING", "[conn_1] after")
     assert vars(after)["fields"] == {"CONN_ID": "conn_1", "EVENT": "fault", "CALL_SID": "c\\n", "STREAM_SID": "s"}
+
+
+def test_a_flood_of_events_ends_in_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    log = CallLog("conn_1")
+    with caplog.at_level(logging.INFO):
+        for _ in range(10_100):
+            log("📨 Received: clear", event="clear")
+    assert len(caplog.records) == 10_000
+    assert caplog.records[-1].levelno == logging.WARNING
+    assert "not logged any further" in caplog.records[-1].getMessage()
