@@ -26,11 +26,11 @@ $(STAMP): pyproject.toml requirements/dev.lock
 	@touch $@
 
 deploy: root venv ## one lab host on this machine, the server on it, proven by a call (root)
-	ansible-playbook playbooks/lab.yml
+	ansible-playbook playbooks/lab.yml -i inventory/lab
 	ansible-playbook deploy.yml -i inventory/lab
 
 clean-lab: root venv ## every trace of the lab: hosts, network, files (root)
-	ansible-playbook playbooks/lab.yml -e lab_host_state=absent -e lab_host_purge=true
+	ansible-playbook playbooks/lab.yml -i inventory/lab -e lab_host_state=absent -e lab_host_purge=true
 
 test: root lint unit protocol lab ## lint, unit, protocol and lab tests (root)
 

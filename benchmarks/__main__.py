@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.figures import Figures, measure
+from benchmarks.figures import QUIET_CORES, Figures, measure
 from benchmarks.load import LoadError
-from benchmarks.server import SERVERS, ServerError, install_node_peer, running
+from benchmarks.server import SERVERS, ServerError, install_node_peer, running, versions
 
 HERE = Path(__file__).parent
 RAW = HERE / ".raw"
@@ -41,7 +41,7 @@ def main() -> int:
     except (LoadError, ServerError, subprocess.SubprocessError, OSError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
-    text = report.table(rounds)
+    text = f"{report.table(rounds)}\n\n{_conditions(options.rounds)}"
     print(f"\n{text}\n\nraw figures: {_keep(rounds)}")
     if not options.dry_run:
         report.write(DOCUMENT, text)
@@ -79,11 +79,20 @@ def _free_port() -> int:
 
 
 def _line(figures: Figures) -> str:
+    doubts = []
+    if figures.server_busy < 0.9:
+        doubts.append("the server's core was not full: frames/s is too low")
+    if figures.others_busy > QUIET_CORES:
+        doubts.append(f"other processes used {figures.others_busy:.1f} cores: repeat this when the machine is quiet")
     return (
         f"{figures.frames_per_s:6.0f} frames/s  {figures.cpu_us_per_frame:5.1f} µs CPU a frame  "
-        f"p99 {figures.p99_us / 1000:.2f} ms  {figures.kib_per_call:.0f} KiB a call"
-        + ("" if figures.server_busy >= 0.9 else "  (the server's core was not full: frames/s is too low)")
+        f"p99 {figures.p99_us / 1000:.2f} ms  {figures.kib_per_call:.0f} KiB a call" + "".join(f"\n  ⚠️ {d}" for d in doubts)
     )
+
+
+def _conditions(rounds: int) -> str:
+    used = ", ".join(f"{name} {version}" for name, version in versions().items())
+    return f"Median of {rounds} round{'s' * (rounds > 1)} (lowest–highest). {used}."
 
 
 def _keep(rounds: list[report.Round]) -> Path:

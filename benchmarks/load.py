@@ -9,7 +9,7 @@ import gc
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from time import perf_counter_ns
+from time import monotonic, perf_counter_ns
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +17,8 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from benchmarks.wire import CONNECTED, FRAME_MS, HEADERS, Script
 
-SETTLE_S = 1.0
+SETTLE_S = 2.0
+HANG_UP_S = 5.0
 
 
 class LoadError(Exception):
@@ -62,6 +63,11 @@ class Call(WSListener):
         transport.send(WSMsgType.TEXT, CONNECTED)
         transport.send(WSMsgType.TEXT, self._script.start())
 
+    @property
+    def unanswered(self) -> int:
+        """Frames whose echo has not come yet."""
+        return len(self._in_flight)
+
     def send_frame(self) -> None:
         """Send the next 20 ms of audio now."""
         message, payload = self._script.media()
@@ -89,9 +95,10 @@ class Call(WSListener):
     async def hang_up(self) -> None:
         """End as Exotel does: `stop`, then the TCP connection is dropped without a close frame."""
         self._hung_up = True
-        self.transport.send(WSMsgType.TEXT, self._script.stop())
-        self.transport.disconnect()
-        await self.transport.wait_disconnected()
+        if not self.transport.is_disconnected:
+            self.transport.send(WSMsgType.TEXT, self._script.stop())
+            self.transport.disconnect()
+            await asyncio.wait_for(self.transport.wait_disconnected(), HANG_UP_S)
 
 
 class Calls:
@@ -130,11 +137,11 @@ class Calls:
         step = FRAME_MS * 1_000_000 / self._count
         sent = 0
         while (now := perf_counter_ns() - begin) < seconds * 1e9:
-            while now >= (due := sent * step):
+            due = sent * step
+            if now >= due:
                 self._late_us.append((now - due) / 1000)
                 self._calls[sent % self._count].send_frame()
                 sent += 1
-                now = perf_counter_ns() - begin
             await self._turn()
         return self._end(begin)
 
@@ -153,8 +160,12 @@ class Calls:
         return self._end(begin)
 
     async def settle(self) -> None:
-        """Let the answers still in flight arrive, so that they do not count in the next window."""
-        await asyncio.sleep(SETTLE_S)
+        """Wait for the answers that are still to come. Raises LoadError when they are not all there within 2 s."""
+        deadline = monotonic() + SETTLE_S
+        while missing := sum(call.unanswered for call in self._calls):
+            if monotonic() > deadline:
+                raise LoadError(f"{missing} frames were not answered within {SETTLE_S:g} s")
+            await asyncio.sleep(0.02)
 
     async def _turn(self) -> None:
         if self._failure:

@@ -1,13 +1,16 @@
 """A server under test: started on its own core, its CPU time and memory read, ended by its pid."""
 
 import http.client
+import json
 import os
+import platform
 import subprocess
 import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import psutil
@@ -36,12 +39,12 @@ class Server:
         """The URL a call connects to."""
         return f"ws://127.0.0.1:{self.port}/?sample-rate=8000"
 
-    def cpu_us(self) -> float:
-        """CPU time used since the start in microseconds, user and system, all threads.
+    def cpu_s(self) -> float:
+        """CPU time used since the start in seconds, user and system, all threads.
 
         Reads the process's CPU clock, clock_getcpuclockid(3); the figures in /proc come in steps of 10 ms.
         """
-        return time.clock_gettime_ns(~self.pid << 3 | CPUCLOCK_SCHED) / 1000
+        return time.clock_gettime(~self.pid << 3 | CPUCLOCK_SCHED)
 
     def memory_kib(self) -> float:
         """Memory that is the process's own (PSS), in KiB."""
@@ -63,6 +66,14 @@ def install_node_peer() -> None:
     """Install the Node server's one dependency, as locked, unless it is there. Raises CalledProcessError."""
     if not (NODE_DIR / "node_modules" / "ws").is_dir():
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=NODE_DIR, check=True, timeout=120)
+
+
+def versions() -> dict[str, str]:
+    """What runs the servers, by name."""
+    node = subprocess.run(["node", "--version"], capture_output=True, check=True, text=True, timeout=10).stdout
+    ws = json.loads((NODE_DIR / "node_modules" / "ws" / "package.json").read_text())
+    ours = {name: metadata.version(name) for name in ("picows", "uvloop", "websockets")}
+    return {"Python": platform.python_version(), **ours, "Node": node.strip().removeprefix("v"), "ws": ws["version"]}
 
 
 @contextmanager

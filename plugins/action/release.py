@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     return dict(done)
         except (BundleError, ValueError) as error:
             raise AnsibleActionFail(str(error)) from error
+        except PermissionError as error:
+            cure = f"chown -R {os.environ.get('USER', 'YOU')} {source / '.cache'}"
+            raise AnsibleActionFail(f"{error}; another user (root?) built releases in this tree before: sudo {cure}") from error
         return result
 
     def _result(self, release: str, seen: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,6 @@ class Paths:
         self.current = root / "etc/exotel-ws/current"
         self.units = root / "etc/systemd/system"
         self.point = self.units / f"{SOCKET}.d/generation.conf"
-        self.enabled = self.units / "multi-user.target.wants"
         self.runtime = root / "run/exotel-ws"
         self.lock = root / "run/lock/exotel-ws.deploy"
         self.audit = root / "var/lib/exotel-ws/audit.jsonl"

@@ -48,7 +48,6 @@ class UnitState:
 
     active: str = "inactive"
     sub: str = "dead"
-    restarts: int = 0
 
     @property
     def live(self) -> bool:
@@ -60,13 +59,12 @@ class Systemd:
 
     def states(self, *names: str) -> dict[str, UnitState]:
         """Return the state of each unit named or matched by a glob; a unit that is not loaded is left out."""
-        shown = run(["systemctl", "show", "--property=Id,LoadState,ActiveState,SubState,NRestarts", *names])
+        shown = run(["systemctl", "show", "--property=Id,LoadState,ActiveState,SubState", *names])
         states = {}
         for block in shown.strip().split("\n\n"):
             fields = dict(line.partition("=")[::2] for line in block.splitlines())
             if fields.get("Id") and fields.get("LoadState") != "not-found":
-                restarts = int(fields.get("NRestarts") or 0)
-                states[fields["Id"]] = UnitState(fields["ActiveState"], fields["SubState"], restarts)
+                states[fields["Id"]] = UnitState(fields["ActiveState"], fields["SubState"])
         return states
 
     def instances(self) -> dict[str, UnitState]:

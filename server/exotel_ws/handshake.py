@@ -61,7 +61,7 @@ class Credentials:
             ) from None
         except UnicodeDecodeError:
             raise SettingsError([f"auth.credential: {path} is not UTF-8; one 'user:token' a line is expected there"]) from None
-        entries = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        entries = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
         if not entries:
             raise SettingsError([f"auth.credential: {path} holds no credential; write one 'user:token' a line"])
         return cls(entries)
@@ -72,12 +72,6 @@ class Credentials:
         candidate = shown.encode(errors="surrogatepass")
         matches = [hmac.compare_digest(candidate, known) for known in (*self._entries, *self._tokens)]
         return any(matches)
-
-    def masked(self, text: str) -> str:
-        """The text with every credential in it replaced."""
-        for known in (*self._entries, *self._tokens):
-            text = text.replace(known.decode(), "***")
-        return text
 
     def in_header(self, headers: Mapping[str, str]) -> bool | None:
         """Whether the Authorization header holds a right credential; None where there is no such header."""
@@ -114,6 +108,12 @@ def _parameter_candidates(parameters: Mapping[str, str]) -> Iterator[str]:
                     yield from (text, text.removesuffix("="), text.rstrip("="))
 
 
-def without_secrets(target: Target, credentials: Credentials | None) -> str:
-    """The path for a log line: whatever of it is a credential is replaced, the query is left out."""
-    return credentials.masked(target.path) if credentials else target.path
+def malformed(headers: Mapping[str, str]) -> str:
+    """What is wrong with a request for a WebSocket (RFC 6455, 4.2.1), in a sentence; empty if nothing is."""
+    if headers.get("Sec-WebSocket-Version") != "13":
+        return "Sec-WebSocket-Version is not 13"
+    try:
+        key = base64.b64decode(headers.get("Sec-WebSocket-Key", ""), validate=True)
+    except ValueError:
+        key = b""
+    return "" if len(key) == 16 else "Sec-WebSocket-Key is not 16 bytes in base64"

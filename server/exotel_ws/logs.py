@@ -3,6 +3,7 @@
 A record may carry fields of its own in ``extra={"fields": {...}}``; under systemd ``journalctl CALL_SID=…`` then shows one call.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -37,14 +38,13 @@ def fields_of(record: logging.LogRecord) -> Mapping[str, str]:
 class JournalHandler(logging.Handler):
     """Sends records to journald by its native protocol (systemd's "Native Journal Protocol" document).
 
-    A journal that is gone or full never blocks or fails a call: the record is counted in ``lost`` and dropped.
+    A journal that is gone or full never blocks or fails a call: the record is dropped.
     """
 
     def __init__(self, path: str = JOURNAL_SOCKET) -> None:
         super().__init__()
         self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
-        self.lost = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         entry = {
@@ -54,10 +54,8 @@ class JournalHandler(logging.Handler):
             "LOGGER": record.name,
             **fields_of(record),
         }
-        try:
+        with contextlib.suppress(OSError):
             self._socket.sendto(b"".join(map(_journal_field, entry, entry.values())), self._path)
-        except OSError:
-            self.lost += 1
 
     def close(self) -> None:
         self._socket.close()

@@ -14,13 +14,13 @@ import msgspec
 
 SAMPLE_RATES: Final = (8000, 16000, 24000)
 DEFAULT_SAMPLE_RATE: Final = 8000
-FRAME_MS: Final = 20
 DTMF_DIGITS: Final = frozenset("0123456789*#")
 
-OUTPUT_QUANTUM: Final = 320
-"""Bytes. Output that is not a multiple of this makes the platform wait 20 ms: an audible gap."""
 OUTPUT_MAX: Final = 99_840
-"""Bytes of PCM in one outgoing message: the largest multiple of 320 within the documented 100,000."""
+"""Bytes of PCM in one outgoing message: the largest multiple of 320 within the documented 100,000.
+
+Output that is not a multiple of 320 makes the platform wait 20 ms: an audible gap.
+"""
 MOST_SID: Final = 256
 """Characters; live ones have 32. Every message out carries it: a long one would make much of the little that comes in."""
 

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 import msgspec
+from websockets.exceptions import WebSocketException
 
 from exotel_ws import engines, sockets
 from exotel_ws.server import VoicebotServer
@@ -39,8 +40,8 @@ async def _self_test(settings: Settings) -> None:
             await _check_echo(port, settings)
     except TimeoutError:
         raise SelfTestError(f"no answer within {_TIMEOUT_S:g} s") from None
-    except OSError as error:
-        raise SelfTestError(f"the server can't be reached: {error}") from None
+    except (OSError, ValueError, WebSocketException) as error:
+        raise SelfTestError(f"the call broke: {error}") from None
     finally:
         await server.close()
 

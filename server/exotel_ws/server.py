@@ -1,7 +1,8 @@
 """The server: sockets in, calls served, drained to the last one.
 
-Guarantee: from `drain` on no new connection is taken, none that was taken is cut before it ends by itself
-(bounded by ``drain.timeout_s``), and other processes that share the listening socket are not disturbed.
+Guarantee: from `drain` on no new connection is taken, no open one is cut before it ends by itself (bounded by
+``drain.timeout_s``), a handshake in flight has ``drain.grace_s`` to finish, and other processes that share the listening
+socket are not disturbed.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from exotel_ws import __version__, engines
 from exotel_ws.admin import serve_admin
 from exotel_ws.call import HangUp, Phase
 from exotel_ws.engines import Answer, Connection, Request
-from exotel_ws.handshake import Credentials, Rejection, Target, without_secrets
+from exotel_ws.handshake import Credentials, Rejection, Target, malformed
 from exotel_ws.logs import printable
 from exotel_ws.metrics import CONTENT_TYPE, Publisher
 from exotel_ws.settings import Settings
@@ -95,12 +96,15 @@ class VoicebotServer:
             due = time.monotonic() + _TICK_S
             await asyncio.sleep(_TICK_S)
             self._lag_s = max(0.0, time.monotonic() - due)
-            self._publish()
+            try:
+                self._publish()
+            except OSError as error:  # the calls go on without metrics
+                log.error("metrics can't be published: %s", error)
 
     async def drain(self) -> int:
         """Take no more connections, wait for the live ones to end; returns how many were cut at ``drain.timeout_s``.
 
-        A connection that was accepted before is served, even if its handshake comes only now.
+        A connection that was accepted before is served, even if its handshake comes only within ``drain.grace_s``.
         """
         self.draining = True
         self._publish()
@@ -164,7 +168,8 @@ class VoicebotServer:
         if rejection is None:
             return None
         self._tally.rejected[rejection.reason] += 1
-        path = printable(without_secrets(target, self._credentials))
+        # Where credentials are in use, a path may hold one: a wrong or an old one too.
+        path = "not shown" if self._credentials else printable(target.path)
         log.warning(
             "🚫 Refused with %d: %s (path %s)",
             rejection.status,
@@ -189,6 +194,8 @@ class VoicebotServer:
         return Answer(426 if target.path == "/" else 404, _TEXT, text)
 
     def _reject(self, request: Request, target: Target) -> Rejection | None:
+        if fault := malformed(request.headers):
+            return Rejection(400, "bad_handshake", fault)
         if self._full():
             return Rejection(
                 503, "full", f"{self._tally.calls_live} live calls, limits.max_calls = {self.settings.limits.max_calls}"

@@ -23,7 +23,7 @@ FAULT_KINDS: Final = (
     "after_stop",
     "unsupported_rate",
 )
-REJECTIONS: Final = ("full", "path", "credentials", "not_websocket")
+REJECTIONS: Final = ("bad_handshake", "full", "path", "credentials", "not_websocket")
 ENDINGS: Final = ("stop", "no_stop", "no_start", "closed_by_client", "closed_by_server")
 
 LATENCY_BUCKETS_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)

@@ -145,7 +145,13 @@ def lab(specs: Sequence[HostSpec], inventory: Path, *args: str, **settings: obje
     hosts = [{"name": spec.name, "suite": spec.suite, "address": spec.address} for spec in specs]
     variables = [json.dumps({"lab_host_hosts": hosts}), f"lab_host_inventory={inventory}"]
     variables += [f"lab_host_{name}={value}" for name, value in settings.items()]
-    return play("playbooks/lab.yml", *(f"--extra-vars={variable}" for variable in variables), *args, timeout=900)
+    return play(
+        "playbooks/lab.yml",
+        *(f"--extra-vars={variable}" for variable in variables),
+        *args,
+        inventory=REPO / "inventory/lab",
+        timeout=900,
+    )
 
 
 def bring_up(specs: Sequence[HostSpec], inventory: Path, *, fresh: bool = True) -> list[LabHost]:

@@ -167,12 +167,12 @@ class RawClient:
         self.socket.sendall(frame(data, opcode, fin=fin))
 
     def close_code(self) -> int:
-        """Skip to the close frame and return its code; 1006 where the connection ends without one."""
+        """Skip to the close frame and return its code; 1005 where it is empty, 1006 where the connection ends without one."""
         try:
             while True:
                 opcode, data = self.read_frame()
                 if opcode == 8:
-                    return int(struct.unpack(">H", data[:2])[0])
+                    return int.from_bytes(data[:2], "big") if data else 1005
         except (EOFError, ConnectionResetError):
             return 1006
 

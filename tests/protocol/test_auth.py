@@ -183,11 +183,11 @@ def test_no_secret_is_ever_logged(guarded: ServerProcess) -> None:
         assert secret not in log
 
 
-def test_a_secret_in_a_refused_path_is_masked(session_server: StartServer, tmp_path: Path) -> None:
+def test_a_path_that_may_hold_a_secret_is_not_logged(session_server: StartServer, tmp_path: Path) -> None:
     (tmp_path / "c").write_text(f"exotel:{TOKEN}\n")
     server = session_server({"auth": {"required": True, "credential": str(tmp_path / "c")}, "limits": {"max_connections": 1}})
     with server.raw() as held, server.raw() as client:
         assert held.handshake() == 101
         assert client.handshake(f"/a/{TOKEN}/b") == 503
-    assert "(path /a/***/b)" in server.wait_for_log(r"Refused with 503.*")[0]
+    assert "(path not shown)" in server.wait_for_log(r"Refused with 503.*")[0]
     assert TOKEN not in server.log()

@@ -161,8 +161,7 @@ def test_a_client_may_close_as_it_likes(server: ServerProcess, code: int) -> Non
         assert client.handshake() == 101
         client.frame(wire.start())
         client.frame(b"" if code == 1005 else struct.pack(">H", code) + b"bye", opcode=8)
-        while client.socket.recv(4096):
-            pass
+        assert client.close_code() in (code, 1000)  # an empty close may be answered by an empty one (1005) or by 1000
     log = eventually(lambda: (log := server.log()[said:]).count("👋 Connection closed") and log, "the end of the connection")
     assert "⚠️ Connection lost" not in log
     assert "Traceback" not in log

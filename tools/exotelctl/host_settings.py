@@ -13,11 +13,15 @@ _WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class HostSettings:
-    """``public_url`` is "" where it was not set; ``host`` is the address that the server binds."""
+    """``public_url`` is "" where it was not set; ``host`` is the address that the server binds.
+
+    ``asks_credential`` tells that a stream has to show one.
+    """
 
     public_url: str
     host: str
     port: int
+    asks_credential: bool = False
 
     @property
     def local_target(self) -> Target:
@@ -37,4 +41,6 @@ def load(file: Path) -> HostSettings:
     port = table.get("port", DEFAULT_PORT)
     if not isinstance(port, int):
         raise UsageFault(f"{file}: port is {port!r}, not a number. Check it: exotel-ws check-config {file}")
-    return HostSettings(str(table.get("public_url", "")), str(table.get("host", "0.0.0.0")), port)
+    auth = table.get("auth")
+    asks_credential = isinstance(auth, dict) and auth.get("required") is True
+    return HostSettings(str(table.get("public_url", "")), str(table.get("host", "0.0.0.0")), port, asks_credential)

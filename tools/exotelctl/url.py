@@ -17,13 +17,18 @@ _UNKNOWN = (
     "inventory and run ansible-playbook deploy.yml, or name it here: exotelctl url --host ADDRESS"
 )
 
+_CREDENTIAL = "Streams must show a credential here: put USER:TOKEN@ before the host, with one of exotel_ws_credentials"
+
 
 def run(*, host: str | None, port: int | None, rate: int, settings: Path, json: bool) -> Exit:
     """Print the URL, and on a doubtful address a warning. Raises UsageFault."""
     if rate not in SAMPLE_RATES:
         raise UsageFault(f"--rate {rate}: Exotel streams at 8000, 16000 or 24000 Hz")
-    address = public_address(None if host else load(settings), host, port)
+    known = None if host else load(settings)
+    address = public_address(known, host, port)
     warning = _UNKNOWN if address is None else doubt(address.host)
+    if known and known.asks_credential:
+        warning = "\n".join(filter(None, (_CREDENTIAL, warning)))
     line = None if address is None else address.with_rate(rate).url()
     if json:
         emit_json({"url": line, "warning": warning})

@@ -1,7 +1,6 @@
 """The compiled engine, by picows' own listener interface: a frame is answered in the callback that brings it."""
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Callable
 from http import HTTPStatus
@@ -100,7 +99,7 @@ class _Connection(WSListener):
         kind = frame.msg_type
         if self._violated:
             return  # picows goes on with what came together with the bad frame
-        if kind == _TEXT and frame.fin and not self._fragments and not frame.rsv1:
+        if kind == _TEXT and frame.fin and not self._fragments and not (frame.rsv1 or frame.rsv2 or frame.rsv3):
             try:
                 self._take(frame.get_payload_as_utf8_text())
             except UnicodeDecodeError as error:
@@ -135,7 +134,7 @@ class _Connection(WSListener):
 
     def _take_rarer(self, frame: WSFrame) -> None:
         """A binary message, or one in several frames."""
-        if frame.rsv1 or (frame.msg_type == _CONTINUATION) != bool(self._fragments):
+        if frame.rsv1 or frame.rsv2 or frame.rsv3 or (frame.msg_type == _CONTINUATION) != bool(self._fragments):
             raise self._violation(WSCloseCode.PROTOCOL_ERROR, "a frame that does not belong here")
         if not self._fragments:
             self._fragments_type, self._fragments_size = frame.msg_type, 0
@@ -160,8 +159,15 @@ class _Connection(WSListener):
         return WSProtocolError(code, reason)
 
     def _answer_close(self, frame: WSFrame) -> None:
-        with contextlib.suppress(ValueError):  # a code that no enum knows still ends the connection
-            self._transport.send_close(frame.get_close_code(), frame.get_close_message())
+        payload = frame.get_payload_as_bytes()
+        code = int.from_bytes(payload[:2], "big") if len(payload) > 1 else None
+        if len(payload) == 1 or (code is not None and not 1000 <= code <= 4999):
+            raise self._violation(WSCloseCode.PROTOCOL_ERROR, "a close frame without a valid code")
+        try:
+            answer = WSCloseCode(code or 1000)
+        except ValueError:  # an application's own code
+            answer = WSCloseCode.OK
+        self._transport.send_close(answer)
         self._transport.disconnect()
 
     def _ping_later(self) -> None:

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from exotel_ws.handshake import Credentials, Target, without_secrets
+from exotel_ws.handshake import Credentials, Target, malformed
 from exotel_ws.settings import Auth, SettingsError
 
 CREDENTIALS = Credentials(["user:tok=en+/==", "bare"])
@@ -101,27 +101,27 @@ def test_in_parameters(parameters: dict[str, str], verdict: bool) -> None:
 def test_a_stranger_cannot_make_it_think_for_long(parameters: dict[str, str]) -> None:
     began = time.process_time()
     assert not CREDENTIALS.in_parameters(parameters)
-    assert time.process_time() - began < 0.1
+    assert time.process_time() - began < 1, "it took 2.1 s before the number of candidates was bounded"
 
 
 @pytest.mark.parametrize(
-    ("path", "logged"),
+    ("headers", "says"),
     [
-        ("/exotel", "/exotel"),
-        ("/bare", "/***"),
-        ("/a/bare/b", "/a/***/b"),
-        ("/user:tok=en+/==", "/***"),
-        ("/%62are?bare", "/***"),
-        ("/xbarex", "/x***x"),
+        ({"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}, ""),
+        ({"Sec-WebSocket-Version": "8", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}, "Version"),
+        ({"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}, "Version"),
+        ({"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAA"}, "16 bytes"),
+        ({"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "not base64!"}, "16 bytes"),
     ],
 )
-def test_a_logged_path_holds_no_secret(path: str, logged: str) -> None:
-    assert without_secrets(Target.parse(path), CREDENTIALS) == logged
-    assert without_secrets(Target.parse(path), None) == Target.parse(path).path
+def test_malformed(headers: dict[str, str], says: str) -> None:
+    fault = malformed(headers)
+    assert says in fault
+    assert bool(fault) == bool(says)
 
 
 def test_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "secret").write_text("# comment\n\n  user:token  \nbare\n")
+    (tmp_path / "secret").write_text("# comment\n  # another\n\n  user:token  \nbare\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     loaded = Credentials.load(Auth(required=True, credential="secret"))
     assert loaded is not None

@@ -45,6 +45,12 @@ def test_an_unknown_public_address_is_said(tmp_path: Path, capsys: pytest.Captur
     assert "exotel_ws_public_host" in err
 
 
+def test_a_credential_that_is_asked_for_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = settings(tmp_path, 'public_url = "ws://8.8.8.8:9000"\n[auth]\nrequired = true\n')
+    assert url.run(host=None, port=None, rate=8000, settings=file, json=False) == Exit.OK
+    assert "USER:TOKEN@" in capsys.readouterr().err
+
+
 def test_bad_flags(tmp_path: Path) -> None:
     with pytest.raises(UsageFault, match="--rate 44100"):
         url.run(host="h", port=None, rate=44100, settings=tmp_path, json=False)
