@@ -83,7 +83,7 @@ def _line(figures: Figures) -> str:
     if figures.server_busy < 0.9:
         doubts.append("the server's core was not full: frames/s is too low")
     if figures.others_busy > QUIET_CORES:
-        doubts.append(f"other processes used {figures.others_busy:.1f} cores: repeat this when the machine is quiet")
+        doubts.append(f"other processes used {figures.others_busy:.2f} cores: repeat this when the machine is quiet")
     return (
         f"{figures.frames_per_s:6.0f} frames/s  {figures.cpu_us_per_frame:5.1f} µs CPU a frame  "
         f"p99 {figures.p99_us / 1000:.2f} ms  {figures.kib_per_call:.0f} KiB a call" + "".join(f"\n  ⚠️ {d}" for d in doubts)

@@ -14,7 +14,7 @@ from exotelctl.target import SAMPLE_RATES, Target, parse
 
 _UNKNOWN = (
     "The public address of this host is not known: settings.toml has no public_url. Set exotel_ws_public_host in the "
-    "inventory and run ansible-playbook deploy.yml, or name it here: exotelctl url --host ADDRESS"
+    "inventory and run ansible-playbook deploy.yml -i INVENTORY, or name it here: exotelctl url --host ADDRESS"
 )
 
 _CREDENTIAL = "Streams must show a credential here: put USER:TOKEN@ before the host, with one of exotel_ws_credentials"

@@ -136,7 +136,7 @@ def test_the_refusal_names_the_command_to_use() -> None:
         return plan(given, force=False).decisions[0].instead
 
     assert instead(facts(OURS)) == (
-        "ansible-playbook deploy.yml (never needs the port free); "
+        "ansible-playbook deploy.yml -i INVENTORY (never needs the port free); "
         "to take it down: systemctl stop exotel-ws.socket exotel-ws@g-1.service"
     )
     assert instead(facts(holder(unit="nginx.service", unit_state="active"))) == "systemctl stop nginx.service"

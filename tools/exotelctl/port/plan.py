@@ -110,7 +110,7 @@ def _forced(managed: Decision) -> Decision:
 def _pid_one(holder: Holder, facts: Facts) -> Decision:
     unit = facts.socket_unit
     if unit == units.OUR_SOCKET:
-        instead = f"ansible-playbook deploy.yml (never needs the port free); to take it down: systemctl stop {unit}"
+        instead = f"ansible-playbook deploy.yml -i INVENTORY (never needs the port free); to take it down: systemctl stop {unit}"
         return Decision(holder, "our-socket", "keep", f"PID 1 holds the port for {unit}, as it should be", instead)
     if unit:
         return Decision(holder, "service", "refuse", f"PID 1 holds the port for {unit}", f"systemctl stop {unit}")
@@ -122,7 +122,7 @@ def _managed(holder: Holder) -> Decision | None:
     """Whoever would be started again, or serves calls now."""
     if holder.unit and holder.unit_state not in _DEAD:
         if units.is_ours(holder.unit):
-            instead = "ansible-playbook deploy.yml (never needs the port free); "
+            instead = "ansible-playbook deploy.yml -i INVENTORY (never needs the port free); "
             instead += f"to take it down: systemctl stop {units.OUR_SOCKET} {holder.unit}"
             return Decision(holder, "our-service", "refuse", f"our unit {holder.unit} serves calls on this port", instead)
         systemctl = "systemctl --user" if holder.user_unit else "systemctl"
