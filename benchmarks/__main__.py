@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -35,6 +36,8 @@ def main() -> int:
         print("benchmarks: two cores are needed, one for the server and one for the load", file=sys.stderr)
         return 1
     os.sched_setaffinity(0, {cores[1]})
+    for ending in (signal.SIGINT, signal.SIGTERM):  # by way of `finally`, so that the server under test ends too
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
     try:
         install_node_peer()
         rounds = [_round(number, options.rounds, cores[0]) for number in range(options.rounds)]
