@@ -1,4 +1,4 @@
-"""The exit codes of every verb, and the one exception that ends a verb before it has done anything."""
+"""The exit codes of every verb, and the exceptions that end a verb before it has done anything."""
 
 from enum import IntEnum
 
@@ -14,3 +14,10 @@ class Exit(IntEnum):
 
 class UsageFault(Exception):
     """Input that no verb can work with. The text says what was wrong and what to type instead; ends with exit code 2."""
+
+
+class Refusal(Exception):
+    """The verb can't be carried out here or by this user: no root, no systemd, another host.
+
+    The text is one line that says what to do instead; nothing was changed; ends with exit code 3.
+    """

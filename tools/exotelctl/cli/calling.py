@@ -1,37 +1,14 @@
-"""The command line. Only Typer is imported here: a verb is imported when it is run, so that each starts fast."""
+"""Verbs that play Exotel's part: a call, a protocol test, a question for health, the URL."""
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from exotelctl.exits import UsageFault
-
-_CODES = "Exit codes: 0 done or healthy, 1 problem found, 2 wrong usage, 3 refused (nothing was changed)."
-
-app = typer.Typer(
-    name="exotelctl",
-    help="Look after an Exotel voicebot server: test it, call it, free its port.",
-    epilog=_CODES,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
-Url = Annotated[str, typer.Argument(help="ws://HOST:PORT?sample-rate=8000, wss://user:token@HOST/path")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
-Settings = Annotated[Path, typer.Option(help="The server's settings on this host.")]
-Credential = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="File with a line user:token; keeps the token off the command line."),
-]
-_SETTINGS = Path("/etc/exotel-ws/current/settings.toml")
+from exotelctl.cli.app import CODES, SETTINGS_FILE, Credential, Json, Settings, Url, answering, app
 
 
-@app.command("protocol-test", epilog=_CODES)
+@app.command("protocol-test", epilog=CODES)
 def protocol_test(
     url: Url,
     all_rates: Annotated[bool, typer.Option("--all-rates", help="At 8000, 16000 and 24000 Hz, not only the URL's.")] = False,
@@ -49,12 +26,12 @@ def protocol_test(
     """
     from exotelctl.compliance import verb
 
-    with _usage():
+    with answering():
         code = verb.run(url, all_rates=all_rates, timeout_s=timeout, credential_file=credential_file, json=json)
     raise typer.Exit(code)
 
 
-@app.command(epilog=_CODES)
+@app.command(epilog=CODES)
 def call(
     url: Url,
     wav: Annotated[Path | None, typer.Option(metavar="FILE", help="What to say: mono 16-bit PCM WAV.")] = None,
@@ -77,17 +54,17 @@ def call(
     """
     from exotelctl import call as verb
 
-    with _usage():
+    with answering():
         code = verb.run(
             url, wav=wav, out=out, rate=rate, seconds=seconds, as_exotel=as_exotel, credential_file=credential_file, json=json
         )
     raise typer.Exit(code)
 
 
-@app.command(epilog=_CODES)
+@app.command(epilog=CODES)
 def health(
     url: Annotated[str | None, typer.Argument(help="Default: the server on this host.")] = None,
-    settings: Settings = _SETTINGS,
+    settings: Settings = SETTINGS_FILE,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Longest wait for one answer.")] = 5.0,
     json: Json = False,
 ) -> None:
@@ -101,43 +78,17 @@ def health(
     """
     from exotelctl import health as verb
 
-    with _usage():
+    with answering():
         code = verb.run(url, settings=settings, timeout_s=timeout, json=json)
     raise typer.Exit(code)
 
 
-@app.command("port-clean", epilog=_CODES)
-def port_clean(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The TCP port to free.")] = 8765,
-    yes: Annotated[bool, typer.Option("--yes", help="Act without asking.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, do nothing, exit 0.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Also end a process that a service manager looks after.")] = False,
-    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Wait after SIGTERM, and again after SIGKILL.")] = 10.0,
-    json: Json = False,
-) -> None:
-    """Free a port from zombies.
-
-    Says who holds it and why, asks, then SIGTERM, a wait, SIGKILL, and proof that the port is free.
-
-    On a terminal it asks. Elsewhere it acts only with --yes; without, it prints the plan and exits 3.
-
-    \b
-    Example:
-      exotelctl port-clean --port 8765 --dry-run
-    """
-    from exotelctl.port import verb
-
-    with _usage():
-        code = verb.run(port, yes=yes, dry_run=dry_run, force=force, timeout_s=timeout, json=json)
-    raise typer.Exit(code)
-
-
-@app.command(epilog=_CODES)
+@app.command(epilog=CODES)
 def url(
     host: Annotated[str | None, typer.Option(help="Public name or address; default: public_url of the settings.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: the settings', else 8765.")] = None,
     rate: Annotated[int, typer.Option(metavar="HZ", help="8000, 16000 or 24000.")] = 8000,
-    settings: Settings = _SETTINGS,
+    settings: Settings = SETTINGS_FILE,
     json: Json = False,
 ) -> None:
     """Print the line to paste into Exotel.
@@ -148,23 +99,6 @@ def url(
     """
     from exotelctl import url as verb
 
-    with _usage():
+    with answering():
         code = verb.run(host=host, port=port, rate=rate, settings=settings, json=json)
     raise typer.Exit(code)
-
-
-@contextlib.contextmanager
-def _usage() -> Iterator[None]:
-    """Turns a UsageFault into Typer's own usage error: the message and exit code 2."""
-    try:
-        yield
-    except UsageFault as fault:
-        raise typer.BadParameter(str(fault)) from None
-
-
-def main() -> None:
-    """The console script."""
-    from exotelctl.output import tolerate_narrow_terminals
-
-    tolerate_narrow_terminals()
-    app()

@@ -1,0 +1,44 @@
+"""The application that the verbs register with, the options that several of them take, and how their faults end."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from exotelctl.exits import Exit, Refusal, UsageFault
+
+CODES: Final = "Exit codes: 0 done or healthy, 1 problem found, 2 wrong usage, 3 refused (nothing was changed)."
+SETTINGS_FILE: Final = Path("/etc/exotel-ws/current/settings.toml")
+
+app = typer.Typer(
+    name="exotelctl",
+    help="Look after an Exotel voicebot server: see what it does, find what is wrong, test it, free its port.",
+    epilog=CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Url = Annotated[str, typer.Argument(help="ws://HOST:PORT?sample-rate=8000, wss://user:token@HOST/path")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
+Settings = Annotated[Path, typer.Option(help="The server's settings on this host.")]
+Credential = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="File with a line user:token; keeps the token off the command line."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Act without asking.")]
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """Turns a UsageFault into Typer's own usage error (exit code 2) and a Refusal into one line and exit code 3."""
+    try:
+        yield
+    except UsageFault as fault:
+        raise typer.BadParameter(str(fault)) from None
+    except Refusal as refusal:
+        print(f"exotelctl: {refusal}", file=sys.stderr)
+        raise typer.Exit(Exit.REFUSED) from None

@@ -1,0 +1,1 @@
+"""Verbs about the messages of calls: record, play again, compare, watch."""

@@ -1,0 +1,1 @@
+"""Verbs that look at the server on this host and change nothing."""
