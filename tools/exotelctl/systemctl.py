@@ -47,7 +47,10 @@ def run(*arguments: str, timeout_s: float = _ASK_S) -> str:
 
 
 def show(units: Sequence[str], properties: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The ``properties`` of each unit by its Id; a pattern (``exotel-ws@*.service``) names the loaded ones. Raises SystemctlFailed."""
+    """The ``properties`` of each unit, by its Id; a pattern (``exotel-ws@*.service``) stands for the loaded ones.
+
+    Raises SystemctlFailed.
+    """
     if not units:
         return {}
     text = run("show", f"--property={','.join(['Id', *properties])}", "--", *units)
