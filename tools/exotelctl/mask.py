@@ -6,7 +6,7 @@ _HIDDEN: Final = "•"
 
 
 def masked(number: str) -> str:
-    """``09876543210`` → ``098•••••210``; a name (``sip:priya@example.net``) in the same way, what is neither letter nor digit stays.
+    """``09876543210`` → ``098•••••210``; a name in the same way. What is neither letter nor digit stays.
 
     Of ten or more letters and digits three at each end are shown, of fewer a quarter at each end at most.
     """
