@@ -67,11 +67,15 @@ class Executor:
         self._notes: list[str] = []
         self._switched = False
 
-    def run(self, plan: Plan) -> None:
-        """Carry out every step of `plan`, or raise DeployFailed. `plan.generation` need not exist yet."""
+    def run(self, plan: Plan, tell: Callable[[Step], None] = lambda step: None) -> None:
+        """Carry out every step of `plan`, or raise DeployFailed. `plan.generation` need not exist yet.
+
+        `tell` hears of each step before it is done.
+        """
         self._generation = plan.generation
         for step in plan.steps:
             try:
+                tell(step)
                 getattr(self, f"_{step.verb}")(step.names)
             except Exception as error:
                 raise self._failed(step, error) from error

@@ -1,11 +1,11 @@
-"""Decide what a deploy or a rollback does. Pure functions: facts in, steps out; nothing here touches the host."""
+"""Decide what a deploy, a rollback or a restart does. Pure functions: facts in, steps out; nothing here touches the host."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Content, Generation
+from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Content, Generation, new_generation
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import (
     SHUTDOWN,
     SOCKET,
@@ -81,6 +81,21 @@ def plan_serving(facts: Facts, wanted: Generation, keep: int) -> Plan:
         return Plan(wanted, reason, (*_replace(facts, wanted), *_clean_up(facts, wanted, max(keep, 2))))
     steps = tuple(_repair(facts, serving))
     return Plan(serving, "the serving generation needs repair" if steps else "it serves already", steps)
+
+
+def plan_restart(facts: Facts, requested_by: str, now: float) -> Plan:
+    """Replace the serving generation by a new one of the same content, made at `now` (seconds since the epoch).
+
+    Nothing that can be rolled back to is removed, nor a release that a deploy has just staged: of the serving
+    generation only older copies go. Raises Refused.
+    """
+    serving = facts.serving
+    if serving is None:
+        raise Refused("nothing serves on this host, so there is nothing to restart. Run deploy.yml")
+    if serving.content.release not in facts.releases:
+        raise Refused(f"release {serving.content.release} of the serving generation is gone from this host. Run deploy.yml")
+    again = new_generation(serving.content, requested_by, now, serving.rollback_of)
+    return Plan(again, "restart asked for", (*_replace(facts, again), *_forget_copies(facts, again)))
 
 
 def rollback_target(facts: Facts, name: str | None) -> Generation:
@@ -243,12 +258,35 @@ def _retire_others(facts: Facts, kept: Generation) -> Iterable[Step]:
 
 def _clean_up(facts: Facts, wanted: Generation, keep: int) -> Iterable[Step]:
     live = facts.live(facts.instances)
-    served = [name for name, generation in facts.generations.items() if generation.served]
-    kept = {wanted.id, facts.current, *served[-(keep - 1) :], *map(generation_of, live)}
+    kept = {wanted.id, facts.current, *_others(facts, wanted.content)[-(keep - 1) :], *map(generation_of, live)}
     doomed = tuple(name for name in facts.generations if name not in kept)
     needed = {generation.content.release for name, generation in facts.generations.items() if name in kept}
     releases = tuple(sorted(facts.releases - needed - {wanted.content.release}))
-    links = tuple(sorted(facts.links - set(live) - set(wanted.instances)))
-    for verb, names in (("unlink", links), ("remove_generations", doomed), ("remove_releases", releases)):
+    yield from _unlink(facts, wanted)
+    for verb, names in (("remove_generations", doomed), ("remove_releases", releases)):
         if names:
             yield Step(verb, names)
+
+
+def _others(facts: Facts, content: Content) -> list[str]:
+    """Return what can be rolled back to from `content`, oldest first: of each other content the last that served.
+
+    A rollback or a restart makes a copy. Copies must not push out what differs.
+    """
+    last = {generation.content.hash(): name for name, generation in facts.generations.items() if generation.served}
+    return sorted(name for key, name in last.items() if key != content.hash())
+
+
+def _forget_copies(facts: Facts, again: Generation) -> Iterable[Step]:
+    kept = {facts.current, *map(generation_of, facts.live(facts.instances))}
+    copies = [name for name, other in facts.generations.items() if other.served and other.content == again.content]
+    doomed = tuple(name for name in copies if name not in kept)
+    yield from _unlink(facts, again)
+    if doomed:
+        yield Step("remove_generations", doomed)
+
+
+def _unlink(facts: Facts, wanted: Generation) -> Iterable[Step]:
+    links = tuple(sorted(facts.links - set(facts.live(facts.instances)) - set(wanted.instances)))
+    if links:
+        yield Step("unlink", links)

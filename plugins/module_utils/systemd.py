@@ -96,8 +96,8 @@ class Systemd:
         """Ask units to stop and do not wait: an instance finishes its calls first."""
         run(["systemctl", "stop", "--no-block", *names])
 
-    def kill(self, names: Sequence[str]) -> None:
-        run(["systemctl", "kill", "--signal=SIGKILL", *names])
+    def kill(self, names: Sequence[str], signal: str = "SIGKILL") -> None:
+        run(["systemctl", "kill", f"--signal={signal}", *names])
 
     def forget_failure(self, names: Sequence[str]) -> None:
         run(["systemctl", "reset-failed", *names])

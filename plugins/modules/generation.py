@@ -16,15 +16,16 @@ description:
     one was never touched.
   - With O(state=rollback) the content of an earlier generation is put into service in the same way, as a new
     generation.
+  - With O(state=restart) so is the content of the generation that serves.
   - One deploy at a time; the second one is told who holds the lock.
 version_added: 0.1.0
 author:
   - The exotel-voicebot developers
 options:
   state:
-    description: Whether to serve what is given or an earlier generation.
+    description: Whether to serve what is given, an earlier generation, or a new one of what serves.
     type: str
-    choices: [serving, rollback]
+    choices: [serving, rollback, restart]
     default: serving
   release:
     description: The staged release to serve.
@@ -102,6 +103,10 @@ EXAMPLES = r"""
 - name: Go back to the generation that served before
   exotel.voicebot.generation:
     state: rollback
+
+- name: Start what serves anew, beside itself
+  exotel.voicebot.generation:
+    state: restart
 """
 
 RETURN = r"""
@@ -138,14 +143,14 @@ journal:
 
 import ipaddress
 import os
-import signal
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.exotel.voicebot.plugins.module_utils import audit, toml
+from ansible_collections.exotel.voicebot.plugins.module_utils import toml
+from ansible_collections.exotel.voicebot.plugins.module_utils.act import act
 from ansible_collections.exotel.voicebot.plugins.module_utils.execute import DeployFailed, Executor, Limits
 from ansible_collections.exotel.voicebot.plugins.module_utils.facts import gather
 from ansible_collections.exotel.voicebot.plugins.module_utils.generation import (
@@ -159,18 +164,20 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.plan import (
     Facts,
     Plan,
     Refused,
+    plan_restart,
     plan_serving,
     rollback_target,
 )
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
 
 _CONTENT = ("release", "settings", "units", "workers", "listen")
+_ACTIONS = {"serving": "deploy", "rollback": "rollback", "restart": "restart"}
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["serving", "rollback"], "default": "serving"},
+            "state": {"type": "str", "choices": ["serving", "rollback", "restart"], "default": "serving"},
             "release": {"type": "str"},
             "settings": {"type": "dict"},
             "units": {"type": "dict"},
@@ -194,7 +201,7 @@ def main() -> None:
         if module.check_mode:
             facts = _facts(module, paths, systemd)
             module.exit_json(**_result(module, facts, _plan(module, facts)))
-        action = "rollback" if module.params["state"] == "rollback" else "deploy"
+        action = _ACTIONS[module.params["state"]]
         with deploy_lock(paths.lock, f"{action} by {module.params['requested_by']}"):
             facts = _facts(module, paths, systemd)
             plan = _plan(module, facts)
@@ -219,6 +226,8 @@ def _plan(module: AnsibleModule, facts: Facts) -> Plan:
         original = target.rollback_of or target.id
         wanted = new_generation(target.content, params["requested_by"], time.time(), original)
         return plan_serving(facts, wanted, params["keep"])
+    if params["state"] == "restart":
+        return plan_restart(facts, params["requested_by"], time.time())
     if params["workers"] < 1:
         raise Refused(f"workers must be 1 or more, not {params['workers']}")
     if params["release"] not in facts.releases and not module.check_mode:
@@ -245,29 +254,10 @@ def _check_listen(listen: str) -> None:
 
 
 def _execute(module: AnsibleModule, paths: Paths, systemd: Systemd, facts: Facts, plan: Plan, action: str) -> None:
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupted)
     limits = Limits(module.params["start_timeout"], module.params["health_timeout"])
-    line = {
-        "who": module.params["requested_by"],
-        "action": action if plan.generation.id != facts.current else "repair",
-        "generation": plan.generation.id,
-        "release": plan.generation.content.release,
-        "reason": plan.reason,
-    }
-    try:
-        Executor(paths, systemd, facts, module.params["user"], limits).run(plan)
-    except DeployFailed as failure:
-        audit.record(paths.audit, **line, outcome=f"failed: {failure}")
-        raise
-    audit.record(paths.audit, **line, outcome="done")
-
-
-def _interrupted(number: int, frame: object) -> None:
-    # Undoing takes some seconds; nobody shall interrupt that too.
-    for other in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(other, signal.SIG_IGN)
-    raise CommandFailed(f"interrupted by signal {number}")
+    executor = Executor(paths, systemd, facts, module.params["user"], limits)
+    done = action if plan.generation.id != facts.current else "repair"
+    act(executor, plan, paths, action=done, who=module.params["requested_by"])
 
 
 def _result(module: AnsibleModule, facts: Facts, plan: Plan) -> dict[str, Any]:

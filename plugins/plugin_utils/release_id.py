@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 LOCK = "requirements/runtime.lock"
-_INPUTS = ("server", "tools", "pyproject.toml", LOCK)
+# What the wheel is made of; see pyproject.toml.
+_INPUTS = ("server", "tools", "plugins/module_utils", "pyproject.toml", LOCK)
 _VERSION = re.compile(r'^version\s*=\s*"([^"]+)"', re.MULTILINE)
 
 

@@ -10,6 +10,8 @@ FILES = {
     "requirements/runtime.lock": "msgspec==1\n",
     "server/exotel_ws/cli.py": "one\n",
     "tools/exotelctl/cli.py": "two\n",
+    "plugins/module_utils/plan.py": "three\n",
+    "plugins/modules/generation.py": "four\n",
     "README.md": "read me\n",
     "docs/performance.md": "fast\n",
 }
@@ -34,7 +36,14 @@ def test_the_name_begins_with_the_version(tree: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["pyproject.toml", "requirements/runtime.lock", "server/exotel_ws/cli.py", "tools/exotelctl/cli.py"]
+    "name",
+    [
+        "pyproject.toml",
+        "requirements/runtime.lock",
+        "server/exotel_ws/cli.py",
+        "tools/exotelctl/cli.py",
+        "plugins/module_utils/plan.py",
+    ],
 )
 def test_a_changed_input_changes_the_name(tree: Path, name: str) -> None:
     before = named(tree)
@@ -42,7 +51,10 @@ def test_a_changed_input_changes_the_name(tree: Path, name: str) -> None:
     assert named(tree) != before
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/performance.md", "server/exotel_ws/__pycache__/cli.cpython-311.pyc"])
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "docs/performance.md", "plugins/modules/generation.py", "server/exotel_ws/__pycache__/cli.cpython-311.pyc"],
+)
 def test_what_is_no_input_does_not_change_the_name(tree: Path, name: str) -> None:
     before = named(tree)
     (tree / name).parent.mkdir(exist_ok=True)

@@ -1,0 +1,56 @@
+"""One action on a host: a plan carried out, with its line in the audit file, and undone when a signal interrupts it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ansible_collections.exotel.voicebot.plugins.module_utils import audit
+from ansible_collections.exotel.voicebot.plugins.module_utils.execute import DeployFailed, Executor
+from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
+from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Plan, Step
+from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def act(
+    executor: Executor, plan: Plan, paths: Paths, *, action: str, who: str, tell: Callable[[Step], None] = lambda step: None
+) -> None:
+    """Carry out `plan` and record it as `action` asked for by `who`. `tell` hears of each step before it is done.
+
+    Raises DeployFailed, after a line in the audit file that says why.
+    """
+    line = {
+        "who": who,
+        "action": action,
+        "generation": plan.generation.id,
+        "release": plan.generation.content.release,
+        "reason": plan.reason,
+    }
+    try:
+        with interruptible():
+            executor.run(plan, tell)
+    except DeployFailed as failure:
+        audit.record(paths.audit, **line, outcome=f"failed: {failure}")
+        raise
+    audit.record(paths.audit, **line, outcome="done")
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn the first signal that would end the process into a CommandFailed, and ignore those that follow."""
+    before = {number: signal.signal(number, _interrupted) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupted(number: int, frame: object) -> None:
+    # Undoing takes some seconds; nobody shall interrupt that too.
+    for other in _SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
+    raise CommandFailed(f"interrupted by {signal.Signals(number).name}")

@@ -1,0 +1,98 @@
+"""What a restart does, as tables; and that copies of a generation do not push out what can be rolled back to."""
+
+import pytest
+from ansible_collections.exotel.voicebot.plugins.module_utils.plan import (
+    Facts,
+    Refused,
+    plan_restart,
+    plan_serving,
+    rollback_target,
+)
+from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import UnitState
+
+from tests.modules.hosts import CONTENT, DRAINING, content, generation, host
+
+AT = 1795342500.0  # 2026-11-22 10:15:00 UTC
+AGAIN = f"20261122T101500-{CONTENT.hash()[:8]}"
+
+
+def steps(facts: Facts) -> list[str]:
+    return [str(step).replace(AGAIN, "NEW") for step in plan_restart(facts, "somebody", AT).steps]
+
+
+def removed(facts: Facts) -> list[str]:
+    return [step for step in steps(facts) if step.split()[0] in ("unlink", "remove")]
+
+
+def test_a_new_generation_of_the_same_content_starts_beside_the_old_one_and_takes_over() -> None:
+    planned = plan_restart(host(generation("g1")), "somebody", AT)
+    assert (planned.generation.id, planned.generation.content, planned.reason) == (AGAIN, CONTENT, "restart asked for")
+    assert steps(host(generation("g1"))) == [
+        "stage NEW",
+        "check config NEW",
+        "self test NEW",
+        "link NEW-1 NEW-2",
+        "verify units exotel-ws.socket exotel-ws@.service exotel-ws-shutdown.service",
+        "start NEW-1 NEW-2",
+        "await healthy NEW-1 NEW-2",
+        "point NEW-1",
+        "enable exotel-ws@NEW-1.service exotel-ws@NEW-2.service",
+        "switch NEW",
+        "disable exotel-ws@g1-1.service exotel-ws@g1-2.service",
+        "begin stop g1-1 g1-2",
+    ]
+
+
+def test_where_the_socket_is_down_it_comes_back_too() -> None:
+    down = {"g1-1": UnitState(), "g1-2": UnitState()}
+    planned = steps(host(generation("g1"), instances=down, socket=UnitState()))
+    assert planned.index("start socket") < planned.index("start NEW-1 NEW-2")
+
+
+REFUSALS = [
+    ("nothing serves", Facts(), "nothing serves on this host.* Run deploy.yml"),
+    ("the release is gone", host(generation("g1"), releases=frozenset()), "release r1 .* is gone from this host. Run deploy.yml"),
+]
+
+
+@pytest.mark.parametrize(("facts", "reason"), [case[1:] for case in REFUSALS], ids=[case[0] for case in REFUSALS])
+def test_a_refusal_says_why(facts: Facts, reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        plan_restart(facts, "somebody", AT)
+
+
+HISTORY = [generation(f"g{number}", content(f"r{number}")) for number in range(5)]
+ONE, COPY, SERVING = generation("g5"), generation("g6"), generation("g7")
+REMOVALS = [
+    ("nothing of another content", host(*HISTORY, ONE), []),
+    ("no release that is just staged", host(ONE, releases=frozenset({"r1", "r2"})), []),
+    ("the copies before the serving one", host(*HISTORY[2:], ONE, COPY, SERVING), ["remove generations g5 g6"]),
+    ("no copy that has calls", host(ONE, COPY, SERVING, instances={"g5-1": DRAINING}), ["remove generations g6"]),
+    ("links of the ended", host(SERVING, links=frozenset({"g0-1", "g7-1", "g7-2"})), ["unlink g0-1"]),
+]
+
+
+@pytest.mark.parametrize(("facts", "expected"), [case[1:] for case in REMOVALS], ids=[case[0] for case in REMOVALS])
+def test_what_a_restart_removes(facts: Facts, expected: list[str]) -> None:
+    assert removed(facts) == expected
+
+
+def test_restarts_do_not_push_out_what_a_deploy_keeps_for_a_rollback() -> None:
+    a, b = generation("g1", content("ra")), generation("g2", content("rb"))
+    facts = host(a, b, *(generation(f"g{number}", b.content) for number in (3, 4, 5)))
+    wanted = generation("g9", content("rc"), served=False)
+    removed = [str(step) for step in plan_serving(facts, wanted, 3).steps if step.verb == "remove_generations"]
+    assert removed == ["remove generations g2 g3 g4"]
+
+
+def test_a_rollback_after_a_restart_goes_to_what_served_before_it() -> None:
+    a, b = generation("g1", content("ra")), generation("g2", content("rb"))
+    assert rollback_target(host(a, b, generation("g3", b.content)), None).id == "g1"
+
+
+def test_a_restart_of_a_rollback_stays_a_rollback() -> None:
+    serving = generation("g3", content("ra"), rollback_of="g1")
+    again = plan_restart(
+        host(generation("g1", content("ra")), generation("g2", content("rb")), serving), "somebody", AT
+    ).generation
+    assert again.rollback_of == "g1"
