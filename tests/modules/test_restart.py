@@ -61,7 +61,7 @@ def test_a_refusal_says_why(facts: Facts, reason: str) -> None:
         plan_restart(facts, "somebody", AT)
 
 
-HISTORY = [generation(f"g{number}", content(f"r{number}")) for number in range(5)]
+HISTORY = [generation(f"g{number}", content(f"other{number}")) for number in range(5)]
 ONE, COPY, SERVING = generation("g5"), generation("g6"), generation("g7")
 REMOVALS = [
     ("nothing of another content", host(*HISTORY, ONE), []),
