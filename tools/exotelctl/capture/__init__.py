@@ -1,0 +1,1 @@
+"""Records of calls, message by message: taken live, saved, played again, compared."""

@@ -1,0 +1,154 @@
+"""The messages of live calls, from every worker of this host, merged by time.
+
+async with aclosing(follow(Filter(call="a950c8da…"))) as records:
+    async for record in records:
+        ...
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import heapq
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlencode
+
+from exotelctl import instances
+from exotelctl.capture import records
+from exotelctl.capture.records import Audio, Capture, CaptureFault, End, Record
+from exotelctl.exits import Refusal
+from exotelctl.output import warn
+from exotelctl.text import printable
+
+_CONNECT_S: Final = 3.0
+_LOOK_S: Final = 1.0
+"""A worker that was started meanwhile is found after this at the latest."""
+_SETTLE_S: Final = 0.2
+"""Records are held back this long to be put in order: a worker sends what it has every 50 ms."""
+_MOST_WAITING: Final = 20_000
+"""Records read and not taken yet. Beyond it nothing is read; then the workers drop, count, and say so."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Filter:
+    """Which calls, and how much of them leaves the worker. Nothing named: all calls.
+
+    ``call`` is a call's, stream's or connection's id; ``number`` the caller's or the called one, whole or its end; ``next`` the
+    number of calls to come, 0 for no bound. Secrets never leave the worker; with ``mask`` numbers and keys pressed don't either.
+    """
+
+    call: str = ""
+    number: str = ""
+    next: int = 0
+    audio: Audio = "keep"
+    mask: bool = False
+
+    def query(self) -> str:
+        """As the parameters of ``GET /tap``."""
+        asked = {"call": self.call, "number": self.number, "next": self.next, "audio": self.audio, "mask": int(self.mask)}
+        return urlencode({name: value for name, value in asked.items() if value})
+
+
+async def follow(
+    asked: Filter, *, runtime: Path = instances.RUNTIME, notice: Callable[[str], None] = warn
+) -> AsyncIterator[Record]:
+    """The records of all workers, draining ones and ones that start meanwhile too, until the caller leaves.
+
+    A worker's stream begins with a `Capture` and ends with an `End`, also where the worker is killed (``complete`` False then);
+    nothing of one worker says anything about another. ``notice`` is told of workers that can't be tapped. Raises Refusal where
+    there is none, or without the right to ask.
+    """
+    async with contextlib.aclosing(_Merge(asked, runtime, notice).records()) as merged:
+        async for record in merged:
+            yield record
+
+
+class _Merge:
+    def __init__(self, asked: Filter, runtime: Path, notice: Callable[[str], None]) -> None:
+        self._asked = asked
+        self._runtime = runtime
+        self._notice = notice
+        self._waiting: asyncio.Queue[Record] = asyncio.Queue(_MOST_WAITING)
+        self._taps: dict[str, asyncio.Task[None]] = {}
+
+    async def records(self) -> AsyncIterator[Record]:
+        if not instances.sockets(self._runtime):
+            raise Refusal(f"no worker of the server runs here (nothing in {self._runtime}): type it on a host of the server")
+        looking = asyncio.create_task(self._look())
+        try:
+            async for record in self._ordered(looking):
+                yield record
+        finally:
+            for task in (looking, *self._taps.values()):
+                task.cancel()
+            await asyncio.gather(looking, *self._taps.values(), return_exceptions=True)
+
+    async def _ordered(self, looking: asyncio.Task[None]) -> AsyncIterator[Record]:
+        held: list[tuple[float, int, float, Record]] = []
+        count = 0
+        while True:
+            wait_s = max(0.0, held[0][2] + _SETTLE_S - time.monotonic()) if held else _LOOK_S
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    record = await self._waiting.get()
+                    at = record.time if isinstance(record, Capture) else record.at
+                    count += 1
+                    heapq.heappush(held, (at, count, time.monotonic(), record))
+            if looking.done():
+                looking.result()
+            ripe = time.monotonic() - _SETTLE_S
+            while held and (held[0][2] <= ripe or len(held) > _MOST_WAITING):
+                yield heapq.heappop(held)[3]
+
+    async def _look(self) -> None:
+        while True:
+            for name, path in instances.sockets(self._runtime).items():
+                if name not in self._taps:
+                    self._taps[name] = asyncio.create_task(self._tap(name, path))
+            await asyncio.sleep(_LOOK_S)
+
+    async def _tap(self, name: str, path: Path) -> None:
+        try:
+            async with asyncio.timeout(_CONNECT_S):
+                reader, writer = await asyncio.open_unix_connection(str(path), limit=records.MAX_LINE)
+                writer.write(f"GET /tap?{self._asked.query()} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+            self._notice(f"worker {name} can't be tapped: {printable(str(error)) or type(error).__name__}")
+            return
+        try:
+            if head.split()[1:2] != ["200"]:
+                self._notice(f"worker {name} can't be tapped: {await _refusal(head, reader)}")
+                return
+            await self._read(name, reader)
+        finally:
+            writer.close()
+
+    async def _read(self, name: str, reader: asyncio.StreamReader) -> None:
+        messages = calls = 0
+        try:
+            while True:
+                record = records.parse(await reader.readuntil(b"\n"))
+                await self._waiting.put(record)
+                if isinstance(record, End):
+                    return
+                messages += isinstance(record, records.Message)
+                calls += isinstance(record, records.Open)
+        except (OSError, asyncio.IncompleteReadError):
+            why = f"worker {name} went away without a word"
+        except (CaptureFault, asyncio.LimitOverrunError) as error:
+            why = f"worker {name}: {error}"
+        await self._waiting.put(End(time.time(), False, why, messages, calls))
+
+
+async def _refusal(head: str, reader: asyncio.StreamReader) -> str:
+    status = printable(head.partition("\r\n")[0].partition(" ")[2], 60)
+    try:
+        async with asyncio.timeout(_CONNECT_S):
+            body = await reader.read(500)
+    except (OSError, TimeoutError):
+        body = b""
+    old = "; its release is older than this exotelctl" if status.startswith("404") else ""
+    return f"{status} {printable(body.decode(errors='replace').strip())}{old}"
