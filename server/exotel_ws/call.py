@@ -1,13 +1,13 @@
 """One stream of a call: its state, its counters, and the only place that knows the order of events."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
 
 from exotel_ws import protocol
 from exotel_ws.echo import Echo
-from exotel_ws.handshake import Credentials
+from exotel_ws.handshake import Credentials, Target
 from exotel_ws.logs import CallLog, printable
 from exotel_ws.protocol import Clear, Connected, Dtmf, Mark, Media, ProtocolFault, Start, Stop, Unknown
 from exotel_ws.responder import Responder
@@ -38,28 +38,30 @@ class HangUp(Exception):
 class Call:
     """Takes the messages of one stream in, gives the messages to send out. Does no input or output of its own.
 
-    ``credentials`` is None where the stream needs none or has shown one at the handshake already.
+    ``credentials`` is None where the stream needs none or has shown one at the handshake already; else the start message has to.
     ``on_phase`` is told every change of phase.
     """
 
     def __init__(
         self,
         conn_id: str,
-        query: Mapping[str, str],
+        remote_host: str,
+        target: Target,
         settings: Settings,
         tally: Tally,
         credentials: Credentials | None = None,
         on_phase: Callable[[Phase], None] = lambda _phase: None,
     ) -> None:
         self.conn_id = conn_id
+        self.remote_host = remote_host
         self.log = CallLog(conn_id)
         self.phase = Phase.OPENED
         self.start = Start("")
-        self.sample_rate = protocol.sample_rate(None, query)
+        self.sample_rate = protocol.sample_rate(None, target.query)
         self.frames_in = self.frames_out = 0
         self.last_event = ""
-        self._began = time.monotonic()
-        self._query = query
+        self.began = self._last_event_at = time.monotonic()
+        self._target = target
         self._settings = settings
         self._tally = tally
         self._credentials = credentials
@@ -85,6 +87,7 @@ class Call:
             return self._media(message)
         event = type(message).__name__.lower()
         self.last_event = event
+        self._last_event_at = time.monotonic()
         if isinstance(message, Unknown):
             self._fault("unknown_event", f"unknown event {printable(message.event, 40)!r} is ignored")
             return _NOTHING
@@ -98,10 +101,15 @@ class Call:
             "call_sid": self.start.call_sid,
             "stream_sid": self.start.stream_sid,
             "conn_id": self.conn_id,
-            "age_s": round(time.monotonic() - self._began, 1),
+            "from": self.start.from_,
+            "to": self.start.to,
+            "remote": self.remote_host,
+            "rate": self.sample_rate,
+            "age_s": round(time.monotonic() - self.began, 1),
             "frames_in": self.frames_in,
             "frames_out": self.frames_out,
             "last_event": self.last_event,
+            "last_event_age_s": round(time.monotonic() - self._last_event_at, 1),
         }
 
     def _media(self, media: Media) -> _Messages:
@@ -113,6 +121,7 @@ class Call:
         elif media.stream_sid != self.start.stream_sid and media.stream_sid:
             self._fault("other_stream", f"media of another stream, {printable(media.stream_sid, 60)}, is taken for this one")
         self.last_event = "media"
+        self._last_event_at = time.monotonic()
         tally, size = self._tally, len(media.pcm)
         tally.frames_in += 1
         tally.bytes_in += size
@@ -150,14 +159,21 @@ class Call:
             self._fault("no_connected", "start without connected")
         if self._credentials is not None:
             if not self._credentials.in_parameters(start.custom_parameters):
-                self.log.warning("🔒 Refused: no valid credential in header, path, query or custom_parameters", event="refused")
+                shown = Credentials.shown_by(self._target, self._settings.paths, start.custom_parameters)
+                self.log.warning(
+                    "🔒 Refused: no valid credential in header, path, query or custom_parameters",
+                    event="refused",
+                    REASON="credentials",
+                    DETAIL="wrong" if shown else "missing",
+                    REMOTE=self.remote_host,
+                )
                 self._tally.rejected["credentials"] += 1
                 raise HangUp(1008, "authentication failed")
             self._credentials = None
         if self.phase is Phase.STARTED and "media_before_start" not in self._faults:
             self._fault("duplicate_start", "a second start on one connection: the stream begins anew")
         self._begin(start)
-        self.log("🚀 START EVENT", event="start")
+        self.log("🚀 START EVENT", event="start", RATE=self.sample_rate, RATE_ASKED=self._rate_asked())
         self.log(f"   Stream SID: {printable(start.stream_sid)}", event="start")
         self.log(f"   Call SID: {printable(start.call_sid)}", event="start")
         self.log(f"   From: {printable(start.from_, 40)} → To: {printable(start.to, 40)}", event="start")
@@ -166,10 +182,12 @@ class Call:
 
     def _begin(self, start: Start) -> None:
         self.start = start
-        self.sample_rate = protocol.sample_rate(start, self._query)
+        self.sample_rate = protocol.sample_rate(start, self._target.query)
         self.log.identify(call_sid=start.call_sid, stream_sid=start.stream_sid)
         if start.sample_rate is not None and start.sample_rate != self.sample_rate:
             self._fault("unsupported_rate", f"sample rate {start.sample_rate} Hz is not one of {protocol.SAMPLE_RATES}")
+        elif (asked := self._rate_asked()) not in (None, self.sample_rate):
+            self._fault("rate_mismatch", f"the URL asks for {asked} Hz, the stream has {self.sample_rate} Hz, which counts")
         writer = protocol.Writer(
             start.stream_sid, sample_rate=self.sample_rate, number_frames=self._settings.output.number_frames
         )
@@ -177,6 +195,9 @@ class Call:
         if self.phase is not Phase.STARTED:
             self._admit()
             self._enter(Phase.STARTED)
+
+    def _rate_asked(self) -> int | None:
+        return protocol.rate_asked(self._target.query, self.start.custom_parameters)
 
     def _admit(self) -> None:
         """The handshake saw to the limit already, but streams that opened together may start together."""
@@ -223,4 +244,4 @@ class Call:
         self._tally.faults[kind] += 1
         seen = self._faults[kind] = self._faults.get(kind, 0) + 1
         if seen == 1:
-            self.log.warning(f"⚠️ {text}", event="fault")
+            self.log.warning(f"⚠️ {text}", event="fault", KIND=kind)

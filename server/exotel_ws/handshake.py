@@ -3,7 +3,7 @@
 import base64
 import hmac
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -16,11 +16,17 @@ _MOST_CANDIDATES: Final = 1000
 
 
 class Rejection(NamedTuple):
-    """Why a handshake was refused: HTTP status, the metric's label, and a sentence for the log and the client."""
+    """Why a handshake was refused: HTTP status, the metric's label, a sentence for the log and the client, a further word."""
 
     status: int
     reason: str
     text: str
+    detail: str = ""
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What the journal says of it beside the sentence."""
+        return {"REASON": self.reason} | ({"DETAIL": self.detail} if self.detail else {})
 
 
 class Target(NamedTuple):
@@ -89,6 +95,15 @@ class Credentials:
     def in_target(self, target: Target) -> bool:
         """Whether a path segment or a query value is a credential."""
         return any(map(self.accepts, (*target.path.split("/"), *target.query.values())))
+
+    @staticmethod
+    def shown_by(target: Target, paths: Collection[str], parameters: Mapping[str, str]) -> bool:
+        """Whether anything came that may have been meant as one: a path other than ``paths``, a query, parameters.
+
+        Nothing at all is what is left of a token in the query, which Exotel strips.
+        """
+        told = {*target.query, *parameters} - {"sample-rate", "sample_rate"}
+        return bool(told) or target.path not in ("/", *paths)
 
     def in_parameters(self, parameters: Mapping[str, str]) -> bool:
         """Whether the custom parameters hold one, as a value or in one of the mangled forms that were reported."""

@@ -117,14 +117,19 @@ class CallLog:
         """From now on every line carries the call's and the stream's id."""
         self._ids |= {"CALL_SID": printable(call_sid), "STREAM_SID": printable(stream_sid)}
 
-    def __call__(self, text: str, event: str, level: int = logging.INFO) -> None:
+    def __call__(self, text: str, event: str, level: int = logging.INFO, **fields: object) -> None:
+        """Log ``text``; ``fields`` are further journal fields, by their upper-case names."""
         self._lines += 1
-        if self._lines >= _MOST_LINES:
+        if self._lines >= _MOST_LINES and event != "close":  # the close line sums the call up
             if self._lines > _MOST_LINES:
                 return
             text, level = f"🔇 {_MOST_LINES} lines: this connection is not logged any further", logging.WARNING
-        self._logger.log(level, "%s%s", self._prefix, text, extra={"fields": {**self._ids, "EVENT": event}})
+        self._logger.log(level, "%s%s", self._prefix, text, extra={"fields": {**self._ids, "EVENT": event, **_texts(fields)}})
 
-    def warning(self, text: str, event: str) -> None:
+    def warning(self, text: str, event: str, **fields: object) -> None:
         """Something an operator should see."""
-        self(text, event, logging.WARNING)
+        self(text, event, logging.WARNING, **fields)
+
+
+def _texts(fields: Mapping[str, object]) -> dict[str, str]:
+    return {name: "" if value is None else str(value) for name, value in fields.items()}

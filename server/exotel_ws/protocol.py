@@ -275,6 +275,12 @@ def sample_rate(start: Start | None, query: Mapping[str, str]) -> int:
     return next((rate for rate in map(number, said) if rate in SAMPLE_RATES), DEFAULT_SAMPLE_RATE)
 
 
+def rate_asked(query: Mapping[str, str], parameters: Mapping[str, str]) -> int | None:
+    """Hz: the rate that the applet's URL asks for, by its query or what Exotel made of it; None where it asks for none."""
+    said = [source.get(key) for source in (query, parameters) for key in ("sample-rate", "sample_rate")]
+    return next((rate for text in said if (rate := number(text)) is not None), None)
+
+
 class Writer:
     """Writes the messages of one stream, in the documented spelling.
 

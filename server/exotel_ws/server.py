@@ -13,7 +13,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from exotel_ws import __version__, engines
 from exotel_ws.admin import serve_admin
 from exotel_ws.call import HangUp, Phase
 from exotel_ws.engines import Answer, Connection, Request
+from exotel_ws.engines.first_bytes import Stranger
 from exotel_ws.handshake import Credentials, Rejection, Target, malformed
 from exotel_ws.logs import printable
 from exotel_ws.metrics import CONTENT_TYPE, Publisher
@@ -32,6 +33,10 @@ from exotel_ws.tally import Tally
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain; charset=utf-8"
 _TICK_S: Final = 1.0
+_STRANGERS: Final[Mapping[Stranger, str]] = {
+    "tls": "a TLS ClientHello, and this port speaks no TLS: the URL must say ws://, not wss://",
+    "not_http": "what came is not HTTP",
+}
 
 log = logging.getLogger("exotel_ws.server")
 
@@ -86,7 +91,8 @@ class VoicebotServer:
         self._listeners = listeners
         self._shared = shared
         for listener in listeners:
-            self._stop_accepting.append(await self._engine.serve(self._open_stream, listener, self._answer, self.settings))
+            stop = await self._engine.serve(self._open_stream, listener, self._answer, self._greet_stranger, self.settings)
+            self._stop_accepting.append(stop)
         if admin:
             self._admin = await serve_admin(admin, {"/health": self._admin_health, "/status": self.status})
 
@@ -175,9 +181,19 @@ class VoicebotServer:
             rejection.status,
             rejection.text,
             path,
-            extra={"fields": {"EVENT": "refused", "REASON": rejection.reason}},
+            extra={"fields": {"EVENT": "refused", "REMOTE": request.remote_host, **rejection.fields}},
         )
         return Answer(rejection.status, _TEXT, rejection.text + "\n")
+
+    def _greet_stranger(self, stranger: Stranger, remote_host: str) -> None:
+        """A client at the wrong door: said, because its operator hears nothing but silence."""
+        self._tally.rejected[stranger] += 1
+        log.warning(
+            "🚫 Refused: %s (from %s)",
+            _STRANGERS[stranger],
+            remote_host,
+            extra={"fields": {"EVENT": "refused", "REASON": stranger, "REMOTE": remote_host}},
+        )
 
     def _answer_http(self, target: Target) -> Answer:
         match target.path:
@@ -201,7 +217,7 @@ class VoicebotServer:
                 503, "full", f"{self._tally.calls_live} live calls, limits.max_calls = {self.settings.limits.max_calls}"
             )
         if self._credentials and self._credentials.in_header(request.headers) is False:
-            return Rejection(401, "credentials", "the Authorization header holds no valid credential")
+            return Rejection(401, "credentials", "the Authorization header holds no valid credential", "wrong")
         if self.settings.paths and target.path not in self.settings.paths and not self._shows_credential(target):
             return Rejection(404, "path", "this path is not served; see 'paths' in the settings")
         return None

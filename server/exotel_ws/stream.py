@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from typing import Final
 
+from exotel_ws import protocol
 from exotel_ws.call import Call, HangUp, Phase
 from exotel_ws.engines import Closing, Connection
 from exotel_ws.handshake import Credentials, Target
@@ -35,6 +37,7 @@ class Stream:
         if credentials and (credentials.in_header(request.headers) or credentials.in_target(target)):
             credentials = None
         self._connection = connection
+        self._target = target
         self._limits = settings.limits
         self._tally = tally
         self._on_end = on_end
@@ -43,7 +46,8 @@ class Stream:
         self.answered = tally.observe_latency
         self.call = Call(
             conn_id=f"conn_{secrets.token_hex(6)}",
-            query=target.query,
+            remote_host=connection.remote_host,
+            target=target,
             settings=settings,
             tally=tally,
             credentials=credentials,
@@ -53,9 +57,10 @@ class Stream:
     def opened(self) -> None:
         call, tally = self.call, self._tally
         tally.connections += 1
-        call.log("🔌 WebSocket connected", event="open")
+        rate, query = protocol.rate_asked(self._target.query, {}), "present" if self._target.query else "none"
+        call.log("🔌 WebSocket connected", event="open", REMOTE=call.remote_host, RATE=rate, QUERY=query)
         call.log(f"Sample rate: {call.sample_rate} Hz", event="open")
-        call.log(f"Remote IP: {self._connection.remote_host}", event="open")
+        call.log(f"Remote IP: {call.remote_host}", event="open")
         self._bound(self._limits.start_timeout_s, HangUp(1008, f"no start within {self._limits.start_timeout_s:g} s"))
         # The handshake saw to the limit already, but many may have opened at once.
         if tally.connections > self._limits.max_connections:
@@ -89,7 +94,17 @@ class Stream:
         tally.ended[how] += 1
         if how == "no_stop":
             call.log.warning("⚠️ Connection lost without stop (code 1006): the network or a leg broke", event="lost")
-        call.log("👋 Connection closed", event="close")
+        call.log(
+            "👋 Connection closed",
+            event="close",
+            ENDED=how,
+            CODE=closing.sent or closing.received or 1006,
+            DURATION_MS=round((time.monotonic() - call.began) * 1000),
+            FRAMES_IN=call.frames_in,
+            FRAMES_OUT=call.frames_out,
+            RATE=call.sample_rate,
+            REMOTE=call.remote_host,
+        )
         self._on_end(self)
 
     def hang_up(self, hang_up: HangUp) -> None:

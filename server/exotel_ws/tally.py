@@ -22,8 +22,9 @@ FAULT_KINDS: Final = (
     "unsolicited_mark",
     "after_stop",
     "unsupported_rate",
+    "rate_mismatch",
 )
-REJECTIONS: Final = ("bad_handshake", "full", "path", "credentials", "not_websocket")
+REJECTIONS: Final = ("bad_handshake", "full", "path", "credentials", "not_websocket", "tls", "not_http")
 ENDINGS: Final = ("stop", "no_stop", "no_start", "closed_by_client", "closed_by_server")
 
 LATENCY_BUCKETS_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)

@@ -139,6 +139,11 @@ class ServerProcess:
         prefix = f"[{conn[1]}] "
         return [line.removeprefix(prefix) for line in self.log().splitlines() if line.startswith(prefix)]
 
+    def fields(self, event: str) -> list[dict[str, Any]]:
+        """The log's lines about ``event``, each with its fields; for a server with ``--log-format json``."""
+        lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{") and line.endswith("}")]
+        return [line for line in lines if line.get("event") == event]
+
     def memory(self) -> int:
         """Resident memory in bytes."""
         return int(psutil.Process(self.process.pid).memory_info().rss)

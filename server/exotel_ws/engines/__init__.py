@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
+from exotel_ws.engines.first_bytes import Greet
 from exotel_ws.settings import Engine as EngineName
 from exotel_ws.settings import Settings
 
@@ -26,6 +27,7 @@ class Request(NamedTuple):
 
     path: str
     headers: Mapping[str, str]
+    remote_host: str
 
 
 class Closing(NamedTuple):
@@ -76,7 +78,9 @@ Respond = Callable[[Request], Answer | None]
 class Engine(Protocol):
     """Serves WebSockets, and plain HTTP GET, on a bound socket."""
 
-    async def serve(self, open_stream: Open, listener: socket.socket, respond: Respond, settings: Settings) -> Callable[[], None]:
+    async def serve(
+        self, open_stream: Open, listener: socket.socket, respond: Respond, greet_stranger: Greet, settings: Settings
+    ) -> Callable[[], None]:
         """Begin to serve; returns what ends it: then nothing is accepted any more, and open connections go on."""
 
 

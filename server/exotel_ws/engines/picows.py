@@ -32,6 +32,7 @@ from exotel_ws.engines import (
     Respond,
     Stream,
 )
+from exotel_ws.engines.first_bytes import FirstBytes, Greet
 from exotel_ws.settings import Settings
 
 _READ_BUFFER: Final = 2048
@@ -42,9 +43,13 @@ _TEXT, _PONG, _CLOSE, _CONTINUATION = WSMsgType.TEXT, WSMsgType.PONG, WSMsgType.
 class PicowsEngine:
     """See `exotel_ws.engines.Engine`."""
 
-    async def serve(self, open_stream: Open, listener: socket.socket, respond: Respond, settings: Settings) -> Callable[[], None]:
+    _remote_host = ""
+
+    async def serve(
+        self, open_stream: Open, listener: socket.socket, respond: Respond, greet_stranger: Greet, settings: Settings
+    ) -> Callable[[], None]:
         def upgrade(asked: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
-            request = Request(asked.path.decode("ascii", "surrogateescape"), asked.headers)
+            request = Request(asked.path.decode("ascii", "surrogateescape"), asked.headers, self._remote_host)
             answer = respond(request)
             if answer is not None:
                 return WSUpgradeResponseWithListener(_http(answer), None)
@@ -59,7 +64,18 @@ class PicowsEngine:
             websocket_handshake_timeout=settings.limits.handshake_timeout_s,
             max_frame_size=settings.limits.max_message_bytes,
             read_buffer_init_size=_READ_BUFFER,
+            start_serving=False,
         )
+        # picows makes its protocol itself and has no hook before the upgrade: this is where a connection begins.
+        make: Callable[[], asyncio.BufferedProtocol] = server._protocol_factory  # type: ignore[attr-defined]
+
+        def engine_protocol(remote_host: str) -> asyncio.BufferedProtocol:
+            self._remote_host = remote_host  # for the upgrade, which follows at once and is shown the request alone
+            return make()
+
+        timeout_s = settings.limits.handshake_timeout_s
+        server._protocol_factory = lambda: FirstBytes(engine_protocol, greet_stranger, timeout_s)  # type: ignore[attr-defined]
+        await server.start_serving()
         return server.close
 
 
@@ -80,8 +96,7 @@ class _Connection(WSListener):
 
     @property
     def remote_host(self) -> str:
-        address = self._transport.underlying_transport.get_extra_info("peername")
-        return str(address[0]) if isinstance(address, tuple) and address else "local"
+        return self.request.remote_host
 
     def close(self, code: int, reason: str) -> None:
         if self._dropping is None:

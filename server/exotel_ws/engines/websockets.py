@@ -14,21 +14,27 @@ from websockets import Response as UpgradeResponse
 from websockets.asyncio.server import ServerConnection, serve
 
 from exotel_ws.engines import CLOSE_TIMEOUT_S, RECEIVE_BUFFER, SERVER_HEADER, Closing, Open, Request, Respond
+from exotel_ws.engines.first_bytes import Greet, host_of, judge
 from exotel_ws.settings import Settings
 
 
 class WebsocketsEngine:
     """See `exotel_ws.engines.Engine`."""
 
-    async def serve(self, open_stream: Open, listener: socket.socket, respond: Respond, settings: Settings) -> Callable[[], None]:
+    async def serve(
+        self, open_stream: Open, listener: socket.socket, respond: Respond, greet_stranger: Greet, settings: Settings
+    ) -> Callable[[], None]:
         def process_request(connection: ServerConnection, asked: UpgradeRequest) -> UpgradeResponse | None:
-            answer = respond(_request(asked))
+            answer = respond(_request(asked, connection))
             if answer is None:
                 return None
             response = connection.respond(HTTPStatus(answer.status), answer.body)
             del response.headers["Content-Type"]
             response.headers["Content-Type"] = answer.content_type
             return response
+
+        class Greeted(_Connected):
+            greet = staticmethod(greet_stranger)
 
         async def handle(connection: ServerConnection) -> None:
             await _Connection(connection).converse(open_stream)
@@ -46,15 +52,30 @@ class WebsocketsEngine:
             ping_timeout=settings.ping.timeout_s,
             close_timeout=CLOSE_TIMEOUT_S,
             max_size=settings.limits.max_message_bytes,
-            create_connection=_BoundedConnection,
+            create_connection=Greeted,
         )
         return partial(server.close, close_connections=False)
 
 
-class _BoundedConnection(ServerConnection):
-    """Not read while it can't be written: else a client that pings and never reads fills our memory with pongs."""
+class _Connected(ServerConnection):
+    """Looked at when its first bytes come; not read while it can't be written: else a client that pings and never reads fills
+    our memory with pongs.
+    """
 
     _stuck: asyncio.TimerHandle | None = None
+    _begun = False
+    greet: Greet
+
+    def data_received(self, data: bytes) -> None:
+        if not self._begun:
+            self._begun = True
+            stranger = judge(data)
+            if stranger:
+                self.greet(stranger, host_of(self.transport))
+            if stranger == "tls":
+                self.transport.abort()
+                return
+        super().data_received(data)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -79,14 +100,13 @@ class _Connection:
 
     def __init__(self, connection: ServerConnection) -> None:
         assert connection.request is not None
-        self.request = _request(connection.request)
+        self.request = _request(connection.request, connection)
         self._connection = connection
         self._closing: asyncio.Task[None] | None = None
 
     @property
     def remote_host(self) -> str:
-        address: Any = self._connection.remote_address
-        return str(address[0]) if isinstance(address, tuple) and address else "local"
+        return self.request.remote_host
 
     def close(self, code: int, reason: str) -> None:
         if self._closing is None:
@@ -123,7 +143,7 @@ class _Headers(dict[str, str]):
         return isinstance(name, str) and super().__contains__(name.lower())
 
 
-def _request(asked: UpgradeRequest) -> Request:
+def _request(asked: UpgradeRequest, connection: ServerConnection) -> Request:
     headers = _Headers()
     for name in asked.headers:
         try:
@@ -131,4 +151,4 @@ def _request(asked: UpgradeRequest) -> Request:
         except MultipleValuesError:
             value = ", ".join(asked.headers.get_all(name))
         headers[name.lower()] = value
-    return Request(asked.path, headers)
+    return Request(asked.path, headers, host_of(connection.transport))

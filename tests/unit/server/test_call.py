@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from exotel_ws.call import Call, HangUp, Phase
-from exotel_ws.handshake import Credentials
+from exotel_ws.handshake import Credentials, Target
 from exotel_ws.settings import Limits, Output, Settings
 from exotel_ws.tally import Tally
 
@@ -37,7 +37,8 @@ class Rig:
     def __init__(self, settings: Settings | None = None, credentials: Credentials | None = None, **query: str) -> None:
         self.tally = Tally()
         self.phases: list[Phase] = []
-        self.call = Call("conn_1", query, settings or Settings(), self.tally, credentials, self.phases.append)
+        target, settings = Target("/", query), settings or Settings()
+        self.call = Call("conn_1", "203.0.113.9", target, settings, self.tally, credentials, self.phases.append)
 
     def take(self, *messages: str | bytes) -> list[str]:
         return [answer for message in messages for answer in self.call.receive(message)]
@@ -104,7 +105,12 @@ def test_counters_and_facts() -> None:
     assert (rig.tally.bytes_in, rig.tally.bytes_out) == (20, 20)
     facts = rig.call.facts()
     assert isinstance(facts.pop("age_s"), float)
+    assert isinstance(facts.pop("last_event_age_s"), float)
     assert facts == {
+        "from": "",
+        "to": "",
+        "remote": "203.0.113.9",
+        "rate": 8000,
         "call_sid": "c",
         "stream_sid": "s",
         "conn_id": "conn_1",
