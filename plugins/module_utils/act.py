@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ansible_collections.exotel.voicebot.plugins.module_utils import audit
@@ -39,9 +39,10 @@ def act(
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Turn the first signal that would end the process into a CommandFailed, and ignore those that follow."""
-    before = {number: signal.signal(number, _interrupted) for number in _SIGNALS}
+def interruptible(ignored: Sequence[signal.Signals] = ()) -> Iterator[None]:
+    """Turn the first signal that would end the process into a CommandFailed, and ignore `ignored` and those that follow."""
+    handlers = {number: signal.SIG_IGN if number in ignored else _interrupted for number in _SIGNALS}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:

@@ -247,12 +247,12 @@ class Executor:
         return {name: states[name] for name in names if name in states and states[name].live}
 
     def _has_calls(self, name: str) -> bool:
-        try:
-            return int(instance.ask(self._paths.admin_socket(name), "/status")["calls_live"]) > 0
-        except (instance.Silent, KeyError, TypeError, ValueError):
+        calls = instance.calls_live(self._paths.admin_socket(name))
+        if calls is None:
             # A new generation may be broken just there. The kernel knows whether somebody is connected.
             port = int(self._generation.content.listen.rpartition(":")[2])
-            return established(self._systemd.main_pid(unit(name)), port) > 0
+            calls = established(self._systemd.main_pid(unit(name)), port)
+        return calls > 0
 
     def _give_up(self, names: Sequence[str]) -> None:
         """End new instances, by force if they hang. One that took calls already is left to finish them."""

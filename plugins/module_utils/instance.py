@@ -34,6 +34,14 @@ def ask(admin_socket: Path, path: str) -> dict[str, Any]:
     return document
 
 
+def calls_live(admin_socket: Path) -> int | None:
+    """Return how many calls the instance has; None when it does not say."""
+    try:
+        return int(ask(admin_socket, "/status")["calls_live"])
+    except (Silent, KeyError, TypeError, ValueError):
+        return None
+
+
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=_TIMEOUT_S)

@@ -186,6 +186,9 @@ def _replace(facts: Facts, wanted: Generation) -> Iterable[Step]:
     if _socket_lost(facts):
         yield Step("begin_stop", facts.running(facts.instances))
         yield Step("await_address_free", (content.listen,))
+    elif not facts.socket.live and facts.live(facts.instances):
+        # An instance that was told to stop lets go of the port only some seconds later.
+        yield Step("await_address_free", (content.listen,))
     if not facts.socket.live:
         yield Step("point", (instances[0],))
         yield Step("start_socket")

@@ -85,7 +85,7 @@ text:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.exotel.voicebot.plugins.module_utils.facts import gather
-from ansible_collections.exotel.voicebot.plugins.module_utils.instance import Silent, ask
+from ansible_collections.exotel.voicebot.plugins.module_utils.instance import calls_live
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
 from ansible_collections.exotel.voicebot.plugins.module_utils.status import rows, table
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
@@ -98,7 +98,7 @@ def main() -> None:
         facts = gather(paths, Systemd())
     except (CommandFailed, OSError, ValueError) as error:
         module.fail_json(msg=f"the state of this host cannot be read: {error}")
-    calls = {name: _calls(paths, name) for name in facts.live(facts.instances)}
+    calls = {name: calls_live(paths.admin_socket(name)) for name in facts.live(facts.instances)}
     found = rows(facts, calls)
     socket = {
         "active": facts.socket.active,
@@ -106,13 +106,6 @@ def main() -> None:
         "service": facts.point,
     }
     module.exit_json(changed=False, generations=[row._asdict() for row in found], socket=socket, text=table(found, socket))
-
-
-def _calls(paths: Paths, name: str) -> int | None:
-    try:
-        return int(ask(paths.admin_socket(name), "/status")["calls_live"])
-    except (Silent, KeyError, TypeError, ValueError):
-        return None
 
 
 if __name__ == "__main__":

@@ -96,3 +96,10 @@ def test_a_restart_of_a_rollback_stays_a_rollback() -> None:
         host(generation("g1", content("ra")), generation("g2", content("rb")), serving), "somebody", AT
     ).generation
     assert again.rollback_of == "g1"
+
+
+def test_where_instances_still_let_go_of_the_port_the_socket_waits_for_it() -> None:
+    stopping = {"g1-1": DRAINING, "g1-2": DRAINING}
+    planned = steps(host(generation("g1"), instances=stopping, socket=UnitState()))
+    at = planned.index("start socket")
+    assert planned[at - 2 : at] == ["await address free 0.0.0.0:8765", "point NEW-1"]
