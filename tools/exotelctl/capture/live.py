@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
+import msgspec
+
 from exotelctl import instances
 from exotelctl.capture import records
 from exotelctl.capture.records import Audio, Capture, CaptureFault, End, Record
@@ -131,6 +133,8 @@ class _Merge:
         try:
             while True:
                 record = records.parse(await reader.readuntil(b"\n"))
+                if isinstance(record, End):
+                    record = msgspec.structs.replace(record, instance=name)
                 await self._waiting.put(record)
                 if isinstance(record, End):
                     return
@@ -140,7 +144,7 @@ class _Merge:
             why = f"worker {name} went away without a word"
         except (CaptureFault, asyncio.LimitOverrunError) as error:
             why = f"worker {name}: {error}"
-        await self._waiting.put(End(time.time(), False, why, messages, calls))
+        await self._waiting.put(End(time.time(), False, why, messages, calls, name))
 
 
 async def _refusal(head: str, reader: asyncio.StreamReader) -> str:

@@ -98,13 +98,17 @@ class Gap(_Record, frozen=True, gc=True):
 
 
 class End(_Record, frozen=True):
-    """The last line. ``complete``: every message of every call recorded is here; else ``why`` says what is missing."""
+    """The last line. ``complete``: every message of every call recorded is here; else ``why`` says what is missing.
+
+    ``instance`` is the worker whose stream ends, where several are followed at once; "" in a file.
+    """
 
     at: float
     complete: bool
     why: str
     messages: int
     calls: int
+    instance: str = ""
 
 
 Record: TypeAlias = Capture | Open | Message | Close | Gap | End
