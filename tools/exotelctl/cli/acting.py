@@ -9,25 +9,50 @@ from exotelctl.cli.app import CODES, Json, Yes, answering, app
 
 @app.command("port-clean", epilog=CODES)
 def port_clean(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The TCP port to free.")] = 8765,
+    port: Annotated[list[int] | None, typer.Option(min=1, max=65535, help="TCP port to free; may be repeated. [default: 8765]")] = None,
     yes: Yes = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, do nothing, exit 0.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Also end a process that a service manager looks after.")] = False,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Look at every process, also where our own units explain who holds the port.")
+    ] = False,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Wait after SIGTERM, and again after SIGKILL.")] = 10.0,
     json: Json = False,
 ) -> None:
-    """Free a port from zombies.
+    """Free ports from zombies.
 
-    Says who holds it and why, asks, then SIGTERM, a wait, SIGKILL, and proof that the port is free.
+    Says who holds each and why, asks, then SIGTERM, a wait, SIGKILL, and proof that the port is free, on IPv4 and IPv6.
 
-    On a terminal it asks. Elsewhere it acts only with --yes; without, it prints the plan and exits 3.
+    On a terminal it asks, once for all ports. Elsewhere it acts only with --yes; without, it prints the plan and exits 3.
+    Each port is judged on its own; the exit code is the highest. --force ends no worker of ours that reports live calls.
 
     \b
     Example:
       exotelctl port-clean --port 8765 --dry-run
+      exotelctl port-clean --port 8765 --port 8009
     """
     from exotelctl.port import verb
 
+    options = verb.Options(yes, dry_run, force, thorough, timeout)
     with answering():
-        code = verb.run(port, yes=yes, dry_run=dry_run, force=force, timeout_s=timeout, json=json)
+        code = verb.run(port or [8765], options, json=json)
+    raise typer.Exit(code)
+
+
+@app.command(epilog=CODES)
+def restart(json: Json = False) -> None:
+    """Start what serves anew, without cutting a call.
+
+    The same release, settings and unit files become a new generation, which is tested, started and proven healthy beside the
+    old one and then takes over; the old one finishes its calls. When anything fails the old one goes on serving. Waits for no
+    call: it takes a few seconds. Credentials that were changed on the host are read anew.
+
+    \b
+    Example:
+      exotelctl restart
+    """
+    from exotelctl import restart as verb
+
+    with answering():
+        code = verb.run(json=json)
     raise typer.Exit(code)

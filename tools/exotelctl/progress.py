@@ -1,0 +1,39 @@
+"""The steps of a longer action: each is told when it begins, and kept with its time for the JSON report."""
+
+import contextlib
+import time
+
+from exotelctl.output import say
+
+
+class Progress:
+    """Tells steps as they begin, with the seconds since the first moment; ``quiet`` only keeps them.
+
+    A terminal that is gone does not stop the action.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._began = time.monotonic()
+        self.steps: list[dict[str, object]] = []
+
+    @property
+    def seconds(self) -> float:
+        """Since the first moment."""
+        return time.monotonic() - self._began
+
+    @property
+    def doing(self) -> str:
+        """The step that was begun last, "" before the first."""
+        return str(self.steps[-1]["step"]) if self.steps else ""
+
+    def begin(self, step: object) -> None:
+        """``step`` begins now."""
+        self.steps.append({"step": str(step), "at_s": round(self.seconds, 3)})
+        self.note(str(step))
+
+    def note(self, text: str) -> None:
+        """Something about the step that is under way."""
+        if not self._quiet:
+            with contextlib.suppress(OSError):
+                say(f"{self.seconds:6.1f} s  {text}")

@@ -1,0 +1,100 @@
+"""``exotelctl restart``: what serves is started anew beside itself, by the engine that deploys. No call is cut.
+
+♻️  Restart of 20261122T101500-ab12cd34 (release 0.1.0-3fa9c1d2e4): a new generation of the same content takes over.
+   0.0 s  stage 20261123T020000-ab12cd34
+   0.0 s  check config 20261123T020000-ab12cd34
+   …
+✅ 20261123T020000-ab12cd34 serves after 2.4 s. 20261122T101500-ab12cd34 takes no new calls and ends after its 47 calls.
+"""
+
+import os
+import time
+
+from ansible_collections.exotel.voicebot.plugins.module_utils.act import act
+from ansible_collections.exotel.voicebot.plugins.module_utils.execute import DeployFailed, Executor, Limits
+from ansible_collections.exotel.voicebot.plugins.module_utils.facts import gather
+from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Generation
+from ansible_collections.exotel.voicebot.plugins.module_utils.instance import calls_live
+from ansible_collections.exotel.voicebot.plugins.module_utils.lock import Locked, deploy_lock
+from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
+from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts, Plan, Refused, plan_restart
+from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
+
+from exotelctl.exits import Exit, Refusal
+from exotelctl.output import emit_json, say
+from exotelctl.progress import Progress
+from exotelctl.requester import requester
+from exotelctl.systemctl import require_root, require_systemd
+from exotelctl.text import plural
+
+USER = "exotel-ws"
+
+
+def run(*, json: bool) -> Exit:
+    """Restart what serves on this host and say what came of it. Raises Refusal."""
+    require_systemd("restart")
+    require_root("restart")
+    os.umask(0o022)
+    paths, systemd, who = Paths(), Systemd(), requester()
+    progress = Progress(quiet=json)
+    try:
+        with deploy_lock(paths.lock, f"restart by {who}"):
+            facts = gather(paths, systemd)
+            plan = plan_restart(facts, who, time.time())
+            assert facts.serving
+            if not json:
+                say(_announcement(facts.serving))
+            failure = _act(Executor(paths, systemd, facts, USER, Limits()), plan, paths, who, progress)
+    except (Locked, Refused) as refused:
+        raise Refusal(str(refused)) from None
+    except (CommandFailed, OSError, ValueError) as error:
+        raise Refusal(f"the state of this host cannot be read: {error}") from None
+    left = _calls_left(paths, facts)
+    if json:
+        emit_json(_as_json(facts, plan, progress, left, failure))
+    else:
+        say(_failure(failure) if failure else _success(facts.serving, plan, progress, left))
+    return Exit.PROBLEM if failure else Exit.OK
+
+
+def _act(executor: Executor, plan: Plan, paths: Paths, who: str, progress: Progress) -> DeployFailed | None:
+    try:
+        act(executor, plan, paths, action="restart", who=who, tell=progress.begin)
+    except DeployFailed as failure:
+        return failure
+    return None
+
+
+def _calls_left(paths: Paths, facts: Facts) -> int:
+    """How many calls what served before still finishes. An instance that has ended by now has none."""
+    assert facts.serving
+    return sum(calls_live(paths.admin_socket(name)) or 0 for name in facts.serving.instances)
+
+
+def _announcement(serving: Generation) -> str:
+    return f"♻️  Restart of {serving.id} (release {serving.content.release}): a new generation of the same content takes over."
+
+
+def _success(before: Generation, plan: Plan, progress: Progress, left: int) -> str:
+    ends = f"ends after its {plural(left, 'call')}" if left else "has no calls left and ends now"
+    return f"✅ {plan.generation.id} serves after {progress.seconds:.1f} s. {before.id} takes no new calls and {ends}."
+
+
+def _failure(failure: DeployFailed) -> str:
+    journal = f"\nThe journal of the new instances:\n{failure.journal}" if failure.journal else ""
+    return f"❌ {failure}{journal}"
+
+
+def _as_json(facts: Facts, plan: Plan, progress: Progress, left: int, failure: DeployFailed | None) -> dict[str, object]:
+    return {
+        "ok": failure is None,
+        "generation": plan.generation.id,
+        "previous": facts.current,
+        "release": plan.generation.content.release,
+        "reason": plan.reason,
+        "steps": progress.steps,
+        "seconds": round(progress.seconds, 3),
+        "previous_calls_live": left,
+        "problem": str(failure) if failure else None,
+        "journal": failure.journal if failure else "",
+    }
