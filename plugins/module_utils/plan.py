@@ -94,7 +94,8 @@ def plan_restart(facts: Facts, requested_by: str, now: float) -> Plan:
         raise Refused("nothing serves on this host, so there is nothing to restart. Run deploy.yml")
     if serving.content.release not in facts.releases:
         raise Refused(f"release {serving.content.release} of the serving generation is gone from this host. Run deploy.yml")
-    again = new_generation(serving.content, requested_by, now, serving.rollback_of)
+    while (again := new_generation(serving.content, requested_by, now, serving.rollback_of)).id in facts.generations:
+        now += 1  # Generations are named by the second, and a restart takes less.
     return Plan(again, "restart asked for", (*_replace(facts, again), *_forget_copies(facts, again)))
 
 

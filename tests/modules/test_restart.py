@@ -103,3 +103,7 @@ def test_where_instances_still_let_go_of_the_port_the_socket_waits_for_it() -> N
     planned = steps(host(generation("g1"), instances=stopping, socket=UnitState()))
     at = planned.index("start socket")
     assert planned[at - 2 : at] == ["await address free 0.0.0.0:8765", "point NEW-1"]
+
+
+def test_two_restarts_in_one_second_get_two_names() -> None:
+    assert plan_restart(host(generation(AGAIN)), "somebody", AT).generation.id == AGAIN.replace("101500", "101501")

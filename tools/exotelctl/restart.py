@@ -76,8 +76,8 @@ def _announcement(serving: Generation) -> str:
 
 
 def _success(before: Generation, plan: Plan, progress: Progress, left: int) -> str:
-    ends = f"ends after its {plural(left, 'call')}" if left else "has no calls left and ends now"
-    return f"✅ {plan.generation.id} serves after {progress.seconds:.1f} s. {before.id} takes no new calls and {ends}."
+    ends = f"takes no new calls and ends after its {plural(left, 'call')}" if left else "has no calls left and ends now"
+    return f"✅ {plan.generation.id} serves after {progress.seconds:.1f} s. {before.id} {ends}."
 
 
 def _failure(failure: DeployFailed) -> str:
