@@ -1,6 +1,6 @@
 """A process that holds a port in one of the ways that a port is held in the wild. Run as a script by the tests.
 
-usage: holder.py WAY PORT; prints ``ready PID`` where PID is the process that is to be found.
+usage: holder.py WAY PORT...; prints ``ready PID`` where PID is the process that is to be found.
 """
 
 import ctypes
@@ -34,11 +34,11 @@ def live() -> None:
     time.sleep(LIFE_S)
 
 
-def plain(port: int) -> None:
-    held = listen(port)
+def plain(*ports: int) -> None:
+    held = [listen(port) for port in ports]
     ready()
     live()
-    held.close()
+    del held
 
 
 def ipv6(port: int) -> None:
@@ -147,4 +147,4 @@ def client(port: int) -> None:
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]](int(sys.argv[2]))
+    globals()[sys.argv[1]](*map(int, sys.argv[2:]))

@@ -18,6 +18,7 @@ import psutil
 import pytest
 from exotelctl.exits import Exit
 from exotelctl.port import apply, proof, receipt, units, verb
+from exotelctl.port import gather as gathering
 from exotelctl.port.gather import gather
 
 HOLDER = Path(__file__).with_name("holder.py")
@@ -27,8 +28,8 @@ Start = Callable[..., "Held"]
 class Held:
     """A running holder. ``pid`` is the process that has the port, maybe not the one that was started."""
 
-    def __init__(self, way: str, port: int) -> None:
-        arguments = [sys.executable, str(HOLDER), way, str(port)]
+    def __init__(self, way: str, *ports: int) -> None:
+        arguments = [sys.executable, str(HOLDER), way, *map(str, ports)]
         self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
         word, pid = self.read_line().split()
         assert word == "ready"
@@ -75,8 +76,8 @@ def start(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     monkeypatch.setattr(units, "of_cgroup", lambda _text: units.NONE)
     with contextlib.ExitStack() as stack:
 
-        def make(way: str) -> Held:
-            held = Held(way, port)
+        def make(way: str, *more: int) -> Held:
+            held = Held(way, port, *more)
             stack.callback(held.end)
             return held
 
@@ -84,9 +85,9 @@ def start(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
 
 
 def clean(port: int, capsys: pytest.CaptureFixture[str], *, timeout_s: float = 5.0, **flags: bool) -> tuple[Exit, dict[str, Any]]:
-    given = {"yes": True, "dry_run": False, "force": False, **flags}
+    given = {"yes": True, **flags}
     capsys.readouterr()
-    code = verb.run(port, timeout_s=timeout_s, json=True, **given)
+    code = verb.run([port], verb.Options(timeout_s=timeout_s, **given), json=True)
     return code, json.loads(capsys.readouterr().out)
 
 
@@ -339,7 +340,7 @@ def test_without_root_the_owner_is_not_guessed(port: int, start: Start) -> None:
             os.setgid(65534)
             os.setuid(65534)
             with open(1, "w", closefd=False) as sys.stdout:
-                code = verb.run(port, yes=True, dry_run=False, force=False, timeout_s=1, json=False)
+                code = verb.run([port], verb.Options(yes=True, timeout_s=1), json=False)
         finally:
             os._exit(code)
     os.close(write)
@@ -356,22 +357,124 @@ def test_the_proof_names_what_stands_in_the_way(port: int) -> None:
         assert proof.bind(port) == proof.Proof(False, f"binding 0.0.0.0:{port} failed: Address already in use")
 
 
+@pytest.fixture
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """Takes what is written to the journal."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as taken:
+        taken.bind(str(tmp_path / "journal"))
+        taken.settimeout(5)
+        monkeypatch.setattr(receipt.write, "__kwdefaults__", {"journal": tmp_path / "journal", "syslog": tmp_path / "log"})
+        yield taken
+
+
+def entry(journal: socket.socket) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in journal.recv(65_536).decode().splitlines())
+
+
 def test_a_receipt_is_written_to_the_journal_before_and_after(
-    port: int, start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    port: int, start: Start, capsys: pytest.CaptureFixture[str], journal: socket.socket
 ) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
-        journal.bind(str(tmp_path / "log"))
-        journal.settimeout(5)
-        monkeypatch.setattr(receipt.write, "__defaults__", (tmp_path / "log",))
-        held = start("plain")
-        clean(port, capsys)
-        before, after = journal.recv(4096).decode(), journal.recv(4096).decode()
-    assert before.startswith(f"<13>exotelctl[{os.getpid()}]: port-clean port={port} by=")
-    assert f"plan: end pid {held.pid} (python" in before
-    assert "SIGTERM" in after
-    assert after.endswith("port then free")
-    assert str(HOLDER) not in before + after
+    held = start("plain")
+    clean(port, capsys)
+    plan, done, proof = entry(journal), entry(journal), entry(journal)
+    for each, stage in ((plan, "plan"), (done, "done"), (proof, "proof")):
+        common = {"EVENT": "port_clean", "PORT": str(port), "STAGE": stage, "REQUESTED_BY": receipt.who(), "PRIORITY": "5"}
+        assert each | common == each
+    assert plan["MESSAGE"].startswith(f"port-clean port={port} by={receipt.who()} plan: end pid {held.pid} (python")
+    assert (plan["HOLDER_PID"], plan["HOLDER_KIND"]) == (str(held.pid), "process")
+    assert (done["HOLDER_PID"], done["OUTCOME"], done["SIGNALS"]) == (str(held.pid), "ended", "SIGTERM")
+    assert (proof["VERDICT"], proof["PORT_STATE"], proof["HELD_BY"]) == ("cleaned", "free", "")
+    assert str(HOLDER) not in f"{plan}{done}{proof}"
+
+
+def test_without_a_journal_the_text_goes_to_syslog(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind(str(tmp_path / "log"))
+        log.settimeout(5)
+        assert receipt.write({"MESSAGE": "port-clean …", "PORT": "1"}, journal=tmp_path / "none", syslog=tmp_path / "log")
+        assert log.recv(4096).decode() == f"<13>exotelctl[{os.getpid()}]: port-clean …"
 
 
 def test_no_journal_stops_nothing(tmp_path: Path) -> None:
-    assert receipt.write("x", tmp_path / "nothing") is False
+    assert receipt.write({"MESSAGE": "x"}, journal=tmp_path / "none", syslog=tmp_path / "none") is False
+
+
+@pytest.fixture
+def other_port(port: int) -> int:
+    """A second port that nothing holds."""
+    with socket.socket() as mine, socket.socket() as probe:
+        mine.bind(("127.0.0.1", port))
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_several_ports_are_judged_each_on_its_own(
+    port: int, other_port: int, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """This test holds the other port itself: that one is refused, the first is freed, and the worse code counts."""
+    held = start("plain")
+    with socket.create_server(("127.0.0.1", other_port)):
+        capsys.readouterr()
+        code = verb.run([port, other_port, port], verb.Options(yes=True, timeout_s=5), json=True)
+    made = json.loads(capsys.readouterr().out)
+    assert [(each["port"], each["verdict"]) for each in made["ports"]] == [(port, "cleaned"), (other_port, "refused")]
+    assert ended(made["ports"][0]) == {held.pid: ("ended", [TERM])}
+    assert (code, held.alive) == (Exit.REFUSED, False)
+
+
+def test_a_process_on_both_ports_is_ended_once(
+    port: int, other_port: int, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = start("plain", other_port)
+    capsys.readouterr()
+    code = verb.run([port, other_port], verb.Options(yes=True, timeout_s=5), json=True)
+    one, other = json.loads(capsys.readouterr().out)["ports"]
+    assert (ended(one), ended(other)) == ({held.pid: ("ended", [TERM])}, {held.pid: ("gone", [])})
+    assert (one["verdict"], other["verdict"], code) == ("cleaned", "cleaned", Exit.OK)
+
+
+def test_a_process_that_never_accepts_is_said_to_hang(port: int, start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    held = start("plain")
+    with socket.create_connection(("127.0.0.1", port)):
+        _, made = clean(port, capsys, dry_run=True)
+    assert decided(made) == {held.pid: ("hung", "end")}
+    assert "1 connection waits to be accepted" in made["holders"][0]["why"]
+
+
+@pytest.fixture
+def ours(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A listener that the quick look explains by us alone: this process stands for PID 1 and our worker."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        monkeypatch.setattr(gathering, "_MANAGER", os.getpid())
+        yield listener
+
+
+def test_the_quick_look_goes_no_further_than_our_units(port: int, ours: socket.socket) -> None:
+    facts = gather(port)
+    assert (facts.everywhere, [holder.pid for holder in facts.holders]) == (False, [os.getpid()])
+
+
+def test_it_looks_everywhere_when_asked_or_when_connections_are_unexplained(port: int, ours: socket.socket) -> None:
+    """A child has our listening socket: idle, only the thorough look finds it; a call that it took betrays it."""
+    ours.set_inheritable(True)
+    code = (
+        "import socket, sys; s = socket.socket(fileno=int(sys.argv[1])); s.settimeout(30); "
+        "taken = s.accept(); print('took', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(ours.fileno())],
+        pass_fds=[ours.fileno()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        assert not gather(port).everywhere
+        assert {holder.pid for holder in gather(port, thorough=True).holders} == {os.getpid(), child.pid}
+        with socket.create_connection(("127.0.0.1", port)):
+            assert child.stdout.readline() == "took\n"
+            facts = gather(port)
+            assert (facts.everywhere, {holder.pid for holder in facts.holders}) == (True, {os.getpid(), child.pid})
+        child.communicate("", timeout=10)
+    with socket.create_connection(("127.0.0.1", port)):
+        assert gather(port).everywhere, "a connection that nobody accepts"

@@ -1,10 +1,13 @@
 """Reading the kernel's and systemd's tables."""
 
+import contextlib
+import os
+import socket
 import sys
 from pathlib import Path
 
 import pytest
-from exotelctl.port import sockets, units
+from exotelctl.port import diag, sockets, units
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 pytestmark = pytest.mark.skipif(sys.byteorder == "big", reason="the recorded tables are of a little-endian kernel")
@@ -33,17 +36,46 @@ def test_listeners_connections_and_time_wait_are_told_apart(tmp_path: Path) -> N
         + row("00000000:0050", "00000000:0000", "0A", 14),  # another listener
         row(f"{any6}:223D", f"{any6}:0000", "0A", 21) + row(f"{loop6}:223D", f"{any6}:0000", "0A", 22),
     )
-    found = sockets.on_port(8765, proc)
+    found = sockets.summed(sockets.read(8765, proc))
     assert [(item.family, item.shown, item.inode, item.backlog) for item in found.listeners] == [
         ("tcp4", "0.0.0.0:8765", 11, 3),
         ("tcp6", "[::]:8765", 21, 0),
         ("tcp6", "[::1]:8765", 22, 0),
     ]
-    assert (found.closing, found.connections) == (1, 1)
+    assert (found.closing, found.connections, found.accepted) == (1, 1, {12})
 
 
 def test_a_kernel_without_ipv6(tmp_path: Path) -> None:
-    assert sockets.on_port(8765, table(tmp_path, "", None)).listeners == ()
+    assert sockets.read(8765, table(tmp_path, "", None)) == []
+
+
+def test_the_kernels_answer_is_what_its_tables_say() -> None:
+    """Listening, accepted, not yet accepted, and closed a moment ago, on both families."""
+    with contextlib.ExitStack() as stack:
+        four = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        port = four.getsockname()[1]
+        stack.enter_context(socket.create_server(("::1", port), family=socket.AF_INET6))
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(3)]
+        stack.enter_context(four.accept()[0])
+        four.accept()[0].close()
+        assert clients[1].recv(1) == b""
+        clients[1].close()
+        said = sorted(diag.on_port(port), key=repr)
+        assert said == sorted(sockets.read(port), key=repr)
+        assert {each.family for each in said} == {"tcp4", "tcp6"}
+        found = sockets.on_port(port)
+    assert [(item.shown, item.backlog) for item in found.listeners] == [(f"127.0.0.1:{port}", 1), (f"[::1]:{port}", 0)]
+    assert (found.closing, found.connections) == (1, 2)
+
+
+def test_without_netlink_the_tables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(diag, "on_port", refuse)
+        (listener,) = sockets.on_port(server.getsockname()[1]).listeners
+        assert listener.inode == os.fstat(server.fileno()).st_ino
 
 
 @pytest.mark.parametrize(
@@ -75,12 +107,16 @@ SOCKETS = """\
 [::]:22                     ssh.socket                       ssh.service
 0.0.0.0:8765                exotel-ws.socket                 exotel-ws@20261122T101500-ab12cd34-1.service
 [::]:8766                   other.socket                     -
+[::]:8765                   other.socket                     -
 """
 
 
-@pytest.mark.parametrize(("port", "unit"), [(8765, "exotel-ws.socket"), (8766, "other.socket"), (22, "ssh.socket"), (876, "")])
-def test_socket_unit_of_a_port(port: int, unit: str) -> None:
-    assert units.parse_sockets(SOCKETS, port) == unit
+@pytest.mark.parametrize(
+    ("port", "found"),
+    [(8765, ["exotel-ws.socket", "other.socket"]), (8766, ["other.socket"]), (22, ["ssh.socket"]), (876, [])],
+)
+def test_socket_units_of_a_port(port: int, found: list[str]) -> None:
+    assert units.parse_sockets(SOCKETS, port) == found
 
 
 @pytest.mark.parametrize(

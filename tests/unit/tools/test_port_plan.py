@@ -5,7 +5,7 @@ import json
 
 import pytest
 from exotelctl.port import report
-from exotelctl.port.facts import Facts, Holder, Identity, Listener, Parent
+from exotelctl.port.facts import Facts, Holder, Identity, Listener, Parent, Worker
 from exotelctl.port.plan import plan
 
 V4 = Listener("tcp4", "0.0.0.0", 8765, 11, 0)
@@ -37,7 +37,13 @@ def facts(*holders: Holder, listeners: tuple[Listener, ...] = (V4,), socket_unit
 
 
 SYSTEMD = holder(1, name="systemd", command="/sbin/init", parents=())
-OURS = holder(600, unit="exotel-ws@g-1.service", unit_state="active", parents=ORPHAN)
+OURS = holder(600, unit="exotel-ws@g-1.service", unit_state="active", parents=ORPHAN, worker=Worker(600, draining=False, calls=0))
+BUSY = dataclasses.replace(OURS, worker=Worker(600, draining=False, calls=3))
+DRAINING = holder(
+    650, unit="exotel-ws@f-1.service", unit_state="deactivating", parents=ORPHAN, worker=Worker(650, draining=True, calls=2)
+)
+CHILD = dataclasses.replace(OURS, identity=Identity(601, 7001), parents=(Parent(600, "exotel-ws"), *ORPHAN))
+NONE: frozenset[int] = frozenset()
 
 SITUATIONS = {
     "plain": (facts(holder()), "act", [("process", "end")]),
@@ -67,10 +73,42 @@ SITUATIONS = {
         [("our-socket", "keep"), ("our-service", "refuse")],
     ),
     "our worker without the socket unit": (facts(OURS), "refused", [("our-service", "refuse")]),
-    "our worker, draining": (
-        facts(dataclasses.replace(OURS, unit_state="deactivating")),
+    "our worker, draining": (facts(DRAINING), "ours", [("draining", "keep")]),
+    "our socket, worker, and a draining generation": (
+        facts(SYSTEMD, OURS, dataclasses.replace(DRAINING, inodes=NONE, accepted=2), socket_unit="exotel-ws.socket"),
         "refused",
-        [("our-service", "refuse")],
+        [("our-socket", "keep"), ("our-service", "refuse"), ("draining", "keep")],
+    ),
+    "draining calls, nothing listens": (
+        facts(dataclasses.replace(DRAINING, inodes=NONE), listeners=()),
+        "free",
+        [("draining", "keep")],
+    ),
+    "our worker has a child": (
+        facts(SYSTEMD, OURS, CHILD, socket_unit="exotel-ws.socket"),
+        "act",
+        [("our-socket", "keep"), ("our-service", "keep"), ("inherited", "end")],
+    ),
+    "our worker has a child with connections": (
+        facts(SYSTEMD, OURS, dataclasses.replace(CHILD, accepted=1), socket_unit="exotel-ws.socket"),
+        "refused",
+        [("our-socket", "keep"), ("our-service", "refuse"), ("inherited", "refuse")],
+    ),
+    "an intruder on our socket": (
+        facts(SYSTEMD, OURS, holder(), socket_unit="exotel-ws.socket"),
+        "act",
+        [("our-socket", "keep"), ("our-service", "keep"), ("intruder", "end")],
+    ),
+    "a foreign service on our socket": (
+        facts(SYSTEMD, OURS, holder(unit="x.service", unit_state="active"), socket_unit="exotel-ws.socket"),
+        "refused",
+        [("our-socket", "keep"), ("our-service", "refuse"), ("service", "refuse")],
+    ),
+    "hung": (facts(holder(), listeners=(dataclasses.replace(V4, backlog=2),)), "act", [("hung", "end")]),
+    "a user's unit of our name": (
+        facts(dataclasses.replace(OURS, user_unit=True)),
+        "refused",
+        [("service", "refuse")],
     ),
     "our worker, systemd silent": (facts(dataclasses.replace(OURS, unit_state="")), "refused", [("our-service", "refuse")]),
     "our worker and a stray": (
@@ -97,7 +135,7 @@ SITUATIONS = {
         "refused",
         [("service", "refuse"), ("process", "end")],
     ),
-    "foreign socket unit": (facts(SYSTEMD, socket_unit="other.socket"), "refused", [("service", "refuse")]),
+    "foreign socket unit": (facts(SYSTEMD, socket_unit="other.socket"), "refused", [("socket-unit", "refuse")]),
     "pid 1 itself": (facts(SYSTEMD), "refused", [("protected", "refuse")]),
     "pm2": (facts(holder(parents=(Parent(800, "PM2 v5.3.0: God"), *ORPHAN))), "refused", [("supervised", "refuse")]),
     "pm2 through a shell": (
@@ -105,7 +143,12 @@ SITUATIONS = {
         "refused",
         [("supervised", "refuse")],
     ),
-    "docker": (facts(holder(name="docker-proxy")), "refused", [("supervised", "refuse")]),
+    "docker": (
+        facts(holder(name="docker-proxy", unit="docker.service", unit_state="active")),
+        "refused",
+        [("container-proxy", "refuse")],
+    ),
+    "container": (facts(holder(parents=(Parent(800, "containerd-shim"), *ORPHAN))), "refused", [("supervised", "refuse")]),
     "this command": (facts(holder(4000)), "refused", [("protected", "refuse")]),
     "its ancestor": (facts(holder(4001)), "refused", [("protected", "refuse")]),
     "nothing": (facts(listeners=()), "free", []),
@@ -122,7 +165,7 @@ def test_situation(given: Facts, verdict: str, decided: list[tuple[str, str]]) -
     assert made.verdict == verdict
     assert [(decision.kind, decision.action) for decision in made.decisions] == decided
     assert all(decision.why for decision in made.decisions)
-    assert all(decision.instead for decision in made.decisions if decision.kind in ("service", "our-service", "supervised"))
+    assert all(decision.instead for decision in made.decisions if decision.action == "refuse" and decision.kind != "protected")
 
 
 @pytest.mark.parametrize("given", [item[0] for item in SITUATIONS.values()], ids=SITUATIONS.keys())
@@ -155,6 +198,35 @@ def test_force_ends_the_managed_but_keeps_the_socket_unit() -> None:
     assert "calls that last longer than the wait are cut" in made.decisions[1].why
 
 
+def test_force_cuts_no_call_that_is_known_of() -> None:
+    made = plan(facts(SYSTEMD, BUSY, socket_unit="exotel-ws.socket"), force=True)
+    assert (made.verdict, made.to_end) == ("refused", ())
+    assert "serves 3 calls now" in made.decisions[1].why
+
+
+def test_force_never_ends_a_draining_generation() -> None:
+    for given in (DRAINING, dataclasses.replace(DRAINING, worker=None, accepted=2)):
+        (decision,) = plan(facts(given), force=True).decisions
+        assert (decision.kind, decision.action) == ("draining", "keep")
+    assert "has 2 connections left" in decision.why
+
+
+def test_a_container_proxy_names_the_container_and_not_the_engine() -> None:
+    (decision,) = plan(SITUATIONS["docker"][0], force=False).decisions
+    assert "publish=8765" in decision.instead
+    assert "docker.service" not in decision.instead
+
+
+def test_connections_that_nobody_accepts_are_said() -> None:
+    waiting = (dataclasses.replace(V4, backlog=1),)
+    assert (
+        "1 connection waits to be accepted"
+        in plan(facts(holder(parents=ORPHAN), listeners=waiting), force=False).decisions[0].why
+    )
+    silent = dataclasses.replace(OURS, worker=None)
+    assert "does not answer for itself" in plan(facts(silent, listeners=waiting), force=False).decisions[0].why
+
+
 STRAY_BESIDE_OURS = SITUATIONS["our worker and a stray"][0]
 OURS_ALONE = facts(SYSTEMD, OURS, socket_unit="exotel-ws.socket")
 
@@ -178,7 +250,7 @@ def test_settled_when_nothing_but_our_units_is_left_and_none_of_them_was_to_end(
 
 def test_only_ours() -> None:
     ours = {name for name, (given, _, _) in SITUATIONS.items() if plan(given, force=False).only_ours}
-    assert ours == {name for name in SITUATIONS if name.startswith("our ") and "stray" not in name}
+    assert ours == {name for name in SITUATIONS if name.startswith("our ") and not {"stray", "child"} & set(name.split())}
 
 
 def test_a_parent_is_ended_before_its_children() -> None:
@@ -205,9 +277,17 @@ def test_a_hostile_command_line_is_harmless_in_text_and_json() -> None:
 
 
 def test_the_receipt_names_programs_and_not_their_arguments() -> None:
-    made = plan(facts(holder(command="node server.js --token hush")), force=False)
-    line = report.receipt("plan", 8765, "alice", [report.receipt_plan(item) for item in made.to_end])
-    assert line == "port-clean port=8765 by=alice plan: end pid 500 (node, user deploy, process)"
+    made = plan(facts(holder(command="node server.js --token hush", name="no\nde")), force=False)
+    entry = report.planned(8765, "alice", made.to_end[0])
+    assert entry["MESSAGE"] == r"port-clean port=8765 by=alice plan: end pid 500 (no\nde, user deploy, process)"
+    assert entry | {"PORT": "8765", "STAGE": "plan", "HOLDER_PID": "500", "HOLDER_KIND": "process"} == entry
+    assert not [value for value in entry.values() if "hush" in value or "\n" in value]
+
+
+def test_what_was_not_looked_at_is_said() -> None:
+    quick = facts(SYSTEMD, OURS, socket_unit="exotel-ws.socket", everywhere=False)
+    assert "--thorough" in report.plan_text(quick, plan(quick, force=False), 10)
+    assert "--thorough" not in report.plan_text(OURS_ALONE, plan(OURS_ALONE, force=False), 10)
 
 
 def test_the_text_says_who_and_what_will_be_done() -> None:
@@ -215,6 +295,7 @@ def test_the_text_says_who_and_what_will_be_done() -> None:
     text = report.plan_text(given, plan(given, force=False), 10)
     for part in (
         "tcp4 0.0.0.0:8765",
+        "tcp6 none",
         "1 connection, 2 in TIME_WAIT",
         "pid 500  node server.js",
         "user deploy, age 3 d 4 h, stopped, unit none",

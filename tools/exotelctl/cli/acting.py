@@ -9,7 +9,9 @@ from exotelctl.cli.app import CODES, Json, Yes, answering, app
 
 @app.command("port-clean", epilog=CODES)
 def port_clean(
-    port: Annotated[list[int] | None, typer.Option(min=1, max=65535, help="TCP port to free; may be repeated. [default: 8765]")] = None,
+    port: Annotated[
+        list[int] | None, typer.Option(min=1, max=65535, help="TCP port to free; may be repeated. [default: 8765]")
+    ] = None,
     yes: Yes = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, do nothing, exit 0.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Also end a process that a service manager looks after.")] = False,

@@ -4,6 +4,22 @@ import dataclasses
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Socket:
+    """A TCP socket as the kernel tells of it.
+
+    ``state`` is the kernel's number (10 LISTEN, 6 TIME_WAIT), ``inode`` 0 where no process has the socket.
+    ``waiting`` is Recv-Q: of a listener the connections to be accepted, of a connection the bytes to be read.
+    """
+
+    family: str
+    state: int
+    address: str
+    port: int
+    inode: int
+    waiting: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Listener:
     """A TCP socket in state LISTEN. ``backlog`` is how many connections wait to be accepted."""
 
@@ -36,12 +52,23 @@ class Identity:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Worker:
+    """What a worker of ours says of itself: its main process, whether it drains, its live calls."""
+
+    pid: int
+    draining: bool
+    calls: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Holder:
-    """A process with a file descriptor on a listening socket.
+    """A process with a file descriptor on a listening socket, or a worker of ours that finishes calls of the port.
 
     ``unit`` is the systemd unit whose cgroup it is in ("" for none), ``unit_state`` that unit's ActiveState ("" where
     systemd was not asked or did not say), ``user_unit`` whether a user's own manager runs it. ``parents`` begins with
-    the direct parent. ``headless``: its leading thread has ended, other threads still hold the socket.
+    the direct parent. ``inodes`` are the listening sockets that it holds, ``accepted`` is how many connections of the port.
+    ``headless``: its leading thread has ended, other threads still hold the socket. ``worker`` is what the admin socket of
+    our unit says of itself; None: not ours, or it gave no answer.
     """
 
     identity: Identity
@@ -55,7 +82,9 @@ class Holder:
     user_unit: bool
     parents: tuple[Parent, ...]
     inodes: frozenset[int]
+    accepted: int = 0
     headless: bool = False
+    worker: Worker | None = None
 
     @property
     def pid(self) -> int:
@@ -69,7 +98,8 @@ class Facts:
 
     ``socket_unit`` is the systemd socket unit that listens on the port ("" for none or unknown), ``closing`` the number of
     connections in TIME_WAIT, ``connections`` that of all others. ``protected`` are this process and its ancestors.
-    ``as_root`` False: the owners of other users' sockets could not be seen.
+    ``as_root`` False: the owners of other users' sockets could not be seen. ``everywhere`` False: PID 1 and our units
+    explain all there is, so other processes were not looked at.
     """
 
     port: int
@@ -80,6 +110,7 @@ class Facts:
     connections: int
     protected: frozenset[int]
     as_root: bool
+    everywhere: bool = True
 
     @property
     def inodes(self) -> frozenset[int]:
@@ -91,3 +122,7 @@ class Facts:
         """Listeners that no visible process holds."""
         held = frozenset().union(*(holder.inodes for holder in self.holders))
         return tuple(listener for listener in self.listeners if listener.inode not in held)
+
+    def waiting(self, inodes: frozenset[int]) -> int:
+        """How many connections wait on the listeners ``inodes`` for somebody to accept them."""
+        return sum(listener.backlog for listener in self.listeners if listener.inode in inodes)

@@ -1,49 +1,70 @@
-"""Gathers the facts about a port. Looks first where the owner should be, at all of /proc only on a miss."""
+"""Gathers the facts about a port. Looks first where the owner should be, at all of /proc only where that explains too little.
+
+Who holds a socket is written nowhere but in the descriptor tables of the holders, and the kernel exports no count of
+references, so a stranger who got hold of *our* listening socket is certain to be found only by looking at every process. Two
+things betray him for less: a connection of the port that neither PID 1 nor a worker of ours has, and connections that nobody
+accepts. Either makes the look go everywhere; ``thorough`` demands it.
+"""
 
 import dataclasses
 import os
 import shlex
 import time
+from typing import Final
 
 import psutil
 
-from exotelctl.port import process, sockets, units
+from exotelctl.port import process, sockets, units, workers
 from exotelctl.port.facts import Facts, Holder, Parent
+from exotelctl.port.sockets import PortSockets
 
-_PARENTS = 12
+_PARENTS: Final = 12
+_MANAGER: Final = 1
+
+Held = dict[int, frozenset[int]]
 
 
-def gather(port: int) -> Facts:
-    """The facts of this moment."""
+def gather(port: int, *, thorough: bool = False) -> Facts:
+    """The facts of this moment. ``thorough``: look at every process, though our own units may explain all there is."""
     found = sockets.on_port(port)
-    inodes = frozenset(listener.inode for listener in found.listeners)
-    held = _find(inodes) if inodes else {}
-    holders = _with_unit_states([holder for pid, has in sorted(held.items()) if (holder := _holder(pid, has))])
+    listening = frozenset(listener.inode for listener in found.listeners)
+    ours = units.our_pids()
+    held, everywhere = _find(found, listening, ours, thorough)
+    matter = [(pid, has) for pid, has in sorted(held.items()) if has & listening or pid in ours]
+    holders = _with_units([holder for pid, has in matter if (holder := _holder(pid, has, listening))])
     return Facts(
         port=port,
         listeners=found.listeners,
         holders=tuple(holders),
-        socket_unit=units.socket_unit(port) if 1 in held else "",
+        socket_unit=_socket_unit(port, holders),
         closing=found.closing,
         connections=found.connections,
         protected=_protected(),
         as_root=os.geteuid() == 0,
+        everywhere=everywhere,
     )
 
 
-def _find(inodes: frozenset[int]) -> dict[int, frozenset[int]]:
-    """Every holder of ``inodes``.
+def _find(found: PortSockets, listening: frozenset[int], ours: list[int], thorough: bool) -> tuple[Held, bool]:
+    """Who holds a listener, or a connection, and whether every process was looked at.
 
-    PID 1 and our units first: where these explain every socket there is nothing to end, and the long look is saved.
+    Where nothing listens there is nobody to end, and what our own units still have is all that matters.
     """
-    quick = process.holding([1, *units.our_pids()], inodes)
-    explained = frozenset().union(*quick.values())
-    if explained == inodes and 1 in quick:
-        return quick
-    return process.holding(process.pids(), inodes)
+    wanted = listening | found.accepted
+    quick = process.holding([_MANAGER, *ours], wanted) if wanted else {}
+    if not listening or (not thorough and _explains(quick, found, listening)):
+        return quick, False
+    return process.holding(process.pids(), wanted), True
 
 
-def _holder(pid: int, inodes: frozenset[int]) -> Holder | None:
+def _explains(quick: Held, found: PortSockets, listening: frozenset[int]) -> bool:
+    """PID 1 and our units hold every listener and every connection, and connections are accepted."""
+    seen = frozenset().union(*quick.values())
+    hold = listening <= quick.get(_MANAGER, frozenset()) and listening | found.accepted <= seen
+    return hold and not any(listener.backlog for listener in found.listeners)
+
+
+def _holder(pid: int, held: frozenset[int], listening: frozenset[int]) -> Holder | None:
     """The facts of one process; None where it ended meanwhile."""
     who = process.identity(pid)
     if who is None:
@@ -68,7 +89,8 @@ def _holder(pid: int, inodes: frozenset[int]) -> Holder | None:
         unit_state="",
         user_unit=unit.user,
         parents=parents,
-        inodes=inodes,
+        inodes=held & listening,
+        accepted=len(held - listening),
         headless=process.is_headless(pid),
     )
 
@@ -81,10 +103,35 @@ def _argv(seen: psutil.Process) -> list[str]:
         return []
 
 
-def _with_unit_states(holders: list[Holder]) -> list[Holder]:
-    """``holders`` with the state of their units: a process may outlive its service."""
-    states = units.active_states(sorted({holder.unit for holder in holders if holder.unit and not holder.user_unit}))
-    return [dataclasses.replace(holder, unit_state=states.get(holder.unit, "")) for holder in holders]
+def _with_units(holders: list[Holder]) -> list[Holder]:
+    """``holders`` with the state of their units: a process may outlive its service.
+
+    A worker of ours that answers tells it itself; systemd is asked, which takes far longer, where none does.
+    """
+    names = sorted({holder.unit for holder in holders if holder.unit and not holder.user_unit})
+    answers = {unit: answer for unit in names if units.is_ours(unit) and (answer := workers.ask(unit))}
+    states = units.active_states(unit for unit in names if unit not in answers)
+    states |= {unit: "deactivating" if answer.draining else "active" for unit, answer in answers.items()}
+    return [
+        holder
+        if holder.user_unit
+        else dataclasses.replace(holder, unit_state=states.get(holder.unit, ""), worker=answers.get(holder.unit))
+        for holder in holders
+    ]
+
+
+def _socket_unit(port: int, holders: list[Holder]) -> str:
+    """The socket unit that PID 1 listens for; of several one that is not ours, for that one is in the way.
+
+    Where a worker of ours has the very socket, it has it from PID 1 by ``Sockets=``: systemd need not be asked.
+    """
+    manager = next((holder for holder in holders if holder.pid == _MANAGER), None)
+    if manager is None or not manager.inodes:
+        return ""
+    if any(units.is_ours(holder.unit) and not holder.user_unit and holder.inodes == manager.inodes for holder in holders):
+        return units.OUR_SOCKET
+    found = units.socket_units(port)
+    return next((unit for unit in found if unit != units.OUR_SOCKET), "".join(found[:1]))
 
 
 def _protected() -> frozenset[int]:

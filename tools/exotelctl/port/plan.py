@@ -6,18 +6,24 @@ from typing import Literal
 
 from exotelctl.port import units
 from exotelctl.port.facts import Facts, Holder
+from exotelctl.text import plural
 
 Kind = Literal[
-    "our-socket",
-    "our-service",
+    "our-socket",  # PID 1 for exotel-ws.socket
+    "our-service",  # a live worker of ours
+    "draining",  # a worker of ours that was told to stop and finishes its calls
+    "socket-unit",  # PID 1 for a socket unit of somebody else
     "service",
     "supervised",
+    "container-proxy",
     "protected",
+    "intruder",  # has our own listening socket without being one of our workers
     "leftover",
     "headless",
     "stopped",
-    "orphan",
     "inherited",
+    "orphan",
+    "hung",
     "process",
 ]
 Action = Literal["end", "keep", "refuse"]
@@ -33,8 +39,12 @@ _SUPERVISORS = {
 }
 """Programs that start their child again, by how their name begins, with the command that really stops it."""
 
+_PROXIES = ("docker-proxy", "rootlessport", "rootlesskit", "slirp4netns", "pasta")
+"""Programs that forward a port of the host into a container."""
+
 _DEAD = ("inactive", "failed")
-_OURS: frozenset[Kind] = frozenset({"our-socket", "our-service"})
+_OURS: frozenset[Kind] = frozenset({"our-socket", "our-service", "draining"})
+_DEPLOY = "ansible-playbook deploy.yml -i INVENTORY (never needs the port free); to take it down: systemctl stop"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,14 +90,14 @@ def plan(facts: Facts, *, force: bool) -> Plan:
         decisions = tuple(_spare(decision) for decision in decisions)
     refused = [decision for decision in decisions if decision.action == "refuse"]
     if not facts.listeners:
-        return Plan("free", (), _free_reason(facts))
+        return Plan("free", decisions, _free_reason(facts, decisions))
     if refused:
         return Plan("refused", decisions, f"refused because of pid {refused[0].holder.pid}: nothing is signalled")
     if facts.ownerless:
         return Plan("unseen", decisions, _unseen_reason(facts))
     if any(decision.action == "end" for decision in decisions):
         return Plan("act", decisions, "")
-    return Plan("ours", decisions, "the port is held by our own socket unit, as it should be: nothing to end")
+    return Plan("ours", decisions, _ours_reason(decisions))
 
 
 def _decide(holder: Holder, facts: Facts, force: bool) -> Decision:
@@ -95,42 +105,46 @@ def _decide(holder: Holder, facts: Facts, force: bool) -> Decision:
         return _pid_one(holder, facts)
     if holder.pid in facts.protected:
         return Decision(holder, "protected", "refuse", "this command itself, or what it was started by")
-    managed = _managed(holder)
+    if not holder.inodes:
+        return _draining(holder)
+    managed = _managed(holder, facts)
     if managed is not None:
         return _forced(managed) if force else managed
     kind, why = _stray(holder, facts)
-    return Decision(holder, kind, "end", why)
+    return Decision(holder, kind, "end", why + _waiting(holder, facts))
 
 
 def _forced(managed: Decision) -> Decision:
+    """``--force`` ends what a service manager looks after, but cuts no call that is known of."""
+    if managed.action == "keep" or _has_calls(managed.holder):
+        return managed
     cut = ", calls that last longer than the wait are cut" if managed.kind == "our-service" else ""
     return dataclasses.replace(managed, action="end", why=f"{managed.why}; forced{cut}")
+
+
+def _has_calls(holder: Holder) -> bool:
+    return holder.worker is not None and holder.worker.calls > 0
 
 
 def _pid_one(holder: Holder, facts: Facts) -> Decision:
     unit = facts.socket_unit
     if unit == units.OUR_SOCKET:
-        instead = f"ansible-playbook deploy.yml -i INVENTORY (never needs the port free); to take it down: systemctl stop {unit}"
-        return Decision(holder, "our-socket", "keep", f"PID 1 holds the port for {unit}, as it should be", instead)
+        return Decision(holder, "our-socket", "keep", f"PID 1 holds the port for {unit}, as it should be", f"{_DEPLOY} {unit}")
     if unit:
-        return Decision(holder, "service", "refuse", f"PID 1 holds the port for {unit}", f"systemctl stop {unit}")
+        return Decision(holder, "socket-unit", "refuse", f"PID 1 holds the port for {unit}", f"systemctl stop {unit}")
     why = f"PID 1 ({holder.name}) holds the port itself; PID 1 is never signalled"
     return Decision(holder, "protected", "refuse", why, "systemctl list-sockets --all; or stop the container it is the PID 1 of")
 
 
-def _managed(holder: Holder) -> Decision | None:
+def _managed(holder: Holder, facts: Facts) -> Decision | None:
     """Whoever would be started again, or serves calls now."""
-    if holder.unit and holder.unit_state not in _DEAD:
-        if units.is_ours(holder.unit):
-            instead = "ansible-playbook deploy.yml -i INVENTORY (never needs the port free); "
-            instead += f"to take it down: systemctl stop {units.OUR_SOCKET} {holder.unit}"
-            return Decision(holder, "our-service", "refuse", f"our unit {holder.unit} serves calls on this port", instead)
-        systemctl = "systemctl --user" if holder.user_unit else "systemctl"
-        why = f"a service: systemd runs it as {holder.unit} and may start it again"
-        return Decision(holder, "service", "refuse", why, f"{systemctl} stop {holder.unit}")
-    if holder.name == "docker-proxy":
+    if holder.name.startswith(_PROXIES):
+        # Before its unit: that is the container engine, whose stop would take every container down.
         why = "a container's door: it forwards the port into the container"
-        return Decision(holder, "supervised", "refuse", why, "docker ps; docker stop CONTAINER")
+        instead = f"docker ps --filter publish={facts.port}; docker stop CONTAINER (podman alike)"
+        return Decision(holder, "container-proxy", "refuse", why, instead)
+    if holder.unit and holder.unit_state not in _DEAD:
+        return _our_unit(holder, facts) if units.is_ours(holder.unit) and not holder.user_unit else _service(holder, facts)
     for parent in holder.parents:
         command = next((stop for name, stop in _SUPERVISORS.items() if parent.name.startswith(name)), "")
         if command:
@@ -139,20 +153,68 @@ def _managed(holder: Holder) -> Decision | None:
     return None
 
 
+def _service(holder: Holder, facts: Facts) -> Decision:
+    systemctl = "systemctl --user" if holder.user_unit else "systemctl"
+    why = f"a service: systemd runs it as {holder.unit} and may start it again"
+    if _has_our_socket(holder, facts):
+        why += "; it has our own listening socket, so it takes calls of ours"
+    return Decision(holder, "service", "refuse", why, f"{systemctl} stop {holder.unit}")
+
+
+def _our_unit(holder: Holder, facts: Facts) -> Decision | None:
+    """A worker, or what it has started; None for a child that may be ended."""
+    stop = f"{_DEPLOY} {units.OUR_SOCKET} {holder.unit}"
+    worker = holder.worker
+    if worker is not None and worker.pid in {parent.pid for parent in holder.parents}:
+        if not holder.accepted:
+            return None
+        calls = f"{plural(holder.accepted, 'connection')} of the port, which may be calls"
+        why = f"inherited the socket from our worker pid {worker.pid} and has {calls}"
+        return Decision(holder, "inherited", "refuse", why, "exotelctl restart (the old unit ends it once its calls are over)")
+    if holder.unit_state == "deactivating":
+        return _draining(holder)
+    serves = f"serves {plural(worker.calls, 'call')} now" if worker else "serves calls on this port"
+    if worker is None and (waiting := _waiting(holder, facts)):
+        serves = f"does not answer for itself{waiting}"
+    return Decision(holder, "our-service", "refuse", f"our unit {holder.unit} {serves}", stop)
+
+
+def _draining(holder: Holder) -> Decision:
+    """Whatever the state of its unit: who does not hold the port is never in the way."""
+    left = plural(holder.worker.calls, "call") if holder.worker else plural(holder.accepted, "connection")
+    why = f"a draining generation: {holder.unit} has {left} left and ends after that by itself; it is never ended here"
+    return Decision(holder, "draining", "keep", why, "exotelctl status")
+
+
 def _stray(holder: Holder, facts: Facts) -> tuple[Kind, str]:
     """What a process that nobody manages is, by what is most telling about it."""
-    if holder.unit:
+    above = next(iter(_above_holders(holder, facts.holders)), None)
+    if holder.unit and holder.unit_state in _DEAD:
         return "leftover", f"a leftover: {holder.unit} is {holder.unit_state}, this process outlived it"
     if holder.headless:
         return "headless", "a headless process: its leading thread has ended, its other threads hold the port"
     if holder.state in ("stopped", "tracing-stop"):
         return "stopped", "a stopped process: it takes connections and never answers"
-    above = next(iter(_above_holders(holder, facts.holders)), None)
     if above is not None:
         return "inherited", f"inherited the socket from pid {above.pid}"
+    if _has_our_socket(holder, facts):
+        return "intruder", "holds our own listening socket and is none of our workers: it takes calls away from them"
     if holder.parents and holder.parents[0].pid == 1:
         return "orphan", "an orphan: its parent is gone and no unit manages it"
+    if facts.waiting(holder.inodes):
+        return "hung", "a process that no unit manages, and that does not accept"
     return "process", "a process that no unit manages"
+
+
+def _has_our_socket(holder: Holder, facts: Facts) -> bool:
+    """The socket that PID 1 holds for our socket unit."""
+    manager = next((each for each in facts.holders if each.pid == 1), None)
+    return manager is not None and facts.socket_unit == units.OUR_SOCKET and bool(manager.inodes & holder.inodes)
+
+
+def _waiting(holder: Holder, facts: Facts) -> str:
+    waiting = facts.waiting(holder.inodes)
+    return f"; {plural(waiting, 'connection')} wait{'s' if waiting == 1 else ''} to be accepted" if waiting else ""
 
 
 def _spare(decision: Decision) -> Decision:
@@ -172,13 +234,21 @@ def _above_holders(holder: Holder, holders: Iterable[Holder]) -> list[Holder]:
     return [other for other in holders if other.pid in ancestors and other.inodes & holder.inodes]
 
 
-def _free_reason(facts: Facts) -> str:
+def _free_reason(facts: Facts, draining: tuple[Decision, ...]) -> str:
+    if draining:
+        return "nothing listens; calls of before are left to end by themselves: nothing to kill"
     if facts.closing:
         return (
             f"nothing listens; {facts.closing} closed connections wait out TIME_WAIT, which does not hinder a server "
             "that binds with SO_REUSEADDR: nothing to kill"
         )
     return "nothing listens: nothing to kill"
+
+
+def _ours_reason(decisions: tuple[Decision, ...]) -> str:
+    if any(decision.kind == "our-socket" for decision in decisions):
+        return "the port is held by our own socket unit, as it should be: nothing to end"
+    return "the port is held by a draining generation alone, which lets go of it by itself: nothing to end"
 
 
 def _unseen_reason(facts: Facts) -> str:

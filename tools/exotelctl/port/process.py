@@ -1,14 +1,12 @@
 """Single facts of single processes from /proc, each read anew at every call: what a signal is re-checked against."""
 
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from exotelctl.port.facts import Identity
 
 _PROC = Path("/proc")
-_SOCKET = re.compile(r"socket:\[(\d+)\]")
 
 
 def pids() -> list[int]:
@@ -17,9 +15,11 @@ def pids() -> list[int]:
 
 
 def identity(pid: int) -> Identity | None:
-    """Who ``pid`` is now; None where there is no such process."""
+    """Who ``pid`` is now; None where there is no such process, or its parent only has not asked yet how it ended."""
     fields = _stat(pid)
-    return Identity(pid, int(fields[19])) if fields else None
+    if not fields or (fields[0] == "Z" and int(fields[17]) <= 1):
+        return None
+    return Identity(pid, int(fields[19]))
 
 
 def is_stopped(pid: int) -> bool:
@@ -36,11 +36,7 @@ def is_headless(pid: int) -> bool:
 
 def sockets(pid: int, wanted: frozenset[int]) -> frozenset[int]:
     """Which of the socket inodes ``wanted`` the process has open; also through a thread of a headless process."""
-    held = _open(_PROC / str(pid) / "fd", wanted)
-    if not held and is_headless(pid):
-        tasks = _PROC / str(pid) / "task"
-        held = frozenset().union(*(_open(tasks / tid / "fd", wanted) for tid in _names(tasks)))
-    return held
+    return _sockets(pid, _links(wanted))
 
 
 def cgroup_text(pid: int) -> str:
@@ -53,25 +49,39 @@ def cgroup_text(pid: int) -> str:
 
 def holding(candidates: Iterable[int], wanted: frozenset[int]) -> dict[int, frozenset[int]]:
     """The processes of ``candidates`` that hold any of ``wanted``, with those they hold."""
-    found = ((pid, sockets(pid, wanted)) for pid in candidates)
+    links = _links(wanted)
+    found = ((pid, _sockets(pid, links)) for pid in candidates)
     return {pid: held for pid, held in found if held}
 
 
-def _open(folder: Path, wanted: frozenset[int]) -> frozenset[int]:
+def _links(wanted: frozenset[int]) -> dict[str, int]:
+    """What a file descriptor of each of the sockets ``wanted`` points to: a look-up a descriptor, tens of thousands of them."""
+    return {f"socket:[{inode}]": inode for inode in wanted}
+
+
+def _sockets(pid: int, links: dict[str, int]) -> frozenset[int]:
+    folder = f"{_PROC}/{pid}/fd"
+    names = _names(folder)
+    if names or not is_headless(pid):
+        return _open(folder, names, links)
+    tasks = f"{_PROC}/{pid}/task"
+    folders = [f"{tasks}/{tid}/fd" for tid in _names(tasks)]
+    return frozenset().union(*(_open(each, _names(each), links) for each in folders))
+
+
+def _open(folder: str, names: list[str], links: dict[str, int]) -> frozenset[int]:
     held: set[int] = set()
-    prefix = f"{folder}/"
-    for name in _names(folder):
+    for name in names:
         try:
-            link = os.readlink(prefix + name)
+            inode = links.get(os.readlink(f"{folder}/{name}"))
         except OSError:
             continue
-        match = _SOCKET.fullmatch(link)
-        if match and int(match[1]) in wanted:
-            held.add(int(match[1]))
+        if inode is not None:
+            held.add(inode)
     return frozenset(held)
 
 
-def _names(folder: Path) -> list[str]:
+def _names(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
     except OSError:

@@ -6,7 +6,10 @@ from exotelctl.port.apply import Ending
 from exotelctl.port.facts import Facts, Holder
 from exotelctl.port.plan import Decision, Plan
 from exotelctl.port.proof import Proof
+from exotelctl.port.receipt import Receipt
 from exotelctl.text import duration, plural, printable
+
+FAMILIES = ("tcp4", "tcp6")
 
 _SAID = {
     "ended": "ended",
@@ -22,13 +25,17 @@ _SAID = {
 def plan_text(facts: Facts, plan: Plan, timeout_s: float) -> str:
     """Who holds the port, and what is to be done about it."""
     lines = [f"Port {facts.port}: {plural(len(facts.listeners), 'listener')}"]
-    lines += [f"  {listener.family} {listener.shown}, {listener.backlog} waiting" for listener in facts.listeners]
+    for family in FAMILIES:
+        listeners = [listener for listener in facts.listeners if listener.family == family]
+        lines += [f"  {family} {listener.shown}, {listener.backlog} waiting" for listener in listeners] or [f"  {family} none"]
     if facts.closing or facts.connections:
         lines.append(f"  {plural(facts.connections, 'connection')}, {facts.closing} in TIME_WAIT (never signalled)")
     for decision in plan.decisions:
         lines += ["", *_decision(decision, timeout_s)]
     if plan.reason:
         lines += ["", _sentence(plan.reason)]
+    if plan.decisions and not facts.everywhere:
+        lines.append("Only PID 1 and our own units were looked at: they explain it all. --thorough looks at every process.")
     return "\n".join(lines)
 
 
@@ -51,6 +58,8 @@ def as_json(
             {"family": item.family, "address": item.address, "inode": item.inode, "backlog": item.backlog}
             for item in facts.listeners
         ],
+        "families": {family: sum(item.family == family for item in facts.listeners) for family in FAMILIES},
+        "everywhere": facts.everywhere,
         "time_wait": facts.closing,
         "connections": facts.connections,
         "holders": [_decision_json(decision) for decision in plan.decisions],
@@ -64,9 +73,9 @@ def as_json(
     }
 
 
-def still_held_text(after: Plan) -> str:
+def still_held_text(port: int, after: Plan) -> str:
     """Who holds the port after all was done."""
-    lines = ["The port is still held:"]
+    lines = [f"Port {port} is still held:"]
     for decision in after.decisions:
         lines.append(f"  pid {decision.holder.pid} {printable(decision.holder.command)}: {decision.why}")
         if decision.instead:
@@ -76,20 +85,42 @@ def still_held_text(after: Plan) -> str:
     return "\n".join(lines)
 
 
-def receipt(stage: str, port: int, who: str, words: Sequence[str]) -> str:
-    """One journal line. Programs are named, their arguments are not: these may hold secrets."""
-    return f"port-clean port={port} by={who} {stage}: {'; '.join(words)}"
-
-
-def receipt_plan(decision: Decision) -> str:
-    """A planned ending for the journal."""
+def planned(port: int, who: str, decision: Decision) -> Receipt:
+    """A planned ending for the journal. Programs are named, their arguments are not: these may hold secrets."""
     holder = decision.holder
-    return f"end pid {holder.pid} ({printable(holder.name, 40)}, user {holder.user}, {decision.kind})"
+    text = f"end pid {holder.pid} ({printable(holder.name, 40)}, user {holder.user}, {decision.kind})"
+    return _receipt("plan", port, who, text) | _of_holder(holder) | {"HOLDER_KIND": decision.kind, "WHY": printable(decision.why)}
 
 
-def receipt_ending(ending: Ending) -> str:
+def done(port: int, who: str, ending: Ending) -> Receipt:
     """An ending for the journal."""
-    return f"pid {ending.holder.pid} ({printable(ending.holder.name, 40)}) {_said(ending)}"
+    holder = ending.holder
+    text = f"pid {holder.pid} ({printable(holder.name, 40)}) {_said(ending)}"
+    result = {"OUTCOME": ending.outcome, "SIGNALS": " ".join(ending.signals), "SECONDS": f"{ending.seconds:.3f}"}
+    return _receipt("done", port, who, text) | _of_holder(holder) | result
+
+
+def proven(port: int, who: str, verdict: str, proof: Proof | None, after: Plan) -> Receipt:
+    """The port after all was done, for the journal."""
+    text = f"port then {after.verdict}, {proof.text}" if proof else f"port then {after.verdict}"
+    held_by = " ".join(str(decision.holder.pid) for decision in after.decisions)
+    return _receipt("proof", port, who, text) | {"VERDICT": verdict, "PORT_STATE": after.verdict, "HELD_BY": held_by}
+
+
+def _receipt(stage: str, port: int, who: str, text: str) -> Receipt:
+    message = f"port-clean port={port} by={who} {stage}: {text}"
+    return {"MESSAGE": message, "EVENT": "port_clean", "PORT": str(port), "STAGE": stage, "REQUESTED_BY": who}
+
+
+def _of_holder(holder: Holder) -> Receipt:
+    return {
+        "HOLDER_PID": str(holder.pid),
+        "HOLDER_NAME": printable(holder.name, 40),
+        "HOLDER_USER": holder.user,
+        "HOLDER_UNIT": holder.unit,
+        "HOLDER_START_TICKS": str(holder.identity.start_ticks),
+        "HOLDER_INODES": " ".join(str(inode) for inode in sorted(holder.inodes)),
+    }
 
 
 def _said(ending: Ending) -> str:
@@ -129,6 +160,8 @@ def _decision_json(decision: Decision) -> dict[str, object]:
         "unit_state": holder.unit_state,
         "parents": [{"pid": parent.pid, "name": printable(parent.name)} for parent in holder.parents],
         "inodes": sorted(holder.inodes),
+        "connections": holder.accepted,
+        "calls": holder.worker.calls if holder.worker else None,
         "kind": decision.kind,
         "action": decision.action,
         "why": printable(decision.why),

@@ -1,49 +1,71 @@
-"""Sockets of this network namespace, from /proc/net/tcp and tcp6. Milliseconds, whatever the number of processes."""
+"""The TCP sockets of this network namespace on one port: asked of the kernel by `diag`, else read from /proc/net/tcp and tcp6."""
 
 import dataclasses
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
-from exotelctl.port.facts import Listener
+from exotelctl.port import diag
+from exotelctl.port.facts import Listener, Socket
 
-_LISTEN, _TIME_WAIT = "0A", "06"
+_PROC: Final = Path("/proc")
+_TIME_WAIT, _LISTEN = 6, 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PortSockets:
-    """The sockets bound to a local port: listeners, connections in TIME_WAIT, all other connections."""
+    """The sockets bound to a local port: listeners, connections in TIME_WAIT, all other connections.
+
+    ``accepted`` are the inodes of those connections that a process has, or had a moment ago: the kernel's own have none.
+    """
 
     listeners: tuple[Listener, ...]
     closing: int
     connections: int
+    accepted: frozenset[int]
 
 
-def on_port(port: int, proc: Path = Path("/proc")) -> PortSockets:
-    """Every TCP socket on local ``port``, IPv4 and IPv6. A kernel without IPv6 has no tcp6, which is no error."""
-    listeners: list[Listener] = []
-    states: list[str] = []
+def on_port(port: int) -> PortSockets:
+    """Every TCP socket on local ``port``, IPv4 and IPv6."""
+    try:
+        return summed(diag.on_port(port))
+    except OSError:  # a sandbox without netlink, a kernel without inet_diag
+        return summed(read(port))
+
+
+def summed(found: Iterable[Socket]) -> PortSockets:
+    """``found`` by what matters to a clean-up."""
+    by_state: dict[int, list[Socket]] = {}
+    for each in found:
+        by_state.setdefault(each.state, []).append(each)
+    listeners = [Listener(each.family, each.address, each.port, each.inode, each.waiting) for each in by_state.pop(_LISTEN, [])]
+    closing = len(by_state.pop(_TIME_WAIT, []))
+    others = [each for state in by_state.values() for each in state]
+    accepted = frozenset(each.inode for each in others) - {0}
+    ordered = tuple(sorted(listeners, key=lambda listener: (listener.family, listener.inode)))
+    return PortSockets(ordered, closing, len(others), accepted)
+
+
+def read(port: int, proc: Path = _PROC) -> list[Socket]:
+    """The same from the kernel's printed tables. A kernel without IPv6 has no tcp6, which is no error."""
+    found: list[Socket] = []
     for family, name in (("tcp4", "tcp"), ("tcp6", "tcp6")):
         file = proc / "net" / name
-        if not file.exists():
-            continue
-        for state, listener in _rows(file.read_text(), family, port):
-            states.append(state)
-            if state == _LISTEN:
-                listeners.append(listener)
-    closing = states.count(_TIME_WAIT)
-    return PortSockets(tuple(listeners), closing, len(states) - closing - len(listeners))
+        if file.exists():
+            found += _rows(file.read_text(), family, port)
+    return found
 
 
-def _rows(table: str, family: str, port: int) -> Iterator[tuple[str, Listener]]:
+def _rows(table: str, family: str, port: int) -> Iterator[Socket]:
     wanted = f":{port:04X}"
-    for line in table.splitlines()[1:]:
-        fields = line.split()
+    # Of a long table only the lines that name the port are taken apart; some name it as the other side's.
+    for fields in (line.split() for line in table.splitlines() if wanted in line):
         if fields[1].endswith(wanted):
             waiting = int(fields[4].partition(":")[2], 16)
             address = _address(fields[1].partition(":")[0])
-            yield fields[3], Listener(family, address, port, int(fields[9]), waiting)
+            yield Socket(family, int(fields[3], 16), address, port, int(fields[9]), waiting)
 
 
 def _address(text: str) -> str:

@@ -61,19 +61,20 @@ def active_states(units: Iterable[str]) -> dict[str, str]:
     return states
 
 
-def socket_unit(port: int) -> str:
-    """The socket unit that systemd listens with on TCP ``port``; "" where there is none or systemd does not say."""
+def socket_units(port: int) -> list[str]:
+    """The socket units that systemd listens with on TCP ``port``; none also where systemd does not say."""
     return parse_sockets(_systemctl("list-sockets", "--full", "--no-legend", "--no-pager"), port)
 
 
-def parse_sockets(table: str, port: int) -> str:
-    """The unit in a table of ``systemctl list-sockets`` that listens on TCP ``port``."""
+def parse_sockets(table: str, port: int) -> list[str]:
+    """The units in a table of ``systemctl list-sockets`` that listen on TCP ``port``."""
+    found: list[str] = []
     for line in table.splitlines():
         fields = line.split()
         unit = next((field for field in fields if field.endswith(".socket")), "")
         if unit and fields[0].rpartition(":")[2] == str(port):
-            return unit
-    return ""
+            found.append(unit)
+    return found
 
 
 def our_pids() -> list[int]:

@@ -1,7 +1,8 @@
-"""``exotelctl port-clean``: facts, plan, consent, execution, proof.
+"""``exotelctl port-clean``: facts, plan, consent, execution, proof; each port on its own, one question for all.
 
 Port 8765: 1 listener
   tcp4 0.0.0.0:8765, 0 waiting
+  tcp6 none
 
 pid 4242  node /srv/old/server.js
   user deploy, age 3 d 4 h, sleeping, unit none
@@ -15,6 +16,7 @@ pid 4242: ended (SIGTERM, 0.2 s)
 
 import dataclasses
 import sys
+from collections.abc import Callable, Sequence
 
 from exotelctl.exits import Exit, UsageFault
 from exotelctl.output import emit_json, say
@@ -29,47 +31,78 @@ _ROUNDS = 3
 """A parent may start one more child between the look and the signal; more rounds than this mean that something else does."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for, as `run` explains it. ``thorough``: look at every process, whatever our own units explain."""
+
+    yes: bool = False
+    dry_run: bool = False
+    force: bool = False
+    thorough: bool = False
+    timeout_s: float = 10.0
+
+
 @dataclasses.dataclass(slots=True)
 class _Run:
-    """What the command has found and done so far."""
+    """What the command has found and done so far about one port."""
 
     facts: Facts
     plan: Plan
     endings: list[apply.Ending] = dataclasses.field(default_factory=list)
     after: Plan | None = None
     proof: Proof | None = None
+    verdict: str = ""
 
 
-def run(port: int, *, yes: bool, dry_run: bool, force: bool, timeout_s: float, json: bool) -> Exit:
-    """Free ``port`` from whatever should not hold it. Raises UsageFault."""
-    if not 0 <= timeout_s <= 3600:
-        raise UsageFault(f"--timeout {timeout_s:g}: between 0 and 3600 seconds")
-    facts = gather(port)
-    this = _Run(facts, plan(facts, force=force))
+def run(ports: Sequence[int], options: Options, *, json: bool) -> Exit:
+    """Free each of ``ports`` from whatever should not hold it; the exit code is the worst of all. Raises UsageFault."""
+    if not 0 <= options.timeout_s <= 3600:
+        raise UsageFault(f"--timeout {options.timeout_s:g}: between 0 and 3600 seconds")
+    runs: list[_Run] = []
+    for port in dict.fromkeys(ports):
+        facts = gather(port, thorough=options.thorough)
+        runs.append(_Run(facts, plan(facts, force=options.force)))
     tell = _mute if json else say
-    tell(report.plan_text(facts, this.plan, timeout_s) + "\n")
-    verdict, code = _proceed(this, yes, dry_run, timeout_s, json)
+    for this in runs:
+        tell(report.plan_text(this.facts, this.plan, options.timeout_s) + "\n")
+    agreed = options.yes or (not options.dry_run and not json and _consent(runs))
+    codes = [_answer(this, options, agreed, tell) for this in runs]
     if json:
-        emit_json(report.as_json(facts, this.plan, verdict, this.endings, this.after, this.proof))
-    else:
-        _conclude(this, verdict)
+        made = [report.as_json(this.facts, this.plan, this.verdict, this.endings, this.after, this.proof) for this in runs]
+        emit_json(made[0] if len(made) == 1 else {"ports": made})
+    return max(codes)
+
+
+def _answer(this: _Run, options: Options, agreed: bool, tell: Callable[[str], None]) -> Exit:
+    """Do what is to be done about one port, and tell it."""
+    this.verdict, code = _proceed(this, options, agreed)
+    for line in _conclusion(this):
+        tell(line)
     return code
 
 
-def _proceed(this: _Run, yes: bool, dry_run: bool, timeout_s: float, json: bool) -> tuple[str, Exit]:
-    """The verdict on the whole command, and its exit code."""
-    if dry_run:
+def _proceed(this: _Run, options: Options, agreed: bool) -> tuple[str, Exit]:
+    """The verdict on one port, and its exit code."""
+    if options.dry_run:
         return "dry-run", Exit.OK
     if this.plan.verdict == "refused":
         return "refused", Exit.REFUSED
     if this.plan.verdict == "unseen":
         return "unseen", Exit.PROBLEM if this.facts.as_root else Exit.REFUSED
     if this.plan.verdict == "act":
-        if not yes and not _consent(this.plan, may_ask=not json):
+        if not agreed:
             return "no-consent", Exit.REFUSED
-        _execute(this, timeout_s)
-        return _prove(this, this.after or this.plan, "cleaned")
+        return _carry_out(this, options)
     return _prove(this, this.plan, "free")
+
+
+def _carry_out(this: _Run, options: Options) -> tuple[str, Exit]:
+    """Act on the plan, with receipts of before and after."""
+    port, person = this.facts.port, receipt.who()
+    last = _execute(this, person, options.timeout_s)
+    verdict, code = _prove(this, last, "cleaned")
+    receipt.write(report.proven(port, person, verdict, this.proof, last))
+    return verdict, code
 
 
 def _prove(this: _Run, last: Plan, good: str) -> tuple[str, Exit]:
@@ -83,49 +116,51 @@ def _prove(this: _Run, last: Plan, good: str) -> tuple[str, Exit]:
     return (good, Exit.OK) if this.proof.free else ("not-proven", Exit.PROBLEM)
 
 
-def _consent(the_plan: Plan, *, may_ask: bool) -> bool:
-    if not (may_ask and sys.stdin.isatty() and sys.stdout.isatty()):
+def _consent(runs: Sequence[_Run]) -> bool:
+    """Ask once for all ports. False without a question where there is nothing to end, or nobody to ask."""
+    count = len({item.holder.identity for this in runs if this.plan.verdict == "act" for item in this.plan.to_end})
+    if not (count and sys.stdin.isatty() and sys.stdout.isatty()):
         return False
     try:
-        answer = input(f"End {plural(len(the_plan.to_end), 'process', 'processes')}? [y/N] ")
+        answer = input(f"End {plural(count, 'process', 'processes')}? [y/N] ")
     except (EOFError, KeyboardInterrupt):
         return False
     return answer.strip().lower() in ("y", "yes")
 
 
-def _execute(this: _Run, timeout_s: float) -> None:
-    """Carry the plan out; again where a process of it has passed the same socket on meanwhile."""
+def _execute(this: _Run, person: str, timeout_s: float) -> Plan:
+    """Carry the plan out; again where a process of it has passed the same socket on meanwhile. What is left to do after it."""
     port, sockets, doing = this.facts.port, this.facts.inodes, this.plan
-    person = receipt.who()
     for _ in range(_ROUNDS):
-        receipt.write(report.receipt("plan", port, person, [report.receipt_plan(item) for item in doing.to_end]))
+        for decision in doing.to_end:
+            receipt.write(report.planned(port, person, decision))
         endings = apply.end([item.holder for item in doing.to_end], this.facts.protected, timeout_s)
+        for ending in endings:
+            receipt.write(report.done(port, person, ending))
         this.endings += endings
-        now = gather(port)
-        this.after = doing = plan(now, force=False)
-        words = [*(report.receipt_ending(ending) for ending in endings), f"port then {doing.verdict}"]
-        receipt.write(report.receipt("done", port, person, words))
+        this.after = doing = plan(gather(port, thorough=True), force=False)
         if doing.verdict != "act" or not all(item.holder.inodes <= sockets for item in doing.to_end):
-            return
+            break
         if any(ending.outcome in ("alive", "not-permitted") for ending in endings):
-            return
+            break
+    return doing
 
 
-def _conclude(this: _Run, verdict: str) -> None:
+def _conclusion(this: _Run) -> list[str]:
     port = this.facts.port
-    if this.endings:
-        say(report.endings_text(this.endings))
-    if verdict == "dry-run":
-        say("Dry run: nothing was done.")
-    elif verdict == "no-consent":
-        say("Nothing was done: say --yes to act.")
-    elif verdict == "still-held" and this.after is not None:
-        say(f"❌ {report.still_held_text(this.after)}")
+    lines = [report.endings_text(this.endings)] if this.endings else []
+    if this.verdict == "dry-run":
+        lines.append(f"Dry run: nothing was done about port {port}.")
+    elif this.verdict == "no-consent":
+        lines.append(f"Nothing was done about port {port}: say --yes to act.")
+    elif this.verdict == "still-held" and this.after is not None:
+        lines.append(f"❌ {report.still_held_text(port, this.after)}")
     elif this.proof is not None:
         mark, is_free = ("✅", "is free") if this.proof.free else ("❌", "cannot be proven free")
-        say(f"{mark} Port {port} {is_free}: {this.proof.text}.")
+        lines.append(f"{mark} Port {port} {is_free}: {this.proof.text}.")
     elif this.endings:
-        say(f"✅ Port {port} is held by nothing but our own units.")
+        lines.append(f"✅ Port {port} is held by nothing but our own units.")
+    return lines
 
 
 def _mute(_text: str) -> None:
