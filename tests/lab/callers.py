@@ -1,0 +1,162 @@
+"""Callers from this machine that are not as they should be: what a wrong applet, a wrong URL or a broken network looks like.
+
+Each function places its calls, all at the same time, waits for their end and returns. They pass for Exotel's: their ids are
+none of `exotelctl`'s own. A server that refuses or ends a call is no error here: that may be what the caller is there for.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import socket
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import repeat
+
+from exotelctl.dial import dial
+from exotelctl.phone import Phone
+from exotelctl.reach import Unreachable
+from exotelctl.target import Target, parse
+from exotelctl.wire import FRAME_MS, Ids, Stream, frame_bytes
+
+LONG_S = 3.5
+"""Longer than what counts as an immediate disconnect."""
+_SILENCE = bytes(frame_bytes(8000))
+
+
+def ids() -> Ids:
+    """Fresh ids of an account that is not exotelctl's."""
+    return dataclasses.replace(Ids.new(), account_sid="acmevoice1")
+
+
+def good(url: str, *, calls: int = 1, seconds: float = LONG_S) -> None:
+    """Calls as they should be."""
+
+    async def one(phone: Phone) -> None:
+        await phone.play(repeat(_SILENCE, _frames(seconds)))
+        await phone.settle(2.0)
+        await phone.hang_up()
+
+    _place(url, one, calls)
+
+
+def short(url: str, *, calls: int) -> None:
+    """Perfect calls that end after half a second: the caller, or the flow, hangs up at once."""
+    good(url, calls=calls, seconds=0.5)
+
+
+def without_stop(url: str, *, calls: int) -> None:
+    """Calls whose connection is lost in the middle."""
+
+    async def one(phone: Phone) -> None:
+        await phone.play(repeat(_SILENCE, _frames(LONG_S)))
+
+    _place(url, one, calls)
+
+
+def without_media(url: str, *, calls: int) -> None:
+    """Calls that start and stay silent: not even silence is sent."""
+
+    async def one(phone: Phone) -> None:
+        await asyncio.sleep(LONG_S)
+        await phone.hang_up()
+
+    _place(url, one, calls)
+
+
+def without_start(url: str, *, calls: int) -> None:
+    """What the Stream applet does to a server made for the Voicebot applet: it connects, and no ``start`` comes."""
+
+    async def one() -> None:
+        ws = await dial(parse(url))
+        await ws.send(Stream(ids(), 8000).connected())
+        await asyncio.sleep(0.2)
+        ws.transport.close()
+
+    asyncio.run(_all(one for _ in range(calls)))
+
+
+def refused(url: str, *, calls: int = 1, seconds: float = 0.5) -> None:
+    """Calls that the server turns away, at the handshake or at the start message."""
+    with contextlib.suppress(Unreachable):
+        good(url, calls=calls, seconds=seconds)
+
+
+def another_rate(url: str) -> None:
+    """The URL asks for 16 kHz and the stream comes with 8 kHz: the two pitches of "it sounds like a chipmunk"."""
+    good(parse(url).with_rate(16000).url())
+
+
+def tls_hello(address: str, port: int) -> None:
+    """What ``wss://`` does to a plain port: a ClientHello, and no more once the answer is no ServerHello."""
+    with (
+        socket.create_connection((address, port), timeout=5) as plain,
+        contextlib.suppress(ssl.SSLError, OSError),
+        ssl.create_default_context().wrap_socket(plain, server_hostname=address),
+    ):
+        raise AssertionError("the port speaks TLS")
+
+
+@contextlib.contextmanager
+def held(url: str, *, calls: int) -> Iterator[None]:
+    """So many calls are up while the block runs; they hang up as they should. Raises Unreachable."""
+    over = threading.Event()
+    up = threading.Barrier(2, timeout=20)
+    fault: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(_hold(parse(url), calls, up, over))
+        except BaseException as error:
+            fault.append(error)
+            up.abort()
+
+    thread = threading.Thread(target=run, name="held calls")
+    thread.start()
+    try:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            up.wait()
+        if fault:
+            raise fault[0]
+        yield
+    finally:
+        over.set()
+        thread.join(30)
+
+
+async def _hold(target: Target, calls: int, up: threading.Barrier, over: threading.Event) -> None:
+    phones = [Phone(target, ids=ids()) for _ in range(calls)]
+    try:
+        for phone in phones:
+            await phone.dial()
+            # One after the other, each told of before the next comes: the server counts a call when it has started.
+            await phone.play(repeat(_SILENCE, 3))
+        up.wait()
+        while not over.is_set():
+            await asyncio.gather(*(phone.play([_SILENCE]) for phone in phones))
+            await asyncio.sleep(FRAME_MS / 1000)
+        await asyncio.gather(*(phone.hang_up() for phone in phones))
+    finally:
+        await asyncio.gather(*(phone.drop() for phone in phones))
+
+
+def _frames(seconds: float) -> int:
+    return int(seconds * 1000 / FRAME_MS)
+
+
+def _place(url: str, live: Callable[[Phone], Awaitable[None]], calls: int) -> None:
+    """Call, let ``live`` do what it does with the call, and drop the connection where it has not been dropped."""
+
+    async def one() -> None:
+        phone = Phone(parse(url), ids=ids())
+        try:
+            await phone.dial()
+            await live(phone)
+        finally:
+            await phone.drop()
+
+    asyncio.run(_all(one for _ in range(calls)))
+
+
+async def _all(callers: Iterator[Callable[[], Awaitable[None]]]) -> None:
+    await asyncio.gather(*(caller() for caller in callers))

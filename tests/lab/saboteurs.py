@@ -1,0 +1,585 @@
+"""Saboteurs: each makes one real fault on a deployed lab host, and undoes it, whatever happens in between.
+
+>>> with worker_stopped(host):
+...     host.run("exotelctl doctor")
+
+A saboteur belongs to the check of ``exotelctl doctor`` that has to find it. What it makes is bounded: rules, strangers and
+drop-ins are gone after two minutes or with the host's next boot even if nobody undoes them.
+"""
+
+import dataclasses
+import json
+import shlex
+import subprocess
+import urllib.request
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Final, Literal
+
+from tests.lab import callers
+from tests.lab.labhost import LabHost
+
+PORT: Final = 8765
+CREDENTIAL: Final = "KEY:a-token-of-the-lab"
+PATH: Final = "/voice"
+MAX_CALLS: Final = 2
+
+Host = Literal["open", "guarded"]
+"""How the host is deployed: as by default, or with credentials, one path (`PATH`) and `MAX_CALLS` a worker."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Saboteur:
+    """``check`` is the doctor's check that must turn red. ``also`` may be red beside it: the fault really is theirs too."""
+
+    name: str
+    check: str
+    host: Host
+    also: frozenset[str]
+    sabotage: Callable[[LabHost], AbstractContextManager[None]]
+
+
+SABOTEURS: Final[list[Saboteur]] = []
+
+NOT_MADE_HERE: Final = {
+    "memory": "no test may take the memory of the machine that the lab shares with others; judged on saved facts",
+    "arrivals": "never red by itself: whether somebody has called is no fault of the host",
+    "clock": "a lab host has the clock of its machine; the test tells the doctor another time instead",
+}
+"""Checks whose fault cannot be made on a lab host, and why."""
+
+_Fault = Callable[[LabHost], Iterator[None]]
+
+
+def saboteur(check: str, *, host: Host = "open", also: tuple[str, ...] = ()) -> Callable[[_Fault], _Fault]:
+    """Registers a fault for the check that has to find it."""
+
+    def register(fault: _Fault) -> _Fault:
+        name = fault.__name__.replace("_", "-")
+        SABOTEURS.append(Saboteur(name, check, host, frozenset(also), contextmanager(fault)))
+        return fault
+
+    return register
+
+
+# -- who holds the port ------------------------------------------------------------------------------------------------
+
+
+@saboteur("port-stranger")
+def stranger_on_the_port(host: LabHost) -> Iterator[None]:
+    """The server was down for a moment, and another program took the port."""
+    with _service_stopped(host), _stranger(host, "http"):
+        yield
+
+
+@saboteur("port-stranger")
+def stranger_and_a_failed_socket(host: LabHost) -> Iterator[None]:
+    """As before, and somebody tried to start our socket."""
+    with _service_stopped(host), _stranger(host, "http"):
+        _root(host, "! systemctl start exotel-ws.socket 2>&1")
+        yield
+
+
+@saboteur("unit-port-conflict")
+def socket_failed_before_the_stranger_left(host: LabHost) -> Iterator[None]:
+    """The port is free again, but the socket unit gave up when it was not."""
+    with _service_stopped(host):
+        with _stranger(host, "http"):
+            _root(host, "! systemctl start exotel-ws.socket 2>&1")
+        yield
+
+
+@saboteur("port-two-listeners")
+def second_listener_on_ipv6(host: LabHost) -> Iterator[None]:
+    with _stranger(host, "ipv6"):
+        yield
+
+
+@saboteur("port-two-listeners")
+def process_that_holds_our_socket(host: LabHost) -> Iterator[None]:
+    """It takes every other call and never answers."""
+    with _stranger(host, "shared", "Sockets=exotel-ws.socket"):
+        yield
+
+
+# -- why a unit does not run -------------------------------------------------------------------------------------------
+
+
+@saboteur("unit-missing-module")
+def module_of_the_engine_gone(host: LabHost) -> Iterator[None]:
+    with _crashing(host, _moved_away(host, f"{_packages(host)}/picows")):
+        yield
+
+
+@saboteur("unit-missing-module")
+def module_that_exotelctl_needs_too_gone(host: LabHost) -> Iterator[None]:
+    with _crashing(host, _moved_away(host, f"{_packages(host)}/msgspec")):
+        yield
+
+
+@saboteur("unit-syntax-error")
+def syntax_error_in_the_release(host: LabHost) -> Iterator[None]:
+    with _crashing(host, _edited(host, f"{_packages(host)}/exotel_ws/protocol.py", "$a def broken(:")):
+        yield
+
+
+@saboteur("unit-settings-error")
+def misspelt_setting(host: LabHost) -> Iterator[None]:
+    with _crashing(host, _settings_edited(host, "s/^port = /prot = /")):
+        yield
+
+
+@saboteur("unit-settings-error")
+def settings_that_are_no_toml(host: LabHost) -> Iterator[None]:
+    with _crashing(host, _settings_edited(host, "s/^port = .*/port = /")):
+        yield
+
+
+@saboteur("unit-out-of-memory")
+def not_enough_memory_to_import(host: LabHost) -> Iterator[None]:
+    """Python says MemoryError."""
+    with _crashing(host, _drop_in(host, _unit(_workers(host)[0]), "[Service]\nLimitAS=30M\n")):
+        yield
+
+
+@saboteur("unit-out-of-memory")
+def not_enough_memory_for_a_library(host: LabHost) -> Iterator[None]:
+    """Python says ImportError, "failed to map segment from shared object": no module is missing."""
+    with _crashing(host, _drop_in(host, _unit(_workers(host)[0]), "[Service]\nLimitAS=26M\n")):
+        yield
+
+
+@saboteur("unit-down")
+def worker_stopped(host: LabHost) -> Iterator[None]:
+    unit = _unit(_workers(host)[1])
+    _root(host, f"systemctl stop {unit}")
+    try:
+        yield
+    finally:
+        _root(host, f"systemctl start {unit}")
+
+
+@saboteur("unit-down")
+def everything_stopped(host: LabHost) -> Iterator[None]:
+    with _service_stopped(host):
+        yield
+
+
+@saboteur("unit-down")
+def worker_that_crashes(host: LabHost) -> Iterator[None]:
+    """By an exception that is none of the kinds that have a check of their own."""
+    serve = f"{_packages(host)}/exotel_ws/serve.py"
+    crash = "s/^    _lift_file_limit()/    raise RuntimeError('a saboteur was here')/"
+    with _crashing(host, _edited(host, serve, crash)):
+        yield
+
+
+@saboteur("loop-hung")
+def worker_that_hangs(host: LabHost) -> Iterator[None]:
+    with _frozen(host, _workers(host)[:1]):
+        yield
+
+
+@saboteur("loop-hung")
+def all_workers_hang(host: LabHost) -> Iterator[None]:
+    """Nobody accepts: who connects now waits in the kernel's queue."""
+    with _frozen(host, _workers(host)):
+        yield
+
+
+# -- what the server answers -------------------------------------------------------------------------------------------
+
+
+@saboteur("local-answer")
+def another_health(host: LabHost) -> Iterator[None]:
+    with _release_edited(host, "server.py", r's/"exotel-passthrough"/"some-other-service"/'):
+        yield
+
+
+@saboteur("no-echo")
+def server_that_swallows_audio(host: LabHost) -> Iterator[None]:
+    with _release_edited(host, "protocol.py", r"s/^        return (f'{self._media_head}.*$/        return ()/"):
+        yield
+
+
+@saboteur("wrong-fields")
+def camel_case_server(host: LabHost) -> Iterator[None]:
+    """The guide's V2."""
+    with _release_edited(host, "protocol.py", r"""s/"media","stream_sid":/"media","streamSid":/"""):
+        yield
+
+
+# -- what does not reach us --------------------------------------------------------------------------------------------
+
+
+@saboteur("host-firewall")
+def firewall_rule_that_drops(host: LabHost) -> Iterator[None]:
+    with _firewall(host, f"type filter hook input priority 0; policy accept; iifname != lo tcp dport {PORT} drop;"):
+        yield
+
+
+@saboteur("host-firewall")
+def firewall_that_lets_in_ssh_only(host: LabHost) -> Iterator[None]:
+    chain = "type filter hook input priority 0; policy drop; ct state established,related accept; iif lo accept;"
+    with _firewall(host, f"{chain} tcp dport 22 accept;"):
+        yield
+
+
+@contextmanager
+def firewall_that_lets_us_in(host: LabHost) -> Iterator[None]:
+    """No fault: a firewall as it should be."""
+    chain = "type filter hook input priority 0; policy drop; ct state established,related accept; iif lo accept;"
+    with _firewall(host, f"{chain} tcp dport {{ 22, {PORT} }} accept;"):
+        yield
+
+
+@saboteur("outside-reach")
+def firewall_in_front_of_the_host(host: LabHost) -> Iterator[None]:
+    """As a cloud's: packets to the port vanish on the way, and the host can not see that."""
+    table = f"exotel_lab_cloud_{host.address.replace('.', '_')}"
+    rules = f"""table inet {table} {{
+      set closed {{ type ipv4_addr . inet_service; flags timeout; elements = {{ {host.address} . {PORT} timeout 120s }}; }}
+      chain out {{ type filter hook output priority 0; ip daddr . tcp dport @closed drop; }}
+    }}"""
+    subprocess.run(["nft", "-f", "-"], input=rules, text=True, timeout=10, check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["nft", "delete", "table", "inet", table], timeout=10, check=True)
+
+
+@saboteur("public-address")
+def settings_with_an_address_of_before(host: LabHost) -> Iterator[None]:
+    """A cloud gives a host another address at its next start, unless one was reserved."""
+    with _settings_edited(host, r"s#^public_url = .*#public_url = \"ws://203.0.113.99:8765\"#"):
+        yield
+
+
+# -- what callers do ---------------------------------------------------------------------------------------------------
+
+
+@saboteur("tls-on-plain")
+def applet_with_wss(host: LabHost) -> Iterator[None]:
+    callers.tls_hello(host.address, PORT)
+    yield
+
+
+@saboteur("no-start")
+def stream_applet(host: LabHost) -> Iterator[None]:
+    callers.without_start(url(host), calls=3)
+    yield
+
+
+@saboteur("no-media")
+def calls_without_media(host: LabHost) -> Iterator[None]:
+    callers.without_media(url(host), calls=3)
+    yield
+
+
+@saboteur("short-calls")
+def immediate_hang_ups(host: LabHost) -> Iterator[None]:
+    callers.short(url(host), calls=6)
+    yield
+
+
+@saboteur("lost-calls")
+def connections_lost(host: LabHost) -> Iterator[None]:
+    callers.without_stop(url(host), calls=3)
+    yield
+
+
+@saboteur("sample-rate")
+def url_with_another_rate(host: LabHost) -> Iterator[None]:
+    callers.another_rate(url(host))
+    yield
+
+
+@saboteur("wrong-path", host="guarded")
+def url_with_a_wrong_path(host: LabHost) -> Iterator[None]:
+    callers.refused(url(host, "/voicebot", CREDENTIAL))
+    yield
+
+
+@saboteur("token-stripped", host="guarded")
+def url_without_its_token(host: LabHost) -> Iterator[None]:
+    """What is left of ``?token=…``: Exotel strips the query."""
+    callers.refused(url(host, PATH))
+    yield
+
+
+@saboteur("auth-rejected", host="guarded")
+def wrong_token(host: LabHost) -> Iterator[None]:
+    callers.refused(url(host, PATH, "KEY:an-old-token"))
+    yield
+
+
+@saboteur("call-limit", host="guarded")
+def more_calls_than_are_taken(host: LabHost) -> Iterator[None]:
+    """The one that is too many is refused with 503; the others are up."""
+    with callers.held(url(host, PATH, CREDENTIAL), calls=len(_workers(host)) * MAX_CALLS):
+        callers.refused(url(host, PATH, CREDENTIAL))
+        yield
+
+
+@saboteur("call-limit", host="guarded")
+def more_calls_than_were_taken(host: LabHost) -> Iterator[None]:
+    """As before, and when somebody looks there is room again."""
+    with callers.held(url(host, PATH, CREDENTIAL), calls=len(_workers(host)) * MAX_CALLS):
+        callers.refused(url(host, PATH, CREDENTIAL))
+    yield
+
+
+# -- what the host has too little of -----------------------------------------------------------------------------------
+
+
+@saboteur("file-limit")
+def few_files(host: LabHost) -> Iterator[None]:
+    unit = _unit(_workers(host)[0])
+    with _restarted(host, _drop_in(host, unit, "[Service]\nLimitNOFILE=26\n"), unit):
+        yield
+
+
+@saboteur("disk")
+def full_file_system(host: LabHost) -> Iterator[None]:
+    with _mounted(host, "/var/lib/exotel-ws", "size=64k"):
+        _root(host, "! dd if=/dev/zero of=/var/lib/exotel-ws/filler bs=4k 2>&1")
+        yield
+
+
+@saboteur("disk")
+def no_inodes_left(host: LabHost) -> Iterator[None]:
+    with _mounted(host, "/var/lib/exotel-ws", "size=1m,nr_inodes=4"):
+        _root(host, "! touch /var/lib/exotel-ws/{1..9} 2>&1")
+        yield
+
+
+@saboteur("disk")
+def read_only_file_system(host: LabHost) -> Iterator[None]:
+    with _mounted(host, "/var/lib/exotel-ws", "size=1m,ro"):
+        yield
+
+
+# -- what looks after it all -------------------------------------------------------------------------------------------
+
+
+@saboteur("journal")
+def journal_that_drops_lines(host: LabHost) -> Iterator[None]:
+    """journald says how many it suppressed when the interval is over and the unit writes again."""
+    units = [_unit(worker) for worker in _workers(host)]
+    with _restarted(
+        host, _drop_in(host, "exotel-ws@.service", "[Service]\nLogRateLimitIntervalSec=1s\nLogRateLimitBurst=8\n"), *units
+    ):
+        callers.good(url(host), calls=4)
+        yield
+
+
+@saboteur("generations")
+def socket_that_points_elsewhere(host: LabHost) -> Iterator[None]:
+    """The next start by a call would be of an older generation."""
+    drop_in = "/etc/systemd/system/exotel-ws.socket.d/generation.conf"
+    with _reloaded(host, _edited(host, drop_in, "s/@[^.]*/@20200101T000000-00000000-1/")):
+        yield
+
+
+@saboteur("generations")
+def forgotten_generation_that_serves(host: LabHost) -> Iterator[None]:
+    """A worker of another generation shares the port and takes every third call."""
+    current, old = _generation(host), "20200101T000000-00000000"
+    etc, unit = "/etc/exotel-ws", _unit(f"{old}-1")
+    _root(host, f"cp -a {etc}/generations/{current} {etc}/generations/{old}; ln -s ../generations/{old} {etc}/instances/{old}-1")
+    try:
+        _root(host, f"systemctl start {unit}")
+        yield
+    finally:
+        _root(host, f"systemctl stop {unit}; rm -r {etc}/instances/{old}-1 {etc}/generations/{old}")
+
+
+# -- the means ---------------------------------------------------------------------------------------------------------
+
+
+def url(host: LabHost, path: str = "", credential: str = "") -> str:
+    """The host's address as it stands in the applet."""
+    return f"ws://{credential}{'@' if credential else ''}{host.address}:{PORT}{path}"
+
+
+def healed(host: LabHost) -> None:
+    """Returns when the host serves as it did before any saboteur: every worker answers and nothing has failed.
+
+    Raises AssertionError or OSError after at most 25 s.
+    """
+    units = " ".join(map(_unit, _workers(host)))
+    _until(host, f"systemctl is-active --quiet exotel-ws.socket {units}", within_s=20)
+    with urllib.request.urlopen(f"http://{host.address}:{PORT}/health", timeout=5) as answer:
+        assert json.load(answer)["service"] == "exotel-passthrough"
+    _root(host, "[[ -z $(systemctl list-units --plain --no-legend --state=failed,auto-restart 'exotel-ws*') ]]")
+
+
+def _root(host: LabHost, script: str) -> str:
+    """Run bash as root on the host; the first command that fails ends it. Returns its output. Raises CommandFailed."""
+    return host.run(f"sudo bash -euc {shlex.quote(script)}").stdout
+
+
+def _until(host: LabHost, condition: str, *, within_s: float) -> None:
+    """Wait until the shell command ``condition`` succeeds on the host. Raises CommandFailed."""
+    _root(host, f"timeout {within_s:g} bash -c {shlex.quote(f'until {condition}; do sleep 0.05; done')}")
+
+
+def _generation(host: LabHost) -> str:
+    return Path(host.run("readlink /etc/exotel-ws/current").stdout.strip()).name
+
+
+def _workers(host: LabHost) -> list[str]:
+    """The instances of the generation that serves."""
+    return host.run(f"ls /etc/exotel-ws/instances | grep -F {_generation(host)}").stdout.split()
+
+
+def _unit(worker: str) -> str:
+    return f"exotel-ws@{worker}.service"
+
+
+def _main_pid(host: LabHost, worker: str) -> str:
+    return host.run(f"systemctl show -P MainPID {_unit(worker)}").stdout.strip()
+
+
+def _packages(host: LabHost) -> str:
+    """Where the release that serves has its Python packages."""
+    return host.run("readlink -f /etc/exotel-ws/current/release/lib/python3*/site-packages").stdout.strip()
+
+
+@contextmanager
+def _service_stopped(host: LabHost) -> Iterator[None]:
+    """Socket and workers are down."""
+    units = " ".join(map(_unit, _workers(host)))
+    _root(host, f"systemctl stop exotel-ws.socket {units}")
+    try:
+        yield
+    finally:
+        _root(host, f"systemctl reset-failed 'exotel-ws*'; systemctl start exotel-ws.socket; systemctl start {units}")
+
+
+@contextmanager
+def _stranger(host: LabHost, way: str, *settings: str) -> Iterator[None]:
+    """``stranger.py`` runs on the host as a service with these ``settings``, and is there."""
+    source = b64encode(Path(__file__).with_name("stranger.py").read_bytes()).decode()
+    script, name = "/run/stranger.py", "lab-stranger.service"
+    service = ("Type=notify", "TimeoutStartSec=10", "RuntimeMaxSec=120", f"ExecStart=python3 {script} {way} {PORT}", *settings)
+    unit = shlex.quote("\n".join(["[Service]", *service, ""]))
+    _root(host, f"base64 -d >{script} <<<{source}; printf %s {unit} >/run/systemd/system/{name}; systemctl daemon-reload")
+    try:
+        _root(host, f"systemctl start {name}")
+        yield
+    finally:
+        _root(host, f"systemctl stop {name}; rm {script} /run/systemd/system/{name}; systemctl daemon-reload")
+
+
+@contextmanager
+def _moved_away(host: LabHost, path: str) -> Iterator[None]:
+    _root(host, f"mv {path} {path}.gone")
+    try:
+        yield
+    finally:
+        _root(host, f"mv {path}.gone {path}")
+
+
+@contextmanager
+def _edited(host: LabHost, path: str, expression: str) -> Iterator[None]:
+    """The file at ``path`` changed by ``sed``; an expression that changes nothing is an error. Its time comes back too."""
+    kept = f"/run/saboteur-{path.replace('/', '-')}"
+    _root(host, f"cp -p {path} {kept}; sed -i {shlex.quote(expression)} {path}; ! cmp -s {kept} {path}")
+    try:
+        yield
+    finally:
+        _root(host, f"cp -p {kept} {path}; rm {kept}")
+
+
+@contextmanager
+def _settings_edited(host: LabHost, expression: str) -> Iterator[None]:
+    with _edited(host, f"/etc/exotel-ws/generations/{_generation(host)}/settings.toml", expression):
+        yield
+
+
+@contextmanager
+def _release_edited(host: LabHost, module: str, expression: str) -> Iterator[None]:
+    """Another release than was deployed, so to say: a module of the server is changed, and every worker runs it."""
+    edited = _edited(host, f"{_packages(host)}/exotel_ws/{module}", expression)
+    with _restarted(host, edited, *map(_unit, _workers(host))):
+        yield
+
+
+@contextmanager
+def _drop_in(host: LabHost, unit: str, text: str) -> Iterator[None]:
+    directory = f"/run/systemd/system/{unit}.d"
+    _root(host, f"mkdir {directory}; printf {shlex.quote(text)} >{directory}/saboteur.conf")
+    try:
+        yield
+    finally:
+        _root(host, f"rm -r {directory}")
+
+
+@contextmanager
+def _reloaded(host: LabHost, fault: AbstractContextManager[None]) -> Iterator[None]:
+    """The fault is in files of systemd's: it reads them again when they are broken, and when they are not any more."""
+    try:
+        with fault:
+            _root(host, "systemctl daemon-reload")
+            yield
+    finally:
+        _root(host, "systemctl daemon-reload")
+
+
+@contextmanager
+def _restarted(host: LabHost, fault: AbstractContextManager[None], *units: str) -> Iterator[None]:
+    """The units run with the fault, and afterwards without it."""
+    restart = f"systemctl restart {' '.join(units)}"
+    try:
+        with _reloaded(host, fault):
+            _root(host, restart)
+            yield
+    finally:
+        _root(host, restart)
+
+
+@contextmanager
+def _crashing(host: LabHost, fault: AbstractContextManager[None]) -> Iterator[None]:
+    """With the fault the first worker can not start, and systemd tries again and again; afterwards it runs."""
+    unit = _unit(_workers(host)[0])
+    try:
+        with _reloaded(host, fault):
+            _root(host, f"systemctl stop --quiet {unit} 2>&1; systemctl start --no-block {unit}")
+            _until(host, f"(( $(systemctl show -P NRestarts {unit}) > 1 ))", within_s=15)
+            yield
+    finally:
+        _root(host, f"systemctl restart {unit}")
+
+
+@contextmanager
+def _frozen(host: LabHost, workers: list[str]) -> Iterator[None]:
+    """The processes are stopped (SIGSTOP), and systemd's watchdog, which would end them after 20 s, looks away."""
+    pids = " ".join(_main_pid(host, worker) for worker in workers)
+    _root(host, f"systemctl service-watchdogs no; kill -STOP {pids}")
+    try:
+        yield
+    finally:
+        _root(host, f"kill -CONT {pids}; sleep 0.3; systemctl service-watchdogs yes")
+
+
+@contextmanager
+def _firewall(host: LabHost, chain: str) -> Iterator[None]:
+    """A firewall of the host's own, of one chain; whoever built the host has installed nftables."""
+    _root(host, f"nft -f - <<<{shlex.quote(f'table inet saboteur {{ chain input {{ {chain} }}; }}')}")
+    try:
+        yield
+    finally:
+        _root(host, "nft delete table inet saboteur")
+
+
+@contextmanager
+def _mounted(host: LabHost, where: str, options: str) -> Iterator[None]:
+    """A small file system of its own at ``where``."""
+    _root(host, f"mount -t tmpfs -o {options} saboteur {where}")
+    try:
+        yield
+    finally:
+        _root(host, f"umount {where}")
