@@ -119,6 +119,11 @@ def test_socket_units_of_a_port(port: int, found: list[str]) -> None:
     assert units.parse_sockets(SOCKETS, port) == found
 
 
+def test_of_two_socket_units_the_one_that_is_in_the_way_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units, "_systemctl", lambda *_: SOCKETS)
+    assert [units.socket_unit(port) for port in (8765, 22, 876)] == ["other.socket", "ssh.socket", ""]
+
+
 @pytest.mark.parametrize(
     ("unit", "ours"),
     [("exotel-ws@g-1.service", True), ("exotel-ws.service", True), ("exotel-ws-shutdown.service", False), ("x.service", False)],

@@ -121,7 +121,7 @@ def _with_units(holders: list[Holder]) -> list[Holder]:
 
 
 def _socket_unit(port: int, holders: list[Holder]) -> str:
-    """The socket unit that PID 1 listens for; of several one that is not ours, for that one is in the way.
+    """The socket unit that PID 1 listens for.
 
     Where a worker of ours has the very socket, it has it from PID 1 by ``Sockets=``: systemd need not be asked.
     """
@@ -130,8 +130,7 @@ def _socket_unit(port: int, holders: list[Holder]) -> str:
         return ""
     if any(units.is_ours(holder.unit) and not holder.user_unit and holder.inodes == manager.inodes for holder in holders):
         return units.OUR_SOCKET
-    found = units.socket_units(port)
-    return next((unit for unit in found if unit != units.OUR_SOCKET), "".join(found[:1]))
+    return units.socket_unit(port)
 
 
 def _protected() -> frozenset[int]:

@@ -61,9 +61,13 @@ def active_states(units: Iterable[str]) -> dict[str, str]:
     return states
 
 
-def socket_units(port: int) -> list[str]:
-    """The socket units that systemd listens with on TCP ``port``; none also where systemd does not say."""
-    return parse_sockets(_systemctl("list-sockets", "--full", "--no-legend", "--no-pager"), port)
+def socket_unit(port: int) -> str:
+    """The socket unit that systemd listens with on TCP ``port``; of several one that is not ours, for that is in the way.
+
+    "" where there is none, or systemd does not say.
+    """
+    found = parse_sockets(_systemctl("list-sockets", "--full", "--no-legend", "--no-pager"), port)
+    return next((unit for unit in found if unit != OUR_SOCKET), "".join(found[:1]))
 
 
 def parse_sockets(table: str, port: int) -> list[str]:
