@@ -6,13 +6,18 @@
 import contextlib
 import dataclasses
 import json
+import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
-from exotelctl.exits import Refusal
+from exotelctl.exits import Refusal, UsageFault
 
 OUR_UNITS: Final = ("exotel-ws@*.service", "exotel-ws.socket")
+DROPPED: Final = "a596d6fe7bfa4994828e72309e95d61e"
+"""MESSAGE_ID of journald's own "Suppressed N messages from UNIT"."""
+_STORES: Final = (Path("/var/log/journal"), Path("/run/log/journal"))
 _CLOSE_S: Final = 5.0
 
 
@@ -41,6 +46,22 @@ class Entry:
         """``<generation>-<n>`` of the worker, "" where no worker wrote the line."""
         return self.unit.partition("@")[2].removesuffix(".service")
 
+    @property
+    def host(self) -> str:
+        """The name of the host that wrote it."""
+        return self.fields.get("_HOSTNAME", "")
+
+    @property
+    def dropped(self) -> int:
+        """How many lines of ``unit`` journald has thrown away just before, by its rate limit; 0 for every other entry."""
+        count = self.fields.get("N_DROPPED", "") if self.fields.get("MESSAGE_ID") == DROPPED else ""
+        return int(count) if count.isdecimal() else 0
+
+    @property
+    def origin(self) -> str:
+        """What names this entry wherever it was copied to: the cursor from the boot on, without the file it was read from."""
+        return self.cursor[max(0, self.cursor.find("b=")) :]
+
 
 def read(
     *,
@@ -51,21 +72,40 @@ def read(
     lines: int | None = None,
     priority: int | None = None,
     follow: bool = False,
-) -> Iterator[Entry]:
+    only: Sequence[str] = (),
+) -> Generator[Entry, None, None]:
     """The entries of ``units``, oldest first; with ``lines`` the newest so many.
 
-    ``matches`` are journal matches such as ``CALL_SID=…``, all of which must hold; they are found by index, whatever the
-    journal's size. Given any, ``units`` may be empty. ``since`` and ``until`` are what ``journalctl`` takes: ``-1h``,
+    ``matches`` are journal matches such as ``CALL_SID=…``: of those for one field any must hold, for several fields each, and
+    ``+`` stands between alternatives. They are found by index, whatever the journal's size. Without ``units`` it is everybody's
+    entries. ``since`` and ``until`` are what ``journalctl`` takes: ``-1h``,
     ``2026-11-25 10:00``, ``@1764060000``. ``priority`` 4 leaves out what is less than a warning. With ``follow`` it goes on as
-    entries are written, until the iterator is closed. Raises Refusal where there is no journal, or it may not be read.
+    entries are written, until the iterator is closed. ``only`` names the fields that are needed, where many entries are to be
+    read fast. Raises Refusal where there is no journal, or it may not be read; UsageFault for a time that is none.
     """
+    _require_readable()
     command = ["journalctl", "--output=json", "--all", "--quiet", "--no-pager", *(f"--unit={unit}" for unit in units)]
     for option, value in (("since", since), ("until", until), ("lines", lines), ("priority", priority)):
         if value is not None:
             command.append(f"--{option}={value}")
     if follow:
-        command.append("--follow")
+        command += ["--follow", *(["--no-tail"] if lines is None else [])]
+    if only:
+        command.append(f"--output-fields={','.join(only)}")
     yield from _entries([*command, *matches])
+
+
+def starts() -> float | None:
+    """When the journal of this host begins, whoever wrote it, in Unix seconds; None where it is empty. Raises Refusal."""
+    with contextlib.closing(read(units=(), only=("MESSAGE",))) as entries:
+        return next((entry.time for entry in entries), None)
+
+
+def _require_readable(stores: Iterable[Path] = _STORES) -> None:
+    """To a user who may not read the system's journal journalctl shows their own, as if nothing had happened besides."""
+    journals = [file for store in stores for file in store.glob("*/system.journal")]
+    if journals and not any(os.access(file, os.R_OK) for file in journals):
+        raise Refusal("the system's journal may be read by root and the group systemd-journal: put sudo in front of the command")
 
 
 def _entries(command: Sequence[str]) -> Iterator[Entry]:
@@ -82,6 +122,8 @@ def _entries(command: Sequence[str]) -> Iterator[Entry]:
             yield parse(line)
         said = asked.stderr.read().decode(errors="replace").strip()
         if asked.wait(_CLOSE_S) != 0:
+            if "parse timestamp" in said:
+                raise UsageFault(f"{said}. A time is such as -1h, today, '2026-11-25 10:00' or @1764060000")
             raise Refusal(f"the journal cannot be read: {said or f'{command[0]} exit code {asked.returncode}'}; try sudo")
     finally:
         asked.terminate()
@@ -98,7 +140,7 @@ def parse(line: bytes) -> Entry:
         time=int(raw.get("__REALTIME_TIMESTAMP", "0")) / 1e6,
         message=raw.get("MESSAGE", ""),
         priority=int(raw.get("PRIORITY", "6")),
-        unit=raw.get("UNIT") or raw.get("_SYSTEMD_UNIT", ""),
+        unit=raw.get("UNIT") or raw.get("OBJECT_SYSTEMD_UNIT") or raw.get("_SYSTEMD_UNIT", ""),
         cursor=raw.get("__CURSOR", ""),
         fields=raw,
     )

@@ -25,3 +25,8 @@ def test_masked(number: str, shown: str) -> None:
 
 def test_a_mask_has_the_length_of_what_it_hides() -> None:
     assert len(masked("+91 98765 43210 ext 7")) == len("+91 98765 43210 ext 7")
+
+
+@pytest.mark.parametrize("number", ["09876543210", "+91 98765-43210", "1234", "199"])
+def test_masking_twice_is_masking_once(number: str) -> None:
+    assert masked(masked(number)) == masked(number)

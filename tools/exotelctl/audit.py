@@ -1,0 +1,51 @@
+"""What was done to this host: the record that deploys, rollbacks and the like leave, one JSON object a line."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Final
+
+FILE: Final = Path("/var/lib/exotel-ws/audit.jsonl")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Action:
+    """One line: ``who`` did what ``when`` (UTC, as text) to which generation and release, and how it ended.
+
+    ``outcome`` is "done", or "failed: …" with the reason, which may be long. What the line does not say is "".
+    """
+
+    when: str
+    who: str
+    action: str
+    generation: str
+    release: str
+    reason: str
+    outcome: str
+
+    @property
+    def done(self) -> bool:
+        """It was carried out."""
+        return self.outcome == "done"
+
+
+def last(file: Path = FILE) -> Action | None:
+    """The newest action; None where there is none yet. Raises PermissionError: the record is for root."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    found = (parse(line) for line in reversed(text.splitlines()))
+    return next((action for action in found if action), None)
+
+
+def parse(line: str) -> Action | None:
+    """The action that a line tells of; None for a line that was not written to its end."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(said, dict):
+        return None
+    names = ("time", "who", "action", "generation", "release", "reason", "outcome")
+    return Action(*(str(said.get(name) or "") for name in names))

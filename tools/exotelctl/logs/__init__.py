@@ -1,0 +1,1 @@
+"""``exotelctl logs``: a question, the journal's answer as a story in order, lines for people or for programs."""

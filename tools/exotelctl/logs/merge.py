@@ -1,0 +1,88 @@
+"""``exotelctl logs --merge``: what several hosts answered, as one story.
+
+Input are the JSON lines of ``logs --json`` of each host, one after the other. Before those of a host ``playbooks/logs.yml`` puts
+``{"kind": "source", "host": NAME, "fault": ""}``: NAME is then what the host is called, and ``fault`` why it did not answer.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from exotelctl.exits import UsageFault
+from exotelctl.journal import Entry
+from exotelctl.logs import lines
+from exotelctl.logs.story import in_order
+from exotelctl.text import plural, printable
+
+
+@dataclasses.dataclass(slots=True)
+class Source:
+    """One host: why it did not answer ("" where that is unknown), or when its journal starts (Unix seconds) and its lines."""
+
+    host: str
+    fault: str = ""
+    answered: bool = False
+    starts: float | None = None
+    entries: list[Entry] = dataclasses.field(default_factory=list)
+
+
+def read(text: Iterable[str]) -> list[Source]:
+    """The hosts, in the order in which they were given. Raises UsageFault for a line that is none of ours."""
+    found: list[Source] = []
+    for number, line in enumerate(text, 1):
+        if not line.strip():
+            continue
+        try:
+            _take(json.loads(line), found)
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise UsageFault(
+                f"line {number} to merge is none of `exotelctl logs --json`: {type(error).__name__}: {error}"
+            ) from None
+    return found
+
+
+def story(sources: Sequence[Source]) -> list[Entry]:
+    """The lines of all hosts by time, each once however often it was collected."""
+    seen = dict[str, Entry]()
+    for entry in in_order([sorted(source.entries, key=lambda entry: entry.time) for source in sources]):
+        seen.setdefault(entry.origin, entry)
+    return list(seen.values())
+
+
+def as_text(source: Source) -> str:
+    """What became of one host."""
+    host = printable(source.host, 60)
+    if source.answered:
+        return f"{host}: answered {plural(len(source.entries), 'line')}, {lines.beginning(source.starts)}"
+    return f"{host}: did not answer: {printable(source.fault) or 'nothing came'}"
+
+
+def as_json(source: Source) -> str:
+    """The same as one JSON object."""
+    return json.dumps(
+        {
+            "kind": "host",
+            "host": source.host,
+            "answered": source.answered,
+            "lines": len(source.entries),
+            "starts": source.starts,
+            "fault": source.fault,
+        },
+        ensure_ascii=False,
+    )
+
+
+def _take(said: dict[str, Any], found: list[Source]) -> None:
+    kind = said["kind"]
+    if kind == "source":
+        found.append(Source(str(said["host"]), str(said["fault"])))
+    elif kind == "journal":
+        if not found or found[-1].answered:
+            found.append(Source(str(said["host"])))
+        found[-1].answered = True
+        found[-1].starts = None if said["starts"] is None else float(said["starts"])
+    elif kind == "line" and found:
+        found[-1].entries.append(lines.from_json(said, found[-1].host))
+    else:
+        raise ValueError(f"kind {kind!r} is not expected here")

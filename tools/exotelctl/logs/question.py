@@ -1,0 +1,78 @@
+"""What is asked of the journal, as the command line says it, and the journal matches that stand for it. Pure."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from exotelctl.exits import UsageFault
+
+DEFAULT_LINES: Final = 50
+WARNING: Final = 4
+_IDS: Final = ("CALL_SID", "STREAM_SID", "CONN_ID")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Question:
+    """``call`` is a call_sid, stream_sid or conn_id ("" for all calls), ``lines`` None for everything there is.
+
+    ``since`` and ``until`` are in journalctl's words, ``errors`` leaves out what is less than a warning, ``events`` what is not
+    one of these (empty: none is left out).
+    """
+
+    call: str = ""
+    since: str | None = None
+    until: str | None = None
+    errors: bool = False
+    events: tuple[str, ...] = ()
+    lines: int | None = None
+    follow: bool = False
+
+    @property
+    def priority(self) -> int | None:
+        """The least priority that is shown, as the journal counts."""
+        return WARNING if self.errors else None
+
+    @property
+    def filtered(self) -> bool:
+        """Lines are left out that belong to what is asked about."""
+        return self.errors or bool(self.events)
+
+
+def ask(
+    *,
+    call: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    errors: bool = False,
+    events: Sequence[str] = (),
+    lines: int | None = None,
+    follow: bool = False,
+) -> Question:
+    """The question as typed. A look-back that nothing bounds is bounded to the last 50 lines. Raises UsageFault."""
+    if call is not None and not call.strip():
+        raise UsageFault("--call is empty: name a call_sid, a stream_sid or a conn_id")
+    if follow and until is not None:
+        raise UsageFault("--follow has no end, so it goes without --until")
+    if lines is None and (follow or since is None) and call is None:
+        lines = DEFAULT_LINES
+    return Question((call or "").strip(), since, until, errors, tuple(events), lines, follow)
+
+
+def by_id(call: str) -> list[str]:
+    """Matches for the lines that carry the id: all of the call but what was logged before its start."""
+    return alternatives([[f"{field}={call}"] for field in _IDS])
+
+
+def by_connection(connections: Iterable[str]) -> list[str]:
+    """Matches for every line of these connections."""
+    return [f"CONN_ID={connection}" for connection in connections]
+
+
+def by_event(events: Iterable[str]) -> list[str]:
+    """Matches for any of these events; none where all are wanted."""
+    return [f"EVENT={event}" for event in events]
+
+
+def alternatives(groups: Sequence[Sequence[str]]) -> list[str]:
+    """Matches of which one whole group must hold."""
+    return [match for group in groups for match in ("+", *group)][1:]

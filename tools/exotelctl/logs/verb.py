@@ -1,0 +1,128 @@
+"""``exotelctl logs``: one call's story, the last lines, or what is logged from now on.
+
+11-25 10:28:30.554  [conn_5369143e563a] 🔌 WebSocket connected
+11-25 10:28:30.594  [conn_5369143e563a] 🚀 START EVENT
+11-25 10:28:30.594  [conn_5369143e563a]    From: 098•••••210 → To: 080•••••345
+"""
+
+import contextlib
+import json as jsonlib
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TextIO
+
+from exotelctl.exits import Exit, UsageFault
+from exotelctl.journal import Entry
+from exotelctl.logs import lines, merge, story
+from exotelctl.logs.lines import Style
+from exotelctl.logs.question import Question
+from exotelctl.logs.story import Story
+from exotelctl.text import printable
+
+
+def run(question: Question, *, numbers: bool, json: bool) -> Exit:
+    """Print the answer as it comes. PROBLEM where a call was asked for that the journal does not know.
+
+    Raises Refusal and UsageFault.
+    """
+    with _quiet_end():
+        found = story.follow(question) if question.follow else story.look_back(question)
+        entries, worker = _with_worker(found.entries, question)
+        if json:
+            _print(_journal_line(found))
+        elif note := _note(question, found):
+            _print(note)
+        style = Style(worker=worker, colour=_in_colour(json), numbers=numbers)
+        count = _print_all(entries, style, json=json, at_once=question.follow)
+        if not (count or json) and found.known:
+            _print(f"No such line{_window(question)}.")
+        if not found.known and not question.follow:
+            return Exit.PROBLEM
+    return Exit.OK
+
+
+def run_merge(files: Sequence[Path], *, numbers: bool, json: bool) -> Exit:
+    """Print what several hosts answered as one story, then what became of each. PROBLEM where none answered.
+
+    Raises UsageFault.
+    """
+    with contextlib.ExitStack() as opened:
+        sources = merge.read(chain.from_iterable(_open(file, opened) for file in files))
+    with _quiet_end():
+        style = Style(host=True, worker=True, colour=_in_colour(json), numbers=numbers)
+        count = _print_all(merge.story(sources), style, json=json)
+        if not (count or json):
+            _print("No such line on any host that answered.")
+        for source in sources:
+            _print(merge.as_json(source) if json else merge.as_text(source))
+    return Exit.OK if any(source.answered for source in sources) else Exit.PROBLEM
+
+
+def _open(file: Path, opened: contextlib.ExitStack) -> TextIO:
+    if str(file) == "-":
+        return sys.stdin
+    try:
+        return opened.enter_context(file.open(encoding="utf-8"))
+    except OSError as error:
+        raise UsageFault(f"--merge {file}: {error.strerror}") from None
+
+
+def _with_worker(entries: Iterator[Entry], question: Question) -> tuple[Iterable[Entry], bool]:
+    """The entries, and whether to name the worker of each: where there is more than one, or no way to tell before the end."""
+    if question.follow or not (question.call or question.lines):
+        return entries, True
+    known = list(entries)
+    return known, len({entry.unit for entry in known}) > 1
+
+
+def _journal_line(found: Story) -> str:
+    """The first JSON line: how far back this host's journal reaches, and whether something is missing for that."""
+    said = {"kind": "journal", "host": os.uname().nodename, "starts": found.starts, "whole": found.whole, "known": found.known}
+    return jsonlib.dumps(said)
+
+
+def _note(question: Question, found: Story) -> str:
+    """What a reader must know so that "no line" is not taken for "nothing happened"; "" where all is there."""
+    back = lines.beginning(found.starts)
+    if not found.known:
+        wait = "; waiting for one" if question.follow else ""
+        return f"No line of {printable(question.call)}{_window(question)}: {back}, nothing older is kept{wait}."
+    return "" if found.whole else f"── {back}, nothing older is kept ──"
+
+
+def _window(question: Question) -> str:
+    return "".join(f" {word} {value}" for word, value in (("since", question.since), ("until", question.until)) if value)
+
+
+def _in_colour(json: bool) -> bool:
+    return not json and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _print_all(entries: Iterable[Entry], style: Style, *, json: bool, at_once: bool = False) -> int:
+    """Print each as it comes; returns how many there were."""
+    count = 0
+    for count, entry in enumerate(entries, 1):
+        _print(lines.as_json(entry, style) if json else lines.as_text(entry, style))
+        if at_once:
+            sys.stdout.flush()
+    return count
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+@contextlib.contextmanager
+def _quiet_end() -> Iterator[None]:
+    """``| head`` and Ctrl-C end the command without a word: whoever reads has read enough."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left in the buffer must not fail once more when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        pass
