@@ -15,6 +15,10 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import Com
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class Interrupted(CommandFailed):
+    """A signal asked to stop."""
+
+
 def act(
     executor: Executor, plan: Plan, paths: Paths, *, action: str, who: str, tell: Callable[[Step], None] = lambda step: None
 ) -> None:
@@ -40,7 +44,7 @@ def act(
 
 @contextmanager
 def interruptible(ignored: Sequence[signal.Signals] = ()) -> Iterator[None]:
-    """Turn the first signal that would end the process into a CommandFailed, and ignore `ignored` and those that follow."""
+    """Turn the first signal that would end the process into Interrupted, and ignore `ignored` and those that follow."""
     handlers = {number: signal.SIG_IGN if number in ignored else _interrupted for number in _SIGNALS}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
@@ -54,4 +58,4 @@ def _interrupted(number: int, frame: object) -> None:
     # Undoing takes some seconds; nobody shall interrupt that too.
     for other in _SIGNALS:
         signal.signal(other, signal.SIG_IGN)
-    raise CommandFailed(f"interrupted by {signal.Signals(number).name}")
+    raise Interrupted(f"interrupted by {signal.Signals(number).name}")

@@ -83,6 +83,14 @@ def plan_serving(facts: Facts, wanted: Generation, keep: int) -> Plan:
     return Plan(serving, "the serving generation needs repair" if steps else "it serves already", steps)
 
 
+def plan_repair(facts: Facts, reason: str) -> Plan:
+    """Make the serving generation whole again, down to the socket and every instance. Raises Refused."""
+    serving = facts.serving
+    if serving is None:
+        raise Refused("nothing serves on this host, so there is nothing to start. Run deploy.yml")
+    return Plan(serving, reason, tuple(_repair(facts, serving)))
+
+
 def plan_restart(facts: Facts, requested_by: str, now: float) -> Plan:
     """Replace the serving generation by a new one of the same content, made at `now` (seconds since the epoch).
 

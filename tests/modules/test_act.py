@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.exotel.voicebot.plugins.module_utils.act import act, interruptible
+from ansible_collections.exotel.voicebot.plugins.module_utils.act import Interrupted, act, interruptible
 from ansible_collections.exotel.voicebot.plugins.module_utils.execute import DeployFailed
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Plan
-from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed
 
 from tests.modules.hosts import generation
 
@@ -60,7 +59,12 @@ def test_what_failed_is_recorded_with_its_cause_and_told(tmp_path: Path) -> None
 def test_a_signal_interrupts_once_and_then_nothing_disturbs_the_undoing(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     with interruptible():
-        with pytest.raises(CommandFailed, match=f"interrupted by {number.name}"):
+        with pytest.raises(Interrupted, match=f"interrupted by {number.name}"):
             os.kill(os.getpid(), number)
         os.kill(os.getpid(), number)
     assert signal.getsignal(number) is before
+
+
+def test_a_signal_may_be_ignored() -> None:
+    with interruptible(ignored=[signal.SIGHUP]):
+        os.kill(os.getpid(), signal.SIGHUP)

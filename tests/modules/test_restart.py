@@ -4,13 +4,14 @@ import pytest
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import (
     Facts,
     Refused,
+    plan_repair,
     plan_restart,
     plan_serving,
     rollback_target,
 )
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import UnitState
 
-from tests.modules.hosts import CONTENT, DRAINING, content, generation, host
+from tests.modules.hosts import CONTENT, DRAINING, FAILED, content, generation, host
 
 AT = 1795342500.0  # 2026-11-22 10:15:00 UTC
 AGAIN = f"20261122T101500-{CONTENT.hash()[:8]}"
@@ -107,3 +108,15 @@ def test_where_instances_still_let_go_of_the_port_the_socket_waits_for_it() -> N
 
 def test_two_restarts_in_one_second_get_two_names() -> None:
     assert plan_restart(host(generation(AGAIN)), "somebody", AT).generation.id == AGAIN.replace("101500", "101501")
+
+
+def test_a_host_that_was_cleared_gets_its_serving_generation_back_whole() -> None:
+    cleared = host(generation("g1"), generation("g2"), instances={"g2-1": UnitState(), "g2-2": FAILED}, socket=UnitState())
+    planned = plan_repair(cleared, "reset asked for")
+    assert (planned.generation.id, planned.reason) == ("g2", "reset asked for")
+    assert [str(step) for step in planned.steps] == ["start socket", "start g2-1 g2-2", "await healthy g2-1 g2-2"]
+
+
+def test_there_is_nothing_to_repair_where_nothing_serves() -> None:
+    with pytest.raises(Refused, match="nothing to start"):
+        plan_repair(Facts(), "reset asked for")

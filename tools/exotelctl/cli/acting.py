@@ -58,3 +58,34 @@ def restart(json: Json = False) -> None:
     with answering():
         code = verb.run(json=json)
     raise typer.Exit(code)
+
+
+@app.command(epilog=CODES)
+def reset(
+    yes: Yes = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, do nothing; exit 3: it would be refused.")] = False,
+    drain: Annotated[float, typer.Option(metavar="SECONDS", help="Let live calls end for so long before the rest is cut.")] = 0.0,
+    port: Annotated[
+        list[int] | None, typer.Option(min=1, max=65535, help="Clear this port too, besides the call port; may be repeated.")
+    ] = None,
+    requested_by: Annotated[str, typer.Option(metavar="WHO", help="For the audit file; default: you.")] = "",
+    json: Json = False,
+) -> None:
+    """End everything, clear the port, start again: the last resort. It cuts live calls.
+
+    Says how many calls of which generations it cuts, and who else is on the port and is ended. Then it stops the socket and
+    all generations, clears the port, proves by binding it that nothing listens, starts the current generation again, and
+    verifies it by a protocol test and a call. To change nothing for callers use restart instead.
+
+    On a terminal it asks. Elsewhere it acts only with --yes; without, it prints the plan and exits 3. Interrupted or failed,
+    it says what state the host is in and which command brings it back; it may be run again.
+
+    \b
+    Example:
+      exotelctl reset --drain 60
+    """
+    from exotelctl.reset import verb
+
+    with answering():
+        code = verb.run(yes=yes, dry_run=dry_run, drain_s=drain, ports=port or [], requested_by=requested_by, json=json)
+    raise typer.Exit(code)

@@ -1,0 +1,175 @@
+"""``exotelctl reset``: every generation ends, the ports are proven free, the current generation starts again.
+
+Reset to 20261122T101500-ab12cd34 (release 0.1.0-3fa9c1d2e4), listening on 0.0.0.0:8765
+
+  20261121T090000-99aabbcc: 2 workers deactivating, 1 live call
+  20261122T101500-ab12cd34: 2 workers active, 3 live calls
+
+  1. stop exotel-ws.socket: new calls are refused from here on
+  …
+⚠️  It cuts 4 live calls. New calls are refused until it serves again.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from ansible_collections.exotel.voicebot.plugins.module_utils import audit
+from ansible_collections.exotel.voicebot.plugins.module_utils.act import Interrupted, interruptible
+from ansible_collections.exotel.voicebot.plugins.module_utils.facts import gather as gather_host
+from ansible_collections.exotel.voicebot.plugins.module_utils.lock import Locked, deploy_lock
+from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
+from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
+
+from exotelctl.exits import Exit, Refusal, UsageFault
+from exotelctl.output import emit_json, say
+from exotelctl.port import receipt
+from exotelctl.port.facts import Identity
+from exotelctl.progress import Progress
+from exotelctl.requester import requester
+from exotelctl.reset import report
+from exotelctl.reset.execute import REASON, Executor, ResetFailed
+from exotelctl.reset.facts import Facts
+from exotelctl.reset.gather import gather
+from exotelctl.reset.plan import Plan, plan
+from exotelctl.systemctl import require_root, require_systemd
+from exotelctl.text import plural
+
+
+def run(*, yes: bool, dry_run: bool, drain_s: float, ports: Sequence[int], requested_by: str, json: bool) -> Exit:
+    """Reset this host's server. ``ports`` are to be cleared besides the call port. Raises UsageFault and Refusal."""
+    if not 0 <= drain_s <= 3600:
+        raise UsageFault(f"--drain {drain_s:g}: between 0 and 3600 seconds")
+    require_systemd("reset")
+    require_root("reset")
+    os.umask(0o022)
+    this = _Reset(requested_by or requester(), drain_s, ports, quiet=json)
+    outcome, code = this.plan_only() if dry_run else this.carry_out(yes=yes)
+    if json:
+        emit_json(this.as_json(outcome))
+    return code
+
+
+class _Reset:
+    """One reset, from its facts to its report."""
+
+    def __init__(self, who: str, drain_s: float, ports: Sequence[int], *, quiet: bool) -> None:
+        self._who = who
+        self._drain_s = drain_s
+        self._ports = ports
+        self._quiet = quiet
+        self._paths, self._systemd = Paths(), Systemd()
+        self._progress = Progress(quiet=quiet)
+        self._facts, self._plan = self._look()
+        self._executor: Executor | None = None
+        self._problem = self._journal = self._state = ""
+        self._tell(report.plan_text(self._facts, self._plan, drain_s))
+
+    def plan_only(self) -> tuple[str, Exit]:
+        """A dry run."""
+        if self._plan.refusal:
+            return "refused", Exit.REFUSED
+        self._tell("Dry run: nothing was done.")
+        return "dry-run", Exit.OK
+
+    def carry_out(self, *, yes: bool) -> tuple[str, Exit]:
+        """Do it, given consent. Raises Refusal where somebody else is at work on this host."""
+        if self._plan.refusal:
+            return "refused", Exit.REFUSED
+        if not yes and not self._consent():
+            self._tell("Nothing was done: say --yes to act.")
+            return "no-consent", Exit.REFUSED
+        agreed = {stranger.holder.identity for stranger in self._facts.strangers}
+        try:
+            with deploy_lock(self._paths.lock, f"reset by {self._who}"):
+                # Calls come and go while somebody reads the question.
+                self._facts, self._plan = self._look()
+                if self._plan.refusal:
+                    raise Refusal(self._plan.refusal)
+                return self._execute(agreed)
+        except Locked as locked:
+            raise Refusal(str(locked)) from None
+
+    def as_json(self, outcome: str) -> dict[str, object]:
+        """The report."""
+        executor = self._executor
+        return report.as_json(
+            self._facts,
+            self._plan,
+            outcome=outcome,
+            problem=self._problem,
+            journal=self._journal,
+            state=self._state,
+            calls_cut=executor.calls_cut if executor else 0,
+            steps=self._progress.steps,
+            verified=executor.verified if executor else (),
+        )
+
+    def _look(self) -> tuple[Facts, Plan]:
+        try:
+            facts = gather(self._paths, self._systemd, self._ports)
+        except (CommandFailed, OSError, ValueError) as error:
+            raise Refusal(f"the state of this host cannot be read: {error}") from None
+        return facts, plan(facts, drain_s=self._drain_s)
+
+    def _consent(self) -> bool:
+        if self._quiet or not (sys.stdin.isatty() and sys.stdout.isatty()):
+            return False
+        strangers = len(self._facts.strangers)
+        ends = f" and end {plural(strangers, 'process', 'processes')} that {'is' if strangers == 1 else 'are'} not ours"
+        try:
+            answer = input(f"Cut {plural(self._plan.calls, 'live call')}{ends if strangers else ''}? [y/N] ")
+        except (EOFError, KeyboardInterrupt):
+            return False
+        return answer.strip().lower() in ("y", "yes")
+
+    def _execute(self, agreed: set[Identity]) -> tuple[str, Exit]:
+        call_port = self._facts.ports[0].number
+        executor = self._executor = Executor(self._paths, self._systemd, call_port, agreed, self._who, self._progress)
+        self._receipt("begins", f"{plural(self._plan.calls, 'live call')}: {', '.join(map(str, self._plan.steps))}")
+        outcome, code = "done", Exit.OK
+        # A lost login must not leave the host half way: only somebody's wish does.
+        with interruptible(ignored=[signal.SIGHUP]):
+            try:
+                executor.run(self._plan)
+                self._tell(report.success_text(self._facts, executor.calls_cut, self._progress.seconds))
+            except (Interrupted, ResetFailed) as fault:
+                outcome, code = "interrupted" if isinstance(fault, Interrupted) else "failed", Exit.PROBLEM
+                self._fail(fault)
+            self._record(outcome, executor.calls_cut)
+        return outcome, code
+
+    def _fail(self, fault: Interrupted | ResetFailed) -> None:
+        self._problem = f"{self._progress.doing}: {fault}" if isinstance(fault, Interrupted) else str(fault)
+        self._journal = fault.journal if isinstance(fault, ResetFailed) else ""
+        try:
+            self._state = report.state_text(gather_host(self._paths, self._systemd))
+        except (CommandFailed, OSError, ValueError) as error:
+            self._state = f"State now: it cannot be read: {error}. Begin again: exotelctl reset --yes."
+        journal = f"\nThe journal of the workers:\n{self._journal}" if self._journal else ""
+        self._tell(f"❌ {self._problem}{journal}\n{self._state}")
+
+    def _record(self, outcome: str, calls_cut: int) -> None:
+        serving = self._facts.serving
+        audit.record(
+            self._paths.audit,
+            who=self._who,
+            action="reset",
+            generation=serving.id,
+            release=serving.content.release,
+            reason=f"{REASON}, {plural(calls_cut, 'call')} cut",
+            outcome=outcome if outcome == "done" else f"{outcome}: {self._problem}",
+        )
+        self._receipt("ends", f"{outcome}, {plural(calls_cut, 'call')} cut {self._problem}".rstrip())
+
+    def _receipt(self, stage: str, text: str) -> None:
+        line = " ".join(f"reset by={self._who} {stage}: {text}".split())
+        receipt.write({"MESSAGE": line, "EVENT": "reset", "STAGE": stage, "REQUESTED_BY": self._who})
+
+    def _tell(self, text: str) -> None:
+        """For people; a terminal that is gone does not stop anything."""
+        if not self._quiet:
+            with contextlib.suppress(OSError):
+                say(text)
