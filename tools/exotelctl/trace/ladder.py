@@ -1,0 +1,123 @@
+"""The steps of a call as the rows of a ladder, and a row as a line between Exotel and the server. Pure."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal
+
+from rich.cells import cell_len, set_cell_size
+
+from exotelctl.capture.records import Side
+from exotelctl.target import SAMPLE_RATES
+from exotelctl.text import plural
+from exotelctl.trace import message
+from exotelctl.trace.call import Call
+from exotelctl.trace.steps import Event, Moment, Run, Segment
+
+MARGIN: Final = 19
+"""Columns before the ladder itself: the time since the call began, and the gap."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a ladder: a single message, a run of media, messages of a run that are not kept, or an event.
+
+    ``since_s`` is the time since the call began, ``gap_s`` the time since the message before of the same side.
+    ``number`` is that of its (first) message within the call; a run keeps it while it grows.
+    """
+
+    number: int
+    since_s: float
+    gap_s: float | None
+    sender: Side | Literal[""]
+    kind: str
+    label: str
+    faults: tuple[str, ...] = ()
+    count: int = 1
+
+
+def rows(call: Call, *, expanded: bool = False, unmasked: bool = False) -> list[Row]:
+    """The ladder, runs of media as one row each; with ``expanded`` each message that is kept as well."""
+    found: list[Row] = []
+    for step in call.steps:
+        if isinstance(step, Moment):
+            found.append(_single(call, step, unmasked))
+        elif isinstance(step, Event):
+            faults = (step.text,) if step.fault else ()
+            found.append(Row(step.number, step.at - call.opened, None, "", step.kind, step.text, faults))
+        else:
+            found += _segment(call, step, expanded, unmasked)
+    return found
+
+
+def header(width: int) -> str:
+    """The line above a ladder of ``width`` columns."""
+    lane = max(20, width - MARGIN)
+    return f"{'time s':>9}{'gap ms':>9} Exotel{'server':>{lane - 6}}"
+
+
+def line(row: Row, width: int) -> str:
+    """A row as text of exactly ``width`` columns: time, gap, and an arrow from who said it to the other."""
+    gap = "" if row.gap_s is None else f"{row.gap_s * 1000:.0f}"
+    return f"{row.since_s:9.3f}{gap:>9} " + _lane(row, max(20, width - MARGIN))
+
+
+def _lane(row: Row, width: int) -> str:
+    """The ladder itself: what Exotel said begins at the left, what the server said ends at the right."""
+    faults = ", ".join(row.faults)
+    said = row.label if not row.sender or not faults else f"{row.label} ! {faults}"
+    room = width - 2
+    said = set_cell_size(said, room - 6)[: room - 7].rstrip() + "…" if cell_len(said) > room - 6 else said
+    rest = room - cell_len(said)
+    if row.sender == "exotel":
+        return f"│ {said} {'─' * (rest - 3)}►│"
+    if row.sender == "server":
+        return f"│◄{'─' * (rest - 3)} {said} │"
+    left = (rest - 2) // 2
+    return f"│{'┄' * left} {said} {'┄' * (rest - 2 - left)}│"
+
+
+def _single(call: Call, moment: Moment, unmasked: bool) -> Row:
+    record = moment.record
+    label = message.label(None if record.binary else message.decode(record.text), record, unmasked=unmasked)
+    return Row(moment.number, record.at - call.opened, moment.gap_s, record.from_, moment.kind, label, moment.faults)
+
+
+def _segment(call: Call, segment: Segment, expanded: bool, unmasked: bool) -> Iterator[Row]:
+    yield from (_run(call, run) for run in segment.runs)
+    if expanded:
+        yield from (_single(call, moment, unmasked) for moment in segment.kept())
+
+
+def _run(call: Call, run: Run) -> Row:
+    faults = tuple(f"{fault}{f' × {count}' if count > 1 else ''}" for fault, count in list(run.faults.items())[:3])
+    return Row(run.number, run.began - call.opened, run.gap_s, run.sender, "run", _run_words(call, run), faults, run.count)
+
+
+def _run_words(call: Call, run: Run) -> str:
+    seconds = run.audio_bytes / 2 / (call.rate or SAMPLE_RATES[0])
+    words = f"media × {run.count}, {seconds:.2f} s"
+    if run.median_gap_s is not None:
+        words += f", gaps p50 {run.median_gap_s * 1000:.1f} max {run.longest_gap_s * 1000:.0f} ms"
+    return words + (f", {plural(run.dropped, 'message')} not kept" if run.dropped else "")
+
+
+def at_or_before(ladder: Sequence[Row], since_s: float) -> int:
+    """The index of the last row that began at ``since_s`` or before, 0 where there is none."""
+    return max((index for index, row in enumerate(ladder) if row.since_s <= since_s), default=0)
+
+
+def same_or_before(ladder: Sequence[Row], row: Row) -> int:
+    """The index of ``row``, however it has grown; of the last one before it where it is no longer there."""
+    before = 0
+    for index, other in enumerate(ladder):
+        if (other.number, other.kind) == (row.number, row.kind):
+            return index
+        if other.number <= row.number:
+            before = index
+    return before
+
+
+def matching(ladder: Sequence[Row], text: str) -> list[Row]:
+    """The rows of a kind, or whose words hold ``text``; ``fault`` stands for every row with one."""
+    wanted = text.lower()
+    return [row for row in ladder if wanted in f"{row.kind} {row.label}{' fault ' * bool(row.faults)}{row.faults}".lower()]

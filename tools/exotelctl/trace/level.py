@@ -1,0 +1,31 @@
+"""How loud a message's audio is, as a number and as a bar."""
+
+import binascii
+import math
+import sys
+from array import array
+from typing import Final
+
+_FULL: Final = 32768.0
+_FLOOR_DB: Final = -60.0
+
+
+def level_db(payload: str) -> float | None:
+    """The level of base64 PCM16LE in dB below full scale (RMS); None where it holds no whole sample, -inf for digital silence."""
+    try:
+        pcm = binascii.a2b_base64(payload)
+    except (binascii.Error, ValueError):
+        return None
+    samples = array("h", pcm[: len(pcm) // 2 * 2])
+    if not samples:
+        return None
+    if sys.byteorder == "big":
+        samples.byteswap()
+    rms = math.sqrt(math.fsum(sample * sample for sample in samples) / len(samples))
+    return 20 * math.log10(rms / _FULL) if rms else -math.inf
+
+
+def bar(db: float, width: int = 30) -> str:
+    """``db`` as a bar: empty at -60 dB and below, full at 0 dB."""
+    filled = round(width * min(1.0, max(0.0, 1 - db / _FLOOR_DB)))
+    return "█" * filled + "·" * (width - filled)

@@ -1,0 +1,89 @@
+"""The third page: one message as it was on the wire, but for what must not be shown."""
+
+import math
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+
+from exotelctl.trace import level, look, message
+from exotelctl.trace.call import Call
+from exotelctl.trace.lines import Lines
+from exotelctl.trace.steps import Moment
+from exotelctl.trace.view import Page, View
+
+
+class MessagePage(Page):
+    """A message; left and right go to the one before and after it. ``found`` is False where none is kept from ``number`` on."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "step(-1)", "before", key_display="←"),
+        Binding("right", "step(1)", "after", key_display="→"),
+    ]
+    HELP = (
+        "left right   the message before and after it\n"
+        "up down      scroll\n"
+        "q            back to the ladder\n\n"
+        "The payload is shortened, numbers are masked unless --numbers was said,\n"
+        "values of custom parameters are never shown."
+    )
+
+    def __init__(self, view: View, call: Call, number: int) -> None:
+        super().__init__(view)
+        self._call = call
+        self._moments = [item for item in call.kept() if isinstance(item, Moment)]
+        self._index = next((index for index, moment in enumerate(self._moments) if moment.number >= number), -1)
+        self._body: list[str] = []
+
+    @property
+    def found(self) -> bool:
+        """There is a message to show."""
+        return self._index >= 0
+
+    def compose(self):  # type: ignore[no-untyped-def]
+        """As a page, but without a cursor."""
+        for part in super().compose():
+            yield Lines(self.paint, with_cursor=False) if isinstance(part, Lines) else part
+
+    def renew(self) -> None:
+        """The message."""
+        moment = self._moments[self._index]
+        record = moment.record
+        gap = "" if moment.gap_s is None else f", {moment.gap_s * 1000:.1f} ms after the one before of this side"
+        who = "from Exotel" if record.from_ == "exotel" else "from the server"
+        self.put("title", Text(f"{moment.kind} {who}, at {record.at - self._call.opened:.6f} s{gap}"))
+        self.query_one("#title").set_class(bool(moment.faults), "fault")
+        self.put("doubts", Text("\n".join(f"! {fault}" for fault in moment.faults), style=look.FAULT))
+        self._body = _body(moment, unmasked=self.view.unmasked)
+        self.put("header", Text())
+        self.put("status", Text(f"message {self._index + 1} of {len(self._moments)} that are kept"))
+        self.lines.show(len(self._body), 0)
+
+    def paint(self, index: int, width: int) -> Text:
+        """A line of the message."""
+        return Text(self._body[index], no_wrap=True)
+
+    def action_step(self, by: int) -> None:
+        """The message before or after."""
+        self._index = max(0, min(self._index + by, len(self._moments) - 1))
+        self.renew()
+
+
+def _body(moment: Moment, *, unmasked: bool) -> list[str]:
+    record = moment.record
+    document = None if record.binary else message.decode(record.text)
+    if document is None:
+        return [message.raw(record.text, unmasked=unmasked) or message.label(None, record)]
+    lines = message.pretty(document, omitted=record.omitted, unmasked=unmasked)
+    return [*lines, "", *_audio(document, record.omitted)] if moment.kind == "media" else lines
+
+
+def _audio(document: message.Document, omitted: int) -> list[str]:
+    size = message.audio_bytes(document, omitted)
+    if omitted:
+        return [f"audio  {size} bytes, left out of this capture"]
+    db = level.level_db(message.payload_of(document))
+    if db is None:
+        return ["audio  not base64 of 16-bit samples"]
+    said = "digital silence" if math.isinf(db) else f"{db:.1f} dB of full scale"
+    return [f"audio  {size} bytes", f"level  {level.bar(db)}  {said}"]

@@ -1,0 +1,137 @@
+"""All calls of a capture, or of the workers that are being followed: records in, calls out, within bounds of memory.
+
+What is not complete says so: "no data" must never look like "nothing happened".
+"""
+
+import dataclasses
+from collections import deque
+from typing import Final
+
+from exotelctl.capture.records import Capture, Close, End, Gap, Message, Open, Record
+from exotelctl.text import plural, printable
+from exotelctl.trace.call import Call, Limits
+from exotelctl.trace.message import Identity
+
+_NOTICES: Final = 20
+
+
+@dataclasses.dataclass(slots=True)
+class Source:
+    """One worker's part of the capture: its first record, and how it ended; ``complete`` is None while it goes on."""
+
+    header: Capture
+    complete: bool | None = None
+    why: str = ""
+
+
+class Trace:
+    """What has been seen so far: ``calls`` by connection, in the order in which they were first seen; ``sources`` by worker."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.calls: dict[str, Call] = {}
+        self.sources: dict[str, Source] = {}
+        self.notices: deque[str] = deque(maxlen=_NOTICES)
+        self.missing = self.calls_dropped = self.calls_refused = 0
+        self.characters = 0
+        self._refused: set[str] = set()
+
+    def take(self, record: Record) -> None:
+        """One record, of any worker."""
+        match record:
+            case Message():
+                self._message(record)
+            case Open():
+                self._open(record)
+            case Close():
+                self._close(record)
+            case Gap():
+                self._gap(record)
+            case End():
+                self._end(record)
+            case Capture():
+                self.sources[record.instance] = Source(record)
+
+    def remarks(self) -> list[str]:
+        """What is missing from the whole picture; empty where nothing is."""
+        said = [
+            f"{f'worker {printable(name)}' if name else 'the capture'} is not complete: {printable(source.why) or 'no word why'}"
+            for name, source in self.sources.items()
+            if source.complete is False
+        ]
+        if self.missing:
+            said.append(f"{plural(self.missing, 'message')} missing: the recording could not keep up")
+        if self.calls_dropped:
+            said.append(f"{plural(self.calls_dropped, 'ended call')} no longer kept: memory is bounded")
+        if self.calls_refused:
+            said.append(f"{plural(self.calls_refused, 'call')} not shown: {self.limits.calls} live ones are followed already")
+        return [*said, *self.notices]
+
+    def find(self, text: str) -> list[Call]:
+        """The calls with ``text`` in a sid, a number or the name of the connection; all of them for ""."""
+        return [call for call in self.calls.values() if call.matches(text)]
+
+    def _open(self, record: Open) -> None:
+        call = self._new(record.conn, record.at, worker=record.instance, joined=record.joined)
+        if call is not None:
+            call.remote, call.opening = record.remote, record
+            call.identify(Identity(record.call_sid, record.stream_sid, record.from_, record.to, record.rate_asked))
+
+    def _message(self, record: Message) -> None:
+        # A capture that lost the beginning, by a gap or a cut file, knows a call from its middle.
+        call = self.calls.get(record.conn) or self._new(record.conn, record.at, joined=True)
+        if call is None:
+            return
+        before = call.characters
+        call.take(record)
+        self.characters += call.characters - before
+        while self.characters > self.limits.characters and self._let_go():
+            pass
+
+    def _close(self, record: Close) -> None:
+        self._refused.discard(record.conn)
+        call = self.calls.get(record.conn)
+        if call is not None:
+            call.close(record.at, record.ended, record.code)
+
+    def _gap(self, record: Gap) -> None:
+        self.missing += record.messages
+        for conn, count in record.conns.items():
+            call = self.calls.get(conn)
+            if call is not None:
+                call.miss(record.at, count)
+
+    def _end(self, record: End) -> None:
+        """The end of a worker's stream, or, where it names none, of the whole capture."""
+        for name, source in self.sources.items():
+            if record.instance in ("", name):
+                source.complete, source.why = record.complete, record.why
+        for call in self.calls.values():
+            if record.instance in ("", call.worker):
+                call.lose_sight(record.why)
+
+    def _new(self, conn: str, at: float, *, worker: str = "", joined: bool) -> Call | None:
+        if len(self.calls) >= self.limits.calls and not self._drop_an_ended_call():
+            if conn not in self._refused and len(self._refused) < self.limits.calls:
+                self._refused.add(conn)
+                self.calls_refused += 1
+            return None
+        only = next(iter(self.sources)) if len(self.sources) == 1 else ""
+        call = self.calls[conn] = Call(conn, worker or only, at, self.limits, joined=joined)
+        return call
+
+    def _drop_an_ended_call(self) -> bool:
+        oldest = next((conn for conn, call in self.calls.items() if call.state != "live"), None)
+        if oldest is None:
+            return False
+        self.characters -= self.calls.pop(oldest).characters
+        self.calls_dropped += 1
+        return True
+
+    def _let_go(self) -> bool:
+        for call in self.calls.values():
+            before = call.characters
+            if call.let_go():
+                self.characters -= before - call.characters
+                return True
+        return False

@@ -1,0 +1,100 @@
+"""``exotelctl trace``: puts what the user asked for together. A saved capture needs no terminal; live calls do.
+
+vm-1, 1 worker, release 0.1.0, 2025-11-25 10:00:00 UTC
+call a950c8dabf743862c3dd740e082a1a4r, stream e33fa96945d009517c3ae54680751a4r, conn_1
+098•••••210 → 020•••••678, 8000 Hz, 3.2 s, in 149 out 149, 0 faults, stop by Exotel: canceled or call ended (1006)
+   time s   gap ms Exotel                          server
+    0.000          │┄┄┄┄┄┄┄┄ WebSocket opened ┄┄┄┄┄┄┄┄┄│
+    0.000          │ connected ───────────────────────►│
+    0.013        9 │ media × 149, 2.98 s … ───────────►│
+    0.013          │◄─────────── media × 149, 2.98 s … │
+"""
+
+import asyncio
+import contextlib
+import shlex
+import sys
+from pathlib import Path
+from typing import Final
+
+from exotelctl import instances
+from exotelctl.capture.live import Filter, follow
+from exotelctl.capture.records import read
+from exotelctl.exits import Exit, Refusal, UsageFault
+from exotelctl.output import emit_json, say, warn
+from exotelctl.trace import report
+from exotelctl.trace.call import AMPLE, Limits
+from exotelctl.trace.trace import Trace
+
+_BREATH: Final = 200
+"""Records. A burst gives way to the keyboard after so many."""
+
+
+def run(file: Path | None, *, call: str, number: str, numbers: bool, at: float | None, keep_audio: bool, json: bool) -> Exit:
+    """Show the calls of ``file``, or live ones. Raises UsageFault and Refusal."""
+    if call and number:
+        raise UsageFault("--call and --number: say one of them")
+    if at is not None and at < 0:
+        raise UsageFault(f"--at {at:g}: seconds since the call began")
+    on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    wanted = call or number
+    if file is None:
+        _require_live(on_terminal and not json)
+        trace = Trace(AMPLE if keep_audio else Limits())
+        asked = Filter(call=call, number=number, audio="keep" if keep_audio else "omit")
+        _show(trace, "", wanted, at, unmasked=numbers, asked=asked)
+        return Exit.OK
+    trace = load(file)
+    if on_terminal and not json:
+        _show(trace, shlex.quote(str(file)), wanted, at, unmasked=numbers)
+        return Exit.OK
+    return _print(trace, wanted, at, unmasked=numbers, json=json)
+
+
+def load(file: Path) -> Trace:
+    """A saved capture. Raises CaptureFault."""
+    trace = Trace(AMPLE)
+    for record in read(file):
+        trace.take(record)
+    return trace
+
+
+async def feed(trace: Trace, asked: Filter, runtime: Path = instances.RUNTIME) -> None:
+    """Follow the workers until cancelled; the taps are closed then. What stops it sooner becomes a notice of the trace."""
+    try:
+        async with contextlib.aclosing(follow(asked, runtime=runtime, notice=trace.notices.append)) as records:
+            count = 0
+            async for record in records:
+                trace.take(record)
+                count += 1
+                if count % _BREATH == 0:
+                    await asyncio.sleep(0)
+    except (Refusal, UsageFault) as fault:
+        trace.notices.append(str(fault))
+
+
+def _require_live(on_terminal: bool) -> None:
+    """Raises Refusal where live calls can't be shown."""
+    if not on_terminal:
+        raise Refusal("live calls are shown on a terminal only: exotelctl capture writes them to a file, trace FILE prints it")
+    if not instances.sockets():
+        raise Refusal(f"no worker of the server runs here (nothing in {instances.RUNTIME}): type it on a host of the server")
+
+
+def _print(trace: Trace, wanted: str, at: float | None, *, unmasked: bool, json: bool) -> Exit:
+    calls = trace.find(wanted)
+    if json:
+        emit_json(report.as_json(trace, calls, unmasked=unmasked))
+    else:
+        say(report.text(trace, calls, unmasked=unmasked, at_s=at))
+    if not calls:
+        warn(f"no call{f' with {wanted!r}' if wanted else ''} in this capture, which has {len(trace.calls)}")
+    return Exit.OK if calls else Exit.PROBLEM
+
+
+def _show(trace: Trace, name: str, wanted: str, at: float | None, *, unmasked: bool, asked: Filter | None = None) -> None:
+    from exotelctl.trace.app import TraceApp
+    from exotelctl.trace.view import View
+
+    source = None if asked is None else lambda: feed(trace, asked)
+    TraceApp(View(trace, name, unmasked), feed=source, wanted=wanted, at_s=at).run()
