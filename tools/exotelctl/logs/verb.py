@@ -104,7 +104,8 @@ def _in_colour(json: bool) -> bool:
 def _print_all(entries: Iterable[Entry], style: Style, *, json: bool, at_once: bool = False) -> int:
     """Print each as it comes; returns how many there were."""
     count = 0
-    for count, entry in enumerate(entries, 1):
+    for entry in entries:
+        count += 1
         _print(lines.as_json(entry, style) if json else lines.as_text(entry, style))
         if at_once:
             sys.stdout.flush()

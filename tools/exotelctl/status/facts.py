@@ -1,0 +1,114 @@
+"""What is known of the server on this host at one moment. Plain data: gathered in `gather`, judged in `judge`."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from exotelctl.audit import Action
+from exotelctl.port.plan import Plan
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit as systemd tells of it: ``active`` is its ActiveState, ``result`` how it last ended, ``pid`` 0 without a process.
+
+    ``age_s`` is how long it has been in this state (None: never in another), ``restarts`` how often systemd started it again.
+    """
+
+    name: str
+    active: str
+    sub: str = ""
+    result: str = "success"
+    pid: int = 0
+    age_s: float | None = None
+    restarts: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Call:
+    """A live call as its worker tells of it. Ages in seconds; ``last_event_age_s`` None where the worker does not say."""
+
+    call_sid: str
+    stream_sid: str
+    conn_id: str
+    caller: str
+    called: str
+    age_s: float
+    frames_in: int
+    frames_out: int
+    last_event: str
+    last_event_age_s: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """What a worker says of itself."""
+
+    state: str
+    release: str
+    calls_total: int
+    connections: int
+    calls: tuple[Call, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Usage:
+    """What a worker's process takes: memory in bytes, ``pss`` None without root; ``cpu`` in percent of one core.
+
+    ``over_s`` is the time over which ``cpu`` was measured.
+    """
+
+    rss: int
+    pss: int | None
+    cpu: float
+    over_s: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Worker:
+    """One instance of the server: its unit, its ``answer`` or why there is none (``fault``; both empty: it was not asked)."""
+
+    instance: str
+    unit: Unit
+    answer: Answer | None = None
+    fault: str = ""
+    usage: Usage | None = None
+
+    @property
+    def generation(self) -> str:
+        """The instance without its number."""
+        return self.instance.rpartition("-")[0]
+
+    @property
+    def short(self) -> str:
+        """``1c8a7fcd-2``: the instance without the time in its name."""
+        return self.instance.partition("-")[2] or self.instance
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Generation:
+    """A generation on the host: its release, how many workers it has, since when it serves (Unix seconds, None: never)."""
+
+    name: str
+    release: str
+    workers: int
+    served: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything the verdict rests on.
+
+    ``current`` is the generation that is to serve ("": nothing is deployed), ``socket`` the unit that holds the port (None: there
+    is none), ``holders`` who really does. ``unseen`` names what this user could not see.
+    """
+
+    host: str
+    at: float
+    current: str
+    generations: Mapping[str, Generation]
+    socket: Unit | None
+    workers: tuple[Worker, ...]
+    port: int
+    holders: Plan
+    deploy: Action | None
+    unseen: tuple[str, ...] = ()

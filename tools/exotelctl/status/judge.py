@@ -1,0 +1,120 @@
+"""From facts to a verdict: what state each generation is in, and what is wrong. Pure."""
+
+import dataclasses
+from typing import Final, Literal
+
+from exotelctl.status.facts import Facts, Unit, Worker
+from exotelctl.text import plural, printable
+
+State = Literal["serving", "starting", "down", "draining", "stray", "failed", "ended"]
+_OURS: Final = ("our-socket", "our-service", "draining")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """A generation that serves or is still on the host with units: ``calls`` live (None: not known), since when it is so."""
+
+    name: str
+    state: State
+    release: str
+    workers: tuple[Worker, ...]
+    calls: int | None
+    age_s: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verdict:
+    """The generations, the one that is to serve first, and every problem as a sentence. Healthy is: no problem."""
+
+    rows: tuple[Row, ...]
+    problems: tuple[str, ...]
+
+
+def judge(facts: Facts) -> Verdict:
+    """The verdict on ``facts``."""
+    others = {worker.generation for worker in facts.workers} - {facts.current}
+    names = [*([facts.current] if facts.current else []), *sorted(others, reverse=True)]
+    rows = [row for row in (_row(facts, name) for name in names) if row.state != "ended"]
+    problems = [*_nothing(facts), *_socket(facts), *_port(facts), *(text for row in rows for text in _of_row(facts, row))]
+    return Verdict(tuple(rows), tuple(problems))
+
+
+def _row(facts: Facts, name: str) -> Row:
+    workers = tuple(worker for worker in facts.workers if worker.generation == name)
+    generation = facts.generations.get(name)
+    state = _state(name == facts.current, {worker.unit.active for worker in workers})
+    ages = [worker.unit.age_s for worker in workers if worker.unit.age_s is not None]
+    age_s = min(ages, default=None)
+    if state == "serving" and generation and generation.served is not None:
+        age_s = max(0.0, facts.at - generation.served)
+    answers = [worker.answer for worker in workers if worker.unit.active in ("active", "deactivating")]
+    known = [len(answer.calls) for answer in answers if answer]
+    calls = sum(known) if len(known) == len(answers) else None
+    release = generation.release if generation else next((answer.release for answer in answers if answer), "")
+    return Row(name, state, release, workers, calls, age_s)
+
+
+def _state(current: bool, active: set[str]) -> State:
+    if current:
+        return "serving" if active & {"active", "reloading"} else "starting" if "activating" in active else "down"
+    if "deactivating" in active:
+        return "draining"
+    if active & {"active", "reloading", "activating"}:
+        return "stray"
+    return "failed" if "failed" in active else "ended"
+
+
+def _nothing(facts: Facts) -> list[str]:
+    if facts.current:
+        return []
+    return ["nothing is deployed on this host: ansible-playbook deploy.yml -i INVENTORY"]
+
+
+def _socket(facts: Facts) -> list[str]:
+    if not facts.current or (facts.socket and facts.socket.active == "active"):
+        return []
+    how = _how(facts.socket) if facts.socket else "not there"
+    return [f"exotel-ws.socket is {how}: no call gets in; systemctl status exotel-ws.socket"]
+
+
+def _port(facts: Facts) -> list[str]:
+    """Nobody or a stranger on the port. A stranger beside our units takes calls away from them."""
+    if facts.holders.verdict == "free":
+        return [f"nothing listens on port {facts.port}"] if facts.current else []
+    strangers = [decision for decision in facts.holders.decisions if decision.kind not in _OURS]
+    return [
+        f"port {facts.port} is held by pid {found.holder.pid} ({printable(found.holder.name, 40)}"
+        f"{', ' + printable(found.holder.unit, 60) if found.holder.unit else ''}), a stranger:"
+        f" exotelctl port-clean --port {facts.port} --dry-run"
+        for found in strangers
+    ]
+
+
+def _of_row(facts: Facts, row: Row) -> list[str]:
+    problems = [_silent(worker) for worker in row.workers if worker.fault]
+    if row.state in ("failed", "stray"):
+        what = "has failed" if row.state == "failed" else "runs though it is not the one that is to serve"
+        problems.append(f"generation {row.name} {what}: journalctl -n 50 -u 'exotel-ws@{row.name}-*'")
+    if row.name == facts.current:
+        down = [worker.unit for worker in row.workers if worker.unit.active not in ("active", "reloading")]
+        problems += [f"{unit.name} is {_how(unit)}: journalctl -n 50 -u {unit.name}" for unit in down]
+        expected = facts.generations[row.name].workers if row.name in facts.generations else 0
+        if len(row.workers) < expected:
+            problems.append(f"{plural(expected - len(row.workers), 'worker')} of {expected} not started: run deploy.yml again")
+        problems += [
+            f"{worker.unit.name} takes no new calls, though its generation is to serve"
+            for worker in row.workers
+            if worker.answer and worker.answer.state == "draining" and worker.unit.active == "active"
+        ]
+    return problems
+
+
+def _silent(worker: Worker) -> str:
+    return f"worker {worker.short} does not answer: {printable(worker.fault)}"
+
+
+def _how(unit: Unit) -> str:
+    """``failed (oom-kill), started again 3 times``."""
+    why = f" ({unit.result})" if unit.result not in ("", "success") else ""
+    again = f", started again {plural(unit.restarts, 'time')}" if unit.restarts else ""
+    return f"{unit.active or 'unknown'}{why}{again}"
