@@ -71,9 +71,12 @@ class Stream:
 
     def media(self, pcm: bytes) -> str:
         """One frame of audio, PCM16LE."""
+        return self.media_base64(binascii.b2a_base64(pcm, newline=False).decode())
+
+    def media_base64(self, payload: str) -> str:
+        """One frame of audio as base64 text, for a caller that says the same thing often."""
         self._chunk += 1
         chunk, timestamp = _plain(self._number(self._chunk)), _plain(self._number(self._chunk * FRAME_MS))
-        payload = binascii.b2a_base64(pcm, newline=False).decode()
         return (
             f'{{"event":"media","stream_sid":"{self.ids.stream_sid}","sequence_number":{_plain(self._next())},'
             f'"media":{{"chunk":{chunk},"timestamp":{timestamp},"payload":"{payload}"}}}}\n'

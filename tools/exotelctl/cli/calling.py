@@ -62,6 +62,65 @@ def call(
 
 
 @app.command(epilog=CODES)
+def load(
+    url: Url,
+    calls: Annotated[int, typer.Option(metavar="N", help="Calls at the same time, at most 5000.")] = 10,
+    ramp: Annotated[float, typer.Option(metavar="SECONDS", help="Place them evenly over so long.")] = 2.0,
+    seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Length of the whole load, at most 3600.")] = 10.0,
+    hold: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="End each call after so long and place a new one; default: none ends.")
+    ] = None,
+    rate: Annotated[int | None, typer.Option(metavar="HZ", help="8000, 16000 or 24000; default: the URL's.")] = None,
+    wav: Annotated[Path | None, typer.Option(metavar="FILE", help="What to say, over and over: mono 16-bit PCM WAV.")] = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write an HTML report, with latency over time.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the report if it is there.")] = False,
+    as_exotel: Annotated[
+        bool, typer.Option("--as-exotel", help="Strip the URL's query, deliver it as custom parameters, as Exotel does.")
+    ] = False,
+    credential_file: Credential = None,
+    inventory: Annotated[Path | None, typer.Option(metavar="PATH", help="Ansible inventory whose hosts may be loaded.")] = None,
+    i_own_this_server: Annotated[
+        bool, typer.Option("--i-own-this-server", help="Load a server that is neither this machine nor in the inventory.")
+    ] = False,
+    max_processes: Annotated[
+        int | None, typer.Option(min=1, max=64, metavar="N", help="Default: one for each 300 calls, at most one a core.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Place many calls at once, check every echo.
+
+    Each is paced at 20 ms as on the wire and ends as Exotel ends it. Ctrl-C ends the calls properly and reports until then.
+
+    Refuses a server that is neither this machine nor a host of --inventory, unless --i-own-this-server.
+
+    \b
+    Example:
+      exotelctl load 'ws://127.0.0.1:8765?sample-rate=8000' --calls 100 --ramp 10 --seconds 60 --report load.html
+    """
+    from exotelctl.load import verb
+
+    with answering():
+        code = verb.run(
+            url,
+            calls=calls,
+            ramp_s=ramp,
+            seconds=seconds,
+            hold_s=hold,
+            rate=rate,
+            wav=wav,
+            report=report,
+            force=force,
+            as_exotel=as_exotel,
+            credential_file=credential_file,
+            inventory=inventory,
+            i_own_this_server=i_own_this_server,
+            max_processes=max_processes,
+            json=json,
+        )
+    raise typer.Exit(code)
+
+
+@app.command(epilog=CODES)
 def health(
     url: Annotated[str | None, typer.Argument(help="Default: the server on this host.")] = None,
     settings: Settings = SETTINGS_FILE,

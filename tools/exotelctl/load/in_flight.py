@@ -1,0 +1,80 @@
+"""The frames of one call that have not come back yet, and what an arriving echo says about them. Pure."""
+
+import binascii
+from collections import deque
+
+LOST_AFTER_S = 5.0
+"""A frame that has not come back by then counts as lost; a caller has hung up long before."""
+
+
+class InFlight:
+    """What was sent and not answered, oldest first; at most `LOST_AFTER_S` of it is kept.
+
+    Frames have to come back in order; one that is passed over by a later one is lost. A server may re-frame the audio:
+    what is not one of the frames sent is compared byte by byte. Times are seconds of one monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        self.echoed = 0
+        self.lost = 0
+        self._frames: deque[tuple[float, str]] = deque()
+        self._rest = b""
+        """What is still to come of the oldest frame, where a part of it came alone."""
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def sent(self, payload: str, at: float) -> None:
+        """The frame ``payload`` (base64) goes out at ``at``."""
+        frames = self._frames
+        while frames and frames[0][0] < at - LOST_AFTER_S:
+            self._pass_over(1)
+        frames.append((at, payload))
+
+    def received(self, payload: str) -> tuple[float, ...] | None:
+        """When the frames were sent that ``payload`` completes, oldest first; None where it is no echo of what is awaited."""
+        frames = self._frames
+        if frames and frames[0][1] == payload and not self._rest:
+            self.echoed += 1
+            return (frames.popleft()[0],)
+        for place, (at, awaited) in enumerate(frames):
+            if awaited == payload:
+                self._pass_over(place)
+                frames.popleft()
+                self._rest = b""
+                self.echoed += 1
+                return (at,)
+        return self._rechunked(payload)
+
+    def give_up(self) -> None:
+        """Nothing more will come: what is still awaited is lost."""
+        self._pass_over(len(self._frames))
+
+    def _pass_over(self, count: int) -> None:
+        for _ in range(count):
+            self._frames.popleft()
+            self._rest = b""
+        self.lost += count
+
+    def _rechunked(self, payload: str) -> tuple[float, ...] | None:
+        """Match ``payload`` with the audio awaited as one stream of bytes."""
+        try:
+            pcm = binascii.a2b_base64(payload, strict_mode=True)
+        except ValueError:
+            return None
+        complete: list[float] = []
+        rest = self._rest
+        for at, awaited in self._frames:
+            frame = rest or binascii.a2b_base64(awaited)
+            if not pcm or not (frame.startswith(pcm) or pcm.startswith(frame)):
+                break
+            rest, pcm = frame[len(pcm) :], pcm[len(frame) :]
+            if not rest:
+                complete.append(at)
+        if pcm or (not complete and rest == self._rest):
+            return None
+        for _ in complete:
+            self._frames.popleft()
+        self._rest = rest
+        self.echoed += len(complete)
+        return tuple(complete)
