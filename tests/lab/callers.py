@@ -125,12 +125,10 @@ def held(url: str, *, calls: int) -> Iterator[None]:
 
 
 async def _hold(target: Target, calls: int, up: threading.Barrier, over: threading.Event) -> None:
-    phones = [Phone(target, ids=ids()) for _ in range(calls)]
+    phones: list[Phone] = []
     try:
-        for phone in phones:
-            await phone.dial()
-            # One after the other, each told of before the next comes: the server counts a call when it has started.
-            await phone.play(repeat(_SILENCE, 3))
+        while len(phones) < calls:
+            phones.append(await _taken(target))
         up.wait()
         while not over.is_set():
             await asyncio.gather(*(phone.play([_SILENCE]) for phone in phones))
@@ -138,6 +136,22 @@ async def _hold(target: Target, calls: int, up: threading.Barrier, over: threadi
         await asyncio.gather(*(phone.hang_up() for phone in phones))
     finally:
         await asyncio.gather(*(phone.drop() for phone in phones))
+
+
+async def _taken(target: Target, attempts: int = 50) -> Phone:
+    """A call that has started. Dials again where it comes to a worker that is full while another is not. Raises Unreachable."""
+    while True:
+        phone = Phone(target, ids=ids())
+        attempts -= 1
+        try:
+            await phone.dial()
+        except Unreachable:
+            if not attempts:
+                raise
+            continue
+        await phone.play([_SILENCE])
+        await phone.settle(5.0)  # A worker counts a call from its start on: an echo tells that it has read that far.
+        return phone
 
 
 def _frames(seconds: float) -> int:

@@ -16,6 +16,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from time import sleep
 from typing import Final, Literal
 
 from tests.lab import callers
@@ -165,6 +166,17 @@ def worker_stopped(host: LabHost) -> Iterator[None]:
 def everything_stopped(host: LabHost) -> Iterator[None]:
     with _service_stopped(host):
         yield
+
+
+@saboteur("unit-down")
+def socket_restarted_below_its_workers(host: LabHost) -> Iterator[None]:
+    """systemd stops the socket and then refuses to start it: workers run that hold it. They serve on, until they restart."""
+    _root(host, "! systemctl restart exotel-ws.socket 2>&1")
+    try:
+        yield
+    finally:
+        with _service_stopped(host):
+            pass
 
 
 @saboteur("unit-down")
@@ -328,6 +340,7 @@ def more_calls_than_were_taken(host: LabHost) -> Iterator[None]:
     """As before, and when somebody looks there is room again."""
     with callers.held(url(host, PATH, CREDENTIAL), calls=len(_workers(host)) * MAX_CALLS):
         callers.refused(url(host, PATH, CREDENTIAL))
+        sleep(callers.LONG_S)
     yield
 
 
