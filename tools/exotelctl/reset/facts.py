@@ -28,7 +28,7 @@ class Worker:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Port:
-    """A port to be cleared: who else than our units holds it and may be ended, and who may not (``hindrances``, a sentence each)."""
+    """A port to be cleared: the strangers on it that may be ended, and what may not be (``hindrances``, a sentence each)."""
 
     number: int
     strangers: tuple[Decision, ...] = ()

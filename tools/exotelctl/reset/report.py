@@ -50,7 +50,7 @@ def state_text(host: HostFacts) -> str:
 def success_text(facts: Facts, calls_cut: int, seconds: float) -> str:
     """The good end."""
     cut = f"{plural(calls_cut, 'call')} cut" if calls_cut else "no call was cut"
-    return f"✅ {facts.serving.id} serves again after {seconds:.1f} s; {cut}."
+    return f"✅ {facts.serving.id} serves again, verified after {seconds:.1f} s; {cut}."
 
 
 def as_json(
