@@ -6,23 +6,36 @@ Not served by the WebSocket engine: picows sets TCP options on every connection 
 import asyncio
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
 
 _REQUEST_TIMEOUT_S: Final = 5.0
 
 Routes = dict[str, Callable[[], dict[str, object]]]
+Feed = Callable[[str, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+"""What answers for as long as it likes. Takes the query; writes the whole answer, its head too."""
+Feeds = dict[str, Feed]
 
 
-async def serve_admin(listener: socket.socket, routes: Routes) -> asyncio.Server:
-    """Answer ``GET <path>`` with the JSON object of its route; one request a connection."""
+class BadRequest(Exception):
+    """A query that makes no sense, or can't be had now; the text says why. Raised before anything is written."""
+
+
+async def serve_admin(listener: socket.socket, routes: Routes, feeds: Feeds) -> asyncio.Server:
+    """Answer ``GET <path>`` with the JSON object of its route, or hand it to its feed; one request a connection."""
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(_REQUEST_TIMEOUT_S):
-                head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(_answer(head.decode("latin-1"), routes))
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            method, target = [*head.split(" ", 2), "", ""][:2]
+            path, _, query = target.partition("?")
+            if method == "GET" and path in feeds:
+                await _feed(feeds[path], query, reader, writer)
+                return
+            async with asyncio.timeout(_REQUEST_TIMEOUT_S):
+                writer.write(_answer(method, path, routes, feeds))
                 await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # A client that does not finish its request is not waited for.
@@ -32,17 +45,27 @@ async def serve_admin(listener: socket.socket, routes: Routes) -> asyncio.Server
     return await asyncio.start_unix_server(converse, sock=listener, limit=8192)
 
 
-def _answer(head: str, routes: Routes) -> bytes:
-    method, _, rest = head.partition(" ")
-    route = routes.get(rest.partition(" ")[0].partition("?")[0])
-    status: HTTPStatus
-    body: dict[str, object]
+async def _feed(
+    feed: Feed,
+    query: str,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+) -> None:
+    try:
+        await feed(query, reader, writer)
+    except BadRequest as fault:
+        writer.write(_http(HTTPStatus.BAD_REQUEST, {"error": str(fault)}))
+
+
+def _answer(method: str, path: str, routes: Routes, feeds: Feeds) -> bytes:
     if method != "GET":
-        status, body = HTTPStatus.METHOD_NOT_ALLOWED, {"error": "GET only"}
-    elif route is None:
-        status, body = HTTPStatus.NOT_FOUND, {"error": f"there are {', '.join(routes)}"}
-    else:
-        status, body = HTTPStatus.OK, route()
+        return _http(HTTPStatus.METHOD_NOT_ALLOWED, {"error": "GET only"})
+    if path not in routes:
+        return _http(HTTPStatus.NOT_FOUND, {"error": f"there are {', '.join([*routes, *feeds])}"})
+    return _http(HTTPStatus.OK, routes[path]())
+
+
+def _http(status: HTTPStatus, body: dict[str, object]) -> bytes:
     data = json.dumps(body, separators=(",", ":")).encode()
     return (
         f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/json\r\n"

@@ -72,6 +72,10 @@ class Credentials:
             raise SettingsError([f"auth.credential: {path} holds no credential; write one 'user:token' a line"])
         return cls(entries)
 
+    def spellings(self) -> set[str]:
+        """What must be found nowhere else: every credential, whole and its token alone."""
+        return {known.decode() for known in (*self._entries, *self._tokens)}
+
     def accepts(self, shown: str) -> bool:
         """Whether this is one of the credentials, whole or its token alone; in constant time for each."""
         # A request line need not be UTF-8: what could not be decoded comes as surrogates.

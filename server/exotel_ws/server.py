@@ -15,11 +15,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from exotel_ws import __version__, engines
-from exotel_ws.admin import serve_admin
+from exotel_ws.admin import Routes, serve_admin
 from exotel_ws.call import HangUp, Phase
 from exotel_ws.engines import Answer, Connection, Request
 from exotel_ws.engines.first_bytes import Stranger
@@ -29,6 +30,7 @@ from exotel_ws.metrics import CONTENT_TYPE, Publisher
 from exotel_ws.settings import Settings
 from exotel_ws.stream import Stream
 from exotel_ws.tally import Tally
+from exotel_ws.tap import Taps
 
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain; charset=utf-8"
@@ -78,6 +80,9 @@ class VoicebotServer:
         self._shared = False
         self._admin: asyncio.Server | None = None
         self._streams: set[Stream] = set()
+        self._taps = Taps(
+            {"instance": instance, "release": self.identity.release}, self._credentials.spellings() if self._credentials else ()
+        )
         self._idle = asyncio.Event()
         self._idle.set()
         self._since = datetime.now(UTC)
@@ -94,7 +99,8 @@ class VoicebotServer:
             stop = await self._engine.serve(self._open_stream, listener, self._answer, self._greet_stranger, self.settings)
             self._stop_accepting.append(stop)
         if admin:
-            self._admin = await serve_admin(admin, {"/health": self._admin_health, "/status": self.status})
+            routes: Routes = {"/health": self._admin_health, "/status": self.status}
+            self._admin = await serve_admin(admin, routes, {"/tap": partial(self._taps.serve, self._streams)})
 
     async def tick(self) -> None:
         """Publish the metrics each second and measure how late the loop is; runs until cancelled."""
@@ -144,12 +150,14 @@ class VoicebotServer:
                     await self._idle.wait()
         if self._admin:
             self._admin.close()
+            await self._taps.finish("the worker has drained")
         self._publish()
         return len(left)
 
     def _open_stream(self, connection: Connection) -> Stream:
         stream = Stream(connection, self.settings, self._tally, self._credentials, self._end_stream)
         self._streams.add(stream)
+        self._taps.opened(stream)
         self._idle.clear()
         return stream
 

@@ -14,6 +14,7 @@ from exotel_ws.handshake import Credentials, Target
 from exotel_ws.logs import printable
 from exotel_ws.settings import Settings
 from exotel_ws.tally import Tally
+from exotel_ws.tap_watch import Watch
 
 _AFTER_STOP_S: Final = 5.0
 """Exotel drops the connection right after stop; a client that does not is closed after this."""
@@ -44,6 +45,8 @@ class Stream:
         self._hung_up: HangUp | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self.answered = tally.observe_latency
+        self.rate_asked = protocol.rate_asked(target.query, {})
+        self.watches: tuple[Watch, ...] = ()
         self.call = Call(
             conn_id=f"conn_{secrets.token_hex(6)}",
             remote_host=connection.remote_host,
@@ -57,8 +60,8 @@ class Stream:
     def opened(self) -> None:
         call, tally = self.call, self._tally
         tally.connections += 1
-        rate, query = protocol.rate_asked(self._target.query, {}), "present" if self._target.query else "none"
-        call.log("🔌 WebSocket connected", event="open", REMOTE=call.remote_host, RATE=rate, QUERY=query)
+        query = "present" if self._target.query else "none"
+        call.log("🔌 WebSocket connected", event="open", REMOTE=call.remote_host, RATE=self.rate_asked, QUERY=query)
         call.log(f"Sample rate: {call.sample_rate} Hz", event="open")
         call.log(f"Remote IP: {call.remote_host}", event="open")
         self._bound(self._limits.start_timeout_s, HangUp(1008, f"no start within {self._limits.start_timeout_s:g} s"))
@@ -71,6 +74,8 @@ class Stream:
         if self._hung_up is not None:
             return ()
         try:
+            if self.watches:
+                return self._watched(raw)
             return self.call.receive(raw)
         except HangUp as hang_up:
             self.hang_up(hang_up)
@@ -78,6 +83,14 @@ class Stream:
             logging.getLogger("exotel_ws.call").exception("[%s] 💥 This call failed; the others go on", self.call.conn_id)
             self.hang_up(HangUp(1011, "internal error"))
         return ()
+
+    def _watched(self, raw: str | bytes) -> tuple[str, ...]:
+        for watch in self.watches:
+            watch.received(raw)
+        messages = self.call.receive(raw)
+        for watch in self.watches:
+            watch.answered(messages)
+        return messages
 
     def closed(self, closing: Closing) -> None:
         call, tally = self.call, self._tally
@@ -90,7 +103,7 @@ class Stream:
             kind = _VIOLATIONS[closing.sent]
             tally.faults[kind] += 1
             call.log.warning(f"✂️ Closed with {closing.sent} ({kind}): {printable(closing.reason)}", event="hang_up")
-        how = self._how_it_ended(closing)
+        how, code = self._how_it_ended(closing), closing.sent or closing.received or 1006
         tally.ended[how] += 1
         if how == "no_stop":
             call.log.warning("⚠️ Connection lost without stop (code 1006): the network or a leg broke", event="lost")
@@ -98,13 +111,15 @@ class Stream:
             "👋 Connection closed",
             event="close",
             ENDED=how,
-            CODE=closing.sent or closing.received or 1006,
+            CODE=code,
             DURATION_MS=round((time.monotonic() - call.began) * 1000),
             FRAMES_IN=call.frames_in,
             FRAMES_OUT=call.frames_out,
             RATE=call.sample_rate,
             REMOTE=call.remote_host,
         )
+        for watch in self.watches:
+            watch.closed(how, code)
         self._on_end(self)
 
     def hang_up(self, hang_up: HangUp) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import heapq
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
@@ -55,7 +55,7 @@ class Filter:
 
 async def follow(
     asked: Filter, *, runtime: Path = instances.RUNTIME, notice: Callable[[str], None] = warn
-) -> AsyncIterator[Record]:
+) -> AsyncGenerator[Record, None]:
     """The records of all workers, draining ones and ones that start meanwhile too, until the caller leaves.
 
     A worker's stream begins with a `Capture` and ends with an `End`, also where the worker is killed (``complete`` False then);
@@ -75,7 +75,7 @@ class _Merge:
         self._waiting: asyncio.Queue[Record] = asyncio.Queue(_MOST_WAITING)
         self._taps: dict[str, asyncio.Task[None]] = {}
 
-    async def records(self) -> AsyncIterator[Record]:
+    async def records(self) -> AsyncGenerator[Record, None]:
         if not instances.sockets(self._runtime):
             raise Refusal(f"no worker of the server runs here (nothing in {self._runtime}): type it on a host of the server")
         looking = asyncio.create_task(self._look())
@@ -87,22 +87,29 @@ class _Merge:
                 task.cancel()
             await asyncio.gather(looking, *self._taps.values(), return_exceptions=True)
 
-    async def _ordered(self, looking: asyncio.Task[None]) -> AsyncIterator[Record]:
+    async def _ordered(self, looking: asyncio.Task[None]) -> AsyncGenerator[Record, None]:
         held: list[tuple[float, int, float, Record]] = []
         count = 0
         while True:
             wait_s = max(0.0, held[0][2] + _SETTLE_S - time.monotonic()) if held else _LOOK_S
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    record = await self._waiting.get()
-                    at = record.time if isinstance(record, Capture) else record.at
-                    count += 1
-                    heapq.heappush(held, (at, count, time.monotonic(), record))
+            for record in await self._come(wait_s):
+                count += 1
+                heapq.heappush(held, (record.time if isinstance(record, Capture) else record.at, count, time.monotonic(), record))
             if looking.done():
                 looking.result()
             ripe = time.monotonic() - _SETTLE_S
             while held and (held[0][2] <= ripe or len(held) > _MOST_WAITING):
                 yield heapq.heappop(held)[3]
+
+    async def _come(self, wait_s: float) -> list[Record]:
+        """What has come from any worker, within ``wait_s``."""
+        come = []
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                come.append(await self._waiting.get())
+        while not self._waiting.empty() and len(come) < _MOST_WAITING:
+            come.append(self._waiting.get_nowait())
+        return come
 
     async def _look(self) -> None:
         while True:

@@ -1,0 +1,94 @@
+"""The tap: who asks for it on the admin socket is sent the messages of live calls, one JSON object a line.
+
+Guarantees: a call that nobody watches pays one attribute test a message. A call that is watched is never kept waiting: records
+go to a queue of bounded size, and what does not fit is left out, counted, and told (``gap``, and ``complete`` false at the
+end). No secret leaves the worker, and audio and numbers only as asked: see `exotel_ws.redact`. The format is documented in
+docs/capture.md.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final
+
+from exotel_ws.admin import BadRequest
+from exotel_ws.call import Phase
+from exotel_ws.redact import Noise, Redactor, Secrets
+from exotel_ws.tap_queue import Asked, Subscriber, line
+from exotel_ws.tap_watch import Watch, Watched
+
+FORMAT: Final = 1
+_MOST_SUBSCRIBERS: Final = 8
+_FINISH_S: Final = 1.0
+_HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n"
+
+
+class Taps:
+    """The subscribers of a worker. ``identity`` is what the first line says of it: instance and release."""
+
+    def __init__(self, identity: Mapping[str, str], credentials: Iterable[str]) -> None:
+        self._identity = identity
+        self._secrets = Secrets(credentials)
+        self._noise: Noise | None = None
+        self._subscribers: dict[Subscriber, asyncio.Task[None]] = {}
+
+    def opened(self, stream: Watched) -> None:
+        """A connection has come; to be called before its first message."""
+        for subscriber in self._subscribers:
+            self._watch(subscriber, stream)
+
+    async def serve(
+        self, streams: Collection[Watched], query: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Send a client the records of what it asks for, until it leaves or they end. Raises `BadRequest`.
+
+        ``streams`` are the connections there are, at any time.
+        """
+        asked = Asked.parse(query)
+        if len(self._subscribers) >= _MOST_SUBSCRIBERS:
+            raise BadRequest(f"there are {_MOST_SUBSCRIBERS} taps on this worker already")
+        if asked.audio == "noise" and self._noise is None:
+            self._noise = await asyncio.to_thread(Noise)
+        subscriber = Subscriber(asked, self._redactor_for(asked))
+        writer.write(_HEAD + self._first(subscriber))
+        leaving = asyncio.create_task(_gone(reader))
+        sending = self._subscribers[subscriber] = asyncio.create_task(subscriber.send(writer))
+        for stream in streams:
+            if not asked.next or stream.call.phase is Phase.OPENED:
+                self._watch(subscriber, stream)
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            del self._subscribers[subscriber]
+            subscriber.finish("the client left")
+            for stream in streams:
+                stream.watches = tuple(watch for watch in stream.watches if watch.subscriber is not subscriber)
+            leaving.cancel()
+            sending.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+
+    async def finish(self, why: str) -> None:
+        """Tell every subscriber the end, and give them a moment to hear it."""
+        for subscriber in self._subscribers:
+            subscriber.finish(why)
+        if self._subscribers:
+            await asyncio.wait(self._subscribers.values(), timeout=_FINISH_S)
+
+    def _watch(self, subscriber: Subscriber, stream: Watched) -> None:
+        if not subscriber.over.is_set():
+            stream.watches = (*stream.watches, Watch(subscriber, stream, self._identity["instance"]))
+
+    def _redactor_for(self, asked: Asked) -> Callable[[], Redactor]:
+        return lambda: Redactor(asked.audio, mask=asked.mask, secrets=self._secrets, noise=self._noise)
+
+    def _first(self, subscriber: Subscriber) -> bytes:
+        asked = subscriber.asked
+        record = {"version": FORMAT, "host": socket.gethostname(), **self._identity, "time": subscriber.now()}
+        return line("capture", {**record, "audio": asked.audio, "masked": asked.mask, "filter": asked.record()})
+
+
+async def _gone(reader: asyncio.StreamReader) -> None:
+    with contextlib.suppress(OSError):
+        while await reader.read(4096):
+            pass

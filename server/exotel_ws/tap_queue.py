@@ -1,0 +1,210 @@
+"""One client of the tap: which calls it asks for, and the bounded queue of what it is sent."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from exotel_ws.admin import BadRequest
+from exotel_ws.call import Call
+from exotel_ws.redact import Audio, Redactor
+
+_QUEUE: Final = 4 * 1024 * 1024
+"""Bytes that wait for a subscriber: a second of fifty calls, a minute of one."""
+_RESERVE: Final = 128 * 1024
+"""Bytes beyond it for what tells where things begin and end."""
+_BATCH: Final = 256 * 1024
+_FLUSH_S: Final = 0.05
+_SHARE: Final = 0.1
+"""Of the worker's time, for one subscriber. A look at a message takes microseconds, but a client may send hard ones."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Asked(NamedTuple):
+    """Which calls, and what of them. All that are named have to fit; none named: every call.
+
+    ``call`` is a call_sid, stream_sid or conn_id; ``number`` the end of the caller's or the called number; ``next`` how many
+    calls that start from now on, 0 for any number and those that are live.
+    """
+
+    call: str = ""
+    number: str = ""
+    next: int = 0
+    audio: Audio = "keep"
+    mask: bool = False
+
+    @classmethod
+    def parse(cls, query: str) -> "Asked":
+        """From ``call=…&number=…&next=…&audio=keep|noise|omit&mask=0|1``. Raises `BadRequest`."""
+        values = dict(parse_qsl(query, keep_blank_values=True))
+        try:
+            return msgspec.convert(values, _Query).asked()
+        except msgspec.ValidationError as error:
+            raise BadRequest(f"{error}: call=SID, number=N, next=N, audio=keep|noise|omit, mask=0|1") from None
+
+    def record(self) -> dict[str, str | int]:
+        """As the capture's first line tells it."""
+        number = "x" * len(self.number) if self.mask else self.number
+        values: dict[str, str | int] = {"call": self.call, "number": number, "next": self.next}
+        return {name: value for name, value in values.items() if value}
+
+
+class _Query(msgspec.Struct, forbid_unknown_fields=True):
+    call: str = ""
+    number: str = ""
+    next: str = "0"
+    audio: Audio = "keep"
+    mask: str = "0"
+
+    def asked(self) -> Asked:
+        if not self.next.isdecimal() or self.mask not in ("0", "1"):
+            raise msgspec.ValidationError("next is a count, mask is 0 or 1")
+        return Asked(self.call, self.number, int(self.next), self.audio, self.mask == "1")
+
+
+class Subscriber:
+    """One client of the tap: a bounded queue of records, and the rule which calls they are of."""
+
+    def __init__(self, asked: Asked, redactor: Callable[[], Redactor]) -> None:
+        self.asked = asked
+        self.redactor = redactor
+        self._clock = time.time() - time.monotonic()
+        self.over = asyncio.Event()
+        self.why = "the server ends"
+        self.live = 0
+        """Connections that were told of and have not ended."""
+        self.started = 0
+        self.incomplete = ""
+        self._ended = 0
+        self._news = asyncio.Event()
+        self._queue: list[bytes] = []
+        self._size = 0
+        self._written = 0
+        self._opened = 0
+        self._lost: dict[str, int] = {}
+        self._lost_at = 0.0
+        self._spent_s = 0.0
+        self._window = 0.0
+
+    def now(self) -> float:
+        """Unix seconds by a clock that never steps."""
+        return self._clock + time.monotonic()
+
+    def wants(self, call: Call) -> bool:
+        """Whether this call, which has started, is one that is asked for."""
+        asked, start = self.asked, call.start
+        if asked.call and asked.call not in (call.conn_id, start.call_sid, start.stream_sid):
+            return False
+        if asked.number and not (start.from_.endswith(asked.number) or start.to.endswith(asked.number)):
+            return False
+        return not asked.next or self.started < asked.next
+
+    def busy(self) -> bool:
+        """Whether this second's share of the worker's time is used up."""
+        second = time.monotonic() // 1
+        if second != self._window:
+            self._window, self._spent_s = second, 0.0
+        return self._spent_s > _SHARE
+
+    def spend(self, seconds: float) -> None:
+        """Count time of the worker."""
+        self._spent_s += seconds
+
+    def put(self, record: bytes, conn: str) -> None:
+        """Queue a message's record; it is counted as lost where it does not fit."""
+        if self._lost:
+            if self._size > _QUEUE // 2:
+                self.lose(conn)
+                return
+            self._tell_gap()
+        if self._size + len(record) > _QUEUE:
+            self.lose(conn)
+        else:
+            self._written += 1
+            self._append(record)
+
+    def put_opening(self, record: bytes, conn: str) -> None:
+        """Queue the record that a connection begins with."""
+        self._opened += 1
+        self.put_mark(record, conn)
+
+    def put_mark(self, record: bytes, conn: str) -> None:
+        """Queue the record of an opening or an end: there is room in reserve for these."""
+        if self._size + len(record) > _QUEUE + _RESERVE:
+            self.lose(conn)
+            return
+        if self._lost:
+            self._tell_gap()
+        self._append(record)
+
+    def lose(self, conn: str, messages: int = 1) -> None:
+        """Note messages of ``conn`` that will not be told."""
+        if not self._lost:
+            self._lost_at = self.now()
+        self._lost[conn] = self._lost.get(conn, 0) + messages
+        self.incomplete = self.incomplete or "messages were lost: the reader was too slow, or the worker too busy"
+
+    def call_ended(self) -> None:
+        """A call that had started and was told is over."""
+        self._ended += 1
+        if self.asked.next and self._ended >= self.asked.next:
+            self.finish("every call that was asked for has ended")
+
+    def finish(self, why: str) -> None:
+        """No more records; what is queued is still sent. The first reason counts."""
+        if not self.over.is_set():
+            self.why = why
+            self.over.set()
+            self._news.set()
+
+    async def send(self, writer: asyncio.StreamWriter) -> None:
+        """Write records as they come, to the end. Raises OSError where the client is gone."""
+        while not (self.over.is_set() and not self._queue):
+            await self._news.wait()
+            self._news.clear()
+            if not self.over.is_set():
+                await asyncio.sleep(_FLUSH_S)  # What comes in a moment goes out in one piece.
+            while self._queue:
+                writer.write(self._batch())
+                await writer.drain()
+                if self._lost and self._size <= _QUEUE // 2:
+                    self._tell_gap()
+        if self._lost:
+            self._tell_gap()
+        writer.write(b"".join([*self._queue, self._end()]))
+        await writer.drain()
+
+    def _batch(self) -> bytes:
+        count, size = 0, 0
+        while count < len(self._queue) and size < _BATCH:
+            size += len(self._queue[count])
+            count += 1
+        batch = b"".join(self._queue[:count])
+        del self._queue[:count]
+        self._size -= size
+        return batch
+
+    def _end(self) -> bytes:
+        if not self.incomplete and self.live:
+            self.incomplete = "calls were still going on"
+        why = f"{self.why}; {self.incomplete}" if self.incomplete else self.why
+        end = {"at": self.now(), "complete": not self.incomplete, "why": why, "messages": self._written, "calls": self._opened}
+        return line("end", end)
+
+    def _tell_gap(self) -> None:
+        lost, self._lost = self._lost, {}
+        self._append(line("gap", {"at": self._lost_at, "messages": sum(lost.values()), "conns": lost}))
+
+    def _append(self, record: bytes) -> None:
+        self._queue.append(record)
+        self._size += len(record)
+        self._news.set()
+
+
+def line(kind: str, record: Mapping[str, object]) -> bytes:
+    """A record of the capture format, newline included."""
+    return _encode({"type": kind, **record}) + b"\n"
