@@ -65,7 +65,10 @@ class Usage:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Worker:
-    """One instance of the server: its unit, its ``answer`` or why there is none (``fault``; both empty: it was not asked)."""
+    """One instance of the server: its unit, and its ``answer``.
+
+    ``fault`` is why there is none, e.g. "does not answer: timed out"; both empty: it was not asked.
+    """
 
     instance: str
     unit: Unit

@@ -133,13 +133,13 @@ def _ask(units: Mapping[str, Unit], unseen: list[str]) -> dict[str, tuple[Answer
 
 def _answer(admin_socket: Path | None) -> tuple[Answer | None, str]:
     if admin_socket is None:
-        return None, "it has no admin socket"
+        return None, "has no admin socket"
     try:
         return parse_answer(instances.ask(admin_socket, "/status")), ""
     except instances.Silent as silent:
-        return None, str(silent)
+        return None, str(silent).removeprefix(f"{admin_socket.name} ")
     except (TypeError, ValueError, AttributeError) as error:
-        return None, f"{admin_socket.name} answers what this command does not understand: {error}"
+        return None, f"answers what this command does not understand: {error}"
 
 
 def _port(settings: Path) -> int:

@@ -110,7 +110,7 @@ def _of_row(facts: Facts, row: Row) -> list[str]:
 
 
 def _silent(worker: Worker) -> str:
-    return f"worker {worker.short} does not answer: {printable(worker.fault)}"
+    return f"worker {worker.short} {printable(worker.fault)}"
 
 
 def _how(unit: Unit) -> str:

@@ -87,7 +87,7 @@ def _workers(rows: Sequence[Row]) -> str:
 
 def _said(worker: Worker) -> str:
     if worker.fault:
-        return f"does not answer: {printable(worker.fault, 100)}"
+        return printable(worker.fault, 100)
     if worker.answer is None:
         return "not asked"
     calls = f"{plural(len(worker.answer.calls), 'call')}, {worker.answer.calls_total} since it started"
