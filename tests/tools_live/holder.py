@@ -3,6 +3,7 @@
 usage: holder.py WAY PORT...; prints ``ready PID`` where PID is the process that is to be found.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 
-LIFE_S = 60
+LIFE_S = 120
 
 
 def listen(port: int, *, family: int = socket.AF_INET, reuse_port: bool = False, backlog: int = 16) -> socket.socket:
@@ -76,8 +77,7 @@ def lets_go(port: int) -> None:
     held = listen(port)
     signal.signal(signal.SIGTERM, lambda *_: held.close())
     ready()
-    for _ in range(LIFE_S * 10):
-        time.sleep(0.1)
+    wait()
 
 
 def orphan(port: int) -> None:
@@ -136,14 +136,93 @@ def state_of_leader() -> str:
         return stat.read().rpartition(")")[2].split()[0]
 
 
-def client(port: int) -> None:
-    """A bystander: only connected to the port. Says so if it ever gets a signal."""
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCONT):
+def record_signals() -> None:
+    """Say so whenever a signal comes that can be caught; children that end are no news."""
+    for number in set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}:
         signal.signal(number, lambda number, _frame: print("signal", number, flush=True))
+
+
+def client(port: int) -> None:
+    """A bystander: only connected to the port."""
+    record_signals()
     with socket.create_connection(("127.0.0.1", port)):
         ready()
-        for _ in range(LIFE_S * 10):
-            time.sleep(0.1)
+        wait()
+
+
+def decoy(port: int) -> None:
+    """A bystander: of the same name, with a port of its own."""
+    record_signals()
+    held = listen(port)
+    ready()
+    wait()
+    held.close()
+
+
+def family(port: int) -> None:
+    """A server between two bystanders: its parent, and a child of it that has not the socket. It takes connections."""
+    relatives(port, accepting=True)
+
+
+def hangs(port: int) -> None:
+    """The same, but it takes no connection."""
+    relatives(port, accepting=False)
+
+
+def relatives(port: int, *, accepting: bool) -> None:
+    if os.fork():
+        record_signals()
+        wait()
+        return
+    held = listen(port)
+    if os.fork() == 0:
+        held.close()
+        record_signals()
+        wait()
+        return
+    ready()
+    taken = []
+    while accepting:
+        taken.append(held.accept())
+    live()
+
+
+def supervised(port: int) -> None:
+    """Its parent looks like PM2."""
+    with open("/proc/self/comm", "w") as name:
+        name.write("PM2 v5.3.0: God")
+    if os.fork() == 0:
+        with open("/proc/self/comm", "w") as name:
+            name.write("node")
+        plain(port)
+    live()
+
+
+def intruder(_port: int) -> None:
+    """Has the listening socket that systemd passed to its service, and has left the service's cgroup; accepts on SIGUSR1."""
+    held = socket.socket(fileno=3)
+    cgroup = "/sys/fs/cgroup/intruder.scope"
+    os.makedirs(cgroup, exist_ok=True)
+    with open(f"{cgroup}/cgroup.procs", "w") as processes:
+        processes.write(str(os.getpid()))
+    if os.fork():
+        os._exit(0)
+    taken: list[object] = []
+
+    def take(*_: object) -> None:
+        with contextlib.suppress(BlockingIOError):
+            taken.append(held.accept())
+            print("took", flush=True)
+
+    signal.signal(signal.SIGUSR1, take)
+    ready()
+    wait()
+
+
+def wait() -> None:
+    """As `live`, but a signal that is handled does not end it early."""
+    for _ in range(LIFE_S * 10):
+        time.sleep(0.1)
 
 
 if __name__ == "__main__":

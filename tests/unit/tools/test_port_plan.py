@@ -224,7 +224,7 @@ def test_connections_that_nobody_accepts_are_said() -> None:
         in plan(facts(holder(parents=ORPHAN), listeners=waiting), force=False).decisions[0].why
     )
     silent = dataclasses.replace(OURS, worker=None)
-    assert "does not answer for itself" in plan(facts(silent, listeners=waiting), force=False).decisions[0].why
+    assert "gives no answer (sleeping)" in plan(facts(silent, listeners=waiting), force=False).decisions[0].why
 
 
 STRAY_BESIDE_OURS = SITUATIONS["our worker and a stray"][0]

@@ -92,7 +92,7 @@ def plan(facts: Facts, *, force: bool) -> Plan:
     if not facts.listeners:
         return Plan("free", decisions, _free_reason(facts, decisions))
     if refused:
-        return Plan("refused", decisions, f"refused because of pid {refused[0].holder.pid}: nothing is signalled")
+        return Plan("refused", decisions, _refused_reason(decisions, refused[0]))
     if facts.ownerless:
         return Plan("unseen", decisions, _unseen_reason(facts))
     if any(decision.action == "end" for decision in decisions):
@@ -173,9 +173,12 @@ def _our_unit(holder: Holder, facts: Facts) -> Decision | None:
         return Decision(holder, "inherited", "refuse", why, "exotelctl restart (the old unit ends it once its calls are over)")
     if holder.unit_state == "deactivating":
         return _draining(holder)
-    serves = f"serves {plural(worker.calls, 'call')} now" if worker else "serves calls on this port"
-    if worker is None and (waiting := _waiting(holder, facts)):
-        serves = f"does not answer for itself{waiting}"
+    if worker is not None:
+        serves = f"serves {plural(worker.calls, 'call')} now"
+    elif facts.as_root:
+        serves = f"gives no answer ({holder.state}), its watchdog ends it if that lasts{_waiting(holder, facts)}"
+    else:
+        serves = "serves calls on this port"
     return Decision(holder, "our-service", "refuse", f"our unit {holder.unit} {serves}", stop)
 
 
@@ -243,6 +246,12 @@ def _free_reason(facts: Facts, draining: tuple[Decision, ...]) -> str:
             "that binds with SO_REUSEADDR: nothing to kill"
         )
     return "nothing listens: nothing to kill"
+
+
+def _refused_reason(decisions: tuple[Decision, ...], first: Decision) -> str:
+    if {decision.kind for decision in decisions} <= _OURS:
+        return "the port is held by our own units, as it should be, and they are not ended here: nothing is signalled"
+    return f"refused because of pid {first.holder.pid}: nothing is signalled"
 
 
 def _ours_reason(decisions: tuple[Decision, ...]) -> str:
