@@ -136,7 +136,11 @@ def _calls(result: Result) -> str:
 
 
 def _messages(result: Result) -> str:
-    rows = [(kind, counts.sent, counts.echoed, counts.lost, counts.unexpected) for kind, counts in result.tally.messages.items()]
+    # Only audio is echoed.
+    rows = [
+        (kind, counts.sent, *((counts.echoed, counts.lost) if kind == "media" else ("", "")), counts.unexpected)
+        for kind, counts in result.tally.messages.items()
+    ]
     return _table("Messages", ("kind", "sent", "echoed", "lost", "unexpected"), rows)
 
 

@@ -10,6 +10,7 @@ from exotelctl.load.tally import Tally
 from exotelctl.load.verdict import Verdict
 from exotelctl.text import plural
 
+_EXAMPLES = 3
 _MARKS = {"perfect": "✅", "imperfect": "❌", "unfit": "⚠️ "}
 
 
@@ -80,7 +81,7 @@ def text(result: Result) -> str:
     rows.append(f"{_MARKS[result.verdict.kind]} {headline(result.verdict, result.tally)}")
     for reason in result.verdict.reasons:
         rows += [f"   {reason.cause}", f"     next: {reason.next}"]
-    rows += [f"   e.g. {note}" for note in result.tally.notes]
+    rows += [f"   e.g. {note}" for note in result.tally.notes[:_EXAMPLES]]
     return "\n".join(rows)
 
 

@@ -54,8 +54,8 @@ class Tally:
         return self.messages.setdefault(kind, Messages())
 
     def note(self, text: str) -> None:
-        """Keep the first few things that went wrong, in words."""
-        if len(self.notes) < NOTES_KEPT:
+        """Keep the first few different things that went wrong, in words."""
+        if len(self.notes) < NOTES_KEPT and text not in self.notes:
             self.notes.append(text)
 
     def merge(self, other: "Tally") -> None:
