@@ -25,7 +25,7 @@ _KINDS: Final = {
 }
 _MEDIA: Final = {"exotel": "cyan", "server": "blue"}
 _STATES: Final = {"live": "green", "ended": "dim", "lost": "yellow"}
-_COLUMNS: Final = (("state", 5), ("call sid", 14), ("from", 11), ("to", 11), ("age", 8), ("in", 6), ("out", 6))
+_COLUMNS: Final = (("state", 5), ("call sid", 10), ("from", 11), ("to", 11), ("age", 7), ("in", 6), ("out", 6), ("!", 3))
 
 
 def calls_header() -> Text:
@@ -43,12 +43,13 @@ def call_line(call: Call, now: float, *, unmasked: bool = False) -> Text:
         age(_age_s(call, now), joined=call.joined),
         str(call.frames["exotel"]),
         str(call.frames["server"]),
+        f"!{call.faults}" if call.faults else "",
     ]
     line = Text(_cells(cells), no_wrap=True)
     line.stylize(_STATES[call.state], 0, _COLUMNS[0][1])
-    line.append(_last(call), FAULT if call.ended_badly else "")
     if call.faults:
-        line.append(f" !{call.faults}", FAULT)
+        line.stylize(FAULT, line.cell_len - 1 - _COLUMNS[-1][1])
+    line.append(_last(call), FAULT if call.ended_badly else "")
     return line
 
 

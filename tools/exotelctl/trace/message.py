@@ -89,7 +89,7 @@ def examine(document: Document | None, record: Message) -> Seen:
 
 
 def audio_bytes(document: Document, omitted: int = 0) -> int:
-    """Bytes of PCM in a media message; of an omitted payload to 320 bytes where its length leaves the padding open."""
+    """Bytes of PCM in a media message; where the payload was omitted: exact for multiples of 320, else within 2."""
     if not omitted:
         payload = payload_of(document)
         return len(payload) * 3 // 4 - payload[-2:].count("=")

@@ -115,7 +115,6 @@ class Ask(ModalScreen[str | None]):
     DEFAULT_CSS = """
     Ask { align: center bottom; background: $background 0%; }
     Ask > Static { height: 1; background: $panel; }
-    Ask > Input { border: none; height: 1; padding: 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", show=False)]
 
@@ -126,7 +125,7 @@ class Ask(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """The question above its answer."""
         yield Static(self._question, markup=False)
-        yield Input(self._value, select_on_focus=False)
+        yield Input(self._value, select_on_focus=False, compact=True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """The answer."""
