@@ -54,7 +54,7 @@ def run_merge(files: Sequence[Path], *, numbers: bool, json: bool) -> Exit:
     with _quiet_end():
         style = Style(host=True, worker=True, colour=_in_colour(json), numbers=numbers)
         count = _print_all(merge.story(sources), style, json=json)
-        if not (count or json):
+        if not (count or json) and any(source.answered for source in sources):
             _print("No such line on any host that answered.")
         for source in sources:
             _print(merge.as_json(source) if json else merge.as_text(source))
