@@ -1,0 +1,117 @@
+"""One look at a host in a file: facts that can be judged again anywhere, and texts for people beside them.
+
+What is read back may have been made by anybody: it is never unpacked, bounded in size, and every value's type is checked.
+"""
+
+import io
+import os
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from exotelctl import journal
+from exotelctl.doctor.facts import Facts
+from exotelctl.doctor.mask import without_numbers, without_secrets
+from exotelctl.exits import Refusal, UsageFault
+
+FORMAT: Final = 1
+_FACTS: Final = "facts.json"
+_MOST_BYTES: Final = 32 << 20
+_MOST_MEMBERS: Final = 200
+_JOURNAL_LINES: Final = 500
+_TEXTS: Final = (
+    Path("/etc/exotel-ws/current/settings.toml"),
+    Path("/etc/exotel-ws/current/generation.json"),
+    Path("/etc/systemd/system/exotel-ws.socket"),
+    Path("/etc/systemd/system/exotel-ws@.service"),
+    Path("/etc/systemd/system/exotel-ws-shutdown.service"),
+)
+_DROP_INS: Final = "/etc/systemd/system/exotel-ws*.d/*.conf"
+
+
+class _Header(msgspec.Struct):
+    format: int
+
+
+class _Document(msgspec.Struct):
+    format: int
+    facts: Facts
+
+
+def require_new(path: Path) -> None:
+    """Raises UsageFault where ``path`` exists or can't be made: an older bundle is somebody's evidence."""
+    if path.exists() or path.is_symlink():
+        raise UsageFault(f"--bundle {path}: it is there already, and is not overwritten; name another file")
+    if not path.parent.is_dir():
+        raise UsageFault(f"--bundle {path}: no directory {path.parent}")
+
+
+def write(path: Path, facts: Facts) -> None:
+    """Save ``facts`` and the texts in ``path``, for its owner only. Raises UsageFault where it can't be written."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
+            _add(tar, _FACTS, msgspec.json.encode(_Document(FORMAT, facts)))
+            for name, text in _texts():
+                _add(tar, name, without_numbers(without_secrets(text)).encode())
+    except OSError as error:
+        raise UsageFault(f"--bundle {path}: {error.strerror}") from None
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime = len(data), 0o600, int(time.time())
+    tar.addfile(member, io.BytesIO(data))
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    for path in (*_TEXTS, *sorted(Path("/").glob(_DROP_INS.removeprefix("/")))):
+        try:
+            yield f"files{path}", path.read_text(errors="replace")
+        except OSError as error:
+            yield f"files{path}.missing", f"{error.strerror}\n"
+    try:
+        entries = list(journal.read(lines=_JOURNAL_LINES))
+    except Refusal as refused:
+        yield "journal.missing", f"{refused}\n"
+        return
+    lines = (
+        f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(entry.time))}Z {entry.unit} {entry.message}\n" for entry in entries
+    )
+    yield "journal.txt", "".join(lines)
+
+
+def read(path: Path) -> Facts:
+    """The facts in a bundle. Raises UsageFault where it is none, Refusal where it is one that must not or can't be judged."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise Refusal(f"{path} has more than {_MOST_BYTES >> 20} MiB: no bundle of this tool is that large")
+        raw = _facts_of(path)
+    except OSError as error:
+        raise UsageFault(f"--replay {path}: {error.strerror}") from None
+    except tarfile.TarError as error:
+        raise UsageFault(f"--replay {path}: not a bundle of exotelctl doctor ({error})") from None
+    try:
+        header = msgspec.json.decode(raw, type=_Header)
+        if header.format != FORMAT:
+            raise Refusal(f"{path} has format {header.format}, this exotelctl reads {FORMAT}: use the release that wrote it")
+        return msgspec.json.decode(raw, type=_Document).facts
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal(f"{path}: its facts are not what this exotelctl writes: {error}") from None
+
+
+def _facts_of(path: Path) -> bytes:
+    """The bytes of facts.json, read in place. ``r:`` takes no compressed file, so nothing grows while it is read."""
+    with tarfile.open(path, mode="r:") as tar:
+        for count, member in enumerate(tar):
+            if count >= _MOST_MEMBERS:
+                break
+            if member.name == _FACTS and member.isreg():
+                found = tar.extractfile(member)
+                assert found is not None
+                return found.read(_MOST_BYTES)
+    raise UsageFault(f"--replay {path}: not a bundle of exotelctl doctor: it has no {_FACTS}")

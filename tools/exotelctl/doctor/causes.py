@@ -1,0 +1,48 @@
+"""What explains what: a consequence of a cause that was found is shown as blocked by it, so that one fault reads as one."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Final
+
+from exotelctl.doctor.result import Result
+
+_CRASHES: Final = (
+    "unit-port-conflict",
+    "unit-missing-module",
+    "unit-syntax-error",
+    "unit-settings-error",
+    "unit-out-of-memory",
+)
+_NOT_SERVING: Final = ("port-stranger", *_CRASHES, "loop-hung", "unit-down")
+_NOT_ANSWERING: Final = (*_NOT_SERVING, "port-two-listeners", "local-answer")
+_NO_CALL: Final = (*_NOT_ANSWERING, "call-limit", "token-stripped", "auth-rejected")
+
+CAUSES: Final[dict[str, tuple[str, ...]]] = {
+    "unit-down": ("port-stranger", *_CRASHES, "loop-hung", "disk"),
+    "local-answer": (*_NOT_SERVING, "port-two-listeners", "call-limit", "file-limit"),
+    "outside-reach": (*_NOT_ANSWERING, "host-firewall"),
+    "wrong-fields": _NO_CALL,
+    "no-echo": ("wrong-fields", *_NO_CALL),
+    "call-limit": _NOT_SERVING,
+    "file-limit": _NOT_SERVING,
+    "lost-calls": (*_CRASHES, "loop-hung", "memory"),
+    "short-calls": ("wrong-fields", "no-media", "lost-calls", "call-limit", "token-stripped", "auth-rejected"),
+}
+"""By consequence, the checks whose finding explains it, the nearest to the root first."""
+
+
+def mark(results: Sequence[Result]) -> list[Result]:
+    """``results`` with consequences marked. A check that is ok stays so, whatever failed: it was seen to hold."""
+    failed = {result.id for result in results if result.verdict == "fail"}
+    explained = {result.id for result in results if _cause(result, failed)}
+    return [_marked(result, _cause(result, failed - explained) or _cause(result, failed)) for result in results]
+
+
+def _cause(result: Result, failed: set[str]) -> str | None:
+    if result.verdict in ("ok", "skipped"):
+        return None
+    return next((cause for cause in CAUSES.get(result.id, ()) if cause in failed), None)
+
+
+def _marked(result: Result, cause: str | None) -> Result:
+    return dataclasses.replace(result, verdict="skipped", blocked_by=cause) if cause else result

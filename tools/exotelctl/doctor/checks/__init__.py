@@ -1,0 +1,48 @@
+"""The checks, in the order of the report. Each is judged exactly once in every run."""
+
+from typing import Final
+
+from exotelctl.doctor import causes
+from exotelctl.doctor.checks import calls, host, limits, port, reach, units
+from exotelctl.doctor.checks.check import Check
+from exotelctl.doctor.facts import Facts
+from exotelctl.doctor.result import Result
+
+ALL: Final[tuple[Check, ...]] = (
+    port.stranger,
+    port.two_listeners,
+    units.port_conflict,
+    units.missing_module,
+    units.syntax_error,
+    units.settings_error,
+    units.out_of_memory,
+    units.down,
+    units.generations,
+    units.loop_hung,
+    reach.local_answer,
+    reach.public_address,
+    reach.tls_on_plain,
+    reach.wrong_path,
+    reach.arrivals,
+    calls.no_start,
+    calls.no_media,
+    calls.no_echo,
+    calls.wrong_fields,
+    calls.short_calls,
+    calls.lost_calls,
+    calls.sample_rate,
+    calls.token_stripped,
+    calls.auth_rejected,
+    limits.call_limit,
+    limits.file_limit,
+    limits.memory,
+    host.clock,
+    host.disk,
+    host.journal,
+)
+IDS: Final = tuple(check.id for check in ALL)
+
+
+def judge(facts: Facts) -> list[Result]:
+    """The result of every check, consequences marked as such."""
+    return causes.mark([check.run(facts) for check in ALL])

@@ -1,0 +1,306 @@
+"""What goes wrong in calls, told apart by how far they got. This tool's own simulated calls are not among them."""
+
+from collections.abc import Sequence
+
+from exotelctl.doctor.checks.check import check
+from exotelctl.doctor.checks.grade import counted, grade
+from exotelctl.doctor.facts import Facts
+from exotelctl.doctor.facts.call import Echo
+from exotelctl.doctor.facts.fact import NotSeen
+from exotelctl.doctor.facts.journal import Calls, Conn, Refused
+from exotelctl.doctor.result import Finding, Remedy, Verdict, fail, ok, skipped, warn
+from exotelctl.text import duration, plural
+
+_SHORT_MS = 3000
+_SEVERAL = 3
+_MUTE_S = 5.0
+
+
+def judged(verdict: Verdict, says: str, evidence: Sequence[str], remedy: Remedy) -> Finding:
+    """A finding of the grade that a share got."""
+    return fail(says, *evidence, remedy=remedy) if verdict == "fail" else warn(says, *evidence, remedy=remedy)
+
+
+def nothing(calls: Calls) -> Finding:
+    """There was no call in the window: no verdict, and that is no fault."""
+    return skipped("no call in the window: nothing to judge")
+
+
+def shown(conn: Conn) -> str:
+    """A connection as evidence."""
+    how = f"{conn.ended}, code {conn.code}, {conn.duration_ms / 1000:.1f} s" if conn.ended else "still open"
+    media = f"{conn.frames_in} frames in, {conn.frames_out} out"
+    return f"{conn.id} from {conn.remote or '?'}, call {conn.call_sid or '-'}: {how}, {media}"
+
+
+def story(conn: Conn) -> str:
+    """The command that tells one call's story."""
+    return f"exotelctl logs --call {conn.call_sid}" if conn.call_sid else f"journalctl CONN_ID={conn.id}"
+
+
+def times(found: Sequence[Conn] | Sequence[Refused]) -> list[float]:
+    """When they began."""
+    return [one.at for one in found]
+
+
+@check(
+    "no-start",
+    "calls",
+    of="calls",
+    claim="every WebSocket that opened became a call",
+    does_not_prove="that calls which never reached this host would",
+)
+def no_start(facts: Facts) -> Finding:
+    calls = facts.calls.get()
+    turned_away = {refused.conn_id for refused in calls.refusals}
+    bad = [conn for conn in calls.outside if conn.ended == "no_start" and conn.id not in turned_away]
+    if not calls.outside:
+        return nothing(calls)
+    if not bad:
+        return ok(f"{plural(len(calls.started), 'call')} started")
+    return judged(
+        grade(times(bad), times(calls.started)),
+        f"{counted(len(bad), len(calls.outside), 'connection')} opened a WebSocket and sent no start",
+        [shown(bad[-1])],
+        Remedy(
+            "In the flow, use the Voicebot applet (two-way), not the Stream applet, and compare the path in its URL.",
+            (story(bad[-1]), "exotelctl url"),
+        ),
+    )
+
+
+@check(
+    "no-media",
+    "calls",
+    of="calls",
+    claim="every call that started carried audio to us",
+    does_not_prove="that the audio was speech",
+)
+def no_media(facts: Facts) -> Finding:
+    calls = facts.calls.get()
+    closed = [conn for conn in calls.started if conn.closed]
+    bad = [conn for conn in closed if conn.frames_in == 0]
+    live = [call for worker in facts.workers.value or () for call in worker.calls if not call.own and call.age_s > _MUTE_S]
+    mute = [call for call in live if call.frames_in == 0]
+    if not closed and not mute:
+        return nothing(calls)
+    if not bad and not mute:
+        return ok(f"{plural(len(closed), 'call')} carried audio")
+    good = [conn for conn in closed if conn.frames_in]
+    evidence = [f"call {call.call_sid}, live for {duration(call.age_s)}: no frame yet" for call in mute[:3]]
+    sid = mute[0].call_sid if mute else ""
+    return judged(
+        grade([*times(bad), *(facts.collected_at for _ in mute)], times(good)),
+        f"{counted(len(bad) + len(mute), len(closed) + len(mute))} started and carried no media",
+        [*evidence, *map(shown, bad[-1:])],
+        Remedy(
+            "Start came, audio did not: the leg was not answered, or the applet streams nothing. Ask Exotel with the call's id.",
+            (f"exotelctl logs --call {sid}" if sid else story(bad[-1]), "exotelctl trace"),
+        ),
+    )
+
+
+@check(
+    "no-echo",
+    "calls",
+    of="loopback",
+    claim="what goes in comes back: in a simulated call, and in the calls of the window",
+    does_not_prove="how it sounds on a phone, nor another worker than the one that took the simulated call",
+)
+def no_echo(facts: Facts) -> Finding:
+    deployment = facts.deployment.get()
+    calls = facts.calls.value
+    mute = [conn for conn in calls.started if conn.closed and conn.frames_in and not conn.frames_out] if calls else []
+    good = [conn for conn in calls.started if conn.frames_out] if calls else []
+    remedy = Remedy(
+        "The server takes audio and sends none, or other audio: the release is at fault.",
+        ("exotelctl call 'ws://127.0.0.1:8765?sample-rate=8000'", *(story(conn) for conn in mute[-1:])),
+        ("ansible-playbook rollback.yml -i INVENTORY",),
+    )
+    if deployment.mode != "echo":
+        return skipped(f"mode {deployment.mode} does not echo")
+    if mute and grade(times(mute), times(good)) == "fail":
+        says = f"{counted(len(mute), len(mute) + len(good))} got audio and sent none back"
+        return fail(says, shown(mute[-1]), remedy=remedy)
+    echo = _echo(facts)
+    if wrong := _wrong_echo(echo):
+        return fail(wrong, *_counts(echo), remedy=remedy)
+    return ok(f"a call of {echo.frames_sent} frames came back bit-exact, {echo.round_trip_ms:.1f} ms", *_counts(echo))
+
+
+def _echo(facts: Facts) -> Echo:
+    """The simulated call on loopback. Raises NotSeen where none could be placed."""
+    answers = facts.loopback.get()
+    if answers.echo is None:
+        raise NotSeen("no call could be placed: the port does not answer")
+    if answers.echo.trouble:
+        raise NotSeen(f"no call could be placed: {answers.echo.trouble.cause}")
+    return answers.echo
+
+
+def _wrong_echo(echo: Echo) -> str:
+    if echo.closed_early:
+        return f"the simulated call was cut: {echo.closed_early}"
+    if echo.bytes_received == 0:
+        return "the simulated call got no audio back"
+    if echo.frames_lost:
+        return f"of the simulated call {plural(echo.frames_lost, 'frame')} did not come back"
+    return "" if echo.bit_exact else f"the echo differs from what was sent, from byte {echo.difference} on"
+
+
+def _counts(echo: Echo) -> tuple[str, ...]:
+    return (f"sent {echo.frames_sent} frames, received {echo.frames_received}, lost {echo.frames_lost}",)
+
+
+@check(
+    "wrong-fields",
+    "calls",
+    of="loopback",
+    claim="every message of the server is one that Exotel can use",
+    does_not_prove="more than a call of a second shows; exotelctl protocol-test looks at all messages",
+)
+def wrong_fields(facts: Facts) -> Finding:
+    echo = _echo(facts)
+    if echo.fault_count:
+        return fail(
+            f"{plural(echo.fault_count, 'message')} that Exotel cannot use: {echo.faults[0]}",
+            *echo.faults[1:3],
+            remedy=Remedy(
+                "Exotel knows stream_sid, in snake case, at the top of each message; anything else is silence.",
+                ("exotelctl protocol-test 'ws://127.0.0.1:8765?sample-rate=8000'",),
+                ("ansible-playbook rollback.yml -i INVENTORY",),
+            ),
+        )
+    return ok(f"{plural(echo.frames_received, 'message')} of the simulated call were as documented")
+
+
+@check(
+    "short-calls",
+    "calls",
+    of="calls",
+    claim="calls are not cut right after they begin",
+    does_not_prove="that callers stayed as long as they wanted",
+)
+def short_calls(facts: Facts) -> Finding:
+    calls = facts.calls.get()
+    closed = [conn for conn in calls.started if conn.closed]
+    bad = [conn for conn in closed if conn.duration_ms < _SHORT_MS or conn.ended == "closed_by_server"]
+    if not closed:
+        return nothing(calls)
+    good = [conn for conn in closed if conn not in bad]
+    if len(bad) < _SEVERAL:
+        return ok(f"{counted(len(bad), len(closed))} shorter than {_SHORT_MS // 1000} s or closed by us", *map(shown, bad))
+    by_us = [conn for conn in bad if conn.ended == "closed_by_server"]
+    return judged(
+        grade(times(bad), times(good)),
+        f"{counted(len(bad), len(closed))} ended within {_SHORT_MS // 1000} s, {len(by_us)} of them closed by us",
+        [shown(conn) for conn in bad[-3:]],
+        Remedy(
+            "Where we closed, the code says why (1008 protocol or credential, 1011 a fault of ours, 1013 full). "
+            "Where the other side did, look at the flow: the applet's own time limit, a hang-up after the greeting.",
+            (story(bad[-1]), "exotelctl logs --errors --since -1h"),
+        ),
+    )
+
+
+@check(
+    "lost-calls",
+    "calls",
+    of="calls",
+    claim="calls end with stop, not by a broken connection",
+    does_not_prove="that both sides were heard until then",
+)
+def lost_calls(facts: Facts) -> Finding:
+    calls = facts.calls.get()
+    closed = [conn for conn in calls.started if conn.closed]
+    bad = [conn for conn in closed if conn.ended == "no_stop"]
+    if not closed:
+        return nothing(calls)
+    if not bad:
+        return ok(f"{plural(len(closed), 'call')} ended in order")
+    return judged(
+        grade(times(bad), times([conn for conn in closed if conn not in bad])),
+        f"{counted(len(bad), len(closed))} broke off without stop (1006)",
+        [shown(conn) for conn in bad[-3:]],
+        Remedy(
+            "The network, a proxy's idle timeout or a leg of Exotel's broke. If all broke at one moment, a process or a "
+            "firewall between was restarted.",
+            (story(bad[-1]), "exotelctl logs --event close --since -1h"),
+        ),
+    )
+
+
+@check(
+    "sample-rate",
+    "calls",
+    of="calls",
+    claim="the rate that the URL asks for is the rate of the stream",
+    does_not_prove="the pitch: only an ear, or exotelctl call --out, does",
+)
+def sample_rate(facts: Facts) -> Finding:
+    calls = facts.calls.get()
+    bad = [conn for conn in calls.started if {"rate_mismatch", "unsupported_rate"} & set(conn.faults)]
+    if not calls.started:
+        return nothing(calls)
+    if not bad:
+        rates = sorted({conn.rate for conn in calls.started if conn.rate})
+        return ok(f"{plural(len(calls.started), 'call')} at {' and '.join(rates) or 'an unsaid number of'} Hz, as asked")
+    last = bad[-1]
+    asked = last.rate_asked or "no rate"
+    return judged(
+        grade(times(bad), times([conn for conn in calls.started if conn not in bad])),
+        f"{counted(len(bad), len(calls.started))}: the URL asks for {asked}, the stream has {last.rate} Hz",
+        [f"{shown(last)}; {', '.join(last.faults)}"],
+        Remedy(
+            "Set sample-rate in the applet's URL to 8000, 16000 or 24000, and to what the flow streams; "
+            "the server follows the stream.",
+            ("exotelctl url --rate 8000", story(last)),
+        ),
+    )
+
+
+def _credentials(facts: Facts, detail: str, ok_text: str, says: str, remedy: Remedy) -> Finding:
+    calls = facts.calls.get()
+    bad = calls.refused("credentials", detail)
+    if not bad:
+        return ok(ok_text) if facts.deployment.get().asks_credential else skipped("streams need no credential here")
+    remotes = sorted({refused.remote for refused in bad if refused.remote})
+    evidence = [
+        f"the last from {bad[-1].remote or 'an address that was not told'}",
+        f"from {plural(len(remotes), 'address', 'addresses')}",
+    ]
+    return judged(grade(times(bad), times(calls.started)), f"{plural(len(bad), 'stream')} {says}", evidence, remedy)
+
+
+@check(
+    "token-stripped",
+    "calls",
+    of="calls",
+    claim="streams arrive with a credential",
+    does_not_prove="that it is the right one: auth-rejected does",
+)
+def token_stripped(facts: Facts) -> Finding:
+    remedy = Remedy(
+        "Exotel strips the query of the URL, so a token there never arrives. Put it before the host, "
+        "wss://USER:TOKEN@HOST/, or into the path.",
+        ("exotelctl url",),
+    )
+    says = "brought no credential at all: the query was stripped, or none was set"
+    return _credentials(facts, "missing", "no stream came without one", says, remedy)
+
+
+@check(
+    "auth-rejected",
+    "calls",
+    of="calls",
+    claim="no stream showed a wrong credential",
+    does_not_prove="that the credential is secret",
+)
+def auth_rejected(facts: Facts) -> Finding:
+    remedy = Remedy(
+        "The applet's credential is not one of exotel_ws_credentials: it was rotated on one side only, or mistyped. "
+        "From an address that is not Exotel's it is somebody who tries.",
+        ("journalctl EVENT=refused REASON=credentials --since -1h",),
+        ("correct exotel_ws_credentials, then ansible-playbook deploy.yml -i INVENTORY",),
+    )
+    return _credentials(facts, "wrong", "none was refused", "showed a wrong credential", remedy)

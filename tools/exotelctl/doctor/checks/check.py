@@ -1,0 +1,52 @@
+"""What a check is, and how it is made: a pure function from facts to a finding, with its name and its limits beside it."""
+
+import dataclasses
+from collections.abc import Callable
+
+from exotelctl.doctor.facts import Facts
+from exotelctl.doctor.facts.fact import Fact, NotSeen
+from exotelctl.doctor.result import RUNBOOK, Finding, Group, Result, unknown
+
+Judge = Callable[[Facts], Finding]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Check:
+    """``of`` names the fact that it rests on most, ``claim`` what holds where it is ok."""
+
+    id: str
+    group: Group
+    of: str
+    claim: str
+    does_not_prove: str
+    judge: Judge
+
+    def run(self, facts: Facts) -> Result:
+        """Judge. A fact that is missing, or a fault of the check itself, is an unknown that says why."""
+        try:
+            finding = self.judge(facts)
+        except NotSeen as not_seen:
+            finding = unknown(str(not_seen), needs=not_seen.needs)
+        except Exception as error:
+            finding = unknown(f"judging failed: {type(error).__name__}: {error}")
+        fact: Fact[object] | None = getattr(facts, self.of)
+        return Result(
+            id=self.id,
+            group=self.group,
+            verdict=finding.verdict,
+            claim=self.claim,
+            says=finding.says,
+            evidence=finding.evidence,
+            does_not_prove=self.does_not_prove,
+            remedy=finding.remedy,
+            runbook=f"{RUNBOOK}#{self.id}",
+            blocked_by=None,
+            observed_at=fact.at if fact else facts.collected_at,
+            duration_ms=fact.ms if fact else 0.0,
+            needs=finding.needs,
+        )
+
+
+def check(id: str, group: Group, *, of: str, claim: str, does_not_prove: str) -> Callable[[Judge], Check]:
+    """Makes a judging function the check ``id``."""
+    return lambda judge: Check(id, group, of, claim, does_not_prove, judge)

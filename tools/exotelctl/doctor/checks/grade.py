@@ -1,0 +1,27 @@
+"""How bad a share of bad calls is. One stranger among hundred good calls is no outage; one call of one is."""
+
+from collections.abc import Sequence
+
+from exotelctl.doctor.result import Verdict
+from exotelctl.text import plural
+
+_SHARE = 0.2
+_IN_A_ROW = 3
+
+
+def grade(bad: Sequence[float], good: Sequence[float]) -> Verdict:
+    """By the times (Unix seconds) of the bad and the good ones.
+
+    Red where a fifth or more of all are bad, or the newest three; a warning where fewer are.
+    """
+    if not bad:
+        return "ok"
+    newer_than_good = [at for at in bad if not good or at > max(good)]
+    if len(bad) >= _SHARE * (len(bad) + len(good)) or len(newer_than_good) >= _IN_A_ROW:
+        return "fail"
+    return "warn"
+
+
+def counted(bad: int, total: int, noun: str = "call") -> str:
+    """``3 of 12 calls``."""
+    return f"{bad} of {plural(total, noun)}"

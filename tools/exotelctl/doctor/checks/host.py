@@ -1,0 +1,120 @@
+"""The host beneath the server: its clock, its file systems, its journal."""
+
+import time
+from typing import Final
+
+from exotelctl.doctor.checks.check import check
+from exotelctl.doctor.facts import Facts
+from exotelctl.doctor.facts.host import FileSystem
+from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, unknown, warn
+from exotelctl.text import duration, plural
+
+_CLOCK_S: Final = 30.0
+_FULL: Final = 0.05
+_LEAST_BYTES: Final = 100 << 20
+_SMALL_BYTES: Final = 2 << 30
+"""Below this size a file system is full by its share alone: of 64 MB nobody can ask for 100 MB free."""
+_INODES: Final = 0.02
+_JOURNAL_SLACK_S: Final = 60.0
+
+
+@check(
+    "clock",
+    "host",
+    of="clock",
+    claim="the clock is right",
+    does_not_prove="more than half a minute's accuracy, and from the host alone only that a time service steers it",
+)
+def clock(facts: Facts) -> Finding:
+    seen = facts.clock.get()
+    remedy = Remedy(
+        "Logs of two hosts and Exotel's own times do not match until a time service runs.",
+        ("timedatectl", "chronyc tracking"),
+        ("apt-get install systemd-timesyncd", "timedatectl set-ntp true"),
+    )
+    if facts.outside is not None and facts.outside.value is not None:
+        off_s = seen.now - facts.outside.value.at
+        if abs(off_s) > _CLOCK_S:
+            which = "ahead of" if off_s > 0 else "behind"
+            says = f"the host's clock is {duration(abs(off_s))} {which} this machine's, or its facts are that old"
+            return fail(says, remedy=remedy)
+        return ok(f"within {_CLOCK_S:g} s of this machine's clock")
+    if seen.container:
+        return skipped(f"in a container ({seen.container}) the clock is the machine's")
+    if seen.synchronised is None:
+        return unknown("the kernel does not say whether its clock is synchronised")
+    if not seen.synchronised:
+        return fail("no time service steers this host's clock", "adjtimex: TIME_ERROR", remedy=remedy)
+    return ok("the kernel's clock is synchronised")
+
+
+@check(
+    "disk",
+    "host",
+    of="file_systems",
+    claim="every file system that the server and the journal need has room and may be written",
+    does_not_prove="that it stays so: a log that grows fills it in hours",
+)
+def disk(facts: Facts) -> Finding:
+    seen = facts.file_systems.get()
+    bad = [(system, why) for system in seen if (why := _short_of(system))]
+    if not bad:
+        return ok(f"{plural(len(seen), 'file system')} have room", *map(_room, seen))
+    system, why = bad[0]
+    return fail(
+        f"{', '.join(system.paths)}: {why}",
+        *(f"{', '.join(other.paths)}: {reason}" for other, reason in bad[1:]),
+        *(_room(one) for one, _ in bad),
+        remedy=Remedy(
+            "Without room no deploy, no audit and no journal is written; the calls themselves go on.",
+            (f"df -h {system.paths[0]}; df -i {system.paths[0]}", f"du -xh --max-depth=2 {system.paths[0]} | sort -h | tail"),
+            ("journalctl --vacuum-size=200M", f"mount -o remount,rw {system.paths[0]} (after a look at dmesg)"),
+        ),
+    )
+
+
+def _short_of(system: FileSystem) -> str:
+    if system.read_only:
+        return "it is read-only"
+    if system.size and (system.free < _FULL * system.size or (system.size > _SMALL_BYTES and system.free < _LEAST_BYTES)):
+        return f"{system.free >> 20} MiB of {system.size >> 20} MiB free"
+    if system.inodes and system.inodes_free < _INODES * system.inodes:
+        return f"{system.inodes_free} of {system.inodes} inodes free"
+    return ""
+
+
+def _room(system: FileSystem) -> str:
+    return f"{', '.join(system.paths)}: {system.free >> 20} of {system.size >> 20} MiB free"
+
+
+@check(
+    "journal",
+    "host",
+    of="calls",
+    claim="the journal is whole for the window",
+    does_not_prove="that every line reached it: a server logs without waiting",
+)
+def journal(facts: Facts) -> Finding:
+    calls = facts.calls.get()
+    remedy = Remedy(
+        "What is missing is lost: judge calls of that time by other means. A journal in /var/log/journal outlives a reboot.",
+        ("journalctl --disk-usage", "journalctl --list-boots", "journalctl -t systemd-journald -n 20"),
+        ("mkdir -p /var/log/journal && systemctl restart systemd-journald",),
+    )
+    if calls.suppressed:
+        return fail(f"lines were dropped: {calls.suppressed[-1]}", *calls.suppressed[:-1], remedy=remedy)
+    if calls.first_entry is None:
+        return fail("the journal is empty", remedy=remedy)
+    owed = max(calls.begins, calls.first_deploy or calls.begins)
+    if calls.first_entry > owed + _JOURNAL_SLACK_S:
+        says = f"the journal begins at {_moment(calls.first_entry)}, the window at {_moment(owed)}"
+        return fail(says, remedy=remedy)
+    if calls.truncated:
+        oldest = min((conn.at for conn in calls.connections), default=calls.begins)
+        return warn(f"only what came after {_moment(oldest)} was read", remedy=Remedy("Give a shorter --since."))
+    return ok(f"it reaches back to {_moment(calls.first_entry)}, nothing was suppressed")
+
+
+def _moment(at: float) -> str:
+    """Local time of the machine that judges, with its offset: a bundle may come from elsewhere."""
+    return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(at))

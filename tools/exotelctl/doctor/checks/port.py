@@ -1,0 +1,80 @@
+"""Who holds the call port."""
+
+from exotelctl.doctor.checks.check import check
+from exotelctl.doctor.facts import Facts
+from exotelctl.doctor.facts.port import Holder, Port
+from exotelctl.doctor.result import Finding, Remedy, fail, ok, unknown
+from exotelctl.text import duration, plural
+
+
+@check(
+    "port-stranger",
+    "port",
+    of="port",
+    claim="no foreign process holds the call port in our place",
+    does_not_prove="that our own listener answers: local-answer does",
+)
+def stranger(facts: Facts) -> Finding:
+    port = facts.port.get()
+    if port.held or not port.strangers:
+        return _unseen(port) or ok(f"port {port.port}: {_ours(port)}")
+    first = port.strangers[0]
+    return fail(
+        f"port {port.port} is held by pid {first.pid}, {first.command}",
+        *map(shown, port.strangers),
+        remedy=_clean(port, "End the stranger, then start the socket. Find out what starts it, or it comes back."),
+    )
+
+
+@check(
+    "port-two-listeners",
+    "port",
+    of="port",
+    claim="nobody else listens beside us on the call port",
+    does_not_prove="that no other host answers for the same address",
+)
+def two_listeners(facts: Facts) -> Finding:
+    port = facts.port.get()
+    if not port.held or not port.strangers:
+        return _unseen(port) or ok(f"port {port.port}: {plural(len(port.listeners), 'listener')}, {_ours(port)}")
+    first = port.strangers[0]
+    same = set(first.inodes) <= port.held
+    how = "holds our own listening socket too" if same else "listens beside us"
+    waiting = [f"{listener.address}: {listener.backlog} waiting (Recv-Q)" for listener in port.listeners]
+    return fail(
+        f"pid {first.pid}, {first.command}, {how} and may take calls away",
+        *map(shown, port.strangers),
+        *waiting,
+        remedy=_clean(port, "End the second listener: of all calls it takes its share, and nobody answers them."),
+    )
+
+
+def shown(holder: Holder) -> str:
+    """A holder as evidence."""
+    unit = holder.unit or "no unit"
+    return f"pid {holder.pid}, {holder.command} (user {holder.user}, {unit}, {holder.state}, for {duration(holder.age_s)})"
+
+
+def _ours(port: Port) -> str:
+    if not port.listeners:
+        return "nobody listens"
+    ours = [holder for holder in port.holders if holder.ours]
+    return f"held by {plural(len(ours), 'process', 'processes')} of our own units" if ours else "no holder was seen"
+
+
+def _unseen(port: Port) -> Finding | None:
+    """Sockets without a visible holder may be anybody's."""
+    if not port.ownerless:
+        return None
+    where = ", ".join(listener.address for listener in port.ownerless)
+    if port.as_root:
+        return unknown(f"no process was found that holds {where}", needs="the network namespace that it is in")
+    return unknown(f"who holds {where} can be seen by root only", needs="root")
+
+
+def _clean(port: Port, text: str) -> Remedy:
+    return Remedy(
+        text,
+        (f"exotelctl port-clean --port {port.port} --dry-run", f"ss -ltnp 'sport = :{port.port}'"),
+        (f"exotelctl port-clean --port {port.port}", "systemctl start exotel-ws.socket"),
+    )

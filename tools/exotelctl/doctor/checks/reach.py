@@ -1,0 +1,139 @@
+"""Whether callers get through to the server, and to the right place of it."""
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Final
+
+from exotelctl.compliance.judges import health as judge_health
+from exotelctl.doctor.checks.calls import judged, times
+from exotelctl.doctor.checks.check import check
+from exotelctl.doctor.checks.grade import grade
+from exotelctl.doctor.facts import Facts
+from exotelctl.doctor.facts.address import Address
+from exotelctl.doctor.facts.journal import Refused
+from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, unknown, warn
+from exotelctl.text import duration, plural
+
+_NAT: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
+
+
+@check(
+    "local-answer",
+    "reach",
+    of="loopback",
+    claim="on this host itself the server says that it is healthy and takes calls",
+    does_not_prove="that anybody outside gets through: outside-reach does",
+)
+def local_answer(facts: Facts) -> Finding:
+    answers = facts.loopback.get()
+    remedy = Remedy(
+        "Something answers that is not our server, or the server is not well.",
+        ("exotelctl health", "exotelctl status", "exotelctl port-clean --dry-run", "journalctl -n 50 -u 'exotel-ws@*'"),
+    )
+    if answers.health.trouble:
+        return fail(answers.health.trouble.cause, remedy=remedy)
+    wrong = judge_health(answers.health.status, answers.health.body)
+    said = f"/health says {answers.health.status} {answers.health.body} in {answers.health.ms:.1f} ms"
+    if wrong:
+        return fail(wrong.cause, said, remedy=remedy)
+    mode = facts.deployment.get().mode
+    if f'"mode":"{mode}"' not in answers.health.body.replace(" ", ""):
+        return fail(f"the server is not in mode {mode}", said, remedy=remedy)
+    if answers.ready and answers.ready.status == 503:
+        return warn(f"/ready says 503 {answers.ready.body}: no new calls", said, remedy=remedy)
+    return ok(said)
+
+
+@check(
+    "public-address",
+    "reach",
+    of="address",
+    claim="the address in public_url leads to this host",
+    does_not_prove="that the applet has the same URL: compare exotelctl url",
+)
+def public_address(facts: Facts) -> Finding:
+    seen = facts.address.get()
+    if not seen.public_host:
+        return skipped("no public_url is set: nothing to compare")
+    remedy = Remedy(
+        "Give the address that leads here: exotel_ws_public_host in the inventory, and the applet's URL.",
+        ("exotelctl url", "ip -brief address", f"getent ahosts {seen.public_host}"),
+        ("ansible-playbook deploy.yml -i INVENTORY",),
+    )
+    has = f"this host has {', '.join((*seen.own, *filter(None, [seen.metadata])))}"
+    if seen.unresolved:
+        return fail(f"{seen.public_host} does not resolve: {seen.unresolved}", has, remedy=remedy)
+    if set(seen.resolved) & {*seen.own, seen.metadata}:
+        return ok(f"{seen.public_host} is an address of this host", has)
+    leads = f"{seen.public_host} leads to {', '.join(seen.resolved)}"
+    if _may_be_mapped(seen):
+        return unknown(
+            f"{leads}, which no interface has: behind address translation this cannot be told from inside",
+            has,
+            needs="a look from outside: ansible-playbook doctor.yml -i INVENTORY",
+        )
+    return fail(f"{leads}, and that is not this host", has, remedy=remedy)
+
+
+def _may_be_mapped(seen: Address) -> bool:
+    """Only private addresses here, and no cloud that tells which public one it maps to them."""
+    return not seen.metadata and all(any(ipaddress.ip_address(own) in net for net in _NAT) for own in seen.own)
+
+
+@check(
+    "tls-on-plain",
+    "reach",
+    of="calls",
+    claim="nobody speaks TLS to this port, which has none",
+    does_not_prove="that the applet's URL is right otherwise",
+)
+def tls_on_plain(facts: Facts) -> Finding:
+    remedy = Remedy(
+        "The applet's URL says wss:// where it has to say ws://, or TLS must be put in front of this port. "
+        "From an address that is not Exotel's it is a scanner.",
+        ("exotelctl url", "journalctl EVENT=refused REASON=tls --since -1h"),
+    )
+    return _refused(facts, "tls", "came with a TLS ClientHello: its URL says wss://", remedy)
+
+
+@check(
+    "wrong-path",
+    "reach",
+    of="calls",
+    claim="streams come to a path that is served",
+    does_not_prove="that the path is secret",
+)
+def wrong_path(facts: Facts) -> Finding:
+    served = ", ".join(facts.deployment.get().paths) or "any path"
+    remedy = Remedy(
+        f"Served: {served}. Correct the path in the applet's URL, or exotel_ws_paths.",
+        ("exotelctl url", "journalctl EVENT=refused REASON=path --since -1h"),
+        ("ansible-playbook deploy.yml -i INVENTORY",),
+    )
+    return _refused(facts, "path", "asked for a path that is not served", remedy)
+
+
+def _refused(facts: Facts, reason: str, says: str, remedy: Remedy) -> Finding:
+    calls = facts.calls.get()
+    bad: Sequence[Refused] = calls.refused(reason)
+    if not bad:
+        return ok("none did in the window")
+    ago = duration(max(0.0, facts.collected_at - bad[-1].at))
+    evidence = [f"the last from {bad[-1].remote or 'an address that was not told'}, {ago} ago"]
+    return judged(grade(times(bad), times(calls.started)), f"{plural(len(bad), 'connection')} {says}", evidence, remedy)
+
+
+@check(
+    "arrivals",
+    "reach",
+    of="calls",
+    claim="connections from outside arrive",
+    does_not_prove="that none is lost on the way",
+)
+def arrivals(facts: Facts) -> Finding:
+    calls = facts.calls.get()
+    last = calls.last_arrival
+    ago = "none since the journal begins" if last is None else f"the last one came {duration(facts.collected_at - last)} ago"
+    if not calls.outside:
+        return skipped("no call in the window: nothing to judge", ago)
+    return ok(f"{plural(len(calls.outside), 'connection')}, {plural(len(calls.started), 'call')}; {ago}")

@@ -1,0 +1,113 @@
+"""Everything that is looked at, gathered at once. Plain data that can be written as JSON and judged on another machine."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypeVar
+
+from msgspec import Struct
+
+from exotelctl.doctor.facts import address, deployment, firewall, host, journal, loopback, port, units, workers
+from exotelctl.doctor.facts.address import Address
+from exotelctl.doctor.facts.call import Answers
+from exotelctl.doctor.facts.deployment import Deployment
+from exotelctl.doctor.facts.fact import Fact, NotSeen
+from exotelctl.doctor.facts.firewall import Firewall
+from exotelctl.doctor.facts.host import Clock, FileSystem, Memory
+from exotelctl.doctor.facts.journal import Calls
+from exotelctl.doctor.facts.outside import Outside
+from exotelctl.doctor.facts.port import Port
+from exotelctl.doctor.facts.units import Units
+from exotelctl.doctor.facts.workers import Worker
+
+T = TypeVar("T")
+
+_BOUND_S: Final = 8.0
+"""For all collectors together, which run at once."""
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """One look at a host. ``outside`` is None where nobody asked from another machine."""
+
+    hostname: str
+    as_root: bool
+    collected_at: float
+    since: float
+    deployment: Fact[Deployment] = Fact()
+    units: Fact[Units] = Fact()
+    port: Fact[Port] = Fact()
+    workers: Fact[list[Worker]] = Fact()
+    calls: Fact[Calls] = Fact()
+    loopback: Fact[Answers] = Fact()
+    firewall: Fact[Firewall] = Fact()
+    file_systems: Fact[list[FileSystem]] = Fact()
+    memory: Fact[Memory] = Fact()
+    clock: Fact[Clock] = Fact()
+    address: Fact[Address] = Fact()
+    outside: Fact[Outside] | None = None
+
+
+def collect(since: float) -> Facts:
+    """Look at everything, each bounded in time; what breaks or hangs becomes the reason why a fact is missing."""
+    deployed = observe(deployment.look)
+    known = deployed.value or Deployment()
+    running = [
+        _Look("units", partial(units.look, since)),
+        _Look("port", partial(port.look, known.port)),
+        _Look("workers", workers.look),
+        _Look("calls", partial(journal.look, since)),
+        _Look("loopback", partial(loopback.look, known)),
+        _Look("firewall", firewall.look),
+        _Look("file_systems", host.file_systems),
+        _Look("memory", host.memory),
+        _Look("clock", host.clock),
+        _Look("address", partial(address.look, known.public_url)),
+    ]
+    deadline = time.monotonic() + _BOUND_S
+    found = {look.name: look.wait(deadline) for look in running}
+    return Facts(
+        hostname=socket.gethostname(),
+        as_root=os.geteuid() == 0,
+        collected_at=time.time(),
+        since=since,
+        deployment=deployed,
+        **found,  # type: ignore[arg-type]
+    )
+
+
+def observe(look: Callable[[], T]) -> Fact[T]:
+    """The fact that ``look`` returns; whatever it raises is the reason why there is none."""
+    at, began = time.time(), time.perf_counter()
+    value: T | None = None
+    missing = needs = ""
+    try:
+        value = look()
+    except NotSeen as not_seen:
+        missing, needs = str(not_seen), not_seen.needs
+    except Exception as error:  # a collector with a fault must not hide the others, nor its own check
+        missing = f"looking at it failed: {type(error).__name__}: {error}"
+    return Fact(value, missing, needs, at, round((time.perf_counter() - began) * 1000, 1))
+
+
+class _Look:
+    """A collector on its way, in a thread that does not keep the process alive if it hangs."""
+
+    def __init__(self, name: str, look: Callable[[], object]) -> None:
+        self.name = name
+        self._fact: Fact[object] | None = None
+        self._began = time.time()
+        self._thread = threading.Thread(target=self._run, args=(look,), name=f"look at {name}", daemon=True)
+        self._thread.start()
+
+    def _run(self, look: Callable[[], object]) -> None:
+        self._fact = observe(look)
+
+    def wait(self, deadline: float) -> Fact[object]:
+        """What came of it by ``deadline`` (monotonic)."""
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        if self._fact is None:
+            return Fact(missing=f"looking at it took more than {_BOUND_S:g} s", at=self._began, ms=_BOUND_S * 1000)
+        return self._fact

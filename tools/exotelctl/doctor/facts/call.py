@@ -1,0 +1,105 @@
+"""A look from where this runs at one address: ``/health``, ``/ready``, and a simulated call of a second."""
+
+import asyncio
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from exotelctl.audio import frames, speech_like
+from exotelctl.http_get import Answer, get
+from exotelctl.phone import CallResult, place_call
+from exotelctl.reach import Fault, Unreachable
+from exotelctl.target import Target
+from exotelctl.text import printable
+
+ASK_S = 2.0
+CALL_S = 1.0
+
+
+class Trouble(Struct, frozen=True):
+    """Why something could not be reached: a `Fault` that can be written down."""
+
+    kind: str
+    cause: str
+    next: str
+
+
+class Http(Struct, frozen=True):
+    """An HTTP answer, or the trouble that came instead."""
+
+    status: int = 0
+    body: str = ""
+    ms: float = 0.0
+    trouble: Trouble | None = None
+
+
+class Echo(Struct, frozen=True):
+    """What came of the simulated call; ``faults`` are the first messages that Exotel could not have used."""
+
+    trouble: Trouble | None = None
+    frames_sent: int = 0
+    frames_received: int = 0
+    frames_lost: int = 0
+    bytes_received: int = 0
+    bit_exact: bool = False
+    difference: int | None = None
+    closed_early: str = ""
+    faults: tuple[str, ...] = ()
+    fault_count: int = 0
+    round_trip_ms: float = 0.0
+
+
+class Answers(Struct, frozen=True):
+    """Everything that one address answered. ``echo`` is None where no call was tried, for nothing answered before."""
+
+    url: str
+    health: Http
+    ready: Http | None = None
+    echo: Echo | None = None
+
+
+def look(target: Target, *, rate: int = 8000, ask_s: float = ASK_S) -> Answers:
+    """Ask ``target`` as Exotel would. Each answer is waited for ``ask_s`` at most."""
+    return asyncio.run(_look(target, rate, ask_s))
+
+
+async def _look(target: Target, rate: int, ask_s: float) -> Answers:
+    health = await http(target, "/health", ask_s)
+    if health.trouble:
+        return Answers(target.shown, health)
+    return Answers(target.shown, health, await http(target, "/ready", ask_s), await echo(target, rate, ask_s))
+
+
+async def http(target: Target, path: str, ask_s: float) -> Http:
+    """GET ``path``."""
+    try:
+        answer: Answer = await get(target, path, timeout_s=ask_s)
+    except Unreachable as error:
+        return Http(trouble=_trouble(error.fault))
+    return Http(answer.status, printable(answer.body.strip()), round(answer.latency_ms, 1))
+
+
+async def echo(target: Target, rate: int, ask_s: float) -> Echo:
+    """Place the call and listen."""
+    said: Sequence[bytes] = frames(speech_like(CALL_S, rate), rate)
+    try:
+        result: CallResult = await place_call(target, said, rate=rate, connect_timeout_s=ask_s, settle_s=1.0)
+    except Unreachable as error:
+        return Echo(trouble=_trouble(error.fault))
+    trips = sorted(result.round_trips_ms)
+    return Echo(
+        frames_sent=result.frames_sent,
+        frames_received=result.frames_received,
+        frames_lost=result.frames_lost,
+        bytes_received=result.bytes_received,
+        bit_exact=result.bit_exact,
+        difference=result.difference,
+        closed_early=result.closed_early,
+        faults=result.faults,
+        fault_count=result.fault_count,
+        round_trip_ms=round(trips[len(trips) // 2], 2) if trips else 0.0,
+    )
+
+
+def _trouble(fault: Fault) -> Trouble:
+    return Trouble(fault.kind, fault.cause, fault.next)

@@ -1,0 +1,117 @@
+"""What is meant to serve here: the current generation, its settings, and where the socket unit points."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+
+from exotelctl.doctor.facts import shell
+from exotelctl.doctor.facts.fact import NotSeen
+
+ETC: Final = Path("/etc/exotel-ws")
+POINT: Final = Path("/etc/systemd/system/exotel-ws.socket.d/generation.conf")
+LOCK: Final = Path("/run/lock/exotel-ws.deploy")
+CREDENTIALS: Final = ETC / "credentials/stream-credentials"
+DEFAULT_PORT: Final = 8765
+
+
+class Deployment(Struct, frozen=True):
+    """``generation`` is "" where nothing was ever deployed; then the rest holds the server's defaults.
+
+    ``settings_problem`` is why settings.toml could not be read. ``socket_points_to`` is the instance that the socket unit
+    starts. ``deploying``: a deploy holds the lock at this moment. ``drain_s`` bounds a drain, in seconds.
+    """
+
+    generation: str = ""
+    release: str = ""
+    workers: int = 0
+    created: str = ""
+    listen: str = ""
+    mode: str = "echo"
+    host: str = "0.0.0.0"
+    port: int = DEFAULT_PORT
+    public_url: str = ""
+    paths: tuple[str, ...] = ()
+    max_calls: int = 500
+    drain_s: float = 3660.0
+    asks_credential: bool = False
+    settings_problem: str = ""
+    socket_points_to: str = ""
+    deploying: bool = False
+
+    @property
+    def instances(self) -> tuple[str, ...]:
+        """The workers that have to serve."""
+        return tuple(f"{self.generation}-{number}" for number in range(1, self.workers + 1))
+
+
+def look(etc: Path = ETC, point: Path = POINT, lock: Path = LOCK, locks: Path = Path("/proc/locks")) -> Deployment:
+    """Read what the deploy wrote. Raises NotSeen where this user may not."""
+    current = etc / "current"
+    try:
+        generation = json.loads((current / "generation.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return Deployment()
+    except PermissionError:
+        raise NotSeen(f"{current} may be read by root only", needs="root") from None
+    except (OSError, ValueError) as error:
+        raise NotSeen(f"{current / 'generation.json'} is not readable: {error}") from None
+    settings, problem = _settings(current / "settings.toml")
+    drain, limits, auth = (_table(settings, name) for name in ("drain", "limits", "auth"))
+    return Deployment(
+        generation=str(generation.get("generation", "")),
+        release=str(generation.get("release", "")),
+        workers=int(generation.get("workers", 0)),
+        created=str(generation.get("created", "")),
+        listen=str(generation.get("listen", "")),
+        mode=str(settings.get("mode", "echo")),
+        host=str(settings.get("host", "0.0.0.0")),
+        port=_number(str(generation.get("listen", "")).rpartition(":")[2], DEFAULT_PORT),
+        public_url=str(settings.get("public_url", "")),
+        paths=tuple(map(str, settings.get("paths", ()))),
+        max_calls=_number(limits.get("max_calls"), 500),
+        drain_s=float(_number(drain.get("timeout_s"), 3660)),
+        asks_credential=auth.get("required") is True,
+        settings_problem=problem,
+        socket_points_to=_points_to(point),
+        deploying=_is_locked(lock, locks),
+    )
+
+
+def _settings(file: Path) -> tuple[dict[str, Any], str]:
+    """The settings, and why they can't be read. The server refuses more than this does: it tells of it in the journal."""
+    try:
+        return tomllib.loads(file.read_text("utf-8")), ""
+    except (OSError, ValueError) as error:
+        return {}, f"{file}: {error}"
+
+
+def _table(settings: dict[str, Any], name: str) -> dict[str, Any]:
+    value = settings.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: object, otherwise: int) -> int:
+    try:
+        return int(value)  # type: ignore[call-overload, no-any-return]
+    except (TypeError, ValueError):
+        return otherwise
+
+
+def _points_to(point: Path) -> str:
+    try:
+        text = shell.read(point)
+    except NotSeen:
+        return ""
+    return text.partition("Service=exotel-ws@")[2].partition(".service")[0]
+
+
+def _is_locked(lock: Path, locks: Path) -> bool:
+    """Whether somebody holds the lock: looked up, not tried, for trying would hold it."""
+    try:
+        inode = lock.stat().st_ino
+        return any(fields[5].endswith(f":{inode}") for line in locks.read_text().splitlines() if len(fields := line.split()) > 5)
+    except OSError:
+        return False

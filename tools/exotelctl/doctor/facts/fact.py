@@ -1,0 +1,31 @@
+"""A fact, or the reason why there is none. Everything here can be written as JSON and read again on another machine."""
+
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+T = TypeVar("T")
+
+
+class NotSeen(Exception):
+    """A fact could not be gathered; the text says why, ``needs`` what would help (``root``, ``nft``), "" for nothing known."""
+
+    def __init__(self, why: str, needs: str = "") -> None:
+        super().__init__(why)
+        self.needs = needs
+
+
+class Fact(Struct, Generic[T], frozen=True, omit_defaults=True):
+    """What was seen, or why nothing was. ``at`` is in Unix seconds, ``ms`` how long it took to look."""
+
+    value: T | None = None
+    missing: str = ""
+    needs: str = ""
+    at: float = 0.0
+    ms: float = 0.0
+
+    def get(self) -> T:
+        """What was seen. Raises NotSeen, so that no check can take a look that failed for a good sign."""
+        if self.value is None:
+            raise NotSeen(self.missing or "it was not looked at", self.needs)
+        return self.value

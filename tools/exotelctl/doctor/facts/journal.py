@@ -1,0 +1,194 @@
+"""The calls of the window as the journal has them: one record a connection, every refusal, what was lost of the log."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from exotelctl import journal
+from exotelctl.doctor import own
+from exotelctl.doctor.facts import shell
+from exotelctl.doctor.facts.fact import NotSeen
+from exotelctl.doctor.facts.units import Line
+from exotelctl.doctor.mask import without_numbers, without_secrets
+from exotelctl.exits import Refusal
+from exotelctl.journal import Entry
+
+_EVENTS: Final = ("open", "start", "fault", "refused", "close")
+_FIELDS: Final = (
+    *("MESSAGE", "EVENT", "CONN_ID", "CALL_SID", "REMOTE", "RATE", "RATE_ASKED", "KIND", "REASON", "DETAIL"),
+    *("ENDED", "CODE", "DURATION_MS", "FRAMES_IN", "FRAMES_OUT"),
+)
+_MOST_ENTRIES: Final = 20_000
+_MOST_ERRORS: Final = 100
+_FROM_TO: Final = re.compile(r"From: (.*?) → To: (.*)$")
+AUDIT: Final = Path("/var/lib/exotel-ws/audit.jsonl")
+
+
+class Conn(Struct):
+    """One connection. ``own``: a simulated call of this tool, known by its numbers; it says nothing about Exotel.
+
+    ``ended`` is the server's word, "" while it is open. ``rate_asked`` is "" where the URL and the parameters asked for none.
+    """
+
+    id: str
+    at: float
+    remote: str = ""
+    call_sid: str = ""
+    started: bool = False
+    own: bool = False
+    rate: str = ""
+    rate_asked: str = ""
+    faults: tuple[str, ...] = ()
+    ended: str = ""
+    code: int = 0
+    duration_ms: int = 0
+    frames_in: int = 0
+    frames_out: int = 0
+
+    @property
+    def closed(self) -> bool:
+        """It is over."""
+        return bool(self.ended)
+
+
+class Refused(Struct, frozen=True):
+    """A handshake or a start that was turned away; ``conn_id`` is "" where no WebSocket was opened."""
+
+    at: float
+    reason: str
+    detail: str = ""
+    remote: str = ""
+    conn_id: str = ""
+
+
+class Calls(Struct, frozen=True):
+    """``begins`` is where the window begins, ``first_entry`` the journal's oldest entry, ``first_deploy`` what the audit tells.
+
+    ``unread`` entries of the window are older than the newest twenty thousand, which are all that is judged.
+    ``last_arrival`` is the newest connection from outside, in the window or before it.
+    """
+
+    begins: float
+    connections: tuple[Conn, ...]
+    refusals: tuple[Refused, ...]
+    errors: tuple[Line, ...]
+    suppressed: tuple[str, ...] = ()
+    first_entry: float | None = None
+    first_deploy: float | None = None
+    last_arrival: float | None = None
+    truncated: bool = False
+
+    @property
+    def outside(self) -> tuple[Conn, ...]:
+        """The connections that are not this tool's own."""
+        return tuple(conn for conn in self.connections if not conn.own)
+
+    @property
+    def started(self) -> tuple[Conn, ...]:
+        """Those that became calls."""
+        return tuple(conn for conn in self.outside if conn.started)
+
+    def refused(self, reason: str, detail: str = "") -> tuple[Refused, ...]:
+        """The refusals for ``reason``, and ``detail`` if given."""
+        return tuple(item for item in self.refusals if item.reason == reason and detail in ("", item.detail))
+
+
+def look(since: float, audit: Path = AUDIT) -> Calls:
+    """Read the window. Raises NotSeen where the journal may not be read."""
+    begins = f"@{since:.6f}"
+    try:
+        entries = list(
+            journal.read(matches=[f"EVENT={event}" for event in _EVENTS], since=begins, lines=_MOST_ENTRIES, only=_FIELDS)
+        )
+        connections = connect(entries)
+        return Calls(
+            begins=since,
+            connections=connections,
+            refusals=tuple(_refused(entry) for entry in entries if entry.event == "refused"),
+            errors=tuple(_errors(begins)),
+            suppressed=tuple(_suppressed(begins)),
+            first_entry=journal.starts(),
+            first_deploy=_first_deploy(audit),
+            last_arrival=_last_arrival(connections),
+            truncated=len(entries) == _MOST_ENTRIES,
+        )
+    except Refusal as refused:
+        raise NotSeen(str(refused), needs=shell.root()) from None
+
+
+def connect(entries: Iterable[Entry]) -> tuple[Conn, ...]:
+    """The connections that ``entries`` tell of, by the time of their first one."""
+    found: dict[str, Conn] = {}
+    for entry in entries:
+        name = entry.fields.get("CONN_ID", "")
+        if name:
+            _note(found.setdefault(name, Conn(name, entry.time)), entry)
+    return tuple(found.values())
+
+
+def _note(conn: Conn, entry: Entry) -> None:
+    fields = entry.fields
+    conn.remote = fields.get("REMOTE") or conn.remote
+    conn.call_sid = fields.get("CALL_SID") or conn.call_sid
+    if entry.event == "start" and "START EVENT" in entry.message:
+        conn.started = True
+        conn.rate, conn.rate_asked = fields.get("RATE", ""), fields.get("RATE_ASKED", "")
+    elif entry.event == "start" and (numbers := _FROM_TO.search(entry.message)):
+        conn.own = own.are(*numbers.groups())
+    elif entry.event == "fault":
+        conn.faults = (*conn.faults, fields.get("KIND", ""))
+    elif entry.event == "close":
+        conn.ended = fields.get("ENDED", "")
+        conn.started = conn.started or conn.ended not in ("", "no_start")
+        conn.code, conn.duration_ms = _int(fields, "CODE"), _int(fields, "DURATION_MS")
+        conn.frames_in, conn.frames_out = _int(fields, "FRAMES_IN"), _int(fields, "FRAMES_OUT")
+
+
+def _int(fields: Mapping[str, str], name: str) -> int:
+    text = fields.get(name, "")
+    return int(text) if text.isdecimal() else 0
+
+
+def _refused(entry: Entry) -> Refused:
+    fields = entry.fields
+    return Refused(
+        at=entry.time,
+        reason=fields.get("REASON", ""),
+        detail=fields.get("DETAIL", ""),
+        remote=fields.get("REMOTE", ""),
+        conn_id=fields.get("CONN_ID", ""),
+    )
+
+
+def _errors(begins: str) -> list[Line]:
+    """The server's own errors; what systemd says of its units is in their facts."""
+    entries = journal.read(matches=["SYSLOG_IDENTIFIER=exotel-ws"], since=begins, lines=_MOST_ERRORS, priority=3)
+    return [Line(entry.time, entry.unit, without_numbers(without_secrets(entry.message[-500:]))) for entry in entries]
+
+
+def _suppressed(begins: str) -> list[str]:
+    entries = journal.read(units=(), matches=[f"MESSAGE_ID={journal.DROPPED}"], since=begins, lines=_MOST_ERRORS)
+    return [entry.message[:200] for entry in entries if "exotel-ws" in entry.message]
+
+
+def _first_deploy(audit: Path) -> float | None:
+    """When this host began to be one of the server's: before that no journal is owed."""
+    try:
+        with audit.open(encoding="utf-8") as lines:
+            return datetime.fromisoformat(json.loads(next(lines))["time"]).timestamp()
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        return None
+
+
+def _last_arrival(connections: Iterable[Conn]) -> float | None:
+    """In the window where one arrived; else among the journal's last few starts."""
+    arrived = [conn.at for conn in connections if not conn.own]
+    if arrived:
+        return max(arrived)
+    older = connect(journal.read(matches=["EVENT=open", "EVENT=start"], lines=500))
+    return max((conn.at for conn in older if not conn.own), default=None)

@@ -1,0 +1,70 @@
+"""The server as a caller finds it, asked from this machine through its public address."""
+
+import asyncio
+import socket
+import time
+
+from msgspec import Struct
+
+from exotelctl.compliance.exchange import Check
+from exotelctl.compliance.run import ProtocolTest
+from exotelctl.compliance.verb import Silent
+from exotelctl.doctor.facts import call
+from exotelctl.doctor.facts.address import resolve
+from exotelctl.reach import explain
+from exotelctl.target import Target
+
+_ASK_S = 5.0
+
+
+class Broken(Struct, frozen=True):
+    """A check of the protocol test that did not pass."""
+
+    name: str
+    cause: str
+
+
+class Outside(Struct, frozen=True):
+    """``at`` is this machine's time in Unix seconds. ``connect`` is None where TCP connected.
+
+    ``protocol_checks`` is how many checks the protocol test made, 0 where it was not tried; ``broken`` those that failed.
+    """
+
+    at: float
+    url: str
+    port: int
+    addresses: tuple[str, ...]
+    unresolved: str = ""
+    connect: call.Trouble | None = None
+    answers: call.Answers | None = None
+    protocol_checks: int = 0
+    broken: tuple[Broken, ...] = ()
+
+
+def look(target: Target) -> Outside:
+    """Name, TCP, HTTP, a call, the protocol: each only where the one before answered."""
+    at, shown = time.time(), target.shown
+    addresses, unresolved = resolve(target.host)
+    if unresolved:
+        return Outside(at, shown, target.port, (), unresolved)
+    trouble = _connect(target)
+    if trouble:
+        return Outside(at, shown, target.port, addresses, connect=trouble)
+    rate = target.rate or 8000
+    answers = call.look(target, rate=rate, ask_s=_ASK_S)
+    checks = asyncio.run(_protocol(target, rate)) if answers.echo and not answers.echo.trouble else []
+    broken = [Broken(check.name, check.finding.cause if check.finding else "") for check in checks if check.outcome != "pass"]
+    return Outside(at, shown, target.port, addresses, answers=answers, protocol_checks=len(checks), broken=tuple(broken))
+
+
+def _connect(target: Target) -> call.Trouble | None:
+    try:
+        socket.create_connection((target.host, target.port), timeout=_ASK_S).close()
+    except OSError as error:
+        fault = explain(error, target, _ASK_S)
+        return call.Trouble(fault.kind, fault.cause, fault.next)
+    return None
+
+
+async def _protocol(target: Target, rate: int) -> list[Check]:
+    return await ProtocolTest(target, rate, Silent(), patience_s=2.0).run()

@@ -1,0 +1,103 @@
+"""Who listens on the call port: every socket, and every process that holds one, ours or not."""
+
+import os
+import shlex
+import time
+
+import psutil
+from msgspec import Struct
+
+from exotelctl.doctor.mask import without_secrets
+from exotelctl.port import process, sockets, units
+
+
+class Listener(Struct, frozen=True):
+    """A socket in state LISTEN; ``backlog`` connections wait to be accepted (Recv-Q)."""
+
+    address: str
+    inode: int
+    backlog: int
+
+
+class Holder(Struct, frozen=True):
+    """A process that holds one of the sockets. ``ours``: systemd for exotel-ws.socket, or a worker of exotel-ws@.service."""
+
+    pid: int
+    command: str
+    user: str
+    unit: str
+    age_s: float
+    state: str
+    inodes: tuple[int, ...]
+    ours: bool
+
+
+class Port(Struct, frozen=True):
+    """``as_root`` False: the holders of other users' sockets could not be seen."""
+
+    port: int
+    listeners: tuple[Listener, ...]
+    holders: tuple[Holder, ...]
+    as_root: bool
+
+    @property
+    def held(self) -> frozenset[int]:
+        """The sockets that our own processes hold."""
+        return frozenset(inode for holder in self.holders if holder.ours for inode in holder.inodes)
+
+    @property
+    def strangers(self) -> tuple[Holder, ...]:
+        """Those who hold the port and should not."""
+        return tuple(holder for holder in self.holders if not holder.ours)
+
+    @property
+    def ownerless(self) -> tuple[Listener, ...]:
+        """Listeners of which no holder was seen."""
+        seen = frozenset(inode for holder in self.holders for inode in holder.inodes)
+        return tuple(listener for listener in self.listeners if listener.inode not in seen)
+
+    @property
+    def waiting(self) -> int:
+        """Connections that nobody has accepted yet."""
+        return sum(listener.backlog for listener in self.listeners)
+
+
+def look(port: int) -> Port:
+    """All of /proc is searched, for a stranger may hold the very socket of ours."""
+    found = sockets.on_port(port).listeners
+    inodes = frozenset(listener.inode for listener in found)
+    held = process.holding(process.pids(), inodes) if inodes else {}
+    socket_unit = units.socket_unit(port) if 1 in held else ""
+    seen = [_holder(pid, has, socket_unit) for pid, has in sorted(held.items())]
+    return Port(
+        port=port,
+        listeners=tuple(Listener(listener.shown, listener.inode, listener.backlog) for listener in found),
+        holders=tuple(holder for holder in seen if holder),
+        as_root=os.geteuid() == 0,
+    )
+
+
+def _holder(pid: int, inodes: frozenset[int], socket_unit: str) -> Holder | None:
+    """The facts of one process; None where it ended meanwhile."""
+    try:
+        seen = psutil.Process(pid)
+        with seen.oneshot():
+            argv, state, user, began = seen.cmdline(), str(seen.status()), seen.username(), seen.create_time()
+            name = seen.name()
+    except psutil.ZombieProcess:
+        argv, state, user, began, name = [], "zombie", "", time.time(), f"pid {pid}"
+    except psutil.Error:
+        return None
+    unit = units.of_cgroup(process.cgroup_text(pid)).name
+    if pid == 1:
+        unit = socket_unit or "a socket unit that systemd does not name"
+    return Holder(
+        pid=pid,
+        command=without_secrets(shlex.join(argv) if argv else f"[{name}]"),
+        user=user,
+        unit=unit,
+        age_s=round(max(0.0, time.time() - began), 1),
+        state=state,
+        inodes=tuple(sorted(inodes)),
+        ours=socket_unit in ("", units.OUR_SOCKET) if pid == 1 else units.is_ours(unit),
+    )

@@ -1,0 +1,129 @@
+"""What systemd says of the socket and of every worker, and what the journal last said of those in trouble."""
+
+import time
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from exotelctl import journal, systemctl
+from exotelctl.doctor.facts.fact import NotSeen
+from exotelctl.doctor.mask import without_numbers, without_secrets
+from exotelctl.exits import Refusal
+
+SOCKET: Final = "exotel-ws.socket"
+_WORKERS: Final = "exotel-ws@*.service"
+_PROPERTIES: Final = (
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "Result",
+    "MainPID",
+    "NRestarts",
+    "StateChangeTimestampMonotonic",
+)
+_LAST_LINES: Final = 80
+_MOST_LINES: Final = 400
+
+
+class Line(Struct, frozen=True):
+    """A journal line about a unit: from itself where it printed to standard error, else from systemd."""
+
+    at: float
+    unit: str
+    text: str
+
+
+class Unit(Struct, frozen=True):
+    """``changed_s`` ago it entered its state; ``process`` is the state of its main process as the kernel has it, "" for none."""
+
+    name: str
+    active: str
+    sub: str
+    result: str
+    pid: int
+    restarts: int
+    changed_s: float
+    process: str = ""
+
+    @property
+    def instance(self) -> str:
+        """``<generation>-<n>`` of a worker, "" for the socket."""
+        return self.name.partition("@")[2].removesuffix(".service")
+
+    @property
+    def generation(self) -> str:
+        """The generation of a worker."""
+        return self.instance.rpartition("-")[0]
+
+    @property
+    def state(self) -> str:
+        """``failed (failed, exit-code)``."""
+        return f"{self.active} ({self.sub}{'' if self.result == 'success' else ', ' + self.result})"
+
+
+class Units(Struct, frozen=True):
+    """Every unit of ours that systemd has loaded, whatever its state.
+
+    ``lines`` are what systemd and the programs' standard error said in the window, oldest first, and for a unit in trouble
+    its last lines however old. ``unread`` is why there are none.
+    """
+
+    units: tuple[Unit, ...]
+    lines: tuple[Line, ...]
+    unread: str = ""
+
+    def named(self, name: str) -> Unit | None:
+        """The unit of this name; None where systemd has not loaded it."""
+        return next((unit for unit in self.units if unit.name == name), None)
+
+    def of_instance(self, instance: str) -> Unit | None:
+        """The unit of a worker."""
+        return self.named(f"exotel-ws@{instance}.service")
+
+
+def look(since: float) -> Units:
+    """Ask systemd and the journal. Raises NotSeen where systemd does not answer."""
+    try:
+        shown = systemctl.show([SOCKET, _WORKERS], _PROPERTIES)
+    except systemctl.SystemctlFailed as failed:
+        raise NotSeen(str(failed)) from None
+    units = tuple(_unit(name, values) for name, values in shown.items() if values.get("LoadState") != "not-found")
+    troubled = [unit.name for unit in units if unit.active != "active"]
+    try:
+        lines = {(line.at, line.unit, line.text): line for line in _lines((SOCKET, _WORKERS), f"@{since:.6f}", _MOST_LINES)}
+        for name in troubled:
+            lines |= {(line.at, line.unit, line.text): line for line in _lines((name,), None, _LAST_LINES)}
+    except Refusal as refused:
+        return Units(units, (), str(refused))
+    return Units(units, tuple(lines[key] for key in sorted(lines)))
+
+
+def _unit(name: str, values: dict[str, str]) -> Unit:
+    pid = int(values.get("MainPID") or 0)
+    changed = int(values.get("StateChangeTimestampMonotonic") or 0) / 1e6
+    return Unit(
+        name=name,
+        active=values.get("ActiveState", ""),
+        sub=values.get("SubState", ""),
+        result=values.get("Result", ""),
+        pid=pid,
+        restarts=int(values.get("NRestarts") or 0),
+        changed_s=round(max(0.0, time.clock_gettime(time.CLOCK_MONOTONIC) - changed), 1),
+        process=_state(pid) if pid else "",
+    )
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
+
+
+def _lines(units: tuple[str, ...], since: str | None, most: int) -> list[Line]:
+    """Standard error and systemd's own words: what the server logs itself is in the call facts."""
+    matches = ("_TRANSPORT=stdout", "+", "_PID=1")
+    read = journal.read(units=units, matches=matches, since=since, lines=most)
+    return [Line(entry.time, entry.unit, without_numbers(without_secrets(entry.message[:500]))) for entry in islice(read, most)]

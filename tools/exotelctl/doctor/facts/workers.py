@@ -1,0 +1,103 @@
+"""Every worker asked through its admin socket, and the limits that the kernel holds it to."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from msgspec import Struct
+
+from exotelctl import instances
+from exotelctl.doctor import own
+from exotelctl.doctor.facts.fact import NotSeen
+from exotelctl.exits import Refusal
+
+
+class LiveCall(Struct, frozen=True):
+    """A call that goes on at this moment. Numbers stay on the host."""
+
+    call_sid: str
+    age_s: float
+    frames_in: int
+    frames_out: int
+    own: bool
+
+
+class Worker(Struct, frozen=True):
+    """``silent`` is why it gave no answer, "" where it did, within ``answer_ms``.
+
+    ``files`` are its open descriptors and ``files_limit`` the soft limit; 0 where the process was not found.
+    """
+
+    instance: str
+    silent: str = ""
+    answer_ms: float = 0.0
+    state: str = ""
+    pid: int = 0
+    calls_live: int = 0
+    connections: int = 0
+    calls: tuple[LiveCall, ...] = ()
+    files: int = 0
+    files_limit: int = 0
+
+
+def look() -> list[Worker]:
+    """The workers that have an admin socket. Raises NotSeen without the right to ask."""
+    try:
+        sockets = instances.sockets()
+    except Refusal as refused:
+        raise NotSeen(str(refused), needs="root") from None
+    if os.geteuid() != 0 and sockets:
+        raise NotSeen("the workers' admin sockets answer root only", needs="root")
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return list(pool.map(_ask, sockets, sockets.values()))
+
+
+def _ask(instance: str, admin_socket: Path) -> Worker:
+    began = time.perf_counter()
+    try:
+        said = instances.ask(admin_socket, "/status")
+    except instances.Silent as silent:
+        return Worker(instance, silent=str(silent), answer_ms=_since(began))
+    pid = int(said.get("pid") or 0)
+    return Worker(
+        instance=instance,
+        answer_ms=_since(began),
+        state=str(said.get("state", "")),
+        pid=pid,
+        calls_live=int(said.get("calls_live", 0)),
+        connections=int(said.get("connections", 0)),
+        calls=tuple(_call(call) for call in said.get("calls", ())),
+        files=_files(pid),
+        files_limit=_files_limit(pid),
+    )
+
+
+def _call(said: dict[str, object]) -> LiveCall:
+    return LiveCall(
+        call_sid=str(said.get("call_sid", "")),
+        age_s=float(str(said.get("age_s", 0))),
+        frames_in=int(str(said.get("frames_in", 0))),
+        frames_out=int(str(said.get("frames_out", 0))),
+        own=own.are(said.get("from"), said.get("to")),
+    )
+
+
+def _since(began: float) -> float:
+    return round((time.perf_counter() - began) * 1000, 2)
+
+
+def _files(pid: int) -> int:
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd")) if pid else 0
+    except OSError:
+        return 0
+
+
+def _files_limit(pid: int) -> int:
+    try:
+        limits = Path(f"/proc/{pid}/limits").read_text()
+    except OSError:
+        return 0
+    soft = limits.partition("Max open files")[2].split()[:1]
+    return int(soft[0]) if soft and soft[0].isdecimal() else 0
