@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from exotelctl.cli.app import CODES, SETTINGS_FILE, Json, Settings, answering, app
+from exotelctl.cli.app import CODES, SETTINGS_FILE, Credential, Json, Settings, answering, app
 
 Numbers = Annotated[bool, typer.Option("--numbers", help="Callers' numbers in full; they are masked otherwise.")]
 
@@ -69,4 +69,51 @@ def logs(
     with answering():
         question = ask(call=call, since=since, until=until, errors=errors, events=event or (), lines=lines, follow=follow)
         code = verb.run_merge(merge, numbers=numbers, json=json) if merge else verb.run(question, numbers=numbers, json=json)
+    raise typer.Exit(code)
+
+
+DOCTOR_CODES = (
+    "Exit codes: 0 all ok (or nothing to judge), 1 something failed, 2 wrong usage, 3 refused (nothing was looked at), "
+    "4 at worst a warning, 5 at worst an unknown: what could not be looked at never counts as ok."
+)
+
+
+@app.command(epilog=DOCTOR_CODES)
+def doctor(
+    check: Annotated[list[str] | None, typer.Option(metavar="ID", help="Show this check only; may be repeated.")] = None,
+    since: Annotated[str, typer.Option(metavar="TIME", help="The calls to judge: -1h, '2026-11-25 10:00', @1764060000")] = "-1h",
+    bundle: Annotated[Path | None, typer.Option(metavar="FILE", help="Save what was seen as a tar, secrets left out.")] = None,
+    replay: Annotated[Path | None, typer.Option(metavar="FILE", help="Judge a saved bundle, on any machine.")] = None,
+    outside: Annotated[
+        str | None, typer.Option(metavar="URL", help="With --replay: look at the public address from here too, and call it.")
+    ] = None,
+    credential_file: Credential = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also what each check claims, and does not prove.")] = False,
+    json: Json = False,
+) -> None:
+    """What is wrong, why, and what to do.
+
+    Looks at ports, units, firewalls, calls and limits, and places a call of a second on loopback. It changes nothing.
+
+    Consequences of a cause that was found are shown as blocked by it. What could not be looked at is unknown, and says why.
+
+    \b
+    Example:
+      exotelctl doctor --since -2h
+    """
+    from exotelctl.doctor import verb
+
+    with answering():
+        code = verb.run(
+            verb.Order(
+                only=tuple(check or ()),
+                since=since,
+                bundle=bundle,
+                replay=replay,
+                outside=outside,
+                credential_file=credential_file,
+                verbose=verbose,
+                json=json,
+            )
+        )
     raise typer.Exit(code)
