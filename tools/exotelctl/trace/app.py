@@ -1,15 +1,12 @@
-"""The application: feeds the trace, and renews the page that is seen a few times a second."""
+"""The application: opens the first page, and feeds the trace while it runs."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from textual.app import App
 
 from exotelctl.trace.calls_page import CallsPage
 from exotelctl.trace.ladder_page import LadderPage
-from exotelctl.trace.view import Page, View
-
-_RENEW_S: Final = 0.25
+from exotelctl.trace.view import View
 
 Feed = Callable[[], Awaitable[None]]
 
@@ -35,8 +32,3 @@ class TraceApp(App[None]):
             self.push_screen(LadderPage(self.view, calls[0], self._at_s))
         if self._feed is not None:
             self.run_worker(self._feed())
-            self.set_interval(_RENEW_S, self._renew)
-
-    def _renew(self) -> None:
-        if isinstance(self.screen, Page) and not self.view.paused:
-            self.screen.renew()

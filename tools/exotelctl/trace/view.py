@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -14,6 +14,8 @@ from textual.widgets import Footer, Input, Static
 from exotelctl.trace import look
 from exotelctl.trace.lines import Lines
 from exotelctl.trace.trace import Trace
+
+_RENEW_S: Final = 0.25
 
 
 @dataclasses.dataclass(slots=True)
@@ -67,17 +69,28 @@ class Page(Screen[None]):
         return self.query_one(Lines)
 
     def on_mount(self) -> None:
-        """The first look."""
+        """The first look, and where calls are live one several times a second."""
         self.lines.focus()
         self.renew()
+        if not self.view.name:
+            self.set_interval(_RENEW_S, self._renew_live)
 
     def on_screen_resume(self) -> None:
         """Back from another page, which may have been up for long."""
-        self.renew()
+        self._renew_seen()
 
     def on_resize(self) -> None:
         """Lines are as wide as the screen."""
-        self.renew()
+        self._renew_seen()
+
+    def _renew_live(self) -> None:
+        if self.is_current and not self.view.paused:
+            self.renew()
+
+    def _renew_seen(self) -> None:
+        # A page is told of its size before it has its parts.
+        if self.is_mounted:
+            self.renew()
 
     def renew(self) -> None:
         """Show what is known by now."""
