@@ -1,7 +1,8 @@
 """Callers from this machine that are not as they should be: what a wrong applet, a wrong URL or a broken network looks like.
 
-Each function places its calls, all at the same time, waits for their end and returns. They pass for Exotel's: their ids are
-none of `exotelctl`'s own. A server that refuses or ends a call is no error here: that may be what the caller is there for.
+Each function places its calls, all at the same time, waits for their end and returns. They pass for Exotel's: they have not
+the numbers by which `exotelctl` knows its own calls. A server that refuses or ends a call is no error here: that may be what
+the caller is there for.
 """
 
 import asyncio
@@ -25,8 +26,8 @@ _SILENCE = bytes(frame_bytes(8000))
 
 
 def ids() -> Ids:
-    """Fresh ids of an account that is not exotelctl's."""
-    return dataclasses.replace(Ids.new(), account_sid="acmevoice1")
+    """Fresh ids of a caller who is not exotelctl itself."""
+    return dataclasses.replace(Ids.new(), account_sid="acmevoice1", from_="09123456780", to="08012345670")
 
 
 def good(url: str, *, calls: int = 1, seconds: float = LONG_S) -> None:

@@ -1,0 +1,240 @@
+"""`exotelctl doctor` on a real host: no finding where nothing is wrong, and for each fault the check that is there for it.
+
+Every saboteur's fault has to turn its own check red and no unrelated one: what follows from the fault is shown as blocked.
+"""
+
+import dataclasses
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from time import time
+from typing import Any
+
+import pytest
+
+from tests.lab import callers, saboteurs
+from tests.lab.labhost import HostSpec, LabHost, bring_up, play, take_down
+from tests.lab.releases import copy_of_tree
+from tests.lab.saboteurs import SABOTEURS, Saboteur, healed, url
+
+HOST = HostSpec("exo-t24", "bookworm", "198.18.65.124")
+EXOTELCTL = str(Path(sys.executable).with_name("exotelctl"))
+LATER = "import time; now = time.time; time.time = lambda: now() + 120; from exotelctl.cli import main; main()"
+EXOTELCTL_TWO_MINUTES_LATER = [sys.executable, "-c", LATER]
+RED = ("warn", "fail")
+
+# Restarts of workers are part of many faults, and a drain waits for handshakes in flight.
+OPEN = {"exotel_ws_settings": {"drain": {"grace_s": 0.1}}}
+GUARDED = {
+    **OPEN,
+    "exotel_ws_paths": [saboteurs.PATH],
+    "exotel_ws_credentials": [saboteurs.CREDENTIAL],
+    "exotel_ws_max_calls": saboteurs.MAX_CALLS,
+}
+
+OUTSIDE = ("outside-reach", "host-firewall")
+"""Checks that the view from another machine tells something about."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What the doctor said: its exit code, and its results by check."""
+
+    code: int
+    results: dict[str, dict[str, Any]]
+
+    def those(self, *verdicts: str) -> set[str]:
+        """The checks with one of these verdicts."""
+        return {check for check, result in self.results.items() if result["verdict"] in verdicts}
+
+    @property
+    def blocked_by(self) -> set[str]:
+        """The checks that explain others."""
+        return {result["blocked_by"] for result in self.results.values() if result["blocked_by"]}
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """What a colleague has to see too."""
+        return {check: result["verdict"] for check, result in self.results.items()}
+
+
+def read(done: subprocess.CompletedProcess[str]) -> Report:
+    """The report in a doctor's output."""
+    assert done.stdout.startswith("{"), f"exit code {done.returncode}: {done.stdout}{done.stderr}"
+    results = json.loads(done.stdout)["results"]
+    assert len({result["id"] for result in results}) == len(results), "a check that appears twice"
+    return Report(done.returncode, {result["id"]: result for result in results})
+
+
+def doctor(host: LabHost, *options: str, since: float = 0.0, sudo: str = "sudo") -> Report:
+    """Ask the host's own doctor, by default about all that it remembers."""
+    return read(host.run(f"{sudo} exotelctl doctor --json --since @{since:.6f} {' '.join(options)}", check=False))
+
+
+def replay(bundle: Path, *options: str) -> Report:
+    """Ask the doctor of this machine about a bundle."""
+    command = [EXOTELCTL, "doctor", "--json", "--replay", str(bundle), *options]
+    return read(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False))
+
+
+def bundle_of(host: LabHost, to: Path, since: float) -> tuple[Report, Path]:
+    """The host's report, and its bundle in the directory ``to`` of this machine."""
+    there = "/run/doctor.tar"
+    report = doctor(host, "--bundle", there, since=since)
+    done = subprocess.run([*host._ssh(), f"sudo cat {there}; sudo rm {there}"], capture_output=True, timeout=30, check=True)
+    bundle = to / "doctor.tar"
+    bundle.write_bytes(done.stdout)
+    return report, bundle
+
+
+def deploy(host: LabHost, settings: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory(prefix="exotel-lab-tree-") as tree:
+        source = json.dumps({**settings, "exotel_ws_source": str(copy_of_tree(Path(tree)))})
+        done = play("deploy.yml", "-e", source, inventory=host.inventory)
+    assert done.rc == 0, done.stdout
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
+    """A host of this module's own, deployed: other tests do not get a sabotaged one."""
+    inventory = tmp_path_factory.mktemp(HOST.name) / "hosts.yml"
+    [host] = bring_up([HOST], inventory)
+    deploy(host, OPEN)
+    yield host
+    host.disconnect()
+    take_down([HOST], inventory)
+
+
+@pytest.fixture(scope="module")
+def guarded(host: LabHost) -> LabHost:
+    """The same host from here on with credentials, a path and a low limit of calls."""
+    deploy(host, GUARDED)
+    return host
+
+
+def of(deployed: str) -> pytest.MarkDecorator:
+    """Parametrise with the saboteurs for a host that is deployed like this."""
+    chosen = [saboteur for saboteur in SABOTEURS if saboteur.host == deployed]
+    return pytest.mark.parametrize("saboteur", chosen, ids=lambda saboteur: f"{saboteur.check}-by-{saboteur.name}")
+
+
+def assert_found(report: Report, saboteur: Saboteur) -> None:
+    """Its check is red; no unrelated one is; and nothing that could not be looked at is left unexplained."""
+    said = {check: (result["verdict"], result["says"]) for check, result in report.results.items()}
+    red = report.those(*RED)
+    assert saboteur.check in red, said
+    assert red <= {saboteur.check, *saboteur.also}, {check: said[check] for check in red}
+    assert report.blocked_by <= {saboteur.check, *saboteur.also}, report.blocked_by
+    assert report.those("unknown") == set(), {check: said[check] for check in report.those("unknown")}
+    assert report.code == (1 if report.those("fail") else 4)
+
+
+# -- nothing is wrong --------------------------------------------------------------------------------------------------
+
+
+def test_a_clean_host_has_no_finding(host: LabHost) -> None:
+    callers.good(url(host), calls=2)
+    report = doctor(host)
+    assert report.verdicts.keys() >= {saboteur.check for saboteur in SABOTEURS} - set(OUTSIDE)
+    assert report.those(*RED, "unknown") == set(), report.results
+    assert report.blocked_by == set()
+    assert report.results["arrivals"]["verdict"] == "ok"
+    assert report.code == 0
+
+
+def test_where_nobody_has_called_there_is_nothing_to_judge(host: LabHost) -> None:
+    report = doctor(host, since=time())
+    assert report.results["arrivals"]["verdict"] == "skipped"
+    assert report.code == 0
+
+
+def test_from_outside_a_clean_host_is_clean_too(host: LabHost) -> None:
+    done = play("doctor.yml", inventory=host.inventory)
+    assert done.rc == 0, done.stdout
+    assert "outside-reach" in done.stdout
+
+
+def test_a_firewall_that_lets_calls_in_is_no_finding(host: LabHost) -> None:
+    with saboteurs.firewall_that_lets_us_in(host):
+        report = doctor(host, since=time())
+    assert report.results["host-firewall"]["verdict"] == "ok"
+    assert report.code == 0
+
+
+def test_who_may_not_look_knows_nothing_and_says_so(host: LabHost) -> None:
+    report = doctor(host, since=time(), sudo="")
+    assert report.those(*RED) == set(), report.results
+    unknown = report.those("unknown")
+    assert {"port-two-listeners", "loop-hung", "host-firewall"} <= unknown
+    assert {report.results[check]["needs"] for check in unknown} == {"root"}
+    assert report.code == 5
+
+
+# -- one fault at a time -----------------------------------------------------------------------------------------------
+
+
+@of("open")
+def test_saboteur(host: LabHost, saboteur: Saboteur, tmp_path: Path) -> None:
+    begun = time()
+    with saboteur.sabotage(host):
+        if saboteur.check in OUTSIDE:
+            _, bundle = bundle_of(host, tmp_path, begun)
+            report = replay(bundle, "--outside", url(host))
+        else:
+            report = doctor(host, since=begun)
+    healed(host)
+    assert_found(report, saboteur)
+
+
+def test_a_release_that_exotelctl_itself_can_not_run_from_is_named(host: LabHost) -> None:
+    with saboteurs.module_that_exotelctl_needs_gone(host):
+        done = host.run("sudo exotelctl doctor", check=False)
+    healed(host)
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert "msgspec" in done.stderr
+    assert "deploy.yml" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bundle_is_judged_elsewhere_as_on_the_host(host: LabHost, tmp_path: Path) -> None:
+    begun = time()
+    callers.without_start(url(host), calls=3)
+    here, bundle = bundle_of(host, tmp_path, begun)
+    there = replay(bundle)
+    assert "no-start" in here.those(*RED)
+    assert (there.verdicts, there.code) == (here.verdicts, here.code)
+
+
+def test_a_clock_that_is_off_is_told_by_another_machine(host: LabHost, tmp_path: Path) -> None:
+    """A lab host has the clock of this machine, so here it is this machine's that is off by two minutes, for one command."""
+    _, bundle = bundle_of(host, tmp_path, time())
+    command = [*EXOTELCTL_TWO_MINUTES_LATER, "doctor", "--json", "--replay", str(bundle), "--outside", url(host)]
+    report = read(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False))
+    assert report.those(*RED) == {"clock"}, report.results
+    assert "2 min" in report.results["clock"]["says"]
+    assert replay(bundle, "--outside", url(host)).code == 0
+
+
+# -- the same, where streams need a credential -------------------------------------------------------------------------
+
+
+def test_a_clean_host_with_credentials_has_no_finding(guarded: LabHost) -> None:
+    begun = time()
+    callers.good(url(guarded, saboteurs.PATH, saboteurs.CREDENTIAL))
+    report = doctor(guarded, since=begun)
+    assert report.those(*RED, "unknown") == set(), report.results
+    assert report.code == 0
+
+
+@of("guarded")
+def test_saboteur_of_the_guarded_host(guarded: LabHost, saboteur: Saboteur) -> None:
+    begun = time()
+    with saboteur.sabotage(guarded):
+        report = doctor(guarded, since=begun)
+    healed(guarded)
+    assert_found(report, saboteur)
+    assert saboteurs.CREDENTIAL.partition(":")[2] not in json.dumps(report.results)
