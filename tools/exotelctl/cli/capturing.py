@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
-from exotelctl.cli.app import CODES, Json, answering, app
+from exotelctl.cli.app import CODES, SETTINGS_FILE, Credential, Json, Settings, Url, answering, app
+
+Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]
+Call = Annotated[str, typer.Option(metavar="SID", help="This call: its call_sid, stream_sid or connection.")]
 
 
 @app.command(epilog=CODES)
@@ -34,4 +37,105 @@ def trace(
 
     with answering():
         code = verb.run(file, call=call, number=number, numbers=numbers, at=at, keep_audio=audio, json=json)
+    raise typer.Exit(code)
+
+
+@app.command(epilog=CODES)
+def capture(
+    call: Call = "",
+    number: Annotated[str, typer.Option(metavar="NUMBER", help="The call from or to this number, or one that ends so.")] = "",
+    next_calls: Annotated[int, typer.Option("--next", metavar="N", min=0, help="The next N calls that start.")] = 0,
+    all_calls: Annotated[bool, typer.Option("--all", help="Every call, until it is stopped.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: capture-TIME.jsonl here.")] = None,
+    max_bytes: Annotated[str, typer.Option(metavar="SIZE", help="Stop when the file is this large.")] = "50M",
+    seconds: Annotated[
+        float | None, typer.Option(metavar="S", help="Stop after this time; default 3600, with --packets 30.")
+    ] = None,
+    audio: Annotated[str, typer.Option(help="keep, noise (speech-shaped, same length) or omit.")] = "keep",
+    mask: Annotated[bool, typer.Option("--mask", help="Overwrite numbers and keys pressed.")] = False,
+    packets: Annotated[bool, typer.Option("--packets", help="Packet headers of the port by tcpdump, not messages.")] = False,
+    count: Annotated[int, typer.Option(min=1, help="With --packets: stop after so many.")] = 1000,
+    force: Force = False,
+    settings: Settings = SETTINGS_FILE,
+    json: Json = False,
+) -> None:
+    """Record live calls, message by message.
+
+    Taken in the workers, without slowing a call; secrets are left out. Stops by itself; exits 1 where something is missing.
+
+    \b
+    Example:
+      exotelctl capture --next 1 --out fault.jsonl
+    """
+    from exotelctl.capture import verb
+
+    with answering():
+        if packets:
+            code = verb.run_packets(settings, seconds=seconds, count=count, out=out, force=force, max_bytes=max_bytes, json=json)
+        else:
+            asked = verb.ask(call=call, number=number, next_calls=next_calls, all_calls=all_calls, audio=audio, mask=mask)
+            code = verb.run(asked, out=out, max_bytes=max_bytes, seconds=seconds, force=force, json=json)
+    raise typer.Exit(code)
+
+
+@app.command(epilog=CODES)
+def replay(
+    file: Annotated[Path, typer.Argument(help="A capture.")],
+    url: Url,
+    speed: Annotated[float, typer.Option(help="2 is twice as fast as it was, 0 as fast as the server takes it.")] = 1.0,
+    call: Call = "",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Record this run, as a capture.")] = None,
+    force: Force = False,
+    i_own_this_server: Annotated[
+        bool, typer.Option("--i-own-this-server", help="Play against a server that is neither here nor in the inventory.")
+    ] = False,
+    inventory: Annotated[Path | None, typer.Option(metavar="PATH", help="Ansible's: its hosts may be played against.")] = None,
+    credential_file: Credential = None,
+    json: Json = False,
+) -> None:
+    """Play a captured call again.
+
+    What Exotel sent, byte for byte, at its pace; says whether the server answered bit for bit as recorded, or where not.
+
+    \b
+    Example:
+      exotelctl replay fault.jsonl ws://127.0.0.1:8765
+    """
+    from exotelctl.capture import replay as verb
+
+    with answering():
+        code = verb.run(
+            file,
+            url,
+            call=call,
+            speed=speed,
+            out=out,
+            force=force,
+            i_own_this_server=i_own_this_server,
+            inventory=inventory,
+            credential_file=credential_file,
+            json=json,
+        )
+    raise typer.Exit(code)
+
+
+@app.command(epilog=CODES)
+def diff(
+    a: Annotated[Path, typer.Argument(metavar="A", help="A capture.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another.")],
+    call: Call = "",
+    json: Json = False,
+) -> None:
+    """Where do two captured calls part?
+
+    Says nothing and exits 0 for identical ones. A changed pace is told, and is no difference.
+
+    \b
+    Example:
+      exotelctl diff before.jsonl after.jsonl
+    """
+    from exotelctl.capture import compare
+
+    with answering():
+        code = compare.run(a, b, call=call, json=json)
     raise typer.Exit(code)

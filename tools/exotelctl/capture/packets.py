@@ -1,0 +1,144 @@
+"""``exotelctl capture --packets``: tcpdump with the guide's filter, bounded, and with a verdict where nothing comes.
+
+$ tcpdump -i any -n port 8765
+10:15:00.123456 eth0  In  IP 203.0.113.9.51234 > 10.0.0.5.8765: Flags [S], seq 1, win 64240, length 0
+✅ 1 packet on port 8765 in 30 s
+"""
+
+import re
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Final
+
+from exotelctl.capture.file import CaptureFile
+from exotelctl.exits import Exit, Refusal, UsageFault
+from exotelctl.output import emit_json, say
+from exotelctl.systemctl import require_root
+from exotelctl.text import plural, printable
+
+_HEADERS: Final = 80
+"""Bytes kept of a packet: what routes it, not what it says. Audio and credentials stay out of output and file."""
+_STOP_S: Final = 5.0
+_LINES_KEPT: Final = 1000
+_COUNTED: Final = re.compile(r"^(\d+) packets? captured", re.MULTILINE)
+
+
+def run(port: int, *, seconds: float, count: int, out: Path | None, force: bool, max_bytes: int, json: bool) -> Exit:
+    """Watch ``port`` for at most ``seconds`` or ``count`` packets; exits 1 where none came. Raises UsageFault, Refusal."""
+    if seconds <= 0:
+        raise UsageFault(f"--seconds {seconds:g}: more than 0")
+    require_root("capture --packets")
+    if shutil.which("tcpdump") is None:
+        raise Refusal("tcpdump is not installed: sudo apt-get install tcpdump")
+    file = CaptureFile(out, force=force) if out else None
+    try:
+        watch = _Watch(port, seconds, count, file, max_bytes, tell=_mute if json else say)
+        watch.run()
+    except BaseException:
+        if file:
+            file.discard()
+        raise
+    if file:
+        file.keep()
+    return _conclude(watch, port, seconds, file, json=json)
+
+
+class _Watch:
+    """One run of tcpdump. ``packets`` that it saw, ``lines`` that it printed where no file was asked for."""
+
+    def __init__(
+        self, port: int, seconds: float, count: int, file: CaptureFile | None, max_bytes: int, tell: Callable[[str], None]
+    ) -> None:
+        self.packets = 0
+        self.lines: list[str] = []
+        self.why = f"{seconds:g} s"
+        self._command = ["tcpdump", "-i", "any", "-n", "-s", str(_HEADERS), "-c", str(count)]
+        self._command += ["-U", "-w", "-"] if file else ["-l"]
+        self._command += ["port", str(port)]
+        self._seconds = seconds
+        self._file = file
+        self._room = max_bytes
+        self._tell = tell
+        self._said = ""
+
+    def run(self) -> None:
+        """Until the time is over, the count is reached, the file is full or somebody interrupts. Raises Refusal."""
+        self._tell(f"$ {' '.join(self._command)}")
+        with subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tcpdump:
+            assert tcpdump.stdout is not None
+            assert tcpdump.stderr is not None
+            stop = _Stop(tcpdump, self._seconds)
+            errors = threading.Thread(target=self._hear, args=(tcpdump.stderr,), daemon=True)
+            errors.start()
+            try:
+                self._take(tcpdump.stdout)
+            except KeyboardInterrupt:
+                self.why = "until interrupted"
+            finally:
+                stop.now()
+            errors.join(_STOP_S)
+        counted = _COUNTED.search(self._said)
+        if counted is None:
+            raise Refusal(
+                f"tcpdump failed: {printable(self._said.strip().splitlines()[-1] if self._said.strip() else 'no word')}"
+            )
+        self.packets = int(counted[1])
+
+    def _take(self, output: IO[bytes]) -> None:
+        if self._file is None:
+            for raw in output:
+                text = printable(raw.decode(errors="replace").rstrip("\n"), 300)
+                if len(self.lines) < _LINES_KEPT:
+                    self.lines.append(text)
+                self._tell(text)
+            return
+        while piece := output.read1(65536):  # type: ignore[attr-defined]
+            if len(piece) > self._room:
+                self.why = "until the file was full (--max-bytes)"
+                return
+            self._room -= len(piece)
+            self._file.write(piece)
+
+    def _hear(self, errors: IO[bytes]) -> None:
+        self._said = errors.read().decode(errors="replace")
+
+
+class _Stop:
+    """Ends tcpdump after a time at the latest, gently, so that it says how many packets it saw."""
+
+    def __init__(self, tcpdump: "subprocess.Popen[bytes]", seconds: float) -> None:
+        self._tcpdump = tcpdump
+        self._timer = threading.Timer(seconds, self._interrupt)
+        self._timer.start()
+
+    def _interrupt(self) -> None:
+        self._tcpdump.send_signal(signal.SIGINT)
+
+    def now(self) -> None:
+        """End it, if it still runs."""
+        self._timer.cancel()
+        self._interrupt()
+        try:
+            self._tcpdump.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._tcpdump.kill()
+
+
+def _conclude(watch: _Watch, port: int, seconds: float, file: CaptureFile | None, *, json: bool) -> Exit:
+    if json:
+        seen = {"port": port, "packets": watch.packets, "seconds": seconds}
+        emit_json({**seen, "file": str(file.path) if file else None, "lines": watch.lines})
+    elif watch.packets:
+        where = f", headers only: {file.name}" if file else ""
+        say(f"✅ {plural(watch.packets, 'packet')} on port {port} ({watch.why}){where}")
+    else:
+        say(f"❌ Nothing reaches this host on port {port}: no packet ({watch.why}). The cloud firewall, or the URL in Exotel.")
+    return Exit.OK if watch.packets else Exit.PROBLEM
+
+
+def _mute(_text: str) -> None:
+    return

@@ -1,0 +1,175 @@
+"""``exotelctl capture``: records live calls of this host to a file.
+
+Recording the next call to call.jsonl; Ctrl-C ends it.
+📞 a950c8dabf743862c3dd740e082a1a4r
+✅ call.jsonl: 1 call, 2032 messages, 1.4 MB; complete: every call that was asked for has ended
+"""
+
+import asyncio
+import contextlib
+import re
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import Final
+
+from exotelctl import host_settings, instances
+from exotelctl.capture import packets
+from exotelctl.capture.file import CaptureFile
+from exotelctl.capture.live import Filter, follow
+from exotelctl.capture.recorder import Recorder
+from exotelctl.capture.records import VERSION, Capture, line
+from exotelctl.exits import Exit, UsageFault
+from exotelctl.output import emit_json, say
+from exotelctl.text import plural, printable
+
+_SIZE: Final = re.compile(r"(\d+)([kMG]?)B?")
+_UNITS: Final = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3}
+_LEAST_BYTES: Final = 10_000
+_MOST_S: Final = 3600.0
+_MOST_PACKETS_S: Final = 30.0
+
+
+def run(
+    asked: Filter,
+    *,
+    out: Path | None,
+    max_bytes: str,
+    seconds: float | None,
+    force: bool,
+    json: bool,
+    runtime: Path = instances.RUNTIME,
+) -> Exit:
+    """Record what is asked for; exits 1 where the file is not complete. Raises UsageFault, Refusal."""
+    most_s, most = _MOST_S if seconds is None else seconds, size(max_bytes)
+    if most_s <= 0:
+        raise UsageFault(f"--seconds {most_s:g}: more than 0")
+    instances.sockets(runtime)  # without the right to look there is nothing to make a file for
+    file = CaptureFile(out or Path(time.strftime("capture-%Y%m%dT%H%M%S.jsonl")), force=force)
+    recording = _Recording(asked, file, most, runtime, quiet=json)
+    try:
+        why = asyncio.run(recording.run(most_s))
+    except BaseException:
+        file.discard()
+        raise
+    return recording.conclude(why, json=json)
+
+
+def ask(*, call: str, number: str, next_calls: int, all_calls: bool, audio: str, mask: bool) -> Filter:
+    """The calls that the options name. Raises UsageFault where they name none, or contradict each other."""
+    if all_calls == bool(call or number or next_calls):
+        raise UsageFault("which calls? --call SID, --number NUMBER, --next N (these go together), or --all")
+    if audio not in ("keep", "noise", "omit"):
+        raise UsageFault(f"--audio {audio}: keep, noise or omit")
+    return Filter(call, number, next_calls, audio, mask)
+
+
+def run_packets(
+    settings: Path, *, seconds: float | None, count: int, out: Path | None, force: bool, max_bytes: str, json: bool
+) -> Exit:
+    """Packets instead of messages. Raises UsageFault, Refusal."""
+    port = host_settings.load(settings).port
+    most_s = _MOST_PACKETS_S if seconds is None else seconds
+    return packets.run(port, seconds=most_s, count=count, out=out, force=force, max_bytes=size(max_bytes), json=json)
+
+
+def size(text: str) -> int:
+    """Bytes: ``800k``, ``50M``, ``1G``. Raises UsageFault."""
+    match = _SIZE.fullmatch(text)
+    value = int(match[1]) * _UNITS[match[2]] if match else 0
+    if value < _LEAST_BYTES:
+        raise UsageFault(f"--max-bytes {text}: a size such as 800k or 50M, at least {_LEAST_BYTES} bytes")
+    return value
+
+
+class _Recording:
+    def __init__(self, asked: Filter, file: CaptureFile, most_bytes: int, runtime: Path, *, quiet: bool) -> None:
+        self._asked = asked
+        self._file = file
+        self._runtime = runtime
+        self._quiet = quiet
+        self._recorder = Recorder(asked, most_bytes, file.write)
+        self._shown: set[str] = set()
+        self._failed = ""
+        self._at = time.time()
+
+    async def run(self, seconds: float) -> str:
+        """Record until there is enough, ``seconds`` have passed or somebody interrupts; returns which it was. Raises Refusal."""
+        self._tell(f"Recording {self._what()} to {self._file.name}; Ctrl-C ends it.")
+        interrupted = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, interrupted.set)
+        recording = asyncio.create_task(self._record())
+        waiting = asyncio.create_task(interrupted.wait())
+        done, _ = await asyncio.wait({recording, waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        recording.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            return await recording
+        return "interrupted" if waiting in done else f"{seconds:g} s are over"
+
+    async def _record(self) -> str:
+        async with contextlib.aclosing(follow(self._asked, runtime=self._runtime)) as records:
+            headed = False
+            async for record in records:
+                self._at = record.time if isinstance(record, Capture) else record.at
+                try:
+                    if isinstance(record, Capture) and not headed:
+                        self._file.write(line(self._head(record)))
+                        headed = True
+                    why = self._recorder.take(record)
+                except OSError as error:
+                    self._failed = f"writing failed: {error.strerror}"
+                    return self._failed
+                self._show_calls()
+                if why:
+                    return why
+        return "there is no worker left"
+
+    def _head(self, first: Capture) -> Capture:
+        asked = self._asked
+        number = "x" * len(asked.number) if asked.mask else asked.number
+        values: dict[str, str | int] = {"call": asked.call, "number": number, "next": asked.next}
+        names = ",".join(instances.sockets(self._runtime))
+        named = {key: value for key, value in values.items() if value}
+        return Capture(VERSION, socket.gethostname(), names, first.release, first.time, asked.audio, asked.mask, named)
+
+    def conclude(self, why: str, *, json: bool) -> Exit:
+        """Write the last line, give the file its name, say what is in it. Raises Refusal."""
+        recorder = self._recorder
+        end = recorder.end(self._at, why)
+        if not self._failed:  # else the reader says where it breaks off
+            self._file.write(line(end))
+        self._file.keep()
+        calls = sorted(set(recorder.calls.values()))
+        if json:
+            found = {"file": str(self._file.path), "calls": calls, "messages": end.messages, "bytes": recorder.size}
+            emit_json({**found, "complete": end.complete, "why": end.why})
+        else:
+            held = f"{plural(end.calls, 'call')}, {plural(end.messages, 'message')}, {_bytes(recorder.size)}"
+            mark, is_complete = ("✅", "complete") if end.complete else ("❌", "not complete")
+            say(f"{mark} {self._file.name}: {held}; {is_complete}: {printable(end.why, 400)}")
+        return Exit.OK if end.complete else Exit.PROBLEM
+
+    def _what(self) -> str:
+        asked = self._asked
+        if asked.next:
+            who = "call of that number" if asked.number else "call"
+            return f"the next {who}" if asked.next == 1 else f"the next {asked.next} calls"
+        return f"call {printable(asked.call)}" if asked.call else "the call of that number" if asked.number else "all calls"
+
+    def _show_calls(self) -> None:
+        for conn, name in self._recorder.calls.items():
+            if name != conn and conn not in self._shown:
+                self._shown.add(conn)
+                self._tell(f"📞 {printable(name)}")
+
+    def _tell(self, text: str) -> None:
+        if not self._quiet:
+            say(text)
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1_000_000 else f"{count / 1e3:.0f} kB"
