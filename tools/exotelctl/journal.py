@@ -78,10 +78,10 @@ def read(
 
     ``matches`` are journal matches such as ``CALL_SID=…``: of those for one field any must hold, for several fields each, and
     ``+`` stands between alternatives. They are found by index, whatever the journal's size. Without ``units`` it is everybody's
-    entries. ``since`` and ``until`` are what ``journalctl`` takes: ``-1h``,
-    ``2026-11-25 10:00``, ``@1764060000``. ``priority`` 4 leaves out what is less than a warning. With ``follow`` it goes on as
-    entries are written, until the iterator is closed. ``only`` names the fields that are needed, where many entries are to be
-    read fast. Raises Refusal where there is no journal, or it may not be read; UsageFault for a time that is none.
+    entries. ``since`` and ``until`` are what ``journalctl`` takes: ``-1h``, ``2026-11-25 10:00``, ``@1764060000``. ``priority``
+    4 leaves out what is less than a warning. With ``follow`` it goes on as entries are written, until the iterator is closed.
+    ``only`` names the fields that are needed, where many entries are to be read fast. Raises Refusal where there is no journal,
+    or it may not be read; UsageFault for a time that is none.
     """
     _require_readable()
     command = ["journalctl", "--output=json", "--all", "--quiet", "--no-pager", *(f"--unit={unit}" for unit in units)]

@@ -25,7 +25,7 @@ def test_nothing_heavy_is_loaded(argv: list[str]) -> None:
     assert done.stdout.splitlines()[-1] == "LOADED"
 
 
-@pytest.mark.parametrize("verb", ["protocol-test", "call", "health", "port-clean", "restart", "reset", "url", "trace"])
+@pytest.mark.parametrize("verb", ["protocol-test", "call", "health", "port-clean", "restart", "reset", "url", "trace", "status", "logs"])
 def test_every_verb_documents_an_example_and_its_exit_codes(verb: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "exotelctl", verb, "--help"], capture_output=True, text=True, timeout=30, check=False

@@ -1,0 +1,34 @@
+"""The record of what was done to a host."""
+
+import json
+from pathlib import Path
+
+from exotelctl.audit import Action, last, parse
+
+LINE = {
+    "time": "2026-11-25T10:28:08Z",
+    "who": "root@vm",
+    "action": "deploy",
+    "generation": "g",
+    "release": "r",
+    "outcome": "done",
+}
+
+
+def test_the_newest_whole_line_counts(tmp_path: Path) -> None:
+    file = tmp_path / "audit.jsonl"
+    file.write_text("\n".join([json.dumps({**LINE, "action": "rollback"}), json.dumps(LINE), '{"time": "2026-']))
+    assert last(file) == Action("2026-11-25T10:28:08Z", "root@vm", "deploy", "g", "r", "", "done")
+
+
+def test_there_may_be_none_yet(tmp_path: Path) -> None:
+    assert last(tmp_path / "audit.jsonl") is None
+    (tmp_path / "audit.jsonl").write_text("")
+    assert last(tmp_path / "audit.jsonl") is None
+
+
+def test_a_failed_action_is_not_done() -> None:
+    action = parse(json.dumps({**LINE, "outcome": "failed: self-test\nTraceback"}))
+    assert action is not None
+    assert not action.done
+    assert parse("[1]") is None

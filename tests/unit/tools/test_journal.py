@@ -1,0 +1,71 @@
+"""Entries of the journal, from the JSON that journalctl prints."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from exotelctl import journal
+from exotelctl.exits import Refusal
+from exotelctl.journal import DROPPED, Entry, parse
+
+LINE = {
+    "__REALTIME_TIMESTAMP": "1795602510594671",
+    "__CURSOR": "s=1858c57b;i=13f;b=1f6dea3f;m=43f5a9db;t=6611749cd426f;x=ae55fe7e1ffd6f68",
+    "_HOSTNAME": "exo-a",
+    "_SYSTEMD_UNIT": "exotel-ws@20261125T102807-1c8a7fcd-2.service",
+    "PRIORITY": "4",
+    "MESSAGE": "[conn_5369143e563a] ⚠️ late",
+    "EVENT": "fault",
+}
+
+
+def entry(**fields: object) -> Entry:
+    return parse(json.dumps({**LINE, **fields}).encode())
+
+
+def test_a_line_of_a_worker() -> None:
+    found = entry()
+    assert (found.time, found.priority, found.event, found.host) == (1795602510.594671, 4, "fault", "exo-a")
+    assert found.instance == "20261125T102807-1c8a7fcd-2"
+    assert found.dropped == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "unit"),
+    [
+        ({"UNIT": "exotel-ws.socket", "_SYSTEMD_UNIT": "init.scope"}, "exotel-ws.socket"),
+        ({"OBJECT_SYSTEMD_UNIT": "exotel-ws@g-1.service", "_SYSTEMD_UNIT": "systemd-journald.service"}, "exotel-ws@g-1.service"),
+    ],
+)
+def test_what_systemd_and_journald_say_of_a_unit_is_that_units(fields: dict[str, str], unit: str) -> None:
+    assert entry(**fields).unit == unit
+
+
+def test_an_entry_has_the_same_origin_in_every_copy() -> None:
+    elsewhere = entry(__CURSOR="s=ffff;i=1;" + LINE["__CURSOR"].partition("i=13f;")[2])
+    assert elsewhere.cursor != entry().cursor
+    assert elsewhere.origin == entry().origin == "b=1f6dea3f;m=43f5a9db;t=6611749cd426f;x=ae55fe7e1ffd6f68"
+
+
+@pytest.mark.parametrize(
+    ("fields", "count"),
+    [({"MESSAGE_ID": DROPPED, "N_DROPPED": "32"}, 32), ({"N_DROPPED": "32"}, 0), ({"MESSAGE_ID": DROPPED, "N_DROPPED": "?"}, 0)],
+)
+def test_only_journald_tells_of_dropped_lines(fields: dict[str, str], count: int) -> None:
+    assert entry(**fields).dropped == count
+
+
+def test_text_that_is_no_utf8_or_given_twice() -> None:
+    assert entry(MESSAGE=[104, 105, 255]).message == "hi�"
+    assert entry(EVENT=["first", "second"]).event == "second"
+
+
+def test_a_journal_that_may_not_be_read_is_not_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """journalctl shows a user without rights their own lines, exit code 0, as if nothing else had happened."""
+    (tmp_path / "machine").mkdir()
+    (tmp_path / "machine/system.journal").touch()
+    journal._require_readable([tmp_path])
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(Refusal, match="sudo"):
+        journal._require_readable([tmp_path])
