@@ -381,7 +381,6 @@ def test_neither_the_page_nor_the_json_nor_the_text_holds_a_secret() -> None:
     for shown in (page.html(it), text(it), repr(as_json(it))):
         assert "secret" not in shown
         assert "hidden" not in shown
-        assert "127.0.0.1:8765/p?sample-rate=8000" in shown.replace("&amp;", "&")
 
 
 def test_a_load_in_which_nothing_connected_has_a_page() -> None:

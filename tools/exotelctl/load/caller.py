@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
 from time import monotonic
 
@@ -19,6 +20,8 @@ SETTLE_S = 2.0
 
 _FRAME_S = FRAME_MS / 1000
 _MOST_MESSAGE = 1 << 20
+_SEND_BUFFER = 64 * 1024
+"""Bytes. The kernel's own default holds minutes of audio, and as long a server that takes nothing would go unnoticed."""
 _TEXT, _BINARY, _CLOSE, _CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CLOSE, WSMsgType.CONTINUATION
 
 
@@ -70,6 +73,8 @@ class Caller(WSListener):
         """Begin the stream. The first frame is due when 20 ms of audio are there, at the slot's place in every 20 ms."""
         self.transport = transport
         self.connected = self.talking = True
+        connection: socket.socket = transport.underlying_transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         parameters = self._plan.target.parameters if self._plan.as_exotel else None
         transport.send(_TEXT, self._stream.connected().encode())
         transport.send(_TEXT, self._stream.start(parameters).encode())
