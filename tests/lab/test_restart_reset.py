@@ -169,6 +169,15 @@ def test_without_consent_a_reset_says_what_it_would_cut_and_changes_nothing(host
     assert audited(host) == audit
 
 
+def test_on_a_terminal_it_asks_and_no_is_the_default(host: LabHost) -> None:
+    workers, audit = instances(host, "active"), audited(host)
+    on_terminal = [*host._ssh("-tt"), "sudo exotelctl reset"]
+    done = subprocess.run(on_terminal, input="\n", capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 3
+    assert "Cut 0 live calls? [y/N]" in done.stdout
+    assert (instances(host, "active"), audited(host)) == (workers, audit)
+
+
 def test_a_reset_cuts_the_calls_that_it_named_clears_both_ports_and_serves_again(host: LabHost) -> None:
     generation = current(host)
     with stranger(host, OTHER_PORT, "SIG_IGN"):
