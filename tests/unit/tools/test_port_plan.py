@@ -199,9 +199,12 @@ def test_force_ends_the_managed_but_keeps_the_socket_unit() -> None:
 
 
 def test_force_cuts_no_call_that_is_known_of() -> None:
-    made = plan(facts(SYSTEMD, BUSY, socket_unit="exotel-ws.socket"), force=True)
+    idle = dataclasses.replace(OURS, identity=Identity(602, 7002))
+    made = plan(facts(SYSTEMD, BUSY, idle, socket_unit="exotel-ws.socket"), force=True)
     assert (made.verdict, made.to_end) == ("refused", ())
     assert "serves 3 calls now" in made.decisions[1].why
+    made = plan(SITUATIONS["our worker has a child with connections"][0], force=True)
+    assert (made.decisions[2].kind, made.decisions[2].action) == ("inherited", "refuse")
 
 
 def test_force_never_ends_a_draining_generation() -> None:

@@ -109,21 +109,22 @@ def _decide(holder: Holder, facts: Facts, force: bool) -> Decision:
         return _draining(holder)
     managed = _managed(holder, facts)
     if managed is not None:
-        return _forced(managed) if force else managed
+        return _forced(managed, facts) if force else managed
     kind, why = _stray(holder, facts)
     return Decision(holder, kind, "end", why + _waiting(holder, facts))
 
 
-def _forced(managed: Decision) -> Decision:
-    """``--force`` ends what a service manager looks after, but cuts no call that is known of."""
-    if managed.action == "keep" or _has_calls(managed.holder):
+def _forced(managed: Decision, facts: Facts) -> Decision:
+    """``--force`` ends what a service manager looks after, but of our units none while any of them reports calls."""
+    if managed.action == "keep" or managed.kind == "inherited" or (managed.kind == "our-service" and _has_calls(facts)):
         return managed
     cut = ", calls that last longer than the wait are cut" if managed.kind == "our-service" else ""
     return dataclasses.replace(managed, action="end", why=f"{managed.why}; forced{cut}")
 
 
-def _has_calls(holder: Holder) -> bool:
-    return holder.worker is not None and holder.worker.calls > 0
+def _has_calls(facts: Facts) -> bool:
+    """A worker that holds the port reports calls."""
+    return any(holder.inodes and holder.worker and holder.worker.calls > 0 for holder in facts.holders)
 
 
 def _pid_one(holder: Holder, facts: Facts) -> Decision:
