@@ -16,6 +16,7 @@ from exotelctl.trace.trace import Trace
 from exotelctl.trace.verb import load
 from exotelctl.trace.view import Help, View
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from tests.unit.tools.trace_calls import BEGAN, HEADER, Teller, capture, told, write
 
@@ -47,6 +48,12 @@ def _drive(tmp_path: Path, script: Callable[[Pilot[Any], TraceApp], Awaitable[No
 async def _press(pilot: Pilot[Any], *keys: str) -> None:
     await pilot.press(*keys)
     await pilot.pause()
+
+
+async def _answer(pilot: Pilot[Any], app: TraceApp, text: str) -> None:
+    """Answer the question that is asked."""
+    app.screen.query_one(Input).value = text
+    await _press(pilot, "enter")
 
 
 def _seen(app: TraceApp) -> str:
@@ -162,9 +169,10 @@ def test_save_from_the_list(tmp_path: Path) -> None:
     async def script(pilot: Pilot[Any], app: TraceApp) -> None:
         await _press(pilot, "down", "s")
         assert "call-b0b1b2.jsonl" in _seen(app)
-        await _press(pilot, "ctrl+u", *str(target), "enter")
+        await _answer(pilot, app, str(target))
         assert "saved, " in _seen(app)
-        await _press(pilot, "s", "ctrl+u", *str(target), "enter")
+        await _press(pilot, "s")
+        await _answer(pilot, app, str(target))
         assert "choose another name" in _seen(app).replace("\n", " ")
         await _press(pilot, "s", "escape")
 
