@@ -79,6 +79,19 @@ def stranger(host: LabHost, port: int, on_term: str) -> Iterator[None]:
         host.run(f"kill -KILL $(cat {pid_file})", check=False)
 
 
+@contextmanager
+def no_worker_can_start(host: LabHost) -> Iterator[None]:
+    """Whatever is started fails; what runs goes on."""
+    drop_in = "/run/systemd/system/exotel-ws@.service.d"
+    fails = 'ExecStartPre=/bin/sh -c "echo a saboteur was here; exit 1"'
+    host.run(f"sudo mkdir -p {drop_in} && printf '[Service]\\n{fails}\\n' | sudo tee {drop_in}/sabotage.conf")
+    host.run("sudo systemctl daemon-reload")
+    try:
+        yield
+    finally:
+        host.run(f"sudo rm -r {drop_in} && sudo systemctl daemon-reload")
+
+
 # -- restart -----------------------------------------------------------------------------------------------------------
 
 
@@ -103,16 +116,8 @@ def test_a_restart_under_load_is_noticed_by_no_caller(host: LabHost) -> None:
 
 def test_a_restart_that_fails_shows_the_journal_and_the_old_generation_goes_on(host: LabHost) -> None:
     before = current(host)
-    drop_in = "/run/systemd/system/exotel-ws@.service.d"
-    host.run(
-        f"sudo mkdir -p {drop_in} && printf '[Service]\\nExecStartPre=/bin/sh -c \"echo a saboteur was here; exit 1\"\\n' | "
-        f"sudo tee {drop_in}/sabotage.conf && sudo systemctl daemon-reload"
-    )
-    try:
-        with traffic(host, held=5, arrivals=5) as reports:
-            done = host.run("sudo exotelctl restart", check=False, timeout=90)
-    finally:
-        host.run(f"sudo rm -r {drop_in} && sudo systemctl daemon-reload")
+    with no_worker_can_start(host), traffic(host, held=5, arrivals=5) as reports:
+        done = host.run("sudo exotelctl restart", check=False, timeout=90)
     assert done.returncode == 1
     assert f"{before} goes on serving." in done.stdout
     assert "a saboteur was here" in done.stdout
@@ -239,6 +244,20 @@ def test_a_reset_repairs_a_failed_socket_and_dead_workers(host: LabHost) -> None
         code, report = ctl(host, "reset --yes")
     assert (code, report["outcome"], report["calls_cut"]) == (0, "done", 0), report
     assert "forget the failure of exotel-ws.socket" in report["plan"]
+    assert_serves(host, generation)
+
+
+def test_a_reset_after_which_nothing_starts_shows_the_journal_and_the_way_back(host: LabHost) -> None:
+    generation = current(host)
+    with no_worker_can_start(host):
+        done = host.run("sudo exotelctl reset --yes", check=False, timeout=90)
+    assert done.returncode == 1
+    assert "a saboteur was here" in done.stdout
+    assert "exotel-ws.socket is inactive, new calls are refused" in done.stdout
+    assert "Back into service: exotelctl restart" in done.stdout
+    assert audited(host)["outcome"].startswith("failed: ")
+    code, report = ctl(host, "reset --yes")
+    assert (code, report["outcome"]) == (0, "done"), report
     assert_serves(host, generation)
 
 

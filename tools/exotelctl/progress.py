@@ -7,20 +7,20 @@ from exotelctl.output import say
 
 
 class Progress:
-    """Tells steps as they begin, with the seconds since the first moment; ``quiet`` only keeps them.
+    """Tells steps as they begin, with the seconds since the first one did; ``quiet`` only keeps them.
 
     A terminal that is gone does not stop the action.
     """
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
-        self._began = time.monotonic()
+        self._began: float | None = None
         self.steps: list[dict[str, object]] = []
 
     @property
     def seconds(self) -> float:
-        """Since the first moment."""
-        return time.monotonic() - self._began
+        """Since the first step began, 0 before that."""
+        return 0.0 if self._began is None else time.monotonic() - self._began
 
     @property
     def doing(self) -> str:
@@ -29,6 +29,8 @@ class Progress:
 
     def begin(self, step: object) -> None:
         """``step`` begins now."""
+        if self._began is None:
+            self._began = time.monotonic()
         self.steps.append({"step": str(step), "at_s": round(self.seconds, 3)})
         self.note(str(step))
 

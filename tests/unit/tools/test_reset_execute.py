@@ -8,9 +8,11 @@ from ansible_collections.exotel.voicebot.plugins.module_utils import execute as 
 from ansible_collections.exotel.voicebot.plugins.module_utils.act import Interrupted
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths, unit
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, UnitState
+from exotelctl.exits import Refusal
 from exotelctl.progress import Progress
 from exotelctl.reset import execute, ports
 from exotelctl.reset.execute import Executor, ResetFailed
+from exotelctl.reset.gather import gather
 from exotelctl.reset.plan import Plan, Step
 
 ACTIVE, ENDING = UnitState("active", "running"), UnitState("deactivating", "stop-sigterm")
@@ -97,6 +99,11 @@ def test_a_drain_is_bounded(tmp_path: Path) -> None:
     systemd = FakeSystemd("SIGQUIT")
     executor(tmp_path, systemd).run(Plan((Step("drain", WORKERS, seconds=0.05), *CUT.steps), 3))
     assert systemd.instances() == {}
+
+
+def test_nothing_is_reset_where_nothing_is_deployed(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="nothing is deployed to this host"):
+        gather(Paths(tmp_path), FakeSystemd("stop"))  # type: ignore[arg-type]
 
 
 FAILURES: list[tuple[Callable[[], None], type[Exception], str]] = [
