@@ -25,7 +25,10 @@ def test_nothing_heavy_is_loaded(argv: list[str]) -> None:
     assert done.stdout.splitlines()[-1] == "LOADED"
 
 
-@pytest.mark.parametrize("verb", ["protocol-test", "call", "health", "port-clean", "restart", "reset", "url", "trace", "status", "logs"])
+@pytest.mark.parametrize(
+    "verb",
+    ["protocol-test", "call", "load", "health", "port-clean", "restart", "reset", "url", "trace", "status", "logs"],
+)
 def test_every_verb_documents_an_example_and_its_exit_codes(verb: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "exotelctl", verb, "--help"], capture_output=True, text=True, timeout=30, check=False
@@ -34,6 +37,13 @@ def test_every_verb_documents_an_example_and_its_exit_codes(verb: str) -> None:
     assert f"Example:\n    exotelctl {verb}" in done.stdout
     assert "3 refused" in done.stdout
     assert "--json" in done.stdout
+
+
+def test_help_has_a_group_for_every_verb() -> None:
+    done = subprocess.run([sys.executable, "-m", "exotelctl", "--help"], capture_output=True, text=True, timeout=30, check=False)
+    assert "Others:" not in done.stdout
+    assert "..." not in done.stdout.partition("Options:")[2], "a line is cut"
+    assert max(map(len, done.stdout.splitlines())) < 80
 
 
 def test_wrong_usage_exits_2() -> None:

@@ -1,14 +1,17 @@
 """The command line. Only Typer is imported here: a verb is imported when it is run, so that each starts fast."""
 
-from exotelctl.cli import acting, calling, capturing, looking
+from exotelctl.cli import acting, calling, capturing, completing, looking
 from exotelctl.cli.app import app
 
-__all__ = ["acting", "app", "calling", "capturing", "looking", "main"]
+__all__ = ["acting", "app", "calling", "capturing", "completing", "looking", "main"]
 
 
 def main() -> None:
     """The console script."""
+    from typer._completion_classes import completion_init
+
     from exotelctl.output import tolerate_narrow_terminals
 
     tolerate_narrow_terminals()
+    completion_init()
     app()

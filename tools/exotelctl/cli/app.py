@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
+from exotelctl.cli.groups import Verbs
 from exotelctl.exits import Exit, Refusal, UsageFault
 
 CODES: Final = "Exit codes: 0 done or healthy, 1 problem found, 2 wrong usage, 3 refused (nothing was changed)."
@@ -15,6 +16,8 @@ SETTINGS_FILE: Final = Path("/etc/exotel-ws/current/settings.toml")
 
 app = typer.Typer(
     name="exotelctl",
+    cls=Verbs,
+    add_completion=False,  # `exotelctl completion` instead, which has no need to guess the shell
     help="Look after an Exotel voicebot server: see what it does, find what is wrong, test it, free its port.",
     epilog=CODES,
     no_args_is_help=True,
