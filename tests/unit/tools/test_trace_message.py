@@ -90,6 +90,13 @@ def test_numbers_are_whole_where_they_are_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
+    ("number", "shown"), [("09876543210", "098•••••210"), ("xxxxxxxxxxx", "xxxxxxxxxxx"), ("", ""), ("\x1b[2J", r"\x1b[•J")]
+)
+def test_a_number_as_it_may_be_shown(number: str, shown: str) -> None:
+    assert message.shown_number(number, unmasked=False) == shown
+
+
+@pytest.mark.parametrize(
     "parameters",
     [{"token": "s3cret"}, {"token:s3cret=": ""}, {"token=s3cret&x=1": ""}, "token=s3cret"],
     ids=["plain", "mangled", "whole query as a key", "no object"],

@@ -11,20 +11,20 @@ from exotelctl.trace import ladder, message
 from exotelctl.trace.call import Call
 from exotelctl.trace.ladder import Row
 
-FAULT: Final = "bold red"
-DOUBT: Final = "yellow"
+FAULT: Final = "bold #ff5f5f"
+DOUBT: Final = "#e5c07b"
 _KINDS: Final = {
-    "connected": "green",
-    "start": "bold green",
-    "stop": "bold green",
-    "mark": "magenta",
-    "clear": "yellow",
-    "dtmf": "bright_blue",
-    "open": "dim",
-    "close": "dim",
+    "connected": "#98c379",
+    "start": "bold #98c379",
+    "stop": "bold #98c379",
+    "mark": "#c89bf0",
+    "clear": "#e5c07b",
+    "dtmf": "bold #ffffff",
+    "open": "#9a9a9a",
+    "close": "#9a9a9a",
 }
-_MEDIA: Final = {"exotel": "cyan", "server": "blue"}
-_STATES: Final = {"live": "green", "ended": "dim", "lost": "yellow"}
+_MEDIA: Final = {"exotel": "#56c8d8", "server": "#7aa2f7"}
+_STATES: Final = {"live": "#98c379", "ended": "#9a9a9a", "lost": "#e5c07b"}
 _COLUMNS: Final = (("state", 5), ("call sid", 10), ("from", 11), ("to", 11), ("age", 7), ("in", 6), ("out", 6), ("!", 3))
 
 
@@ -56,10 +56,8 @@ def call_line(call: Call, now: float, *, unmasked: bool = False) -> Text:
 def row_line(row: Row, width: int) -> Text:
     """A row of the ladder."""
     style = _MEDIA.get(row.sender, "") if row.kind in ("media", "run") else _KINDS.get(row.kind, "")
-    line = Text(ladder.line(row, width), style=style, no_wrap=True)
-    line.stylize("not bold not dim default", 0, ladder.MARGIN - 1)
-    if row.faults:
-        line.stylize(FAULT, ladder.MARGIN)
+    line = Text(ladder.line(row, width), no_wrap=True)
+    line.stylize(FAULT if row.faults else style, ladder.MARGIN)
     return line
 
 

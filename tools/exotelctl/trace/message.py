@@ -157,8 +157,8 @@ def _where(body: Document) -> str:
 
 
 def shown_number(number: str, unmasked: bool) -> str:
-    """A caller's number as it may be shown."""
-    return printable(number if unmasked else masked(number), _WORD)
+    """A caller's number as it may be shown; one that the recording has masked already stays as it is."""
+    return printable(number if unmasked or not number.strip("+x") else masked(number), _WORD)
 
 
 def pretty(document: Document, *, omitted: int = 0, unmasked: bool = False) -> list[str]:
