@@ -92,7 +92,7 @@ class Subscriber:
 
     def now(self) -> float:
         """Unix seconds by a clock that never steps."""
-        return self._clock + time.monotonic()
+        return round(self._clock + time.monotonic(), 6)
 
     def wants(self, call: Call) -> bool:
         """Whether this call, which has started, is one that is asked for."""

@@ -49,7 +49,7 @@ def _gaps(call: Call, kind_of: Callable[[Message], str]) -> dict[tuple[Side, str
         if key in last:
             spans.setdefault(key, []).append((message.at - last[key]) * 1000)
         last[key] = message.at
-    return {key: Gaps(percentile(values, 50), percentile(values, 95), max(values)) for key, values in spans.items()}
+    return {key: Gaps(*(round(percentile(values, share), 3) for share in (50, 95, 100))) for key, values in spans.items()}
 
 
 def _differ(a: Gaps, b: Gaps) -> bool:

@@ -83,9 +83,8 @@ class _Watch:
             errors.join(_STOP_S)
         counted = _COUNTED.search(self._said)
         if counted is None:
-            raise Refusal(
-                f"tcpdump failed: {printable(self._said.strip().splitlines()[-1] if self._said.strip() else 'no word')}"
-            )
+            said = self._said.strip().splitlines() or ["it said nothing"]
+            raise Refusal(f"tcpdump failed: {printable(said[-1])}")
         self.packets = int(counted[1])
 
     def _take(self, output: IO[bytes]) -> None:

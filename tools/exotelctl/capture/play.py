@@ -28,7 +28,7 @@ async def play(original: Call, target: Target, speed: float) -> Call:
     """
     clock = time.time() - time.monotonic()
     asked = str(target.rate or "")
-    played = Call(Open(clock + time.monotonic(), original.opening.conn, target.netloc, asked), ids=dict(original.ids))
+    played = Call(Open(round(clock + time.monotonic(), 6), original.opening.conn, target.netloc, asked), ids=dict(original.ids))
     ws = await dial(target)
     return await _Player(original, played, ws, speed, clock).run()
 
@@ -63,7 +63,7 @@ class _Player:
         return self._played
 
     def _now(self) -> float:
-        return self._clock + time.monotonic()
+        return round(self._clock + time.monotonic(), 6)
 
     async def _send_all(self) -> None:
         began, opened = time.monotonic(), self._original.opening.at

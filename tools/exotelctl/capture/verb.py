@@ -19,7 +19,7 @@ from exotelctl.capture import packets
 from exotelctl.capture.file import CaptureFile
 from exotelctl.capture.live import Filter, follow
 from exotelctl.capture.recorder import Recorder
-from exotelctl.capture.records import VERSION, Capture, line
+from exotelctl.capture.records import VERSION, Audio, Capture, line
 from exotelctl.exits import Exit, UsageFault
 from exotelctl.output import emit_json, say
 from exotelctl.text import plural, printable
@@ -60,9 +60,10 @@ def ask(*, call: str, number: str, next_calls: int, all_calls: bool, audio: str,
     """The calls that the options name. Raises UsageFault where they name none, or contradict each other."""
     if all_calls == bool(call or number or next_calls):
         raise UsageFault("which calls? --call SID, --number NUMBER, --next N (these go together), or --all")
-    if audio not in ("keep", "noise", "omit"):
-        raise UsageFault(f"--audio {audio}: keep, noise or omit")
-    return Filter(call, number, next_calls, audio, mask)
+    kept: dict[str, Audio] = {"keep": "keep", "noise": "noise", "omit": "omit"}
+    if audio not in kept:
+        raise UsageFault(f"--audio {audio}: {', '.join(kept)}")
+    return Filter(call, number, next_calls, kept[audio], mask)
 
 
 def run_packets(
