@@ -3,6 +3,7 @@
 What is read back may have been made by anybody: it is never unpacked, bounded in size, and every value's type is checked.
 """
 
+import dataclasses
 import io
 import os
 import tarfile
@@ -11,17 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from exotelctl import journal
+from exotelctl.doctor import codec
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.mask import without_numbers, without_secrets
 from exotelctl.exits import Refusal, UsageFault
+from exotelctl.text import printable
 
 FORMAT: Final = 1
 _FACTS: Final = "facts.json"
 _MOST_BYTES: Final = 32 << 20
 _MOST_MEMBERS: Final = 200
+_LATEST: Final = 1e11
 _JOURNAL_LINES: Final = 500
 _TEXTS: Final = (
     Path("/etc/exotel-ws/current/settings.toml"),
@@ -33,11 +35,8 @@ _TEXTS: Final = (
 _DROP_INS: Final = "/etc/systemd/system/exotel-ws*.d/*.conf"
 
 
-class _Header(msgspec.Struct):
-    format: int
-
-
-class _Document(msgspec.Struct):
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Document:
     format: int
     facts: Facts
 
@@ -55,7 +54,7 @@ def write(path: Path, facts: Facts) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
-            _add(tar, _FACTS, msgspec.json.encode(_Document(FORMAT, facts)))
+            _add(tar, _FACTS, codec.encode(_Document(FORMAT, facts)))
             for name, text in _texts():
                 _add(tar, name, without_numbers(without_secrets(text)).encode())
     except OSError as error:
@@ -96,12 +95,18 @@ def read(path: Path) -> Facts:
     except tarfile.TarError as error:
         raise UsageFault(f"--replay {path}: not a bundle of exotelctl doctor ({error})") from None
     try:
-        header = msgspec.json.decode(raw, type=_Header)
-        if header.format != FORMAT:
-            raise Refusal(f"{path} has format {header.format}, this exotelctl reads {FORMAT}: use the release that wrote it")
-        return msgspec.json.decode(raw, type=_Document).facts
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal(f"{path}: its facts are not what this exotelctl writes: {error}") from None
+        document = codec.load(raw)
+        written = document.get("format") if isinstance(document, dict) else None
+        if written != FORMAT:
+            raise Refusal(
+                f"{path} has format {printable(repr(written), 40)}, this exotelctl reads {FORMAT}: use the release that wrote it"
+            )
+        facts = codec.decode(_Document, raw).facts
+    except codec.Unfit as unfit:
+        raise Refusal(f"{path}: its facts are not what this exotelctl writes: {printable(str(unfit))}") from None
+    if not 0 <= facts.collected_at < _LATEST:
+        raise Refusal(f"{path}: it says that it was made at {facts.collected_at:g} s, which is no time")
+    return facts
 
 
 def _facts_of(path: Path) -> bytes:

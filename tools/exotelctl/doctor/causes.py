@@ -18,6 +18,7 @@ _NOT_ANSWERING: Final = (*_NOT_SERVING, "port-two-listeners", "local-answer")
 _NO_CALL: Final = (*_NOT_ANSWERING, "call-limit", "token-stripped", "auth-rejected")
 
 CAUSES: Final[dict[str, tuple[str, ...]]] = {
+    "unit-port-conflict": ("port-stranger",),
     "unit-down": ("port-stranger", *_CRASHES, "loop-hung", "disk"),
     "local-answer": (*_NOT_SERVING, "port-two-listeners", "call-limit", "file-limit"),
     "outside-reach": (*_NOT_ANSWERING, "host-firewall"),

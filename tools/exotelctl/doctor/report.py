@@ -45,8 +45,10 @@ def text(results: Sequence[Result], *, verbose: bool) -> str:
 
 def _lines(result: Result, width: int, verbose: bool) -> list[str]:
     says = f"blocked by {result.blocked_by}: {result.says}" if result.blocked_by else result.says
+    rootless = result.verdict == "unknown" and result.needs == "root"
+    says += " (needs root)" if rootless and not result.blocked_by else ""
     lines = [f"  {_MARKS[result.verdict]} {result.id:<{width}}  {printable(says, _MOST)}"]
-    told = not result.blocked_by and result.verdict not in ("ok", "skipped")
+    told = not (result.blocked_by or rootless or result.verdict in ("ok", "skipped"))
     if not (told or verbose):
         return lines
     if verbose:
@@ -54,7 +56,7 @@ def _lines(result: Result, width: int, verbose: bool) -> list[str]:
     lines += [f"       evidence: {printable(item, _MOST)}" for item in result.evidence]
     if verbose:
         lines.append(f"       does not prove {result.does_not_prove}")
-    if result.needs:
+    if result.needs and not rootless:
         lines.append(f"       needs:    {printable(result.needs, _MOST)}")
     remedy = result.remedy
     if remedy is not None:

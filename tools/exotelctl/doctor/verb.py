@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from msgspec.structs import replace
-
 from exotelctl.doctor import bundle, checks, report, since
 from exotelctl.doctor.facts import Facts, collect, observe, outside
 from exotelctl.doctor.result import Result, Verdict
@@ -83,4 +81,4 @@ def _facts(order: Order) -> Facts:
     if order.outside is None:
         return facts
     target = parse(order.outside, order.credential_file)
-    return replace(facts, outside=observe(lambda: outside.look(target)))
+    return dataclasses.replace(facts, outside=observe(lambda: outside.look(target)))

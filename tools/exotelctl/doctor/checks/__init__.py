@@ -3,7 +3,7 @@
 from typing import Final
 
 from exotelctl.doctor import causes
-from exotelctl.doctor.checks import calls, host, limits, port, reach, units
+from exotelctl.doctor.checks import calls, firewall, host, limits, outside, port, reach, units
 from exotelctl.doctor.checks.check import Check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.result import Result
@@ -20,6 +20,8 @@ ALL: Final[tuple[Check, ...]] = (
     units.generations,
     units.loop_hung,
     reach.local_answer,
+    firewall.host_firewall,
+    outside.outside_reach,
     reach.public_address,
     reach.tls_on_plain,
     reach.wrong_path,

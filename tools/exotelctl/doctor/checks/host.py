@@ -1,6 +1,7 @@
 """The host beneath the server: its clock, its file systems, its journal."""
 
 import time
+from datetime import datetime
 from typing import Final
 
 from exotelctl.doctor.checks.check import check
@@ -105,7 +106,7 @@ def journal(facts: Facts) -> Finding:
         return fail(f"lines were dropped: {calls.suppressed[-1]}", *calls.suppressed[:-1], remedy=remedy)
     if calls.first_entry is None:
         return fail("the journal is empty", remedy=remedy)
-    owed = max(calls.begins, calls.first_deploy or calls.begins)
+    owed = max(calls.begins, calls.first_deploy or _deployed(facts) or calls.begins)
     if calls.first_entry > owed + _JOURNAL_SLACK_S:
         says = f"the journal begins at {_moment(calls.first_entry)}, the window at {_moment(owed)}"
         return fail(says, remedy=remedy)
@@ -113,6 +114,12 @@ def journal(facts: Facts) -> Finding:
         oldest = min((conn.at for conn in calls.connections), default=calls.begins)
         return warn(f"only what came after {_moment(oldest)} was read", remedy=Remedy("Give a shorter --since."))
     return ok(f"it reaches back to {_moment(calls.first_entry)}, nothing was suppressed")
+
+
+def _deployed(facts: Facts) -> float | None:
+    """When the current generation was made, for a host whose audit is gone: before that no journal is owed for sure."""
+    created = facts.deployment.value.created if facts.deployment.value else ""
+    return datetime.fromisoformat(created).timestamp() if created else None
 
 
 def _moment(at: float) -> str:

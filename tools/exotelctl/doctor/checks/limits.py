@@ -8,7 +8,6 @@ from exotelctl.text import plural
 
 _NEAR = 0.8
 _FULL_CODE = 1013
-_FILES_GONE = 0.95
 _MEMORY_GONE, _MEMORY_LOW = 0.03, 0.06
 
 
@@ -68,9 +67,7 @@ def file_limit(facts: Facts) -> Finding:
     fullest = max(workers, key=lambda worker: worker.files / worker.files_limit)
     says = f"at most {fullest.files} of {fullest.files_limit} files open"
     share = fullest.files / fullest.files_limit
-    if share >= _FILES_GONE:
-        return fail(says, fullest.instance, remedy=remedy)
-    return warn(says, fullest.instance, remedy=remedy) if share >= _NEAR else ok(says)
+    return fail(says, fullest.instance, remedy=remedy) if share >= _NEAR else ok(says)
 
 
 @check(

@@ -12,11 +12,14 @@ from exotelctl.doctor.facts.units import SOCKET, Line, Unit, Units
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, warn
 from exotelctl.text import duration, plural
 
-_MODULE: Final = re.compile(r"^(?:ModuleNotFoundError|ImportError): .*")
+_MODULE: Final = re.compile(r"^(?:ModuleNotFoundError|ImportError): (?!.*(?:failed to map segment|Cannot allocate memory)).*")
 _SYNTAX: Final = re.compile(r"^(?:SyntaxError|IndentationError|TabError): .*")
 _FILE: Final = re.compile(r'^\s*File "([^"]+)", line (\d+)')
 _SETTINGS: Final = re.compile(r"settings\.toml: (?!ok$).*|^auth\.credential: .*|Failed to set up credentials.*")
-_MEMORY: Final = re.compile(r"^MemoryError\b.*|Cannot allocate memory.*|killed by the OOM killer.*|'oom-kill'.*")
+_MEMORY: Final = re.compile(
+    r"^MemoryError\b|Cannot allocate memory|failed to map segment from shared object|killed by the OOM killer|'oom-kill'"
+)
+"""A library that memory was refused to comes as an ImportError, though no module is missing."""
 _TAKEN: Final = re.compile(r"Address already in use")
 _RECENT_S: Final = 10.0
 _JOURNAL: Final = "journalctl -n 50 -u '{}'"

@@ -1,14 +1,16 @@
-"""Everything that is looked at, gathered at once. Plain data that can be written as JSON and judged on another machine."""
+"""Everything that is looked at, gathered at once. Plain data that can be written as JSON and judged on another machine.
+
+At the top only the standard library is loaded: a release that lacks a module is one of the things to be told.
+"""
 
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
-
-from msgspec import Struct
+from typing import Any, Final, TypeVar
 
 from exotelctl.doctor.facts import address, deployment, firewall, host, journal, loopback, port, units, workers
 from exotelctl.doctor.facts.address import Address
@@ -25,28 +27,30 @@ from exotelctl.doctor.facts.workers import Worker
 
 T = TypeVar("T")
 
+_UNSEEN: Final[Fact[Any]] = Fact()
 _BOUND_S: Final = 8.0
 """For all collectors together, which run at once."""
 
 
-class Facts(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
     """One look at a host. ``outside`` is None where nobody asked from another machine."""
 
     hostname: str
     as_root: bool
     collected_at: float
     since: float
-    deployment: Fact[Deployment] = Fact()
-    units: Fact[Units] = Fact()
-    port: Fact[Port] = Fact()
-    workers: Fact[list[Worker]] = Fact()
-    calls: Fact[Calls] = Fact()
-    loopback: Fact[Answers] = Fact()
-    firewall: Fact[Firewall] = Fact()
-    file_systems: Fact[list[FileSystem]] = Fact()
-    memory: Fact[Memory] = Fact()
-    clock: Fact[Clock] = Fact()
-    address: Fact[Address] = Fact()
+    deployment: Fact[Deployment] = _UNSEEN
+    units: Fact[Units] = _UNSEEN
+    port: Fact[Port] = _UNSEEN
+    workers: Fact[list[Worker]] = _UNSEEN
+    calls: Fact[Calls] = _UNSEEN
+    loopback: Fact[Answers] = _UNSEEN
+    firewall: Fact[Firewall] = _UNSEEN
+    file_systems: Fact[list[FileSystem]] = _UNSEEN
+    memory: Fact[Memory] = _UNSEEN
+    clock: Fact[Clock] = _UNSEEN
+    address: Fact[Address] = _UNSEEN
     outside: Fact[Outside] | None = None
 
 

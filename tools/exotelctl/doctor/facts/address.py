@@ -3,11 +3,9 @@
 import http.client
 import ipaddress
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-import psutil
-from msgspec import Struct
 
 from exotelctl.exits import UsageFault
 from exotelctl.target import parse
@@ -18,7 +16,8 @@ _METADATA_PATH: Final = "/computeMetadata/v1/instance/network-interfaces/0/acces
 _ASK_S: Final = 1.0
 
 
-class Address(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Address:
     """``public_host`` is that of public_url, "" where it is not set; ``resolved`` what it stands for, or ``unresolved`` why not.
 
     ``own`` are the addresses of this host's interfaces, ``metadata`` the one that the cloud says it maps to it.
@@ -51,6 +50,8 @@ def resolve(host: str) -> tuple[tuple[str, ...], str]:
 
 
 def _own() -> tuple[str, ...]:
+    import psutil
+
     texts = [entry.address.partition("%")[0] for entries in psutil.net_if_addrs().values() for entry in entries]
     return tuple(text for text in texts if _is_usable(text))
 

@@ -2,12 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-
-from msgspec import Struct
+from dataclasses import dataclass
 
 from exotelctl.audio import frames, speech_like
 from exotelctl.http_get import Answer, get
-from exotelctl.phone import CallResult, place_call
 from exotelctl.reach import Fault, Unreachable
 from exotelctl.target import Target
 from exotelctl.text import printable
@@ -16,7 +14,8 @@ ASK_S = 2.0
 CALL_S = 1.0
 
 
-class Trouble(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Trouble:
     """Why something could not be reached: a `Fault` that can be written down."""
 
     kind: str
@@ -24,7 +23,8 @@ class Trouble(Struct, frozen=True):
     next: str
 
 
-class Http(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Http:
     """An HTTP answer, or the trouble that came instead."""
 
     status: int = 0
@@ -33,7 +33,8 @@ class Http(Struct, frozen=True):
     trouble: Trouble | None = None
 
 
-class Echo(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Echo:
     """What came of the simulated call; ``faults`` are the first messages that Exotel could not have used."""
 
     trouble: Trouble | None = None
@@ -49,7 +50,8 @@ class Echo(Struct, frozen=True):
     round_trip_ms: float = 0.0
 
 
-class Answers(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Answers:
     """Everything that one address answered. ``echo`` is None where no call was tried, for nothing answered before."""
 
     url: str
@@ -80,10 +82,14 @@ async def http(target: Target, path: str, ask_s: float) -> Http:
 
 
 async def echo(target: Target, rate: int, ask_s: float) -> Echo:
-    """Place the call and listen."""
+    """Place the call and listen. What is needed for it may be what the release lacks, and then that is the trouble."""
+    try:
+        from exotelctl.phone import place_call
+    except ImportError as error:
+        return Echo(trouble=Trouble("no-phone", f"exotelctl itself lacks a module: {error}", "deploy the release again"))
     said: Sequence[bytes] = frames(speech_like(CALL_S, rate), rate)
     try:
-        result: CallResult = await place_call(target, said, rate=rate, connect_timeout_s=ask_s, settle_s=1.0)
+        result = await place_call(target, said, rate=rate, connect_timeout_s=ask_s, settle_s=1.0)
     except Unreachable as error:
         return Echo(trouble=_trouble(error.fault))
     trips = sorted(result.round_trips_ms)

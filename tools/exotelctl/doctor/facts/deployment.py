@@ -2,10 +2,9 @@
 
 import json
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-
-from msgspec import Struct
 
 from exotelctl.doctor.facts import shell
 from exotelctl.doctor.facts.fact import NotSeen
@@ -17,7 +16,8 @@ CREDENTIALS: Final = ETC / "credentials/stream-credentials"
 DEFAULT_PORT: Final = 8765
 
 
-class Deployment(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Deployment:
     """``generation`` is "" where nothing was ever deployed; then the rest holds the server's defaults.
 
     ``settings_problem`` is why settings.toml could not be read. ``socket_points_to`` is the instance that the socket unit

@@ -1,8 +1,7 @@
 """A fact, or the reason why there is none. Everything here can be written as JSON and read again on another machine."""
 
+from dataclasses import dataclass
 from typing import Generic, TypeVar
-
-from msgspec import Struct
 
 T = TypeVar("T")
 
@@ -15,7 +14,8 @@ class NotSeen(Exception):
         self.needs = needs
 
 
-class Fact(Struct, Generic[T], frozen=True, omit_defaults=True):
+@dataclass(frozen=True, slots=True)
+class Fact(Generic[T]):
     """What was seen, or why nothing was. ``at`` is in Unix seconds, ``ms`` how long it took to look."""
 
     value: T | None = None

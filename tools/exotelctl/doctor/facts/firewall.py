@@ -3,10 +3,9 @@
 import json
 import socket
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-
-from msgspec import Struct
 
 from exotelctl.doctor.facts import shell
 from exotelctl.doctor.facts.fact import NotSeen
@@ -15,10 +14,11 @@ _NETFILTER: Final = 12
 _GET_TABLE: Final = 10 << 8 | 1
 _REQUEST_DUMP: Final = 0x301
 _ERROR, _DONE = 2, 3
-_LEGACY: Final = (Path("/proc/net/ip_tables_names"), Path("/proc/net/ip6_tables_names"))
+_LEGACY: Final = Path("/proc/net/ip_tables_names")
 
 
-class Firewall(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Firewall:
     """``nft`` is the ``nftables`` array of ``nft --json list ruleset``, ``iptables`` what the iptables-save commands print.
 
     ``nft_tables`` is how many tables the kernel itself says it has (None: it did not say), ``legacy_tables`` the names of
@@ -47,14 +47,13 @@ def look(proc_net: Path = Path("/proc/net")) -> Firewall:
             unread, needs = str(not_seen), not_seen.needs
         except (ValueError, KeyError) as error:
             unread = f"nft --json list ruleset: {error}"
-    saves = ["iptables-save", "ip6tables-save"] if has_foreign(nft) or (tables != 0 and unread) else []
+    saves = ["iptables-save"] if has_foreign(nft) else []
     saves += ["iptables-legacy-save"] if legacy else []
     for command in saves:
         try:
             iptables += shell.ask(command)
         except NotSeen as not_seen:
-            if command != "ip6tables-save":
-                unread, needs = unread or str(not_seen), needs or not_seen.needs
+            unread, needs = str(not_seen), not_seen.needs
     return Firewall(tables, legacy, nft, iptables, unread, needs, outside_interfaces(proc_net))
 
 
@@ -96,13 +95,10 @@ def _count(kernel: socket.socket) -> int | None:
 
 
 def _legacy_tables() -> tuple[str, ...]:
-    names: list[str] = []
-    for file in _LEGACY:
-        try:
-            names += file.read_text().split()
-        except OSError:
-            continue  # a kernel without it has no such tables
-    return tuple(dict.fromkeys(names))
+    try:
+        return tuple(_LEGACY.read_text().split())
+    except OSError:
+        return ()  # a kernel without it has no such tables
 
 
 def outside_interfaces(proc_net: Path) -> tuple[str, ...]:

@@ -4,10 +4,9 @@ import contextlib
 import ctypes
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-from msgspec import Struct
 
 from exotelctl.doctor.facts import shell
 from exotelctl.doctor.facts.fact import NotSeen
@@ -28,7 +27,8 @@ _TIMEX_BYTES: Final = 512
 _TIME_ERROR: Final = 5
 
 
-class FileSystem(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class FileSystem:
     """A file system, by the needed directories that are on it; sizes in bytes, ``inodes`` 0 where it does not count them."""
 
     paths: tuple[str, ...]
@@ -39,7 +39,8 @@ class FileSystem(Struct, frozen=True):
     read_only: bool
 
 
-class Memory(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Memory:
     """Bytes; ``limit`` names what bounds it: the machine, or the control group of a container."""
 
     total: int
@@ -47,7 +48,8 @@ class Memory(Struct, frozen=True):
     limit: str
 
 
-class Clock(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Clock:
     """``synchronised`` is the kernel's word; None where it gave none. ``container``: the clock is the machine's, not ours."""
 
     now: float

@@ -3,11 +3,10 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
-
-from msgspec import Struct
 
 from exotelctl import journal
 from exotelctl.doctor import own
@@ -29,7 +28,8 @@ _FROM_TO: Final = re.compile(r"From: (.*?) → To: (.*)$")
 AUDIT: Final = Path("/var/lib/exotel-ws/audit.jsonl")
 
 
-class Conn(Struct):
+@dataclass(slots=True)
+class Conn:
     """One connection. ``own``: a simulated call of this tool, known by its numbers; it says nothing about Exotel.
 
     ``ended`` is the server's word, "" while it is open. ``rate_asked`` is "" where the URL and the parameters asked for none.
@@ -56,7 +56,8 @@ class Conn(Struct):
         return bool(self.ended)
 
 
-class Refused(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Refused:
     """A handshake or a start that was turned away; ``conn_id`` is "" where no WebSocket was opened."""
 
     at: float
@@ -66,7 +67,8 @@ class Refused(Struct, frozen=True):
     conn_id: str = ""
 
 
-class Calls(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Calls:
     """``begins`` is where the window begins, ``first_entry`` the journal's oldest entry, ``first_deploy`` what the audit tells.
 
     ``unread`` entries of the window are older than the newest twenty thousand, which are all that is judged.

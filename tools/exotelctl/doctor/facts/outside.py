@@ -3,12 +3,9 @@
 import asyncio
 import socket
 import time
-
-from msgspec import Struct
+from dataclasses import dataclass
 
 from exotelctl.compliance.exchange import Check
-from exotelctl.compliance.run import ProtocolTest
-from exotelctl.compliance.verb import Silent
 from exotelctl.doctor.facts import call
 from exotelctl.doctor.facts.address import resolve
 from exotelctl.reach import explain
@@ -17,14 +14,16 @@ from exotelctl.target import Target
 _ASK_S = 5.0
 
 
-class Broken(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Broken:
     """A check of the protocol test that did not pass."""
 
     name: str
     cause: str
 
 
-class Outside(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Outside:
     """``at`` is this machine's time in Unix seconds. ``connect`` is None where TCP connected.
 
     ``protocol_checks`` is how many checks the protocol test made, 0 where it was not tried; ``broken`` those that failed.
@@ -67,4 +66,7 @@ def _connect(target: Target) -> call.Trouble | None:
 
 
 async def _protocol(target: Target, rate: int) -> list[Check]:
+    from exotelctl.compliance.run import ProtocolTest
+    from exotelctl.compliance.verb import Silent
+
     return await ProtocolTest(target, rate, Silent(), patience_s=2.0).run()

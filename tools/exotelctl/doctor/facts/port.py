@@ -3,15 +3,14 @@
 import os
 import shlex
 import time
-
-import psutil
-from msgspec import Struct
+from dataclasses import dataclass
 
 from exotelctl.doctor.mask import without_secrets
 from exotelctl.port import process, sockets, units
 
 
-class Listener(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Listener:
     """A socket in state LISTEN; ``backlog`` connections wait to be accepted (Recv-Q)."""
 
     address: str
@@ -19,7 +18,8 @@ class Listener(Struct, frozen=True):
     backlog: int
 
 
-class Holder(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Holder:
     """A process that holds one of the sockets. ``ours``: systemd for exotel-ws.socket, or a worker of exotel-ws@.service."""
 
     pid: int
@@ -32,7 +32,8 @@ class Holder(Struct, frozen=True):
     ours: bool
 
 
-class Port(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Port:
     """``as_root`` False: the holders of other users' sockets could not be seen."""
 
     port: int
@@ -79,6 +80,8 @@ def look(port: int) -> Port:
 
 def _holder(pid: int, inodes: frozenset[int], socket_unit: str) -> Holder | None:
     """The facts of one process; None where it ended meanwhile."""
+    import psutil
+
     try:
         seen = psutil.Process(pid)
         with seen.oneshot():

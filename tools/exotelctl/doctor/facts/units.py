@@ -1,11 +1,10 @@
 """What systemd says of the socket and of every worker, and what the journal last said of those in trouble."""
 
 import time
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
-
-from msgspec import Struct
 
 from exotelctl import journal, systemctl
 from exotelctl.doctor.facts.fact import NotSeen
@@ -27,7 +26,8 @@ _LAST_LINES: Final = 80
 _MOST_LINES: Final = 400
 
 
-class Line(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Line:
     """A journal line about a unit: from itself where it printed to standard error, else from systemd."""
 
     at: float
@@ -35,7 +35,8 @@ class Line(Struct, frozen=True):
     text: str
 
 
-class Unit(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Unit:
     """``changed_s`` ago it entered its state; ``process`` is the state of its main process as the kernel has it, "" for none."""
 
     name: str
@@ -63,7 +64,8 @@ class Unit(Struct, frozen=True):
         return f"{self.active} ({self.sub}{'' if self.result == 'success' else ', ' + self.result})"
 
 
-class Units(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Units:
     """Every unit of ours that systemd has loaded, whatever its state.
 
     ``lines`` are what systemd and the programs' standard error said in the window, oldest first, and for a unit in trouble

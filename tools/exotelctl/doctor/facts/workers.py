@@ -3,9 +3,8 @@
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-
-from msgspec import Struct
 
 from exotelctl import instances
 from exotelctl.doctor import own
@@ -13,7 +12,8 @@ from exotelctl.doctor.facts.fact import NotSeen
 from exotelctl.exits import Refusal
 
 
-class LiveCall(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class LiveCall:
     """A call that goes on at this moment. Numbers stay on the host."""
 
     call_sid: str
@@ -23,7 +23,8 @@ class LiveCall(Struct, frozen=True):
     own: bool
 
 
-class Worker(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Worker:
     """``silent`` is why it gave no answer, "" where it did, within ``answer_ms``.
 
     ``files`` are its open descriptors and ``files_limit`` the soft limit; 0 where the process was not found.

@@ -1,0 +1,49 @@
+"""Whether this host's own packet filter lets calls in."""
+
+from exotelctl.doctor.checks.check import check
+from exotelctl.doctor.facts import Facts
+from exotelctl.doctor.facts.firewall import Firewall
+from exotelctl.doctor.firewall import iptables, nft
+from exotelctl.doctor.firewall.packet import Outcome, Packet, worst
+from exotelctl.doctor.result import Finding, Remedy, fail, ok, unknown
+
+
+@check(
+    "host-firewall",
+    "reach",
+    of="firewall",
+    claim="no rule of this host's firewall drops or rejects a call",
+    does_not_prove="that a cloud's firewall lets calls in (outside-reach does), nor IPv6, nor rules of eBPF or a bridge",
+)
+def host_firewall(facts: Facts) -> Finding:
+    seen, port = facts.firewall.get(), facts.deployment.get().port
+    if seen.unread:
+        return unknown(f"{_there(seen)}, and cannot be read: {seen.unread}", needs=_package(seen.needs))
+    if seen.nft_tables is None and not seen.nft:
+        return unknown("the kernel does not say whether it has rules")
+    outcome = _judge(seen, Packet(port, seen.outside))
+    show = Remedy(
+        f"Let tcp:{port} in before that rule; keep the rule in the firewall's own files, or it is back after a reboot.",
+        ("nft --handle list ruleset", "iptables-save"),
+        (f"nft insert rule inet TABLE CHAIN tcp dport {port} accept", f"ufw allow {port}/tcp (where ufw wrote the rules)"),
+    )
+    if outcome.verdict == "drop":
+        return fail(f"tcp:{port} is not let in: {outcome.rule}", outcome.where, remedy=show)
+    if outcome.verdict == "depends":
+        return unknown(f"tcp:{port}: {outcome.why}: {outcome.rule}", outcome.where, remedy=show)
+    if not seen.nft_tables and not seen.legacy_tables:
+        return ok("the kernel has no firewall rules")
+    return ok(f"tcp:{port} is let in", f"{seen.nft_tables} nftables tables, iptables: {', '.join(seen.legacy_tables) or 'none'}")
+
+
+def _judge(seen: Firewall, packet: Packet) -> Outcome:
+    return worst([nft.judge(seen.nft, packet), iptables.judge(seen.iptables, packet)])
+
+
+def _there(seen: Firewall) -> str:
+    tables = "tables of nftables" if seen.nft_tables is None else f"{seen.nft_tables} tables of nftables"
+    return f"the kernel has {', '.join(filter(None, [tables, ', '.join(seen.legacy_tables)]))}"
+
+
+def _package(command: str) -> str:
+    return {"nft": "apt-get install nftables", "iptables-save": "apt-get install iptables"}.get(command, command)

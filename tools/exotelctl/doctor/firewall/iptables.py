@@ -1,0 +1,141 @@
+"""iptables: the text of ``iptables-save`` evaluated. What hosts' firewalls commonly say is understood, the rest is unclear."""
+
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Final
+
+from exotelctl.doctor.firewall.packet import Match, Outcome, Packet, Walk, both, comes_by, has_flags, senders, worst, yes
+
+_HOOKS: Final = ("PREROUTING", "INPUT")
+_TABLES: Final = ("raw", "mangle", "filter", "security")
+_QUIET: Final = frozenset({"", "LOG", "NFLOG", "MARK", "CONNMARK", "CT", "TRACE", "AUDIT", "TCPMSS", "DSCP", "TOS", "NOTRACK"})
+_NO_CONDITION: Final = frozenset({"-m", "--comment", "--limit-burst", "--log-prefix", "--log-level", "--reject-with", "--limit"})
+_FLAGS: Final = ("fin", "syn", "rst", "psh", "ack", "urg")
+_DEEPEST: Final = 16
+
+
+def judge(saved: str, packet: Packet) -> Outcome:
+    """What the chains of all tables do with ``packet``."""
+    return worst(table.judge(hook, packet) for table in _tables(saved) for hook in _HOOKS if hook in table.policies)
+
+
+class _Table:
+    """A table's chains: their policies (``-`` for one that is only jumped to) and their rules."""
+
+    def __init__(self) -> None:
+        self.policies: dict[str, str] = {}
+        self.rules: dict[str, list[str]] = defaultdict(list)
+
+    def judge(self, hook: str, packet: Packet) -> Outcome:
+        walk = _ChainWalk(self, packet)
+        policy = self.policies[hook]
+        return walk.through(hook, Match.YES, 0) or walk.end(policy != "DROP", f"policy {policy}", f"chain {hook}")
+
+
+def _tables(saved: str) -> Iterator[_Table]:
+    table: _Table | None = None
+    for line in saved.splitlines():
+        if line.startswith("*"):
+            table = _Table() if line[1:].strip() in _TABLES else None
+        elif table is not None and line.startswith(":"):
+            name, policy = line[1:].split()[:2]
+            table.policies[name] = policy
+        elif table is not None and line.startswith("-A "):
+            table.rules[line.split()[1]].append(line)
+        elif table is not None and line.strip() == "COMMIT":
+            yield table
+
+
+class _ChainWalk(Walk):
+    """The way of the packet through a chain and those that it jumps to."""
+
+    def __init__(self, table: _Table, packet: Packet) -> None:
+        super().__init__()
+        self._table = table
+        self._packet = packet
+
+    def through(self, chain: str, entered: Match, depth: int) -> Outcome | None:
+        """Through ``chain``, entered on a condition. None: it came out again."""
+        for rule in self._table.rules[chain] if depth < _DEEPEST else ():
+            options = list(_options(rule))
+            match = entered
+            for name, values, negated in options:
+                match = both(match, self._holds(name, values, negated))
+            if match is Match.NO:
+                continue
+            how, target = next(((name, values[0]) for name, values, _ in options if name in ("-j", "-g") and values), ("", ""))
+            outcome, leaves = self._carry_out(target, match, rule, f"chain {chain}", depth)
+            if outcome or leaves or (how == "-g" and match is Match.YES):
+                return outcome
+        return None
+
+    def _carry_out(self, target: str, match: Match, rule: str, where: str, depth: int) -> tuple[Outcome | None, bool]:
+        """The outcome if this is the end, and whether the chain is left."""
+        if target in _QUIET:
+            return None, False
+        if target in ("ACCEPT", "DROP", "REJECT"):
+            return self.decide(match, target == "ACCEPT", rule, where), False
+        if target in self._table.policies:
+            return self.through(target, match, depth + 1), False
+        if target == "RETURN" and match is not Match.UNCLEAR:
+            return None, match is Match.YES
+        self.doubt(match, rule, where)
+        return None, False
+
+    def _holds(self, name: str, values: list[str], negated: bool) -> Match:
+        if name in _NO_CONDITION or name in ("-j", "-g"):
+            return Match.YES
+        holds = self._condition(name, values)
+        return holds.negated if negated else holds
+
+    def _condition(self, name: str, values: list[str]) -> Match:
+        listed = [part for value in values for part in value.split(",")]
+        match name:
+            case "-p":
+                return yes(values[0] in ("tcp", "6", "all"))
+            case "--dport" | "--dports":
+                return yes(any(self._in_range(part) for part in listed))
+            case "-i":
+                return comes_by([value.replace("+", "*") for value in values], self._packet.interfaces)
+            case "-s":
+                return senders(listed)
+            case "--match-set":
+                return Match.SOME if values[-1].startswith("src") else Match.UNCLEAR
+            case "--state" | "--ctstate":
+                return yes("NEW" in listed)
+            case "--syn":
+                return Match.YES
+            case "--tcp-flags":
+                mask, wanted = (_flags(value) for value in values)
+                return has_flags(mask, wanted)
+            case "--dst-type":
+                return yes("LOCAL" in listed)
+        return Match.UNCLEAR
+
+    def _in_range(self, text: str) -> bool:
+        low, colon, high = text.partition(":")
+        return int(low or 0) <= self._packet.port <= int((high or 65535) if colon else low)
+
+
+def _options(rule: str) -> Iterator[tuple[str, list[str], bool]]:
+    """The options of a rule behind ``-A CHAIN``: name, values, whether a ``!`` stands before it."""
+    words = shlex.split(rule)[2:]
+    negated = False
+    while words:
+        name = words.pop(0)
+        if name == "!":
+            negated = True
+            continue
+        values = []
+        while words and words[0] != "!" and not words[0].startswith("-"):
+            values.append(words.pop(0))
+        yield name, values, negated
+        negated = False
+
+
+def _flags(text: str) -> list[str]:
+    """``SYN,ACK``, ``ALL`` or ``NONE`` as a list."""
+    if text == "ALL":
+        return list(_FLAGS)
+    return [] if text == "NONE" else text.lower().split(",")

@@ -1,0 +1,140 @@
+"""The packet that is asked about, the conditions that both kinds of rules have in common, and the outcomes."""
+
+import dataclasses
+import ipaddress
+from collections.abc import Collection, Iterable
+from enum import Enum
+from typing import Literal
+
+Verdict = Literal["pass", "drop", "depends"]
+
+
+class Match(Enum):
+    """Whether a rule's condition holds for the packet."""
+
+    YES = 1
+    NO = 2
+    SOME = 3
+    """For some senders: a set of addresses, which may hold Exotel's."""
+    UNCLEAR = 4
+    """This program does not know the condition."""
+
+    @property
+    def negated(self) -> "Match":
+        """The opposite condition. Not to be among named senders holds for one that no rule names."""
+        return {Match.YES: Match.NO, Match.NO: Match.YES, Match.SOME: Match.YES}.get(self, self)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Packet:
+    """``port`` is where it goes; ``interfaces`` are those it may come in by, none if that is not known."""
+
+    port: int
+    interfaces: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """``rule`` is the rule, or the chain's policy, that decides; ``where`` its chain. ``depends``: on what ``why`` says."""
+
+    verdict: Verdict
+    rule: str = ""
+    where: str = ""
+    why: str = ""
+
+
+PASS = Outcome("pass")
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """What several filters, each of which may drop it, do with the packet together."""
+    found = list(outcomes)
+    for verdict in ("drop", "depends"):
+        for outcome in found:
+            if outcome.verdict == verdict:
+                return outcome
+    return PASS
+
+
+def yes(holds: bool) -> Match:
+    """A condition that is known."""
+    return Match.YES if holds else Match.NO
+
+
+def both(left: Match, right: Match) -> Match:
+    """Two conditions of one rule."""
+    for less in (Match.NO, Match.UNCLEAR, Match.SOME):
+        if less in (left, right):
+            return less
+    return Match.YES
+
+
+def senders(networks: Collection[str]) -> Match:
+    """A rule for these senders. Loopback is never one from outside; 0.0.0.0/0 is everybody; a name may be anybody."""
+    found = [network for text in networks if (network := _network(text))]
+    if any(network.prefixlen == 0 for network in found):
+        return Match.YES
+    return Match.NO if networks and len(found) == len(networks) and all(map(_is_loopback, found)) else Match.SOME
+
+
+def comes_by(patterns: Collection[str], interfaces: Collection[str]) -> Match:
+    """A rule for packets that come in by an interface; a pattern may end in ``*``."""
+    if any(_named(pattern, interface) for pattern in patterns for interface in interfaces):
+        return Match.YES
+    return Match.NO if interfaces or all(pattern == "lo" for pattern in patterns) else Match.UNCLEAR
+
+
+def has_flags(mask: Collection[str], wanted: Collection[str]) -> Match:
+    """A rule about TCP flags: those of ``mask`` that are set are just ``wanted``. A first packet has SYN alone."""
+    return yes({"syn"} & set(mask) == set(wanted))
+
+
+def _network(text: str) -> ipaddress.IPv4Network | None:
+    try:
+        return ipaddress.IPv4Network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def _is_loopback(network: ipaddress.IPv4Network) -> bool:
+    return network.is_loopback
+
+
+def _named(pattern: str, interface: str) -> bool:
+    return interface.startswith(pattern[:-1]) if pattern.endswith("*") else pattern == interface
+
+
+class Walk:
+    """The way through one filter: what may have been decided before the end.
+
+    A rule that lets some senders in makes a later drop depend on the sender; one that nobody here understands makes an end
+    that it contradicts unclear.
+    """
+
+    def __init__(self) -> None:
+        self._let_in: Outcome | None = None
+        self._unclear: dict[bool, Outcome] = {}
+
+    def decide(self, match: Match, accepts: bool, rule: str, where: str) -> Outcome | None:
+        """A rule with a final verdict. None: the packet goes on to the next one."""
+        if match is Match.YES:
+            return self.end(accepts, rule, where)
+        if match is Match.UNCLEAR:
+            self._unclear.setdefault(accepts, Outcome("depends", rule, where, "this rule can't be judged from here"))
+        if match is Match.SOME and accepts and self._let_in is None:
+            self._let_in = Outcome("depends", rule, where, "it lets some senders in, and Exotel's may be among them")
+        return None
+
+    def doubt(self, match: Match, rule: str, where: str) -> None:
+        """A rule whose verdict is not understood, or that leaves the chain on a condition that is not."""
+        if match is not Match.NO:
+            self.decide(Match.UNCLEAR, True, rule, where)
+            self.decide(Match.UNCLEAR, False, rule, where)
+
+    def end(self, accepts: bool, rule: str, where: str) -> Outcome:
+        """The last word of this filter."""
+        if (not accepts) in self._unclear:
+            return self._unclear[not accepts]
+        if accepts:
+            return PASS
+        return self._let_in or Outcome("drop", rule, where)
