@@ -114,10 +114,17 @@ def module_of_the_engine_gone(host: LabHost) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def module_that_exotelctl_needs_gone(host: LabHost) -> Iterator[None]:
-    """The tool is in the same release as the server: there is one fault that it can only tell of itself."""
-    with _moved_away(host, f"{_packages(host)}/msgspec"):
+@saboteur("unit-missing-module")
+def module_that_exotelctl_uses_too_gone(host: LabHost) -> Iterator[None]:
+    """The tool lives in the same release as the server, and has to do without."""
+    with _crashing(host, _moved_away(host, f"{_packages(host)}/msgspec")):
+        yield
+
+
+@saboteur("unit-missing-module")
+def module_gone_for_all_workers(host: LabHost) -> Iterator[None]:
+    """Nobody serves."""
+    with _crashing(host, _moved_away(host, f"{_packages(host)}/picows"), *_workers(host)):
         yield
 
 
@@ -139,6 +146,13 @@ def settings_that_are_no_toml(host: LabHost) -> Iterator[None]:
         yield
 
 
+@saboteur("unit-settings-error", host="guarded")
+def credentials_file_gone(host: LabHost) -> Iterator[None]:
+    """systemd can not hand it over, and starts nothing."""
+    with _crashing(host, _moved_away(host, "/etc/exotel-ws/credentials/stream-credentials")):
+        yield
+
+
 @saboteur("unit-out-of-memory")
 def not_enough_memory_to_import(host: LabHost) -> Iterator[None]:
     """Python says MemoryError."""
@@ -155,12 +169,8 @@ def not_enough_memory_for_a_library(host: LabHost) -> Iterator[None]:
 
 @saboteur("unit-down")
 def worker_stopped(host: LabHost) -> Iterator[None]:
-    unit = _unit(_workers(host)[1])
-    _root(host, f"systemctl stop {unit}")
-    try:
+    with _stopped(host, _unit(_workers(host)[1])):
         yield
-    finally:
-        _root(host, f"systemctl start {unit}")
 
 
 @saboteur("unit-down")
@@ -229,7 +239,14 @@ def camel_case_server(host: LabHost) -> Iterator[None]:
 
 @saboteur("host-firewall")
 def firewall_rule_that_drops(host: LabHost) -> Iterator[None]:
-    with _firewall(host, f"type filter hook input priority 0; policy accept; iifname != lo tcp dport {PORT} drop;"):
+    with _firewall(host, f"type filter hook input priority 0; iifname != lo tcp dport {PORT} drop;"):
+        yield
+
+
+@saboteur("host-firewall")
+def firewall_rule_that_rejects_everybody(host: LabHost) -> Iterator[None]:
+    """The host itself too, over loopback."""
+    with _firewall(host, f"type filter hook input priority 0; tcp dport {PORT} reject with tcp reset;"):
         yield
 
 
@@ -245,6 +262,14 @@ def firewall_that_lets_us_in(host: LabHost) -> Iterator[None]:
     """No fault: a firewall as it should be."""
     chain = "type filter hook input priority 0; policy drop; ct state established,related accept; iif lo accept;"
     with _firewall(host, f"{chain} tcp dport {{ 22, {PORT} }} accept;"):
+        yield
+
+
+@contextmanager
+def two_faults(host: LabHost) -> Iterator[None]:
+    """Of which neither is the other's cause."""
+    unit = _unit(_workers(host)[1])
+    with _firewall(host, f"type filter hook input priority 0; iifname != lo tcp dport {PORT} reject;"), _stopped(host, unit):
         yield
 
 
@@ -352,6 +377,17 @@ def more_calls_than_were_taken(host: LabHost) -> Iterator[None]:
 def few_files(host: LabHost) -> Iterator[None]:
     unit = _unit(_workers(host)[0])
     with _restarted(host, _drop_in(host, unit, "[Service]\nLimitNOFILE=26\n"), unit):
+        yield
+
+
+@saboteur("file-limit")
+def more_connections_than_files(host: LabHost) -> Iterator[None]:
+    """A worker accepts nobody any more, not even who asks at its admin socket."""
+    unit = _unit(_workers(host)[0])
+    with (
+        _restarted(host, _drop_in(host, unit, "[Service]\nLimitNOFILE=26\n"), unit),
+        callers.held(url(host), calls=12),
+    ):
         yield
 
 
@@ -463,6 +499,15 @@ def _packages(host: LabHost) -> str:
 
 
 @contextmanager
+def _stopped(host: LabHost, unit: str) -> Iterator[None]:
+    _root(host, f"systemctl stop {unit}")
+    try:
+        yield
+    finally:
+        _root(host, f"systemctl start {unit}")
+
+
+@contextmanager
 def _service_stopped(host: LabHost) -> Iterator[None]:
     """Socket and workers are down."""
     units = " ".join(map(_unit, _workers(host)))
@@ -556,16 +601,18 @@ def _restarted(host: LabHost, fault: AbstractContextManager[None], *units: str) 
 
 
 @contextmanager
-def _crashing(host: LabHost, fault: AbstractContextManager[None]) -> Iterator[None]:
-    """With the fault the first worker can not start, and systemd tries again and again; afterwards it runs."""
-    unit = _unit(_workers(host)[0])
+def _crashing(host: LabHost, fault: AbstractContextManager[None], *workers: str) -> Iterator[None]:
+    """With the fault these workers, by default the first, can not start and systemd tries again and again; then they run."""
+    names = [_unit(worker) for worker in workers or _workers(host)[:1]]
+    units = " ".join(names)
     try:
         with _reloaded(host, fault):
-            _root(host, f"systemctl stop --quiet {unit} 2>&1; systemctl start --no-block {unit}")
-            _until(host, f"(( $(systemctl show -P NRestarts {unit}) > 1 ))", within_s=15)
+            _root(host, f"systemctl stop --quiet {units} 2>&1; systemctl start --no-block {units}")
+            for name in names:
+                _until(host, f"(( $(systemctl show -P NRestarts {name}) > 1 ))", within_s=15)
             yield
     finally:
-        _root(host, f"systemctl restart {unit}")
+        _root(host, f"systemctl restart {units}")
 
 
 @contextmanager
