@@ -44,7 +44,7 @@ def as_json(facts: Facts, verdict: Verdict, *, numbers: bool) -> dict[str, objec
         "socket": facts.socket and facts.socket.active,
         "port": {
             "port": facts.port,
-            "verdict": facts.holders.verdict,
+            "only_ours": facts.holders.only_ours,
             "holders": [
                 {"pid": found.holder.pid, "name": found.holder.name, "unit": found.holder.unit, "kind": found.kind}
                 for found in facts.holders.decisions
