@@ -131,6 +131,7 @@ def test_a_worker_that_is_killed_is_said_and_the_others_call_goes_on(workers: di
             await pilot.pause(0.6)
             shown = "\n".join("".join(piece.text for piece in strip) for strip in pilot.app.screen._compositor.render_strips())
             assert "! worker g1-1 is not complete: worker g1-1 went away without a word" in shown
+            assert "1 worker followed, 1 ended" in shown
             assert pilot.app.screen.query_one(Lines).plain(0).startswith("lost ")
             for phone in phones:
                 await phone.drop()

@@ -90,7 +90,7 @@ def test_numbers_are_whole_where_they_are_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "shown"), [("09876543210", "098•••••210"), ("xxxxxxxxxxx", "xxxxxxxxxxx"), ("", ""), ("\x1b[2J", r"\x1b[•J")]
+    ("number", "shown"), [("09876543210", "098•••••210"), ("xxxxxxxxxxx", "xxxxxxxxxxx"), ("", ""), ("\x1b[2J", r"\x1b[••")]
 )
 def test_a_number_as_it_may_be_shown(number: str, shown: str) -> None:
     assert message.shown_number(number, unmasked=False) == shown

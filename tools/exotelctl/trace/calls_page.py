@@ -11,6 +11,7 @@ from exotelctl.trace.call import Call
 from exotelctl.trace.ladder_page import LadderPage
 from exotelctl.trace.lines import Lines
 from exotelctl.trace.saving import ask_and_save
+from exotelctl.trace.trace import Trace
 from exotelctl.trace.view import Ask, Page, View
 
 
@@ -59,6 +60,7 @@ class CallsPage(Page):
         self.put_doubts(trace.remarks())
         self.put("header", look.calls_header())
         words = [plural(len(self._shown), "call"), f"{live} live"]
+        words += [_followed(trace)] if not view.name else []
         words += [f"with {self.wanted!r} of {len(trace.calls)}"] if self.wanted else []
         self.put("status", Text(", ".join(words) + "  PAUSED: p goes on" * view.paused))
         under = next((index for index, call in enumerate(self._shown) if call.conn == self._under), self.lines.cursor)
@@ -95,3 +97,8 @@ class CallsPage(Page):
         if wanted is not None:
             self.wanted = wanted
             self.renew()
+
+
+def _followed(trace: Trace) -> str:
+    going = sum(source.complete is None for source in trace.sources.values())
+    return f"{plural(going, 'worker')} followed" + (f", {len(trace.sources) - going} ended" if going < len(trace.sources) else "")

@@ -1,11 +1,11 @@
 """One call out of a trace as a capture of its own. Pure but for `write`."""
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
+from exotelctl.capture.file import CaptureFile
 from exotelctl.capture.records import VERSION, Capture, Close, End, Gap, Open, Record, line
 from exotelctl.exits import UsageFault
 from exotelctl.text import printable
@@ -36,15 +36,21 @@ def records(trace: Trace, call: Call) -> Iterator[Record]:
 
 
 def write(path: Path, call_records: Iterable[Record]) -> int:
-    """Write the records to a new file that only its owner may read; returns its bytes. Never overwrites; raises UsageFault."""
+    """Write the records to a new file that only its owner may read; returns its bytes. Raises UsageFault and Refusal."""
+    if path.exists():
+        raise UsageFault(f"{printable(str(path))} exists: choose another name")
+    file = CaptureFile(path, force=False)
+    size = 0
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "wb") as file:
-            return sum(file.write(line(record)) for record in call_records)
-    except FileExistsError:
-        raise UsageFault(f"{printable(str(path))} exists: choose another name") from None
+        for record in call_records:
+            data = line(record)
+            file.write(data)
+            size += len(data)
     except OSError as error:
-        raise UsageFault(f"{printable(str(path))}: {error.strerror}") from None
+        file.discard()
+        raise UsageFault(f"{file.name}: {error.strerror}") from None
+    file.keep()
+    return size
 
 
 def _header(trace: Trace, call: Call) -> Capture:

@@ -6,7 +6,7 @@ from typing import Any
 
 from textual.app import App
 
-from exotelctl.exits import UsageFault
+from exotelctl.exits import Refusal, UsageFault
 from exotelctl.trace import save
 from exotelctl.trace.call import Call
 from exotelctl.trace.trace import Trace
@@ -21,7 +21,7 @@ def ask_and_save(app: App[Any], trace: Trace, call: Call) -> None:
             return
         try:
             size = save.write(Path(name), save.records(trace, call))
-        except UsageFault as fault:
+        except (UsageFault, Refusal) as fault:
             app.notify(str(fault), severity="error", markup=False)
             return
         doubts = call.doubts()
