@@ -1,0 +1,53 @@
+"""``exotelctl load`` from the controller against a host of the lab, and what a deploy brings for the TAB key."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from tests.lab.labhost import LabHost
+
+
+def load(host: LabHost, *options: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a short load."""
+    url = f"ws://{host.address}:8765?sample-rate=8000"
+    command = [sys.executable, "-m", "exotelctl", "load", url, "--calls", "20", "--ramp", "1", "--seconds", "3", *options]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def calls_begun(host: LabHost) -> int:
+    """How many calls the host has ever had, by its journal."""
+    ask = "sudo journalctl --sync; sudo journalctl -q EVENT=start -o json --output-fields=CALL_SID"
+    return len({sid for line in host.run(ask).stdout.splitlines() if (sid := json.loads(line).get("CALL_SID"))})
+
+
+def test_a_host_of_the_inventory_is_loaded(oncall: LabHost) -> None:
+    before = calls_begun(oncall)
+    code, out, errors = load(oncall, "--inventory", str(oncall.inventory), "--json")
+    assert out, errors
+    found: dict[str, Any] = json.loads(out)
+    assert found["calls"] == {"placed": 20, "perfect": 20, "faulty": 0, "dropped": {}, "refused": {}}
+    media = found["messages"]["media"]
+    assert media["sent"] == media["echoed"] >= 20 * 100
+    # Where the lab's own machine was too busy the calls were perfect all the same, only the times mean nothing.
+    assert found["verdict"] in ("perfect", "unfit")
+    assert code == (0 if found["verdict"] == "perfect" else 1)
+    assert calls_begun(oncall) == before + 20
+
+
+def test_a_host_that_no_inventory_names_is_not_loaded(oncall: LabHost) -> None:
+    before = calls_begun(oncall)
+    code, out, errors = load(oncall)
+    assert code == 3
+    assert "--i-own-this-server" in errors
+    assert out == ""
+    assert calls_begun(oncall) == before
+
+
+def test_bash_on_a_host_completes(oncall: LabHost) -> None:
+    """The file that bash-completion looks for says what the release that serves can do."""
+    script = "/usr/local/share/bash-completion/completions/exotelctl"
+    tab = "COMP_WORDS=(exotelctl po); COMP_CWORD=1; _exotelctl_completion exotelctl; echo ${COMPREPLY[*]}"
+    shown = oncall.run(f"source {script} && complete -p exotelctl && {tab}").stdout.splitlines()
+    assert shown == ["complete -o default -F _exotelctl_completion exotelctl", "port-clean"]
