@@ -7,6 +7,7 @@ from exotelctl.capture.records import Capture, Close, End, Gap, Message, Open, R
 from exotelctl.trace import ladder
 from exotelctl.trace.call import Call, Limits
 from exotelctl.trace.ladder import Row
+from exotelctl.trace.steps import Moment
 from exotelctl.trace.trace import Trace
 from rich.cells import cell_len
 
@@ -198,6 +199,11 @@ def test_of_a_long_call_the_first_and_the_latest_media_are_kept_and_all_are_coun
     expanded = [row for row in ladder.rows(call, expanded=True) if row.kind == "media"]
     assert len(expanded) == 30
     assert [expanded[0].number, expanded[-1].number] == [4, 2003]
+    assert call.characters == _kept_characters(call)
+
+
+def _kept_characters(call: Call) -> int:
+    return sum(len(item.record.text) for item in call.kept() if isinstance(item, Moment))
 
 
 def _call_with_limits(records: list[Record], limits: Limits) -> Call:
@@ -216,8 +222,7 @@ def test_a_ladder_without_end_keeps_its_beginning_and_its_latest_rows() -> None:
     assert rows[-1].label == "mark m299"
     assert len(call.steps) == 50
     assert "553 rows of the ladder no longer kept: memory is bounded" in call.doubts()
-    kept = sum(len(item.record.text) for item in call.kept() if not hasattr(item, "text"))
-    assert call.characters == kept
+    assert call.characters == _kept_characters(call)
 
 
 def test_text_is_bounded_over_all_calls() -> None:
@@ -244,6 +249,7 @@ def test_the_oldest_ended_calls_make_room_and_live_ones_stay() -> None:
     trace = _trace([HEADER, *live.records, *(record for call in ended for record in call)], Limits(calls=3))
     assert list(trace.calls) == ["conn_live", "conn_3", "conn_4"]
     assert trace.remarks() == ["3 ended calls no longer kept: memory is bounded"]
+    assert trace.characters == sum(call.characters for call in trace.calls.values())
 
 
 def test_with_live_calls_only_no_further_one_is_taken_and_said() -> None:
