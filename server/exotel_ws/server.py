@@ -256,6 +256,7 @@ class VoicebotServer:
             "calls_live": self._tally.calls_live,
             "calls_total": self._tally.calls,
             "connections": self._tally.connections,
+            "taps": self._taps.count,
             "calls": [stream.call.facts() for stream in self._streams if stream.call.phase is Phase.STARTED],
         }
 

@@ -8,12 +8,14 @@ docs/capture.md.
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from exotel_ws.admin import BadRequest
 from exotel_ws.call import Phase
+from exotel_ws.logs import printable
 from exotel_ws.redact import Noise, Redactor, Secrets
 from exotel_ws.tap_queue import Asked, Subscriber, line
 from exotel_ws.tap_watch import Watch, Watched
@@ -21,6 +23,7 @@ from exotel_ws.tap_watch import Watch, Watched
 FORMAT: Final = 1
 _MOST_SUBSCRIBERS: Final = 8
 _FINISH_S: Final = 1.0
+log = logging.getLogger("exotel_ws.server")
 _HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n"
 
 
@@ -32,6 +35,11 @@ class Taps:
         self._secrets = Secrets(credentials)
         self._noise: Noise | None = None
         self._subscribers: dict[Subscriber, asyncio.Task[None]] = {}
+
+    @property
+    def count(self) -> int:
+        """How many listen."""
+        return len(self._subscribers)
 
     def opened(self, stream: Watched) -> None:
         """A connection has come; to be called before its first message."""
@@ -57,6 +65,8 @@ class Taps:
         for stream in streams:
             if not asked.next or stream.call.phase is Phase.OPENED:
                 self._watch(subscriber, stream)
+        which = printable(str(asked.record() or "every call"))
+        log.info("👂 Tapped: %s, audio %s", which, asked.audio, extra={"fields": {"EVENT": "tap"}})
         try:
             await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:

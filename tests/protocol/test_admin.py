@@ -47,6 +47,7 @@ def test_status_of_an_idle_instance(instance: ServerProcess, admin: Path, engine
         "state": "serving",
         "calls_live": 0,
         "connections": 0,
+        "taps": 0,
         "calls": [],
     }
 

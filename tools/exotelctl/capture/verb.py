@@ -93,11 +93,11 @@ class _Recording:
         self._recorder = Recorder(asked, most_bytes, file.write)
         self._shown: set[str] = set()
         self._failed = ""
+        self._headed = False
         self._at = time.time()
 
     async def run(self, seconds: float) -> str:
         """Record until there is enough, ``seconds`` have passed or somebody interrupts; returns which it was. Raises Refusal."""
-        self._tell(f"Recording {self._what()} to {self._file.name}; Ctrl-C ends it.")
         interrupted = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -113,13 +113,12 @@ class _Recording:
 
     async def _record(self) -> str:
         async with contextlib.aclosing(follow(self._asked, runtime=self._runtime)) as records:
-            headed = False
             async for record in records:
                 self._at = record.time if isinstance(record, Capture) else record.at
                 try:
-                    if isinstance(record, Capture) and not headed:
-                        self._file.write(line(self._head(record)))
-                        headed = True
+                    if isinstance(record, Capture) and not self._headed:
+                        self._begin(record.time, record.release)
+                        self._tell(f"Recording {self._what()} to {self._file.name}; Ctrl-C ends it.")
                     why = self._recorder.take(record)
                 except OSError as error:
                     self._failed = f"writing failed: {error.strerror}"
@@ -129,18 +128,22 @@ class _Recording:
                     return why
         return "there is no worker left"
 
-    def _head(self, first: Capture) -> Capture:
+    def _begin(self, at: float, release: str) -> None:
+        self._headed = True
         asked = self._asked
         number = "x" * len(asked.number) if asked.mask else asked.number
         values: dict[str, str | int] = {"call": asked.call, "number": number, "next": asked.next}
         names = ",".join(instances.sockets(self._runtime))
         named = {key: value for key, value in values.items() if value}
-        return Capture(VERSION, socket.gethostname(), names, first.release, first.time, asked.audio, asked.mask, named)
+        head = Capture(VERSION, socket.gethostname(), names, release, at, asked.audio, asked.mask, named)
+        self._file.write(line(head))
 
     def conclude(self, why: str, *, json: bool) -> Exit:
         """Write the last line, give the file its name, say what is in it. Raises Refusal."""
         recorder = self._recorder
         end = recorder.end(self._at, why)
+        if not self._headed:
+            self._begin(self._at, "")
         if not self._failed:  # else the reader says where it breaks off
             self._file.write(line(end))
         self._file.keep()
