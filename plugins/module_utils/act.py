@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ansible_collections.exotel.voicebot.plugins.module_utils import audit
 from ansible_collections.exotel.voicebot.plugins.module_utils.execute import DeployFailed, Executor
@@ -37,7 +37,9 @@ def act(
         with interruptible():
             executor.run(plan, tell)
     except DeployFailed as failure:
-        audit.record(paths.audit, **line, outcome=f"failed: {failure}")
+        # A full disk may be what failed. It must not hide behind the line that cannot be written.
+        with suppress(OSError):
+            audit.record(paths.audit, **line, outcome=f"failed: {failure}")
         raise
     audit.record(paths.audit, **line, outcome="done")
 

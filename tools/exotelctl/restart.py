@@ -39,16 +39,13 @@ def run(*, json: bool) -> Exit:
     progress = Progress(quiet=json)
     try:
         with deploy_lock(paths.lock, f"restart by {who}"):
-            facts = gather(paths, systemd)
-            plan = plan_restart(facts, who, time.time())
+            facts, plan = _plan(paths, systemd, who)
             assert facts.serving
             if not json:
                 say(_announcement(facts.serving))
             failure = _act(Executor(paths, systemd, facts, USER, Limits()), plan, paths, who, progress)
-    except (Locked, Refused) as refused:
-        raise Refusal(str(refused)) from None
-    except (CommandFailed, OSError, ValueError) as error:
-        raise Refusal(f"the state of this host cannot be read: {error}") from None
+    except Locked as locked:
+        raise Refusal(str(locked)) from None
     left = _calls_left(paths, facts)
     if json:
         emit_json(_as_json(facts, plan, progress, left, failure))
@@ -57,11 +54,23 @@ def run(*, json: bool) -> Exit:
     return Exit.PROBLEM if failure else Exit.OK
 
 
+def _plan(paths: Paths, systemd: Systemd, who: str) -> tuple[Facts, Plan]:
+    try:
+        facts = gather(paths, systemd)
+        return facts, plan_restart(facts, who, time.time())
+    except Refused as refused:
+        raise Refusal(str(refused)) from None
+    except (CommandFailed, OSError, ValueError) as error:
+        raise Refusal(f"the state of this host cannot be read: {error}") from None
+
+
 def _act(executor: Executor, plan: Plan, paths: Paths, who: str, progress: Progress) -> DeployFailed | None:
     try:
         act(executor, plan, paths, action="restart", who=who, tell=progress.begin)
     except DeployFailed as failure:
         return failure
+    except OSError as error:
+        return DeployFailed(f"{plan.generation.id} serves, but the audit file cannot be written: {error}")
     return None
 
 

@@ -109,6 +109,7 @@ def test_nothing_is_reset_where_nothing_is_deployed(tmp_path: Path) -> None:
 FAILURES: list[tuple[Callable[[], None], type[Exception], str]] = [
     (lambda: _raise(CommandFailed("no answer")), ResetFailed, "stop exotel-ws.socket.*: no answer"),
     (lambda: _raise(OSError("no space left")), ResetFailed, "no space left"),
+    (lambda: _raise(TypeError("a bug of ours")), ResetFailed, "a bug of ours"),
     (lambda: _raise(ports.PortHeld("port 8765 is held")), ResetFailed, "port 8765 is held"),
     (lambda: _raise(Interrupted("interrupted by SIGINT")), Interrupted, "interrupted by SIGINT"),
     (lambda: _raise(_undone(CommandFailed("no"))), ResetFailed, "g2 was not put into service"),

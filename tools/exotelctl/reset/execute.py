@@ -19,7 +19,7 @@ from exotelctl.progress import Progress
 from exotelctl.reset import ports
 from exotelctl.reset.gather import workers
 from exotelctl.reset.plan import Plan, Step
-from exotelctl.text import plural
+from exotelctl.text import plural, printable
 
 USER: Final = "exotel-ws"
 REASON: Final = "reset asked for"
@@ -63,10 +63,11 @@ class Executor:
                 if isinstance(failure.__cause__, Interrupted):
                     raise failure.__cause__ from None
                 raise ResetFailed(str(failure), failure.journal) from None
-            except Interrupted:
+            except (Interrupted, ResetFailed):
                 raise
-            except (CommandFailed, ports.PortHeld, OSError, ValueError) as error:
-                raise ResetFailed(f"{step}: {error}") from None
+            except Exception as error:
+                # Whatever it is: the host is half way, and that must be told.
+                raise ResetFailed(f"{step}: {error or type(error).__name__}") from error
 
     def _close(self, step: Step) -> None:
         self._systemd.switch_socket("stop", SOCKET)
@@ -97,7 +98,9 @@ class Executor:
         self.endings += endings
         for ending in endings:
             holder = ending.holder
-            self._progress.note(f"  pid {holder.pid} ({holder.name}): {ending.outcome} ({', '.join(ending.signals)})")
+            self._progress.note(
+                f"  pid {holder.pid} ({printable(holder.name, 40)}): {ending.outcome} ({', '.join(ending.signals)})"
+            )
 
     def _prove(self, step: Step) -> None:
         self._progress.note(f"  {ports.prove(step.port)}")

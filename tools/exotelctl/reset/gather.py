@@ -16,6 +16,7 @@ from exotelctl.port.plan import Decision
 from exotelctl.port.plan import plan as plan_port
 from exotelctl.port.units import is_ours
 from exotelctl.reset.facts import Facts, Port, Worker
+from exotelctl.text import printable
 
 
 def gather(paths: Paths, systemd: Systemd, more_ports: Sequence[int] = ()) -> Facts:
@@ -45,7 +46,7 @@ def on_port(facts: PortFacts) -> Port:
     """Who is on a port besides our own units."""
     others = [decision for decision in plan_port(facts, force=False).decisions if not _is_ours(decision)]
     hindrances = [
-        f"pid {other.holder.pid} ({other.holder.name}): {other.why}" + (f"; use: {other.instead}" if other.instead else "")
+        printable(f"pid {other.holder.pid} ({other.holder.name}): {other.why}{_use(other)}", 400)
         for other in others
         if other.action == "refuse"
     ]
@@ -64,3 +65,7 @@ def _failed(host: HostFacts) -> Iterable[str]:
     if host.socket.active == "failed":
         yield SOCKET
     yield from (unit(name) for name, state in sorted(host.instances.items()) if state.active == "failed")
+
+
+def _use(decision: Decision) -> str:
+    return f"; use: {decision.instead}" if decision.instead else ""

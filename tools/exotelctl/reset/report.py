@@ -18,7 +18,7 @@ def plan_text(facts: Facts, plan: Plan, drain_s: float) -> str:
     lines += [f"  {line}" for line in _generations(facts)] or ["  no worker runs"]
     lines += [f"  port {port.number}: {_stranger(stranger)}" for port in facts.ports for stranger in port.strangers]
     if plan.refusal:
-        return "\n".join([*lines, "", f"❌ Refused, nothing was changed: {printable(plan.refusal, 600)}"])
+        return "\n".join([*lines, "", f"❌ Refused, nothing was changed: {plan.refusal}"])
     lines += ["", *(f"  {number}. {step}" for number, step in enumerate(plan.steps, 1)), ""]
     return "\n".join([*lines, cost(plan, drain_s)])
 

@@ -24,7 +24,7 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
 
 from exotelctl.exits import Exit, Refusal, UsageFault
-from exotelctl.output import emit_json, say
+from exotelctl.output import emit_json, say, warn
 from exotelctl.port import receipt
 from exotelctl.port.facts import Identity
 from exotelctl.progress import Progress
@@ -35,7 +35,7 @@ from exotelctl.reset.facts import Facts
 from exotelctl.reset.gather import gather
 from exotelctl.reset.plan import Plan, plan
 from exotelctl.systemctl import require_root, require_systemd
-from exotelctl.text import plural
+from exotelctl.text import plural, printable
 
 
 def run(*, yes: bool, dry_run: bool, drain_s: float, ports: Sequence[int], requested_by: str, json: bool) -> Exit:
@@ -86,8 +86,7 @@ class _Reset:
             with deploy_lock(self._paths.lock, f"reset by {self._who}"):
                 # Calls come and go while somebody reads the question.
                 self._facts, self._plan = self._look()
-                if self._plan.refusal:
-                    raise Refusal(self._plan.refusal)
+                self._still_agreed(agreed)
                 return self._execute(agreed)
         except Locked as locked:
             raise Refusal(str(locked)) from None
@@ -125,6 +124,15 @@ class _Reset:
             return False
         return answer.strip().lower() in ("y", "yes")
 
+    def _still_agreed(self, agreed: set[Identity]) -> None:
+        """Raises Refusal where the host is no longer what somebody agreed to, while nothing is changed yet."""
+        newcomers = [stranger.holder for stranger in self._facts.strangers if stranger.holder.identity not in agreed]
+        if self._plan.refusal:
+            raise Refusal(self._plan.refusal)
+        if newcomers:
+            names = ", ".join(f"pid {holder.pid} ({printable(holder.name, 40)})" for holder in newcomers)
+            raise Refusal(f"{names} came to a port since it was looked at: run it again")
+
     def _execute(self, agreed: set[Identity]) -> tuple[str, Exit]:
         call_port = self._facts.ports[0].number
         executor = self._executor = Executor(self._paths, self._systemd, call_port, agreed, self._who, self._progress)
@@ -153,15 +161,18 @@ class _Reset:
 
     def _record(self, outcome: str, calls_cut: int) -> None:
         serving = self._facts.serving
-        audit.record(
-            self._paths.audit,
-            who=self._who,
-            action="reset",
-            generation=serving.id,
-            release=serving.content.release,
-            reason=f"{REASON}, {plural(calls_cut, 'call')} cut",
-            outcome=outcome if outcome == "done" else f"{outcome}: {self._problem}",
-        )
+        try:
+            audit.record(
+                self._paths.audit,
+                who=self._who,
+                action="reset",
+                generation=serving.id,
+                release=serving.content.release,
+                reason=f"{REASON}, {plural(calls_cut, 'call')} cut",
+                outcome=outcome if outcome == "done" else f"{outcome}: {self._problem}",
+            )
+        except OSError as error:
+            warn(f"the audit file cannot be written: {error}")
         self._receipt("ends", f"{outcome}, {plural(calls_cut, 'call')} cut {self._problem}".rstrip())
 
     def _receipt(self, stage: str, text: str) -> None:
