@@ -1,11 +1,15 @@
 """``exotelctl load`` as a command, against the real server and against one broken in a single way."""
 
 import asyncio
+import contextlib
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -308,6 +312,24 @@ def test_lines_where_there_is_no_terminal(server: ServerProcess) -> None:
     assert "5 s  2 of 2 calls, p99" in out
     assert "own lateness" in out
     assert "\x1b" not in out
+
+
+def test_a_table_on_a_terminal(server: ServerProcess) -> None:
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, 80))
+    command = [sys.executable, "-m", "exotelctl", "load", server.url(), "--calls", "2", "--ramp", "0", "--seconds", "2"]
+    it = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env={**os.environ, "TERM": "xterm"})
+    os.close(slave)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal's end of file
+        while select.select([master], [], [], LIMIT_S)[0] and (piece := os.read(master, 65536)):
+            shown += piece
+    os.close(master)
+    it.wait(LIMIT_S)
+    text = shown.decode()
+    assert "2 of 2 calls" in text
+    assert "Ctrl-C ends the calls" in text
+    assert text.rpartition("calls         placed 2, ended ")[2].startswith("perfect 2, faulty 0, dropped 0, refused 0")
 
 
 @pytest.mark.parametrize(

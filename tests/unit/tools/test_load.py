@@ -16,7 +16,7 @@ from exotelctl.load import chart, limits, page
 from exotelctl.load.histogram import ERROR, Histogram
 from exotelctl.load.in_flight import LOST_AFTER_S, InFlight
 from exotelctl.load.plan import Plan, plan, processes_for
-from exotelctl.load.result import Result, as_json, text
+from exotelctl.load.result import Result, as_json, headline, text
 from exotelctl.load.series import Series
 from exotelctl.load.tally import KINDS_KEPT, NOTES_KEPT, Messages, Tally
 from exotelctl.load.verdict import Verdict, judge
@@ -317,6 +317,7 @@ def test_a_process_that_died_gives_no_verdict_either() -> None:
 
 def test_an_interrupted_load_is_not_perfect() -> None:
     verdict = judge(perfect(), interrupted_s=3.21)
+    assert headline(verdict, perfect()) == "2 of 2 calls perfect, but it was stopped early."
     assert (verdict.kind, verdict.reasons[0].cause) == ("imperfect", "stopped after 3.2 s: what was measured until then")
 
 

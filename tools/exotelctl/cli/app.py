@@ -25,9 +25,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Url = Annotated[str, typer.Argument(help="ws://HOST:PORT?sample-rate=8000, wss://user:token@HOST/path")]
+Url = Annotated[str, typer.Argument(metavar="URL", help="ws://HOST:PORT?sample-rate=8000, wss://user:token@HOST/path")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
-Settings = Annotated[Path, typer.Option(help="The server's settings on this host.")]
+Settings = Annotated[Path, typer.Option(metavar="FILE", help="The server's settings on this host.")]
 Credential = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="File with a line user:token; keeps the token off the command line."),

@@ -37,7 +37,7 @@ def call(
     wav: Annotated[Path | None, typer.Option(metavar="FILE", help="What to say: mono 16-bit PCM WAV.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write what came back to this WAV file.")] = None,
     rate: Annotated[int | None, typer.Option(metavar="HZ", help="8000, 16000 or 24000; default: the URL's.")] = None,
-    seconds: Annotated[float, typer.Option(help="Length of the generated signal, without --wav.")] = 2.0,
+    seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Length of the generated signal, without --wav.")] = 2.0,
     as_exotel: Annotated[
         bool, typer.Option("--as-exotel", help="Strip the URL's query, deliver it as custom parameters, as Exotel does.")
     ] = False,
@@ -73,14 +73,14 @@ def load(
     rate: Annotated[int | None, typer.Option(metavar="HZ", help="8000, 16000 or 24000; default: the URL's.")] = None,
     wav: Annotated[Path | None, typer.Option(metavar="FILE", help="What to say, over and over: mono 16-bit PCM WAV.")] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write an HTML report, with latency over time.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the report if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
     as_exotel: Annotated[
         bool, typer.Option("--as-exotel", help="Strip the URL's query, deliver it as custom parameters, as Exotel does.")
     ] = False,
     credential_file: Credential = None,
-    inventory: Annotated[Path | None, typer.Option(metavar="PATH", help="Ansible inventory whose hosts may be loaded.")] = None,
+    inventory: Annotated[Path | None, typer.Option(metavar="PATH", help="Ansible's: its hosts may be loaded.")] = None,
     i_own_this_server: Annotated[
-        bool, typer.Option("--i-own-this-server", help="Load a server that is neither this machine nor in the inventory.")
+        bool, typer.Option("--i-own-this-server", help="Load a server that is neither here nor in the inventory.")
     ] = False,
     max_processes: Annotated[
         int | None, typer.Option(min=1, max=64, metavar="N", help="Default: one for each 300 calls, at most one a core.")
@@ -95,7 +95,7 @@ def load(
 
     \b
     Example:
-      exotelctl load 'ws://127.0.0.1:8765?sample-rate=8000' --calls 100 --ramp 10 --seconds 60 --report load.html
+      exotelctl load ws://127.0.0.1:8765 --calls 50 --seconds 60 --report out.html
     """
     from exotelctl.load import verb
 

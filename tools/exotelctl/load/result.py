@@ -32,7 +32,8 @@ def headline(verdict: Verdict, tally: Tally) -> str:
         return f"{plural(tally.perfect, 'perfect call')}, nothing lost."
     if verdict.kind == "unfit":
         return "No verdict about the server: this machine could not keep the pace."
-    return f"{tally.perfect} of {plural(tally.placed, 'call')} perfect."
+    stopped = any(reason.kind == "interrupted" for reason in verdict.reasons)
+    return f"{tally.perfect} of {plural(tally.placed, 'call')} perfect{', but it was stopped early' if stopped else ''}."
 
 
 def parameters(plan: Plan) -> dict[str, str]:
@@ -51,7 +52,6 @@ def parameters(plan: Plan) -> dict[str, str]:
 def lines(tally: Tally) -> list[tuple[str, str]]:
     """Names and values of the summary."""
     outcomes = {
-        "placed": tally.placed,
         "perfect": tally.perfect,
         "faulty": tally.faulty,
         "dropped": tally.dropped.total(),
@@ -59,7 +59,7 @@ def lines(tally: Tally) -> list[tuple[str, str]]:
     }
     media = tally.of("media")
     return [
-        ("calls", ", ".join(f"{name} {count}" for name, count in outcomes.items())),
+        ("calls", f"placed {tally.placed}, ended " + ", ".join(f"{name} {count}" for name, count in outcomes.items())),
         ("frames", f"sent {media.sent}, echoed {media.echoed}, lost {media.lost}, unexpected {media.unexpected}"),
         ("round trip", percentiles(tally.round_trip)),
         ("connect", percentiles(tally.connect)),

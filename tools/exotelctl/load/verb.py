@@ -1,7 +1,7 @@
 """``exotelctl load``: many simulated calls at once, and whether every one was perfect.
 
 📞 ws://127.0.0.1:8765?sample-rate=8000: 10 calls at 8000 Hz, ramped up over 2 s, 10 s
-   calls         placed 10, perfect 10, faulty 0, dropped 0, refused 0
+   calls         placed 10, ended perfect 10, faulty 0, dropped 0, refused 0
    frames        sent 4500, echoed 4500, lost 0, unexpected 0
    round trip    p50 0.5 ms, p95 0.9 ms, p99 1.4 ms, max 3.0 ms
    connect       p50 1.9 ms, p95 2.4 ms, p99 2.4 ms, max 2.4 ms
