@@ -64,6 +64,12 @@ class LabHost:
             raise CommandFailed(f"{self.name}: {command}\nexit code {done.returncode}\n{done.stdout}{done.stderr}")
         return done
 
+    def start(self, command: str) -> "subprocess.Popen[str]":
+        """Start a shell command as `run` does, and return it running; its ``stdout`` is what it prints, errors too."""
+        return subprocess.Popen(
+            [*self._ssh(), command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
     def boot_id(self) -> str:
         return self.run("cat /proc/sys/kernel/random/boot_id").stdout.strip()
 

@@ -67,7 +67,6 @@ class _Watch:
 
     def run(self) -> None:
         """Until the time is over, the count is reached, the file is full or somebody interrupts. Raises Refusal."""
-        self._tell(f"$ {' '.join(self._command)}")
         with subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tcpdump:
             assert tcpdump.stdout is not None
             assert tcpdump.stderr is not None
@@ -103,7 +102,10 @@ class _Watch:
             self._file.write(piece)
 
     def _hear(self, errors: IO[bytes]) -> None:
-        self._said = errors.read().decode(errors="replace")
+        for line in errors:
+            if b"listening on" in line:
+                self._tell(f"$ {' '.join(self._command)}")
+            self._said += line.decode(errors="replace")
 
 
 class _Stop:
