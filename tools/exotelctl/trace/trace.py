@@ -13,6 +13,8 @@ from exotelctl.trace.call import Call, Limits
 from exotelctl.trace.message import Identity
 
 _NOTICES: Final = 20
+_AT_ONCE: Final = 100
+"""Messages that are let go of at once: to find the largest call costs more than to drop one of its messages."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -129,9 +131,11 @@ class Trace:
         return True
 
     def _let_go(self) -> bool:
-        for call in self.calls.values():
-            before = call.characters
-            if call.let_go():
-                self.characters -= before - call.characters
-                return True
-        return False
+        """Drop old messages of the call that holds most text; False where that makes no room."""
+        largest = max(self.calls.values(), key=lambda call: call.characters)
+        before = largest.characters
+        for _ in range(_AT_ONCE):
+            if not largest.let_go():
+                break
+        self.characters -= before - largest.characters
+        return largest.characters < before
