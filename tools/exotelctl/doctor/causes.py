@@ -14,22 +14,22 @@ _CRASHES: Final = (
     "unit-out-of-memory",
 )
 _NOT_SERVING: Final = ("port-stranger", *_CRASHES, "loop-hung", "unit-down")
-_NOT_ANSWERING: Final = (*_NOT_SERVING, "port-two-listeners", "local-answer")
+_NOT_ANSWERING: Final = (*_NOT_SERVING, "file-limit", "port-two-listeners", "host-firewall", "local-answer")
 _NO_CALL: Final = (*_NOT_ANSWERING, "call-limit", "token-stripped", "auth-rejected")
 
 CAUSES: Final[dict[str, tuple[str, ...]]] = {
     "unit-port-conflict": ("port-stranger",),
-    "unit-down": ("port-stranger", *_CRASHES, "loop-hung", "disk"),
-    "local-answer": (*_NOT_SERVING, "port-two-listeners", "call-limit", "file-limit"),
-    "outside-reach": (*_NOT_ANSWERING, "host-firewall"),
+    "loop-hung": ("file-limit",),
+    "unit-down": ("port-stranger", *_CRASHES, "file-limit", "loop-hung", "disk"),
+    "local-answer": (*_NOT_SERVING, "file-limit", "port-two-listeners", "host-firewall", "call-limit"),
+    "outside-reach": _NOT_ANSWERING,
     "wrong-fields": _NO_CALL,
     "no-echo": ("wrong-fields", *_NO_CALL),
-    "call-limit": _NOT_SERVING,
-    "file-limit": _NOT_SERVING,
+    "call-limit": (*_NOT_SERVING, "file-limit"),
     "lost-calls": (*_CRASHES, "loop-hung", "memory"),
     "short-calls": ("wrong-fields", "no-media", "lost-calls", "call-limit", "token-stripped", "auth-rejected"),
 }
-"""By consequence, the checks whose finding explains it, the nearest to the root first."""
+"""By consequence, the checks whose finding explains it, the nearest to the root first. There is no circle in it."""
 
 
 def mark(results: Sequence[Result]) -> list[Result]:

@@ -63,7 +63,7 @@ def file_limit(facts: Facts) -> Finding:
         return fail(f"{said[-1].unit}: too many open files", said[-1].text, remedy=remedy)
     workers = [worker for worker in facts.workers.get() if worker.files_limit]
     if not workers:
-        return unknown("no worker's open files could be counted")
+        return skipped("no worker runs")
     fullest = max(workers, key=lambda worker: worker.files / worker.files_limit)
     says = f"at most {fullest.files} of {fullest.files_limit} files open"
     share = fullest.files / fullest.files_limit

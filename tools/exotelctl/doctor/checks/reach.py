@@ -1,6 +1,7 @@
 """Whether callers get through to the server, and to the right place of it."""
 
 import ipaddress
+import json
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,6 +15,7 @@ from exotelctl.doctor.facts.journal import Refused
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, unknown, warn
 from exotelctl.text import duration, plural
 
+_SERVICES: Final = {"echo": "exotel-passthrough", "ai": "exotel-voicebot"}
 _NAT: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
 
 
@@ -37,8 +39,9 @@ def local_answer(facts: Facts) -> Finding:
     if wrong:
         return fail(wrong.cause, said, remedy=remedy)
     mode = facts.deployment.get().mode
-    if f'"mode":"{mode}"' not in answers.health.body.replace(" ", ""):
-        return fail(f"the server is not in mode {mode}", said, remedy=remedy)
+    expected = {"status": "ok", "service": _SERVICES.get(mode, ""), "mode": mode}
+    if json.loads(answers.health.body) != expected:
+        return fail(f"what answers is not this server in mode {mode}: {answers.health.body}", said, remedy=remedy)
     if answers.ready and answers.ready.status == 503:
         return warn(f"/ready says 503 {answers.ready.body}: no new calls", said, remedy=remedy)
     return ok(said)

@@ -61,7 +61,7 @@ def _hits(units: Units, name: str, pattern: re.Pattern[str]) -> Iterator[Hit]:
     unit = units.named(name)
     now = in_trouble(unit)
     if now and (unit is None or unit.active != "active"):
-        ups = [index for index, line in enumerate(lines) if line.text.startswith(f"Started {name}")]
+        ups = [index for index, line in enumerate(lines) if line.text.startswith((f"Started {name}", f"Listening on {name}"))]
         lines = lines[ups[-1] :] if ups else lines
     return (Hit(line, now) for line in lines if pattern.search(line.text))
 

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -94,12 +93,12 @@ def look(since: float) -> Units:
     units = tuple(_unit(name, values) for name, values in shown.items() if values.get("LoadState") != "not-found")
     troubled = [unit.name for unit in units if unit.active != "active"]
     try:
-        lines = {(line.at, line.unit, line.text): line for line in _lines((SOCKET, _WORKERS), f"@{since:.6f}", _MOST_LINES)}
+        lines = _lines((SOCKET, _WORKERS), f"@{since:.6f}", _MOST_LINES)
         for name in troubled:
-            lines |= {(line.at, line.unit, line.text): line for line in _lines((name,), None, _LAST_LINES)}
+            lines |= _lines((name,), None, _LAST_LINES)
     except Refusal as refused:
         return Units(units, (), str(refused))
-    return Units(units, tuple(lines[key] for key in sorted(lines)))
+    return Units(units, tuple(sorted(lines, key=lambda line: line.at)))
 
 
 def _unit(name: str, values: dict[str, str]) -> Unit:
@@ -124,8 +123,11 @@ def _state(pid: int) -> str:
         return ""
 
 
-def _lines(units: tuple[str, ...], since: str | None, most: int) -> list[Line]:
+def _lines(units: tuple[str, ...], since: str | None, most: int) -> dict[Line, None]:
     """Standard error and systemd's own words: what the server logs itself is in the call facts."""
-    matches = ("_TRANSPORT=stdout", "+", "_PID=1")
-    read = journal.read(units=units, matches=matches, since=since, lines=most)
-    return [Line(entry.time, entry.unit, without_numbers(without_secrets(entry.message[:500]))) for entry in islice(read, most)]
+    entries = list(journal.read(units=units, matches=("_TRANSPORT=stdout", "+", "_PID=1"), since=since, lines=most))
+    if SOCKET in units:
+        # Why a port can't be bound is said by a child of systemd's that is gone before the journal can tell its unit.
+        entries += journal.read(units=(), matches=(f"UNIT={SOCKET}", "_UID=0"), since=since, lines=most)
+    entries.sort(key=lambda entry: entry.time)
+    return dict.fromkeys(Line(one.time, one.unit, without_numbers(without_secrets(one.message[:500]))) for one in entries)

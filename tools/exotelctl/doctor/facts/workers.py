@@ -3,10 +3,10 @@
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from exotelctl import instances
+from exotelctl import instances, systemctl
 from exotelctl.doctor import own
 from exotelctl.doctor.facts.fact import NotSeen
 from exotelctl.exits import Refusal
@@ -33,10 +33,8 @@ class Worker:
     instance: str
     silent: str = ""
     answer_ms: float = 0.0
-    state: str = ""
     pid: int = 0
     calls_live: int = 0
-    connections: int = 0
     calls: tuple[LiveCall, ...] = ()
     files: int = 0
     files_limit: int = 0
@@ -50,27 +48,32 @@ def look() -> list[Worker]:
         raise NotSeen(str(refused), needs="root") from None
     if os.geteuid() != 0 and sockets:
         raise NotSeen("the workers' admin sockets answer root only", needs="root")
+    pids = _pids()
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(pool.map(_ask, sockets, sockets.values()))
+        return list(pool.map(lambda instance: _ask(instance, sockets[instance], pids.get(instance, 0)), sockets))
 
 
-def _ask(instance: str, admin_socket: Path) -> Worker:
+def _pids() -> dict[str, int]:
+    """The main process of each worker, asked of systemd: one that is silent does not tell it."""
+    try:
+        shown = systemctl.show(["exotel-ws@*.service"], ["MainPID"])
+    except systemctl.SystemctlFailed:
+        return {}
+    return {name.partition("@")[2].removesuffix(".service"): int(values.get("MainPID") or 0) for name, values in shown.items()}
+
+
+def _ask(instance: str, admin_socket: Path, pid: int) -> Worker:
     began = time.perf_counter()
+    counted = Worker(instance, pid=pid, files=_files(pid), files_limit=_files_limit(pid))
     try:
         said = instances.ask(admin_socket, "/status")
     except instances.Silent as silent:
-        return Worker(instance, silent=str(silent), answer_ms=_since(began))
-    pid = int(said.get("pid") or 0)
-    return Worker(
-        instance=instance,
+        return replace(counted, silent=str(silent), answer_ms=_since(began))
+    return replace(
+        counted,
         answer_ms=_since(began),
-        state=str(said.get("state", "")),
-        pid=pid,
         calls_live=int(said.get("calls_live", 0)),
-        connections=int(said.get("connections", 0)),
         calls=tuple(_call(call) for call in said.get("calls", ())),
-        files=_files(pid),
-        files_limit=_files_limit(pid),
     )
 
 
