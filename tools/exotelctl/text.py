@@ -24,3 +24,8 @@ def duration(seconds: float) -> str:
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """``1 listener``, ``2 listeners``; ``nouns`` where it takes more than an s."""
     return f"{count} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def short_instance(instance: str) -> str:
+    """``102807-1c8a7fcd-2``: a worker without its generation's date. Not shorter: after a restart two have the same hash."""
+    return instance.partition("T")[2] or instance

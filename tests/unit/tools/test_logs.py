@@ -59,7 +59,7 @@ class TestText:
     def test_time_worker_and_message(self) -> None:
         shown = lines.as_text(entry(), Style(host=True, worker=True))
         assert shown[2] == "-"
-        assert shown.endswith(".500  exo-a  1c8a7fcd-2  [conn_1] 🚀 START EVENT")
+        assert shown.endswith(".500  exo-a  102807-1c8a7fcd-2  [conn_1] 🚀 START EVENT")
 
     def test_numbers_are_masked_unless_asked_for(self) -> None:
         assert "From: 098•••••210 → To: +918••••••345" in lines.as_text(entry(message=FROM), Style())
@@ -92,11 +92,11 @@ class TestText:
 
     def test_suppressed_lines_are_told_of(self) -> None:
         gap = entry(message="Suppressed 32 messages from x", MESSAGE_ID=DROPPED, N_DROPPED="32")
-        assert "journald suppressed 32 messages of 1c8a7fcd-2: lines are missing" in lines.as_text(gap, Style())
+        assert "journald suppressed 32 messages of 102807-1c8a7fcd-2: lines are missing" in lines.as_text(gap, Style())
 
     @pytest.mark.parametrize(
         ("unit", "shown"),
-        [(WORKER, "1c8a7fcd-2"), ("exotel-ws.socket", "exotel-ws.socket"), ("exotel-ws@odd.service", "odd")],
+        [(WORKER, "102807-1c8a7fcd-2"), ("exotel-ws.socket", "exotel-ws.socket"), ("exotel-ws@odd.service", "odd")],
     )
     def test_short(self, unit: str, shown: str) -> None:
         assert lines.short(entry(unit=unit)) == shown

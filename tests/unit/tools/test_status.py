@@ -93,7 +93,7 @@ def test_a_generation_that_ended_is_not_shown() -> None:
         ),
         (
             {"workers": (worker(f"{NEW}-1"), worker(f"{NEW}-2", answer=None, fault="does not answer: timed out"))},
-            "worker 1c8a7fcd-2 does not answer: timed out",
+            "worker 102807-1c8a7fcd-2 does not answer: timed out",
         ),
         (
             {"workers": (worker(f"{NEW}-1"), failed(f"{NEW}-2", "oom-kill", 3))},
@@ -108,7 +108,7 @@ def test_a_generation_that_ended_is_not_shown() -> None:
         ({"workers": (*facts().workers, worker(f"{OLD}-1"))}, f"generation {OLD} runs though it is not the one"),
         (
             {"workers": (*facts().workers, dataclasses.replace(DRAINING, answer=None, fault="has no admin socket"))},
-            "worker ab12cd34-1 has no admin socket",
+            "worker 101500-ab12cd34-1 has no admin socket",
         ),
         (
             {"workers": (worker(f"{NEW}-1"), worker(f"{NEW}-2", answer=Answer("draining", "0.1.0-aa", 0, 0, ())))},
@@ -138,7 +138,7 @@ def test_calls_are_unknown_where_a_worker_is_silent() -> None:
         facts(workers=(facts().workers[0], silent)), judge(facts(workers=(facts().workers[0], silent))), numbers=False
     )
     assert f"{NEW}  serving  ?" in text
-    assert "1c8a7fcd-2  381  35.0 MiB  22.0 MiB" in text
+    assert "102807-1c8a7fcd-2  381  35.0 MiB  22.0 MiB" in text
     assert CALL.call_sid in text
 
 

@@ -1,6 +1,6 @@
 """Entries as lines: for people, with time, worker and colour, and as JSON, which can be read back. Pure.
 
-11-25 10:28:30.594  1c8a7fcd-2  [conn_5369143e563a] 🚀 START EVENT
+11-25 10:28:30.594  102807-1c8a7fcd-2  [conn_5369143e563a] 🚀 START EVENT
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from exotelctl.journal import Entry
 from exotelctl.mask import masked
-from exotelctl.text import plural, printable
+from exotelctl.text import plural, printable, short_instance
 
 _LONGEST: Final = 2000
 _NUMBERS: Final = re.compile(r"(.*\bFrom: )(.*)( → To: )(.*)", re.DOTALL)
@@ -81,8 +81,8 @@ def beginning(starts: float | None) -> str:
 
 
 def short(entry: Entry) -> str:
-    """``1c8a7fcd-2`` for a worker: the end of its generation's name and its number; else the unit."""
-    return entry.instance.partition("-")[2] or entry.instance or entry.unit.removesuffix(".service")
+    """The worker, without its generation's date; for another unit that unit."""
+    return short_instance(entry.instance) or entry.unit.removesuffix(".service")
 
 
 def _message(entry: Entry, style: Style) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from exotelctl.audit import Action
 from exotelctl.port.plan import Plan
+from exotelctl.text import short_instance
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,8 +84,8 @@ class Worker:
 
     @property
     def short(self) -> str:
-        """``1c8a7fcd-2``: the instance without the time in its name."""
-        return self.instance.partition("-")[2] or self.instance
+        """The instance without the date in its name."""
+        return short_instance(self.instance)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
