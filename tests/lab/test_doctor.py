@@ -192,6 +192,14 @@ def test_saboteur(host: LabHost, saboteur: Saboteur, tmp_path: Path) -> None:
     assert_found(report, saboteur)
 
 
+def test_of_a_window_the_newest_lines_are_read(host: LabHost) -> None:
+    """journalctl 252 gives the oldest, and what is wrong now would never be judged on a busy host."""
+    begun = time()
+    callers.good(url(host), seconds=0.1)
+    lines = host.run(f"sudo exotelctl logs --json --since @{begun:.6f} --lines 1").stdout.splitlines()
+    assert "Connection closed" in lines[-1]
+
+
 def test_two_faults_are_two_findings(host: LabHost) -> None:
     begun = time()
     with saboteurs.two_faults(host):

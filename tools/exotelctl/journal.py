@@ -92,7 +92,11 @@ def read(
         command += ["--follow", *(["--no-tail"] if lines is None else [])]
     if only:
         command.append(f"--output-fields={','.join(only)}")
-    yield from _entries([*command, *matches])
+    if since is None or lines is None or follow:
+        yield from _entries([*command, *matches])
+        return
+    # Up to systemd 252 at least, --since with --lines gives the first so many after that time.
+    yield from reversed(list(_entries([*command, "--reverse", *matches])))
 
 
 def starts() -> float | None:
