@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("asyncio", "rich.console", "websockets", "msgspec", "pydantic", "exotel_ws")
+HEAVY = ("asyncio", "rich.console", "websockets", "msgspec", "pydantic", "exotel_ws", "textual")
 PROBE = """
 import sys
 try:
@@ -17,7 +17,7 @@ finally:
 """
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["port-clean", "--help"], ["port-clean", "--port", "8765", "--dry-run"]])
+@pytest.mark.parametrize("argv", [["--help"], ["trace", "--help"], ["port-clean", "--help"], ["port-clean", "--port", "8765", "--dry-run"]])
 def test_nothing_heavy_is_loaded(argv: list[str]) -> None:
     code = PROBE.format(argv=argv, heavy=HEAVY)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
