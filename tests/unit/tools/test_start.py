@@ -17,7 +17,9 @@ finally:
 """
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["trace", "--help"], ["port-clean", "--help"], ["port-clean", "--port", "8765", "--dry-run"]])
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["trace", "--help"], ["port-clean", "--help"], ["port-clean", "--port", "8765", "--dry-run"]]
+)
 def test_nothing_heavy_is_loaded(argv: list[str]) -> None:
     code = PROBE.format(argv=argv, heavy=HEAVY)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
