@@ -106,9 +106,14 @@ def starts() -> float | None:
 
 
 def _require_readable(stores: Iterable[Path] = _STORES) -> None:
-    """To a user who may not read the system's journal journalctl shows their own, as if nothing had happened besides."""
+    """To a user who may not read the system's journal journalctl shows their own, as if nothing had happened besides.
+
+    Where there is no journal at all, it says that nothing happened.
+    """
     journals = [file for store in stores for file in store.glob("*/system.journal")]
-    if journals and not any(os.access(file, os.R_OK) for file in journals):
+    if not journals:
+        raise Refusal("there is no system journal here: type it on a host of the server, with sudo in front")
+    if not any(os.access(file, os.R_OK) for file in journals):
         raise Refusal("the system's journal may be read by root and the group systemd-journal: put sudo in front of the command")
 
 

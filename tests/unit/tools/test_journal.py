@@ -69,3 +69,8 @@ def test_a_journal_that_may_not_be_read_is_not_an_empty_one(tmp_path: Path, monk
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(Refusal, match="sudo"):
         journal._require_readable([tmp_path])
+
+
+def test_a_machine_without_a_journal_is_not_one_where_nothing_happened(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="on a host of the server"):
+        journal._require_readable([tmp_path])
