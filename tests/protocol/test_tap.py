@@ -98,6 +98,26 @@ def test_the_next_calls_and_then_the_end(instance: ServerProcess, admin: Path) -
     asyncio.run(main())
 
 
+def test_of_two_calls_at_once_the_one_that_started_first_is_the_next(instance: ServerProcess, admin: Path) -> None:
+    async def main() -> None:
+        async with Phone(instance.url()) as first, Phone(instance.url()) as second:
+            with Tap(admin, "next=1") as tap:
+                await second.send(wire.connected())
+                await first.open("tap-first")
+                await first.in_order()
+                await second.open("tap-second")
+                for phone, sid in ((second, "tap-second"), (first, "tap-first")):
+                    await phone.in_order()
+                    await phone.send(wire.stop(sid))
+                    phone.drop()
+                records = await asyncio.to_thread(list, tap)
+        assert "tap-first" in json.dumps(records)
+        assert "tap-second" not in json.dumps(records)
+        assert (records[-1]["complete"], records[-1]["calls"]) == (True, 1)
+
+    asyncio.run(main())
+
+
 def test_a_connection_that_never_starts_is_told_to_who_waits_for_the_next(instance: ServerProcess, admin: Path) -> None:
     async def main() -> None:
         async with Phone(instance.url()) as phone:
