@@ -3,11 +3,14 @@
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.fact import NotSeen
+from exotelctl.doctor.facts.units import Line
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, unknown, warn
-from exotelctl.text import plural
+from exotelctl.text import duration, plural
 
 _NEAR = 0.8
 _FULL_CODE = 1013
+_TOO_MANY = "Too many open files"
+_RECENT_S = 60.0
 _MEMORY_GONE, _MEMORY_LOW = 0.03, 0.06
 
 
@@ -57,17 +60,33 @@ def file_limit(facts: Facts) -> Finding:
         ("systemctl show -p LimitNOFILE 'exotel-ws@*'", "exotelctl status"),
         ("ansible-playbook deploy.yml -i INVENTORY",),
     )
-    said = [line for line in (facts.calls.value.errors if facts.calls.value else ()) if "Too many open files" in line.text]
-    said += [line for line in (facts.units.value.lines if facts.units.value else ()) if "Too many open files" in line.text]
-    if said:
-        return fail(f"{said[-1].unit}: too many open files", said[-1].text, remedy=remedy)
+    said = _said_too_many(facts)
     workers = [worker for worker in facts.workers.get() if worker.files_limit]
+    if said and facts.collected_at - said[-1].at < _RECENT_S:
+        return fail(f"{said[-1].unit}: too many open files", _telling(said[-1]), remedy=remedy)
     if not workers:
         return skipped("no worker runs")
     fullest = max(workers, key=lambda worker: worker.files / worker.files_limit)
     says = f"at most {fullest.files} of {fullest.files_limit} files open"
     share = fullest.files / fullest.files_limit
-    return fail(says, fullest.instance, remedy=remedy) if share >= _NEAR else ok(says)
+    if share >= _NEAR:
+        return fail(says, fullest.instance, remedy=remedy)
+    if said:
+        ago = duration(facts.collected_at - said[-1].at)
+        return warn(f"{said[-1].unit} had too many open files {ago} ago; {says} now", _telling(said[-1]), remedy=remedy)
+    return ok(says)
+
+
+def _said_too_many(facts: Facts) -> list[Line]:
+    """Where a worker logged or printed it, oldest first."""
+    calls, units = facts.calls.value, facts.units.value
+    lines = (*(calls.errors if calls else ()), *(units.lines if units else ()))
+    return sorted((line for line in lines if _TOO_MANY in line.text), key=lambda line: line.at)
+
+
+def _telling(line: Line) -> str:
+    """Of a traceback the one line that says it."""
+    return next(part for part in line.text.splitlines() if _TOO_MANY in part)
 
 
 @check(

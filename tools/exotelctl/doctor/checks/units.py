@@ -66,12 +66,12 @@ def _hits(units: Units, name: str, pattern: re.Pattern[str]) -> Iterator[Hit]:
     return (Hit(line, now) for line in lines if pattern.search(line.text))
 
 
-def _judge(found: list[Hit], all_well: str, says: str, remedy: Remedy, *further: str) -> Finding:
+def _judge(found: list[Hit], all_well: str, says: str, remedy: Remedy) -> Finding:
     """Red while a unit is down for it; a warning where the unit has come up again since."""
     if not found:
         return ok(all_well)
     last = max(found, key=lambda hit: (hit.now, hit.line.at)).line
-    evidence = (f"{last.unit}: {last.text}", *further, f"seen {plural(len(found), 'time')}")
+    evidence = (f"{last.unit}: {last.text.removeprefix(f'{last.unit}: ')}", f"seen {plural(len(found), 'time')}")
     if any(hit.now for hit in found):
         return fail(says, *evidence, remedy=remedy)
     return warn(f"{says}; it is up again", *evidence, remedy=remedy)
@@ -145,8 +145,9 @@ def settings_error(facts: Facts) -> Finding:
     found = hits(facts, _SETTINGS)
     text = found[-1].line.text if found else problem
     remedy = Remedy(
-        "Correct the variable that it names in the inventory, and deploy: a generation on the host is never edited.",
-        ("exotel-ws check-config /etc/exotel-ws/current/settings.toml",),
+        "Correct the variable that it names in the inventory, and deploy: a generation on the host is never edited. "
+        "Where it names credentials, the file that systemd hands over is missing or unreadable.",
+        ("exotel-ws check-config /etc/exotel-ws/current/settings.toml", "ls -l /etc/exotel-ws/credentials/"),
         (_REPAIR, _BACK),
     )
     if problem and not found:

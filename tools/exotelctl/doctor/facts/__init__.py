@@ -59,7 +59,7 @@ def collect(since: float) -> Facts:
     deployed = observe(deployment.look)
     known = deployed.value or Deployment()
     running = [
-        _Look("units", partial(units.look, since)),
+        _Look("units", partial(units.look, since, known.instances)),
         _Look("port", partial(port.look, known.port)),
         _Look("workers", workers.look),
         _Look("calls", partial(journal.look, since)),

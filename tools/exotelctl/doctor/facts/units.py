@@ -1,6 +1,7 @@
 """What systemd says of the socket and of every worker, and what the journal last said of those in trouble."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -84,18 +85,20 @@ class Units:
         return self.named(f"exotel-ws@{instance}.service")
 
 
-def look(since: float) -> Units:
-    """Ask systemd and the journal. Raises NotSeen where systemd does not answer."""
+def look(since: float, instances: Sequence[str]) -> Units:
+    """Ask systemd and the journal; of the workers ``instances`` also what is not loaded. Raises NotSeen without systemd."""
     try:
         shown = systemctl.show([SOCKET, _WORKERS], _PROPERTIES)
     except systemctl.SystemctlFailed as failed:
         raise NotSeen(str(failed)) from None
     units = tuple(_unit(name, values) for name, values in shown.items() if values.get("LoadState") != "not-found")
-    troubled = [unit.name for unit in units if unit.active != "active"]
+    names = list(dict.fromkeys([SOCKET, *(f"exotel-ws@{instance}.service" for instance in instances), *shown]))
+    active = {unit.name for unit in units if unit.active == "active"}
     try:
-        lines = _lines((SOCKET, _WORKERS), f"@{since:.6f}", _MOST_LINES)
-        for name in troubled:
-            lines |= _lines((name,), None, _LAST_LINES)
+        lines = _lines(names, f"@{since:.6f}", _MOST_LINES)
+        for name in names:
+            if name not in active:
+                lines |= _lines([name], None, _LAST_LINES)
     except Refusal as refused:
         return Units(units, (), str(refused))
     return Units(units, tuple(sorted(lines, key=lambda line: line.at)))
@@ -123,11 +126,12 @@ def _state(pid: int) -> str:
         return ""
 
 
-def _lines(units: tuple[str, ...], since: str | None, most: int) -> dict[Line, None]:
-    """Standard error and systemd's own words: what the server logs itself is in the call facts."""
-    entries = list(journal.read(units=units, matches=("_TRANSPORT=stdout", "+", "_PID=1"), since=since, lines=most))
-    if SOCKET in units:
-        # Why a port can't be bound is said by a child of systemd's that is gone before the journal can tell its unit.
-        entries += journal.read(units=(), matches=(f"UNIT={SOCKET}", "_UID=0"), since=since, lines=most)
+def _lines(units: Sequence[str], since: str | None, most: int) -> dict[Line, None]:
+    """Standard error and systemd's own words: what the server logs itself is in the call facts.
+
+    Why a port can't be bound or a credential not be handed over is said by a child of systemd's, as root, not by PID 1.
+    """
+    entries = list(journal.read(units=units, matches=("_TRANSPORT=stdout",), since=since, lines=most))
+    entries += journal.read(units=(), matches=("_UID=0", *(f"UNIT={unit}" for unit in units)), since=since, lines=most)
     entries.sort(key=lambda entry: entry.time)
     return dict.fromkeys(Line(one.time, one.unit, without_numbers(without_secrets(one.message[:500]))) for one in entries)

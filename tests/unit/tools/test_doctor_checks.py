@@ -1,0 +1,373 @@
+"""Every check, on saved facts: green on a healthy host, red for its own fault, unknown where it could not look."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from exotelctl.doctor import checks
+from exotelctl.doctor.facts import Facts
+from exotelctl.doctor.facts.address import Address
+from exotelctl.doctor.facts.call import Answers, Echo, Http, Trouble
+from exotelctl.doctor.facts.fact import Fact
+from exotelctl.doctor.facts.firewall import Firewall
+from exotelctl.doctor.facts.host import Clock, FileSystem, Memory
+from exotelctl.doctor.facts.journal import Refused
+from exotelctl.doctor.facts.outside import Broken, Outside
+from exotelctl.doctor.facts.port import Listener, Port
+from exotelctl.doctor.facts.units import Line, Units
+from exotelctl.doctor.facts.workers import LiveCall, Worker
+from exotelctl.doctor.result import Result
+
+from tests.unit.tools.doctor_facts import (
+    ANSWERS,
+    DEPLOYMENT,
+    ECHO,
+    NOW,
+    OUTSIDE,
+    PORT,
+    ROOM,
+    STRANGER,
+    SYSTEMD,
+    UNITS,
+    VALUES,
+    WORKERS,
+    call,
+    calls,
+    healthy,
+    unit,
+)
+
+TIMEOUT = Trouble("timeout", "198.51.100.7:8765 gave no answer within 5 s", "")
+SILENT = Worker(WORKERS[0], silent="1.sock does not answer: timed out", pid=42, files=20, files_limit=65536)
+
+
+def results(facts: Facts) -> dict[str, Result]:
+    found = checks.judge(facts)
+    assert [result.id for result in found] == list(checks.IDS), "every check exactly once"
+    return {result.id: result for result in found}
+
+
+def failing_unit(*texts: str, at: float = NOW - 1, **changes: Any) -> Units:
+    """The first worker in an automatic restart, with these last lines."""
+    state = {"active": "activating", "sub": "auto-restart", "result": "exit-code", "pid": 0, "changed_s": 0.1, **changes}
+    lines = tuple(Line(at, UNITS[1], text) for text in texts)
+    return Units((unit(UNITS[0]), unit(UNITS[1], **state), unit(UNITS[2])), lines)
+
+
+def socket_failed(*texts: str) -> Units:
+    lines = tuple(Line(NOW - 5, UNITS[0], text) for text in texts)
+    return Units((unit(UNITS[0], active="failed", sub="failed", result="resources"), *map(unit, UNITS[1:])), lines)
+
+
+def with_unit(number: int, **changes: Any) -> Units:
+    return Units(tuple(unit(name, **(changes if index == number else {})) for index, name in enumerate(UNITS)), ())
+
+
+def with_worker(**changes: Any) -> list[Worker]:
+    first, *others = VALUES["workers"]
+    return [replace(first, **changes), *others]
+
+
+def refused(reason: str, detail: str = "", count: int = 1) -> dict[str, Any]:
+    found = tuple(Refused(NOW - 9, reason, detail, "203.0.113.9") for _ in range(count))
+    return {"calls": calls(refusals=found), "deployment": replace(DEPLOYMENT, asks_credential=True, paths=("/voice",))}
+
+
+def answers(**changes: Any) -> dict[str, Any]:
+    return {"loopback": replace(ANSWERS, **changes)}
+
+
+def echo(**changes: Any) -> dict[str, Any]:
+    return answers(echo=replace(ECHO, **changes))
+
+
+def drop(port: int) -> tuple[dict[str, Any], ...]:
+    chain = {"family": "inet", "table": "f", "name": "in", "type": "filter", "hook": "input", "prio": 0, "policy": "accept"}
+    match = {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": port}
+    rule = {"family": "inet", "table": "f", "chain": "in", "handle": 4, "expr": [{"match": match}, {"drop": None}]}
+    return ({"chain": chain}, {"rule": rule})
+
+
+def generation(name: str, **changes: Any) -> Units:
+    return Units((*map(unit, UNITS), unit(f"exotel-ws@{name}-1.service", **changes)), ())
+
+
+OLD = "20260101T000000-00000000"
+DOWN = {"active": "inactive", "sub": "dead", "pid": 0}
+MODULE = "ModuleNotFoundError: No module named 'picows'"
+TRACE = '  File "/opt/r/exotel_ws/serve.py", line 12'
+
+RED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "another program in our place": ("port-stranger", {"port": replace(PORT, holders=(STRANGER,))}, "node server.js"),
+    "one beside us": (
+        "port-two-listeners",
+        {"port": Port(8765, (*PORT.listeners, Listener("[::]:8765", 88, 3)), (*PORT.holders, STRANGER), True)},
+        "listens beside us",
+    ),
+    "one with our own socket": (
+        "port-two-listeners",
+        {"port": replace(PORT, holders=(*PORT.holders, replace(STRANGER, inodes=(77,))))},
+        "holds our own listening socket",
+    ),
+    "another socket unit": (
+        "port-stranger",
+        {"port": replace(PORT, holders=(replace(SYSTEMD, unit="other.socket", ours=False),))},
+        "pid 1",
+    ),
+    "bind failed": (
+        "unit-port-conflict",
+        {"units": socket_failed("exotel-ws.socket: Failed to create listening socket (0.0.0.0:8765): Address already in use")},
+        "in use",
+    ),
+    "module": ("unit-missing-module", {"units": failing_unit("Traceback", MODULE)}, "picows"),
+    "syntax": ("unit-syntax-error", {"units": failing_unit(TRACE, "SyntaxError: invalid syntax")}, "serve.py, line 12"),
+    "settings": (
+        "unit-settings-error",
+        {"units": failing_unit('/etc/exotel-ws/x/settings.toml: unknown key "prot" (did you mean "port"?)')},
+        "prot",
+    ),
+    "settings unreadable": (
+        "unit-settings-error",
+        {"deployment": replace(DEPLOYMENT, settings_problem="settings.toml: Invalid value (at line 4)")},
+        "line 4",
+    ),
+    "credential file": (
+        "unit-settings-error",
+        {"units": failing_unit("x: Failed to set up credentials: Protocol error")},
+        "cred",
+    ),
+    "oom": ("unit-out-of-memory", {"units": failing_unit("x: Failed with result 'oom-kill'.")}, "out of memory"),
+    "no memory for a library": (
+        "unit-out-of-memory",
+        {"units": failing_unit("ImportError: /x.so: failed to map segment from shared object")},
+        "out of memory",
+    ),
+    "stopped by hand": ("unit-down", {"units": with_unit(2, **DOWN)}, "inactive"),
+    "crash of another kind": ("unit-down", {"units": failing_unit("RuntimeError: boo")}, "auto-restart"),
+    "unit not loaded": ("unit-down", {"units": Units(tuple(map(unit, UNITS[:2])), ())}, "not loaded"),
+    "nothing deployed": ("unit-down", {"deployment": replace(DEPLOYMENT, generation="")}, "nothing is deployed"),
+    "stopped process": ("loop-hung", {"units": with_unit(1, process="T")}, "state T"),
+    "silent worker": ("loop-hung", {"workers": [SILENT, VALUES["workers"][1]]}, "timed out"),
+    "no admin socket": ("loop-hung", {"workers": VALUES["workers"][1:]}, "no admin socket"),
+    "the watchdog barked": (
+        "loop-hung",
+        {"units": with_unit(1, active="deactivating", sub="stop-watchdog", result="watchdog")},
+        "does not answer",
+    ),
+    "another service answers": ("local-answer", answers(health=Http(200, '{"status":"ok","mode":"echo"}')), "not this server"),
+    "not healthy": ("local-answer", answers(health=Http(500, "oops")), "500"),
+    "refused on loopback": ("local-answer", answers(health=Http(trouble=TIMEOUT), echo=None), "no answer"),
+    "firewall": ("host-firewall", {"firewall": Firewall(1, (), drop(8765))}, "tcp dport 8765 drop"),
+    "name": ("outside-reach", {"outside": Outside(NOW, "ws://a.example:8765", 8765, (), "Name not known")}, "does not resolve"),
+    "cloud firewall": ("outside-reach", {"outside": replace(OUTSIDE, connect=TIMEOUT)}, "a cloud firewall drops it"),
+    "refused from outside": (
+        "outside-reach",
+        {"outside": replace(OUTSIDE, connect=Trouble("refused", "198.51.100.7:8765 refused the connection", ""))},
+        "refused",
+    ),
+    "another server at the address": (
+        "outside-reach",
+        {"outside": replace(OUTSIDE, answers=Answers("u", Http(404, "<html>")))},
+        "404",
+    ),
+    "protocol from outside": ("outside-reach", {"outside": replace(OUTSIDE, broken=(Broken("MARK", "no mark"),))}, "MARK"),
+    "address of before": ("public-address", {"address": replace(VALUES["address"], resolved=("203.0.113.99",))}, "203.0.113.99"),
+    "name without address": (
+        "public-address",
+        {"address": Address("voice.example", (), "Name or service not known", ("198.51.100.7",))},
+        "does not resolve",
+    ),
+    "wss": ("tls-on-plain", refused("tls"), "ClientHello"),
+    "path": ("wrong-path", refused("path"), "not served"),
+    "Stream applet": ("no-start", {"calls": calls(call(started=False, ended="no_start", frames_in=0, frames_out=0))}, "no start"),
+    "silence": ("no-media", {"calls": calls(call(frames_in=0, frames_out=0))}, "no media"),
+    "silence in a live call": (
+        "no-media",
+        {"calls": calls(), "workers": with_worker(calls=(LiveCall("sid", 9.0, 0, 0, False),))},
+        "no media",
+    ),
+    "echo lost in calls": ("no-echo", {"calls": calls(call(frames_out=0))}, "sent none back"),
+    "echo lost in the simulated call": ("no-echo", echo(bytes_received=0, bit_exact=False), "no audio back"),
+    "echo altered": ("no-echo", echo(bit_exact=False, difference=4), "byte 4"),
+    "camelCase": ("wrong-fields", echo(faults=("a message without stream_sid",), fault_count=50), "stream_sid"),
+    "cut at once": ("short-calls", {"calls": calls(*(call(NOW - n, duration_ms=400) for n in range(3)))}, "3 of 3"),
+    "closed by us": ("short-calls", {"calls": calls(*(call(NOW - n, ended="closed_by_server") for n in range(3)))}, "3 of them"),
+    "no stop": ("lost-calls", {"calls": calls(call(ended="no_stop"))}, "without stop"),
+    "rate": ("sample-rate", {"calls": calls(call(faults=("rate_mismatch",), rate_asked="16000"))}, "16000"),
+    "stripped": ("token-stripped", refused("credentials", "missing"), "no credential"),
+    "wrong token": ("auth-rejected", refused("credentials", "wrong"), "wrong credential"),
+    "full": ("call-limit", refused("full"), "turned away"),
+    "full at start": ("call-limit", {"calls": calls(call(code=1013))}, "turned away"),
+    "files": ("file-limit", {"workers": with_worker(files=900, files_limit=1024)}, "900 of 1024"),
+    "EMFILE": (
+        "file-limit",
+        {"calls": calls(call(), errors=(Line(NOW - 5, UNITS[1], "Traceback\nOSError: [Errno 24] Too many open files"),))},
+        "too many open files",
+    ),
+    "memory": ("memory", {"memory": Memory(8 << 30, 100 << 20, "the machine's memory")}, "100 of 8192"),
+    "clock": ("clock", {"clock": Clock(NOW, False, "")}, "no time service"),
+    "clock ahead": ("clock", {"clock": Clock(NOW + 100, None, "lxc"), "outside": OUTSIDE}, "ahead"),
+    "clock behind": ("clock", {"clock": Clock(NOW - 100, True, ""), "outside": OUTSIDE}, "behind"),
+    "full disk": ("disk", {"file_systems": [replace(ROOM, free=100 << 20)]}, "100 MiB"),
+    "last bytes of a large disk": ("disk", {"file_systems": [replace(ROOM, size=1 << 40, free=99 << 20)]}, "99 MiB"),
+    "inodes": ("disk", {"file_systems": [replace(ROOM, inodes_free=3)]}, "inodes"),
+    "read-only": ("disk", {"file_systems": [ROOM, replace(ROOM, paths=("/tmp",), read_only=True)]}, "/tmp: it is read-only"),
+    "suppressed": ("journal", {"calls": calls(call(), suppressed=("Suppressed 76 messages from exotel-ws@x",))}, "Suppressed 76"),
+    "journal too short": ("journal", {"calls": calls(call(), first_entry=NOW - 600)}, "begins at"),
+    "socket points elsewhere": ("generations", {"deployment": replace(DEPLOYMENT, socket_points_to=f"{OLD}-1")}, OLD),
+    "stray": (
+        "generations",
+        {"units": generation(OLD), "workers": [*VALUES["workers"], Worker(f"{OLD}-1", answer_ms=1.0)]},
+        "not current",
+    ),
+    "failed generation": ("generations", {"units": generation(OLD, active="failed", pid=0)}, "failed"),
+    "drain without end": ("generations", {"units": generation(OLD, active="deactivating", changed_s=9e3)}, "drains"),
+}
+
+
+@pytest.mark.parametrize(("id", "changes", "says"), RED.values(), ids=RED)
+def test_a_fault_turns_its_own_check_red_and_no_other(id: str, changes: dict[str, Any], says: str) -> None:
+    found = results(healthy(**changes))
+    assert found[id].verdict == "fail"
+    assert says in found[id].says
+    assert found[id].remedy is not None
+    assert found[id].runbook == f"docs/runbook.md#{id}"
+    assert {result.id for result in found.values() if result.verdict in ("fail", "warn")} == {id}
+    assert {result.blocked_by for result in found.values()} <= {None, id}
+
+
+def test_each_check_has_a_fault_here() -> None:
+    assert {id for id, _, _ in RED.values()} == set(checks.IDS) - {"arrivals"}
+
+
+def test_a_healthy_host_has_no_finding() -> None:
+    found = results(healthy(outside=OUTSIDE))
+    assert {result.verdict for result in found.values()} == {"ok", "skipped"}
+    assert {result.id for result in found.values() if result.verdict == "skipped"} == {"token-stripped", "auth-rejected"}
+
+
+def test_a_quiet_night_is_no_fault() -> None:
+    found = results(healthy(calls=calls(last_arrival=NOW - 7200)))
+    assert found["arrivals"].verdict == "skipped"
+    assert found["arrivals"].evidence == ("the last one came 2 h 0 min ago",)
+    assert {result.verdict for result in found.values()} == {"ok", "skipped"}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_what_was_not_seen_is_unknown_and_says_why(name: str) -> None:
+    found = results(healthy(**{name: Fact(missing="it may be read by root only", needs="root")}))
+    for check in checks.ALL:
+        result = found[check.id]
+        if check.of == name:
+            assert result.verdict == "unknown"
+            assert "it may be read by root only" in result.says
+            assert result.needs == "root"
+        assert result.verdict != "fail"
+
+
+def test_a_check_that_crashes_is_unknown_and_not_gone() -> None:
+    found = results(healthy(firewall=Firewall(1, (), ({"rule": {"no": "family"}},))))
+    assert found["host-firewall"].verdict == "unknown"
+    assert "KeyError" in found["host-firewall"].says
+
+
+WARNED: dict[str, tuple[str, dict[str, Any]]] = {
+    "a worker that crashed and serves again": ("unit-down", {"units": with_unit(1, restarts=2)}),
+    "a fault that healed": (
+        "unit-missing-module",
+        {"units": Units(tuple(map(unit, UNITS)), (Line(NOW - 900, UNITS[1], MODULE),))},
+    ),
+    "a scanner among many calls": (
+        "tls-on-plain",
+        {"calls": calls(*(call(NOW - n) for n in range(9)), refusals=(Refused(NOW - 99, "tls"),))},
+    ),
+    "one lost call of ten": ("lost-calls", {"calls": calls(*(call(NOW - n) for n in range(9)), call(NOW - 99, ended="no_stop"))}),
+    "nearly full": ("call-limit", {"workers": with_worker(calls_live=450)}),
+    "draining": ("local-answer", answers(ready=Http(503, '{"status":"draining"}'))),
+    "slow": ("loop-hung", {"workers": [replace(worker, answer_ms=1500.0) for worker in VALUES["workers"]]}),
+    "too many files an hour ago": (
+        "file-limit",
+        {"calls": calls(call(), errors=(Line(NOW - 3000, UNITS[1], "OSError: [Errno 24] Too many open files"),))},
+    ),
+}
+
+
+@pytest.mark.parametrize(("id", "changes"), WARNED.values(), ids=WARNED)
+def test_what_breaks_no_call_now_is_a_warning(id: str, changes: dict[str, Any]) -> None:
+    found = results(healthy(**changes))
+    assert {result.id: result.verdict for result in found.values() if result.verdict not in ("ok", "skipped")} == {id: "warn"}
+
+
+def test_three_bad_calls_in_a_row_are_red_after_any_number_of_good_ones() -> None:
+    good = [call(NOW - 100 - n) for n in range(99)]
+    bad = [call(NOW - n, ended="no_stop") for n in range(3)]
+    assert results(healthy(calls=calls(*good, *bad)))["lost-calls"].verdict == "fail"
+
+
+def test_calls_of_this_tool_are_not_judged() -> None:
+    bad = call(own=True, ended="no_stop", frames_in=0, frames_out=0, duration_ms=1, faults=("rate_mismatch",))
+    found = results(healthy(calls=calls(bad, last_arrival=None)))
+    assert {result.verdict for result in found.values()} == {"ok", "skipped"}
+
+
+def test_a_start_that_was_refused_is_not_a_missing_start() -> None:
+    conn = call(started=False, ended="no_start", code=1008)
+    seen = calls(conn, refusals=(Refused(NOW, "credentials", "missing", conn_id=conn.id),))
+    assert results(healthy(calls=seen))["no-start"].verdict == "ok"
+
+
+def test_older_faults_do_not_explain_a_worker_that_was_up_since() -> None:
+    units = failing_unit(MODULE, f"Started {UNITS[1]} - Exotel", "RuntimeError: boo")
+    found = results(healthy(units=units))
+    assert found["unit-missing-module"].verdict == "ok"
+    assert found["unit-down"].verdict == "fail"
+
+
+def test_a_running_deploy_has_two_generations() -> None:
+    deployment = replace(DEPLOYMENT, deploying=True)
+    assert results(healthy(units=generation(OLD), deployment=deployment))["generations"].verdict == "skipped"
+
+
+def test_behind_address_translation_the_public_address_is_unknown_from_inside() -> None:
+    inside = Address("198.51.100.7", ("198.51.100.7",), "", ("10.0.0.4",))
+    assert results(healthy(address=inside))["public-address"].verdict == "unknown"
+    assert results(healthy(address=replace(inside, metadata="198.51.100.7")))["public-address"].verdict == "ok"
+    assert results(healthy(address=replace(inside, metadata="198.51.100.8")))["public-address"].verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    ("firewall", "says"),
+    [
+        (Firewall(2, (), unread="there is no command nft here", needs="nft"), "2 tables of nftables, and cannot be read"),
+        (Firewall(None, ()), "does not say"),
+    ],
+)
+def test_rules_that_cannot_be_read_are_unknown(firewall: Firewall, says: str) -> None:
+    found = results(healthy(firewall=firewall))["host-firewall"]
+    assert found.verdict == "unknown"
+    assert says in found.says
+
+
+def test_a_container_has_no_clock_of_its_own() -> None:
+    assert results(healthy(clock=Clock(NOW, False, "systemd-nspawn")))["clock"].verdict == "skipped"
+
+
+def test_a_small_file_system_is_full_by_its_share() -> None:
+    small = FileSystem(("/run",), 64 << 20, 60 << 20, 0, 0, False)
+    assert results(healthy(file_systems=[small]))["disk"].verdict == "ok"
+
+
+def test_a_young_host_owes_no_older_journal() -> None:
+    young = calls(call(), first_entry=NOW - 600, first_deploy=NOW - 590)
+    assert results(healthy(calls=young))["journal"].verdict == "ok"
+
+
+def test_sockets_without_a_visible_holder_may_be_anybodys() -> None:
+    found = results(healthy(port=replace(PORT, holders=(), as_root=False)))
+    assert (found["port-stranger"].verdict, found["port-stranger"].needs) == ("unknown", "root")
+
+
+def test_a_simulated_call_that_no_module_allows_is_unknown() -> None:
+    lacking = replace(ANSWERS, echo=Echo(trouble=Trouble("no-phone", "exotelctl itself lacks a module", "")))
+    found = results(healthy(loopback=lacking))
+    assert found["no-echo"].verdict == found["wrong-fields"].verdict == "unknown"
