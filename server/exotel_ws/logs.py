@@ -130,6 +130,10 @@ class CallLog:
         """Something an operator should see."""
         self(text, event, logging.WARNING, **fields)
 
+    def exception(self, text: str) -> None:
+        """A fault of ours that ends this call, with its traceback; always written."""
+        self._logger.exception("%s%s", self._prefix, text, extra={"fields": {**self._ids, "EVENT": "failed"}})
+
 
 def _texts(fields: Mapping[str, object]) -> dict[str, str]:
     return {name: "" if value is None else str(value) for name, value in fields.items()}

@@ -1,7 +1,6 @@
 """One connection and the call on it, from its opening to its end."""
 
 import asyncio
-import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -80,7 +79,7 @@ class Stream:
         except HangUp as hang_up:
             self.hang_up(hang_up)
         except Exception:
-            logging.getLogger("exotel_ws.call").exception("[%s] 💥 This call failed; the others go on", self.call.conn_id)
+            self.call.log.exception("💥 This call failed; the others go on")
             self.hang_up(HangUp(1011, "internal error"))
         return ()
 

@@ -128,6 +128,16 @@ def test_suppressed_messages_are_told_of(oncall: LabHost) -> None:
     assert re.search(r"journald suppressed \d+ messages of exotel-ws-flood: lines are missing", shown)
 
 
+def test_a_busy_host_loses_no_line(oncall: LabHost) -> None:
+    """With journald's own limit, 10,000 lines in 30 s and some more for much free space, calls would vanish from the log."""
+    units = "/etc/systemd/system/exotel-ws@.service"
+    limits = oncall.run(f"grep -h ^LogRateLimit {units}").stdout.split()
+    properties = " ".join(f"-p {limit}" for limit in limits)
+    unit = "exotel-ws-busy.service"
+    oncall.run(f"sudo systemd-run --quiet --wait --collect --unit={unit} {properties} bash -c 'seq 60000; sleep 0.5'", timeout=60)
+    assert oncall.run(f"sudo journalctl --quiet --output=cat --unit={unit} | grep -c '^[0-9]*$'", timeout=60).stdout == "60000\n"
+
+
 def test_a_reader_that_stops_reading_is_no_error(oncall: LabHost, call: dict[str, Any]) -> None:
     done = oncall.run(f"set -o pipefail; sudo exotelctl logs --call {call['call_sid']} --json | true", check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from exotel_ws.logs import CallLog, JournalHandler, JsonFormatter, printable
+from exotel_ws.logs import CallLog, JournalHandler, JsonFormatter, fields_of, printable
 
 
 @pytest.mark.parametrize(
@@ -155,3 +155,15 @@ def test_a_flood_of_events_ends_in_one_warning(caplog: pytest.LogCaptureFixture)
     assert len(caplog.records) == 10_000
     assert caplog.records[-1].levelno == logging.WARNING
     assert "not logged any further" in caplog.records[-1].getMessage()
+
+
+def test_a_fault_of_ours_carries_the_calls_ids(caplog: pytest.LogCaptureFixture) -> None:
+    log = CallLog("conn_1")
+    log.identify(call_sid="call", stream_sid="stream")
+    try:
+        raise RuntimeError("broken")
+    except RuntimeError:
+        log.exception("💥 This call failed")
+    (said,) = caplog.records
+    assert said.exc_info is not None
+    assert fields_of(said) == {"CONN_ID": "conn_1", "CALL_SID": "call", "STREAM_SID": "stream", "EVENT": "failed"}
