@@ -10,7 +10,8 @@ from exotelctl.cli.app import CODES, Json, Yes, answering, app
 @app.command("port-clean", epilog=CODES)
 def port_clean(
     port: Annotated[
-        list[int] | None, typer.Option(min=1, max=65535, help="TCP port to free; may be repeated. [default: 8765]")
+        list[int] | None,
+        typer.Option(metavar="PORT", min=1, max=65535, help="TCP port to free; may be repeated. [default: 8765]"),
     ] = None,
     yes: Yes = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, do nothing, exit 0.")] = False,
@@ -63,10 +64,13 @@ def restart(json: Json = False) -> None:
 @app.command(epilog=CODES)
 def reset(
     yes: Yes = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, do nothing; exit 3: it would be refused.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan, do nothing; exit 0, or 3 where it would be refused.")
+    ] = False,
     drain: Annotated[float, typer.Option(metavar="SECONDS", help="Let live calls end for so long before the rest is cut.")] = 0.0,
     port: Annotated[
-        list[int] | None, typer.Option(min=1, max=65535, help="Clear this port too, besides the call port; may be repeated.")
+        list[int] | None,
+        typer.Option(metavar="PORT", min=1, max=65535, help="Clear this port too, besides the call port; may be repeated."),
     ] = None,
     requested_by: Annotated[str, typer.Option(metavar="WHO", help="For the audit file; default: you.")] = "",
     json: Json = False,

@@ -33,6 +33,17 @@ Credential = Annotated[
     typer.Option(metavar="FILE", help="File with a line user:token; keeps the token off the command line."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Act without asking.")]
+CallId = Annotated[str, typer.Option("--call", metavar="SID", help="One call: its call_sid, stream_sid or conn_id.")]
+Numbers = Annotated[bool, typer.Option("--numbers", help="Callers' numbers in full; they are masked otherwise.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]
+Inventory = Annotated[Path | None, typer.Option(metavar="PATH", help="Ansible's: traffic may be sent to its hosts.")]
+AsExotel = Annotated[
+    bool, typer.Option("--as-exotel", help="Strip the URL's query, deliver it as custom parameters, as Exotel does.")
+]
+Rate = Annotated[int | None, typer.Option(metavar="HZ", help="8000, 16000 or 24000; default: the URL's.")]
+Own = Annotated[
+    bool, typer.Option("--i-own-this-server", help="Send traffic to a server that is neither here nor in the inventory.")
+]
 
 
 @contextlib.contextmanager

@@ -5,7 +5,21 @@ from typing import Annotated
 
 import typer
 
-from exotelctl.cli.app import CODES, SETTINGS_FILE, Credential, Json, Settings, Url, answering, app
+from exotelctl.cli.app import (
+    CODES,
+    SETTINGS_FILE,
+    AsExotel,
+    Credential,
+    Force,
+    Inventory,
+    Json,
+    Own,
+    Rate,
+    Settings,
+    Url,
+    answering,
+    app,
+)
 
 
 @app.command("protocol-test", epilog=CODES)
@@ -36,11 +50,9 @@ def call(
     url: Url,
     wav: Annotated[Path | None, typer.Option(metavar="FILE", help="What to say: mono 16-bit PCM WAV.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write what came back to this WAV file.")] = None,
-    rate: Annotated[int | None, typer.Option(metavar="HZ", help="8000, 16000 or 24000; default: the URL's.")] = None,
+    rate: Rate = None,
     seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Length of the generated signal, without --wav.")] = 2.0,
-    as_exotel: Annotated[
-        bool, typer.Option("--as-exotel", help="Strip the URL's query, deliver it as custom parameters, as Exotel does.")
-    ] = False,
+    as_exotel: AsExotel = False,
     credential_file: Credential = None,
     json: Json = False,
 ) -> None:
@@ -70,18 +82,14 @@ def load(
     hold: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="End each call after so long and place a new one; default: none ends.")
     ] = None,
-    rate: Annotated[int | None, typer.Option(metavar="HZ", help="8000, 16000 or 24000; default: the URL's.")] = None,
+    rate: Rate = None,
     wav: Annotated[Path | None, typer.Option(metavar="FILE", help="What to say, over and over: mono 16-bit PCM WAV.")] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write an HTML report, with latency over time.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
-    as_exotel: Annotated[
-        bool, typer.Option("--as-exotel", help="Strip the URL's query, deliver it as custom parameters, as Exotel does.")
-    ] = False,
+    force: Force = False,
+    as_exotel: AsExotel = False,
     credential_file: Credential = None,
-    inventory: Annotated[Path | None, typer.Option(metavar="PATH", help="Ansible's: its hosts may be loaded.")] = None,
-    i_own_this_server: Annotated[
-        bool, typer.Option("--i-own-this-server", help="Load a server that is neither here nor in the inventory.")
-    ] = False,
+    inventory: Inventory = None,
+    i_own_this_server: Own = False,
     max_processes: Annotated[
         int | None, typer.Option(min=1, max=64, metavar="N", help="Default: one for each 300 calls, at most one a core.")
     ] = None,
@@ -122,7 +130,7 @@ def load(
 
 @app.command(epilog=CODES)
 def health(
-    url: Annotated[str | None, typer.Argument(help="Default: the server on this host.")] = None,
+    url: Annotated[str | None, typer.Argument(metavar="[URL]", help="Default: the server on this host.")] = None,
     settings: Settings = SETTINGS_FILE,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Longest wait for one answer.")] = 5.0,
     json: Json = False,
@@ -144,8 +152,10 @@ def health(
 
 @app.command(epilog=CODES)
 def url(
-    host: Annotated[str | None, typer.Option(help="Public name or address; default: public_url of the settings.")] = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: the settings', else 8765.")] = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="HOST", help="Public name or address; default: public_url of the settings.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(metavar="PORT", min=1, max=65535, help="Default: the settings', else 8765.")] = None,
     rate: Annotated[int, typer.Option(metavar="HZ", help="8000, 16000 or 24000.")] = 8000,
     settings: Settings = SETTINGS_FILE,
     json: Json = False,

@@ -5,10 +5,21 @@ from typing import Annotated
 
 import typer
 
-from exotelctl.cli.app import CODES, SETTINGS_FILE, Credential, Json, Settings, Url, answering, app
-
-Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]
-Call = Annotated[str, typer.Option(metavar="SID", help="This call: its call_sid, stream_sid or connection.")]
+from exotelctl.cli.app import (
+    CODES,
+    SETTINGS_FILE,
+    CallId,
+    Credential,
+    Force,
+    Inventory,
+    Json,
+    Numbers,
+    Own,
+    Settings,
+    Url,
+    answering,
+    app,
+)
 
 
 @app.command(epilog=CODES)
@@ -16,9 +27,9 @@ def trace(
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="A saved capture; default: the live calls of this host.")
     ] = None,
-    call: Annotated[str, typer.Option(metavar="SID", help="Only this call: its call, stream or connection id.")] = "",
+    call: CallId = "",
     number: Annotated[str, typer.Option(metavar="NUMBER", help="Only calls from or to this number, or one that ends so.")] = "",
-    numbers: Annotated[bool, typer.Option("--numbers", help="Show callers' numbers whole.")] = False,
+    numbers: Numbers = False,
     at: Annotated[float | None, typer.Option(metavar="SECONDS", help="Open the call at this time since it began.")] = None,
     audio: Annotated[
         bool, typer.Option("--audio", help="Live: take the audio too, to look at its level and to save it.")
@@ -42,19 +53,21 @@ def trace(
 
 @app.command(epilog=CODES)
 def capture(
-    call: Call = "",
+    call: CallId = "",
     number: Annotated[str, typer.Option(metavar="NUMBER", help="The call from or to this number, or one that ends so.")] = "",
-    next_calls: Annotated[int, typer.Option("--next", metavar="N", min=0, help="The next N calls that start.")] = 0,
+    next_calls: Annotated[
+        int, typer.Option("--next", metavar="N", min=0, show_default=False, help="The next N calls that start.")
+    ] = 0,
     all_calls: Annotated[bool, typer.Option("--all", help="Every call, until it is stopped.")] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: capture-TIME.jsonl here.")] = None,
     max_bytes: Annotated[str, typer.Option(metavar="SIZE", help="Stop when the file is this large.")] = "50M",
     seconds: Annotated[
-        float | None, typer.Option(metavar="S", help="Stop after this time; default 3600, with --packets 30.")
+        float | None, typer.Option(metavar="SECONDS", help="Stop after this time; default 3600, with --packets 30.")
     ] = None,
-    audio: Annotated[str, typer.Option(help="keep, noise (speech-shaped, same length) or omit.")] = "keep",
+    audio: Annotated[str, typer.Option(metavar="HOW", help="keep, noise (speech-shaped, same length) or omit.")] = "keep",
     mask: Annotated[bool, typer.Option("--mask", help="Overwrite numbers and keys pressed.")] = False,
     packets: Annotated[bool, typer.Option("--packets", help="Packet headers of the port by tcpdump, not messages.")] = False,
-    count: Annotated[int, typer.Option(min=1, help="With --packets: stop after so many.")] = 1000,
+    count: Annotated[int, typer.Option(metavar="N", min=1, help="With --packets: stop after so many.")] = 1000,
     force: Force = False,
     settings: Settings = SETTINGS_FILE,
     json: Json = False,
@@ -82,14 +95,14 @@ def capture(
 def replay(
     file: Annotated[Path, typer.Argument(help="A capture.")],
     url: Url,
-    speed: Annotated[float, typer.Option(help="2 is twice as fast as it was, 0 as fast as the server takes it.")] = 1.0,
-    call: Call = "",
+    speed: Annotated[
+        float, typer.Option(metavar="FACTOR", help="2 is twice as fast as it was, 0 as fast as the server takes it.")
+    ] = 1.0,
+    call: CallId = "",
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Record this run, as a capture.")] = None,
     force: Force = False,
-    i_own_this_server: Annotated[
-        bool, typer.Option("--i-own-this-server", help="Play against a server that is neither here nor in the inventory.")
-    ] = False,
-    inventory: Annotated[Path | None, typer.Option(metavar="PATH", help="Ansible's: its hosts may be played against.")] = None,
+    i_own_this_server: Own = False,
+    inventory: Inventory = None,
     credential_file: Credential = None,
     json: Json = False,
 ) -> None:
@@ -123,7 +136,7 @@ def replay(
 def diff(
     a: Annotated[Path, typer.Argument(metavar="A", help="A capture.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another.")],
-    call: Call = "",
+    call: CallId = "",
     json: Json = False,
 ) -> None:
     """Where do two captured calls part?

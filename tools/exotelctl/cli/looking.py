@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from exotelctl.cli.app import CODES, SETTINGS_FILE, Credential, Json, Settings, answering, app
-
-Numbers = Annotated[bool, typer.Option("--numbers", help="Callers' numbers in full; they are masked otherwise.")]
+from exotelctl.cli.app import CODES, SETTINGS_FILE, Credential, Json, Numbers, Settings, answering, app
 
 
 @app.command(epilog=CODES)
@@ -44,7 +42,8 @@ def logs(
     errors: Annotated[bool, typer.Option("--errors", help="Warnings and worse only.")] = False,
     event: Annotated[list[str] | None, typer.Option(metavar="NAME", help="start, refused, close …; may be repeated.")] = None,
     lines: Annotated[
-        int | None, typer.Option("--lines", "-n", min=1, help="The last so many; default 50 without --call and --since.")
+        int | None,
+        typer.Option("--lines", "-n", metavar="N", min=1, help="The last so many; default 50 without --call and --since."),
     ] = None,
     merge: Annotated[
         list[Path] | None,
