@@ -256,6 +256,24 @@ def test_a_worker_that_starts_later_is_followed_too(start_worker: Start, runtime
     assert sum(isinstance(record, Message) for record in seen) == 9
 
 
+def test_a_worker_that_is_started_anew_under_its_name_is_followed_again(start_worker: Start, runtime: Path) -> None:
+    first = start_worker("g-1")
+
+    async def main() -> list[Record]:
+        seen: list[Record] = []
+        async for record in follow(Filter(), runtime=runtime):
+            seen.append(record)
+            if isinstance(record, Capture) and len(seen) == 1:
+                first.kill()
+                await asyncio.to_thread(start_worker, "g-1")
+            if isinstance(record, Capture) and len(seen) > 1:
+                return seen
+        raise AssertionError("it ended")
+
+    seen = asyncio.run(asyncio.wait_for(main(), 30))
+    assert [type(record).__name__ for record in seen] == ["Capture", "End", "Capture"]
+
+
 @on_both_engines
 def test_a_call_that_was_there_before(start_worker: Start, capture: StartCapture, tmp_path: Path) -> None:
     worker = start_worker()

@@ -102,7 +102,10 @@ class _Lane:
     def meaning(self, message: Message) -> object:
         """The message with this call's own ids by their names and its numbers from zero; its text where it is no object."""
         document = document_of(message.text)
-        return self._plain(document, "") if document else message.text
+        try:
+            return self._plain(document, "") if document else message.text
+        except RecursionError:
+            return message.text
 
     def _plain(self, value: Any, key: str) -> object:
         if isinstance(value, dict):

@@ -73,7 +73,7 @@ class _Merge:
         self._runtime = runtime
         self._notice = notice
         self._waiting: asyncio.Queue[Record] = asyncio.Queue(_MOST_WAITING)
-        self._taps: dict[str, asyncio.Task[None]] = {}
+        self._taps: dict[str, tuple[int, asyncio.Task[None]]] = {}
 
     async def records(self) -> AsyncGenerator[Record, None]:
         if not instances.sockets(self._runtime):
@@ -83,9 +83,10 @@ class _Merge:
             async for record in self._ordered(looking):
                 yield record
         finally:
-            for task in (looking, *self._taps.values()):
+            tasks = [looking, *(task for _, task in self._taps.values())]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(looking, *self._taps.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _ordered(self, looking: asyncio.Task[None]) -> AsyncGenerator[Record, None]:
         held: list[tuple[float, int, float, Record]] = []
@@ -114,8 +115,11 @@ class _Merge:
     async def _look(self) -> None:
         while True:
             for name, path in instances.sockets(self._runtime).items():
-                if name not in self._taps:
-                    self._taps[name] = asyncio.create_task(self._tap(name, path))
+                with contextlib.suppress(FileNotFoundError):
+                    made = path.stat().st_ctime_ns  # a worker that was started anew has the name, and another socket
+                    known = self._taps.get(name)
+                    if known is None or (known[0] != made and known[1].done()):
+                        self._taps[name] = made, asyncio.create_task(self._tap(name, path))
             await asyncio.sleep(_LOOK_S)
 
     async def _tap(self, name: str, path: Path) -> None:

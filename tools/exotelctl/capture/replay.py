@@ -5,7 +5,9 @@ Replaying a950c8dabf743862c3dd740e082a1a4r (1014 messages, 20.3 s) against ws://
 """
 
 import asyncio
+import base64
 from pathlib import Path
+from typing import Final
 
 from exotelctl import own
 from exotelctl.capture.calls import Call, Recording, choose, load
@@ -13,12 +15,15 @@ from exotelctl.capture.compare import as_json, tell_gaps, tell_parting
 from exotelctl.capture.diff import compare
 from exotelctl.capture.file import CaptureFile
 from exotelctl.capture.play import play
-from exotelctl.capture.records import VERSION, Capture, End, Record, line
+from exotelctl.capture.records import VERSION, Capture, End, Message, Record, line
 from exotelctl.exits import Exit, UsageFault
 from exotelctl.output import emit_json, say, warn
 from exotelctl.reach import Unreachable
 from exotelctl.target import Target, parse
 from exotelctl.text import duration, plural, printable
+
+_LONGEST_S: Final = 7200.0
+"""Exotel's own limit is an hour."""
 
 
 def run(
@@ -56,7 +61,19 @@ def unplayable(call: Call) -> str:
         return "nothing came from Exotel"
     if any(message.omitted for message in sent):
         return "its audio was left out (take it with --audio keep, or noise)"
-    return ""
+    times = [call.opening.at, *(message.at for message in sent)]
+    if times != sorted(times) or times[-1] - times[0] > _LONGEST_S:
+        return "its times make no sense"
+    return "" if all(map(_can_be_sent, sent)) else "a message in it can't be sent"
+
+
+def _can_be_sent(message: Message) -> bool:
+    if message.binary:
+        try:
+            base64.b64decode(message.text, validate=True)
+        except ValueError:
+            return False
+    return True
 
 
 def _at_the_rate(target: Target, call: Call) -> Target:
