@@ -62,7 +62,7 @@ def call(
 
     \b
     Example:
-      exotelctl call 'ws://127.0.0.1:8765?sample-rate=8000' --wav hello.wav --out echo.wav
+      exotelctl call ws://127.0.0.1:8765 --wav hello.wav --out echo.wav
     """
     from exotelctl import call as verb
 

@@ -42,7 +42,7 @@ def trace(
 
     \b
     Example:
-      exotelctl trace fault.jsonl --call a950c8dabf743862c3dd740e082a1a4r --at 31.4
+      exotelctl trace fault.jsonl --call a950c8dabf743862 --at 31.4
     """
     from exotelctl.trace import verb
 
@@ -93,7 +93,7 @@ def capture(
 
 @app.command(epilog=CODES)
 def replay(
-    file: Annotated[Path, typer.Argument(help="A capture.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A capture.")],
     url: Url,
     speed: Annotated[
         float, typer.Option(metavar="FACTOR", help="2 is twice as fast as it was, 0 as fast as the server takes it.")
