@@ -14,7 +14,7 @@ class NotSeen(Exception):
         self.needs = needs
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fact(Generic[T]):
     """What was seen, or why nothing was. ``at`` is in Unix seconds, ``ms`` how long it took to look."""
 

@@ -70,6 +70,8 @@ class _ChainWalk(Walk):
     def through(self, chain: str, entered: Match, depth: int) -> Outcome | None:
         """Through ``chain``, entered on a condition. None: it came out again."""
         for rule in self._table.rules[chain] if depth < _DEEPEST else ():
+            if not self.goes_on(f"chain {chain}"):
+                return None
             match = entered
             for statement in rule.get("expr", ()):
                 match = both(match, self._holds(statement))

@@ -4,9 +4,11 @@ import dataclasses
 import ipaddress
 from collections.abc import Collection, Iterable
 from enum import Enum
-from typing import Literal
+from typing import Final, Literal
 
 Verdict = Literal["pass", "drop", "depends"]
+
+_MOST_RULES: Final = 50_000
 
 
 class Match(Enum):
@@ -112,8 +114,17 @@ class Walk:
     """
 
     def __init__(self) -> None:
+        self._rules_seen = 0
         self._let_in: Outcome | None = None
         self._unclear: dict[bool, Outcome] = {}
+
+    def goes_on(self, where: str) -> bool:
+        """One more rule; False, and a doubt, where chains that jump in circles make more of them than any firewall has."""
+        self._rules_seen += 1
+        if self._rules_seen <= _MOST_RULES:
+            return True
+        self.doubt(Match.UNCLEAR, f"more than {_MOST_RULES} rules on the way", where)
+        return False
 
     def decide(self, match: Match, accepts: bool, rule: str, where: str) -> Outcome | None:
         """A rule with a final verdict. None: the packet goes on to the next one."""
