@@ -371,3 +371,9 @@ def test_a_simulated_call_that_no_module_allows_is_unknown() -> None:
     lacking = replace(ANSWERS, echo=Echo(trouble=Trouble("no-phone", "exotelctl itself lacks a module", "")))
     found = results(healthy(loopback=lacking))
     assert found["no-echo"].verdict == found["wrong-fields"].verdict == "unknown"
+
+
+def test_a_command_to_copy_runs_nothing_that_a_caller_chose() -> None:
+    remedy = results(healthy(calls=calls(call(ended="no_stop", call_sid="x; reboot"))))["lost-calls"].remedy
+    assert remedy is not None
+    assert remedy.safe_commands[0] == "exotelctl logs --call 'x; reboot'"

@@ -1,6 +1,7 @@
 """What goes wrong in calls, told apart by how far they got. This tool's own simulated calls are not among them."""
 
 from collections.abc import Sequence
+from shlex import quote
 
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.checks.grade import counted, grade
@@ -35,7 +36,12 @@ def shown(conn: Conn) -> str:
 
 def story(conn: Conn) -> str:
     """The command that tells one call's story."""
-    return f"exotelctl logs --call {conn.call_sid}" if conn.call_sid else f"journalctl CONN_ID={conn.id}"
+    return logs_of(conn.call_sid) if conn.call_sid else f"journalctl CONN_ID={quote(conn.id)}"
+
+
+def logs_of(sid: str) -> str:
+    """The same by the call's id, which the caller chose: quoted, for it is typed as root."""
+    return f"exotelctl logs --call {quote(sid)}"
 
 
 def times(found: Sequence[Conn] | Sequence[Refused]) -> list[float]:
@@ -95,7 +101,7 @@ def no_media(facts: Facts) -> Finding:
         [*evidence, *map(shown, bad[-1:])],
         Remedy(
             "Start came, audio did not: the leg was not answered, or the applet streams nothing. Ask Exotel with the call's id.",
-            (f"exotelctl logs --call {sid}" if sid else story(bad[-1]), "exotelctl trace"),
+            (logs_of(sid) if sid else story(bad[-1]), "exotelctl trace"),
         ),
     )
 

@@ -2,6 +2,7 @@
 
 import time
 from datetime import datetime
+from shlex import quote
 from typing import Final
 
 from exotelctl.doctor.checks.check import check
@@ -62,14 +63,15 @@ def disk(facts: Facts) -> Finding:
     if not bad:
         return ok(f"{plural(len(seen), 'file system')} have room", *map(_room, seen))
     system, why = bad[0]
+    where = quote(system.paths[0])
     return fail(
         f"{', '.join(system.paths)}: {why}",
         *(f"{', '.join(other.paths)}: {reason}" for other, reason in bad[1:]),
         *(_room(one) for one, _ in bad),
         remedy=Remedy(
             "Without room no deploy, no audit and no journal is written; the calls themselves go on.",
-            (f"df -h {system.paths[0]}; df -i {system.paths[0]}", f"du -xh --max-depth=2 {system.paths[0]} | sort -h | tail"),
-            ("journalctl --vacuum-size=200M", f"mount -o remount,rw {system.paths[0]} (after a look at dmesg)"),
+            (f"df -h {where}; df -i {where}", f"du -xh --max-depth=2 {where} | sort -h | tail"),
+            ("journalctl --vacuum-size=200M", f"mount -o remount,rw {where} (after a look at dmesg)"),
         ),
     )
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from shlex import quote
 from typing import Final, NamedTuple
 
 from exotelctl.doctor.checks.check import check
@@ -22,7 +23,6 @@ _MEMORY: Final = re.compile(
 """A library that memory was refused to comes as an ImportError, though no module is missing."""
 _TAKEN: Final = re.compile(r"Address already in use")
 _RECENT_S: Final = 10.0
-_JOURNAL: Final = "journalctl -n 50 -u '{}'"
 _REPAIR: Final = "ansible-playbook deploy.yml -i INVENTORY"
 _BACK: Final = "ansible-playbook rollback.yml -i INVENTORY"
 
@@ -77,6 +77,10 @@ def _judge(found: list[Hit], all_well: str, says: str, remedy: Remedy) -> Findin
     return warn(f"{says}; it is up again", *evidence, remedy=remedy)
 
 
+def _journal_of(unit: str) -> str:
+    return f"journalctl -n 50 -u {quote(unit)}"
+
+
 def _rebuild(text: str) -> Remedy:
     return Remedy(text, ("ansible-playbook status.yml -i INVENTORY",), (_REPAIR, _BACK))
 
@@ -93,7 +97,7 @@ def port_conflict(facts: Facts) -> Finding:
     says = "exotel-ws.socket could not listen: the address was in use"
     remedy = Remedy(
         "Free the port, then start the socket.",
-        ("exotelctl port-clean --dry-run", _JOURNAL.format(SOCKET)),
+        ("exotelctl port-clean --dry-run", _journal_of(SOCKET)),
         ("exotelctl port-clean", f"systemctl start {SOCKET}"),
     )
     return _judge(found, "no bind of exotel-ws.socket failed", says, remedy)
@@ -191,7 +195,7 @@ def down(facts: Facts) -> Finding:
         return warn(
             f"{again[0].name} was restarted: {plural(again[0].restarts, 'time')}, last {duration(again[0].changed_s)} ago",
             *(line.text for line in units.lines if line.unit == again[0].name and "Main process exited" in line.text),
-            remedy=Remedy("Read why it ended: its calls were cut.", (_JOURNAL.format(again[0].name),)),
+            remedy=Remedy("Read why it ended: its calls were cut.", (_journal_of(again[0].name),)),
         )
     return ok(f"{SOCKET} and {plural(deployment.workers, 'worker')} of {deployment.generation} are active")
 
@@ -202,8 +206,8 @@ def _down(units: Units, lost: list[str]) -> Finding:
     last = [line.text for line in units.lines if line.unit == lost[0]][-5:]
     remedy = Remedy(
         "Read its last lines. Where it was stopped by hand, start it; where it crashed, deploy again or go back.",
-        (_JOURNAL.format(lost[0]), f"systemctl status '{lost[0]}'"),
-        (f"systemctl start '{lost[0]}'", _REPAIR, _BACK),
+        (_journal_of(lost[0]), f"systemctl status {quote(lost[0])}"),
+        (f"systemctl start {quote(lost[0])}", _REPAIR, _BACK),
     )
     return fail(f"{lost[0]} is {state}", *(f"{name} is down too" for name in lost[1:]), *last, remedy=remedy)
 
@@ -284,8 +288,8 @@ def loop_hung(facts: Facts) -> Finding:
             *(f"{unit.name} does not answer either" for unit in hung[1:]),
             remedy=Remedy(
                 "Its event loop hangs. The watchdog ends it after 20 s and systemd starts it anew; its calls are lost.",
-                (_JOURNAL.format(hung[0].name), f"cat /proc/{hung[0].pid}/stack /proc/{hung[0].pid}/wchan"),
-                (f"systemctl kill --signal=SIGKILL '{hung[0].name}' (cuts its calls; systemd starts it again)",),
+                (_journal_of(hung[0].name), f"cat /proc/{hung[0].pid}/stack /proc/{hung[0].pid}/wchan"),
+                (f"systemctl kill --signal=SIGKILL {quote(hung[0].name)} (cuts its calls; systemd starts it again)",),
             ),
         )
     slow = max((worker for worker in asked.values() if not worker.silent), key=lambda one: one.answer_ms, default=None)
@@ -296,7 +300,7 @@ def loop_hung(facts: Facts) -> Finding:
         return warn(f"{slow.instance} took {slow.answer_ms:.0f} ms to answer", recv_q, remedy=remedy)
     barks = [line for line in units.lines if "Watchdog timeout" in line.text]
     if barks:
-        remedy = Remedy("A worker hung and was ended; its calls were cut. Keep the trace.", (_JOURNAL.format(barks[-1].unit),))
+        remedy = Remedy("A worker hung and was ended; its calls were cut. Keep the trace.", (_journal_of(barks[-1].unit),))
         return warn(f"{barks[-1].unit} hung: {barks[-1].text}", "it was started anew", remedy=remedy)
     return ok(f"{plural(len(running), 'worker')} answer, the slowest in {slow.answer_ms:.1f} ms", recv_q)
 
