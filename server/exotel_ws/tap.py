@@ -54,10 +54,10 @@ class Taps:
         ``streams`` are the connections there are, at any time.
         """
         asked = Asked.parse(query)
-        if len(self._subscribers) >= _MOST_SUBSCRIBERS:
-            raise BadRequest(f"there are {_MOST_SUBSCRIBERS} taps on this worker already")
         if asked.audio == "noise" and self._noise is None:
             self._noise = await asyncio.to_thread(Noise)
+        if len(self._subscribers) >= _MOST_SUBSCRIBERS:
+            raise BadRequest(f"there are {_MOST_SUBSCRIBERS} taps on this worker already")
         subscriber = Subscriber(asked, self._redactor_for(asked))
         writer.write(_HEAD + self._first(subscriber))
         leaving = asyncio.create_task(_gone(reader))

@@ -30,11 +30,13 @@ from .echo_server import Reply, Stream, running
 
 FRAMES = audio.frames(audio.speech_like(0.4, 8000), 8000)
 CAPTURE = """
-import sys
+import resource, sys
 from pathlib import Path
 from exotelctl.capture import verb
 from exotelctl.capture.live import Filter
 options = {options!r}
+if most_file := options.pop("most_file", 0):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_file, most_file))
 asked = Filter(**{asked!r})
 sys.exit(verb.run(asked, out=Path(sys.argv[1]), runtime=Path(sys.argv[2]), **options))
 """
@@ -394,6 +396,18 @@ def test_its_bounds(
     assert said["why"].startswith(why)
     assert (tmp_path / "a.jsonl").stat().st_size < 10_500
     assert not load(tmp_path / "a.jsonl").end.complete
+
+
+def test_a_full_disk_leaves_what_was_written(start_worker: Start, capture: StartCapture, tmp_path: Path) -> None:
+    worker = start_worker()
+    capturing = capture({"next": 1}, most_file=20_000).tapping(worker)
+    call(worker)
+    code, said = capturing.end()
+    assert (code, said["complete"]) == (1, False)
+    assert said["why"].startswith("writing failed: File too large; 1 call went on")
+    recorded = load(tmp_path / "a.jsonl")
+    assert "in the middle of line" in recorded.end.why
+    assert len(recorded.calls[0].messages) == said["messages"] > 10
 
 
 def test_where_no_worker_runs(tmp_path: Path, runtime: Path) -> None:

@@ -101,7 +101,7 @@ class Recorder:
 
     def _note(self, record: Record) -> None:
         if isinstance(record, Open):
-            self.calls[record.conn] = record.call_sid or record.conn
+            self.calls[record.conn] = record.call_sid or record.stream_sid or record.conn
             self.live.add(record.conn)
             self._instances[record.conn] = record.instance
             if record.joined:

@@ -92,7 +92,7 @@ class _Recording:
         self._quiet = quiet
         self._recorder = Recorder(asked, most_bytes, file.write)
         self._shown: set[str] = set()
-        self._failed = ""
+        self._broken = False
         self._headed = False
         self._at = time.time()
 
@@ -121,12 +121,19 @@ class _Recording:
                         self._tell(f"Recording {self._what()} to {self._file.name}; Ctrl-C ends it.")
                     why = self._recorder.take(record)
                 except OSError as error:
-                    self._failed = f"writing failed: {error.strerror}"
-                    return self._failed
-                self._show_calls()
+                    return self._break(error)
+                if self._recorder.started > len(self._shown):
+                    self._show_calls()
                 if why:
                     return why
         return "there is no worker left"
+
+    def _break(self, error: OSError) -> str:
+        """Nothing can be written any more: whoever reads the file is told where it breaks off."""
+        self._broken = True
+        why = f"writing failed: {error.strerror}"
+        self._recorder.missing.append(why)
+        return why
 
     def _begin(self, at: float, release: str) -> None:
         self._headed = True
@@ -142,10 +149,13 @@ class _Recording:
         """Write the last line, give the file its name, say what is in it. Raises Refusal."""
         recorder = self._recorder
         end = recorder.end(self._at, why)
-        if not self._headed:
-            self._begin(self._at, "")
-        if not self._failed:  # else the reader says where it breaks off
-            self._file.write(line(end))
+        try:
+            if not self._headed:
+                self._begin(self._at, "")
+            if not self._broken:
+                self._file.write(line(end))
+        except OSError as error:
+            end = recorder.end(self._at, self._break(error))
         self._file.keep()
         calls = sorted(set(recorder.calls.values()))
         if json:
