@@ -144,7 +144,7 @@ RED: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "stopped by hand": ("unit-down", {"units": with_unit(2, **DOWN)}, "inactive"),
     "crash of another kind": ("unit-down", {"units": failing_unit("RuntimeError: boo")}, "auto-restart"),
-    "unit not loaded": ("unit-down", {"units": Units(tuple(map(unit, UNITS[:2])), ())}, "not loaded"),
+    "unit not loaded": ("unit-down", {"units": Units(tuple(map(unit, UNITS[:2])), ())}, "not running, nor loaded"),
     "nothing deployed": ("unit-down", {"deployment": replace(DEPLOYMENT, generation="")}, "nothing is deployed"),
     "stopped process": ("loop-hung", {"units": with_unit(1, process="T")}, "state T"),
     "silent worker": ("loop-hung", {"workers": [SILENT, VALUES["workers"][1]]}, "timed out"),

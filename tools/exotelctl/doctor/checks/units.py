@@ -202,7 +202,7 @@ def down(facts: Facts) -> Finding:
 
 def _down(units: Units, lost: list[str]) -> Finding:
     first = units.named(lost[0])
-    state = f"{first.state} for {duration(first.changed_s)}" if first else "not loaded"
+    state = f"{first.state} for {duration(first.changed_s)}" if first else "not running, nor loaded"
     last = [line.text for line in units.lines if line.unit == lost[0]][-5:]
     remedy = Remedy(
         "Read its last lines. Where it was stopped by hand, start it; where it crashed, deploy again or go back.",
