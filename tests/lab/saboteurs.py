@@ -27,6 +27,10 @@ CREDENTIAL: Final = "KEY:a-token-of-the-lab"
 PATH: Final = "/voice"
 MAX_CALLS: Final = 2
 
+INPUT: Final = "type filter hook input priority 0; policy accept;"
+CLOSED: Final = "type filter hook input priority 0; policy drop; ct state established,related accept; iif lo accept;"
+"""How the chain of a firewall begins that lets in what it does not name, and of one that does not."""
+
 Host = Literal["open", "guarded"]
 """How the host is deployed: as by default, or with credentials, one path (`PATH`) and `MAX_CALLS` a worker."""
 
@@ -199,6 +203,14 @@ def worker_that_crashes(host: LabHost) -> Iterator[None]:
         yield
 
 
+def crash_once(host: LabHost) -> None:
+    """A worker is gone from one moment to the next, as by a segmentation fault, and systemd has started it anew."""
+    worker = _workers(host)[0]
+    _root(host, f"kill -KILL {_main_pid(host, worker)}")
+    _until(host, f"(( $(systemctl show -P NRestarts {_unit(worker)}) > 0 ))", within_s=5)
+    healed(host)
+
+
 @saboteur("loop-hung")
 def worker_that_hangs(host: LabHost) -> Iterator[None]:
     with _frozen(host, _workers(host)[:1]):
@@ -239,37 +251,30 @@ def camel_case_server(host: LabHost) -> Iterator[None]:
 
 @saboteur("host-firewall")
 def firewall_rule_that_drops(host: LabHost) -> Iterator[None]:
-    with _firewall(host, f"type filter hook input priority 0; iifname != lo tcp dport {PORT} drop;"):
+    with firewall(host, f"chain input {{ {INPUT} iifname != lo tcp dport {PORT} drop; }}"):
         yield
 
 
 @saboteur("host-firewall")
 def firewall_rule_that_rejects_everybody(host: LabHost) -> Iterator[None]:
     """The host itself too, over loopback."""
-    with _firewall(host, f"type filter hook input priority 0; tcp dport {PORT} reject with tcp reset;"):
+    with firewall(host, f"chain input {{ {INPUT} tcp dport {PORT} reject with tcp reset; }}"):
         yield
 
 
 @saboteur("host-firewall")
 def firewall_that_lets_in_ssh_only(host: LabHost) -> Iterator[None]:
-    chain = "type filter hook input priority 0; policy drop; ct state established,related accept; iif lo accept;"
-    with _firewall(host, f"{chain} tcp dport 22 accept;"):
-        yield
-
-
-@contextmanager
-def firewall_that_lets_us_in(host: LabHost) -> Iterator[None]:
-    """No fault: a firewall as it should be."""
-    chain = "type filter hook input priority 0; policy drop; ct state established,related accept; iif lo accept;"
-    with _firewall(host, f"{chain} tcp dport {{ 22, {PORT} }} accept;"):
+    with firewall(host, f"chain input {{ {CLOSED} tcp dport 22 accept; }}"):
         yield
 
 
 @contextmanager
 def two_faults(host: LabHost) -> Iterator[None]:
     """Of which neither is the other's cause."""
-    unit = _unit(_workers(host)[1])
-    with _firewall(host, f"type filter hook input priority 0; iifname != lo tcp dport {PORT} reject;"), _stopped(host, unit):
+    with (
+        firewall(host, f"chain input {{ {INPUT} iifname != lo tcp dport {PORT} reject; }}"),
+        _stopped(host, _unit(_workers(host)[1])),
+    ):
         yield
 
 
@@ -627,9 +632,10 @@ def _frozen(host: LabHost, workers: list[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _firewall(host: LabHost, chain: str) -> Iterator[None]:
-    """A firewall of the host's own, of one chain; whoever built the host has installed nftables."""
-    _root(host, f"nft -f - <<<{shlex.quote(f'table inet saboteur {{ chain input {{ {chain} }}; }}')}")
+def firewall(host: LabHost, rules: str) -> Iterator[None]:
+    """A firewall of the host's own: ``rules`` are the chains and sets of a table. The lab's Debian has nftables installed."""
+    table = shlex.quote(f"table inet saboteur {{\n{rules}\n}}")
+    _root(host, f"nft -f - <<<{table}")
     try:
         yield
     finally:

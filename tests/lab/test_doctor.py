@@ -5,6 +5,7 @@ Every saboteur's fault has to turn its own check red and no unrelated one: what 
 
 import dataclasses
 import json
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ import pytest
 from tests.lab import callers, saboteurs
 from tests.lab.labhost import HostSpec, LabHost, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
-from tests.lab.saboteurs import SABOTEURS, Saboteur, healed, url
+from tests.lab.saboteurs import CLOSED, INPUT, PORT, SABOTEURS, Saboteur, healed, url
 
 HOST = HostSpec("exo-t24", "bookworm", "198.18.65.124")
 EXOTELCTL = str(Path(sys.executable).with_name("exotelctl"))
@@ -34,6 +35,30 @@ GUARDED = {
     "exotel_ws_credentials": [saboteurs.CREDENTIAL],
     "exotel_ws_max_calls": saboteurs.MAX_CALLS,
 }
+
+FIREWALLS = {
+    "lets it in": f"chain input {{ {CLOSED} tcp dport {{ 22, {PORT} }} accept; }}",
+    "in a chain of its own": f"""chain users {{ tcp dport {{ 22, {PORT} }} accept; }}
+        chain input {{ {CLOSED} jump users; }}""",
+    "comes back undecided": f"""chain users {{ tcp dport {PORT} return; tcp dport 22 accept; }}
+        chain input {{ {CLOSED} jump users; }}""",
+    "by a named set": f"""set ports {{ type inet_service; elements = {{ 22, {PORT} }}; }}
+        chain input {{ {CLOSED} tcp dport @ports accept; }}""",
+    "by a verdict map": f"chain input {{ {CLOSED} tcp dport vmap {{ 22: accept, {PORT}: accept }}; }}",
+    "all ports but": f"chain input {{ {INPUT} iifname != lo tcp dport != {{ 22, 80 }} drop; }}",
+    "another protocol": f"chain input {{ {INPUT} udp dport {PORT} drop; }}",
+    "another interface": f"""chain input {{ {CLOSED} tcp dport 22 accept;
+        iifname "wg0" tcp dport {PORT} accept; }}""",
+    "before it gets to input": f"""chain early {{ type filter hook prerouting priority -300;
+        iifname != lo tcp dport {PORT} drop; }}""",
+    "a second chain says no": f"""chain input {{ {INPUT} tcp dport {PORT} accept; }}
+        chain late {{ type filter hook input priority 10; iifname != lo tcp dport {PORT} drop; }}""",
+    "answers do not get out": f"""chain output {{ type filter hook output priority 0;
+        oifname != lo tcp sport {PORT} drop; }}""",
+    "sent to another port": f"""chain early {{ type nat hook prerouting priority -100;
+        iifname != lo tcp dport {PORT} redirect to :9; }}""",
+}
+"""Rules of a table, by what is in them; whether calls get through them is tried."""
 
 OUTSIDE = ("outside-reach", "host-firewall")
 """Checks that the view from another machine tells something about."""
@@ -135,6 +160,15 @@ def assert_found(report: Report, saboteur: Saboteur) -> None:
     assert report.code == (1 if report.those("fail") else 4)
 
 
+def _connects(host: LabHost) -> bool:
+    """From this machine, within a second."""
+    try:
+        socket.create_connection((host.address, PORT), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 # -- nothing is wrong --------------------------------------------------------------------------------------------------
 
 
@@ -160,11 +194,32 @@ def test_from_outside_a_clean_host_is_clean_too(host: LabHost) -> None:
     assert "outside-reach" in done.stdout
 
 
-def test_a_firewall_that_lets_calls_in_is_no_finding(host: LabHost) -> None:
-    with saboteurs.firewall_that_lets_us_in(host):
-        report = doctor(host, since=time())
-    assert report.results["host-firewall"]["verdict"] == "ok"
+def test_live_calls_and_a_drain_are_no_finding(host: LabHost) -> None:
+    begun = time()
+    with callers.held(url(host), calls=3):
+        host.run("sudo exotelctl restart")
+        report = doctor(host, since=begun)
+        draining = host.run("systemctl list-units --plain --no-legend --state=deactivating 'exotel-ws@*'").stdout
+    assert draining
+    assert report.told(*RED, "unknown") == {}
     assert report.code == 0
+
+
+def test_a_crash_is_told_of_in_its_window_and_not_for_ever(host: LabHost) -> None:
+    begun = time()
+    saboteurs.crash_once(host)
+    during, after = doctor(host, since=begun), doctor(host, since=time())
+    assert during.told(*RED).keys() == {"unit-down"}
+    assert during.code == 4
+    assert after.told(*RED) == {}
+
+
+@pytest.mark.parametrize("rules", FIREWALLS.values(), ids=FIREWALLS)
+def test_the_firewall_check_agrees_with_the_kernel(host: LabHost, rules: str) -> None:
+    with saboteurs.firewall(host, rules):
+        connects = _connects(host)
+        report = doctor(host, "--check host-firewall")
+    assert report.verdicts == {"host-firewall": "ok" if connects else "fail"}, report.results
 
 
 def test_who_may_not_look_knows_nothing_and_says_so(host: LabHost) -> None:
