@@ -52,7 +52,7 @@ def hits(facts: Facts, pattern: re.Pattern[str]) -> list[Hit]:
     units = facts.units.get()
     found = [hit for name in expected(facts.deployment.get()) for hit in _hits(units, name, pattern)]
     if not found and units.unread:
-        raise NotSeen(units.unread, needs="root")
+        raise NotSeen(units.unread, needs="" if facts.as_root else "root")
     return found
 
 
@@ -190,7 +190,10 @@ def down(facts: Facts) -> Finding:
     lost = [name for name in expected(deployment) if (unit := units.named(name)) is None or unit.active != "active"]
     if lost:
         return _down(units, lost)
-    again = [unit for name in expected(deployment) if (unit := units.named(name)) and unit.restarts]
+    # systemd counts restarts for as long as the unit runs: only the last one has a time.
+    window_s = facts.collected_at - facts.since
+    known = [unit for name in expected(deployment) if (unit := units.named(name))]
+    again = [unit for unit in known if unit.restarts and unit.changed_s <= window_s]
     if again:
         return warn(
             f"{again[0].name} was restarted: {plural(again[0].restarts, 'time')}, last {duration(again[0].changed_s)} ago",
