@@ -323,6 +323,12 @@ def test_older_faults_do_not_explain_a_worker_that_was_up_since() -> None:
     assert found["unit-down"].verdict == "fail"
 
 
+def test_a_crash_before_the_window_is_over() -> None:
+    window_s = healthy().collected_at - healthy().since
+    assert results(healthy(units=with_unit(1, restarts=1, changed_s=window_s - 1)))["unit-down"].verdict == "warn"
+    assert results(healthy(units=with_unit(1, restarts=1, changed_s=window_s + 1)))["unit-down"].verdict == "ok"
+
+
 def test_a_running_deploy_has_two_generations() -> None:
     deployment = replace(DEPLOYMENT, deploying=True)
     assert results(healthy(units=generation(OLD), deployment=deployment))["generations"].verdict == "skipped"
