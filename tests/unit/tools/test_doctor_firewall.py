@@ -8,6 +8,8 @@ from exotelctl.doctor.firewall.packet import Packet
 
 PACKET = Packet(8765, ("eth0",))
 ACCEPT, DROP, REJECT = {"accept": None}, {"drop": None}, {"reject": {"type": "tcp reset"}}
+NAT = {"type": "nat", "hook": "prerouting"}
+ANSWER = Packet(8765, ("eth0",), answer=True)
 STATES = {"set": [["established", ACCEPT], ["related", ACCEPT], ["invalid", DROP]]}
 
 
@@ -108,7 +110,12 @@ NFT: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "not to this host": ("pass", ruleset([match({"fib": {"result": "type", "flags": ["daddr"]}}, "local", "!="), DROP])),
     "before the input hook": ("drop", ruleset([dport(8765), DROP], hook="prerouting")),
     "forwarded packets": ("pass", ruleset([DROP], hook="forward")),
-    "address translation": ("pass", ruleset([DROP], type="nat", hook="prerouting")),
+    "sent to another port": ("drop", ruleset([dport(8765), {"redirect": {"port": 9}}], **NAT)),
+    "sent to another host": ("drop", ruleset([dport(8765), {"dnat": {"family": "ip", "addr": "10.9.9.9", "port": 8765}}], **NAT)),
+    "sent to the port it has": ("pass", ruleset([dport(8765), {"redirect": None}], **NAT)),
+    "another port sent here": ("pass", ruleset([dport(80), {"redirect": {"port": 8765}}], **NAT)),
+    "the sender's address rewritten": ("pass", ruleset([{"masquerade": None}], type="nat", hook="postrouting")),
+    "packets that go out": ("pass", ruleset(policy="drop", hook="output")),
     "iptables' own words": ("pass", ruleset([{"xt": {"type": "match", "name": "conntrack"}}, DROP])),
     "a circle": ("drop", [*ruleset([{"jump": {"target": "in"}}], [dport(8765), DROP])]),
 }
@@ -117,6 +124,27 @@ NFT: dict[str, tuple[str, list[dict[str, Any]]]] = {
 @pytest.mark.parametrize(("verdict", "rules"), NFT.values(), ids=NFT)
 def test_nftables(verdict: str, rules: list[dict[str, Any]]) -> None:
     assert nft.judge(rules, PACKET).verdict == verdict
+
+
+OUT = {"hook": "output"}
+NFT_OUT: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    "packets that come in": ("pass", ruleset(policy="drop")),
+    "policy drop": ("drop", ruleset(policy="drop", **OUT)),
+    "from the port": ("drop", ruleset([match(payload("tcp", "sport"), 8765), DROP], **OUT)),
+    "from another port": ("pass", ruleset([match(payload("tcp", "sport"), 22), DROP], **OUT)),
+    "to a port that no client has": ("pass", ruleset([dport(25), DROP], **OUT)),
+    "to a range that clients have": ("depends", ruleset([dport({"range": [1024, 9000]}), DROP], **OUT)),
+    "established": ("pass", ruleset([match({"ct": {"key": "state"}}, ["established"], "in"), ACCEPT], policy="drop", **OUT)),
+    "new connections dropped": ("pass", ruleset([match({"ct": {"key": "state"}}, "new", "in"), DROP], **OUT)),
+    "by the outer interface": ("drop", ruleset([match(meta("oifname"), "lo", "!="), DROP], **OUT)),
+    "after the routing": ("drop", ruleset([match(payload("tcp", "sport"), 8765), DROP], hook="postrouting")),
+    "address translation": ("pass", ruleset([dport(8765), {"redirect": {"port": 9}}], **NAT)),
+}
+
+
+@pytest.mark.parametrize(("verdict", "rules"), NFT_OUT.values(), ids=NFT_OUT)
+def test_nftables_and_the_answer(verdict: str, rules: list[dict[str, Any]]) -> None:
+    assert nft.judge(rules, ANSWER).verdict == verdict
 
 
 def test_the_rule_is_told_as_nft_writes_it() -> None:
@@ -129,6 +157,10 @@ def saved(*rules: str, policy: str = "ACCEPT", table: str = "filter") -> str:
     """What ``iptables-save`` prints for these rules of INPUT and a chain ``svc`` that lets 8765 in."""
     chains = [f":INPUT {policy} [0:0]", ":FORWARD DROP [0:0]", ":svc - [0:0]", "-A svc -p tcp -m tcp --dport 8765 -j ACCEPT"]
     return "\n".join(["# Generated", f"*{table}", *chains, *(f"-A INPUT {rule}" for rule in rules), "COMMIT", ""])
+
+
+def nat(rule: str) -> str:
+    return saved(rule, table="nat").replace("INPUT", "PREROUTING")
 
 
 IPTABLES: dict[str, tuple[str, str]] = {
@@ -157,13 +189,33 @@ IPTABLES: dict[str, tuple[str, str]] = {
     "a scan": ("pass", saved("-p tcp -m tcp --tcp-flags FIN,SYN FIN,SYN -j DROP", "-p tcp -m tcp --tcp-flags ALL NONE -j DROP")),
     "syn": ("drop", saved("-p tcp --tcp-flags FIN,SYN,RST,ACK SYN --dport 8765 -j DROP")),
     "raw": ("drop", saved("-p tcp --dport 8765 -j DROP", table="raw")),
-    "nat": ("pass", saved("-p tcp --dport 8765 -j DROP", table="nat")),
+    "nat on the way in": ("pass", saved("-p tcp --dport 8765 -j DROP", table="nat")),
+    "sent to another port": ("drop", nat("-p tcp -m tcp --dport 8765 -j REDIRECT --to-ports 9")),
+    "sent to a container": ("drop", nat("! -i docker0 -p tcp -m tcp --dport 8765 -j DNAT --to-destination 172.17.0.2:8765")),
+    "another port sent to a container": ("pass", nat("-p tcp -m tcp --dport 80 -j DNAT --to-destination 172.17.0.2:80")),
+    "another port sent here": ("pass", nat("-p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8765")),
 }
 
 
 @pytest.mark.parametrize(("verdict", "text"), IPTABLES.values(), ids=IPTABLES)
 def test_iptables(verdict: str, text: str) -> None:
     assert iptables.judge(text, PACKET).verdict == verdict
+
+
+IPTABLES_OUT: dict[str, tuple[str, str]] = {
+    "policy drop": ("drop", saved(policy="DROP")),
+    "from the port": ("drop", saved("-p tcp -m tcp --sport 8765 -j DROP")),
+    "to a port that no client has": ("pass", saved("-p tcp -m tcp --dport 25 -j REJECT")),
+    "established": ("pass", saved("-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", policy="DROP")),
+    "by the outer interface": ("drop", saved("-o eth0 -j DROP")),
+    "first packets": ("pass", saved("-p tcp -m tcp --syn -j DROP")),
+    "nat": ("pass", nat("-p tcp -m tcp --dport 8765 -j REDIRECT --to-ports 9")),
+}
+
+
+@pytest.mark.parametrize(("verdict", "text"), IPTABLES_OUT.values(), ids=IPTABLES_OUT)
+def test_iptables_and_the_answer(verdict: str, text: str) -> None:
+    assert iptables.judge(text.replace("INPUT", "OUTPUT"), ANSWER).verdict == verdict
 
 
 def test_without_a_known_interface_nothing_is_claimed() -> None:

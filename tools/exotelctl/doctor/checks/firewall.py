@@ -1,4 +1,6 @@
-"""Whether this host's own packet filter lets calls in."""
+"""Whether this host's own packet filter lets calls in, and the answers out."""
+
+import dataclasses
 
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.facts import Facts
@@ -12,7 +14,7 @@ from exotelctl.doctor.result import Finding, Remedy, fail, ok, unknown
     "host-firewall",
     "reach",
     of="firewall",
-    claim="no rule of this host's firewall drops or rejects a call",
+    claim="no rule of this host's firewall drops, rejects or diverts a call, or the answer to it",
     does_not_prove="that a cloud's firewall lets calls in (outside-reach does), nor IPv6, nor rules of eBPF or a bridge",
 )
 def host_firewall(facts: Facts) -> Finding:
@@ -28,16 +30,19 @@ def host_firewall(facts: Facts) -> Finding:
         (f"nft insert rule inet TABLE CHAIN tcp dport {port} accept", f"ufw allow {port}/tcp (where ufw wrote the rules)"),
     )
     if outcome.verdict == "drop":
-        return fail(f"tcp:{port} is not let in: {outcome.rule}", outcome.where, remedy=show)
+        return fail(f"tcp:{port} does not get through: {outcome.rule}", outcome.where, remedy=show)
     if outcome.verdict == "depends":
         return unknown(f"tcp:{port}: {outcome.why}: {outcome.rule}", outcome.where, remedy=show)
     if not seen.nft_tables and not seen.legacy_tables:
         return ok("the kernel has no firewall rules")
-    return ok(f"tcp:{port} is let in", f"{seen.nft_tables} nftables tables, iptables: {', '.join(seen.legacy_tables) or 'none'}")
+    return ok(
+        f"tcp:{port} gets through", f"{seen.nft_tables} nftables tables, iptables: {', '.join(seen.legacy_tables) or 'none'}"
+    )
 
 
 def _judge(seen: Firewall, packet: Packet) -> Outcome:
-    return worst([nft.judge(seen.nft, packet), iptables.judge(seen.iptables, packet)])
+    packets = (packet, dataclasses.replace(packet, answer=True))
+    return worst(judge for one in packets for judge in (nft.judge(seen.nft, one), iptables.judge(seen.iptables, one)))
 
 
 def _there(seen: Firewall) -> str:

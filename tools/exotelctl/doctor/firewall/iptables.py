@@ -7,25 +7,35 @@ from typing import Final
 
 from exotelctl.doctor.firewall.packet import Match, Outcome, Packet, Walk, both, comes_by, has_flags, senders, worst, yes
 
-_HOOKS: Final = ("PREROUTING", "INPUT")
-_TABLES: Final = ("raw", "mangle", "filter", "security")
+_IN: Final = ("PREROUTING", "INPUT")
+_OUT: Final = ("OUTPUT", "POSTROUTING")
+_FILTERS: Final = ("raw", "mangle", "filter", "security")
+_REWRITING: Final = "nat"
 _QUIET: Final = frozenset({"", "LOG", "NFLOG", "MARK", "CONNMARK", "CT", "TRACE", "AUDIT", "TCPMSS", "DSCP", "TOS", "NOTRACK"})
 _NO_CONDITION: Final = frozenset({"-m", "--comment", "--limit-burst", "--log-prefix", "--log-level", "--reject-with", "--limit"})
+_TO: Final = ("--to-ports", "--to-destination")
 _FLAGS: Final = ("fin", "syn", "rst", "psh", "ack", "urg")
 _DEEPEST: Final = 16
 
 
 def judge(saved: str, packet: Packet) -> Outcome:
     """What the chains of all tables do with ``packet``."""
-    return worst(table.judge(hook, packet) for table in _tables(saved) for hook in _HOOKS if hook in table.policies)
+    return worst(table.judge(hook, packet) for table in _tables(saved) for hook in table.hooks(packet) if hook in table.policies)
 
 
 class _Table:
     """A table's chains: their policies (``-`` for one that is only jumped to) and their rules."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
         self.policies: dict[str, str] = {}
         self.rules: dict[str, list[str]] = defaultdict(list)
+
+    def hooks(self, packet: Packet) -> tuple[str, ...]:
+        """The chains that the kernel enters for it and that can keep it from where it should go."""
+        if self._name == _REWRITING:
+            return () if packet.answer else _IN[:1]
+        return _OUT if packet.answer else _IN
 
     def judge(self, hook: str, packet: Packet) -> Outcome:
         walk = _ChainWalk(self, packet)
@@ -37,7 +47,8 @@ def _tables(saved: str) -> Iterator[_Table]:
     table: _Table | None = None
     for line in saved.splitlines():
         if line.startswith("*"):
-            table = _Table() if line[1:].strip() in _TABLES else None
+            name = line[1:].strip()
+            table = _Table(name) if name in (*_FILTERS, _REWRITING) else None
         elif table is not None and line.startswith(":"):
             name, policy = line[1:].split()[:2]
             table.policies[name] = policy
@@ -67,6 +78,8 @@ class _ChainWalk(Walk):
             if match is Match.NO:
                 continue
             how, target = next(((name, values[0]) for name, values, _ in options if name in ("-j", "-g") and values), ("", ""))
+            if target in ("DNAT", "REDIRECT"):
+                target = "ACCEPT" if target == "REDIRECT" and self._keeps_port(options) else "DROP"
             outcome, leaves = self._carry_out(target, match, rule, f"chain {chain}", depth)
             if outcome or leaves or (how == "-g" and match is Match.YES):
                 return outcome
@@ -85,8 +98,11 @@ class _ChainWalk(Walk):
         self.doubt(match, rule, where)
         return None, False
 
+    def _keeps_port(self, options: list[tuple[str, list[str], bool]]) -> bool:
+        return all(values == [str(self._packet.port)] for name, values, _ in options if name in _TO)
+
     def _holds(self, name: str, values: list[str], negated: bool) -> Match:
-        if name in _NO_CONDITION or name in ("-j", "-g"):
+        if name in _NO_CONDITION or name in (*_TO, "-j", "-g"):
             return Match.YES
         holds = self._condition(name, values)
         return holds.negated if negated else holds
@@ -96,28 +112,35 @@ class _ChainWalk(Walk):
         match name:
             case "-p":
                 return yes(values[0] in ("tcp", "6", "all"))
-            case "--dport" | "--dports":
-                return yes(any(self._in_range(part) for part in listed))
-            case "-i":
-                return comes_by([value.replace("+", "*") for value in values], self._packet.interfaces)
-            case "-s":
+            case "--dport" | "--dports" | "--sport" | "--sports":
+                ours = name.startswith("--s") == self._packet.answer
+                return yes(any(self._in_range(part) for part in listed)) if ours else _callers_port(listed)
+            case "-i" | "-o":
+                there = (name == "-o") == self._packet.answer
+                return comes_by([value.replace("+", "*") for value in values], self._packet.interfaces) if there else Match.NO
+            case "-s" | "-d" if (name == "-d") == self._packet.answer:
                 return senders(listed)
             case "--match-set":
                 return Match.SOME if values[-1].startswith("src") else Match.UNCLEAR
             case "--state" | "--ctstate":
-                return yes("NEW" in listed)
+                return yes(self._packet.state.upper() in listed)
             case "--syn":
-                return Match.YES
+                return yes(not self._packet.answer)
             case "--tcp-flags":
                 mask, wanted = (_flags(value) for value in values)
-                return has_flags(mask, wanted)
-            case "--dst-type":
+                return has_flags(mask, wanted, self._packet)
+            case "--dst-type" if not self._packet.answer:
                 return yes("LOCAL" in listed)
         return Match.UNCLEAR
 
     def _in_range(self, text: str) -> bool:
         low, colon, high = text.partition(":")
         return int(low or 0) <= self._packet.port <= int((high or 65535) if colon else low)
+
+
+def _callers_port(ranges: list[str]) -> Match:
+    """The caller's port is not known: one of those that a client gets."""
+    return Match.NO if all(int(text.rpartition(":")[2] or 65535) < 1024 for text in ranges) else Match.UNCLEAR
 
 
 def _options(rule: str) -> Iterator[tuple[str, list[str], bool]]:

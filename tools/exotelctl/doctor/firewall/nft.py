@@ -7,7 +7,10 @@ from typing import Any, Final
 from exotelctl.doctor.firewall.packet import Match, Outcome, Packet, Walk, both, comes_by, has_flags, senders, worst, yes
 
 _FAMILIES: Final = ("ip", "inet")
-_HOOKS: Final = ("prerouting", "input")
+_IN: Final = ("prerouting", "input")
+_OUT: Final = ("output", "postrouting")
+_REWRITTEN: Final = "prerouting"
+"""The hook at which a packet's destination is changed."""
 _QUIET: Final = frozenset(
     {"counter", "log", "mangle", "limit", "ct count", "ct helper", "notrack", "set", "quota", "last", "flow"}
 )
@@ -19,14 +22,14 @@ Json = Mapping[str, Any]
 
 
 def judge(ruleset: Sequence[Json], packet: Packet) -> Outcome:
-    """What all chains that see ``packet`` on its way in do with it. Tables that iptables wrote in its own words are left out."""
+    """What all chains that see ``packet`` do with it. Tables that iptables wrote in its own words are left out."""
     tables: dict[tuple[str, str], _Table] = defaultdict(_Table)
     for item in ruleset:
         for kind, thing in item.items():
             if kind in ("chain", "rule", "set", "map"):
                 tables[thing["family"], thing["table"]].add(kind, thing)
     seen = [table for (family, _), table in tables.items() if family in _FAMILIES and not table.foreign]
-    return worst(table.judge(chain, packet) for table in seen for chain in table.base_chains())
+    return worst(table.judge(chain, packet) for table in seen for chain in table.base_chains(packet))
 
 
 class _Table:
@@ -47,10 +50,13 @@ class _Table:
         else:
             self.sets[thing["name"]] = thing
 
-    def base_chains(self) -> Iterator[str]:
-        """The chains that the kernel enters for a packet to this host."""
+    def base_chains(self, packet: Packet) -> Iterator[str]:
+        """The chains that the kernel enters for it and that can keep it from where it should go."""
         for name, chain in self.chains.items():
-            if chain.get("type") == "filter" and chain.get("hook") in _HOOKS:
+            kind, hook = chain.get("type"), chain.get("hook")
+            if kind == "filter" and hook in (_OUT if packet.answer else _IN):
+                yield name
+            if kind == "nat" and hook == _REWRITTEN and not packet.answer:
                 yield name
 
     def judge(self, chain: str, packet: Packet) -> Outcome:
@@ -88,6 +94,9 @@ class _ChainWalk(Walk):
         """The outcome if this is the end, and whether the chain is left."""
         if word in ("accept", "drop", "reject"):
             return self.decide(match, word == "accept", rule, where), False
+        if word in ("redirect", "dnat"):
+            stays = word == "redirect" and (body or {}).get("port", self._packet.port) == self._packet.port
+            return self.decide(match, stays, rule, where), False
         if word in ("jump", "goto"):
             return self.through(body["target"], match, depth + 1), word == "goto" and match is Match.YES
         if word == "return" and match is not Match.UNCLEAR:
@@ -128,21 +137,23 @@ class _ChainWalk(Walk):
             return self._masked(body, values)
         what = (body.get("protocol", kind), body.get("field") or body.get("key")) if isinstance(body, dict) else (kind, None)
         match what:
-            case ("tcp" | "th", "dport"):
-                return _port(values, self._packet.port)
+            case ("tcp" | "th", "dport" | "sport" as side):
+                ours = (side == "sport") == self._packet.answer
+                return _port(values, self._packet.port) if ours else _callers_port(values)
             case ("tcp", "flags"):
-                return yes("syn" in values)
+                return yes(bool(self._packet.flags & set(values)))
             case ("meta", "l4proto") | ("ip", "protocol"):
                 return yes("tcp" in values or 6 in values)
             case ("meta", "nfproto"):
                 return yes("ipv4" in values)
-            case ("meta", "iif" | "iifname"):
-                return comes_by([str(value) for value in values], self._packet.interfaces)
-            case ("ip", "saddr"):
+            case ("meta", "iif" | "iifname" | "oif" | "oifname" as key):
+                there = key.startswith("o") == self._packet.answer
+                return comes_by([str(value) for value in values], self._packet.interfaces) if there else Match.NO
+            case ("ip", "saddr" | "daddr" as side) if (side == "daddr") == self._packet.answer:
                 return senders([_network(value) for value in values])
             case ("ct", "state"):
-                return yes("new" in values)
-            case ("fib", None) if body.get("result") == "type" and "daddr" in body.get("flags", ()):
+                return yes(self._packet.state in values)
+            case ("fib", None) if body.get("result") == "type" and "daddr" in body.get("flags", ()) and not self._packet.answer:
                 return yes("local" in values)
             case (protocol, _) if protocol in _OTHER_PROTOCOLS:
                 return Match.NO
@@ -151,7 +162,7 @@ class _ChainWalk(Walk):
     def _masked(self, operands: Any, values: list[Any]) -> Match:
         field, mask = operands
         if isinstance(field, dict) and field.get("payload", {}).get("field") == "flags":
-            return has_flags(flags_of(mask), [flag for value in values for flag in flags_of(value)])
+            return has_flags(flags_of(mask), [flag for value in values for flag in flags_of(value)], self._packet)
         return Match.UNCLEAR
 
     def _elements(self, right: Any) -> list[Any]:
@@ -188,6 +199,8 @@ def _shown_statement(statement: Json) -> str:
         return f"{word} {body['target']}"
     if word == "vmap":
         return f"{_shown_value(body['key'])} vmap {_shown_value(body['data'])}"
+    if word in ("redirect", "dnat") and body:
+        return f"{word} to {body.get('addr', '')}:{body.get('port', '')}".rstrip(":")
     return "" if word == "counter" else word
 
 
@@ -224,6 +237,12 @@ def _port(values: list[Any], port: int) -> Match:
             return holds
         found = holds if holds is not Match.NO else found
     return found
+
+
+def _callers_port(values: list[Any]) -> Match:
+    """The caller's port is not known: one of those that a client gets."""
+    highest = [value["range"][1] if isinstance(value, dict) and "range" in value else value for value in values]
+    return Match.NO if all(isinstance(port, int) and port < 1024 for port in highest) else Match.UNCLEAR
 
 
 def _network(value: Any) -> str:

@@ -29,10 +29,24 @@ class Match(Enum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Packet:
-    """``port`` is where it goes; ``interfaces`` are those it may come in by, none if that is not known."""
+    """The first packet of a call, or the ``answer`` to it: ``port`` is the server's, ``interfaces`` those to the outside.
+
+    No interface: they are not known. The caller's own port is one above 1023.
+    """
 
     port: int
     interfaces: tuple[str, ...] = ()
+    answer: bool = False
+
+    @property
+    def flags(self) -> frozenset[str]:
+        """The TCP flags that are set."""
+        return frozenset({"syn", "ack"} if self.answer else {"syn"})
+
+    @property
+    def state(self) -> str:
+        """What connection tracking says of it."""
+        return "established" if self.answer else "new"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,15 +94,15 @@ def senders(networks: Collection[str]) -> Match:
 
 
 def comes_by(patterns: Collection[str], interfaces: Collection[str]) -> Match:
-    """A rule for packets that come in by an interface; a pattern may end in ``*``."""
+    """A rule for packets that come in, or go out, by an interface; a pattern may end in ``*``."""
     if any(_named(pattern, interface) for pattern in patterns for interface in interfaces):
         return Match.YES
     return Match.NO if interfaces or all(pattern == "lo" for pattern in patterns) else Match.UNCLEAR
 
 
-def has_flags(mask: Collection[str], wanted: Collection[str]) -> Match:
-    """A rule about TCP flags: those of ``mask`` that are set are just ``wanted``. A first packet has SYN alone."""
-    return yes({"syn"} & set(mask) == set(wanted))
+def has_flags(mask: Collection[str], wanted: Collection[str], packet: Packet) -> Match:
+    """A rule about TCP flags: those of ``mask`` that are set are just ``wanted``."""
+    return yes(packet.flags & set(mask) == set(wanted))
 
 
 def _network(text: str) -> ipaddress.IPv4Network | None:
