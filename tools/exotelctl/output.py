@@ -15,9 +15,20 @@ def warn(text: str) -> None:
     print(f"⚠️  {text}", file=sys.stderr, flush=True)
 
 
+def json_text(value: object, *, indent: int | None = None) -> str:
+    r"""``value`` as JSON that a terminal shows as it is: what is not printable is ``\uXXXX``, letters and emoji stay."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    # json.dumps escapes line ends inside of strings: one that is here is its own indentation.
+    return "\n".join(line if line.isprintable() else "".join(map(_escaped, line)) for line in text.split("\n"))
+
+
+def _escaped(char: str) -> str:
+    return char if char.isprintable() else json.dumps(char)[1:-1]
+
+
 def emit_json(value: Mapping[str, object]) -> None:
     """``value`` as one indented JSON object."""
-    print(json.dumps(value, indent=2, ensure_ascii=False), flush=True)
+    print(json_text(value, indent=2), flush=True)
 
 
 def tolerate_narrow_terminals() -> None:

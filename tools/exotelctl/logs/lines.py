@@ -4,13 +4,13 @@
 """
 
 import dataclasses
-import json
 import re
 from datetime import datetime
 from typing import Any, Final
 
 from exotelctl.journal import Entry
 from exotelctl.mask import masked
+from exotelctl.output import json_text
 from exotelctl.text import plural, printable, short_instance
 
 _LONGEST: Final = 2000
@@ -45,7 +45,7 @@ def as_text(entry: Entry, style: Style) -> str:
 def as_json(entry: Entry, style: Style) -> str:
     """The line as one JSON object; ``time`` in Unix seconds, ``fields`` those that the program gave it."""
     fields = {name: value for name, value in entry.fields.items() if _OUR_FIELD.fullmatch(name) and name not in _JOURNALS_OWN}
-    return json.dumps(
+    return json_text(
         {
             "kind": "line",
             "time": entry.time,
@@ -55,8 +55,7 @@ def as_json(entry: Entry, style: Style) -> str:
             "message": _message(entry, style),
             "cursor": entry.cursor,
             "fields": fields,
-        },
-        ensure_ascii=False,
+        }
     )
 
 

@@ -13,6 +13,7 @@ from exotelctl.exits import UsageFault
 from exotelctl.journal import Entry
 from exotelctl.logs import lines
 from exotelctl.logs.story import in_order
+from exotelctl.output import json_text
 from exotelctl.text import plural, printable
 
 
@@ -60,7 +61,7 @@ def as_text(source: Source) -> str:
 
 def as_json(source: Source) -> str:
     """The same as one JSON object."""
-    return json.dumps(
+    return json_text(
         {
             "kind": "host",
             "host": source.host,
@@ -68,8 +69,7 @@ def as_json(source: Source) -> str:
             "lines": len(source.entries),
             "starts": source.starts,
             "fault": source.fault,
-        },
-        ensure_ascii=False,
+        }
     )
 
 
