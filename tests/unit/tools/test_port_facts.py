@@ -94,6 +94,11 @@ def test_without_netlink_the_tables_are_read(monkeypatch: pytest.MonkeyPatch) ->
         ("0::/system.slice/foo.service/worker\n", "foo.service", False),
         ("0::/system.slice/foo.service (deleted)\n", "foo.service", False),
         ("0::/system.slice/docker-1f.scope\n", "", False),
+        # What a container's systemd runs is the container's.
+        ("0::/machine.slice/systemd-nspawn@c.service/payload/system.slice/nginx.service\n", "systemd-nspawn@c.service", False),
+        ("0::/system.slice/docker-1f.scope/system.slice/nginx.service\n", "docker-1f.scope", False),
+        ("0::/machine.slice/machine-c.scope/payload/system.slice/exotel-ws@g-1.service\n", "machine-c.scope", False),
+        ("0::/lxc.payload.web/system.slice/nginx.service\n", "lxc.payload.web", False),
         ("", "", False),
         ("nonsense", "", False),
     ],

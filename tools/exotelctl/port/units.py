@@ -30,13 +30,17 @@ def of_cgroup(text: str) -> Unit:
     """The unit in a /proc/PID/cgroup: from the name=systemd hierarchy, else the unified one.
 
     Only services count. A scope is a login session or a program started by hand: nothing restarts it; the manager's own
-    ``init.scope`` inside ``user@N.service`` is that service.
+    ``init.scope`` inside ``user@N.service`` is that service. What a container's own systemd runs belongs to the container: its
+    unit names mean nothing to this host's systemd.
     """
     paths = {fields[1]: fields[2] for line in text.splitlines() if len(fields := line.split(":", 2)) == 3}
     path = paths.get("name=systemd", "/")
     if path.strip("/") == "":
         path = paths.get("", "/")
     parts = [part for part in path.removesuffix(" (deleted)").split("/") if part]
+    container = _container(parts)
+    if container:
+        return Unit(container, False)
     last = next((part for part in reversed(parts) if part.endswith((".service", ".scope"))), "")
     manager = next((part for part in parts if part.startswith("user@") and part.endswith(".service")), "")
     if last == "init.scope" and manager:
@@ -44,6 +48,14 @@ def of_cgroup(text: str) -> Unit:
     if last.endswith(".scope"):
         return NONE
     return Unit(last, bool(manager) and last != manager)
+
+
+def _container(parts: list[str]) -> str:
+    """What on this host holds the systemd of another: the outer of two nested units, LXC's payload group; "" for neither."""
+    if parts and parts[0].startswith("lxc.payload"):
+        return parts[0]
+    nested = [part for part in parts if part.endswith((".service", ".scope"))]
+    return nested[0] if len(nested) > 1 and not nested[0].startswith("user@") else ""
 
 
 def has_systemd() -> bool:

@@ -74,7 +74,9 @@ def _socket(facts: Facts) -> list[str]:
     if not facts.current or (facts.socket and facts.socket.active == "active"):
         return []
     how = _how(facts.socket) if facts.socket else "not there"
-    return [f"exotel-ws.socket is {how}: no call gets in; systemctl status exotel-ws.socket"]
+    held = any(found.kind == "our-service" for found in facts.holders.decisions)
+    means = "its workers still take calls, until they end; exotelctl restart" if held else "no call gets in; exotelctl doctor"
+    return [f"exotel-ws.socket is {how}: {means}"]
 
 
 def _port(facts: Facts) -> list[str]:

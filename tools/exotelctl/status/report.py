@@ -102,6 +102,9 @@ def _port(facts: Facts) -> str:
     ]
     if any(found.kind == "our-socket" for found in facts.holders.decisions):
         who.insert(0, "PID 1 for exotel-ws.socket, as it should be")
+    ours = [found.holder for found in facts.holders.decisions if found.kind in ("our-service", "draining")]
+    if not who and ours:
+        who = [f"{plural(len(ours), 'worker')} of ours, without exotel-ws.socket"]
     if not who:
         who = ["nothing listens"] if facts.holders.verdict == "free" else ["somebody listens whom this user cannot see"]
     return f"Port {facts.port}: {'; '.join(who)}"

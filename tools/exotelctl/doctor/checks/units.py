@@ -212,6 +212,13 @@ def _down(units: Units, lost: list[str]) -> Finding:
         (_journal_of(lost[0]), f"systemctl status {quote(lost[0])}"),
         (f"systemctl start {quote(lost[0])}", _REPAIR, _BACK),
     )
+    if lost == [SOCKET]:
+        # systemd starts no socket below running workers: it takes a new generation, which cuts no call.
+        remedy = Remedy(
+            "Its workers still have the port, until they end. A restart puts it right and cuts no call.",
+            ("exotelctl restart", _journal_of(SOCKET)),
+            (_REPAIR,),
+        )
     return fail(f"{lost[0]} is {state}", *(f"{name} is down too" for name in lost[1:]), *last, remedy=remedy)
 
 
