@@ -460,15 +460,16 @@ def url(host: LabHost, path: str = "", credential: str = "") -> str:
 
 
 def healed(host: LabHost) -> None:
-    """Returns when the host serves as it did before any saboteur: every worker answers and nothing has failed.
+    """Returns when the host serves as it did before any saboteur: every worker answers, nothing has failed or still drains.
 
-    Raises AssertionError or OSError after at most 25 s.
+    Raises AssertionError or OSError after at most 45 s.
     """
     units = " ".join(map(_unit, _workers(host)))
     _until(host, f"systemctl is-active --quiet exotel-ws.socket {units}", within_s=20)
     with urllib.request.urlopen(f"http://{host.address}:{PORT}/health", timeout=5) as answer:
         assert json.load(answer)["service"] == "exotel-passthrough"
-    _root(host, "[[ -z $(systemctl list-units --plain --no-legend --state=failed,auto-restart 'exotel-ws*') ]]")
+    left = "systemctl list-units --plain --no-legend --state=failed,auto-restart,deactivating 'exotel-ws*'"
+    _until(host, f"[[ -z $({left}) ]]", within_s=20)
 
 
 def _root(host: LabHost, script: str) -> str:
