@@ -39,8 +39,8 @@ def load(file: Path) -> HostSettings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageFault(f"{file} is not TOML: {error}. Check it: exotel-ws check-config {file}") from None
     port = table.get("port", DEFAULT_PORT)
-    if not isinstance(port, int):
-        raise UsageFault(f"{file}: port is {port!r}, not a number. Check it: exotel-ws check-config {file}")
+    if not isinstance(port, int) or not 0 < port < 65536:
+        raise UsageFault(f"{file}: port is {port!r}, not a number from 1 to 65535. Check it: exotel-ws check-config {file}")
     auth = table.get("auth")
     asks_credential = isinstance(auth, dict) and auth.get("required") is True
     return HostSettings(str(table.get("public_url", "")), str(table.get("host", "0.0.0.0")), port, asks_credential)

@@ -10,6 +10,8 @@ from exotelctl.exits import Refusal
 
 RUNTIME: Final = Path("/run/exotel-ws")
 _ASK_S: Final = 3.0
+_MOST_ANSWER: Final = 4 << 20
+"""Bytes. A worker with thousands of calls answers about one million."""
 
 
 class Silent(Exception):
@@ -32,9 +34,9 @@ def ask(admin_socket: Path, path: str, *, timeout_s: float = _ASK_S) -> dict[str
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
-        body = answer.read()
+        body = answer.read(_MOST_ANSWER)
         document = json.loads(body)
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
         raise Silent(f"{admin_socket.name} does not answer: {error or type(error).__name__}") from None
     finally:
         connection.close()

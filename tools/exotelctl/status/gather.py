@@ -34,7 +34,7 @@ def gather(settings: Path, meter: Meter) -> Facts:
     fresh = [meter.begin(pid) for pid in pids]
     unseen: list[str] = []
     workers = _ask(units, unseen)
-    port = _port(settings)
+    port = _port(settings, unseen)
     holders = _holders(port, unseen)
     if any(fresh):
         time.sleep(max(0.0, began + _SAMPLE_S - time.monotonic()))
@@ -138,15 +138,17 @@ def _answer(admin_socket: Path | None) -> tuple[Answer | None, str]:
         return parse_answer(instances.ask(admin_socket, "/status")), ""
     except instances.Silent as silent:
         return None, str(silent).removeprefix(f"{admin_socket.name} ")
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
         return None, f"answers what this command does not understand: {error}"
 
 
-def _port(settings: Path) -> int:
-    """The call port; where nothing is deployed, the default one."""
+def _port(settings: Path, unseen: list[str]) -> int:
+    """The call port; where nothing is deployed, or the settings tell none, the default one."""
     try:
         return load(settings).port
-    except UsageFault:
+    except UsageFault as fault:
+        if settings.exists():
+            unseen.append(f"the port in use ({fault})")
         return DEFAULT_PORT
 
 
@@ -171,7 +173,7 @@ def _generations() -> dict[str, Generation]:
             served = file.with_name("served")
             text = served.read_text() if served.exists() else ""
             found[file.parent.name] = parse_generation(file.parent.name, json.loads(file.read_text()), text)
-        except (OSError, ValueError):  # Removed at this moment, or not written to its end: no generation.
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):  # Being removed, or not what we write: no generation.
             continue
     return found
 
