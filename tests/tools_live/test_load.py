@@ -124,6 +124,18 @@ def test_several_processes_add_up(server: ServerProcess) -> None:
     assert max(row.live for row in result.rows) == 16
 
 
+def test_every_process_keeps_to_the_address_that_was_checked(server: ServerProcess) -> None:
+    import dataclasses
+
+    from exotelctl.load import verb
+    from exotelctl.load.plan import plan
+    from exotelctl.target import parse
+
+    target = dataclasses.replace(parse(f"ws://calls.invalid:{server.port}"), addresses=("127.0.0.1",))
+    the_plan = plan(target, calls=2, ramp_s=0, seconds=0.6, hold_s=None, rate=None, wav=None, as_exotel=False, processes=2)
+    assert verb.carry_out(the_plan, quiet=True).tally.perfect == 2
+
+
 def test_a_full_server_is_reported(server: ServerProcess) -> None:
     code, found = load(server.url(), "--calls", "24", "--ramp", "0.5", "--seconds", "2")
     assert code == 1

@@ -1,5 +1,6 @@
 """Whose server is it? Traffic that a stranger would call an attack goes to our own machines only."""
 
+import dataclasses
 import ipaddress
 import json
 import shutil
@@ -15,28 +16,32 @@ from exotelctl.target import Target
 _RESOLVE_INVENTORY_S = 30.0
 
 
-def require_own(target: Target, i_own_this_server: bool, inventory: Path | None = None) -> None:
-    """Raises Refusal unless every address of ``target`` is loopback, this machine's, or that of a host in ``inventory``.
+def require_own(target: Target, i_own_this_server: bool, inventory: Path | None = None) -> Target:
+    """``target`` with the addresses that were checked: each is loopback, this machine's, or that of a host in ``inventory``.
 
     ``inventory`` is a file or directory of Ansible's. ``i_own_this_server`` is the user's own word for it: nothing is checked.
-    Raises UsageFault where the inventory can't be read. A name that does not resolve is left to the connection to explain.
+    Raises Refusal where an address is another's or the name does not resolve, UsageFault where the inventory can't be read.
     """
     if i_own_this_server:
-        return
+        return target
     asked = _addresses(target.host)
+    if not asked:
+        raise Refusal(f"{target.host} does not resolve now, so nobody knows whose it is: getent hosts {target.host}")
     own = _own_addresses() | (_inventory_addresses(inventory) if inventory else set())
     strange = sorted(address for address in asked if not _is_loopback(address) and address not in own)
     if strange:
         who = target.host if strange == [target.host] else f"{target.host} ({', '.join(strange)})"
         raise Refusal(f"{who} is neither this machine nor a host of --inventory: if the server is yours say --i-own-this-server")
+    return dataclasses.replace(target, addresses=tuple(asked))
 
 
-def _addresses(host: str) -> set[str]:
+def _addresses(host: str) -> list[str]:
+    """In the order in which they are to be tried; none where the name does not resolve."""
     try:
         infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        return set()
-    return {str(info[4][0]) for info in infos}
+        return []
+    return list(dict.fromkeys(str(info[4][0]) for info in infos))
 
 
 def _is_loopback(address: str) -> bool:
@@ -51,7 +56,7 @@ def _own_addresses() -> set[str]:
 
 def _inventory_addresses(inventory: Path) -> set[str]:
     names = _inventory_hosts(inventory)
-    return set().union(*map(_addresses, names)) if names else set()
+    return {address for name in names for address in _addresses(name)}
 
 
 def _inventory_hosts(inventory: Path) -> set[str]:

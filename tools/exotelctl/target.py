@@ -18,7 +18,10 @@ _EXAMPLE = "ws://203.0.113.10:8765?sample-rate=8000"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
-    """Where a server listens; ``path`` and ``query`` as typed, ``credential`` as ``user:token``. No repr shows a secret."""
+    """Where a server listens; ``path`` and ``query`` as typed, ``credential`` as ``user:token``. No repr shows a secret.
+
+    ``addresses`` are those that ``host`` has been found to have: where there are any, no other is connected to.
+    """
 
     secure: bool
     host: str
@@ -26,6 +29,7 @@ class Target:
     path: str
     query: str = dataclasses.field(repr=False)
     credential: str | None = dataclasses.field(default=None, repr=False)
+    addresses: tuple[str, ...] = ()
 
     @property
     def netloc(self) -> str:

@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -63,3 +64,24 @@ def test_an_inventory_that_cannot_be_read_is_said(text: str | None, tmp_path: Pa
         file.write_text(text)
     with pytest.raises((UsageFault, Refusal)):
         require_own(parse("ws://203.0.113.9:8765"), False, file)
+
+
+def test_a_name_that_does_not_resolve_now_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fails)
+    with pytest.raises(Refusal, match="does not resolve"):
+        require_own(parse("ws://calls.example:8765"), False)
+    assert require_own(parse("ws://calls.example:8765"), True).addresses == ()
+
+
+def test_what_was_checked_is_what_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo
+
+    def rebound(host: str, *more: Any, **named: Any) -> Any:
+        return real("127.0.0.1" if host == "calls.example" else host, *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebound)
+    target = require_own(parse("ws://calls.example:8765"), False)
+    assert (target.host, target.addresses) == ("calls.example", ("127.0.0.1",))

@@ -47,7 +47,7 @@ def run(
     if fault := unplayable(original):
         raise UsageFault(f"{printable(str(file))}: {original.name} can't be played: {fault}")
     target = _at_the_rate(parse(url, credential_file), original)
-    own.require_own(target, i_own_this_server, inventory)
+    target = own.require_own(target, i_own_this_server, inventory)
     written = CaptureFile(out, force=force) if out else None
     return _Replay(recording, original, target, speed, written, json=json).run()
 

@@ -9,6 +9,7 @@
 ✅ 10 perfect calls, nothing lost.
 """
 
+import dataclasses
 import math
 import os
 import signal
@@ -67,7 +68,7 @@ def run(
     )
     if report is not None:
         page.require_writable(report, force)
-    require_own(target, i_own_this_server, inventory)
+    the_plan = dataclasses.replace(the_plan, target=require_own(target, i_own_this_server, inventory))
     raise_file_limit(math.ceil(the_plan.calls / the_plan.processes))
     if not json:
         what = f"{plural(calls, 'call')} at {the_plan.rate} Hz, ramped up over {ramp_s:g} s, {seconds:g} s"

@@ -18,6 +18,7 @@ from picows import WSError, WSHandshakeError, WSInvalidMessageError, WSInvalidSt
 from exotelctl.load.caller import Caller
 from exotelctl.load.plan import Plan
 from exotelctl.load.tally import Tally
+from exotelctl.pinned import connected
 from exotelctl.reach import Fault, NotHttp, explain
 from exotelctl.text import printable
 from exotelctl.wire import FRAME_MS
@@ -153,6 +154,7 @@ class _Generator:
                     extra_headers={"User-Agent": _USER_AGENT, **target.headers},
                     websocket_handshake_timeout=None,
                     max_redirects=0,
+                    socket_factory=lambda _: connected(target),
                 )
             if not caller.connected:  # picows returns normally where the connection ends during the handshake
                 raise ConnectionResetError

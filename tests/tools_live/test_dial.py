@@ -1,0 +1,59 @@
+"""Where a connection goes: to the server that was named and checked, and nowhere else."""
+
+import asyncio
+import dataclasses
+from http import HTTPStatus
+
+import pytest
+from exotelctl.dial import dial
+from exotelctl.reach import Unreachable
+from exotelctl.target import parse
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from .echo_server import running
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    ("locations", "named"),
+    [
+        (["ws://127.0.0.2:PORT/evil"], "redirects to 127.0.0.2"),
+        (["/elsewhere"], "redirects to 127.0.0.1"),
+        (["ws://[oops"], "redirects to a place it does not name"),
+        ([], "redirects to a place it does not name"),
+        (["ws://127.0.0.2:PORT/", "ws://127.0.0.3:PORT/"], "redirects to 127.0.0.2"),
+    ],
+)
+def test_a_redirect_is_not_followed_but_named(status: int, locations: list[str], named: str) -> None:
+    async def main() -> str:
+        async with running() as foreign:
+
+            def redirect(ws: ServerConnection, _: Request) -> Response:
+                response = ws.respond(HTTPStatus(status), "")
+                for location in locations:
+                    response.headers["Location"] = location.replace("PORT", str(foreign.port))
+                return response
+
+            async with serve(lambda _: asyncio.sleep(0), "127.0.0.1", 0, process_request=redirect) as server:
+                port = server.sockets[0].getsockname()[1]
+                with pytest.raises(Unreachable) as error:
+                    await dial(parse(f"ws://127.0.0.1:{port}/voice"))
+            assert not foreign.requests
+            assert error.value.fault.kind == "redirect"
+            return error.value.fault.cause
+
+    assert named in asyncio.run(main())
+
+
+def test_the_checked_address_is_taken_whatever_the_name_says_now() -> None:
+    """Of the checked ones the next where the first does not answer; the name is only what the server is called by."""
+
+    async def main() -> str:
+        async with running() as server:
+            target = parse(f"ws://calls.invalid:{server.port}/voice")
+            ws = await dial(dataclasses.replace(target, addresses=("127.0.0.9", "127.0.0.1")))
+            await ws.close()
+            return server.requests[0].headers["Host"].partition(":")[0]
+
+    assert asyncio.run(main()) == "calls.invalid"
