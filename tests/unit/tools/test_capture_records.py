@@ -93,3 +93,15 @@ def test_an_endless_line_is_not_read_into_memory(tmp_path: Path, monkeypatch: py
 def test_no_file_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(CaptureFault, match="No such file"):
         list(read(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize("time", [b"1e15", b"-1e308", b"1e308", b"1e999", b"-1", b"NaN", b"253402300800"])
+def test_a_time_that_is_no_date_is_no_record(time: bytes) -> None:
+    for whole in (line(HEAD).replace(b"100.0", time), line(ALL[3]).replace(b"101.7", time)):
+        with pytest.raises(CaptureFault):
+            parse(whole)
+
+
+def test_less_than_nothing_was_not_lost() -> None:
+    with pytest.raises(CaptureFault):
+        parse(line(ALL[6]).replace(b"7", b"-7"))

@@ -11,7 +11,7 @@ A file is what a stranger sent us, written down: whoever prints a text of it use
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, Literal, TypeAlias
+from typing import Annotated, BinaryIO, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -24,6 +24,9 @@ MAX_LINE: Final = 8 * 1024 * 1024
 
 Audio: TypeAlias = Literal["keep", "noise", "omit"]
 Side: TypeAlias = Literal["exotel", "server"]
+Time: TypeAlias = Annotated[float, msgspec.Meta(ge=0, lt=253_402_300_800)]
+"""Unix seconds before the year 10000: of any of them there is a date, and between two of them a duration."""
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class CaptureFault(UsageFault):
@@ -41,7 +44,7 @@ class Capture(_Record, frozen=True, gc=True):
     host: str
     instance: str
     release: str
-    time: float
+    time: Time
     audio: Audio
     masked: bool
     filter: dict[str, str | int] = {}
@@ -54,7 +57,7 @@ class Open(_Record, frozen=True):
     sample rate as it was written, "" where it asks for none. ``instance`` is the worker that has the call.
     """
 
-    at: float
+    at: Time
     conn: str
     remote: str = ""
     rate_asked: str = ""
@@ -72,18 +75,18 @@ class Message(_Record, frozen=True):
     ``omitted`` is the number of characters that were left away: of the audio, or of the whole text where it is empty.
     """
 
-    at: float
+    at: Time
     conn: str
     from_: Side = msgspec.field(name="from")
     text: str
     binary: bool = False
-    omitted: int = 0
+    omitted: Count = 0
 
 
 class Close(_Record, frozen=True):
     """The connection's end: ``ended`` as the server counts it (stop, no_stop, no_start, closed_by_client, closed_by_server)."""
 
-    at: float
+    at: Time
     conn: str
     ended: str
     code: int | None = None
@@ -92,9 +95,9 @@ class Close(_Record, frozen=True):
 class Gap(_Record, frozen=True, gc=True):
     """From ``at`` on ``messages`` were lost, because whoever recorded read too slowly; ``conns`` says how many of whom."""
 
-    at: float
-    messages: int
-    conns: dict[str, int] = {}
+    at: Time
+    messages: Count
+    conns: dict[str, Count] = {}
 
 
 class End(_Record, frozen=True):
@@ -103,11 +106,11 @@ class End(_Record, frozen=True):
     ``instance`` is the worker whose stream ends, where several are followed at once; "" in a file.
     """
 
-    at: float
+    at: Time
     complete: bool
     why: str
-    messages: int
-    calls: int
+    messages: Count
+    calls: Count
     instance: str = ""
 
 
