@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import stat
 import tarfile
 from collections.abc import Callable
@@ -154,6 +155,22 @@ def test_what_is_no_tar_is_a_wrong_file(file: Path) -> None:
         bundle.read(file.with_name("nowhere"))
     with pytest.raises(UsageFault):
         bundle.read(file.parent)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageFault, match="nor any file"):
+        bundle.read(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("record", ["GNU.sparse.size", "GNU.sparse.map", "size"])
+def test_odd_headers_are_no_traceback(file: Path, record: str) -> None:
+    with tarfile.open(file, "w", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo("facts.json")
+        member.pax_headers = {"GNU.sparse.major": "0", record: "-x"}
+        tar.addfile(member)
+    with pytest.raises((UsageFault, Refusal)):
+        bundle.read(file)
 
 
 def test_a_compressed_file_is_not_unpacked(file: Path) -> None:

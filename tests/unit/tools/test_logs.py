@@ -174,6 +174,13 @@ class TestMerge:
         [found] = merge.read([source("web-1")])
         assert merge.as_text(found) == "web-1: did not answer: nothing came"
 
+    @pytest.mark.parametrize("wrong", ["NaN", "Infinity", "-1", "1e300", '"1"', "null", "[]"])
+    def test_a_time_that_no_calendar_has_is_refused(self, wrong: str) -> None:
+        rest = '"message":"m","priority":6,"unit":"u","cursor":"c","fields":{}}'
+        line = f'{{"kind":"line","host":"h","time":{wrong},{rest}'
+        with pytest.raises(UsageFault, match="line 2 to merge"):
+            merge.read(['{"kind":"source","host":"h","fault":""}', line])
+
     def test_an_entry_that_two_hosts_have_comes_once(self) -> None:
         copied = [entry(1, "a", origin="b=1;t=1"), entry(2, "b", origin="b=1;t=2")]
         found = merge.read([*answers("exo-a", *copied), *answers("collector", *copied)])

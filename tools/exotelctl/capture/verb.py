@@ -100,7 +100,7 @@ class _Recording:
         """Record until there is enough, ``seconds`` have passed or somebody interrupts; returns which it was. Raises Refusal."""
         interrupted = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, interrupted.set)
         recording = asyncio.create_task(self._record())
         waiting = asyncio.create_task(interrupted.wait())

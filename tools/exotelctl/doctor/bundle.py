@@ -6,6 +6,7 @@ What is read back may have been made by anybody: it is never unpacked, bounded i
 import dataclasses
 import io
 import os
+import stat
 import tarfile
 import time
 from collections.abc import Iterator
@@ -87,13 +88,16 @@ def _texts() -> Iterator[tuple[str, str]]:
 def read(path: Path) -> Facts:
     """The facts in a bundle. Raises UsageFault where it is none, Refusal where it is one that must not or can't be judged."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for without end
+            raise UsageFault(f"--replay {path}: not a bundle of exotelctl doctor, nor any file")
+        if status.st_size > _MOST_BYTES:
             raise Refusal(f"{path} has more than {_MOST_BYTES >> 20} MiB: no bundle of this tool is that large")
         raw = _facts_of(path)
     except OSError as error:
         raise UsageFault(f"--replay {path}: {error.strerror}") from None
-    except tarfile.TarError as error:
-        raise UsageFault(f"--replay {path}: not a bundle of exotelctl doctor ({error})") from None
+    except (tarfile.TarError, ValueError, RecursionError) as error:  # the library lets the latter two through on odd headers
+        raise UsageFault(f"--replay {path}: not a bundle of exotelctl doctor ({printable(str(error))})") from None
     try:
         document = codec.load(raw)
         written = document.get("format") if isinstance(document, dict) else None

@@ -14,6 +14,8 @@ from exotelctl.output import json_text
 from exotelctl.text import plural, printable, short_instance
 
 _LONGEST: Final = 2000
+_LATEST: Final = 1e11
+"""Unix seconds: the year 5138, before which every calendar function works."""
 _NUMBERS: Final = re.compile(r"(.*\bFrom: )(.*)( → To: )(.*)", re.DOTALL)
 _RED, _YELLOW, _DIM, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
 _OUR_FIELD: Final = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -63,13 +65,20 @@ def from_json(said: dict[str, Any], host: str = "") -> Entry:
     """The entry of one such object, as coming from ``host`` where that is given. Raises KeyError, TypeError and ValueError."""
     fields = {str(name): str(value) for name, value in dict(said["fields"]).items()}
     return Entry(
-        time=float(said["time"]),
+        time=moment(said["time"]),
         message=str(said["message"]),
         priority=int(said["priority"]),
         unit=str(said["unit"]),
         cursor=str(said["cursor"]),
         fields={**fields, "_HOSTNAME": host or str(said["host"])},
     )
+
+
+def moment(said: object) -> float:
+    """Unix seconds as they came from elsewhere. Raises TypeError and ValueError for what no calendar has."""
+    if not isinstance(said, int | float) or not 0 <= said < _LATEST:
+        raise ValueError(f"{said!r} is no time")
+    return float(said)
 
 
 def beginning(starts: float | None) -> str:

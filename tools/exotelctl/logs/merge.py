@@ -36,7 +36,7 @@ def read(text: Iterable[str]) -> list[Source]:
             continue
         try:
             _take(json.loads(line), found)
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             raise UsageFault(
                 f"line {number} to merge is none of `exotelctl logs --json`: {type(error).__name__}: {error}"
             ) from None
@@ -81,7 +81,7 @@ def _take(said: dict[str, Any], found: list[Source]) -> None:
         if not found or found[-1].answered:
             found.append(Source(str(said["host"])))
         found[-1].answered = True
-        found[-1].starts = None if said["starts"] is None else float(said["starts"])
+        found[-1].starts = None if said["starts"] is None else lines.moment(said["starts"])
     elif kind == "line" and found:
         found[-1].entries.append(lines.from_json(said, found[-1].host))
     else:

@@ -65,7 +65,7 @@ def _open(file: Path, opened: contextlib.ExitStack) -> TextIO:
     if str(file) == "-":
         return sys.stdin
     try:
-        return opened.enter_context(file.open(encoding="utf-8"))
+        return opened.enter_context(file.open(encoding="utf-8", errors="replace"))
     except OSError as error:
         raise UsageFault(f"--merge {file}: {error.strerror}") from None
 
