@@ -17,6 +17,7 @@ from exotel_ws.admin import BadRequest
 from exotel_ws.call import Phase
 from exotel_ws.logs import printable
 from exotel_ws.redact import Noise, Redactor, Secrets
+from exotel_ws.tap_held import Held
 from exotel_ws.tap_queue import Asked, Subscriber, line
 from exotel_ws.tap_watch import Watch, Watched
 
@@ -34,6 +35,7 @@ class Taps:
         self._identity = identity
         self._secrets = Secrets(credentials)
         self._noise: Noise | None = None
+        self._held = Held()
         self._subscribers: dict[Subscriber, asyncio.Task[None]] = {}
 
     @property
@@ -73,7 +75,7 @@ class Taps:
             del self._subscribers[subscriber]
             subscriber.finish("the client left")
             for stream in streams:
-                stream.watches = tuple(watch for watch in stream.watches if watch.subscriber is not subscriber)
+                _unwatch(subscriber, stream)
             leaving.cancel()
             sending.cancel()
             await asyncio.gather(sending, leaving, return_exceptions=True)
@@ -87,7 +89,7 @@ class Taps:
 
     def _watch(self, subscriber: Subscriber, stream: Watched) -> None:
         if not subscriber.over.is_set():
-            stream.watches = (*stream.watches, Watch(subscriber, stream, self._identity["instance"]))
+            stream.watches = (*stream.watches, Watch(subscriber, stream, self._identity["instance"], self._held))
 
     def _redactor_for(self, asked: Asked) -> Callable[[], Redactor]:
         return lambda: Redactor(asked.audio, mask=asked.mask, secrets=self._secrets, noise=self._noise)
@@ -96,6 +98,13 @@ class Taps:
         asked = subscriber.asked
         record = {"version": FORMAT, "host": socket.gethostname(), **self._identity, "time": subscriber.now()}
         return line("capture", {**record, "audio": asked.audio, "masked": asked.mask, "filter": asked.record()})
+
+
+def _unwatch(subscriber: Subscriber, stream: Watched) -> None:
+    for watch in stream.watches:
+        if watch.subscriber is subscriber:
+            watch.forget()
+    stream.watches = tuple(watch for watch in stream.watches if watch.subscriber is not subscriber)
 
 
 async def _gone(reader: asyncio.StreamReader) -> None:

@@ -18,6 +18,7 @@ _RESERVE: Final = 128 * 1024
 """Bytes beyond it for what tells where things begin and end."""
 _BATCH: Final = 256 * 1024
 _FLUSH_S: Final = 0.05
+_MOST_DIGITS: Final = 9
 _SHARE: Final = 0.1
 """Of the worker's time, for one subscriber. A look at a message takes microseconds, but a client may send hard ones."""
 
@@ -61,8 +62,8 @@ class _Query(msgspec.Struct, forbid_unknown_fields=True):
     mask: str = "0"
 
     def asked(self) -> Asked:
-        if not self.next.isdecimal() or self.mask not in ("0", "1"):
-            raise msgspec.ValidationError("next is a count, mask is 0 or 1")
+        if not self.next.isdecimal() or len(self.next) > _MOST_DIGITS or self.mask not in ("0", "1"):
+            raise msgspec.ValidationError(f"next is a count of at most {_MOST_DIGITS} digits, mask is 0 or 1")
         return Asked(self.call, self.number, int(self.next), self.audio, self.mask == "1")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 from exotel_ws.call import Call, Phase
+from exotel_ws.tap_held import Held
 from exotel_ws.tap_queue import Subscriber, line
 
 _PENDING: Final = 256 * 1024
@@ -26,8 +27,9 @@ class Watched(Protocol):
 class Watch:
     """One call, as one subscriber sees it. Nothing here raises: a fault ends the subscription, not the call."""
 
-    def __init__(self, subscriber: Subscriber, stream: Watched, instance: str) -> None:
+    def __init__(self, subscriber: Subscriber, stream: Watched, instance: str, held: Held) -> None:
         self.subscriber = subscriber
+        self._held = held
         self._stream = stream
         self._call = stream.call
         self._conn = stream.call.conn_id
@@ -55,7 +57,8 @@ class Watch:
         """The connection is over."""
         subscriber = self.subscriber
         asked = subscriber.asked
-        if self._pending is not None and subscriber.started < asked.next and not (asked.call or asked.number):
+        waits = subscriber.started < asked.next and not (asked.call or asked.number) and not subscriber.over.is_set()
+        if self._pending is not None and waits:
             self._tell()  # It never became a call: who waits for the next one wants to know.
         if self._pending is None:
             subscriber.live -= 1
@@ -63,6 +66,14 @@ class Watch:
             subscriber.put_mark(line("close", record), self._conn)
             if self._counted:
                 subscriber.call_ended()
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of what is held back: it will not be told, or it has been."""
+        self._held.give(self._pending_size)
+        self._pending_size = 0
+        if self._pending:
+            self._pending = []
 
     def _open(self, instance: str) -> bytes:
         call = self._call
@@ -93,6 +104,7 @@ class Watch:
             self._tell()
         else:
             self._stream.watches = tuple(watch for watch in self._stream.watches if watch is not self)
+            self.forget()
 
     def _tell(self) -> None:
         """What was held back, and from now on everything."""
@@ -108,10 +120,12 @@ class Watch:
         if self._pending_lost:
             subscriber.lose(self._conn, self._pending_lost)
         self._pending = None
+        self.forget()
 
     def _note(self, side: str, raw: str | bytes) -> None:
         subscriber = self.subscriber
         if subscriber.over.is_set():
+            self.forget()
             return
         if subscriber.busy():
             self._lose()
@@ -126,12 +140,17 @@ class Watch:
             return
         if self._pending is None:
             subscriber.put(record, self._conn)
-        elif self._pending_size + len(record) > _PENDING:
-            self._lose()
         else:
-            self._pending.append(record)
-            self._pending_size += len(record)
+            self._hold(self._pending, record)
         subscriber.spend(time.thread_time() - began)
+
+    def _hold(self, pending: list[bytes], record: bytes) -> None:
+        room = self._pending_size + len(record) <= _PENDING
+        if room and (size := self._held.take(record, self._pending_size)):
+            pending.append(record)
+            self._pending_size += size
+        else:
+            self._lose()
 
     def _lose(self) -> None:
         if self._pending is None:

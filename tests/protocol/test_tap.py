@@ -240,7 +240,7 @@ def test_no_credential_leaves_the_worker(where: str, start_server: StartServer, 
     assert f"m-{'x' * len(TOKEN)}" in texts(records, "server")[0]
 
 
-@pytest.mark.parametrize("query", ["audio=loud", "next=-1", "next=x", "mask=2", "cal=abc"])
+@pytest.mark.parametrize("query", ["audio=loud", "next=-1", "next=x", f"next={'9' * 5000}", "mask=2", "cal=abc"])
 def test_what_makes_no_sense_is_refused(query: str, instance: ServerProcess, admin: Path) -> None:
     status, answer = fetch_unix(admin, f"/tap?{query}")
     assert status == 400
