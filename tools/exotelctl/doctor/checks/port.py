@@ -76,5 +76,5 @@ def _clean(port: Port, text: str) -> Remedy:
     return Remedy(
         text,
         (f"exotelctl port-clean --port {port.port} --dry-run", f"ss -ltnp 'sport = :{port.port}'"),
-        (f"exotelctl port-clean --port {port.port}", "systemctl start exotel-ws.socket"),
+        (f"exotelctl port-clean --port {port.port}", "exotelctl restart"),
     )

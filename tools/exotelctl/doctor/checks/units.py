@@ -96,9 +96,9 @@ def port_conflict(facts: Facts) -> Finding:
     found = [hit for hit in hits(facts, _TAKEN) if hit.line.unit == SOCKET]
     says = "exotel-ws.socket could not listen: the address was in use"
     remedy = Remedy(
-        "Free the port, then start the socket.",
+        "Free the port, then start anew: the socket and every worker.",
         ("exotelctl port-clean --dry-run", _journal_of(SOCKET)),
-        ("exotelctl port-clean", f"systemctl start {SOCKET}"),
+        ("exotelctl port-clean", "exotelctl restart"),
     )
     return _judge(found, "no bind of exotel-ws.socket failed", says, remedy)
 

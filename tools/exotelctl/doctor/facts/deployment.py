@@ -15,6 +15,9 @@ LOCK: Final = Path("/run/lock/exotel-ws.deploy")
 CREDENTIALS: Final = ETC / "credentials/stream-credentials"
 DEFAULT_PORT: Final = 8765
 
+_MOST_WORKERS = 64
+"""As the role allows; a bundle may claim anything."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
@@ -44,7 +47,7 @@ class Deployment:
     @property
     def instances(self) -> tuple[str, ...]:
         """The workers that have to serve."""
-        return tuple(f"{self.generation}-{number}" for number in range(1, self.workers + 1))
+        return tuple(f"{self.generation}-{number}" for number in range(1, min(self.workers, _MOST_WORKERS) + 1))
 
 
 def look(etc: Path = ETC, point: Path = POINT, lock: Path = LOCK, locks: Path = Path("/proc/locks")) -> Deployment:
