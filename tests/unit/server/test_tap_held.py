@@ -66,7 +66,7 @@ def test_those_who_talk_much_leave_room_for_a_call() -> None:
             stream.watches[0].received(TALK)
     assert held.size > MOST // 2
     (call,) = watched(held, [tap], 1)
-    call.watches[0].received('{"event":"connected"}')
+    call.watches[0].received(TALK)
     start(call, "wanted")
     assert not tap.incomplete
 
