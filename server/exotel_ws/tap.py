@@ -16,7 +16,9 @@ from typing import Final
 from exotel_ws.admin import BadRequest
 from exotel_ws.call import Phase
 from exotel_ws.logs import printable
-from exotel_ws.redact import Noise, Redactor, Secrets
+from exotel_ws.redact import Redactor
+from exotel_ws.redact_known import Secrets
+from exotel_ws.redact_noise import Noise
 from exotel_ws.tap_held import Held
 from exotel_ws.tap_queue import Asked, Subscriber, line
 from exotel_ws.tap_watch import Watch, Watched

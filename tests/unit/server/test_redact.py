@@ -4,11 +4,15 @@ import base64
 import json
 import random
 import time
+import unicodedata
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from exotel_ws import protocol
-from exotel_ws.redact import MOST_TEXT, Audio, Noise, Redactor, Secrets
+from exotel_ws.redact import MOST_TEXT, Audio, Redactor
+from exotel_ws.redact_known import Secrets
+from exotel_ws.redact_noise import Noise
 
 from tests.protocol import wire
 
@@ -92,6 +96,195 @@ def test_escapes_hide_nothing(spelling: str) -> None:
     text = wire.start(custom_parameters={"who": "HERE"}).replace("HERE", spelling)
     left = json.loads(redactor().message(text).text)
     assert set(left["start"]["custom_parameters"]["who"]) == {"x"}
+
+
+HUSH = "HUNTER2X"
+UNKNOWN: list[Any] = [
+    {"ctx": json.dumps({"token": HUSH})},
+    {"ctx": json.dumps({"a": json.dumps({"b": [{"apiKey": HUSH}]})})},
+    {"ctx": "ctx=" + json.dumps({"token": HUSH})},
+    {"ctx": "{'token': '" + HUSH + "'}"},
+    {"ctx": f"{{token: {HUSH}}}"},
+    {"ctx": f"a=1&access_token={HUSH}&b=2"},
+    {"ctx": f"a=1&access%5Ftoken%3D{HUSH}"},
+    {"ctx": f"a=%7B%22to%6ben%22%3A%22{HUSH}%22%7D"},
+    {"ctx": f"a%253D1%2526token%253D{HUSH}"},
+    {"ctx": f"t\\u006fken={HUSH}"},
+    {"ctx": json.dumps(json.dumps({"to\u0001ken": HUSH, "token": HUSH}))},
+    {"ctx": f"Authorization: Bearer {HUSH}"},
+    {"ctx": f"Bearer {HUSH}"},
+    {"ctx": f"bearer+{HUSH}"},
+    {"ctx": f"Bearer%20{HUSH}"},
+    {"ctx": f"Basic {HUSH}=="},
+    {"ctx": f"Token  {HUSH}"},
+    {"ctx": f"my password is: {HUSH}"},
+    {"ctx": f"X-Api-Key : {HUSH}"},
+    {"ctx": "https://user:" + HUSH + "@host.example/path?q=1"},
+    {"ctx": "wss://" + HUSH + "@host/"},
+    {"ctx": "wss://a:b@c/" + HUSH + "@host"},
+    {"ctx": "https%3A%2F%2Fuser%3A" + HUSH + "%40host"},
+    {"ctx": "admin:" + HUSH + "@host"},
+    {"ctx": "eyJ" + HUSH + "abcdef.eyJxyz.sig"},
+    {"Api_Key": HUSH},
+    {"x-api-key": HUSH},
+    {"apikey": {"v": [HUSH]}},
+    {"token": {HUSH: ""}},
+    {"%74oken": HUSH},
+    {"t-o-k-e-n": HUSH},
+    {"\uff34oken": HUSH},
+    {"userPin": HUSH},
+    {"otp_code": HUSH},
+    {"sample-rate=8000&token": HUSH},
+    {f"token:{HUSH}=": ""},
+    {"name": "token", "value": HUSH},
+    {"value": HUSH, "key": "auth_token"},
+    [{"name": "Authorization", "value": {"v": [HUSH]}}],
+    [["token", HUSH], ["plan", "gold"]],
+    {"media": {"payload": f"token={HUSH}"}},
+    {"payload": json.dumps({"token": HUSH})},
+    f"?plan=gold&token={HUSH}",
+    json.dumps({"token": HUSH}),
+]
+
+
+@pytest.mark.parametrize("parameters", UNKNOWN, ids=str)
+@pytest.mark.parametrize("name", ["custom_parameters", "customParameters", "Custom-Parameters", "extra"])
+def test_what_looks_like_a_secret_is_overwritten_however_it_is_wrapped(name: str, parameters: Any) -> None:
+    text = wire.start().replace('"media_format"', f'"{name}":{json.dumps(parameters)},"media_format"')
+    left = redactor(secrets=()).message(text)
+    assert HUSH not in left.text
+    assert (len(left.text), left.omitted) == (len(text), 0)
+    start = json.loads(left.text)["start"]
+    assert {key: start[key] for key in ("from", "call_sid")} == {
+        key: json.loads(text)["start"][key] for key in ("from", "call_sid")
+    }
+
+
+@pytest.mark.parametrize("message", [wire.mark, wire.dtmf, lambda text: wire.stop().replace("stream", text.replace('"', ""))])
+def test_a_secret_is_one_in_any_message(message: Any) -> None:
+    assert HUSH not in redactor(secrets=()).message(message(f"token={HUSH}")).text
+
+
+@pytest.mark.parametrize("wrap", [json.dumps, lambda text: text.replace("%", "%25")], ids=["JSON", "percent"])
+def test_what_is_wrapped_too_often_is_left_away_whole(wrap: Any) -> None:
+    value = "token%3D" + HUSH
+    for _ in range(7):
+        value = wrap(value)
+    text = wire.start(custom_parameters={"ctx": value})
+    left = redactor(secrets=()).message(text)
+    assert HUSH not in left.text
+    assert left == ("", len(text))
+
+
+@pytest.mark.parametrize("text", [wire.mark("session-token"), '{"event":"auth","type":"token","id":"7","mark":{"name":"key"}}'])
+def test_a_name_that_names_nothing_is_kept(text: str) -> None:
+    assert redactor(secrets=()).message(text) == (text, 0)
+
+
+def test_what_only_sounds_like_a_secret_is_kept() -> None:
+    parameters = {
+        "plan": "gold",
+        "note": "all is well: call back at 5",
+        "city": "pincode 560001",
+        "url": "https://h/p?a=b",
+        "m": "a@b.c",
+    }
+    text = wire.start(custom_parameters=parameters)
+    assert redactor(secrets=()).message(text) == (text, 0)
+
+
+NUMBERS: list[Any] = [
+    "9876543210",
+    "+919876543210",
+    "%2B919876543210",
+    "%252B919876543210",
+    "00919876543210",
+    "098-7654-3210",
+    "098 7654 3210",
+    "098%207654+3210",
+    "(098) 7654.3210",
+    "098_7654_3210",
+    "0\u00a09\u00a08\u00a07\u00a06\u00a05\u00a04\u00a03\u00a02\u00a01\u00a00",
+    "\u0966\u096f\u096e\u096d\u096c\u096b\u096a\u0969\u0968\u0967\u0966",
+    "tel:+91-98765-43210",
+    json.dumps({"mobile": 9876543210}),
+    json.dumps({"to": "9876543210"}),
+    9876543210,
+    919876543210,
+    9.87654321e9,
+    "765432",
+]
+
+
+def _decimals(text: str) -> str:
+    return "".join(str(unicodedata.decimal(char)) for char in text if char.isdecimal())
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=str)
+@pytest.mark.parametrize("key", ["mobile", "caller_id", "note", "callerNumber"])
+def test_a_callers_number_is_masked_in_any_spelling(number: Any, key: str) -> None:
+    text = wire.start(custom_parameters={key: number})
+    left = redactor(mask=True).message(text)
+    assert len(left.text) == len(text)
+    said = json.loads(left.text)["start"]["custom_parameters"][key]
+    assert not set("12345678") & set(_decimals(unquote(unquote(str(said)))).replace("2091", "")), said
+
+
+@pytest.mark.parametrize("number", ["9876543210", "+91-98765-43210", "098%207654%203210", "x987654"])
+def test_a_callers_number_is_masked_in_every_message_of_the_call(number: str) -> None:
+    hide = redactor(mask=True)
+    hide.message(wire.start())
+    for text in (wire.mark(f"for {number}"), wire.media(bytes(320), number.strip("+%x")), wire.dtmf(number)):
+        left = hide.message(text).text
+        assert len(left) == len(text)
+        assert "987" not in left
+    assert "987" not in hide.word(f"call-{number}")
+
+
+def test_a_number_of_anybody_is_masked_in_parameters() -> None:
+    text = wire.start(custom_parameters={"note": "call 080 2345 6789", "id": 8023456, "plan": "gold 24", "sample-rate": "16000"})
+    start = json.loads(redactor(mask=True).message(text).text)["start"]
+    assert start["custom_parameters"] == {"note": "call xxx xxxx xxxx", "id": 9999999, "plan": "gold 24", "sample-rate": "16000"}
+    assert redactor(mask=True).message(wire.mark("1234567890")).text == wire.mark("1234567890"), "an id of the bot's"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"event":"dtmf","dtmf":{"digits":"1234"}}',
+        '{"event":"dtmf","dtmf":"1234"}',
+        '{"event":"dtmf","digits":"1234"}',
+        '{"event":"dtmf","dtmf":{"keys_pressed":["1234"],"duration":"100"}}',
+        '{"event":"dtmf","dtmf":{"Digit":1234}}',
+    ],
+)
+def test_keys_pressed_are_masked_wherever_a_dtmf_message_has_them(text: str) -> None:
+    left = redactor(mask=True).message(text).text
+    assert "1234" not in left
+    assert len(left) == len(text)
+    json.loads(left)
+
+
+@pytest.mark.parametrize("number", ["1e300", "123456789e5", "-1234567.25E+10", "0.12345678"])
+def test_a_masked_number_is_still_one(number: str) -> None:
+    text = '{"custom_parameters":{"n":' + number + "}}"
+    left = redactor(mask=True).message(text).text
+    assert json.loads(left)["custom_parameters"]["n"] != float("inf")
+    assert len(left) == len(text)
+
+
+@pytest.mark.parametrize("audio", ["noise", "omit"])
+def test_speech_under_another_name_is_speech(audio: Audio) -> None:
+    speech = base64.b64encode(random.Random(1).randbytes(320)).decode()
+    for text in (
+        json.dumps({"event": "media", "media": {"audio": speech}}),
+        json.dumps({"event": "other", "custom_parameters": {"x": [speech]}}),
+        json.dumps({"event": "other", "wrapped": json.dumps({"payload": speech})}),
+        json.dumps({"event": "media", "Media": {"Payload": speech[:100]}}),
+    ):
+        left = redactor(audio).message(text)
+        assert speech[:20] not in left.text
+        json.loads(left.text)
 
 
 def test_a_key_that_is_there_twice_hides_nothing() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from exotel_ws import tap_queue
 from exotel_ws.call import Phase
-from exotel_ws.redact import Redactor, Secrets
+from exotel_ws.redact import Redactor
+from exotel_ws.redact_known import Secrets
 from exotel_ws.tap import Taps
 from exotel_ws.tap_held import MOST, Held
 from exotel_ws.tap_queue import Asked, Subscriber
