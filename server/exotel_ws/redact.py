@@ -13,7 +13,7 @@ import msgspec
 
 from exotel_ws.redact_json import Doubt
 from exotel_ws.redact_known import Numbers, Secrets
-from exotel_ws.redact_names import Place
+from exotel_ws.redact_names import MESSAGE, Place
 from exotel_ws.redact_noise import Noise
 from exotel_ws.redact_text import Walk, hidden
 
@@ -110,7 +110,7 @@ class Redactor:
     def _scanned(self, raw: str) -> Redacted:
         changes, audio = [], 0
         walk = self._walk()
-        for value in walk.values(raw):
+        for value in walk.values(raw, MESSAGE):
             inner = raw[value.begin : value.end]
             if walk.is_audio(value):
                 audio += len(inner)

@@ -39,18 +39,15 @@ class Value(NamedTuple):
     """Whether it may be the name of what stands beside it."""
 
 
-def values(raw: str, place: Place | None, most: int) -> list[Value]:
-    """Every key, string and number of a JSON text, in order; a repeated key too. Raises Doubt.
-
-    It stands at ``place`` of a message, or is the message itself.
-    """
+def values(raw: str, place: Place, most: int) -> list[Value]:
+    """Every key, string and number of a JSON text that stands at ``place``, in order; a repeated key too. Raises Doubt."""
     found: list[Value] = []
-    for value in _walk(raw, place or Place()):
+    for value in _walk(raw, place):
         if len(found) >= most:
             raise Doubt
         found.append(value)
     named = {value.inside[-1] for value in found if value.names and len(value.text) <= _MOST_NAME and is_secret(value.text)}
-    if place is None:
+    if not place.nested:
         named.discard(0)  # The message itself: its keys are the protocol's.
     return _without_named(found, named) if named else found
 

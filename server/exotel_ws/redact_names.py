@@ -32,6 +32,11 @@ class Place(NamedTuple):
     media: bool = False
     person: bool = False
     digit: bool = False
+    nested: bool = True
+    """Not the message itself."""
+
+
+MESSAGE: Final = Place(nested=False)
 
 
 @lru_cache(maxsize=256)
@@ -43,7 +48,7 @@ def under(outer: Place, key: str) -> Place:
         secret=outer.secret or is_secret(key),
         payload=outer.payload or name == "payload",
         audio=outer.media and key == "payload",
-        media=outer == Place() and key == "media",
+        media=not outer.nested and key == "media",
         person=outer.person or _PERSON.search(name) is not None,
         digit=name in _DIGITS or (outer.digit and name not in _BESIDE_DIGITS),
     )

@@ -53,8 +53,8 @@ class Walk:
         self._left = _MOST_WALKED
         self._values_left = _MOST_VALUES
 
-    def values(self, raw: str, place: Place | None = None) -> list[Value]:
-        """The values of a message, or of JSON at ``place`` in it; the numbers of people are learned. Raises Doubt."""
+    def values(self, raw: str, place: Place) -> list[Value]:
+        """The values of JSON at ``place``; the numbers of people among them are learned. Raises Doubt."""
         found = values(raw, place, self._values_left)
         self._values_left -= len(found)
         if self._mask:
