@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -431,3 +432,45 @@ def test_a_replay_to_nowhere_leaves_no_file(
     assert not list(tmp_path.glob("*b.jsonl*"))
     with pytest.raises(Refusal, match="--i-own-this-server"):
         played(tmp_path / "a.jsonl", "ws://203.0.113.9:8765")
+
+
+def replaying(file: Path, url: str, *options: str, **how: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "exotelctl", "replay", str(file), url, *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
+
+
+def test_a_replay_on_a_full_disk_tells_its_verdict(start_worker: Start, capture: StartCapture, tmp_path: Path) -> None:
+    worker = start_worker()
+    capturing = capture({"next": 1}).tapping(worker)
+    call(worker)
+    assert capturing.end()[0] == 0
+    with replaying(
+        tmp_path / "a.jsonl",
+        worker.url(),
+        *("--speed", "0", "--out", str(tmp_path / "b.jsonl"), "--json"),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)),
+    ) as it:
+        said, warned = it.communicate(timeout=40)
+    assert (json.loads(said)["bit_exact"], json.loads(said)["file"]) == (True, None), warned
+    assert "b.jsonl could not be written: File too large" in warned
+    assert "Traceback" not in warned
+    assert it.returncode == Exit.PROBLEM
+    assert not list(tmp_path.glob("*b.jsonl*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_replay_that_is_stopped_leaves_no_file(
+    number: signal.Signals, start_worker: Start, capture: StartCapture, tmp_path: Path
+) -> None:
+    worker = start_worker()
+    capturing = capture({"next": 1}).tapping(worker)
+    call(worker)
+    assert capturing.end()[0] == 0
+    with replaying(tmp_path / "a.jsonl", worker.url(), "--speed", "0.001", "--out", str(tmp_path / "b.jsonl")) as it:
+        eventually(lambda: worker.metric("connections_live") > 0, "it plays")
+        assert list(tmp_path.glob("*b.jsonl*"))
+        it.send_signal(number)
+        _, warned = it.communicate(timeout=40)
+    assert it.returncode == 128 + number, warned
+    assert "Traceback" not in warned
+    assert not list(tmp_path.glob("*b.jsonl*"))

@@ -6,7 +6,11 @@ Replaying a950c8dabf743862c3dd740e082a1a4r (1014 messages, 20.3 s) against ws://
 
 import asyncio
 import base64
+import contextlib
+import signal
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 from exotelctl import own
@@ -16,7 +20,7 @@ from exotelctl.capture.diff import compare
 from exotelctl.capture.file import CaptureFile
 from exotelctl.capture.play import play
 from exotelctl.capture.records import VERSION, Capture, End, Message, Record, line
-from exotelctl.exits import Exit, UsageFault
+from exotelctl.exits import Exit, Refusal, UsageFault
 from exotelctl.output import emit_json, say, warn
 from exotelctl.reach import Unreachable
 from exotelctl.target import Target, parse
@@ -48,8 +52,24 @@ def run(
         raise UsageFault(f"{printable(str(file))}: {original.name} can't be played: {fault}")
     target = _at_the_rate(parse(url, credential_file), original)
     target = own.require_own(target, i_own_this_server, inventory)
-    written = CaptureFile(out, force=force) if out else None
-    return _Replay(recording, original, target, speed, written, json=json).run()
+    with _ending_by_signals():
+        written = CaptureFile(out, force=force) if out else None
+        return _Replay(recording, original, target, speed, written, json=json).run()
+
+
+@contextlib.contextmanager
+def _ending_by_signals() -> Iterator[None]:
+    """SIGTERM, and SIGHUP of a login that is closed, end the run as Ctrl-C does: no unfinished file is left."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def unplayable(call: Call) -> str:
@@ -103,13 +123,16 @@ class _Replay:
             warn(f"the capture lacks {original.missing} of this call: the server may answer otherwise")
         try:
             played = asyncio.run(play(original, self._target, self._speed))
+            failure = self._keep(played)
         except Unreachable as error:
             return self._unreachable(error)
         except BaseException:
             self._discard()
             raise
-        self._keep(played)
-        return self._judge(played)
+        verdict = self._judge(played, None if failure else self._file)
+        if failure:
+            warn(failure)
+        return Exit.PROBLEM if failure else verdict
 
     def _unreachable(self, error: Unreachable) -> Exit:
         self._discard()
@@ -119,12 +142,12 @@ class _Replay:
             say(f"❌ {error.fault.cause}\n   next: {error.fault.next}")
         return Exit.PROBLEM
 
-    def _judge(self, played: Call) -> Exit:
+    def _judge(self, played: Call, kept: CaptureFile | None) -> Exit:
         comparison = compare(self._original, played, ["server"])
         answers = [[message.text for message in call.messages if message.from_ == "server"] for call in (self._original, played)]
         bit_exact = comparison.same and answers[0] == answers[1]
         if self._json:
-            file = str(self._file.path) if self._file else None
+            file = str(kept.path) if kept else None
             emit_json({**as_json(comparison), "bit_exact": bit_exact, "answers": len(answers[1]), "file": file})
         elif comparison.same:
             how = "bit-exact: the server answered as recorded" if bit_exact else "the same but for ids and numbering"
@@ -135,12 +158,20 @@ class _Replay:
             tell_gaps(comparison)
         return Exit.OK if comparison.same else Exit.PROBLEM
 
-    def _keep(self, played: Call) -> None:
+    def _keep(self, played: Call) -> str:
+        """Save what was played; returns why that failed, or "": the verdict is told all the same."""
         if self._file is None:
-            return
-        for record in self._records(played):
-            self._file.write(line(record))
-        self._file.keep()
+            return ""
+        try:
+            for record in self._records(played):
+                self._file.write(line(record))
+            self._file.keep()
+        except OSError as error:
+            self._discard()
+            return f"{self._file.name} could not be written: {error.strerror}"
+        except Refusal as refusal:
+            return str(refusal)
+        return ""
 
     def _records(self, played: Call) -> list[Record]:
         head = self._recording.head
