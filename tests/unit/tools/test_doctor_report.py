@@ -98,6 +98,13 @@ def test_the_summary_counts_and_says_what_would_help() -> None:
     assert report.summary(found) == "1 ok, 1 failed, 1 unknown (need root), 1 skipped"
 
 
+def test_what_is_red_is_said_once_more_at_the_end() -> None:
+    shown = report.text([result("host-firewall"), result("disk", "warn"), result("clock", "ok")], verbose=False)
+    assert [line.split(maxsplit=1)[-1] for line in shown.splitlines()[-3:-1]] == ["host-firewall", "disk"]
+    assert shown.splitlines()[-1].endswith("exotelctl doctor --since -2min")
+    assert "After the cure" not in report.text([result("clock", "ok")], verbose=False)
+
+
 def test_details_are_shown_where_something_is_wrong() -> None:
     remedy = Remedy("Do it.", ("look",), ("delete",))
     lines = report.text([result("disk", "ok"), result("clock", remedy=remedy)], verbose=False).splitlines()

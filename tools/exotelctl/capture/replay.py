@@ -52,14 +52,13 @@ def run(
         raise UsageFault(f"{printable(str(file))}: {original.name} can't be played: {fault}")
     target = _at_the_rate(parse(url, credential_file), original)
     target = own.require_own(target, i_own_this_server, inventory)
-    with _ending_by_signals():
-        written = CaptureFile(out, force=force) if out else None
-        return _Replay(recording, original, target, speed, written, json=json).run()
+    written = CaptureFile(out, force=force) if out else None
+    return _Replay(recording, original, target, speed, written, json=json).run()
 
 
 @contextlib.contextmanager
-def _ending_by_signals() -> Iterator[None]:
-    """SIGTERM, and SIGHUP of a login that is closed, end the run as Ctrl-C does: no unfinished file is left."""
+def ending_by_signals() -> Iterator[None]:
+    """While the block lasts SIGTERM, and SIGHUP of a closed login, end the run as Ctrl-C does: no unfinished file is left."""
 
     def end(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)

@@ -116,7 +116,7 @@ def replay(
     """
     from exotelctl.capture import replay as verb
 
-    with answering():
+    with answering(), verb.ending_by_signals():
         code = verb.run(
             file,
             url,

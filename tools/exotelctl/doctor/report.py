@@ -10,6 +10,8 @@ reach
          risky:  nft delete rule inet filter input handle 4
        see docs/runbook.md#host-firewall
 17 ok, 1 failed, 2 unknown (need root)
+❌ host-firewall
+After the cure look at what came since: exotelctl doctor --since -2min
 """
 
 import dataclasses
@@ -40,7 +42,19 @@ def text(results: Sequence[Result], *, verbose: bool) -> str:
             lines.append(group)
         for result in found:
             lines += _lines(result, width, verbose)
-    return "\n".join([*lines, summary(results)])
+    return "\n".join([*lines, summary(results), *_last_words(results)])
+
+
+def _last_words(results: Sequence[Result]) -> list[str]:
+    """What is red once more, below what has scrolled away, and how to see whether a cure has worked."""
+    lines = []
+    for verdict in ("fail", "warn"):
+        found = [result.id for result in results if result.verdict == verdict]
+        if found:
+            lines.append(f"{_MARKS[verdict]} {', '.join(found)}")
+    if lines:
+        lines.append("After the cure look at what came since: exotelctl doctor --since -2min")
+    return lines
 
 
 def _lines(result: Result, width: int, verbose: bool) -> list[str]:
