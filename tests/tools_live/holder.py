@@ -106,12 +106,15 @@ def prefork(port: int) -> None:
     """A parent that starts a child again whenever one ends, and ignores SIGTERM: both share the socket."""
     held = listen(port)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    ready()
+    said = False
     while True:
         child = os.fork()
         if child == 0:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             live()
+        if not said:  # only now: before its first child one process holds the port, not two
+            ready()
+            said = True
         os.waitpid(child, 0)
         held.fileno()
 
@@ -174,12 +177,11 @@ def relatives(port: int, *, accepting: bool) -> None:
         record_signals()
         wait()
         return
-    held = listen(port)
     if os.fork() == 0:
-        held.close()
         record_signals()
         wait()
         return
+    held = listen(port)  # after the fork: the child never has it, not even for a moment
     ready()
     taken = []
     while accepting:
