@@ -466,7 +466,13 @@ def test_a_replay_that_is_stopped_leaves_no_file(
     capturing = capture({"next": 1}).tapping(worker)
     call(worker)
     assert capturing.end()[0] == 0
-    with replaying(tmp_path / "a.jsonl", worker.url(), "--speed", "0.001", "--out", str(tmp_path / "b.jsonl")) as it:
+    with replaying(
+        tmp_path / "a.jsonl",
+        worker.url(),
+        *("--speed", "0.001", "--out", str(tmp_path / "b.jsonl")),
+        # A shell that runs the tests in the background has it ignored, which a program inherits and keeps.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as it:
         eventually(lambda: worker.metric("connections_live") > 0, "it plays")
         assert list(tmp_path.glob("*b.jsonl*"))
         it.send_signal(number)
