@@ -34,7 +34,7 @@ clean-lab: root venv ## every trace of the lab: hosts, network, files (root)
 
 test: root lint unit protocol lab ## lint, unit, protocol and lab tests (root)
 
-lint: venv ## ruff, mypy --strict, ansible-lint production
+lint: venv ## ruff, mypy --strict, ansible-lint production, ansible-test sanity
 	ruff check .
 	ruff format --check .
 	mypy
@@ -42,6 +42,7 @@ lint: venv ## ruff, mypy --strict, ansible-lint production
 	MYPYPATH=collections:. mypy --ignore-missing-imports --explicit-package-bases --namespace-packages \
 	  --follow-imports=silent collections/ansible_collections/exotel/voicebot/plugins/*/*.py tests/modules/*.py
 	ansible-lint --offline
+	scripts/sanity
 
 unit: venv ## pure tests: no network, no root
 	pytest tests/unit tests/modules

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-from ansible import context
-from ansible.errors import AnsibleError
-from ansible.parsing.splitter import parse_kv
-from ansible.parsing.utils.yaml import from_yaml
-from ansible.plugins.lookup import LookupBase
-
 DOCUMENTATION = """
 name: typed_vars
-author: The exotel-voicebot developers
+author: The exotel-voicebot developers (!UNKNOWN)
 version_added: 0.1.0
 short_description: Names of the variables that were typed with -e
 description:
@@ -34,6 +25,15 @@ _raw:
   type: list
   elements: str
 """
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible import context
+from ansible.errors import AnsibleError
+from ansible.parsing.splitter import parse_kv
+from ansible.parsing.utils.yaml import from_yaml
+from ansible.plugins.lookup import LookupBase
 
 
 def names(typed: Iterable[str]) -> list[str]:

@@ -20,7 +20,7 @@ description:
   - One deploy at a time; the second one is told who holds the lock.
 version_added: 0.1.0
 author:
-  - The exotel-voicebot developers
+  - The exotel-voicebot developers (!UNKNOWN)
 options:
   state:
     description: Whether to serve what is given, an earlier generation, or a new one of what serves.

@@ -11,7 +11,7 @@ description:
   - Changes nothing.
 version_added: 0.1.0
 author:
-  - The exotel-voicebot developers
+  - The exotel-voicebot developers (!UNKNOWN)
 attributes:
   check_mode:
     description: Only reads.

@@ -15,7 +15,7 @@ description:
   - Staging changes nothing for the serving server. M(exotel.voicebot.generation) puts a release into service.
 version_added: 0.1.0
 author:
-  - The exotel-voicebot developers
+  - The exotel-voicebot developers (!UNKNOWN)
 options:
   source:
     description: Directory on the controller with the tree of this project. Bundles are cached in C(.cache) inside it.
