@@ -1,6 +1,28 @@
-"""Let tests import the collection by its full name, as Ansible does."""
+"""Let tests import the collection by its full name, as Ansible does, and give them a Compute API to talk to."""
+
+from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.modules.compute.server import ComputeServer
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "collections"))
+
+
+@pytest.fixture
+def compute() -> Iterator[ComputeServer]:
+    """A Compute API of the test's own. The test fails when a request or an answer was not as Google describes it."""
+    from tests.modules.compute.server import ComputeServer  # the document and the crypto of tokens, which few tests need
+
+    server = ComputeServer()
+    try:
+        yield server
+    finally:
+        server.close()
+    assert not server.violations, "\n".join(["what Google's description of the API does not allow:", *server.violations])

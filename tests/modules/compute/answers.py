@@ -1,0 +1,55 @@
+"""What a handler is given, and the errors that it answers with, in Google's format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tests.modules.compute.discovery import Json
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that the document allows. `query` has one value a name; `principal` is the e-mail address of who calls."""
+
+    method: str
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Json = field(default_factory=dict)
+    principal: str = ""
+
+    @property
+    def project(self) -> str:
+        return self.path["project"]
+
+
+class ApiError(Exception):
+    """An answer with an error status. `reason` is Google's word for it ("notFound"), `headers` go with it."""
+
+    def __init__(self, status: int, reason: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status, self.reason, self.message, self.headers = status, reason, message, dict(headers or {})
+
+    def body(self) -> Json:
+        """The error as the Compute API words it."""
+        errors = [{"message": self.message, "domain": "global", "reason": self.reason}]
+        status = STATUS.get(self.status)
+        return {
+            "error": {"code": self.status, "message": self.message, "errors": errors, **({"status": status} if status else {})}
+        }
+
+
+# The canonical code that newer front ends of Google add to the error.
+STATUS = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE"}
+
+
+def invalid(field_name: str, value: object, why: str) -> ApiError:
+    return ApiError(400, "invalid", f"Invalid value for field '{field_name}': '{value}'. {why}")
+
+
+def not_found(resource: str) -> ApiError:
+    return ApiError(404, "notFound", f"The resource '{resource}' was not found")
+
+
+def already_exists(resource: str) -> ApiError:
+    return ApiError(409, "alreadyExists", f"The resource '{resource}' already exists")
