@@ -93,8 +93,8 @@ class Document:
             if parameter.get("required") and name not in given:
                 yield f"{name}: {method.id} requires this parameter"
         for name, values in given.items():
-            parameter = method.parameters.get(name) or self._common.get(name)
-            if parameter is None or parameter["location"] != ("path" if name in path else "query"):
+            parameter = method.parameters.get(name) or self._common.get(name, {})
+            if not parameter or parameter["location"] != ("path" if name in path else "query"):
                 yield f"{name}: {method.id} has no such parameter"
                 continue
             if len(values) > 1 and not parameter.get("repeated"):
@@ -117,7 +117,8 @@ class Document:
         kind = schema["type"]
         if kind == "any":
             return
-        if not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
+        fits = isinstance(value, TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
+        if not fits:
             yield f"{at}: {value!r} is no {kind}"
         elif kind == "object":
             yield from self._object(schema, value, at, sent_to)

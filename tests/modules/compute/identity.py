@@ -48,7 +48,7 @@ def _exchanged(tokens: Tokens, body: bytes) -> Reply:
 
 def _metadata(tokens: Tokens, path: str, query: str, headers: Mapping[str, str]) -> Reply:
     flavor = {"Metadata-Flavor": "Google"}
-    if headers.get("Metadata-Flavor") != "Google":
+    if headers.get("metadata-flavor") != "Google":
         return Reply(403, "Missing Metadata-Flavor:Google header.", {})
     account = METADATA + "instance/service-accounts/default/"
     scopes = parse_qs(query).get("scopes", [CLOUD_PLATFORM])[0].split(",")
@@ -71,7 +71,7 @@ def _metadata(tokens: Tokens, path: str, query: str, headers: Mapping[str, str])
 def _impersonated(tokens: Tokens, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
     account = path.removeprefix(IMPERSONATE).removesuffix(VERB)
     try:
-        caller = tokens.holder(headers.get("Authorization", ""))
+        caller = tokens.holder(headers.get("authorization", ""))
     except Denied as why:
         return _refused(401, "UNAUTHENTICATED", str(why))
     if not caller.scopes & IAM_SCOPES:

@@ -53,8 +53,8 @@ class Operation:
 class Operations:
     """All operations of a server.
 
-    `looks_until_done` is how many looks find a new operation still running. `wait_seconds` is how long a wait for an operation that
-    doesn't end takes (Google's: two minutes).
+    `looks_until_done` is how many looks find a new operation still running. `wait_seconds` is how long a wait takes for one that does
+    not end (Google's: two minutes).
     """
 
     looks_until_done: int = 0

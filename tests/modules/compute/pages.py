@@ -33,7 +33,7 @@ def page(call: Call, kind: str, items: Iterable[Json], most: int = 500) -> Json:
 
 
 def filtered(call: Call, items: Iterable[Json]) -> list[Json]:
-    """The items that the call's filter lets through: `name = a`, `name:a`, `name eq a.*`, in parentheses, several joined by AND."""
+    """The items that the call's filter lets through: `name = a`, `name:a`, `name eq a.*`, in parentheses, joined by AND."""
     text = call.query.get("filter", "")
     terms, at = [], 0
     while at < len(text):

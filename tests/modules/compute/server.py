@@ -113,7 +113,7 @@ class ComputeServer:
             return taken
 
     def _reply(self, http: str, target: str, headers: Mapping[str, str], body: bytes) -> identity.Reply:
-        """The answer to one request. Raises Dropped."""
+        """The answer to one request, whose headers have names in lower case. Raises Dropped."""
         url = urlsplit(target)
         try:
             with self._lock:
@@ -147,7 +147,7 @@ class ComputeServer:
 
     def _grant(self, headers: Mapping[str, str]) -> Grant | None:
         try:
-            return self.tokens.holder(headers.get("Authorization", ""))
+            return self.tokens.holder(headers.get("authorization", ""))
         except Denied:
             return None
 
@@ -162,8 +162,8 @@ class ComputeServer:
                 sent = json.loads(body)
             except ValueError as error:
                 complaints.append(f"the body is no JSON: {error}")
-            if headers.get("Content-Type", "").partition(";")[0] != "application/json":
-                complaints.append(f"the body is sent as {headers.get('Content-Type')}, not as application/json")
+            if headers.get("content-type", "").partition(";")[0] != "application/json":
+                complaints.append(f"the body is sent as {headers.get('content-type')}, not as application/json")
         flat = {name: values[-1] for name, values in given.items()}
         self.requests.append(Request(http, path, flat, deepcopy(sent), principal))
         routed = self.document.route(http, path)
@@ -217,9 +217,10 @@ class _Connection(BaseHTTPRequestHandler):
     server: _Http
 
     def _serve(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
-            reply = self.server.reply(self.command, self.path, dict(self.headers), body)
+            reply = self.server.reply(self.command, self.path, headers, body)
         except Dropped:
             self.close_connection = True
             return

@@ -44,7 +44,7 @@ class Store:
         return self.project(project).networks
 
     def add_network(self, project: str, name: str, *, order: str = "AFTER_CLASSIC_FIREWALL") -> Json:
-        """A network that evaluates its network firewall policies in `order`: AFTER_CLASSIC_FIREWALL or BEFORE_CLASSIC_FIREWALL."""
+        """A network whose firewall policies are evaluated in `order`: AFTER_CLASSIC_FIREWALL or BEFORE_CLASSIC_FIREWALL."""
         path = f"projects/{project}/global/networks/{name}"
         network = {
             "kind": "compute#network",
