@@ -121,8 +121,9 @@ def test_preflight_ranges_are_of_real_variables() -> None:
 def test_the_example_inventory_shows_every_variable_with_its_default() -> None:
     text = (ROOT / "inventory/example/group_vars/all.yml").read_text()
     assignments = [line[2:] for line in text.splitlines() if re.match(r"# [a-z_]+: ", line)]
-    settable = {"gcp_project": ""}
-    for role in ("exotel_ws", "preflight", "verify"):
+    shared = load(ROOT / "roles/preflight/vars/main/variables.yml")["_preflight_unprefixed"]
+    settable: dict[str, Any] = dict.fromkeys(shared, "")
+    for role in ("exotel_ws", "gcp_firewall", "preflight", "verify"):
         settable |= {name: value for name, value in defaults(ROOT / "roles" / role).items() if "{{" not in str(value)}
-    del settable["exotel_ws_generation"]  # For one rollback, not for an inventory.
+    del settable["exotel_ws_generation"], settable["gcp_firewall_required"]  # For one playbook, not for an inventory.
     assert yaml.safe_load("\n".join(assignments)) == settable
