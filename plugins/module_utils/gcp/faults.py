@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 _PASSING_CODES = frozenset({429, 502, 503, 504})
 _RATE_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"})
+# The last says that another change of the same thing is not finished.
+_PASSING_REASONS = _RATE_REASONS | {"resourceNotReady"}
 _DISABLED_REASONS = frozenset({"accessNotConfigured", "SERVICE_DISABLED"})
 _SCOPE_REASONS = frozenset({"insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"})
 # An operation that fails has codes of its own for what a request calls by these reasons.
@@ -40,7 +42,8 @@ class Fault(Exception):
 
     `reason` is Google's word for it (``forbidden``, ``notFound`` …) or one of this module's (``connection``, ``credentials``,
     ``invalid``, ``library``, ``timeout``); `code` the HTTP status, if there was one. `carried_out` is true where a change that
-    failed may have been made all the same. `result` is added to what the module returns.
+    failed may have been made all the same; `resource` is what was not found (``projects/p/global/networks/n``). `result` is
+    added to what the module returns.
     """
 
     def __init__(self, message: str, *, reason: str, code: int | None = None) -> None:
@@ -48,6 +51,7 @@ class Fault(Exception):
         self.reason = reason
         self.code = code
         self.carried_out = False
+        self.resource = ""
         self.result: dict[str, Any] = {}
 
 
@@ -96,17 +100,11 @@ def message_of(error: BaseException) -> str:
     return said if len(said) <= _SAID_CHARACTERS else said[:_SAID_CHARACTERS] + "…"
 
 
-def missing_resource(error: BaseException) -> str:
-    """Return the resource that a ``notFound`` names (``projects/p/global/networks/n``), or nothing."""
-    found = _RESOURCE.search(message_of(error))
-    return found.group(1) if found else ""
-
-
 def is_passing(error: BaseException) -> bool:
     """Tell whether the same request may well succeed later: an overload, or a connection that broke."""
     code = getattr(error, "code", None)
     if isinstance(code, int):
-        return code in _PASSING_CODES or (code == 403 and reason_of(error) in _RATE_REASONS)
+        return code in _PASSING_CODES or reason_of(error) in _PASSING_REASONS
     if getattr(error, "retryable", False):
         return True
     from requests import exceptions
@@ -128,7 +126,7 @@ def explain(error: BaseException, context: Context) -> Fault:
     code = getattr(error, "code", None)
     if isinstance(code, int):
         reason, said = reason_of(error), message_of(error)
-        return Fault(f"{context.what}: {_refusal(int(code), reason, said, context)}", reason=reason or "http", code=int(code))
+        return _fault(f"{context.what}: {_refusal(int(code), reason, said, context)}", reason or "http", int(code), said)
     if type(error).__module__.startswith("google.auth"):
         return _credentials(error, context)
     if type(error).__name__ == "ParseError":
@@ -152,7 +150,19 @@ def explain_operation(operation: Any, context: Context) -> Fault:
     reason = _OPERATION_REASONS.get(first, first or "operation")
     code = operation.http_error_status_code or None
     cure = _refusal(code or 0, reason, said, context)
-    return Fault(f"{context.what}: operation {operation.name} failed: {cure}", reason=reason, code=code)
+    return _fault(f"{context.what}: operation {operation.name} failed: {cure}", reason, code, said)
+
+
+def _fault(message: str, reason: str, code: int | None, said: str) -> Fault:
+    fault = Fault(message, reason=reason, code=code)
+    if reason == "notFound":
+        fault.resource = _resource(said)
+    return fault
+
+
+def _resource(said: str) -> str:
+    found = _RESOURCE.search(said)
+    return found.group(1) if found else ""
 
 
 def _refusal(code: int, reason: str, said: str, context: Context) -> str:
@@ -212,8 +222,7 @@ def role_for(permission: str) -> str:
 
 
 def _not_found(said: str, context: Context) -> str:
-    found = _RESOURCE.search(said)
-    resource = found.group(1) if found else ""
+    resource = _resource(said)
     parts = resource.split("/")
     if len(parts) == 2:
         return f"project {parts[1]} does not exist, or {context.member} may not see it: gcloud projects list"
