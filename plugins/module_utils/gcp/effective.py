@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.ingress import (
+    IMPLIED,
     Port,
     Rule,
     Target,
@@ -49,7 +50,7 @@ class Unreadable(Exception):
 class Share:
     """A part of the sources that gets the same answer. ``reachable`` is ``yes``, ``no`` or ``unknown``.
 
-    ``rules`` decide it, those for most addresses first. Of an unknown share ``doubts`` are the reasons.
+    ``rules`` decide it, those for most addresses first and the implied one last. Of an unknown share ``doubts`` are the reasons.
     """
 
     source: Ranges
@@ -136,7 +137,7 @@ def _share(reachable: str, part: Ranges, outcomes: Sequence[tuple[Rule, Ranges]]
     met_here = [(rule, (met & part).size) for rule, met in outcomes if met & part]
     rules = [(rule, size) for rule, size in met_here if rule.action != "goto_next"]
     if reachable != "unknown":
-        rules.sort(key=lambda one: -one[1])
+        rules.sort(key=lambda one: (one[0].level == IMPLIED, -one[1]))
         return Share(part, reachable, tuple(rule for rule, _ in rules))
     return Share(part, reachable, tuple(rule for rule, _ in rules), tuple(_doubts(part, [rule for rule, _ in met_here])))
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.ranges import EVERYWHERE, Ranges, family
 
+IMPLIED = "implied"
 _NUMBERS = {"tcp": "6", "udp": "17"}
 _NOWHERE = Ranges()
 _UNTELLABLE = {
@@ -148,7 +149,7 @@ def policy_rule(rule: Mapping[str, Any], level: str, policy: str, target: Target
 
 def implied_deny() -> Rule:
     """What happens to a packet that no rule matches."""
-    return Rule("implied", "", "", 65535, "deny", "anywhere to everything", EVERYWHERE)
+    return Rule(IMPLIED, "", "", 65535, "deny", "anywhere to everything", EVERYWHERE)
 
 
 def _is_ingress(rule: Mapping[str, Any]) -> bool:
