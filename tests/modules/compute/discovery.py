@@ -124,7 +124,7 @@ class Document:
             yield from self._object(schema, value, at, sent_to)
         elif kind == "array":
             for index, item in enumerate(value):
-                yield from self._value(schema["items"], item, f"{at}[{index}]", sent_to)
+                yield from self._value(_item(schema), item, f"{at}[{index}]", sent_to)
         else:
             yield from _scalar(schema, value, at)
 
@@ -211,6 +211,12 @@ def _is_base64(text: str) -> bool:
     except binascii.Error:
         return False
     return True
+
+
+def _item(array: Json) -> Json:
+    """The schema of an array's items; a pattern that is said of the array is theirs."""
+    items: Json = array["items"]
+    return items | {"pattern": array["pattern"]} if "pattern" in array else items
 
 
 def _ref(schema: str) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.modules.compute import firewalls, networks
+from tests.modules.compute import addresses, firewalls, instances, networks
 from tests.modules.compute.answers import Call
 from tests.modules.compute.discovery import Json
 from tests.modules.compute.store import Store
@@ -26,4 +26,4 @@ OPERATIONS: dict[str, Handler] = {
     for verb, handler in (("get", _operation_get), ("wait", _operation_wait))
 }
 
-HANDLERS: dict[str, Handler] = OPERATIONS | firewalls.HANDLERS | networks.HANDLERS
+HANDLERS: dict[str, Handler] = OPERATIONS | firewalls.HANDLERS | networks.HANDLERS | instances.HANDLERS | addresses.HANDLERS

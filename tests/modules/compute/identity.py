@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs
 
+from tests.modules.compute.answers import ApiError
 from tests.modules.compute.discovery import Json
 from tests.modules.compute.tokens import CLOUD_PLATFORM, LIFETIME, Denied, Tokens
 
@@ -35,6 +36,13 @@ def answer(tokens: Tokens, http: str, path: str, query: str, headers: Mapping[st
     if path.startswith(IMPERSONATE) and path.endswith(VERB):
         return _impersonated(tokens, path, headers, body)
     return None
+
+
+def refused(path: str, error: ApiError) -> Reply:
+    """An error that a test ordered for `path`, in the format of what answers there."""
+    if path == "/token":
+        return Reply(error.status, {"error": error.reason, "error_description": error.message}, error.headers)
+    return Reply(error.status, error.body(), error.headers)
 
 
 def _exchanged(tokens: Tokens, body: bytes) -> Reply:

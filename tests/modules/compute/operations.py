@@ -53,7 +53,7 @@ class Operation:
 class Operations:
     """All operations of a server.
 
-    `looks_until_done` is how many looks find a new operation still running. `wait_seconds` is how long a wait takes for one that does
+    `looks_until_done` is how many looks find a new operation running. `wait_seconds` is how long a wait takes for one that does
     not end (Google's: two minutes).
     """
 

@@ -127,12 +127,7 @@ class ComputeServer:
     def _answered(self, http: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> identity.Reply:
         fault = self._faults.next(http, path)
         if not path.startswith(self.document.base_path):
-            reply = None if fault else identity.answer(self.tokens, http, path, query, headers, body)
-            if not fault and reply is None:
-                raise self._violation(f"{http} {path}", ["there is no such path"], 404)
-            _strike(fault)
-            assert reply is not None
-            return reply
+            return self._identified(fault, http, path, query, headers, body)
         grant = self._grant(headers)
         method, call = self._understood(http, path, query, headers, body, grant.principal if grant else "")
         if fault and not fault.carried_out:
@@ -143,6 +138,18 @@ class ComputeServer:
             raise ApiError(403, "insufficientPermissions", "Request had insufficient authentication scopes.")
         reply = identity.Reply(200, self._done(method, call), {})
         _strike(fault)
+        return reply
+
+    def _identified(
+        self, fault: injected.Fault | None, http: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> identity.Reply:
+        """The answer to a request that is not of the Compute API."""
+        if fault and fault.error:
+            return identity.refused(path, fault.error)
+        _strike(fault)
+        reply = identity.answer(self.tokens, http, path, query, headers, body)
+        if reply is None:
+            raise self._violation(f"{http} {path}", ["there is no such path"], 404)
         return reply
 
     def _grant(self, headers: Mapping[str, str]) -> Grant | None:
