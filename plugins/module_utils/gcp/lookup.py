@@ -78,9 +78,7 @@ def are_policies_first(calls: Calls, nic: Interface, effective: dict[str, Any]) 
 
 def _instances(calls: Calls, **request: Any) -> tuple[list[dict[str, Any]], list[str]]:
     """All instances, and the zones that could not be asked."""
-    scopes = calls.read_all(
-        "Instances", "aggregated_list", "list of instances", max_results=_PAGE, return_partial_success=True, **request
-    )
+    scopes = calls.read_all("Instances", "aggregated_list", "list of instances", max_results=_PAGE, **request)
     found = [_json(instance) for _, scope in scopes for instance in scope.instances]
     return found, [name for name, scope in scopes if scope.warning.code == "UNREACHABLE"]
 
