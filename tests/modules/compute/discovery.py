@@ -88,14 +88,14 @@ class Document:
         return [*self._value(_ref(schema), value, _decapital(schema), None)]
 
     def _of_parameters(self, method: Method, path: Mapping[str, str], query: Mapping[str, Sequence[str]]) -> Iterator[str]:
-        given: dict[str, Sequence[str]] = {**{name: [value] for name, value in path.items()}, **query}
         for name, parameter in method.parameters.items():
-            if parameter.get("required") and name not in given:
+            if parameter.get("required") and name not in {*path, *query}:
                 yield f"{name}: {method.id} requires this parameter"
-        for name, values in given.items():
+        given = [("path", name, [value]) for name, value in path.items()] + [("query", *item) for item in query.items()]
+        for location, name, values in given:
             parameter = method.parameters.get(name) or self._common.get(name, {})
-            if not parameter or parameter["location"] != ("path" if name in path else "query"):
-                yield f"{name}: {method.id} has no such parameter"
+            if parameter.get("location") != location:
+                yield f"{name}: {method.id} has no such parameter in its {location}"
                 continue
             if len(values) > 1 and not parameter.get("repeated"):
                 yield f"{name}: is given {len(values)} times"

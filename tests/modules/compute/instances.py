@@ -32,7 +32,7 @@ def aggregated_list(store: Store, call: Call) -> Json:
     """All VMs by zone; a zone with none says so in a warning."""
     said = page(call, "compute#instanceAggregatedList", store.instances(call.project).values(), store.page_size)
     scopes: Json = {}
-    for instance in said["items"]:
+    for instance in said.get("items", []):
         scopes.setdefault(_scope(instance), {"instances": []})["instances"].append(instance)
     for zone in EMPTY_ZONES:
         scopes.setdefault(f"zones/{zone}", _no_results(f"zones/{zone}"))

@@ -20,15 +20,14 @@ def page(call: Call, kind: str, items: Iterable[Json], most: int = 500) -> Json:
     Raises ApiError: the filter or the page token is none.
     """
     chosen = sorted(filtered(call, items), key=lambda item: str(item["name"]))
-    start = (
-        int(call.query["pageToken"])
-        if re.fullmatch(r"\d+", call.query.get("pageToken", "0")) and "pageToken" in call.query
-        else 0
-    )
-    if "pageToken" in call.query and not start:
-        raise invalid("pageToken", call.query["pageToken"], "The page token is invalid.")
+    token = call.query.get("pageToken", "0")
+    if not token.isdecimal():
+        raise invalid("pageToken", token, "The page token is invalid.")
+    start = int(token)
     end = start + min(most, int(call.query.get("maxResults", most)) or most)
-    said: Json = {"kind": kind, "id": f"projects/{call.project}", "items": chosen[start:end]}
+    said: Json = {"kind": kind, "id": f"projects/{call.project}"}
+    if chosen:  # an empty list is no list in Google's answers
+        said["items"] = chosen[start:end]
     return said | ({"nextPageToken": str(end)} if end < len(chosen) else {})
 
 
@@ -38,7 +37,7 @@ def filtered(call: Call, items: Iterable[Json]) -> list[Json]:
     terms, at = [], 0
     while at < len(text):
         if not (match := TERM.match(text, at)) or match.end() == at:
-            raise invalid("filter", text, "Invalid list filter expression.")
+            raise invalid("filter", text, "Invalid list filter expression, or one that this server does not know.")
         terms.append(match.groupdict())
         at = match.end()
     return [item for item in items if all(_lets_through(term, item) for term in terms)]
@@ -48,9 +47,7 @@ def _lets_through(term: dict[str, str], item: Json) -> bool:
     value: Any = item
     for name in term["field"].split("."):
         value = value.get(name) if isinstance(value, dict) else None
-    text = (
-        {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str("" if value is None else value)
-    )
+    text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     match term["operator"]:
         case "=":
             return text == term["value"]

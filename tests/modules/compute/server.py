@@ -7,7 +7,9 @@ that its service account signed, with a scope that the method accepts.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -68,9 +70,10 @@ class ComputeServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening and end the connections. Raises nothing; what was violated stays in `violations`."""
+        """Stop listening and end all connections, once or again."""
         self._http.shutdown()
         self._http.server_close()
+        self._http.end_connections()
         self._thread.join()
 
     def fail(
@@ -209,10 +212,26 @@ def _strike(fault: injected.Fault | None) -> None:
 class _Http(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128
 
     def __init__(self, address: tuple[str, int], reply: Callable[[str, str, Mapping[str, str], bytes], identity.Reply]) -> None:
         super().__init__(address, _Connection)
         self.reply = reply
+        self._open: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def end_connections(self) -> None:
+        """End what clients keep open for further requests."""
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Connection(BaseHTTPRequestHandler):
