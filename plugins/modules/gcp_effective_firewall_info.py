@@ -174,6 +174,9 @@ instance:
   returned: success
   type: dict
   contains:
+    project:
+      description: Its project.
+      type: str
     name:
       description: Its name.
       type: str
@@ -212,7 +215,7 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.gcp import lookup
 from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.calls import Calls, run_module
 from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.effective import Unreadable, Verdict, in_order, judge
 from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.faults import Fault
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.ingress import Port, Rule
+from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.ingress import Port, Rule, path
 from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.interface import (
     Interface,
     NoInterface,
@@ -308,6 +311,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 def _instance(instance: dict[str, Any], nic: Interface) -> dict[str, Any]:
     return {
+        "project": path(instance["selfLink"]).split("/")[1],
         "name": instance["name"],
         "zone": instance["zone"].rpartition("/")[2],
         "status": instance.get("status"),

@@ -162,6 +162,7 @@ def test_it_is_found_by_either_address_on_any_page(compute: ComputeServer, ask: 
     by_external, by_internal = ask(address=external(vm)), ask(address=vm["networkInterfaces"][0]["networkIP"])
     assert by_external["instance"] == by_internal["instance"]
     assert by_external["instance"] == {
+        "project": PROJECT,
         "name": "voice-1",
         "zone": ZONE,
         "status": "RUNNING",

@@ -6,6 +6,7 @@ from typing import Any
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.address import Address
 from exotelctl.doctor.facts.call import Answers, Echo, Http
+from exotelctl.doctor.facts.cloud import Cloud
 from exotelctl.doctor.facts.deployment import Deployment
 from exotelctl.doctor.facts.fact import Fact
 from exotelctl.doctor.facts.firewall import Firewall
@@ -38,6 +39,17 @@ PORT = Port(8765, (Listener("0.0.0.0:8765", 77, 0),), (SYSTEMD, WORKER), True)
 ECHO = Echo(frames_sent=50, frames_received=50, bytes_received=16_000, bit_exact=True, round_trip_ms=0.5)
 ANSWERS = Answers("ws://127.0.0.1:8765", Http(200, HEALTH, 1.0), Http(200, '{"status":"ready"}', 1.0), ECHO)
 OUTSIDE = Outside(NOW + 1, "ws://198.51.100.7:8765", 8765, ("198.51.100.7",), answers=ANSWERS, protocol_checks=18)
+CLOUD = Cloud(
+    reachable="yes",
+    text="tcp:8765 is allowed by rule allow-exotel-ws, priority 1000",
+    obstacles=(),
+    doubts=(),
+    rules=("VPC rules: rule allow-exotel-ws, priority 1000, allow, from 0.0.0.0/0 to tcp:8765",),
+    project="my-project",
+    instance="voice-1",
+    zone="asia-south1-a",
+    addresses=("198.51.100.7", "10.160.0.2"),
+)
 ROOM = FileSystem(("/",), 10 << 30, 5 << 30, 1000, 900, False)
 
 
@@ -90,15 +102,17 @@ VALUES: dict[str, Any] = {
 
 def healthy(**changes: Any) -> Facts:
     """A host without fault, but for ``changes``: values of facts by name, or a whole `Fact` for one that could not be seen."""
-    outside = changes.pop("outside", None)
-    facts = {
-        name: value if isinstance(value, Fact) else Fact(value, at=NOW, ms=1.0) for name, value in (VALUES | changes).items()
-    }
+    elsewhere = {name: changes.pop(name, None) for name in ("outside", "cloud")}
+    facts = {name: _seen(value) for name, value in (VALUES | changes).items()}
     return Facts(
         hostname="voice-1",
         as_root=True,
         collected_at=NOW,
         since=NOW - 3600,
-        outside=None if outside is None else Fact(outside, at=NOW),
         **facts,
+        **{name: None if fact is None else _seen(fact) for name, fact in elsewhere.items()},
     )
+
+
+def _seen(value: Any) -> Fact[Any]:
+    return value if isinstance(value, Fact) else Fact(value, at=NOW, ms=1.0)

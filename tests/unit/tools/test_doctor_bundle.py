@@ -16,7 +16,7 @@ from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.fact import Fact
 from exotelctl.exits import Refusal, UsageFault
 
-from tests.unit.tools.doctor_facts import OUTSIDE, PORT, STRANGER, call, calls, healthy
+from tests.unit.tools.doctor_facts import CLOUD, OUTSIDE, PORT, STRANGER, call, calls, healthy
 
 
 @pytest.fixture
@@ -56,6 +56,8 @@ def altered(file: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     [
         healthy(),
         healthy(outside=OUTSIDE),
+        healthy(cloud=replace(CLOUD, reachable="no", text="tcp:8765 is denied by rule block, priority 900")),
+        healthy(cloud=Fact(missing="instance voice-1: not found")),
         healthy(port=replace(PORT, holders=(STRANGER,)), calls=calls(call(ended="no_stop", faults=("rate_mismatch",)))),
         healthy(units=Fact(missing="systemd does not answer"), calls=Fact(missing="no journal", needs="root")),
     ],

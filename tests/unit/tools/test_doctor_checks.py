@@ -20,6 +20,7 @@ from exotelctl.doctor.result import Result
 
 from tests.unit.tools.doctor_facts import (
     ANSWERS,
+    CLOUD,
     DEPLOYMENT,
     ECHO,
     NOW,
@@ -37,6 +38,7 @@ from tests.unit.tools.doctor_facts import (
     unit,
 )
 
+DENIED = replace(CLOUD, reachable="no", text="tcp:8765 is denied by rule block-all, priority 900")
 TIMEOUT = Trouble("timeout", "198.51.100.7:8765 gave no answer within 5 s", "")
 SILENT = Worker(WORKERS[0], silent="1.sock does not answer: timed out", pid=42, files=20, files_limit=65536)
 
@@ -158,6 +160,22 @@ RED: dict[str, tuple[str, dict[str, Any], str]] = {
     "not healthy": ("local-answer", answers(health=Http(500, "oops")), "500"),
     "refused on loopback": ("local-answer", answers(health=Http(trouble=TIMEOUT), echo=None), "no answer"),
     "firewall": ("host-firewall", {"firewall": Firewall(1, (), drop(8765))}, "tcp dport 8765 drop"),
+    "denied by Google": ("cloud-firewall", {"cloud": DENIED}, "denied by rule block-all, priority 900"),
+    "denied by Google and unreachable": (
+        "cloud-firewall",
+        {"cloud": DENIED, "outside": replace(OUTSIDE, connect=TIMEOUT)},
+        "denied by rule block-all, priority 900",
+    ),
+    "stopped": (
+        "cloud-firewall",
+        {"cloud": replace(CLOUD, reachable="no", text="instance voice-1 is TERMINATED", obstacles=("it is TERMINATED",))},
+        "TERMINATED",
+    ),
+    "let in by Google, but unreachable": (
+        "outside-reach",
+        {"cloud": CLOUD, "outside": replace(OUTSIDE, connect=TIMEOUT)},
+        "Google Cloud's firewall lets it in, so the address is another one's",
+    ),
     "name": ("outside-reach", {"outside": Outside(NOW, "ws://a.example:8765", 8765, (), "Name not known")}, "does not resolve"),
     "cloud firewall": ("outside-reach", {"outside": replace(OUTSIDE, connect=TIMEOUT)}, "a cloud firewall drops it"),
     "refused from outside": (
@@ -241,7 +259,7 @@ def test_each_check_has_a_fault_here() -> None:
 
 
 def test_a_healthy_host_has_no_finding() -> None:
-    found = results(healthy(outside=OUTSIDE))
+    found = results(healthy(outside=OUTSIDE, cloud=CLOUD))
     assert {result.verdict for result in found.values()} == {"ok", "skipped"}
     assert {result.id for result in found.values() if result.verdict == "skipped"} == {"token-stripped", "auth-rejected"}
 
@@ -265,6 +283,32 @@ def test_what_was_not_seen_is_unknown_and_says_why(name: str) -> None:
         assert result.verdict != "fail"
 
 
+def test_what_google_alone_can_tell_is_unknown_and_names_the_doubt() -> None:
+    doubt = "rule 10 of the hierarchical policy corp denies countries KP, and only Google knows who that is"
+    found = results(healthy(cloud=replace(CLOUD, reachable="unknown", text="tcp:8765 is perhaps reachable", doubts=(doubt,))))
+    assert found["cloud-firewall"].verdict == "unknown"
+    assert doubt in found["cloud-firewall"].evidence
+
+
+def test_a_look_at_the_cloud_that_failed_is_unknown_and_stops_nothing() -> None:
+    found = results(healthy(cloud=Fact(missing="it failed: no credentials"), outside=replace(OUTSIDE, connect=TIMEOUT)))
+    assert (found["cloud-firewall"].verdict, found["cloud-firewall"].says) == ("unknown", "it failed: no credentials")
+    assert found["outside-reach"].verdict == "fail"
+    assert "a cloud firewall drops it" in found["outside-reach"].says
+    assert "Google Cloud's firewall: it failed: no credentials" in found["outside-reach"].evidence
+
+
+def test_what_is_wrong_with_the_instance_is_not_cured_by_a_rule() -> None:
+    cures = [
+        results(healthy(cloud=replace(DENIED, obstacles=obstacles)))["cloud-firewall"].remedy
+        for obstacles in ((), ("it is TERMINATED",))
+    ]
+    assert [cure is not None and "ansible-playbook firewall.yml -i INVENTORY" in cure.risky_commands for cure in cures] == [
+        True,
+        False,
+    ]
+
+
 def test_a_check_that_crashes_is_unknown_and_not_gone() -> None:
     found = results(healthy(firewall=Firewall(1, (), ({"rule": {"no": "family"}},))))
     assert found["host-firewall"].verdict == "unknown"
@@ -277,6 +321,7 @@ WARNED: dict[str, tuple[str, dict[str, Any]]] = {
         "unit-missing-module",
         {"units": Units(tuple(map(unit, UNITS)), (Line(NOW - 900, UNITS[1], MODULE),))},
     ),
+    "some get through": ("cloud-firewall", {"cloud": replace(CLOUD, reachable="partly", text="tcp:8765 is allowed from")}),
     "a scanner among many calls": (
         "tls-on-plain",
         {"calls": calls(*(call(NOW - n) for n in range(9)), refusals=(Refused(NOW - 99, "tls"),))},

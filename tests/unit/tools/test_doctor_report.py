@@ -27,7 +27,7 @@ def result(id: str, verdict: Verdict = "fail", **changes: Any) -> Result:
 
 def order(**changes: Any) -> verb.Order:
     nothing = verb.Order(
-        only=(), since="-1h", bundle=None, replay=None, outside=None, credential_file=None, verbose=False, json=False
+        only=(), since="-1h", bundle=None, replay=None, outside=None, cloud=None, credential_file=None, verbose=False, json=False
     )
     return replace(nothing, **changes)
 
@@ -162,11 +162,21 @@ def test_one_check_is_shown_alone_and_gives_the_exit_code(saved: Path, capsys: p
     assert "port-stranger" not in capsys.readouterr().out
 
 
+def test_what_google_was_asked_is_judged_with_the_host(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = tmp_path / "cloud.json"
+    said.write_text(json.dumps({"failed": False, "msg": "voice-1: not found\n  at all"}))
+    assert verb.run(order(replay=saved, cloud=said, only=("cloud-firewall",))) == 5
+    assert "could not be looked at: voice-1: not found at all" in capsys.readouterr().out
+    with pytest.raises(UsageFault, match="No such file"):
+        verb.run(order(replay=saved, cloud=tmp_path / "nowhere"))
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
         ({"only": ("no-such",)}, "port-stranger"),
         ({"outside": "ws://198.51.100.7"}, "--replay"),
+        ({"cloud": Path("c")}, "--replay"),
         ({"bundle": Path("a"), "replay": Path("b")}, "one of them"),
         ({"since": "soon"}, "-1h"),
     ],

@@ -86,6 +86,10 @@ def doctor(
     outside: Annotated[
         str | None, typer.Option(metavar="URL", help="With --replay: look at the public address from here too, and call it.")
     ] = None,
+    cloud: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --replay: what gcp_effective_firewall_info said of Google Cloud, as JSON."),
+    ] = None,
     credential_file: Credential = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also what each check claims, and does not prove.")] = False,
     json: Json = False,
@@ -110,6 +114,7 @@ def doctor(
                 bundle=bundle,
                 replay=replay,
                 outside=outside,
+                cloud=cloud,
                 credential_file=credential_file,
                 verbose=verbose,
                 json=json,

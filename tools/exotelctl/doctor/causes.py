@@ -22,7 +22,7 @@ CAUSES: Final[dict[str, tuple[str, ...]]] = {
     "loop-hung": ("file-limit",),
     "unit-down": ("port-stranger", *_CRASHES, "file-limit", "loop-hung", "disk"),
     "local-answer": (*_NOT_SERVING, "file-limit", "port-two-listeners", "host-firewall", "call-limit"),
-    "outside-reach": _NOT_ANSWERING,
+    "outside-reach": (*_NOT_ANSWERING, "cloud-firewall"),
     "wrong-fields": _NO_CALL,
     "no-echo": ("wrong-fields", *_NO_CALL),
     "call-limit": (*_NOT_SERVING, "file-limit"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from exotelctl.doctor import bundle, checks, report, since
-from exotelctl.doctor.facts import Facts, collect, observe, outside
+from exotelctl.doctor.facts import Facts, cloud, collect, observe, outside
 from exotelctl.doctor.result import Result, Verdict
 from exotelctl.exits import UsageFault
 from exotelctl.output import emit_json, say
@@ -24,13 +24,14 @@ _CODES: Final[tuple[tuple[Verdict, int], ...]] = (("fail", 1), ("unknown", 5), (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Order:
-    """What was typed. ``only`` are the checks to show, all if empty."""
+    """What was typed. ``only`` are the checks to show, all if empty; ``cloud`` is what gcp_effective_firewall_info found out."""
 
     only: tuple[str, ...]
     since: str
     bundle: Path | None
     replay: Path | None
     outside: str | None
+    cloud: Path | None
     credential_file: Path | None
     verbose: bool
     json: bool
@@ -68,6 +69,8 @@ def _check(order: Order) -> None:
         raise UsageFault("--bundle saves a look at this host, --replay judges an older one: give one of them")
     if order.outside and not order.replay:
         raise UsageFault("--outside looks from another machine than the host: give the host's facts, --replay FILE")
+    if order.cloud and not order.replay:
+        raise UsageFault("--cloud is what another machine than the host found out: give the host's facts, --replay FILE")
 
 
 def _facts(order: Order) -> Facts:
@@ -78,7 +81,10 @@ def _facts(order: Order) -> Facts:
             bundle.require_new(order.bundle)
         return collect(begins)
     facts = bundle.read(order.replay)
-    if order.outside is None:
-        return facts
-    target = parse(order.outside, order.credential_file)
-    return dataclasses.replace(facts, outside=observe(lambda: outside.look(target)))
+    if order.cloud is not None:
+        found = cloud.read(order.cloud)
+        facts = dataclasses.replace(facts, cloud=observe(lambda: cloud.understand(found)))
+    if order.outside is not None:
+        target = parse(order.outside, order.credential_file)
+        facts = dataclasses.replace(facts, outside=observe(lambda: outside.look(target)))
+    return facts

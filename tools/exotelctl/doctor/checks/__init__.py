@@ -3,7 +3,7 @@
 from typing import Final
 
 from exotelctl.doctor import causes
-from exotelctl.doctor.checks import calls, firewall, host, limits, outside, port, reach, units
+from exotelctl.doctor.checks import calls, cloud, firewall, host, limits, outside, port, reach, units
 from exotelctl.doctor.checks.check import Check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.result import Result
@@ -21,6 +21,7 @@ ALL: Final[tuple[Check, ...]] = (
     units.loop_hung,
     reach.local_answer,
     firewall.host_firewall,
+    cloud.cloud_firewall,
     outside.outside_reach,
     reach.public_address,
     reach.tls_on_plain,

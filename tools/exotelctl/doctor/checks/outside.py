@@ -4,6 +4,7 @@ from shlex import quote
 
 from exotelctl.compliance.judges import health as judge_health
 from exotelctl.doctor.checks.check import check
+from exotelctl.doctor.checks.cloud import cloud_firewall
 from exotelctl.doctor.checks.firewall import host_firewall
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.call import Trouble
@@ -43,10 +44,16 @@ def _not_connected(facts: Facts, seen: Outside, trouble: Trouble) -> Finding:
     ]
     let_in = host_firewall.run(facts)
     evidence.append(f"the host's own firewall: {let_in.says}")
+    cloud = cloud_firewall.run(facts)
+    if cloud.verdict != "skipped":
+        evidence.append(f"Google Cloud's firewall: {cloud.says}")
     if trouble.kind == "timeout" and host_answers and let_in.verdict != "fail":
         surely = "" if let_in.verdict == "ok" else " (if the host's own does not)"
+        drops = f"a cloud firewall drops it{surely}"
+        if cloud.verdict == "ok":
+            drops = f"Google Cloud's firewall lets it in, so the address is another one's, or something else drops it{surely}"
         return fail(
-            f"tcp:{seen.port} gets no answer from outside, though the host answers itself: a cloud firewall drops it{surely}",
+            f"tcp:{seen.port} gets no answer from outside, though the host answers itself: {drops}",
             *evidence,
             remedy=Remedy(
                 f"Open tcp:{seen.port} in the cloud's firewall.",

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 from exotelctl.doctor.facts import address, deployment, firewall, host, journal, loopback, port, units, workers
 from exotelctl.doctor.facts.address import Address
 from exotelctl.doctor.facts.call import Answers
+from exotelctl.doctor.facts.cloud import Cloud
 from exotelctl.doctor.facts.deployment import Deployment
 from exotelctl.doctor.facts.fact import Fact, NotSeen
 from exotelctl.doctor.facts.firewall import Firewall
@@ -34,7 +35,7 @@ _BOUND_S: Final = 8.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """One look at a host. ``outside`` is None where nobody asked from another machine."""
+    """One look at a host. ``outside`` and ``cloud`` are None where nobody asked from another machine, or Google."""
 
     hostname: str
     as_root: bool
@@ -52,6 +53,7 @@ class Facts:
     clock: Fact[Clock] = _UNSEEN
     address: Fact[Address] = _UNSEEN
     outside: Fact[Outside] | None = None
+    cloud: Fact[Cloud] | None = None
 
 
 def collect(since: float) -> Facts:

@@ -1,0 +1,47 @@
+"""Whether Google Cloud's firewall lets calls in, as the controller found out."""
+
+from shlex import quote
+
+from exotelctl.doctor.checks.check import check
+from exotelctl.doctor.facts import Facts
+from exotelctl.doctor.facts.cloud import Cloud
+from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, unknown, warn
+
+
+@check(
+    "cloud-firewall",
+    "reach",
+    of="cloud",
+    claim="Google Cloud's firewall lets callers through to the port of this instance, which runs and has an external address",
+    does_not_prove="that the host's own firewall does, or that the applet has this address: outside-reach and public-address do",
+)
+def cloud_firewall(facts: Facts) -> Finding:
+    if facts.cloud is None:
+        return skipped("nobody looked at a cloud's firewall: ansible-playbook doctor.yml does, where gcp_project is set")
+    seen = facts.cloud.get()
+    evidence = (f"instance {seen.instance} in {seen.zone} has {', '.join(seen.addresses)}", *seen.doubts, *seen.rules)
+    if seen.reachable == "yes":
+        return ok(seen.text, *evidence)
+    if seen.reachable == "no":
+        return fail(seen.text, *evidence, remedy=_cure(seen))
+    if seen.reachable == "partly":
+        return warn(seen.text, *evidence, remedy=_cure(seen))
+    return unknown(seen.text, *evidence, remedy=_cure(seen))
+
+
+def _cure(seen: Cloud) -> Remedy:
+    place = f"{quote(seen.instance)} --zone={quote(seen.zone)} --project={quote(seen.project)}"
+    if seen.obstacles:
+        return Remedy(
+            "Start the instance, or give it an external address; the rules count after that.",
+            (f"gcloud compute instances describe {place}",),
+        )
+    return Remedy(
+        "firewall.yml makes the rule that lets callers in. One that comes before it and denies stays: change that one, or give "
+        "ours a lower number (gcp_firewall_priority); a policy of the organisation is for whoever owns it.",
+        (
+            "ansible-playbook firewall.yml -i INVENTORY --check --diff",
+            f"gcloud compute instances network-interfaces get-effective-firewalls {place}",
+        ),
+        ("ansible-playbook firewall.yml -i INVENTORY",),
+    )
