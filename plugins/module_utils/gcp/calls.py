@@ -22,7 +22,7 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.session import
 
 _REQUEST_S = 30.0
 _BACKOFF_S = (0.25, 8.0)
-_POLL_S = (0.1, 2.0)
+_POLL_S = (0.05, 2.0)
 _POLL_GROWTH = 1.6
 # What a permission calls a method of another name.
 _VERBS = {"insert": "create", "aggregatedList": "list"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -280,6 +281,8 @@ def _connection(error: BaseException, context: Context) -> str:
     if any(isinstance(cause, exceptions.ProxyError) for cause in chain):
         return f"the proxy on the way to {host} does not let this through; check HTTPS_PROXY and NO_PROXY"
     if any(isinstance(cause, exceptions.SSLError) for cause in chain):
+        if not any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain):
+            return f"{host} does not speak TLS as this machine does; check api_endpoint, and HTTPS_PROXY"
         return f"the TLS certificate of {host} is not trusted; behind a proxy that opens TLS, set REQUESTS_CA_BUNDLE to its CA"
     if any(isinstance(cause, socket.gaierror) for cause in chain):
         return f"the name {host} cannot be resolved; check this machine's DNS: getent hosts {host.partition(':')[0]}"

@@ -27,7 +27,8 @@ AUTH_OPTIONS: dict[str, dict[str, Any]] = {
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _PROJECT = re.compile(r"(?:[a-z0-9][-a-z0-9.]*:)?[a-z][-a-z0-9]{1,61}[a-z0-9]|[0-9]{1,19}")
-_ENDPOINT = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?/?")
+_LABEL = r"[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?"
+_ENDPOINT = re.compile(rf"(https?)://({_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(:[0-9]{{1,5}})?/?")
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
