@@ -116,13 +116,15 @@ class Play:
     failed: int
 
 
-def play(playbook: str, *args: str, inventory: Path | None = None, timeout: float = 600.0) -> Play:
-    """Run a playbook of the repository, by its path in it, with further ``ansible-playbook`` arguments.
+def play(
+    playbook: str, *args: str, inventory: Path | None = None, timeout: float = 600.0, tools: Path = Path(sys.executable).parent
+) -> Play:
+    """Run a playbook of the repository, by its path in it, with further arguments of the ``ansible-playbook`` in ``tools``.
 
     It is not an error if the playbook fails: see ``rc``. Raises subprocess.TimeoutExpired after ``timeout`` seconds, when
     ansible-playbook and all its processes are killed; hosts that the playbook had started keep running.
     """
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), playbook, *args]
+    command = [str(tools / "ansible-playbook"), playbook, *args]
     if inventory:
         command += ["-i", str(inventory)]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
