@@ -20,6 +20,7 @@ from tests.lab import callers, saboteurs
 from tests.lab.labhost import HostSpec, LabHost, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
 from tests.lab.saboteurs import CLOSED, INPUT, PORT, SABOTEURS, Saboteur, healed, url
+from tests.modules.compute.server import ComputeServer
 
 HOST = HostSpec("exo-t24", "bookworm", "198.18.65.124")
 EXOTELCTL = str(Path(sys.executable).with_name("exotelctl"))
@@ -192,6 +193,39 @@ def test_from_outside_a_clean_host_is_clean_too(host: LabHost) -> None:
     done = play("doctor.yml", inventory=host.inventory)
     assert done.rc == 0, done.stdout
     assert "outside-reach" in done.stdout
+
+
+def test_google_is_asked_too_and_a_failing_answer_stops_nothing(host: LabHost, tmp_path: Path) -> None:
+    """A Compute API of the test's own says that an instance has the host's address, and a rule that denies the port."""
+    compute = ComputeServer()
+    try:
+        google = in_google(compute, host, tmp_path)
+        denied = play("doctor.yml", "-e", google, inventory=host.inventory)
+        compute.fail("GET", "getEffectiveFirewalls", status=403, reason="forbidden", message="no right")
+        refused = play("doctor.yml", "-e", google, inventory=host.inventory)
+    finally:
+        compute.close()
+    assert compute.violations == []
+    assert denied.rc != 0
+    assert "tcp:8765 is denied by rule block-all, priority 900" in denied.stdout
+    assert refused.rc == 0, refused.stdout
+    assert "Google Cloud's firewall could not be looked at: effective firewalls of nic0 of instance voice-1" in refused.stdout
+
+
+def in_google(compute: ComputeServer, host: LabHost, directory: Path) -> str:
+    """Extra variables for a host that is an instance of ``compute``, whose firewall lets nobody in."""
+    instance = compute.store.add_instance("my-project", "asia-south1-a", "voice-1")
+    instance["networkInterfaces"][0]["accessConfigs"][0]["natIP"] = host.address
+    compute.store.firewalls("my-project")["block-all"] = {
+        "name": "block-all",
+        "network": instance["networkInterfaces"][0]["network"],
+        "direction": "INGRESS",
+        "priority": 900,
+        "sourceRanges": ["0.0.0.0/0"],
+        "denied": [{"IPProtocol": "all"}],
+    }
+    key = compute.credentials_file(directory)
+    return json.dumps({"gcp_project": "my-project", "gcp_api_endpoint": compute.url, "gcp_service_account_file": str(key)})
 
 
 def test_live_calls_and_a_drain_are_no_finding(host: LabHost) -> None:
