@@ -39,8 +39,8 @@ lint: venv ## ruff, mypy --strict, ansible-lint production, ansible-test sanity
 	ruff format --check .
 	mypy
 	mypy --explicit-package-bases benchmarks tests/lab
-	MYPYPATH=collections:. mypy --ignore-missing-imports --explicit-package-bases --namespace-packages \
-	  --follow-imports=silent collections/ansible_collections/exotel/voicebot/plugins/*/*.py tests/modules/*.py
+	MYPYPATH=collections:. mypy --ignore-missing-imports --explicit-package-bases --namespace-packages --follow-imports=silent \
+	  collections/ansible_collections/exotel/voicebot/plugins/{*,module_utils/gcp}/*.py tests/modules/{*,compute/*}.py
 	ansible-lint --offline
 	scripts/sanity
 

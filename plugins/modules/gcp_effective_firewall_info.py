@@ -16,7 +16,7 @@ description:
   - Changes nothing.
 version_added: 0.2.0
 author:
-  - The exotel-voicebot developers
+  - The exotel-voicebot developers (!UNKNOWN)
 extends_documentation_fragment:
   - exotel.voicebot.gcp
 options:

@@ -18,7 +18,7 @@ description:
   - A rule that somebody else makes or removes at the same time is read again, and the work goes on from there.
 version_added: 0.1.0
 author:
-  - The exotel-voicebot developers
+  - The exotel-voicebot developers (!UNKNOWN)
 extends_documentation_fragment:
   - exotel.voicebot.gcp
 options:

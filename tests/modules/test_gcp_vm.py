@@ -159,6 +159,15 @@ def test_an_address_that_failed_leaves_nothing(google: Google) -> None:
     assert google.compute.store.addresses(PROJECT) == {}
 
 
+@pytest.mark.parametrize("permission", ["compute.instances.create", "compute.disks.create", "compute.subnetworks.useExternalIp"])
+def test_what_a_vm_takes_is_one_role(google: Google, permission: str) -> None:
+    message = f"Required '{permission}' permission for 'projects/my-project/zones/asia-south1-a'"
+    google.compute.fail("POST", "/instances", status=403, reason="forbidden", message=message)
+    failed = google.present()
+    assert f"lacks the permission {permission}" in failed["msg"]
+    assert "--role=roles/compute.instanceAdmin.v1" in failed["msg"]
+
+
 def test_an_operation_without_end_is_given_up(google: Google) -> None:
     google.compute.stall_operations()
     failed = google.present(timeout=2)
