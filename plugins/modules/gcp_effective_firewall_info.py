@@ -14,7 +14,7 @@ description:
   - What only Google can tell is not guessed. A rule for countries, threat lists, names, address groups or secure tags
     makes the answer V(unknown) for the sources concerned, unless it makes no difference.
   - Changes nothing.
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The exotel-voicebot developers (!UNKNOWN)
 extends_documentation_fragment:
