@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.rule import FIELDS
+from hypothesis import HealthCheck, given, settings
 
 from tests.modules.compute.server import ComputeServer
 from tests.modules.gcp_module import PROJECT, FirewallRule
+from tests.modules.gcp_rules import rules
 
 NAME = FirewallRule.name
 TCP = [{"protocol": "tcp", "ports": ["8765"]}]
@@ -23,6 +26,8 @@ TAGGED: dict[str, Any] = {
     "source_tags": ["front"],
     "target_tags": ["exotel-ws"],
 }
+# What check mode says as the run does.
+SEEN = ("changed", "rule", "fields", "replaced", "diff")
 OF_ACCOUNTS: dict[str, Any] = {
     **THE_RULE,
     "source_ranges": ["198.51.100.0/24"],
@@ -57,7 +62,7 @@ def test_the_story(compute: ComputeServer, apply: FirewallRule) -> None:
 
     made = apply(**THE_RULE)
     assert made["changed"]
-    assert {key: made[key] for key in ("rule", "fields", "diff")} == {key: foreseen[key] for key in ("rule", "fields", "diff")}
+    assert {key: made[key] for key in SEEN} == {key: foreseen[key] for key in SEEN}
     assert [(one["what"], one["status"]) for one in made["operations"]] == [(f"insert of firewall rule {NAME}", "DONE")]
     assert stored(compute)["allowed"] == [{"IPProtocol": "tcp", "ports": ["8765"]}]
     assert stored(compute)["sourceRanges"] == ["0.0.0.0/0"]
@@ -161,7 +166,7 @@ def test_each_change_is_made_once_and_nothing_else_with_it(
     assert changed["changed"]
     assert foreseen["changed"]
     assert set(given) - {"source_tags", "target_tags"} <= set(changed["fields"]) <= set(given)
-    assert {key: changed[key] for key in ("rule", "fields", "diff")} == {key: foreseen[key] for key in ("rule", "fields", "diff")}
+    assert {key: changed[key] for key in SEEN} == {key: foreseen[key] for key in SEEN}
     differing = {key for key, value in changed["diff"]["after"].items() if changed["diff"]["before"][key] != value}
     assert differing == set(changed["fields"])
 
@@ -175,14 +180,33 @@ def test_each_change_is_made_once_and_nothing_else_with_it(
     assert methods(compute) == ["POST", "PUT"]
 
 
-@pytest.mark.parametrize(
-    ("given", "fixed", "expected"),
-    [
-        ({"network": "vpc"}, "network", {"network": "vpc"}),
-        ({"direction": "EGRESS"}, "direction", {"direction": "EGRESS"}),
-        ({"denied": TCP}, "action", {"denied": [{"IPProtocol": "tcp", "ports": ["8765"]}], "allowed": None}),
-    ],
-)
+REPLACEMENTS: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
+    ({"network": "vpc"}, "network", {"network": "vpc"}),
+    ({"direction": "EGRESS"}, "direction", {"direction": "EGRESS"}),
+    ({"denied": TCP}, "action", {"denied": [{"IPProtocol": "tcp", "ports": ["8765"]}], "allowed": None}),
+]
+
+
+def test_no_field_is_left_out_of_these() -> None:
+    tried = [change[1] for change in CHANGES] + [change[0] for change in REPLACEMENTS]
+    assert {field for options in tried for field in options} == set(FIELDS)
+
+
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=rules(PROJECT), wanted=rules(PROJECT))
+def test_of_any_rule_any_other_is_made(
+    compute: ComputeServer, apply: FirewallRule, before: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    compute.store.add_network(PROJECT, "vpc")
+    apply(**before)
+    foreseen = apply(check=True, **wanted)
+    changed = apply(**wanted)
+    assert {key: changed[key] for key in SEEN} == {key: foreseen[key] for key in SEEN}
+    again = apply(**wanted)
+    assert (again["changed"], again["rule"]) == (False, changed["rule"])
+
+
+@pytest.mark.parametrize(("given", "fixed", "expected"), REPLACEMENTS)
 def test_what_google_cannot_change_is_made_anew(
     compute: ComputeServer, apply: FirewallRule, given: dict[str, Any], fixed: str, expected: dict[str, Any]
 ) -> None:

@@ -7,9 +7,12 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+# How IAM's commands name an account that nothing here knows the name of.
+SOMEBODY = "user:YOUR_ACCOUNT"
 
 _PASSING_CODES = frozenset({429, 502, 503, 504})
 _RATE_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"})
@@ -28,7 +31,9 @@ _OPERATION_REASONS = {
 }
 _ROLES = {
     "firewalls": "roles/compute.securityAdmin",
+    "disks": "roles/compute.instanceAdmin.v1",
     "instances": "roles/compute.instanceAdmin.v1",
+    "subnetworks": "roles/compute.instanceAdmin.v1",
     "addresses": "roles/compute.networkAdmin",
 }
 _READ_VERBS = ("get", "list", "getEffectiveFirewalls")
@@ -60,13 +65,15 @@ class Fault(Exception):
 class Context:
     """What a request was for: `what` in words (``insert of firewall rule x``), and who made it of whom.
 
-    `member` is the account as IAM writes it; `permission` is what the request needs, such as ``compute.firewalls.create``.
+    `member` is the account as IAM writes it, and `source` the one that impersonates it, or the same; `permission` is what the
+    request needs, such as ``compute.firewalls.create``.
     """
 
     what: str
     project: str
     permission: str = ""
-    member: str = field(default="user:YOUR_ACCOUNT")
+    member: str = SOMEBODY
+    source: str = SOMEBODY
     endpoint: str = "https://compute.googleapis.com"
 
 
@@ -241,8 +248,10 @@ def _credentials(error: BaseException, context: Context) -> Fault:
     body = str(error.args[1]) if len(error.args) > 1 else ""
     if "impersonated credentials" in said:
         return Fault(f"{context.what}: {_impersonation(body, context)}", reason="credentials", code=_status(body))
-    if kind == "DefaultCredentialsError" and "were not found" in said:
-        return Fault(f"{context.what}: no credentials of Google Cloud on this machine: {_ADC_LOGIN}", reason="credentials")
+    if kind == "DefaultCredentialsError":
+        absent = "were not found" in said
+        wrong = "no credentials of Google Cloud on this machine" if absent else said.rstrip(".")
+        return Fault(f"{context.what}: {wrong}: {_ADC_LOGIN}", reason="credentials")
     if kind == "ReauthFailError" or "invalid_rapt" in said:
         return Fault(f"{context.what}: the login has expired: {_ADC_LOGIN}", reason="credentials")
     return Fault(
@@ -261,7 +270,7 @@ def _impersonation(body: str, context: Context) -> str:
         )
     return (
         f"the credentials of this machine may not impersonate {account}: gcloud iam service-accounts add-iam-policy-binding "
-        f"{account} --member=user:YOUR_ACCOUNT --role=roles/iam.serviceAccountTokenCreator"
+        f"{account} --member={context.source} --role=roles/iam.serviceAccountTokenCreator"
     )
 
 

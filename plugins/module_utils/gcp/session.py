@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.faults import Context, Fault, explain
+from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.faults import SOMEBODY, Context, Fault, explain
 
 # Documented in doc_fragments/gcp.py.
 AUTH_OPTIONS: dict[str, dict[str, Any]] = {
@@ -29,6 +29,8 @@ _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _PROJECT = re.compile(r"(?:[a-z0-9][-a-z0-9.]*:)?[a-z][-a-z0-9]{1,61}[a-z0-9]|[0-9]{1,19}")
 _LABEL = r"[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?"
 _ENDPOINT = re.compile(rf"(https?)://({_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(:[0-9]{{1,5}})?/?")
+# What the library raises for a file of another content than it expects.
+_DAMAGED = (AttributeError, TypeError, ValueError)
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -41,6 +43,7 @@ class Session:
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
         self._clients: dict[str, Any] = {}
+        self._source: Any = None
         self._credentials: Any = None
         self.project: str = params["project"]
         self.timeout_s: float = params["timeout"]
@@ -56,17 +59,11 @@ class Session:
             self._clients[service] = self._connect(getattr(_library("google.cloud.compute_v1"), f"{service}Client"))
         return self._clients[service]
 
-    @property
-    def member(self) -> str:
-        """The account that asks, as IAM writes it; a person's account is not known from its credentials."""
-        email = self._params["impersonate_service_account"] or getattr(self._credentials, "service_account_email", None)
-        if not email:
-            return "user:YOUR_ACCOUNT"
-        return f"serviceAccount:{'ACCOUNT_OF_THIS_VM' if email == 'default' else email}"
-
     def context(self, what: str, permission: str = "") -> Context:
         """Return what an error needs to know of a request: `what` it is for, and the `permission` that it takes."""
-        return Context(what, self.project, permission, self.member, self.endpoint)
+        source = _member(getattr(self._source, "service_account_email", None))
+        account = self._params["impersonate_service_account"]
+        return Context(what, self.project, permission, _member(account) if account else source, source, self.endpoint)
 
     def _check(self) -> None:
         params = self._params
@@ -100,13 +97,13 @@ class Session:
 
     def _find_credentials(self) -> Any:
         params = self._params
-        source = _from_file(params["service_account_file"]) if params["service_account_file"] else self._default()
+        self._source = _from_file(params["service_account_file"]) if params["service_account_file"] else self._default()
         account = params["impersonate_service_account"]
         if not account:
-            return source
+            return self._source
         address = f"{params['iam_endpoint'].rstrip('/')}/v1/projects/-/serviceAccounts/{account}:generateAccessToken"
         return _library("google.auth.impersonated_credentials").Credentials(
-            source, target_principal=account, target_scopes=_SCOPES, iam_endpoint_override=address
+            self._source, target_principal=account, target_scopes=_SCOPES, iam_endpoint_override=address
         )
 
     def _default(self) -> Any:
@@ -115,6 +112,9 @@ class Session:
             return auth.default(scopes=_SCOPES)[0]
         except auth.exceptions.GoogleAuthError as error:
             raise explain(error, self.context("Application Default Credentials")) from error
+        except _DAMAGED as error:
+            cure = "the file of Application Default Credentials is damaged: gcloud auth application-default login"
+            raise Fault(cure, reason="credentials") from error
 
 
 def _from_file(path: str) -> Any:
@@ -123,12 +123,19 @@ def _from_file(path: str) -> Any:
         return kind.from_service_account_file(path, scopes=_SCOPES)
     except OSError as error:
         raise _invalid(f"service_account_file: {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except _DAMAGED as error:
         # What the parser says could quote the file, which is a secret.
         raise _invalid(
             f"service_account_file: {path} is not the JSON key of a service account: "
             "gcloud iam service-accounts keys create FILE --iam-account=EMAIL"
         ) from error
+
+
+def _member(email: str | None) -> str:
+    """Return an account as IAM writes it. Credentials do not tell a person's, and a VM's only once they were used."""
+    if not email:
+        return SOMEBODY
+    return f"serviceAccount:{'ACCOUNT_OF_THIS_VM' if email == 'default' else email}"
 
 
 def _library(name: str) -> Any:
