@@ -1,0 +1,37 @@
+"""A playbook with short variables refuses one that it does not know, before it asks any host."""
+
+import pytest
+
+from tests.lab.labhost import play
+
+
+@pytest.mark.parametrize(
+    ("playbook", "typed", "meant"),
+    [
+        ("doctor.yml", "sinc=-2h", "since"),
+        ("doctor.yml", "oncall_doctor_sinc=-2h", "oncall_doctor_since"),
+        ("doctor.yml", "gcp_projekt=my-project", "gcp_project"),
+        ("playbooks/port_cleanup.yml", "port=8009", "ports"),
+        ("playbooks/port_cleanup.yml", "oncall_prots=8009", "oncall_ports"),
+        ("playbooks/logs.yml", "cal=x", "call"),
+    ],
+)
+def test_a_misspelt_name_is_refused(playbook: str, typed: str, meant: str) -> None:
+    done = play(playbook, "-i", "127.0.0.2,", "-e", "ansible_port=9", "-e", typed, timeout=60)
+    assert done.rc != 0
+    assert f"unknown variable {typed.partition('=')[0]} (did you mean {meant}?)" in done.stdout
+    assert "UNREACHABLE" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("playbook", "typed"),
+    [
+        ("doctor.yml", "since=-2h gcp_project= exotel_ws_port=9000"),
+        ("playbooks/port_cleanup.yml", "ports=8765,8009"),
+        ("playbooks/logs.yml", "call=x since=-1h errors=true oncall_logs_lines=5"),
+    ],
+)
+def test_known_ones_go_on_to_the_hosts(playbook: str, typed: str) -> None:
+    done = play(playbook, "-i", "127.0.0.2,", "-e", "ansible_port=9", "-e", typed, timeout=60)
+    assert "unknown variable" not in done.stdout
+    assert "connect to host 127.0.0.2 port 9" in " ".join(done.stdout.split())
