@@ -24,6 +24,7 @@ from tests.modules.compute.tokens import CLOUD_PLATFORM
 
 RULES = "/compute/v1/projects/p/global/firewalls"
 VMS = "/compute/v1/projects/p/zones/asia-south1-a/instances"
+ADDRESSES = "/compute/v1/projects/p/regions/asia-south1/addresses"
 RULE: Json = {"name": "allow-ws", "allowed": [{"IPProtocol": "tcp", "ports": ["8765"]}], "sourceRanges": ["192.0.2.0/24"]}
 pytest_plugins = ["pytester"]
 ZONE = {"project": "p", "zone": "asia-south1-a"}
@@ -468,6 +469,21 @@ def signed(compute: ComputeServer, **claims: str) -> str:
     return token.decode()
 
 
+def test_the_metadata_server_answers_only_who_knows_that_it_is_one(raw: Raw) -> None:
+    path = "/computeMetadata/v1/instance/service-accounts/default/token"
+    assert [raw.ask("GET", path)[0], raw.ask("GET", path, **{"Metadata-Flavor": "Google"})[0]] == [403, 200]
+
+
+def test_a_token_without_the_scope_for_it_gets_none_of_another_account(compute: ComputeServer, raw: Raw) -> None:
+    compute.tokens.impersonable.add("robot@p.iam.gserviceaccount.com")
+    path = "/v1/projects/-/serviceAccounts/robot@p.iam.gserviceaccount.com:generateAccessToken"
+    token = compute.tokens.issue("somebody", frozenset({"https://www.googleapis.com/auth/compute"}))
+    asked = {"scope": [CLOUD_PLATFORM], "lifetime": "60s"}
+    assert raw.ask("POST", path, asked, Authorization=f"Bearer {token}")[0] == 403
+    assert raw.ask("POST", path, asked, Authorization="Bearer made-up")[0] == 401
+    assert raw.ask("POST", path, asked)[0] == 200
+
+
 def test_an_assertion_for_another_token_end_point_is_refused(compute: ComputeServer, raw: Raw) -> None:
     grant = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion="
     wrong = grant + signed(compute, scope=CLOUD_PLATFORM, aud="https://other.example/token")
@@ -527,6 +543,61 @@ def test_a_rule_gets_defaults_by_what_it_is(compute: ComputeServer, raw: Raw) ->
     assert said["out"]["destinationRanges"] == ["0.0.0.0/0"]
     raw.write("PATCH", f"{RULES}/open", {"name": "open", "logConfig": {"enable": True}})
     assert said["open"]["logConfig"] == {"enable": True, "metadata": "INCLUDE_ALL_METADATA"}
+
+
+VM: Json = {
+    "name": "ws",
+    "machineType": "zones/asia-south1-a/machineTypes/e2-small",
+    "disks": [{"boot": True, "initializeParams": {"sourceImage": "projects/debian-cloud/global/images/family/debian-12"}}],
+    "networkInterfaces": [{"accessConfigs": [{"type": "ONE_TO_ONE_NAT"}]}],
+}
+
+
+def interface(**fields: object) -> Json:
+    return {"networkInterfaces": [fields]}
+
+
+def outside(address: str) -> Json:
+    return interface(accessConfigs=[{"natIP": address}])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"machineType": ""}, "Must be a machine type of the zone asia-south1-a"),
+        ({"machineType": "zones/asia-south1-b/machineTypes/e2-small"}, "Must be a machine type of the zone asia-south1-a"),
+        ({"disks": []}, "The first disk must be a boot disk"),
+        ({"disks": [{"initializeParams": {"sourceImage": "projects/d/global/images/i"}}]}, "The first disk must be a boot disk"),
+        ({"disks": [{"boot": True, "initializeParams": {"sourceImage": "debian-12"}}]}, "The URL is malformed"),
+        ({"networkInterfaces": []}, "At least one network interface is required"),
+        (interface(network="global/networks/nowhere"), "The resource 'projects/p/global/networks/nowhere' was not found"),
+        (interface(subnetwork="regions/us-east1/subnetworks/s"), "Must be a subnetwork of the region asia-south1"),
+        (outside("203.0.113.99"), "'203.0.113.99' was not found in region 'asia-south1'"),
+        (outside("203.0.113.2"), "203.0.113.2 is already in-use"),
+    ],
+)
+def test_a_vm_that_google_would_not_make_is_refused(raw: Raw, change: Json, message: str) -> None:
+    assert raw.write("POST", ADDRESSES, {"name": "taken"})["status"] == "DONE"
+    raw.write("POST", VMS, {**VM, "name": "taker", **outside("203.0.113.2")})
+    status, answer = raw.ask("POST", VMS, {**VM, **change})
+    assert (status, message in answer["error"]["message"]) == (404 if "networks/nowhere" in message else 400, True), answer
+
+
+def test_a_zone_or_region_that_is_none_is_refused(raw: Raw) -> None:
+    assert raw.ask("POST", VMS.replace("asia-south1-a", "asia-south1"), VM)[0] == 400
+    assert raw.ask("POST", ADDRESSES.replace("asia-south1", "asia-south1-a"), {"name": "ws"})[0] == 400
+
+
+@pytest.mark.parametrize(("path", "body"), [(RULES, RULE), (VMS, VM), (ADDRESSES, {"name": "ws"})])
+def test_what_is_there_cannot_be_made_again(raw: Raw, path: str, body: Json) -> None:
+    raw.write("POST", path, body)
+    status, answer = raw.ask("POST", path, body)
+    assert (status, answer["error"]["errors"][0]["reason"]) == (409, "alreadyExists")
+
+
+def test_a_protected_vm_is_not_deleted(raw: Raw) -> None:
+    raw.write("POST", VMS, {**VM, "deletionProtection": True})
+    assert raw.ask("DELETE", f"{VMS}/ws")[0] == 400
 
 
 def test_a_request_that_is_repeated_with_its_id_is_done_once(compute: ComputeServer, raw: Raw) -> None:
