@@ -123,9 +123,10 @@ def test_a_network_that_is_not_there(compute: ComputeServer, apply: FirewallRule
 
 
 @pytest.mark.parametrize(
-    ("status", "reason"), [(429, "rateLimitExceeded"), (403, "rateLimitExceeded"), (502, ""), (503, ""), (504, "")]
+    ("status", "reason"),
+    [(429, "rateLimitExceeded"), (403, "rateLimitExceeded"), (400, "resourceNotReady"), (502, ""), (503, ""), (504, "")],
 )
-def test_an_overload_passes(compute: ComputeServer, apply: FirewallRule, status: int, reason: str) -> None:
+def test_what_passes_is_waited_for(compute: ComputeServer, apply: FirewallRule, status: int, reason: str) -> None:
     compute.fail("GET", RULES, status=status, reason=reason)
     compute.fail("POST", RULES, status=status, reason=reason)
     made = apply(allowed=TCP)
@@ -228,6 +229,15 @@ def test_a_rule_that_somebody_else_removes_first_is_gone(compute: ComputeServer,
     compute.fail("DELETE", RULES, status=404, reason="notFound", message=f"The resource '{RULE}' was not found")
     gone = apply(state="absent")
     assert (gone["changed"], gone["rule"], gone["operations"]) == (False, None, [])
+
+
+def test_what_may_have_been_made_counts_as_changed(compute: ComputeServer, apply: FirewallRule) -> None:
+    apply(allowed=TCP)
+    compute.fail("GET", RULES, status=404, reason="notFound", message=f"The resource '{RULE}' was not found")
+    compute.drop("POST", RULES)
+    compute.fail("POST", RULES, status=409, reason="alreadyExists", message=f"The resource '{RULE}' already exists")
+    after = apply(allowed=TCP)
+    assert (after["changed"], after["fields"], done(after)) == (True, [], [("insert of", "UNKNOWN")])
 
 
 def test_races_that_never_end_do(compute: ComputeServer, apply: FirewallRule) -> None:
