@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils import _internal
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.exotel.voicebot.plugins.modules import gcp_firewall_rule
@@ -31,8 +32,11 @@ def run(main: Callable[[], None], options: dict[str, Any], *, check: bool = Fals
     warnings._global_warnings.clear()  # a process of its own would have none
     output = io.StringIO()
     arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
-    with patch_module_args(arguments), redirect_stdout(output), pytest.raises(SystemExit):
-        main()
+    with pytest.MonkeyPatch.context() as patch:
+        # Another test may have loaded Ansible's controller, which takes a module's warnings for its own.
+        patch.setattr(_internal, "is_controller", False)
+        with patch_module_args(arguments), redirect_stdout(output), pytest.raises(SystemExit):
+            main()
     assert not _SECRET.search(output.getvalue())
     result: Result = json.loads(output.getvalue())
     result["warnings"] = list(warnings.get_warning_messages())
