@@ -135,6 +135,8 @@ def test_a_busy_host_loses_no_line(oncall: LabHost) -> None:
     properties = " ".join(f"-p {limit}" for limit in limits)
     unit = "exotel-ws-busy.service"
     oncall.run(f"sudo systemd-run --quiet --wait --collect --unit={unit} {properties} bash -c 'seq 60000; sleep 0.5'", timeout=60)
+    # What was written may still wait in journald's socket: a sync ends once all of it is in the file.
+    oncall.run("sudo journalctl --sync", timeout=60)
     assert oncall.run(f"sudo journalctl --quiet --output=cat --unit={unit} | grep -c '^[0-9]*$'", timeout=60).stdout == "60000\n"
 
 
