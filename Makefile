@@ -45,13 +45,13 @@ lint: venv ## ruff, mypy --strict, ansible-lint production, ansible-test sanity
 	scripts/sanity
 
 unit: venv ## pure tests: no network, no root
-	pytest tests/unit tests/modules
+	pytest tests/unit tests/modules -n 2 --dist loadfile
 
 protocol: venv ## the server on both engines, and the tools, over loopback
 	pytest tests/protocol tests/tools_live
 
 lab: root venv ## deploys, rollbacks and faults on real hosts (root)
-	pytest tests/lab --timeout 900
+	pytest tests/lab --timeout 900 -n 2 --dist loadgroup
 
 bench: venv ## our server beside Node ws, in one run; writes docs/performance.md
 	@command -v node npm >/dev/null || scripts/apt-need nodejs npm

@@ -12,6 +12,20 @@ from tests.lab.releases import copy_of_tree
 ONCALL = HostSpec("exo-t20", "bookworm", "198.18.65.120")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two processes share the tests (``make lab``); those of one host stay in one, in their order.
+
+    A host is a file's own, one of the suites that a file goes through, or the one that the on-call tests share.
+    """
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        suite = next((value.suite for value in parameters if isinstance(value, HostSpec)), "")
+        host = ONCALL.name if "oncall_host" in item.fixturenames else f"{item.path.stem} {suite}"
+        item.add_marker(pytest.mark.xdist_group(host))
+
+
 @pytest.fixture(scope="session")
 def oncall_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
     inventory = tmp_path_factory.mktemp(ONCALL.name) / "hosts.yml"

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.labhost import BOOKWORM, LAB_DIR, TRIXIE, HostSpec, LabHost, bring_up, lab, take_down
+from tests.lab.labhost import LAB_DIR, HostSpec, LabHost, bring_up, lab, take_down
 
+BOOKWORM = HostSpec("exo-t10", "bookworm", "198.18.65.110")
+TRIXIE = HostSpec("exo-t11", "trixie", "198.18.65.111")
 SPECS = (BOOKWORM, TRIXIE)
 SYSTEMD = {"bookworm": "systemd 252", "trixie": "systemd 257"}
 STRICT = (
