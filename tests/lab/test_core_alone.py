@@ -26,6 +26,9 @@ from ansible_collections.exotel.voicebot.plugins.plugin_utils.bundle import bund
 print(bundle(pathlib.Path(sys.argv[1]), "built-by-ansible-core-alone", "3.11", "x86_64"))
 """
 
+# One process runs all of them, and makes one environment: the one that has the host.
+pytestmark = pytest.mark.usefixtures("oncall_host")
+
 
 def needed() -> set[str]:
     """The names of the packages, and of all that they need."""
