@@ -51,7 +51,7 @@ protocol: venv ## the server on both engines, and the tools, over loopback
 	pytest tests/protocol tests/tools_live
 
 lab: root venv ## deploys, rollbacks and faults on real hosts (root)
-	pytest tests/lab --timeout 900 -n 2 --dist loadgroup
+	pytest tests/lab --timeout 900 -n 2 --dist loadscope
 
 bench: venv ## our server beside Node ws, in one run; writes docs/performance.md
 	@command -v node npm >/dev/null || scripts/apt-need nodejs npm

@@ -9,34 +9,26 @@ import pytest
 from tests.lab.labhost import HostSpec, LabHost, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
 
-ONCALL = HostSpec("exo-t20", "bookworm", "198.18.65.120")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes share the tests (``make lab``); those of one host stay in one, in their order.
-
-    A host is a file's own, one of the suites that a file goes through, or the one that the on-call tests share.
-    """
-    for item in items:
-        assert isinstance(item, pytest.Function)
-        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        suite = next((value.suite for value in parameters if isinstance(value, HostSpec)), "")
-        host = ONCALL.name if "oncall_host" in item.fixturenames else f"{item.path.stem} {suite}"
-        item.add_marker(pytest.mark.xdist_group(host))
+# Two processes may share the tests, a file whole to one of them (``make lab``): each has a host of its own.
+ONCALL = {
+    "master": HostSpec("exo-t20", "bookworm", "198.18.65.120"),
+    "gw0": HostSpec("exo-t20", "bookworm", "198.18.65.120"),
+    "gw1": HostSpec("exo-t21", "bookworm", "198.18.65.121"),
+}
 
 
 @pytest.fixture(scope="session")
-def oncall_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
-    inventory = tmp_path_factory.mktemp(ONCALL.name) / "hosts.yml"
-    [host] = bring_up([ONCALL], inventory)
+def oncall_host(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[LabHost]:
+    spec = ONCALL[worker_id]
+    inventory = tmp_path_factory.mktemp(spec.name) / "hosts.yml"
+    [host] = bring_up([spec], inventory)
     # Of a copy, so that it is one release even if somebody edits meanwhile.
     with tempfile.TemporaryDirectory(prefix="exotel-lab-tree-") as tree:
         done = play("deploy.yml", "-e", f"exotel_ws_source={copy_of_tree(Path(tree))}", inventory=inventory)
     assert done.rc == 0, done.stdout
     yield host
     host.disconnect()
-    take_down([ONCALL], inventory)
+    take_down([spec], inventory)
 
 
 @pytest.fixture
