@@ -208,6 +208,7 @@ port:
   sample: tcp:8765
 """
 
+import re
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -228,9 +229,13 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.interface impo
 from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.ranges import Ranges
 from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.session import AUTH_OPTIONS
 
+# Of an instance, which has a number as well, or of a zone.
+_NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?|[1-9][0-9]{0,19}")
+
 
 def look(calls: Calls, params: dict[str, Any]) -> dict[str, Any]:
     """Find the instance, read its rules, judge them. Raises Fault."""
+    _check_names(params)
     port, source = _port(params), _source(params["source"])
     instance, nic = _find(calls, params)
     effective = lookup.effective_firewalls(calls, instance, nic)
@@ -263,6 +268,18 @@ def _find(calls: Calls, params: dict[str, Any]) -> tuple[dict[str, Any], Interfa
         return instance, choose(instance, params["network_interface"], [address])
     except NoInterface as error:
         raise Fault(str(error), reason="notFound") from error
+
+
+def _check_names(params: dict[str, Any]) -> None:
+    if not (params["instance"] or params["address"]):
+        raise Fault("instance: name the instance, or one of its addresses with address", reason="invalid")
+    for option in ("instance", "zone"):
+        if params[option] and not _NAME.fullmatch(params[option]):
+            raise Fault(
+                f"{option}: {params[option]!r} is no name of Google's; see gcloud compute instances list "
+                f"--project={params['project']}",
+                reason="invalid",
+            )
 
 
 def _port(params: dict[str, Any]) -> Port:

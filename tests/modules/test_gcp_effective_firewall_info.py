@@ -265,6 +265,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no address": ({**VM, "source": ["office"]}, "source: 'office' does not appear to be"),
     "no source": ({**VM, "source": []}, "source: name at least one"),
     "nothing to look at": ({"zone": ZONE}, "instance"),
+    "an instance's path": ({"instance": "zones/z/instances/voice"}, "instance: 'zones/z/instances/voice' is no name of Google's"),
+    "a zone's path": ({"instance": "voice", "zone": "a/b"}, "zone: 'a/b' is no name of Google's"),
+    "an empty name": ({"instance": ""}, "instance: name the instance, or one of its addresses"),
     "a name of nowhere": ({"address": "voice.invalid"}, "address: voice.invalid is no IP address and cannot be resolved"),
 }
 

@@ -93,6 +93,8 @@ def test_the_rule_from_nothing_to_nothing_without_an_inventory(compute: ComputeS
     assert (again.rc, again.changed) == (0, 0), again.stdout
     assert not warned(again)
 
+    # What somebody did to the rule by hand, and what would keep calls out.
+    rule |= {"disabled": True, "sourceTags": ["web"], "destinationRanges": ["10.9.0.0/16"]}
     other = firewall(
         "-e", '{"exotel_ws_port": 9000, "gcp_firewall_tls": true, "gcp_firewall_extra_ports": "8009,9100-9110"}',
         "-e", "exotel_ws_allowed_sources=203.0.113.0/24,198.51.100.7/32",
@@ -100,6 +102,8 @@ def test_the_rule_from_nothing_to_nothing_without_an_inventory(compute: ComputeS
     assert (other.rc, other.changed) == (0, 1), other.stdout
     assert set(rule_ports(compute)) == {"443", "8009", "9000", "9100-9110"}
     assert set(compute.store.firewalls(PROJECT)[NAME]["sourceRanges"]) == {"203.0.113.0/24", "198.51.100.7/32"}
+    assert compute.store.firewalls(PROJECT)[NAME]["disabled"] is False
+    assert not {"sourceTags", "destinationRanges"} & compute.store.firewalls(PROJECT)[NAME].keys()
     assert not warned(other)
 
     gone = firewall(*ABSENT)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.firewalls import Firewalls
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -151,6 +152,12 @@ def test_what_google_asks_to_wait_is_waited_or_said(compute: ComputeServer, appl
     assert apply(allowed=TCP)["changed"]
 
 
+@pytest.mark.parametrize("wish", ["\xb2", "Mon, 01 Jan 99999 00:00:00 GMT", "soon", "-1"])
+def test_a_wait_that_nobody_understands_is_as_none(compute: ComputeServer, apply: FirewallRule, wish: str) -> None:
+    compute.fail("POST", RULES, status=503, headers={"Retry-After": wish})
+    assert apply(allowed=TCP)["changed"]
+
+
 def test_a_write_whose_answer_is_lost_is_made_once(compute: ComputeServer, apply: FirewallRule) -> None:
     compute.drop("POST", RULES, carried_out=True)
     made = apply(allowed=TCP)
@@ -178,6 +185,7 @@ def test_a_write_whose_answer_never_comes_may_have_been_made(compute: ComputeSer
             "network default not found",
         ),
         ("INTERNAL_ERROR", "Something broke", r"HTTP 500 \(Something broke\)"),
+        ("RESOURCE_NOT_READY", "The network is not ready", r"not finished .* gcloud compute operations list"),
         ("INVALID_USAGE", "No such thing", r"No such thing \(HTTP 400, INVALID_USAGE\)"),
     ],
 )
@@ -284,7 +292,42 @@ class TestReplacing:
         failed = apply(denied=TCP, timeout=1)
         describe = f"gcloud compute firewall-rules describe {NAME} --project={PROJECT}"
         assert failure(failed).endswith(f"whether the new one is there is not known: {describe}")
-        assert done(failed) == [("delete of", "DONE"), ("insert of", "UNKNOWN")]
+        assert done(failed) == [("delete of", "DONE"), ("insert of", "UNKNOWN"), ("insert of the old", "UNKNOWN")]
+
+    def test_an_insert_in_doubt_costs_no_rule(self, compute: ComputeServer, apply: FirewallRule) -> None:
+        compute.fail("POST", RULES, status=500)
+        assert failure(apply(denied=TCP)).endswith("the old rule, which was deleted for the new one, was put back")
+        assert compute.store.firewalls(PROJECT)[NAME]["priority"] == 77
+
+    def test_an_insert_whose_end_may_not_be_seen_is_not_said_to_be_lost(
+        self, compute: ComputeServer, apply: FirewallRule, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        delete = Firewalls.delete
+
+        def and_then_blind(firewalls: Firewalls) -> bool:
+            gone = delete(firewalls)
+            compute.fail("GET", "global/operations", status=403)
+            return gone
+
+        monkeypatch.setattr(Firewalls, "delete", and_then_blind)
+        failed = apply(denied=TCP, timeout=1)
+        assert "compute.globalOperations.get" in failure(failed)
+        assert "whether the new one is there is not known" in failed["msg"]
+        assert "rule" not in failed
+
+    def test_a_new_rule_that_came_after_all_stays(self, compute: ComputeServer, apply: FirewallRule) -> None:
+        compute.fail("POST", RULES, status=500)
+        compute.fail("POST", RULES, status=409, reason="alreadyExists")
+        failed = apply(denied=TCP)
+        assert "whether the new one is there is not known" in failure(failed)
+        assert "rule" not in failed
+
+    def test_whether_the_old_rule_was_put_back_is_not_known(self, compute: ComputeServer, apply: FirewallRule) -> None:
+        compute.fail("POST", RULES, status=403, reason="quotaExceeded", message="Quota 'FIREWALLS' exceeded.")
+        compute.fail("POST", RULES, status=500)
+        failed = apply(denied=TCP)
+        assert re.search(r"whether it was put back \(.*\) is not known: gcloud compute firewall-rules describe", failure(failed))
+        assert "rule" not in failed
 
     def test_a_network_that_is_not_there_costs_no_rule(self, compute: ComputeServer, apply: FirewallRule) -> None:
         assert "network nowhere not found" in failure(apply(network="nowhere"))

@@ -35,6 +35,7 @@ REFUSED = [
     ({"denied": [entry("all", "80")]}, "denied: protocol all has no ports"),
     ({"allowed": [entry("tcp", "http")]}, "allowed: 'http' is neither a port nor a range of ports such as"),
     ({"allowed": [entry("tcp", "80,443")]}, "allowed: '80,443' is neither"),
+    ({"allowed": [entry("tcp", "80 81")]}, "allowed: '80 81' is neither"),
     ({"allowed": [entry("tcp", "65536")]}, "allowed: port 65536 is above 65535"),
     ({"allowed": [entry("tcp", "90-80")]}, "allowed: range 90-80 ends before it begins; 80-90 is probably meant"),
     (
@@ -44,6 +45,7 @@ REFUSED = [
     ({"source_ranges": ["2001:db8::1/32"]}, "source_ranges: .*the network is 2001:db8::/32"),
     ({"destination_ranges": ["10.0.0/24"]}, "destination_ranges: '10.0.0/24' is not a range of addresses"),
     ({"source_ranges": ["exotel.com"]}, "source_ranges: 'exotel.com' is not a range"),
+    ({"source_ranges": ["fe80::1%eth0"]}, "source_ranges: 'fe80::1%eth0' is not a range"),
     ({"source_ranges": ["10.0.0.0/8", "::/0"]}, "source_ranges: IPv4 and IPv6 ranges do not go together"),
     ({"source_ranges": ["10.0.0.0/8"], "destination_ranges": ["::/0"]}, "destination_ranges: IPv4 and IPv6"),
     ({"source_tags": ["a"], "target_service_accounts": [EMAIL]}, "source_tags: .*tags or service accounts, not both"),

@@ -86,7 +86,11 @@ class Calls:
                 raise self._unfinished(entry, flag)
             time.sleep(pause_s)
             pause_s = min(pause_s * _POLL_GROWTH, _POLL_S[1])
-            operation = self._ask(service, "get", what, {"operation": operation.name, **place}, deadline)
+            try:
+                operation = self._ask(service, "get", what, {"operation": operation.name, **place}, deadline)
+            except Fault as fault:
+                fault.carried_out = True  # only its end was not seen
+                raise
         if operation.error.errors or operation.http_error_status_code:
             entry["status"] = "FAILED"
             raise explain_operation(operation, self.session.context(entry["what"], permission))
@@ -166,10 +170,13 @@ def _retry_after_s(error: BaseException) -> float:
     """Return how long Google asks to wait, in seconds, or 0."""
     headers = getattr(getattr(error, "response", None), "headers", {})
     said = str(headers.get("Retry-After", ""))
-    if said.isdigit():
+    if said.isdecimal():
         return float(said)
     when = email.utils.parsedate_tz(said)
-    return max(0.0, email.utils.mktime_tz(when) - time.time()) if when else 0.0
+    try:
+        return max(0.0, email.utils.mktime_tz(when) - time.time()) if when else 0.0
+    except (ValueError, OverflowError):  # no date that there is
+        return 0.0
 
 
 def run_module(module: AnsibleModule, body: Callable[[Calls], dict[str, Any]]) -> None:

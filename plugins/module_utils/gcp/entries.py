@@ -12,7 +12,7 @@ _NAMES = {"1": "icmp", "6": "tcp", "17": "udp", "50": "esp", "51": "ah", "132": 
 _KNOWN = frozenset({*_NAMES.values(), "ipip", "all"})
 _WITH_PORTS = frozenset({"tcp", "udp", "sctp"})
 _LAST_PORT = 65535
-_PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+_PORTS = re.compile(r"\s*([0-9]{1,5})\s*(?:-\s*([0-9]{1,5})\s*)?")
 
 _Interval = tuple[int, int]
 
@@ -52,7 +52,7 @@ def _is_number(text: str) -> bool:
 
 
 def _interval(option: str, said: str) -> _Interval:
-    found = _PORTS.fullmatch(said.replace(" ", ""))
+    found = _PORTS.fullmatch(said)
     if not found:
         raise _invalid(option, f"{said!r} is neither a port nor a range of ports such as 8000-8100")
     first, last = int(found.group(1)), int(found.group(2) or found.group(1))

@@ -28,6 +28,7 @@ _OPERATION_REASONS = {
     "RATE_LIMIT_EXCEEDED": "rateLimitExceeded",
     "RESOURCE_ALREADY_EXISTS": "alreadyExists",
     "RESOURCE_NOT_FOUND": "notFound",
+    "RESOURCE_NOT_READY": "resourceNotReady",
 }
 _ROLES = {
     "firewalls": "roles/compute.securityAdmin",
@@ -198,6 +199,11 @@ def _refusal(code: int, reason: str, said: str, context: Context) -> str:
         return _permission(said, context)
     if reason == "notFound":
         return _not_found(said, context)
+    if reason == "resourceNotReady":
+        return (
+            f"another change of the same thing is not finished ({said}); wait a minute and run it again, or see what it is: "
+            f'gcloud compute operations list --project={project} --filter="status!=DONE"'
+        )
     if code == 401:
         return f"Google did not accept the credentials ({said}): {_ADC_LOGIN}"
     if code >= 500:

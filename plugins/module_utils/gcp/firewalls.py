@@ -90,12 +90,18 @@ class Firewalls:
                     raise
 
     def _put_back(self, before: Words, fault: Fault) -> Fault:
-        if fault.carried_out or fault.reason == "timeout":
-            look = f"gcloud compute firewall-rules describe {self._name} --project={self._project}"
-            return _retold(fault, f"the old rule was deleted, and whether the new one is there is not known: {look}")
+        look = f"gcloud compute firewall-rules describe {self._name} --project={self._project}"
+        unknown = f"the old rule was deleted, and whether the new one is there is not known: {look}"
+        if fault.reason == "timeout":
+            return _retold(fault, unknown)
         try:
+            # Where the new rule was made after all, Google refuses a second one of its name, so this cannot do harm.
             self._insert(before, "insert of the old")
         except Fault as second:
+            if fault.carried_out:
+                return _retold(fault, unknown)
+            if second.carried_out or second.reason == "timeout":
+                return _retold(fault, f"the old rule was deleted, and whether it was put back ({second}) is not known: {look}")
             gone = _retold(fault, f"the old rule was deleted and could not be put back ({second}); there is no such rule now")
             gone.result["rule"] = None
             return gone

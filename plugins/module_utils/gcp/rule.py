@@ -90,10 +90,17 @@ def _cidr(option: str, text: str) -> _Network:
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError:
-        raise _invalid(option, f"{text!r} is not a range of addresses such as 203.0.113.0/24 or 2001:db8::/32") from None
+        raise _no_range(option, text) from None
+    # Python knows addresses of one interface (fe80::1%eth0), Google does not.
+    if "%" in text:
+        raise _no_range(option, text)
     if ipaddress.ip_address(text.partition("/")[0]) != network.network_address:
         raise _invalid(option, f"{text} has bits set beyond its prefix; the network is {network}")
     return network
+
+
+def _no_range(option: str, text: str) -> Fault:
+    return _invalid(option, f"{text!r} is not a range of addresses such as 203.0.113.0/24 or 2001:db8::/32")
 
 
 def _texts(option: str, given: Iterable[str], pattern: re.Pattern[str], complaint: str) -> list[str]:
