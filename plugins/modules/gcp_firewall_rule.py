@@ -14,8 +14,9 @@ description:
     one range.
   - Google has no update of a rule's O(network) and O(direction), nor from O(allowed) to O(denied) or back. Then the rule is
     deleted and inserted anew, with a warning; it does not hold for some seconds. If the insert fails, the old rule is put
-    back.
-  - A rule that somebody else makes or removes at the same time is read again, and the work goes on from there.
+    back; if it has not ended within O(timeout), nothing more is done, and the failure says so.
+  - A rule that somebody else makes or removes at the same time is read again, and the work goes on from there. What somebody
+    else changes in the rule between the read and the write is overwritten, since Google has no version to ask for.
 version_added: 0.1.0
 author:
   - The exotel-voicebot developers (!UNKNOWN)
