@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from exotel_ws.ai.settings import Ai
+
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
-Mode = Literal["echo"]
+Mode = Literal["echo", "ai"]
 Engine = Literal["picows", "websockets"]
 LogFormat = Literal["auto", "terminal", "journal", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -91,6 +93,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     log: Log = Log()
     drain: Drain = Drain()
     output: Output = Output()
+    ai: Ai = Ai()
 
 
 def load(path: Path) -> Settings:

@@ -1,0 +1,72 @@
+"""The models that need neither a key nor a network. Each is loaded once a worker and shared by its calls."""
+
+import threading
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import soxr
+
+STT_RATE: Final = 16000
+TTS_RATE: Final = 24000
+
+
+class Recogniser:
+    """moonshine tiny-en, English, 16 kHz. One transcriber behind a lock: shared without one it gives garbage, and one a call
+    costs 105 MB (docs/ai.md).
+    """
+
+    def __init__(self) -> None:
+        from moonshine_voice import ModelArch
+        from moonshine_voice.transcriber import Transcriber
+
+        with resources.as_file(resources.files("moonshine_voice") / "assets" / "tiny-en") as directory:
+            self._transcriber = Transcriber(str(directory), ModelArch.TINY)
+        self._lock = threading.Lock()
+
+    def recognise(self, pcm: bytes) -> str:
+        """What is said in ``pcm`` (PCM16 little-endian, mono, 16 kHz); empty where nothing is. Blocks; call it in a thread."""
+        samples = (np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0).tolist()
+        with self._lock:
+            transcript = self._transcriber.transcribe_without_streaming(samples, sample_rate=STT_RATE)
+        return " ".join(line.text.strip() for line in transcript.lines if line.text.strip())
+
+
+class Speaker:
+    """hibari, English, 24 kHz."""
+
+    def __init__(self) -> None:
+        from hibari import Hibari
+
+        self._hibari = Hibari()
+        self._lock = threading.Lock()
+
+    def speak(self, text: str, sample_rate: int = TTS_RATE) -> bytes:
+        """``text`` as PCM16 little-endian mono at ``sample_rate`` Hz. Blocks; call it in a thread."""
+        with self._lock:
+            sound: Any = self._hibari(spell_digits(text), seed=0)
+        if sample_rate != TTS_RATE:
+            sound = soxr.resample(sound, TTS_RATE, sample_rate)
+        return (np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes()
+
+
+def spell_digits(text: str) -> str:
+    """Numbers of more than four digits spaced out: hibari would read a telephone number as millions."""
+    import re
+
+    return re.sub(r"\d{5,}", lambda match: " ".join(match[0]), text)
+
+
+class TurnModel:
+    """Smart Turn v3.2: whether a caller who pauses has finished. One session for all calls: 6 to 13 MB a call instead of 60."""
+
+    def __init__(self) -> None:
+        from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
+
+        self.session = LocalSmartTurnAnalyzerV3()._session
+
+
+def example_flow() -> Path:
+    """The flow that ships."""
+    return Path(str(resources.files("exotel_ws.ai") / "flows" / "example.yml"))

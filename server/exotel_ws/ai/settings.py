@@ -1,0 +1,87 @@
+"""The ``[ai]`` table of the settings. Nothing here loads a model or pipecat: echo mode reads it too."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, field
+
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Services = Annotated[list[str], Meta(min_length=1)]
+
+
+class Service(Struct, frozen=True, forbid_unknown_fields=True):
+    """How one provider is reached. ``use`` is a preset or a service of pipecat; empty: the name of this table.
+
+    ``credential`` is a file name in $CREDENTIALS_DIRECTORY, or an absolute path; empty: the name that the preset says.
+    ``options`` go to the service as they are.
+    """
+
+    use: str = ""
+    model: str = ""
+    voice: str = ""
+    language: str = ""
+    base_url: str = ""
+    credential: str = ""
+    options: dict[str, Any] = {}
+
+
+class Silence(Struct, frozen=True, forbid_unknown_fields=True):
+    """A caller who says nothing for ``after_s`` is asked ``prompts`` in turn, and then told ``goodbye``."""
+
+    after_s: Seconds = 7.0
+    prompts: list[str] = field(default_factory=lambda: ["Are you still there?", "I can't hear you. Please say something."])
+    goodbye: str = "I can't hear you, so I will hang up now. Goodbye."
+
+
+class Failure(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is heard when a provider fails. ``then`` is what follows the last apology."""
+
+    first_audio_s: Seconds = 2.0
+    stall_s: Seconds = 2.0
+    filler: str = "One moment, please."
+    apology: str = "I am sorry, we have a technical problem. Please call again later."
+
+
+class BargeIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """``min_words`` that interrupt the bot, and words that never do."""
+
+    min_words: Annotated[int, Meta(ge=1)] = 1
+    backchannels: list[str] = field(
+        default_factory=lambda: ["haa", "haan", "hmm", "hm", "mm", "mhm", "uh huh", "ok", "okay", "achha", "ji"]
+    )
+
+
+class Record(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is kept of a call, below ``directory``; nothing by default. Ages in days, sizes in bytes."""
+
+    transcripts: bool = False
+    audio: bool = False
+    directory: str = "/var/lib/exotel-ws/calls"
+    keep_days: Annotated[float, Meta(gt=0)] = 7.0
+    most_bytes: Annotated[int, Meta(ge=1)] = 1024**3
+
+
+class Ai(Struct, frozen=True, forbid_unknown_fields=True):
+    """AI mode. ``stt``, ``llm`` and ``tts`` name services in the order in which they are tried."""
+
+    stt: Services = field(default_factory=lambda: ["embedded"])
+    llm: Services = field(default_factory=lambda: ["embedded"])
+    tts: Services = field(default_factory=lambda: ["embedded"])
+    services: dict[str, Service] = {}
+    greeting: str = ""
+    """Empty: the flow's."""
+    greeting_interruptible: bool = False
+    flow: str = ""
+    """YAML file of the scripted flow; empty: the example that ships."""
+    prompt: str = ""
+    """Text file of the system prompt; empty: a short one that ships."""
+    language: str = "en"
+    voice: str = ""
+    webhook_url: str = ""
+    max_call_s: Seconds = 600.0
+    time_up: str = "Our time is up. Thank you for calling. Goodbye."
+    max_calls: Annotated[int, Meta(ge=1)] = 25
+    """Calls a worker; limits.max_calls still holds."""
+    silence: Silence = Silence()
+    failure: Failure = Failure()
+    barge_in: BargeIn = BargeIn()
+    record: Record = Record()
