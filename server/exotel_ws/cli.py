@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from exotel_ws import __version__, logs, settings
+from exotel_ws import __version__, logs, modes, settings
 from exotel_ws.settings import Settings, SettingsError
 
 
@@ -76,8 +76,8 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _check_config(arguments: argparse.Namespace) -> int:
-    settings.load(arguments.file)
-    print(f"{arguments.file}: ok")
+    unread = modes.check(settings.load(arguments.file))
+    print(f"{arguments.file}: ok" + (f"; not looked for, outside a unit of systemd: {', '.join(unread)}" if unread else ""))
     return 0
 
 

@@ -1,9 +1,11 @@
 """The models that need neither a key nor a network. Each is loaded once a worker and shared by its calls."""
 
 import threading
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import soxr
@@ -65,6 +67,22 @@ class TurnModel:
         from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 
         self.session = LocalSmartTurnAnalyzerV3()._session
+
+
+@dataclass(frozen=True)
+class Models:
+    """What the calls of a worker share. Each model has one thread: a second caller would only wait for its lock there."""
+
+    recogniser: Recogniser
+    speaker: Speaker
+    turn_model: TurnModel
+    stt_executor: Executor
+    tts_executor: Executor
+
+    @classmethod
+    def load(cls) -> Self:
+        """Load them all. Blocks for seconds; call it in a thread."""
+        return cls(Recogniser(), Speaker(), TurnModel(), ThreadPoolExecutor(1, "stt"), ThreadPoolExecutor(1, "tts"))
 
 
 def example_flow() -> Path:
