@@ -3,7 +3,7 @@
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -132,6 +132,15 @@ def _unknown_keys(struct: type[Struct], raw: dict[str, Any], where: str) -> list
             near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
             cure = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(fields)}"
             problems.append(f'{where}unknown key "{key}" ({cure})')
-        elif isinstance(value, dict) and isinstance(fields[key], type) and issubclass(fields[key], Struct):
-            problems += _unknown_keys(fields[key], value, f"{where}{key}: ")
+        elif isinstance(value, dict):
+            kind = fields[key]
+            tables = {key: value} if _is_struct(kind) else {}
+            if get_origin(kind) is dict and _is_struct(kind := get_args(kind)[1]):
+                tables = {f"{key}: {name}": table for name, table in value.items() if isinstance(table, dict)}
+            for name, table in tables.items():
+                problems += _unknown_keys(kind, table, f"{where}{name}: ")
     return problems
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)

@@ -9,10 +9,11 @@ Services = Annotated[list[str], Meta(min_length=1)]
 
 
 class Service(Struct, frozen=True, forbid_unknown_fields=True):
-    """How one provider is reached. ``use`` is a preset or a service of pipecat; empty: the name of this table.
+    """How one service is reached. ``use`` is a preset or a service of pipecat; empty: the name of this table.
 
-    ``credential`` is a file name in $CREDENTIALS_DIRECTORY, or an absolute path; empty: the name that the preset says.
-    ``options`` go to the service as they are.
+    ``credential`` is a file name in $CREDENTIALS_DIRECTORY, or an absolute path; empty: the name that the preset says, but none
+    where ``base_url`` leads to somewhere else. ``language`` and ``voice`` stand unless a call asks for another.
+    ``options`` go to the service as they are: a parameter of its constructor or a field of its ``Settings``.
     """
 
     use: str = ""
@@ -51,13 +52,15 @@ class BargeIn(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Record(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is kept of a call, below ``directory``; nothing by default. Ages in days, sizes in bytes."""
+    """What is kept of a call, in ``directory``; nothing by default. Ages in days, sizes in bytes."""
 
     transcripts: bool = False
     audio: bool = False
     directory: str = "/var/lib/exotel-ws/calls"
     keep_days: Annotated[float, Meta(gt=0)] = 7.0
     most_bytes: Annotated[int, Meta(ge=1)] = 1024**3
+    most_call_bytes: Annotated[int, Meta(ge=1, le=4_000_000_000)] = 64 * 1024**2
+    """Of one recording: 35 minutes at 8 kHz, 11 at 24 kHz. A WAV file can't hold more than 4 GB."""
 
 
 class Ai(Struct, frozen=True, forbid_unknown_fields=True):
