@@ -105,6 +105,7 @@ class Call:
             "frames_out": self.frames_out,
             "last_event": self.last_event,
             "last_event_age_s": round(time.monotonic() - self._last_event_at, 1),
+            **(self._responder.facts() if self._responder else {}),
         }
 
     def _media(self, media: Media) -> _Messages:

@@ -30,12 +30,17 @@ class Echo:
     def dtmf(self, dtmf: Dtmf) -> tuple[str, ...]:
         return ()
 
+    def facts(self) -> dict[str, object]:
+        return {}
+
     def stopped(self) -> None:
         """Nothing is kept that would have to be let go of."""
 
 
 class EchoMode:
     """See `exotel_ws.responder.Mode`."""
+
+    tally: Final = None
 
     def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Echo:
         return Echo(writer)

@@ -1,9 +1,12 @@
 """What answers the caller: the seam between a call and its mode."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from exotel_ws.logs import CallLog
 from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
+
+if TYPE_CHECKING:
+    from exotel_ws.ai.tally import AiTally
 
 
 class HangUp(Exception):
@@ -27,6 +30,9 @@ class Responder(Protocol):
     def dtmf(self, dtmf: Dtmf) -> tuple[str, ...]:
         """Messages to send for a key press."""
 
+    def facts(self) -> dict[str, object]:
+        """What an operator wants to know of a live call, beside what is known of any."""
+
     def stopped(self) -> None:
         """The stream is over; nothing can be sent any more."""
 
@@ -36,6 +42,10 @@ class Line(Protocol):
 
     @property
     def log(self) -> CallLog: ...
+    @property
+    def hung_up(self) -> HangUp | None:
+        """Why we close the stream, or closed it; None: we do not."""
+
     def send(self, messages: tuple[str, ...], audio_bytes: int = 0) -> None:
         """Send now; ``audio_bytes`` of PCM are in them. After the end of the stream: nothing."""
 
@@ -45,6 +55,10 @@ class Line(Protocol):
 
 class Mode(Protocol):
     """How calls are answered: one object a worker."""
+
+    @property
+    def tally(self) -> "AiTally | None":
+        """What is counted beside what every mode counts; None: nothing."""
 
     def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Responder:
         """The responder of a stream that has just started; ``sample_rate`` in Hz is the stream's."""

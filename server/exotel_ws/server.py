@@ -75,7 +75,9 @@ class VoicebotServer:
         self._engine = engines.choose(settings.engine)
         self._credentials = Credentials.load(settings.auth)
         self._mode = modes.choose(settings)
-        self._metrics = Publisher(self._tally, metrics_dir, version=__version__, release=self.identity.release)
+        self._metrics = Publisher(
+            self._tally, metrics_dir, version=__version__, release=self.identity.release, ai=self._mode.tally
+        )
         self._stop_accepting: list[Callable[[], None]] = []
         self._listeners: list[socket.socket] = []
         self._shared = False

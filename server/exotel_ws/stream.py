@@ -63,6 +63,11 @@ class Stream:
     def log(self) -> CallLog:
         return self.call.log
 
+    @property
+    def hung_up(self) -> HangUp | None:
+        """See `exotel_ws.responder.Line`."""
+        return self._hung_up
+
     def send(self, messages: tuple[str, ...], audio_bytes: int = 0) -> None:
         """See `exotel_ws.responder.Line`."""
         if self._hung_up is not None or self.call.phase is not Phase.STARTED:

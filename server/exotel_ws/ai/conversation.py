@@ -11,11 +11,15 @@ from exotel_ws.ai.dialogue import HEARING_RATE, Dialogue
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.playout import Playout
 from exotel_ws.ai.settings import Ai
+from exotel_ws.ai.stopwatch import Stopwatch
+from exotel_ws.ai.story import Story
 from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
 from exotel_ws.responder import HangUp, Line
 
 _HEARD_AT_ONCE: Final = 0.04
 """Seconds of the caller's voice handed on at a time: 20 ms pieces cost twice the CPU, 100 ms ones are felt at a barge-in."""
+_OUTCOMES: Final = {1000: "time_up", 1001: "drained", 1011: "failed"}
+"""By the code with which the server closed the stream, where it was not the conversation that did."""
 
 
 class Conversation:
@@ -30,13 +34,18 @@ class Conversation:
         sample_rate: int,
         build: Callable[["Conversation", Mouth], Dialogue],
         greeting: bytes,
+        greeting_text: str,
         on_end: Callable[["Conversation"], None],
+        story: Story,
     ) -> None:
         loop = asyncio.get_running_loop()
         self._settings = settings
         self._line = line
         self._start = start
         self._on_end = on_end
+        self._story = story
+        self.stopwatch = Stopwatch(story.stage)
+        self._greeting_text = greeting_text
         self._over = False
         self._ending = ""
         self._heard = bytearray()
@@ -47,6 +56,7 @@ class Conversation:
             else None
         )
         self._playout = Playout(writer, line.send, loop, sample_rate=sample_rate)
+        self._playout.on_sent, self._playout.on_cleared = self._sent, self._cleared
         self._mouth = Mouth(self._playout, sample_rate, self._spoken)
         self._mouth.on_silent = self._silent
         self._silences = 0
@@ -66,6 +76,7 @@ class Conversation:
     # What Exotel sends
 
     def media(self, media: Media) -> tuple[str, ...]:
+        self._story.caller_audio(media.pcm)
         self._heard += media.pcm
         if len(self._heard) >= self._at_once:
             pcm = bytes(self._heard)
@@ -81,9 +92,13 @@ class Conversation:
 
     def dtmf(self, dtmf: Dtmf) -> tuple[str, ...]:
         self._quiet_over()
+        self._story.dtmf(dtmf.digit)
         self._playout.drop()
         self._soon(self._dialogue.told(f"DTMF: {dtmf.digit}"))
         return ()
+
+    def facts(self) -> dict[str, object]:
+        return self._story.facts()
 
     def stopped(self) -> None:
         if self._over:
@@ -93,19 +108,21 @@ class Conversation:
         self._cap.cancel()
         self._playout.close()
         self._running.cancel()
+        self._story.close(self._ending or self._outcome())
         self._on_end(self)
 
     # What the dialogue tells
 
     def user_started(self) -> None:
         self._quiet_over()
+        self._story.caller_started()
         if not self._deaf and self._playout.pause():
             self._paused = True
             self._line.log("✋ Barge-in: the bot stops", event="barge_in")
 
     def user_stopped(self, text: str) -> None:
         self._text = text
-        self._line.log(f"🗣️ Caller: {text}", event="heard")
+        self._story.caller_said(text)
         if not text:
             self._resume()
 
@@ -114,18 +131,21 @@ class Conversation:
             self._dialogue.forget_last_user_message()
             self._resume()
             return False
+        if self._paused:
+            self._story.interruption(meant=True)
         self._paused = False
         self._silences = 0
         return True
 
     def failed(self, stage: str, text: str) -> None:
-        self._line.log.warning(f"💥 {stage}: {text}", event="provider_error")
+        self._story.provider_error(stage, "", text)
 
     # Tools
 
     def end(self, how: str) -> None:
         """End the stream once what is said was heard."""
         self._ending = how
+        self._story.tool(how)
 
     # Within
 
@@ -140,12 +160,26 @@ class Conversation:
             if not self._over:
                 self._line.hang_up(HangUp(1011, "the dialogue ended"))
 
-    def _greeted(self, _heard: bool) -> None:
+    def _outcome(self) -> str:
+        hung_up = self._line.hung_up
+        return "caller" if hung_up is None else _OUTCOMES.get(hung_up.code, "other")
+
+    def _sent(self, begins: float, pcm: bytes) -> None:
+        self.stopwatch.sent()
+        self._story.bot_audio(begins, pcm)
+
+    def _cleared(self, at: float) -> None:
+        self.stopwatch.cleared()
+        self._story.bot_cleared(at)
+
+    def _greeted(self, heard: bool) -> None:
         self._deaf = False
+        if self._greeting_text:
+            self._story.bot_said(self._greeting_text, heard)
         self._wait_for_caller()
 
     def _spoken(self, text: str, heard: bool) -> None:
-        self._line.log(f"🤖 Bot{'' if heard else ' (cut)'}: {text}", event="spoke")
+        self._story.bot_said(text, heard)
 
     def _silent(self) -> None:
         if self._ending:
@@ -156,6 +190,7 @@ class Conversation:
     def _resume(self) -> None:
         if self._paused:
             self._paused = False
+            self._story.interruption(meant=False)
             self._line.log("↩️ Nothing was meant: the bot goes on", event="resume")
             self._playout.resume()
 

@@ -23,6 +23,7 @@ from exotel_ws.ai.embedded.models import TurnModel
 from exotel_ws.ai.embedded.services import SharedTurnAnalyzer
 from exotel_ws.ai.gate import Gate
 from exotel_ws.ai.mouth import Mouth
+from exotel_ws.ai.stopwatch import MonotonicClock, Stopwatch
 
 HEARING_RATE: Final = 16000
 _UNSURE_S: Final = 1.0
@@ -61,6 +62,7 @@ class Dialogue:
         tts: FrameProcessor,
         mouth: Mouth,
         turn_model: TurnModel,
+        stopwatch: Stopwatch,
         greeting: str,
         tools: Sequence[Tool],
         events: Events,
@@ -86,6 +88,8 @@ class Dialogue:
         self.worker = PipelineWorker(
             Pipeline([stt, user, Gate(events.meant), llm, tts, mouth, assistant]),
             params=PipelineParams(audio_in_sample_rate=HEARING_RATE, audio_out_sample_rate=24000, enable_metrics=True),
+            observers=[stopwatch],
+            clock=MonotonicClock(),
             idle_timeout_secs=None,
             enable_rtvi=False,
             enable_turn_tracking=False,

@@ -14,6 +14,9 @@ from exotel_ws.ai.embedded.models import Recogniser, Speaker, TurnModel, example
 from exotel_ws.ai.embedded.scripted import MODEL, Endpoint
 from exotel_ws.ai.embedded.services import EmbeddedSTT, EmbeddedTTS
 from exotel_ws.ai.mouth import Mouth
+from exotel_ws.ai.shelf import Shelf
+from exotel_ws.ai.story import Story
+from exotel_ws.ai.tally import AiTally
 from exotel_ws.protocol import SAMPLE_RATES, Start, Writer
 from exotel_ws.responder import Line
 from exotel_ws.settings import Settings
@@ -44,11 +47,16 @@ class AiMode:
         self._flow = flows.load(example_flow())
         self._endpoint = Endpoint(self._flow)
         self._calls: set[Conversation] = set()
+        self.tally = AiTally()
+        record = settings.ai.record
+        self._shelf = Shelf(record) if record.transcripts or record.audio else None
         self._executor = ThreadPoolExecutor(1, "stt")
         self._voice_executor = ThreadPoolExecutor(1, "tts")
         self._greetings: dict[int, bytes] = {}
 
     async def open(self) -> None:
+        if self._shelf:
+            self._shelf.open()
         await self._endpoint.open()
         await asyncio.to_thread(self._load)
 
@@ -62,14 +70,35 @@ class AiMode:
         for call in list(self._calls):
             call.stopped()
         await self._endpoint.close()
+        if self._shelf:
+            await asyncio.to_thread(self._shelf.close)
 
     def full(self) -> str:
         most = self._settings.max_calls
         return f"{len(self._calls)} live calls, ai.max_calls = {most}" if len(self._calls) >= most else ""
 
     def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Conversation:
+        story = Story(
+            self._settings,
+            start,
+            conn_id=line.log.conn_id,
+            sample_rate=sample_rate,
+            tally=self.tally,
+            log=line.log,
+            clock=asyncio.get_running_loop().time,
+            shelf=self._shelf,
+        )
         call = Conversation(
-            self._settings, line, writer, start, sample_rate, self._build, self._greetings[sample_rate], self._calls.discard
+            self._settings,
+            line,
+            writer,
+            start,
+            sample_rate,
+            self._build,
+            self._greetings[sample_rate],
+            self._flow.greeting,
+            self._calls.discard,
+            story,
         )
         self._calls.add(call)
         return call
@@ -84,6 +113,7 @@ class AiMode:
             ),
             tts=EmbeddedTTS(self._speaker, self._voice_executor),
             mouth=mouth,
+            stopwatch=call.stopwatch,
             turn_model=self._turn_model,
             greeting=self._flow.greeting,
             tools=[
