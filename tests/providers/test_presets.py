@@ -1,0 +1,136 @@
+"""Every preset does its work, from settings alone, with a server that speaks as its provider's does."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import pytest
+from exotel_ws import settings
+from exotel_ws.ai.catalogue import Stage
+from exotel_ws.ai.embedded.models import Models
+from exotel_ws.ai.keys import redact
+from exotel_ws.ai.supply import Supply
+from pipecat.frames.frames import LLMTextFrame, TranscriptionFrame
+
+from . import rig
+from .fakes.cartesia import Cartesia
+from .fakes.deepgram import Deepgram
+from .fakes.elevenlabs import ElevenLabs
+from .fakes.openai import ANSWER, AzureOpenAI, Gemini, OpenAI
+from .fakes.sarvam import Sarvam
+from .fakes.server import KEY, SPEECH, Fake, transcript
+
+pytestmark = pytest.mark.filterwarnings("error:.* is deprecated since .* and will be removed in:DeprecationWarning")
+
+
+class Case(NamedTuple):
+    """``table``: the preset's settings, {} in a value being the fake's address."""
+
+    stage: Stage
+    preset: str
+    fake: type[Fake]
+    table: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.preset}-{self.stage}"
+
+
+CASES = [
+    Case("stt", "deepgram", Deepgram, {"base_url": "ws://{}"}),
+    Case("tts", "deepgram", Deepgram, {"base_url": "ws://{}", "voice": "aura-2-thalia-en"}),
+    Case("stt", "sarvam", Sarvam, {"base_url": "ws://{}/speech-to-text-realtime/ws"}),
+    Case("llm", "sarvam", Sarvam, {"base_url": "http://{}/v1"}),
+    Case("tts", "sarvam", Sarvam, {"base_url": "ws://{}/text-to-speech/ws", "voice": "anushka"}),
+    Case("stt", "openai", OpenAI, {"base_url": "http://{}/v1"}),
+    Case("llm", "openai", OpenAI, {"base_url": "http://{}/v1", "model": "gpt-4o-mini"}),
+    Case("tts", "openai", OpenAI, {"base_url": "http://{}/v1", "voice": "coral"}),
+    Case("llm", "gemini", OpenAI, {"base_url": "http://{}/v1"}),
+    Case("llm", "vllm", OpenAI, {"base_url": "http://{}/v1", "model": "llama"}),
+    Case("llm", "ollama", OpenAI, {"base_url": "http://{}/v1", "model": "llama"}),
+    Case("llm", "llama.cpp", OpenAI, {"base_url": "http://{}/v1"}),
+    Case("llm", "google", Gemini, {"options": {"http_options": {"base_url": "http://{}"}}}),
+    Case("llm", "azure", AzureOpenAI, {"base_url": "http://{}/openai/v1"}),
+    Case("tts", "elevenlabs", ElevenLabs, {"base_url": "ws://{}", "voice": "21m00"}),
+    Case("stt", "cartesia", Cartesia, {"base_url": "ws://{}"}),
+    Case("tts", "cartesia", Cartesia, {"base_url": "ws://{}/tts/websocket", "voice": "a0e9"}),
+]
+
+
+def supply(case: Case, address: str) -> Supply:
+    table = _filled(case.table, address) | {"credential": "a-key"}
+    raw = {case.stage: [case.preset], "services": {case.preset: table}}
+    return Supply(settings.check({"ai": raw}).ai, cast(Models, None), "")
+
+
+def _filled(table: dict[str, Any], address: str) -> dict[str, Any]:
+    return {
+        name: value.replace("{}", address) if isinstance(value, str) else _filled(value, address) for name, value in table.items()
+    }
+
+
+async def use(case: Case, address: str) -> rig.Outcome:
+    """One turn of the stage, with the first service of the supply."""
+    services = supply(case, address)
+    try:
+        match case.stage:
+            case "stt":
+                return await rig.hear(services.stt("en")[0].service)
+            case "llm":
+                return await rig.think(services.llm("en")[0].service)
+            case "tts":
+                return await rig.speak(services.tts("en", "")[0].service)
+    finally:
+        await services.close()
+
+
+def does_its_work(case: Case, fake: Fake, outcome: rig.Outcome) -> None:
+    assert not outcome.errors
+    match case.stage:
+        case "stt":
+            assert [frame.text for frame in outcome.of(TranscriptionFrame)] == [transcript(len(rig.UTTERANCE))]
+        case "llm":
+            assert "".join(frame.text for frame in outcome.of(LLMTextFrame)) == "".join(ANSWER)
+            assert "Who is there?" in str(fake.contexts)
+            assert "You answer a telephone call." in str(fake.contexts), "the system prompt"
+        case "tts":
+            assert "".join(fake.said).strip() == "Hello there."
+            assert rig.audio(outcome) == SPEECH
+
+
+@pytest.fixture
+def key(credentials: Path) -> Path:
+    (credentials / "a-key").write_text(KEY)
+    return credentials / "a-key"
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_does_its_work(case: Case, key: Path) -> None:
+    async def scenario() -> None:
+        async with case.fake() as fake:
+            does_its_work(case, fake, await use(case, fake.address))
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_wrong_key_is_an_error_without_the_key(case: Case, key: Path) -> None:
+    key.write_text("the-wrong-key")
+
+    async def scenario() -> rig.Outcome:
+        async with case.fake() as fake:
+            return await use(case, fake.address)
+
+    outcome = asyncio.run(scenario())
+    assert outcome.errors
+    assert "401" in str(outcome.errors) or "403" in str(outcome.errors)
+    assert "the-wrong-key" not in redact(str(outcome.errors))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_nobody_there_is_an_error(case: Case, key: Path) -> None:
+    async def scenario() -> rig.Outcome:
+        async with case.fake() as fake:
+            gone = fake.address
+        return await use(case, gone)
+
+    assert asyncio.run(scenario()).errors
