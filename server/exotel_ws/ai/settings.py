@@ -1,6 +1,6 @@
 """The ``[ai]`` table of the settings. Nothing here loads a model or pipecat: echo mode reads it too."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -34,12 +34,28 @@ class Silence(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Failure(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is heard when a provider fails. ``then`` is what follows the last apology."""
+    """What is heard when a provider fails, and when it has failed.
 
+    A stage is late ``transcript_s``, ``first_token_s`` or ``first_audio_s`` after it was asked (the speech, the language model,
+    the voice), and ``stall_s`` after its last piece where more has to come: then the next service takes over. While an answer is
+    owed the line is never quiet for longer than ``silence_s``: ``fillers`` are said in turn, then ``apology``, and ``then``
+    follows. All but the apology of one call is forgotten with it, except that a service which failed in ``skip_after`` calls
+    within ``skip_s`` is not tried first for that long.
+    """
+
+    silence_s: Annotated[float, Meta(gt=0, le=2.5)] = 2.2
+    transcript_s: Seconds = 2.0
+    first_token_s: Seconds = 2.0
     first_audio_s: Seconds = 2.0
     stall_s: Seconds = 2.0
-    filler: str = "One moment, please."
+    ready_s: Seconds = 5.0
+    """How long a service may take to be connected, and a call's pipeline to be put together."""
+    fillers: list[str] = field(default_factory=lambda: ["One moment, please.", "I am sorry, it takes a little longer."])
+    not_heard: str = "Sorry, I did not catch that."
     apology: str = "I am sorry, we have a technical problem. Please call again later."
+    then: Literal["hang_up", "transfer"] = "hang_up"
+    skip_after: Annotated[int, Meta(ge=1)] = 3
+    skip_s: Seconds = 60.0
 
 
 class BargeIn(Struct, frozen=True, forbid_unknown_fields=True):
