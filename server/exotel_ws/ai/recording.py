@@ -100,7 +100,7 @@ class Recording:
         self.cleared(self._clock())
         self._write(max(len(self._left), len(self._right)) // 2)
         self._over = True
-        self._shelf.do(self._close_file)
+        self._shelf.do(self._close_file, always=True)
 
     def _frame(self, at: float) -> int:
         return round((at - self._began) * self._rate)
@@ -141,7 +141,7 @@ class Recording:
         self._left.clear()
         self._right.clear()
         self._on_fault(why)
-        self._shelf.do(self._close_file)
+        self._shelf.do(self._close_file, always=True)
 
     # On the shelf's thread
 

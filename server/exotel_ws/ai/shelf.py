@@ -50,9 +50,9 @@ class Shelf:
             self._work.put(None)
             self._thread.join(_CLOSE_S)
 
-    def do(self, work: Callable[[], None]) -> bool:
-        """Do ``work`` on the shelf's thread, in order; False where the disk is too far behind for it."""
-        if self._work.qsize() >= _MOST_WAITING:
+    def do(self, work: Callable[[], None], *, always: bool = False) -> bool:
+        """Do ``work`` on the shelf's thread, in order; False where the disk is too far behind for what need not be ``always``."""
+        if self._work.qsize() >= _MOST_WAITING and not always:
             return False
         self._work.put(work)
         return True
