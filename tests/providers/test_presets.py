@@ -1,6 +1,7 @@
 """Every preset does its work, from settings alone, with a server that speaks as its provider's does."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -13,6 +14,7 @@ from exotel_ws.ai.supply import Supply
 from pipecat.frames.frames import LLMTextFrame, TranscriptionFrame
 
 from . import rig
+from .fakes.azure import AzureSpeech
 from .fakes.cartesia import Cartesia
 from .fakes.deepgram import Deepgram
 from .fakes.elevenlabs import ElevenLabs
@@ -50,10 +52,15 @@ CASES = [
     Case("llm", "llama.cpp", OpenAI, {"base_url": "http://{}/v1"}),
     Case("llm", "google", Gemini, {"options": {"http_options": {"base_url": "http://{}"}}}),
     Case("llm", "azure", AzureOpenAI, {"base_url": "http://{}/openai/v1"}),
+    Case("stt", "azure", AzureSpeech, {"base_url": "ws://{}"}),
+    Case("tts", "azure", AzureSpeech, {"base_url": "ws://{}"}),
     Case("tts", "elevenlabs", ElevenLabs, {"base_url": "ws://{}", "voice": "21m00"}),
     Case("stt", "cartesia", Cartesia, {"base_url": "ws://{}"}),
     Case("tts", "cartesia", Cartesia, {"base_url": "ws://{}/tts/websocket", "voice": "a0e9"}),
 ]
+
+EACH_SERVICE = [case for case in CASES if case.preset not in ("gemini", "vllm", "ollama", "llama.cpp")]
+"""Without those that are OpenAI's service at another address."""
 
 
 def supply(case: Case, address: str) -> Supply:
@@ -105,32 +112,31 @@ def key(credentials: Path) -> Path:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_does_its_work(case: Case, key: Path) -> None:
-    async def scenario() -> None:
-        async with case.fake() as fake:
-            does_its_work(case, fake, await use(case, fake.address))
-
-    asyncio.run(scenario())
+    with case.fake() as fake:
+        does_its_work(case, fake, asyncio.run(use(case, fake.address)))
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", EACH_SERVICE, ids=str)
 def test_wrong_key_is_an_error_without_the_key(case: Case, key: Path) -> None:
     key.write_text("the-wrong-key")
-
-    async def scenario() -> rig.Outcome:
-        async with case.fake() as fake:
-            return await use(case, fake.address)
-
-    outcome = asyncio.run(scenario())
-    assert outcome.errors
-    assert "401" in str(outcome.errors) or "403" in str(outcome.errors)
+    with case.fake() as fake:
+        outcome = asyncio.run(use(case, fake.address))
+    assert re.search("40[13]", str(outcome.errors))
     assert "the-wrong-key" not in redact(str(outcome.errors))
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", EACH_SERVICE, ids=str)
 def test_nobody_there_is_an_error(case: Case, key: Path) -> None:
-    async def scenario() -> rig.Outcome:
-        async with case.fake() as fake:
-            gone = fake.address
-        return await use(case, gone)
+    with case.fake() as fake:
+        gone = fake.address
+    assert asyncio.run(use(case, gone)).errors
 
-    assert asyncio.run(scenario()).errors
+
+def test_a_key_that_comes_back_is_redacted(key: Path) -> None:
+    """The reason for `redact`: such an error would be logged."""
+    key.write_text("the-wrong-key")
+    case = next(case for case in CASES if str(case) == "openai-llm")
+    with case.fake() as fake:
+        outcome = asyncio.run(use(case, fake.address))
+    assert "the-wrong-key" in str(outcome.errors)
+    assert "Incorrect API key provided: Bearer [a-key]" in redact(str(outcome.errors))

@@ -1,6 +1,8 @@
 """What all fakes share: a server on loopback that wants its provider's key, what they hear, and what they say."""
 
+import asyncio
 import ssl
+import threading
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -20,10 +22,14 @@ def transcript(heard: int) -> str:
 
 
 class Fake:
-    """A provider's server. ``asked`` are its requests: (path, query), ``said`` the texts it was to speak."""
+    """A provider's server, in a thread of its own: some SDK blocks its caller's loop.
+
+    ``asked`` are its requests: (path, query), ``said`` the texts it was to speak.
+    """
 
     key_header: ClassVar[str] = "Authorization"
     key_prefix: ClassVar[str] = "Bearer "
+    tls: ssl.SSLContext | None = None
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, str]]] = []
@@ -32,6 +38,8 @@ class Fake:
         """The bodies of what a language model was asked."""
         self._app = web.Application(middlewares=[self._gate])
         self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=0.1)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
         self.address = ""
         self.routes()
 
@@ -41,7 +49,7 @@ class Fake:
 
     def websocket(self, path: str, talk: Callable[[web.Request, web.WebSocketResponse], Awaitable[None]]) -> None:
         async def handle(request: web.Request) -> web.WebSocketResponse:
-            socket = web.WebSocketResponse()
+            socket = web.WebSocketResponse(protocols=("USP",))
             await socket.prepare(request)
             await talk(request, socket)
             await socket.close()
@@ -52,17 +60,21 @@ class Fake:
     def post(self, path: str, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
         self._app.router.add_post(path, handler)
 
-    async def open(self, tls: ssl.SSLContext | None = None) -> Self:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=tls).start()
-        self.address = f"127.0.0.1:{self._runner.addresses[0][1]}"
+    def __enter__(self) -> Self:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
         return self
 
-    async def __aenter__(self) -> Self:
-        return self if self.address else await self.open()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._runner.cleanup()
+    async def _open(self) -> None:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self.tls).start()
+        self.address = f"127.0.0.1:{self._runner.addresses[0][1]}"
 
     @web.middleware
     async def _gate(
