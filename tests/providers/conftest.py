@@ -1,11 +1,25 @@
-"""Keys as systemd would leave them, and silence about what the providers' SDKs deprecate among themselves."""
+"""Keys as systemd would leave them, and a certificate that the services trust."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from exotel_ws.ai.presets import PRESETS
 
+from .fakes.certificate import Certificate, make
 from .fakes.server import KEY
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certificate]:
+    """Of the fakes that speak TLS. gRPC reads its roots once, before the first connection of the process."""
+    made = make("speech.googleapis.com", "texttospeech.googleapis.com")
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    path.write_bytes(made.certificate)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(path))
+        patch.setenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", str(path))
+        yield made
 
 
 @pytest.fixture

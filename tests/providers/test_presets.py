@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import ssl
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -16,8 +17,10 @@ from pipecat.frames.frames import LLMTextFrame, TranscriptionFrame
 from . import rig
 from .fakes.azure import AzureSpeech
 from .fakes.cartesia import Cartesia
+from .fakes.certificate import Certificate, make
 from .fakes.deepgram import Deepgram
 from .fakes.elevenlabs import ElevenLabs
+from .fakes.google import Google
 from .fakes.openai import ANSWER, AzureOpenAI, Gemini, OpenAI
 from .fakes.sarvam import Sarvam
 from .fakes.server import KEY, SPEECH, Fake, transcript
@@ -90,7 +93,7 @@ async def use(case: Case, address: str) -> rig.Outcome:
         await services.close()
 
 
-def does_its_work(case: Case, fake: Fake, outcome: rig.Outcome) -> None:
+def does_its_work(case: Case, fake: Fake | Google, outcome: rig.Outcome) -> None:
     assert not outcome.errors
     match case.stage:
         case "stt":
@@ -140,3 +143,60 @@ def test_a_key_that_comes_back_is_redacted(key: Path) -> None:
         outcome = asyncio.run(use(case, fake.address))
     assert "the-wrong-key" in str(outcome.errors)
     assert "Incorrect API key provided: Bearer [a-key]" in redact(str(outcome.errors))
+
+
+def over_tls(certificate: Certificate, tmp_path: Path) -> ElevenLabs:
+    (tmp_path / "both.pem").write_bytes(certificate.certificate + certificate.key)
+    fake = ElevenLabs()
+    fake.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    fake.tls.load_cert_chain(tmp_path / "both.pem")
+    return fake
+
+
+ELEVENLABS_STT = Case("stt", "elevenlabs", ElevenLabs, {"base_url": "{}"})
+"""Its address has no scheme: it is always TLS."""
+
+
+def test_elevenlabs_hears(key: Path, certificate: Certificate, tmp_path: Path) -> None:
+    with over_tls(certificate, tmp_path) as fake:
+        does_its_work(ELEVENLABS_STT, fake, asyncio.run(use(ELEVENLABS_STT, fake.address)))
+    assert fake.asked[0][1]["language_code"] == "eng"
+
+
+def test_elevenlabs_with_a_wrong_key_does_not_hear(key: Path, certificate: Certificate, tmp_path: Path) -> None:
+    key.write_text("the-wrong-key")
+    with over_tls(certificate, tmp_path) as fake:
+        outcome = asyncio.run(use(ELEVENLABS_STT, fake.address))
+    assert "401" in str(outcome.errors)
+    assert "the-wrong-key" not in redact(str(outcome.errors))
+
+
+GOOGLE = [Case("stt", "google", Fake, {}), Case("tts", "google", Fake, {})]
+
+
+@pytest.mark.parametrize("case", GOOGLE, ids=str)
+def test_google_does_its_work(case: Case, key: Path, certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Google(certificate) as fake:
+        monkeypatch.setenv("grpc_proxy", fake.proxy)
+        key.write_text(fake.account())
+        does_its_work(case, fake, asyncio.run(use(case, "")))
+
+
+@pytest.mark.parametrize("case", GOOGLE, ids=str)
+def test_google_with_a_wrong_key(case: Case, key: Path, certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Google(certificate) as fake:
+        monkeypatch.setenv("grpc_proxy", fake.proxy)
+        key.write_text(fake.account(make("another.example")))
+        outcome = asyncio.run(use(case, ""))
+    # A stream that is refused while it is written to may say no more than that it broke.
+    assert re.search("401|500 Internal error", str(outcome.errors))
+    assert not outcome.of(TranscriptionFrame)
+    assert not rig.audio(outcome)
+
+
+@pytest.mark.parametrize("case", GOOGLE, ids=str)
+def test_google_is_not_there(case: Case, key: Path, certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Google(certificate) as fake:
+        monkeypatch.setenv("grpc_proxy", fake.proxy)
+        key.write_text(fake.account())
+    assert asyncio.run(use(case, "")).errors

@@ -48,8 +48,8 @@ def names(stage: Stage) -> list[str]:
     return sorted({".".join(path.relative_to(_ROOT).parts[:-1]) for path in modules if "\nclass " in path.read_text("utf-8")})
 
 
-def classes(stage: Stage, name: str) -> dict[str, type]:
-    """The services of the package ``name`` for ``stage``. Raises `NoSdk` where none can be imported."""
+def classes(stage: Stage, name: str, wanted: str = "") -> dict[str, type]:
+    """The services of ``name`` for ``stage``. Raises `NoSdk` where none, or not the ``wanted`` one, can be imported."""
     found: dict[str, type] = {}
     missed: NoSdk | None = None
     for path in sorted((_ROOT / name.replace(".", "/")).glob(f"{stage}*.py")):
@@ -59,7 +59,7 @@ def classes(stage: Stage, name: str) -> dict[str, type]:
             missed = error
         else:
             found |= {service.__name__: service for service in _services(module, stage)}
-    if missed and not found:
+    if missed and (wanted not in found if wanted else not found):
         raise missed
     return found
 
@@ -137,4 +137,4 @@ def _hints(of: Any) -> dict[str, Any]:
 
 def _deprecated(doc: str | None) -> set[str]:
     """The parameters that a docstring calls deprecated."""
-    return {match[1] for match in _DEPRECATED.finditer(doc or "") if "deprecated" in match[2].lower()}
+    return {match[1] for match in _DEPRECATED.finditer(doc or "") if re.search(r"\.\. deprecated::|^\s*Deprecated\b", match[2])}

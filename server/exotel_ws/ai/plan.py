@@ -144,7 +144,7 @@ class _Planner:
             self.problems.append(f'ai.{stage}: unknown service "{wanted}" ({self._alternatives(stage, wanted)})')
             return None
         try:
-            classes = catalogue.classes(stage, package)
+            classes = catalogue.classes(stage, package, class_name)
         except catalogue.NoSdk as missing:
             self.problem(name, _not_installed(package, missing.package))
             return None

@@ -42,7 +42,7 @@ PRESETS: Final[dict[str, dict[Stage, Preset]]] = {
         "tts": Preset("openai:OpenAITTSService", "openai-api-key", "https://api.openai.com/v1"),
     },
     "gemini": {
-        "llm": Preset(_OPENAI, "gemini-api-key", "https://generativelanguage.googleapis.com/v1beta/openai/", "gemini-2.5-flash"),
+        "llm": Preset(_OPENAI, "gemini-api-key", "https://generativelanguage.googleapis.com/v1beta/openai/", "gemini-3.6-flash"),
     },
     "vllm": {"llm": Preset(_OPENAI, "", "http://127.0.0.1:8000/v1", needs=_MODEL)},
     "ollama": {"llm": Preset(_OPENAI, "", "http://127.0.0.1:11434/v1", needs=_MODEL)},
