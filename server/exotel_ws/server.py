@@ -21,12 +21,13 @@ from typing import Final
 
 from exotel_ws import __version__, engines, modes
 from exotel_ws.admin import Routes, serve_admin
-from exotel_ws.call import HangUp, Phase
+from exotel_ws.call import Phase
 from exotel_ws.engines import Answer, Connection, Request
 from exotel_ws.engines.first_bytes import Stranger
 from exotel_ws.handshake import Credentials, Rejection, Target, malformed
 from exotel_ws.logs import printable
 from exotel_ws.metrics import CONTENT_TYPE, Publisher
+from exotel_ws.responder import HangUp
 from exotel_ws.settings import Settings
 from exotel_ws.stream import Stream
 from exotel_ws.tally import Tally

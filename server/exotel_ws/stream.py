@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Final
 
 from exotel_ws import protocol
-from exotel_ws.call import Call, HangUp, Phase
+from exotel_ws.call import Call, Phase
 from exotel_ws.engines import Closing, Connection
 from exotel_ws.handshake import Credentials, Target
 from exotel_ws.logs import CallLog, printable
-from exotel_ws.responder import Mode
+from exotel_ws.responder import HangUp, Mode
 from exotel_ws.settings import Settings
 from exotel_ws.tally import Tally
 from exotel_ws.tap_watch import Watch

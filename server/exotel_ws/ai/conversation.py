@@ -1,13 +1,14 @@
 """One call: what the caller hears first, when they interrupt, when they say nothing, and how it ends."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-import soxr
-
-from exotel_ws.ai.dialogue import HEARING_RATE, Dialogue
+from exotel_ws.ai.alarm import Alarm
+from exotel_ws.ai.dialogue import Dialogue
+from exotel_ws.ai.ear import Ear
+from exotel_ws.ai.keypad import Keypad
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.playout import Playout
 from exotel_ws.ai.settings import Ai
@@ -16,14 +17,28 @@ from exotel_ws.ai.story import Story
 from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
 from exotel_ws.responder import HangUp, Line
 
-_HEARD_AT_ONCE: Final = 0.04
-"""Seconds of the caller's voice handed on at a time: 20 ms pieces cost twice the CPU, 100 ms ones are felt at a barge-in."""
+_NO_WORDS_S: Final = 1.0
+"""How long after a noise its words may come; then it had none, and the bot goes on."""
+_VOICE_S: Final = 8.0
+"""How long a voice holds the bot back without ever becoming a turn: some lines are never quiet."""
+_GOODBYE_BEGINS_S: Final = 5.0
+"""How long the last sentence may take to begin; then the stream ends without it."""
+_GOODBYE_S: Final = 60.0
+"""How long the last sentence may take in all."""
+_GREETING_S: Final = 30.0
+"""How long a greeting may take in all before what the caller says is answered."""
+_PROMPT_S: Final = 5.0
+"""How long a prompt may take to be heard before the silence after it is counted all the same."""
 _OUTCOMES: Final = {1000: "time_up", 1001: "drained", 1011: "failed"}
 """By the code with which the server closed the stream, where it was not the conversation that did."""
 
 
 class Conversation:
-    """See `exotel_ws.responder.Responder`."""
+    """See `exotel_ws.responder.Responder`, `exotel_ws.ai.dialogue.Events` and `exotel_ws.ai.rescue.Line`.
+
+    Whatever holds the bot back has an end: words that become a turn, a pause without words, or `_VOICE_S`. Whatever ends the
+    call is bounded too: the last sentence is heard to its mark, or given up after `_GOODBYE_BEGINS_S` and `_GOODBYE_S`.
+    """
 
     def __init__(
         self,
@@ -38,52 +53,42 @@ class Conversation:
         on_end: Callable[["Conversation"], None],
         story: Story,
     ) -> None:
-        loop = asyncio.get_running_loop()
+        """``greeting`` is PCM16 at ``sample_rate``; empty: ``greeting_text`` is spoken with the call's own voice."""
+        loop = self._clock = asyncio.get_running_loop()
+        self.start = start
+        self.stopwatch = Stopwatch(story.stage)
         self._settings = settings
         self._line = line
-        self._start = start
         self._on_end = on_end
         self._story = story
-        self.stopwatch = Stopwatch(story.stage)
-        self._greeting_text = greeting_text
         self._over = False
         self._ending = ""
-        self._heard = bytearray()
-        self._at_once = int(sample_rate * _HEARD_AT_ONCE) * 2
-        self._ear = (
-            soxr.ResampleStream(sample_rate, HEARING_RATE, 1, dtype="int16", quality="QQ")
-            if sample_rate != HEARING_RATE
-            else None
-        )
+        self._outcome = ""
+        self._interrupted = False
+        self._in_words = False
+        self._silences = 0
+        self._greeted = asyncio.Event()
+        self._keypad = Keypad(loop, self._keys)
+        self._silence = Alarm(loop, self._still_there)
+        self._no_words = Alarm(loop, self._nothing_said)
+        self._goodbye = Alarm(loop, self._goodbye_late)
+        self._goodbye_until = 0.0
+        self._cap = Alarm(loop, self._time_up)
         self._playout = Playout(writer, line.send, loop, sample_rate=sample_rate)
         self._playout.on_sent, self._playout.on_cleared = self._sent, self._cleared
-        self._mouth = Mouth(self._playout, sample_rate, self._spoken)
+        self._mouth = Mouth(self._playout, sample_rate, story.bot_said)
         self._mouth.on_silent = self._silent
-        self._silences = 0
-        self._silence: asyncio.TimerHandle | None = None
-        self._paused = False
-        self._text = ""
-        self._deaf = not settings.greeting_interruptible
-        if greeting:
-            self._playout.say(greeting)
-            self._playout.note(self._greeted)
-        else:
-            self._greeted(True)
         self._dialogue = build(self, self._mouth)
+        self._ear = Ear(sample_rate, self._dialogue.hear)
+        self._greet(greeting, greeting_text)
         self._running = asyncio.create_task(self._run())
-        self._cap = loop.call_later(settings.max_call_s, self._time_up)
+        self._cap.set(settings.max_call_s)
 
     # What Exotel sends
 
     def media(self, media: Media) -> tuple[str, ...]:
         self._story.caller_audio(media.pcm)
-        self._heard += media.pcm
-        if len(self._heard) >= self._at_once:
-            pcm = bytes(self._heard)
-            self._heard.clear()
-            if self._ear is not None:
-                pcm = self._ear.resample_chunk(np.frombuffer(pcm, "<i2")).tobytes()
-            self._soon(self._dialogue.hear(pcm))
+        self._ear.take(media.pcm)
         return ()
 
     def mark(self, mark: Mark) -> tuple[str, ...]:
@@ -91,10 +96,12 @@ class Conversation:
         return ()
 
     def dtmf(self, dtmf: Dtmf) -> tuple[str, ...]:
-        self._quiet_over()
         self._story.dtmf(dtmf.digit)
-        self._playout.drop()
-        self._soon(self._dialogue.told(f"DTMF: {dtmf.digit}"))
+        if not self._ending:
+            self._silence.off()
+            self._playout.drop()
+            self._playout.pause()
+            self._keypad.press(dtmf.digit)
         return ()
 
     def facts(self) -> dict[str, object]:
@@ -104,36 +111,55 @@ class Conversation:
         if self._over:
             return
         self._over = True
-        self._quiet_over()
-        self._cap.cancel()
+        for alarm in (self._silence, self._no_words, self._goodbye, self._cap):
+            alarm.off()
+        self._keypad.close()
         self._playout.close()
         self._running.cancel()
-        self._story.close(self._ending or self._outcome())
+        self._story.close(self._outcome or self._ending or self._how_it_ended())
         self._on_end(self)
 
     # What the dialogue tells
 
+    def ready(self) -> None:
+        """Nothing waits for the pipeline: what comes before is kept for it."""
+
     def user_started(self) -> None:
-        self._quiet_over()
+        self._silence.off()
         self._story.caller_started()
-        if not self._deaf and self._playout.pause():
-            self._paused = True
+        if self._over or self._ending or self._deaf:
+            return
+        self._no_words.set(_VOICE_S)
+        busy = self._mouth.busy
+        if self._playout.pause():
             self._line.log("✋ Barge-in: the bot stops", event="barge_in")
+        self._interrupted |= busy
+
+    def user_heard(self) -> None:
+        self._in_words = True
+        self._no_words.set(_VOICE_S)
+
+    def user_paused(self) -> None:
+        self._no_words.set(_VOICE_S if self._in_words else _NO_WORDS_S)
 
     def user_stopped(self, text: str) -> None:
-        self._text = text
         self._story.caller_said(text)
         if not text:
-            self._resume()
+            self._nothing_said()
 
-    async def meant(self) -> bool:
-        if self._paused and self._is_backchannel(self._text):
+    async def meant(self, text: str) -> bool:
+        listening = not self._deaf
+        if not listening:
+            await self._greeting_heard()
+        if self._over or self._ending or ((self._interrupted or not listening) and self._is_backchannel(text)):
             self._dialogue.forget_last_user_message()
-            self._resume()
+            self._nothing_said()
             return False
-        if self._paused:
+        if self._interrupted:
             self._story.interruption(meant=True)
-        self._paused = False
+        self._interrupted = self._in_words = False
+        self._no_words.off()
+        self._silence.off()
         self._silences = 0
         return True
 
@@ -142,25 +168,68 @@ class Conversation:
 
     # Tools
 
+    def used(self, tool: str) -> None:
+        """The model called a tool that does not end the call."""
+        self._story.tool(tool)
+
     def end(self, how: str) -> None:
-        """End the stream once what is said was heard."""
-        self._ending = how
+        """The model ends the stream; what it says is heard before, and where it says nothing, we say goodbye."""
+        if self._over or self._ending:
+            return
         self._story.tool(how)
+        self._part(how)
+        if not self._dialogue.in_words:
+            self._dialogue.say(self._settings.transferring if how == "transfer" else self._settings.goodbye)
+        elif not self._mouth.busy:
+            self._hang_up()
+
+    # What a rescue does
+
+    def heard_until(self) -> float:
+        return self._playout.heard_until
+
+    def say(self, text: str, pcm: bytes) -> None:
+        self._playout.say(pcm)
+        self._playout.flush()
+        self._playout.note(lambda heard: self._said(text, heard))
+
+    def resume(self) -> bool:
+        stopped = self._playout.held and self._playout.outstanding
+        self._go_on()
+        return stopped
+
+    def wait(self) -> None:
+        self._go_on()
+        self._wait_for_caller()
+
+    def give_up(self, text: str, pcm: bytes, then: str) -> None:
+        if self._over:
+            return
+        self._mouth.mute()
+        self._playout.drop()
+        self._outcome = "failed"
+        self._part(then)
+        self._playout.say(pcm)
+        self._playout.flush()
+        self._playout.note(lambda heard: self._said_last(text, heard))
 
     # Within
+
+    @property
+    def _deaf(self) -> bool:
+        """Whether what the caller says is heard, but stops nothing."""
+        return not self._greeted.is_set() and not self._settings.greeting_interruptible
 
     async def _run(self) -> None:
         try:
             await self._dialogue.run()
-        except asyncio.CancelledError:
-            raise
         except Exception:
             self._line.log.exception("💥 The dialogue failed")
         finally:
             if not self._over:
                 self._line.hang_up(HangUp(1011, "the dialogue ended"))
 
-    def _outcome(self) -> str:
+    def _how_it_ended(self) -> str:
         hung_up = self._line.hung_up
         return "caller" if hung_up is None else _OUTCOMES.get(hung_up.code, "other")
 
@@ -172,63 +241,111 @@ class Conversation:
         self.stopwatch.cleared()
         self._story.bot_cleared(at)
 
-    def _greeted(self, heard: bool) -> None:
-        self._deaf = False
-        if self._greeting_text:
-            self._story.bot_said(self._greeting_text, heard)
-        self._wait_for_caller()
+    def _greet(self, greeting: bytes, text: str) -> None:
+        if greeting:
+            self._playout.say(greeting)
+            self._playout.flush()
+            self._playout.note(lambda heard: self._greeting_over(text, heard))
+        elif text:
+            self._dialogue.say(text)
+        else:
+            self._greeting_over("", True)
 
-    def _spoken(self, text: str, heard: bool) -> None:
+    async def _greeting_heard(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._greeted.wait(), _GREETING_S)
+        self._greeted.set()
+
+    def _greeting_over(self, text: str, heard: bool) -> None:
+        self._greeted.set()
+        if text:
+            self._story.bot_said(text, heard)
+        if not self._mouth.busy:
+            self._wait_for_caller()
+
+    def _said(self, text: str, heard: bool) -> None:
         self._story.bot_said(text, heard)
+        if heard and not self._mouth.busy:
+            self._silent()
+
+    def _said_last(self, text: str, heard: bool) -> None:
+        self._story.bot_said(text, heard)
+        self._hang_up()
 
     def _silent(self) -> None:
+        self._greeted.set()
         if self._ending:
             self._hang_up()
         else:
             self._wait_for_caller()
 
-    def _resume(self) -> None:
-        if self._paused:
-            self._paused = False
+    def _nothing_said(self) -> None:
+        """A noise, or a word that only shows that somebody listens."""
+        self._in_words = False
+        self._no_words.off()
+        if self._keypad.waiting:
+            return
+        if self._interrupted:
+            self._interrupted = False
             self._story.interruption(meant=False)
             self._line.log("↩️ Nothing was meant: the bot goes on", event="resume")
-            self._playout.resume()
+        self._go_on()
+        if not self._mouth.busy:
+            self._wait_for_caller()
+
+    def _go_on(self) -> None:
+        self._playout.resume()
 
     def _is_backchannel(self, text: str) -> bool:
         words = "".join(letter if letter.isalnum() or letter == " " else "" for letter in text.lower()).strip()
-        return (
-            not words or words in self._settings.barge_in.backchannels or len(words.split()) < self._settings.barge_in.min_words
-        )
+        barge_in = self._settings.barge_in
+        return not words or words in barge_in.backchannels or len(words.split()) < barge_in.min_words
+
+    def _keys(self, keys: str) -> None:
+        self._interrupted = False
+        self._dialogue.told(f"DTMF: {keys}")
 
     def _wait_for_caller(self) -> None:
-        self._quiet_over()
-        if not self._over and not self._ending:
-            self._silence = asyncio.get_running_loop().call_later(self._settings.silence.after_s, self._still_there)
-
-    def _quiet_over(self) -> None:
-        if self._silence:
-            self._silence.cancel()
-            self._silence = None
+        if not (self._over or self._ending):
+            self._silence.set(self._settings.silence.after_s)
 
     def _still_there(self) -> None:
-        prompts = self._settings.silence.prompts
-        if self._silences < len(prompts):
-            self._soon(self._dialogue.say(prompts[self._silences]))
+        silence = self._settings.silence
+        if self._silences < len(silence.prompts):
+            self._dialogue.say(silence.prompts[self._silences])
             self._silences += 1
+            self._silence.set(silence.after_s + _PROMPT_S)
         else:
-            self._say_and_end(self._settings.silence.goodbye, "silence")
+            self._part("silence")
+            self._dialogue.say(silence.goodbye)
 
     def _time_up(self) -> None:
-        self._say_and_end(self._settings.time_up, "time_up")
+        if self._ending:
+            return
+        self._dialogue.interrupt()
+        self._part("time_up")
+        self._dialogue.say(self._settings.time_up)
 
-    def _say_and_end(self, text: str, how: str) -> None:
+    def _part(self, how: str) -> None:
+        """From now on nothing that the caller does stops the last sentence, or the end."""
         self._ending = how
-        self._soon(self._dialogue.say(text))
+        self._silence.off()
+        self._no_words.off()
+        self._keypad.close()
+        self._greeted.set()
+        self._go_on()
+        self._goodbye_until = self._clock.time() + _GOODBYE_S
+        self._goodbye.set(_GOODBYE_BEGINS_S)
+
+    def _goodbye_late(self) -> None:
+        if self._playout.outstanding and self._clock.time() < self._goodbye_until:
+            self._goodbye.set(1.0)
+        else:
+            self._hang_up()
 
     def _hang_up(self) -> None:
-        self._line.log(f"👋 The bot ends the stream: {self._ending}", event="bot_end")
+        if self._over:
+            return
+        self._goodbye.off()
+        self._line.log(f"👋 The bot ends the stream: {self._ending}", event="bot_end", HOW=self._ending)
         self._line.hang_up(HangUp(1000, self._ending))
-
-    def _soon(self, coroutine: Any) -> None:
-        task = asyncio.ensure_future(coroutine)
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())

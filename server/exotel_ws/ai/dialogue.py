@@ -1,5 +1,7 @@
 """One call's pipeline: the only place that knows how pipecat is put together. What happens in it is told to `Events`."""
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -7,7 +9,21 @@ from pipecat.adapters.schemas.function_schema import FunctionSchema
 from pipecat.adapters.schemas.tools_schema import ToolsSchema
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams
-from pipecat.frames.frames import ErrorFrame, InputAudioRawFrame, LLMMessagesAppendFrame, TTSSpeakFrame
+from pipecat.frames.frames import (
+    ErrorFrame,
+    Frame,
+    FunctionCallResultProperties,
+    InputAudioRawFrame,
+    InterimTranscriptionFrame,
+    InterruptionFrame,
+    LLMFullResponseStartFrame,
+    LLMMessagesAppendFrame,
+    LLMTextFrame,
+    TranscriptionFrame,
+    TTSSpeakFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
@@ -19,19 +35,19 @@ from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
 
+from exotel_ws.ai.ear import HEARING_RATE
 from exotel_ws.ai.embedded.models import TurnModel
 from exotel_ws.ai.embedded.services import SharedTurnAnalyzer
-from exotel_ws.ai.gate import Gate
+from exotel_ws.ai.gate import Gate, Tap
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.stopwatch import MonotonicClock, Stopwatch
 
-HEARING_RATE: Final = 16000
 _UNSURE_S: Final = 1.0
 """Silence after which a turn ends though the turn model is not sure; its own default is 3 s."""
 
 
 class Tool(Protocol):
-    """A function that the language model may call."""
+    """A function that the language model may call. Its result is told to the model, which then speaks; None: it does not."""
 
     name: str
     description: str
@@ -43,16 +59,30 @@ class Tool(Protocol):
 class Events(Protocol):
     """What a dialogue tells of."""
 
-    def user_started(self) -> None: ...
-    def user_stopped(self, text: str) -> None: ...
-    async def meant(self) -> bool:
-        """Whether what was just said is for the bot to answer."""
+    def ready(self) -> None:
+        """The pipeline runs."""
 
-    def failed(self, stage: str, text: str) -> None: ...
+    def user_started(self) -> None:
+        """There is a voice. May be told again before `user_paused`."""
+
+    def user_heard(self) -> None:
+        """Something of what was said has become text."""
+
+    def user_paused(self) -> None:
+        """There is no voice any more; the caller may or may not be done."""
+
+    def user_stopped(self, text: str) -> None:
+        """The caller's turn is over; ``text`` is all of it, and may be empty."""
+
+    async def meant(self, text: str) -> bool:
+        """Whether what was just said, or pressed, is for the bot to answer."""
+
+    def failed(self, stage: str, text: str) -> None:
+        """A service reports an error; ``stage`` is ``stt``, ``llm``, ``tts`` or ``pipeline``."""
 
 
 class Dialogue:
-    """Speech in, speech out, for one call. `run` until `end`."""
+    """Speech in, speech out, for one call. `run` until it is cancelled."""
 
     def __init__(
         self,
@@ -70,23 +100,15 @@ class Dialogue:
         schemas = [FunctionSchema(tool.name, tool.description, tool.properties, [], handler=_handler(tool)) for tool in tools]
         messages: list[Any] = [{"role": "assistant", "content": greeting}] if greeting else []
         self.context = LLMContext(messages, ToolsSchema(standard_tools=schemas))
+        self.in_words = False
+        """Whether the model has put its latest answer in words, not in tools alone."""
         self._events = events
-        user, assistant = LLMContextAggregatorPair(
-            self.context,
-            user_params=LLMUserAggregatorParams(
-                user_turn_strategies=UserTurnStrategies(
-                    start=[
-                        VADUserTurnStartStrategy(enable_interruptions=False),
-                        TranscriptionUserTurnStartStrategy(enable_interruptions=False),
-                    ],
-                    stop=[TurnAnalyzerUserTurnStopStrategy(turn_analyzer=SharedTurnAnalyzer(turn_model, stop_secs=_UNSURE_S))],
-                ),
-                vad_analyzer=SileroVADAnalyzer(params=VADParams(start_secs=0.2, stop_secs=0.2, min_volume=0.1)),
-                empty_user_turn=None,
-            ),
-        )
+        self._mouth = mouth
+        self._gate = Gate(events.meant)
+        self._waiting: asyncio.Queue[tuple[FrameProcessor | None, Frame]] = asyncio.Queue()
+        user, assistant = LLMContextAggregatorPair(self.context, user_params=_turns(turn_model))
         self.worker = PipelineWorker(
-            Pipeline([stt, user, Gate(events.meant), llm, tts, mouth, assistant]),
+            Pipeline([stt, Tap(self._heard), user, self._gate, llm, Tap(self._answered), tts, mouth, assistant]),
             params=PipelineParams(audio_in_sample_rate=HEARING_RATE, audio_out_sample_rate=24000, enable_metrics=True),
             observers=[stopwatch],
             clock=MonotonicClock(),
@@ -96,36 +118,78 @@ class Dialogue:
             check_dangling_tasks=False,
         )
         self._stages = {id(stt): "stt", id(llm): "llm", id(tts): "tts"}
+        self._started = asyncio.Event()
         user.add_event_handler("on_user_turn_started", self._user_started)
         user.add_event_handler("on_user_turn_stopped", self._user_stopped)
+        self.worker.add_event_handler("on_pipeline_started", self._ready)
         self.worker.add_event_handler("on_pipeline_error", self._failed)
 
     async def run(self) -> None:
         """Until the end of the call; cancelled, it lets go of everything."""
         runner = WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
         await runner.add_workers(self.worker)
-        await runner.run()
+        feeding = asyncio.create_task(self._feed())
+        try:
+            await runner.run()
+        finally:
+            feeding.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await feeding
 
-    async def end(self) -> None:
-        """Stop at once."""
-        await self.worker.cancel()
+    # None of these waits
 
-    async def hear(self, pcm: bytes) -> None:
+    def hear(self, pcm: bytes) -> None:
         """The caller's voice, PCM16 little-endian mono at `HEARING_RATE`."""
-        await self.worker.queue_frame(InputAudioRawFrame(pcm, HEARING_RATE, 1))
+        self._waiting.put_nowait((None, InputAudioRawFrame(pcm, HEARING_RATE, 1)))
 
-    async def say(self, text: str) -> None:
-        """Speak ``text`` with the call's own voice."""
-        await self.worker.queue_frame(TTSSpeakFrame(text))
+    def say(self, text: str) -> None:
+        """Speak ``text`` with the call's own voice, behind what it says already."""
+        self._mouth.expect()
+        self._waiting.put_nowait((self._gate, TTSSpeakFrame(text)))
 
-    async def told(self, text: str) -> None:
+    def interrupt(self) -> None:
+        """Give up the answer that is being made, and all that is being said."""
+        self._waiting.put_nowait((self._gate, InterruptionFrame()))
+
+    def told(self, text: str) -> None:
         """Something the caller told us otherwise than by speaking: answer it."""
-        await self.worker.queue_frame(LLMMessagesAppendFrame([{"role": "user", "content": text}], run_llm=True))
+        self._waiting.put_nowait((None, LLMMessagesAppendFrame([{"role": "user", "content": text}], run_llm=True)))
 
     def forget_last_user_message(self) -> None:
         messages = self.context.messages
         if messages and isinstance(messages[-1], dict) and messages[-1].get("role") == "user":
             self.context.set_messages(messages[:-1])
+
+    # Within
+
+    async def _feed(self) -> None:
+        """One task for all that comes in. What goes in behind the gate keeps its order: an interruption passes nothing."""
+        await self._started.wait()
+        while True:
+            behind, frame = await self._waiting.get()
+            if behind is None:
+                await self.worker.queue_frame(frame)
+            else:
+                await behind.push_frame(frame)
+
+    def _heard(self, frame: Frame) -> None:
+        if isinstance(frame, VADUserStartedSpeakingFrame):
+            self._events.user_started()
+        elif isinstance(frame, VADUserStoppedSpeakingFrame):
+            self._events.user_paused()
+        elif isinstance(frame, TranscriptionFrame | InterimTranscriptionFrame) and frame.text.strip():
+            self._events.user_heard()
+
+    def _answered(self, frame: Frame) -> None:
+        if isinstance(frame, LLMFullResponseStartFrame):
+            self.in_words = False
+            self._mouth.answer_begins()
+        elif isinstance(frame, LLMTextFrame) and frame.text.strip():
+            self.in_words = True
+
+    async def _ready(self, *_: object) -> None:
+        self._started.set()
+        self._events.ready()
 
     async def _user_started(self, *_: object) -> None:
         self._events.user_started()
@@ -137,10 +201,23 @@ class Dialogue:
         self._events.failed(self._stages.get(id(frame.processor), "pipeline"), frame.error)
 
 
+def _turns(turn_model: TurnModel) -> LLMUserAggregatorParams:
+    """When a caller's turn begins and ends. What follows from it is not pipecat's to decide: it interrupts nothing by itself."""
+    return LLMUserAggregatorParams(
+        user_turn_strategies=UserTurnStrategies(
+            start=[
+                VADUserTurnStartStrategy(enable_interruptions=False),
+                TranscriptionUserTurnStartStrategy(enable_interruptions=False),
+            ],
+            stop=[TurnAnalyzerUserTurnStopStrategy(turn_analyzer=SharedTurnAnalyzer(turn_model, stop_secs=_UNSURE_S))],
+        ),
+        vad_analyzer=SileroVADAnalyzer(params=VADParams(start_secs=0.2, stop_secs=0.2, min_volume=0.1)),
+        empty_user_turn=None,
+    )
+
+
 def _handler(tool: Tool) -> Callable[[FunctionCallParams], Any]:
     async def handle(params: FunctionCallParams) -> None:
-        from pipecat.frames.frames import FunctionCallResultProperties
-
         result = await tool(dict(params.arguments))
         again = FunctionCallResultProperties(run_llm=None if result is not None else False)
         await params.result_callback(result if result is not None else "done", properties=again)

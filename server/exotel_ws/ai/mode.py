@@ -1,74 +1,67 @@
 """AI mode: what the calls of a worker share."""
 
 import asyncio
-import logging
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
-from pipecat.services.openai.llm import OpenAILLMService
+import aiohttp
 
 from exotel_ws.ai import flow as flows
+from exotel_ws.ai import pipecat_logs
 from exotel_ws.ai.conversation import Conversation
-from exotel_ws.ai.dialogue import Dialogue
-from exotel_ws.ai.embedded.models import Recogniser, Speaker, TurnModel, example_flow
-from exotel_ws.ai.embedded.scripted import MODEL, Endpoint
-from exotel_ws.ai.embedded.services import EmbeddedSTT, EmbeddedTTS
+from exotel_ws.ai.dialogue import Dialogue, Tool
+from exotel_ws.ai.embedded.models import Models, example_flow
+from exotel_ws.ai.embedded.scripted import Endpoint
+from exotel_ws.ai.greeting import Greetings
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.shelf import Shelf
 from exotel_ws.ai.story import Story
+from exotel_ws.ai.supply import Supply
 from exotel_ws.ai.tally import AiTally
-from exotel_ws.protocol import SAMPLE_RATES, Start, Writer
+from exotel_ws.ai.tools import EndCall, Webhook
+from exotel_ws.ai.wishes import Wishes, fill, wishes
+from exotel_ws.protocol import Start, Writer
 from exotel_ws.responder import Line
-from exotel_ws.settings import Settings
-
-log = logging.getLogger("exotel_ws.ai")
-
-
-_PROMPT = "You are a polite telephone agent."
-
-
-class EndCall:
-    """The tools ``hang_up`` and ``transfer``."""
-
-    properties: dict[str, Any] = {}
-
-    def __init__(self, name: str, description: str, conversation: Conversation) -> None:
-        self.name, self.description, self._conversation = name, description, conversation
-
-    async def __call__(self, arguments: dict[str, Any]) -> None:
-        self._conversation.end(self.name)
+from exotel_ws.settings import Settings, SettingsError
 
 
 class AiMode:
     """See `exotel_ws.responder.Mode`."""
 
     def __init__(self, settings: Settings) -> None:
+        """Raises `SettingsError` where the flow can't be used."""
+        pipecat_logs.route()
         self._settings = settings.ai
-        self._flow = flows.load(example_flow())
+        self._flow = _flow(settings.ai.flow)
+        self._greeting = settings.ai.greeting or self._flow.greeting
         self._endpoint = Endpoint(self._flow)
         self._calls: set[Conversation] = set()
         self.tally = AiTally()
         record = settings.ai.record
         self._shelf = Shelf(record) if record.transcripts or record.audio else None
-        self._executor = ThreadPoolExecutor(1, "stt")
-        self._voice_executor = ThreadPoolExecutor(1, "tts")
-        self._greetings: dict[int, bytes] = {}
+        self._supply: Supply
+        self._models: Models
+        self._greetings: Greetings
+        self._session: aiohttp.ClientSession
 
     async def open(self) -> None:
         if self._shelf:
             self._shelf.open()
         await self._endpoint.open()
-        await asyncio.to_thread(self._load)
-
-    def _load(self) -> None:
-        self._recogniser, self._speaker, self._turn_model = Recogniser(), Speaker(), TurnModel()
-        for rate in SAMPLE_RATES:
-            self._greetings[rate] = self._speaker.speak(self._flow.greeting, rate)
-        self._recogniser.recognise(self._speaker.speak("Hello.", 16000))
+        self._session = aiohttp.ClientSession()
+        self._models = await asyncio.to_thread(_warm)
+        self._supply = Supply(self._settings, self._models, self._endpoint.url)
+        self._greetings = Greetings(self._greeting, lambda language, voice: self._supply.tts(language, voice)[0].service)
+        if task := self._greetings.prepare():
+            await task
 
     async def close(self) -> None:
         for call in list(self._calls):
             call.stopped()
+        await self._greetings.close()
+        await self._supply.close()
+        await self._session.close()
         await self._endpoint.close()
         if self._shelf:
             await asyncio.to_thread(self._shelf.close)
@@ -78,6 +71,9 @@ class AiMode:
         return f"{len(self._calls)} live calls, ai.max_calls = {most}" if len(self._calls) >= most else ""
 
     def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Conversation:
+        wished = wishes(start)
+        if wished.unusable:
+            line.log.warning(f"⚠️ Not usable, and passed over: {', '.join(wished.unusable)}", event="parameters")
         story = Story(
             self._settings,
             start,
@@ -94,31 +90,48 @@ class AiMode:
             writer,
             start,
             sample_rate,
-            self._build,
-            self._greetings[sample_rate],
-            self._flow.greeting,
+            partial(self._build, wished),
+            self._greetings.get(wished.language, wished.voice, sample_rate),
+            self._greeting,
             self._calls.discard,
             story,
         )
         self._calls.add(call)
         return call
 
-    def _build(self, call: Conversation, mouth: Mouth) -> Dialogue:
+    def _build(self, wished: Wishes, call: Conversation, mouth: Mouth) -> Dialogue:
+        filled: Callable[[str], str] = partial(fill, start=call.start)
         return Dialogue(
-            stt=EmbeddedSTT(self._recogniser, self._executor),
-            llm=OpenAILLMService(
-                api_key="none",
-                base_url=self._endpoint.url,
-                settings=OpenAILLMService.Settings(model=MODEL, system_instruction=_PROMPT),
-            ),
-            tts=EmbeddedTTS(self._speaker, self._voice_executor),
+            stt=self._supply.stt(wished.language)[0].service,
+            llm=self._supply.llm(wished.language, filled)[0].service,
+            tts=self._supply.tts(wished.language, wished.voice)[0].service,
             mouth=mouth,
             stopwatch=call.stopwatch,
-            turn_model=self._turn_model,
-            greeting=self._flow.greeting,
-            tools=[
-                EndCall("hang_up", "End the call, after the goodbye was said.", call),
-                EndCall("transfer", "Hand the caller to a human agent.", call),
-            ],
+            turn_model=self._models.turn_model,
+            greeting=self._greeting,
+            tools=self._tools(call),
             events=call,
         )
+
+    def _tools(self, call: Conversation) -> list[Tool]:
+        tools: list[Tool] = [
+            EndCall("hang_up", "End the call, after the goodbye was said.", call.end),
+            EndCall("transfer", "Hand the caller to a human agent.", call.end),
+        ]
+        if self._settings.webhook_url:
+            tools.append(Webhook(self._settings.webhook_url, self._session, call.start, call.used))
+        return tools
+
+
+def _warm() -> Models:
+    """Load the models, and use each once: the first use of a model takes longest."""
+    models = Models.load()
+    models.recogniser.recognise(models.speaker.speak("Hello.", 16000))
+    return models
+
+
+def _flow(path: str) -> flows.Flow:
+    try:
+        return flows.load(Path(path) if path else example_flow())
+    except flows.FlowError as error:
+        raise SettingsError([f"ai.flow: {error}"]) from None

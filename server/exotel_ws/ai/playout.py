@@ -96,6 +96,12 @@ class Playout:
         return bool(self._queue or self._waiting or self._held) or self._sounding
 
     @property
+    def heard_until(self) -> float:
+        """The clock's time at which all that was taken will have been heard, if nothing stops it."""
+        waiting = len(self._waiting) + sum(len(item) for item in self._queue if isinstance(item, bytes))
+        return max(self._clock.time(), self._ends_at + self._lag_s) + waiting / self._bytes_per_s
+
+    @property
     def held(self) -> bool:
         """Whether it was paused and neither resumed nor dropped."""
         return self._held is not None

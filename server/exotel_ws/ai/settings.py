@@ -98,6 +98,9 @@ class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     webhook_url: str = ""
     max_call_s: Seconds = 600.0
     time_up: str = "Our time is up. Thank you for calling. Goodbye."
+    goodbye: str = "Thank you for calling. Goodbye."
+    """Said where the model ends the call without a word; ``transferring`` likewise."""
+    transferring: str = "I will connect you now. Please hold the line."
     max_calls: Annotated[int, Meta(ge=1)] = 25
     """Calls a worker; limits.max_calls still holds."""
     silence: Silence = Silence()

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -52,12 +53,12 @@ class Supply:
             for one in self._plan.services["stt"]
         ]
 
-    def llm(self, language: str = "") -> list[Named]:
-        """As `stt`."""
+    def llm(self, language: str = "", filled: Callable[[str], str] = str) -> list[Named]:
+        """As `stt`. ``filled`` puts into the system prompt what is of this call alone."""
         return [
             Named(EMBEDDED, self._scripted())
             if one is None
-            else self._make(one, language=self._language(one, language), system_instruction=self._prompt)
+            else self._make(one, language=self._language(one, language), system_instruction=filled(self._prompt))
             for one in self._plan.services["llm"]
         ]
 
