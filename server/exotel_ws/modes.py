@@ -1,6 +1,7 @@
 """The modes by name. Only the one that is chosen is imported: echo never pays for what ai needs."""
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
 from exotel_ws.responder import Mode
@@ -34,8 +35,13 @@ def check(settings: Settings) -> list[str]:
     if settings.mode == "echo":
         return []
     _installed()
-    from exotel_ws.ai import keys, supply
+    from exotel_ws.ai import flow, keys, supply
 
+    if settings.ai.flow:
+        try:
+            flow.load(Path(settings.ai.flow))
+        except flow.FlowError as error:
+            raise SettingsError([f"ai.flow: {error}"]) from None
     return supply.check(settings.ai, read_keys=keys.directory() is not None)
 
 

@@ -97,7 +97,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load(path: Path) -> Settings:
-    """Read and check a settings file. Raises `SettingsError` that names the file, the key and the cure."""
+    """Read and check a settings file. Raises `SettingsError` that names the file, the key and the cure.
+
+    Files that it names by a relative path are beside it.
+    """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -107,7 +110,7 @@ def load(path: Path) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError([f"{path}: not TOML: {error}"]) from None
     try:
-        return check(raw)
+        return _beside(path, check(raw))
     except SettingsError as error:
         raise SettingsError([f"{path}: {problem}" for problem in error.problems]) from None
 
@@ -122,6 +125,11 @@ def check(raw: dict[str, Any]) -> Settings:
     except msgspec.ValidationError as error:
         text, _, where = str(error).partition(" - at `$.")
         raise SettingsError([f"{where.rstrip('`') or 'settings'}: {text}"]) from None
+
+
+def _beside(path: Path, settings: Settings) -> Settings:
+    named = {key: str(path.parent / value) for key in ("flow", "prompt") if (value := getattr(settings.ai, key))}
+    return msgspec.structs.replace(settings, ai=msgspec.structs.replace(settings.ai, **named))
 
 
 def _unknown_keys(struct: type[Struct], raw: dict[str, Any], where: str) -> list[str]:
