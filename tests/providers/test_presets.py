@@ -53,7 +53,7 @@ CASES = [
     Case("llm", "vllm", OpenAI, {"base_url": "http://{}/v1", "model": "llama"}),
     Case("llm", "ollama", OpenAI, {"base_url": "http://{}/v1", "model": "llama"}),
     Case("llm", "llama.cpp", OpenAI, {"base_url": "http://{}/v1"}),
-    Case("llm", "google", Gemini, {"options": {"http_options": {"base_url": "http://{}"}}}),
+    Case("llm", "google", Gemini, {"options": {"http_options": {"base_url": "http://{}", "retry_options": {"attempts": 1}}}}),
     Case("llm", "azure", AzureOpenAI, {"base_url": "http://{}/openai/v1"}),
     Case("stt", "azure", AzureSpeech, {"base_url": "ws://{}"}),
     Case("tts", "azure", AzureSpeech, {"base_url": "ws://{}"}),
@@ -72,10 +72,10 @@ def supply(case: Case, address: str) -> Supply:
     return Supply(settings.check({"ai": raw}).ai, cast(Models, None), "")
 
 
-def _filled(table: dict[str, Any], address: str) -> dict[str, Any]:
-    return {
-        name: value.replace("{}", address) if isinstance(value, str) else _filled(value, address) for name, value in table.items()
-    }
+def _filled(value: Any, address: str) -> Any:
+    if isinstance(value, dict):
+        return {name: _filled(one, address) for name, one in value.items()}
+    return value.replace("{}", address) if isinstance(value, str) else value
 
 
 async def use(case: Case, address: str) -> rig.Outcome:

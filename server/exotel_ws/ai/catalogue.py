@@ -4,9 +4,11 @@ import dataclasses
 import importlib
 import inspect
 import re
+import sys
 import typing
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final, Literal, NamedTuple
 
 import pipecat.services
@@ -129,10 +131,20 @@ def _settings(service: type) -> dict[str, Any]:
 
 
 def _hints(of: Any) -> dict[str, Any]:
+    """The types of a constructor's parameters or a class's fields, as far as they can be told."""
     try:
         return typing.get_type_hints(of)
-    except (NameError, TypeError):  # a name that is imported for type checkers only
-        return {}
+    except (NameError, TypeError):  # one of them has a name that is imported for type checkers only
+        pass
+    hints: dict[str, Any] = {}
+    for owner in reversed(of.__mro__) if inspect.isclass(of) else [of]:
+        for name, annotation in inspect.get_annotations(owner).items():
+            alone = SimpleNamespace(__annotations__={name: annotation})
+            try:
+                hints |= typing.get_type_hints(alone, vars(sys.modules[owner.__module__]))
+            except (NameError, TypeError):
+                hints[name] = Any
+    return hints
 
 
 def _deprecated(doc: str | None) -> set[str]:

@@ -71,8 +71,8 @@ def _secrets(path: Path, text: str) -> list[str]:
 
 def redact(text: str) -> str:
     """``text`` without any key that was read: a provider may send one back in its error."""
-    for key, name in _read.items():
-        text = text.replace(key, f"[{name}]")
+    for key in sorted(_read, key=len, reverse=True):  # one may be the beginning of another
+        text = text.replace(key, f"[{_read[key]}]")
     return text
 
 

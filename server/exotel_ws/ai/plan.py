@@ -255,7 +255,7 @@ class _Making:
         try:
             return keys.read(credential)
         except keys.NoKey as error:
-            self._problem(f'no key: {error}. Add to the inventory: exotel_ws_keys: {{{credential}: "…"}}')
+            self._problem(f'no key: {error}. Add to the inventory: exotel_ws_ai_keys: {{{credential}: "…"}}')
             return None
 
     def _own_address(self) -> bool:

@@ -24,6 +24,8 @@ class Preset(NamedTuple):
 _OPENAI: Final = "openai:OpenAILLMService"
 _MODEL: Final = (("model",),)
 _VOICE: Final = (("voice",),)
+_GOOGLE_ONCE: Final = {"http_options": {"retry_options": {"attempts": 1}}}
+"""Its SDK would go on trying a server that is not there for ten seconds and more; the next service answers sooner."""
 
 PRESETS: Final[dict[str, dict[Stage, Preset]]] = {
     "deepgram": {
@@ -49,7 +51,7 @@ PRESETS: Final[dict[str, dict[Stage, Preset]]] = {
     "llama.cpp": {"llm": Preset(_OPENAI, "", "http://127.0.0.1:8080/v1", "default")},
     "google": {
         "stt": Preset("google:GoogleSTTService", "google-credentials"),
-        "llm": Preset("google:GoogleLLMService", "gemini-api-key"),
+        "llm": Preset("google:GoogleLLMService", "gemini-api-key", options=_GOOGLE_ONCE),
         "tts": Preset("google:GoogleTTSService", "google-credentials"),
     },
     "azure": {
