@@ -76,7 +76,7 @@ options:
   start_timeout:
     description:
       - Seconds the new instances get to be ready, and the self-test before gets to pass. Above what the
-      units allow for a start, so that it is systemd that ends one that hangs.
+        units allow for a start, so that it is systemd that ends one that hangs.
     type: int
     default: 130
   health_timeout:
