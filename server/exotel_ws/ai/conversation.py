@@ -64,6 +64,8 @@ class Conversation:
         self._over = False
         self._ending = ""
         self._outcome = ""
+        self._holding = False
+        """The caller speaks, and is not through with it."""
         self._interrupted = False
         self._in_words = False
         self._silences = 0
@@ -77,7 +79,7 @@ class Conversation:
         self._playout = Playout(writer, line.send, loop, sample_rate=sample_rate)
         self._playout.on_sent, self._playout.on_cleared = self._sent, self._cleared
         self._mouth = Mouth(self._playout, sample_rate, story.bot_said)
-        self._mouth.on_silent = self._silent
+        self._mouth.on_silent, self._mouth.on_dropped = self._silent, self._dropped
         self._dialogue = build(self, self._mouth)
         self._ear = Ear(sample_rate, self._dialogue.hear)
         self._greet(greeting, greeting_text)
@@ -101,6 +103,7 @@ class Conversation:
             self._silence.off()
             self._playout.drop()
             self._playout.pause()
+            self._holding = True
             self._keypad.press(dtmf.digit)
         return ()
 
@@ -130,6 +133,7 @@ class Conversation:
         if self._over or self._ending or self._deaf:
             return
         self._no_words.set(_VOICE_S)
+        self._holding = True
         busy = self._mouth.busy
         if self._playout.pause():
             self._line.log("✋ Barge-in: the bot stops", event="barge_in")
@@ -157,7 +161,7 @@ class Conversation:
             return False
         if self._interrupted:
             self._story.interruption(meant=True)
-        self._interrupted = self._in_words = False
+        self._holding = self._interrupted = self._in_words = False
         self._no_words.off()
         self._silence.off()
         self._silences = 0
@@ -294,7 +298,13 @@ class Conversation:
             self._wait_for_caller()
 
     def _go_on(self) -> None:
+        self._holding = False
         self._playout.resume()
+
+    def _dropped(self) -> None:
+        """By a turn that was meant; the caller may have begun the next one meanwhile."""
+        if self._holding:
+            self._playout.pause()
 
     def _is_backchannel(self, text: str) -> bool:
         words = "".join(letter if letter.isalnum() or letter == " " else "" for letter in text.lower()).strip()

@@ -45,6 +45,8 @@ class Mouth(FrameProcessor):
         self.on_audio: Callable[[], None] = lambda: None
         self.on_silent: Callable[[], None] = lambda: None
         """All that the services said was heard, and no more is coming."""
+        self.on_dropped: Callable[[], None] = lambda: None
+        """An interruption came by: what was not heard is forgotten."""
 
     @property
     def busy(self) -> bool:
@@ -74,7 +76,7 @@ class Mouth(FrameProcessor):
         elif isinstance(frame, TTSStoppedFrame):
             await self._utterance_made(frame)
         elif isinstance(frame, LLMFullResponseEndFrame):
-            self._when_heard(lambda _heard: self._answer_over(frame))
+            self._when_heard(lambda heard: self._answer_over(frame, heard))
         elif isinstance(frame, LLMAssistantPushAggregationFrame):
             self._when_heard(lambda _heard: self._soon(self.push_frame(frame)))
         elif isinstance(frame, InterruptionFrame):
@@ -125,6 +127,7 @@ class Mouth(FrameProcessor):
         while self._words:
             self._text_over(self._words.popleft()[1], heard=False)
         self._tell_text()
+        self.on_dropped()
         await self._stopped()
 
     def _when_heard(self, tell: Callable[[bool], None]) -> None:
@@ -154,10 +157,11 @@ class Mouth(FrameProcessor):
         if heard:
             self._quiet()
 
-    def _answer_over(self, frame: Frame) -> None:
+    def _answer_over(self, frame: Frame, heard: bool) -> None:
         self._answering = False
         self._soon(self.push_frame(frame))
-        self._quiet()
+        if heard:
+            self._quiet()
 
     def _quiet(self) -> None:
         if not self.busy:

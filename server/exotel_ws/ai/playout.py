@@ -212,8 +212,8 @@ class Playout:
 
     @property
     def _sounding(self) -> bool:
-        """Whether the caller still hears something that was sent."""
-        return self._clock.time() - self._lag_s < self._ends_at
+        """Whether the caller still hears something that was sent: by the clock, but for what a mark has told of."""
+        return bool(self._under_way) and self._clock.time() - self._lag_s < self._ends_at
 
     def _unpin(self) -> None:
         self._queue += self._pinned

@@ -1,17 +1,16 @@
 """What the caller hears, against an Exotel that plays in real time, by a clock that the test turns."""
 
-import base64
 import heapq
-import json
 from collections.abc import Callable
 from itertools import count
-from typing import Any
 
 import pytest
 from exotel_ws.ai.playout import CHUNKS, CLOCK_GRACE_S, LEAD_S, MARK_GRACE_S, STALL_S, Playout
 from exotel_ws.protocol import SAMPLE_RATES, Writer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from .playing import Exotel
 
 EACH_RATE = pytest.mark.parametrize("rate", SAMPLE_RATES)
 INSTANT = 1e-6
@@ -55,63 +54,6 @@ class Clock:
         return sum(timer.call is not None for _, _, timer in self._timers)
 
 
-class Exotel:
-    """Plays what it gets in real time, ``delay_s`` later; clear drops what has not begun; marks come back when played."""
-
-    def __init__(self, clock: Clock, rate: int, delay_s: float = 0.0, marks: bool = True) -> None:
-        self.clock, self.rate, self.delay_s, self.marks = clock, rate, delay_s, marks
-        self.playout: Playout
-        self.messages: list[dict[str, Any]] = []
-        self.sizes: list[int] = []
-        self.most_lead_s = 0.0
-        self.clears_of_nothing = 0
-        self._ends_at = 0.0
-        self._pieces: list[tuple[float, bytes]] = []
-        self._cleared_at: list[float] = []
-        self._marks_due: list[Timer] = []
-
-    def take(self, messages: tuple[str, ...], audio_bytes: int) -> None:
-        parsed = [json.loads(message) for message in messages]
-        self.messages += parsed
-        pcm = b"".join(base64.b64decode(message["media"]["payload"]) for message in parsed if message["event"] == "media")
-        assert len(pcm) == audio_bytes
-        for message in parsed:
-            self._one(message)
-
-    def _one(self, message: dict[str, Any]) -> None:
-        arrives = self.clock.now + self.delay_s
-        if message["event"] == "media":
-            pcm = base64.b64decode(message["media"]["payload"])
-            self.sizes.append(len(pcm))
-            begins = max(arrives, self._ends_at)
-            self._pieces.append((begins, pcm))
-            self._ends_at = begins + len(pcm) / (2 * self.rate)
-            self.most_lead_s = max(self.most_lead_s, self._ends_at - arrives)
-        elif message["event"] == "mark":
-            if self.marks:
-                back = max(arrives, self._ends_at) + self.delay_s
-                self._marks_due.append(self.clock.call_at(back, lambda: self.playout.mark(message["mark"]["name"])))
-        elif message["event"] == "clear":
-            self.clears_of_nothing += self._ends_at + self.delay_s <= self.clock.now
-            kept = []
-            for begins, pcm in self._pieces:
-                heard = int((arrives - begins) * self.rate + 1e-3) * 2
-                if heard > 0:
-                    kept.append((begins, pcm[:heard]))
-            self._pieces = kept
-            self._ends_at = min(self._ends_at, arrives)
-            for timer in self._marks_due:
-                timer.cancel()
-
-    @property
-    def heard(self) -> bytes:
-        return b"".join(pcm for _, pcm in self._pieces)
-
-    @property
-    def clears(self) -> int:
-        return sum(message["event"] == "clear" for message in self.messages)
-
-
 class Line:
     """A playout and its Exotel."""
 
@@ -119,7 +61,7 @@ class Line:
         self.clock = Clock()
         self.exotel = Exotel(self.clock, rate, delay_s, marks)
         self.playout = Playout(Writer("s1", sample_rate=rate), self.exotel.take, self.clock, sample_rate=rate)
-        self.exotel.playout = self.playout
+        self.exotel.on_mark = self.playout.mark
         self.rate = rate
         self.told: dict[str, list[bool]] = {}
         self._samples = count(1)
@@ -258,6 +200,20 @@ def test_a_late_mark_tells_with_it_all_that_was_before_and_is_the_true_position(
     line.say(0.4)
     line.clock.go_on(0.5)
     assert line.playout.outstanding
+
+
+def test_a_mark_that_comes_before_its_time_by_our_clock_is_believed_but_does_not_hurry_what_is_sent() -> None:
+    line = Line(8000, marks=False)
+    line.say(0.4)
+    line.note("end")
+    line.clock.go_on(0.39)
+    line.playout.mark("heard-1")
+    assert line.told["end"] == [True]
+    assert not line.playout.outstanding
+    begins: list[float] = []
+    line.playout.on_sent = lambda at, _pcm: begins.append(at)
+    line.say(0.4)
+    assert begins[0] == pytest.approx(line.clock.now + 0.01)
 
 
 @pytest.mark.parametrize("name", ["", "heard-2", "heard-999", "turn-1", "heard-", "\x00"])
