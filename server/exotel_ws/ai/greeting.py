@@ -26,10 +26,10 @@ _MOST_VOICES: Final = 64
 
 
 class Greetings:
-    """One text in each voice that is asked for, at each rate. What is not there yet is made for the next call."""
+    """In each language and voice that is asked for, at each rate. What is not there yet is made for the next call."""
 
-    def __init__(self, text: str, make: Callable[[str, str], FrameProcessor]) -> None:
-        """``make`` gives a new voice service for a language and a voice; both may be empty."""
+    def __init__(self, text: Callable[[str], str], make: Callable[[str, str], FrameProcessor]) -> None:
+        """``text`` in a language; ``make`` gives a new voice service for a language and a voice. Both may be empty: the usual."""
         self._text = text
         self._make = make
         self._made: dict[tuple[str, str], dict[int, bytes]] = {}
@@ -46,7 +46,7 @@ class Greetings:
     def prepare(self, language: str = "", voice: str = "") -> "asyncio.Task[None] | None":
         """Begin to make it. None: there is nothing to say, or no room."""
         key = (language, voice)
-        if not self._text or len(self._made) + len(self._making) >= _MOST_VOICES:
+        if not self._text(language) or len(self._made) + len(self._making) >= _MOST_VOICES:
             return None
         if key not in self._making:
             task = self._making[key] = asyncio.create_task(self._speak(key))
@@ -62,7 +62,7 @@ class Greetings:
     async def _speak(self, key: tuple[str, str]) -> None:
         try:
             async with asyncio.timeout(_LONGEST_S):
-                pcm = await speak(self._make(*key), self._text)
+                pcm = await speak(self._make(*key), self._text(key[0]))
         except Exception as error:
             log.warning("The greeting can't be spoken beforehand, each call says it anew: %s", error or type(error).__name__)
             return

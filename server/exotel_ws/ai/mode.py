@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import aiohttp
+from pipecat.processors.frame_processor import FrameProcessor
 
 from exotel_ws.ai import flow as flows
 from exotel_ws.ai import pipecat_logs
@@ -34,7 +35,6 @@ class AiMode:
         pipecat_logs.route()
         self._settings = settings.ai
         self._flow = _flow(settings.ai.flow)
-        self._greeting = settings.ai.greeting or self._flow.greeting
         self._endpoint = Endpoint(self._flow)
         self._calls: set[Conversation] = set()
         self.tally = AiTally()
@@ -52,7 +52,7 @@ class AiMode:
         self._session = aiohttp.ClientSession()
         self._models = await asyncio.to_thread(_warm)
         self._supply = Supply(self._settings, self._models, self._endpoint.url)
-        self._greetings = Greetings(self._greeting, lambda language, voice: self._supply.tts(language, voice)[0].service)
+        self._greetings = Greetings(self._greeting, self._voice)
         if task := self._greetings.prepare():
             await task
 
@@ -92,7 +92,7 @@ class AiMode:
             sample_rate,
             partial(self._build, wished),
             self._greetings.get(wished.language, wished.voice, sample_rate),
-            self._greeting,
+            self._greeting(wished.language),
             self._calls.discard,
             story,
         )
@@ -108,10 +108,16 @@ class AiMode:
             mouth=mouth,
             stopwatch=call.stopwatch,
             turn_model=self._models.turn_model,
-            greeting=self._greeting,
+            greeting=self._greeting(wished.language),
             tools=self._tools(call),
             events=call,
         )
+
+    def _greeting(self, language: str) -> str:
+        return self._settings.greeting or self._flow.greeting_in(language or self._settings.language)
+
+    def _voice(self, language: str, voice: str) -> FrameProcessor:
+        return self._supply.tts(language, voice)[0].service
 
     def _tools(self, call: Conversation) -> list[Tool]:
         tools: list[Tool] = [
@@ -134,4 +140,4 @@ def _flow(path: str) -> flows.Flow:
     try:
         return flows.load(Path(path) if path else example_flow())
     except flows.FlowError as error:
-        raise SettingsError([f"ai.flow: {error}"]) from None
+        raise SettingsError([f"ai.flow: {problem}" for problem in error.problems]) from None
