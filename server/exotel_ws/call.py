@@ -5,6 +5,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
 
+from exotelctl.mask import masked
+
 from exotel_ws import protocol
 from exotel_ws.echo import Echo
 from exotel_ws.handshake import Credentials, Target
@@ -185,7 +187,7 @@ class Call:
         self.log("🚀 START EVENT", event="start", RATE=self.sample_rate, RATE_ASKED=self._rate_asked())
         self.log(f"   Stream SID: {printable(start.stream_sid)}", event="start")
         self.log(f"   Call SID: {printable(start.call_sid)}", event="start")
-        self.log(f"   From: {printable(start.from_, 40)} → To: {printable(start.to, 40)}", event="start")
+        self.log(f"   From: {self._person(start.from_)} → To: {self._person(start.to)}", event="start")
         self.log(f"   Format: {printable(start.encoding, 40) or 'unsaid'} @ {self.sample_rate}Hz", event="start")
         return _NOTHING
 
@@ -225,8 +227,17 @@ class Call:
         return messages
 
     def _dtmf(self, dtmf: Dtmf) -> _Messages:
-        self.log(f"🔢 DTMF EVENT - {dtmf.digit}", event="dtmf")
+        self.log(f"🔢 DTMF EVENT - {'•' if self._private else dtmf.digit}", event="dtmf")
         return self._responder.dtmf(dtmf) if self._responder else _NOTHING
+
+    @property
+    def _private(self) -> bool:
+        """Whether people tell a bot things: then the journal learns neither who they are nor what they type."""
+        return self._settings.mode == "ai"
+
+    def _person(self, number: str) -> str:
+        shown = printable(number, 40)
+        return masked(shown) if self._private else shown
 
     def _clear(self, _clear: Clear) -> _Messages:
         self.log("🧹 CLEAR EVENT (noted)", event="clear")
