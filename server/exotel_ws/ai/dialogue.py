@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+from openai import AsyncOpenAI
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.audio.vad.silero import SileroVADAnalyzer
@@ -44,6 +45,8 @@ from exotel_ws.ai.stopwatch import MonotonicClock, Stopwatch
 
 _UNSURE_S: Final = 1.0
 """Silence after which a turn ends though the turn model is not sure; its own default is 3 s."""
+_CLOSE_S: Final = 1.0
+"""How long a connection to a provider may take to be closed."""
 
 
 class Tool(Protocol):
@@ -96,13 +99,16 @@ class Dialogue:
         greeting: str,
         tools: Sequence[Tool],
         events: Events,
+        services: Sequence[FrameProcessor] = (),
     ) -> None:
+        """``services`` are all that were made for this call, whether they are used or not: what they hold is let go of."""
         schemas = [FunctionSchema(tool.name, tool.description, tool.properties, [], handler=_handler(tool)) for tool in tools]
         messages: list[Any] = [{"role": "assistant", "content": greeting}] if greeting else []
         self.context = LLMContext(messages, ToolsSchema(standard_tools=schemas))
         self.in_words = False
         """Whether the model has put its latest answer in words, not in tools alone."""
         self._events = events
+        self._services = services or (stt, llm, tts)
         self._mouth = mouth
         self._gate = Gate(events.meant)
         self._waiting: asyncio.Queue[tuple[FrameProcessor | None, Frame]] = asyncio.Queue()
@@ -135,6 +141,7 @@ class Dialogue:
             feeding.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await feeding
+            await _close_clients(self._services)
 
     # None of these waits
 
@@ -199,6 +206,15 @@ class Dialogue:
 
     async def _failed(self, _worker: object, frame: ErrorFrame) -> None:
         self._events.failed(self._stages.get(id(frame.processor), "pipeline"), frame.error)
+
+
+async def _close_clients(services: Sequence[FrameProcessor]) -> None:
+    """pipecat leaves the connections of an OpenAI client open when its service ends."""
+    for service in services:
+        client = getattr(service, "_client", None)
+        if isinstance(client, AsyncOpenAI):
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(client.close(), _CLOSE_S)
 
 
 def _turns(turn_model: TurnModel) -> LLMUserAggregatorParams:
