@@ -25,8 +25,6 @@ from .fakes.openai import ANSWER, AzureOpenAI, Gemini, OpenAI
 from .fakes.sarvam import Sarvam
 from .fakes.server import KEY, SPEECH, Fake, transcript
 
-pytestmark = pytest.mark.filterwarnings("error:.* is deprecated since .* and will be removed in:DeprecationWarning")
-
 
 class Case(NamedTuple):
     """``table``: the preset's settings, {} in a value being the fake's address."""
