@@ -7,6 +7,7 @@ let go of within `CLOSE_S`.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
 from pipecat.frames.frames import (
@@ -22,6 +23,7 @@ from pipecat.frames.frames import (
 from pipecat.pipeline.pipeline import Pipeline, PipelineSink, PipelineSource
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
 
+from exotel_ws.ai.keys import redact
 from exotel_ws.ai.watchdog import Progress
 from exotel_ws.ai.work import SEEN, Fault, Given, Listening, Work, unseen
 
@@ -163,7 +165,7 @@ class Failover(FrameProcessor):
         self._tell()
         if self._branch:
             await self._branch.give(frame, direction)
-        elif self._work.progress is not Progress.IDLE:
+        elif self._work.busy:
             self._told.exhausted(self.stage)
 
     def _tell(self) -> None:
@@ -175,7 +177,7 @@ class Failover(FrameProcessor):
         if branch is not self._branch or isinstance(frame, StartFrame):
             return
         if isinstance(frame, ErrorFrame):
-            await self._failed(branch, frame.error)
+            await self._failed(branch, redact(frame.error))
         elif branch.muted_until:
             if frame.id == branch.muted_until:
                 branch.muted_until = 0
@@ -211,8 +213,11 @@ class Failover(FrameProcessor):
                 self._told.worked(self.stage, self.active)
 
     async def _failed(self, branch: "_Branch", reason: str) -> None:
-        """A service reports an error. One that has nothing to do and can go on is left in its place."""
-        at_work = self._work.progress is not Progress.IDLE
+        """A service reports an error. One that has nothing to do and can go on is left in its place.
+
+        This is run by a task of the service that is left, and nothing in it waits: so it is done before that task is cancelled.
+        """
+        at_work = self._work.busy
         usable = branch.service.is_usable
         if not at_work and usable:
             self._told.failed(self.stage, branch.name, reason, left=False)
@@ -302,6 +307,8 @@ class _Branch:
         came: Callable[["_Branch", Frame, FrameDirection], Coroutine[Any, Any, None]],
     ) -> None:
         async def out(frame: Frame, direction: FrameDirection) -> None:
+            if isinstance(frame, CancelFrame):
+                self._ended.set()
             await came(self, frame, direction)
 
         self.name = name
@@ -311,6 +318,7 @@ class _Branch:
         self._pipeline = Pipeline([service], source=PipelineSource(out), sink=PipelineSink(out))
         self._setup: asyncio.Task[None] | None = None
         self._started = False
+        self._ended = asyncio.Event()
 
     async def setup(self, setup: FrameProcessorSetup, ready_s: float) -> bool:
         self._setup = asyncio.get_running_loop().create_task(self._pipeline.setup(setup))
@@ -338,5 +346,6 @@ class _Branch:
             await asyncio.wait({self._setup})
         if self._started:
             await self._pipeline.queue_frame(CancelFrame())
-            await asyncio.sleep(0)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), CLOSE_S / 2)
         await self._pipeline.cleanup()  # type: ignore[no-untyped-call]

@@ -50,6 +50,10 @@ class Work(Protocol):
 
     progress: Progress
 
+    @property
+    def busy(self) -> bool:
+        """Whether something was asked that is not done, though the service may have to wait for more of it."""
+
     def wants(self, frame: Frame, direction: FrameDirection) -> bool:
         """Whether a frame is for the service; a frame of the system always is, and nobody waits for the service to pass it on."""
 
@@ -76,6 +80,10 @@ class Listening(Work):
         self._started: VADUserStartedSpeakingFrame | None = None
         self._stopped: VADUserStoppedSpeakingFrame | None = None
         self._some = False
+
+    @property
+    def busy(self) -> bool:
+        return self.progress is not Progress.IDLE
 
     def wants(self, frame: Frame, direction: FrameDirection) -> bool:
         return False
@@ -145,6 +153,10 @@ class Answering(Work):
         self._open = False
         self._answered = False
 
+    @property
+    def busy(self) -> bool:
+        return self._asked is not None
+
     def wants(self, frame: Frame, direction: FrameDirection) -> bool:
         return isinstance(frame, LLMContextFrame)
 
@@ -213,6 +225,10 @@ class Speaking(Work):
             return Progress.IDLE
         return Progress.FLOWING if self._sounded else Progress.WAITING
 
+    @property
+    def busy(self) -> bool:
+        return any(piece.left for piece in self._given)
+
     def wants(self, frame: Frame, direction: FrameDirection) -> bool:
         return direction is _DOWN
 
@@ -265,7 +281,7 @@ class Speaking(Work):
                 text += _text(piece.frame)
             if text and isinstance(piece.frame, TTSSpeakFrame | LLMFullResponseEndFrame):
                 return True
-        return text.rstrip().endswith(_SENTENCE_ENDS)
+        return any(end in text for end in _SENTENCE_ENDS)
 
     def _release(self) -> list[Frame]:
         held, self._held = self._held, []
