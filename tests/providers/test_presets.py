@@ -1,6 +1,7 @@
 """Every preset does its work, from settings alone, with a server that speaks as its provider's does."""
 
 import asyncio
+import logging
 import re
 import ssl
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple, cast
 
 import pytest
 from exotel_ws import settings
+from exotel_ws.ai import pipecat_logs
 from exotel_ws.ai.catalogue import Stage
 from exotel_ws.ai.embedded.models import Models
 from exotel_ws.ai.keys import redact
@@ -118,12 +120,15 @@ def test_does_its_work(case: Case, key: Path) -> None:
 
 
 @pytest.mark.parametrize("case", EACH_SERVICE, ids=str)
-def test_wrong_key_is_an_error_without_the_key(case: Case, key: Path) -> None:
+def test_wrong_key_is_an_error_without_the_key(case: Case, key: Path, caplog: pytest.LogCaptureFixture) -> None:
     key.write_text("the-wrong-key")
-    with case.fake() as fake:
+    with case.fake() as fake, caplog.at_level(logging.DEBUG):
+        pipecat_logs.route()
         outcome = asyncio.run(use(case, fake.address))
     assert re.search("40[13]", str(outcome.errors))
     assert "the-wrong-key" not in redact(str(outcome.errors))
+    assert "the-wrong-key" not in caplog.text
+    assert "pipecat" in caplog.text, "what is not logged proves nothing"
 
 
 @pytest.mark.parametrize("case", EACH_SERVICE, ids=str)

@@ -40,6 +40,7 @@ from exotel_ws.ai.ear import HEARING_RATE
 from exotel_ws.ai.embedded.models import TurnModel
 from exotel_ws.ai.embedded.services import SharedTurnAnalyzer
 from exotel_ws.ai.gate import Gate, Tap
+from exotel_ws.ai.keys import redact
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.stopwatch import MonotonicClock, Stopwatch
 
@@ -205,7 +206,7 @@ class Dialogue:
         self._events.user_stopped(message.content or "")
 
     async def _failed(self, _worker: object, frame: ErrorFrame) -> None:
-        self._events.failed(self._stages.get(id(frame.processor), "pipeline"), frame.error)
+        self._events.failed(self._stages.get(id(frame.processor), "pipeline"), redact(frame.error))
 
 
 async def _close_clients(services: Sequence[FrameProcessor]) -> None:

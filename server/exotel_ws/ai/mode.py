@@ -9,7 +9,7 @@ import aiohttp
 from pipecat.processors.frame_processor import FrameProcessor
 
 from exotel_ws.ai import flow as flows
-from exotel_ws.ai import pipecat_logs
+from exotel_ws.ai import supply
 from exotel_ws.ai.conversation import Conversation
 from exotel_ws.ai.dialogue import Dialogue, Tool
 from exotel_ws.ai.embedded.models import Models, example_flow
@@ -31,8 +31,8 @@ class AiMode:
     """See `exotel_ws.responder.Mode`."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises `SettingsError` where the flow can't be used."""
-        pipecat_logs.route()
+        """Raises `SettingsError` where the flow can't be used, or a service: before a model is loaded."""
+        supply.check(settings.ai)
         self._settings = settings.ai
         self._flow = _flow(settings.ai.flow)
         self._endpoint = Endpoint(self._flow)

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from loguru import logger as loguru
 
+from exotel_ws.ai.keys import redact
+
 _TARGET: Final = logging.getLogger("pipecat")
 _CHATTY: Final = ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "websockets.client", "aiohttp", "urllib3")
 
@@ -25,10 +27,11 @@ def route() -> None:
 def _pass_on(message: Any) -> None:
     record = message.record
     error = record["exception"]
+    told = error and redact(str(error.value)) == str(error.value)  # a traceback with a key in it is not worth the key
     _TARGET.log(
         record["level"].no,
         "%s: %s",
         record["name"],
-        record["message"],
-        exc_info=(error.type, error.value, error.traceback) if error else None,
+        redact(record["message"]),
+        exc_info=(error.type, error.value, error.traceback) if told else None,
     )
