@@ -74,7 +74,7 @@ class Stopwatch(BaseObserver):
         self._now = now
         self._turn = _Turn()
         self._sent: deque[float] = deque(maxlen=_SENT_REMEMBERED)
-        self._onset = self._onset_known = self._cleared = 0.0
+        self._onset = self._cleared = 0.0
         self._handlers: dict[type[Frame], Callable[[Any, float], None]] = {
             VADUserStartedSpeakingFrame: self._vad_started,
             VADUserStoppedSpeakingFrame: self._vad_stopped,
@@ -107,11 +107,11 @@ class Stopwatch(BaseObserver):
             handle(data.frame, data.timestamp / 1e9)
 
     def _vad_started(self, frame: VADUserStartedSpeakingFrame, at: float) -> None:
-        self._onset, self._onset_known = at - frame.start_secs, at
+        self._onset = at - frame.start_secs
         self._barge_in()
 
     def _barge_in(self) -> None:
-        if self._onset and self._cleared >= self._onset_known:
+        if self._onset and self._cleared >= self._onset:
             self._report("barge_in", self._cleared - self._onset)
             self._onset = 0.0
 

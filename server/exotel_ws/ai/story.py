@@ -22,6 +22,9 @@ from exotel_ws.logs import CallLog, printable
 from exotel_ws.protocol import Start
 
 _TAIL_S: Final = 0.5
+"""Silence that fills a last message up, and the way of its mark back."""
+_PAUSE_S: Final = 1.0
+"""Between two answers rather than within one."""
 _MOST_EVENTS: Final = 5000
 """That are kept of a call; a caller may press keys without end."""
 
@@ -82,7 +85,7 @@ class Story:
         if self._runs and begins <= self._runs[-1][1]:
             self._runs[-1] = (self._runs[-1][0], ends)
         else:
-            self._forget_tail()
+            self._forget_tail(begins)
             self._runs.append((begins, ends))
         self._cut = False
         self._ends_at = ends
@@ -208,10 +211,13 @@ class Story:
         self._said_at = now
         return (heard[0][0] if heard else now), sum(ends - begins for begins, ends in heard)
 
-    def _forget_tail(self) -> None:
-        """The bot begins anew: what is left of earlier words is the silence that filled their last message up."""
+    def _forget_tail(self, anew: float) -> None:
+        """The bot begins anew: what is left of words that were told of is no part of the next."""
+        if self._cut or not self._runs:
+            return
         left_s = sum(ends - max(begins, self._said_at) for begins, ends in self._runs)
-        if not self._cut and left_s < _TAIL_S:
+        told = self._runs[0][0] < self._said_at
+        if left_s < _TAIL_S or (told and anew - self._runs[-1][1] > _PAUSE_S):
             self._runs.clear()
 
     def _note(self, kind: str, at: float | None = None, **more: object) -> None:

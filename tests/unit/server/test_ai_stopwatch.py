@@ -166,10 +166,18 @@ def test_turns(events: list[Event], stages: dict[str, float]) -> None:
         ([(10.0, "speech"), (10.05, "cleared")], [0.25]),
         ([(10.0, "speech"), (10.02, "..."), (10.05, "cleared")], [0.25]),
         ([(10.0, "speech"), (10.05, "cleared"), (10.06, "..."), (10.4, "cleared")], [0.25]),
-        ([(9.9, "cleared"), (9.95, "..."), (10.0, "speech")], []),
+        ([(9.98, "cleared"), (9.99, "..."), (10.0, "speech")], [0.18]),
+        ([(9.7, "cleared"), (9.75, "..."), (10.0, "speech")], []),
         ([(10.0, "speech"), (11.0, "silence"), (11.1, "..."), (11.5, "cleared")], []),
     ],
-    ids=["clear first", "frame first", "once a caller", "cleared before they spoke", "cleared after they had spoken"],
+    ids=[
+        "clear first",
+        "frame first",
+        "once a caller",
+        "a hair before the frame",
+        "cleared before they spoke",
+        "cleared after they had spoken",
+    ],
 )
 def test_barge_in(events: list[Event], seconds: list[float]) -> None:
     assert timed(events) == [("barge_in", took) for took in seconds]

@@ -134,11 +134,21 @@ def test_what_is_told(tmp_path: Path) -> None:
     [
         ([(1, plays(1)), (1.5, cleared), (2.5, plays(0.5)), (3, bot("a"))], [(1000, "all", 1000)]),
         ([(1, plays(1.2)), (2, bot("a")), (9, plays(1)), (10, bot("b"))], [(1000, "all", 1000), (9000, "all", 1000)]),
+        ([(1, plays(1.7)), (2, bot("a")), (9, plays(1)), (10, bot("b"))], [(1000, "all", 1000), (9000, "all", 1000)]),
+        ([(1, plays(1)), (9, plays(1)), (9.1, bot("a")), (10, bot("b"))], [(1000, "all", 1100), (9100, "all", 900)]),
         ([(1, plays(1)), (1, plays(1, after=1)), (2.3, bot("a")), (3.1, bot("b"))], [(1000, "all", 1300), (2300, "all", 700)]),
         ([(1, plays(1)), (1.4, cleared), (2, bot("a", heard=False))], [(1000, "part", 400)]),
         ([(1, bot("a", heard=False))], [(1000, "nothing", 0)]),
     ],
-    ids=["paused and resumed", "the silence after words is not the next words", "a late mark", "cut", "never begun"],
+    ids=[
+        "paused and resumed",
+        "the silence after words",
+        "long silence after words",
+        "a very late mark",
+        "a late mark",
+        "cut",
+        "never begun",
+    ],
 )
 def test_what_was_heard(happens: Happens, spoken: list[tuple[int, str, int]], tmp_path: Path) -> None:
     rig = Rig(Record(transcripts=True, directory=str(tmp_path)))
