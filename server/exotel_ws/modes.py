@@ -41,11 +41,15 @@ def check(settings: Settings) -> list[str]:
         try:
             flow.load(Path(settings.ai.flow))
         except flow.FlowError as error:
-            raise SettingsError([f"ai.flow: {error}"]) from None
+            raise SettingsError([f"ai.flow: {problem}" for problem in error.problems]) from None
     return supply.check(settings.ai, read_keys=keys.directory() is not None)
 
 
 def _installed() -> None:
+    """pipecat logs as soon as it is imported: where to is settled before."""
     missing = [name for name in _NEEDS if find_spec(name) is None]
     if missing:
         raise SettingsError([f"ai is not installed ({', '.join(missing)}). Add to the inventory: exotel_ws_extras: [ai]"])
+    from exotel_ws.ai import pipecat_logs
+
+    pipecat_logs.route()

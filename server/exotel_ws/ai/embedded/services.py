@@ -49,7 +49,6 @@ class EmbeddedTTS(TTSService):
         super().__init__(
             push_start_frame=True,
             push_stop_frames=True,
-            stop_frame_timeout_s=0.2,
             sample_rate=TTS_RATE,
             settings=TTSSettings(model="hibari", voice="heart", language="en"),
         )
