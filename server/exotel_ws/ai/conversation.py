@@ -11,6 +11,7 @@ from exotel_ws.ai.ear import Ear
 from exotel_ws.ai.keypad import Keypad
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.playout import Playout
+from exotel_ws.ai.rescue import Rescue
 from exotel_ws.ai.settings import Ai
 from exotel_ws.ai.stopwatch import Stopwatch
 from exotel_ws.ai.story import Story
@@ -52,6 +53,7 @@ class Conversation:
         greeting_text: str,
         on_end: Callable[["Conversation"], None],
         story: Story,
+        protect: Callable[["Conversation"], Rescue],
     ) -> None:
         """``greeting`` is PCM16 at ``sample_rate``; empty: ``greeting_text`` is spoken with the call's own voice."""
         loop = self._clock = asyncio.get_running_loop()
@@ -80,6 +82,7 @@ class Conversation:
         self._playout.on_sent, self._playout.on_cleared = self._sent, self._cleared
         self._mouth = Mouth(self._playout, sample_rate, story.bot_said)
         self._mouth.on_silent, self._mouth.on_dropped = self._silent, self._dropped
+        self.rescue = protect(self)
         self._dialogue = build(self, self._mouth)
         self._ear = Ear(sample_rate, self._dialogue.hear)
         self._greet(greeting, greeting_text)
@@ -117,6 +120,7 @@ class Conversation:
         for alarm in (self._silence, self._no_words, self._goodbye, self._cap):
             alarm.off()
         self._keypad.close()
+        self.rescue.close()
         self._playout.close()
         self._running.cancel()
         self._story.close(self._outcome or self._ending or self._how_it_ended())
@@ -125,7 +129,7 @@ class Conversation:
     # What the dialogue tells
 
     def ready(self) -> None:
-        """Nothing waits for the pipeline: what comes before is kept for it."""
+        self.rescue.ready()
 
     def user_started(self) -> None:
         self._silence.off()
@@ -148,7 +152,10 @@ class Conversation:
 
     def user_stopped(self, text: str) -> None:
         self._story.caller_said(text)
-        if not text:
+        if text:
+            self.rescue.understood()
+        else:
+            self.rescue.nothing_meant()
             self._nothing_said()
 
     async def meant(self, text: str) -> bool:
@@ -157,6 +164,7 @@ class Conversation:
             await self._greeting_heard()
         if self._over or self._ending or ((self._interrupted or not listening) and self._is_backchannel(text)):
             self._dialogue.forget_last_user_message()
+            self.rescue.nothing_meant()
             self._nothing_said()
             return False
         if self._interrupted:
@@ -230,8 +238,7 @@ class Conversation:
         except Exception:
             self._line.log.exception("💥 The dialogue failed")
         finally:
-            if not self._over:
-                self._line.hang_up(HangUp(1011, "the dialogue ended"))
+            self.rescue.give_up("the dialogue ended")
 
     def _how_it_ended(self) -> str:
         hung_up = self._line.hung_up

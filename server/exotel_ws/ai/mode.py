@@ -1,28 +1,33 @@
 """AI mode: what the calls of a worker share."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import aiohttp
 from pipecat.processors.frame_processor import FrameProcessor
 
+from exotel_ws.ai import apology, supply
 from exotel_ws.ai import flow as flows
-from exotel_ws.ai import supply
+from exotel_ws.ai.breaker import Breaker
 from exotel_ws.ai.conversation import Conversation
 from exotel_ws.ai.dialogue import Dialogue, Tool
 from exotel_ws.ai.embedded.models import Models, example_flow
 from exotel_ws.ai.embedded.scripted import Endpoint
+from exotel_ws.ai.failover import Failover
 from exotel_ws.ai.greeting import Greetings
 from exotel_ws.ai.mouth import Mouth
+from exotel_ws.ai.rescue import Rescue
 from exotel_ws.ai.shelf import Shelf
 from exotel_ws.ai.story import Story
-from exotel_ws.ai.supply import Supply
+from exotel_ws.ai.supply import Named, Supply
 from exotel_ws.ai.tally import AiTally
 from exotel_ws.ai.tools import EndCall, Webhook
 from exotel_ws.ai.wishes import Wishes, fill, wishes
-from exotel_ws.protocol import Start, Writer
+from exotel_ws.ai.work import Answering, Listening, Speaking, Work
+from exotel_ws.protocol import SAMPLE_RATES, Start, Writer
 from exotel_ws.responder import Line
 from exotel_ws.settings import Settings, SettingsError
 
@@ -43,6 +48,8 @@ class AiMode:
         self._supply: Supply
         self._models: Models
         self._greetings: Greetings
+        self._phrases: Mapping[int, apology.Phrases]
+        self._breaker = Breaker(settings.ai.failure.skip_after, settings.ai.failure.skip_s, time.monotonic)
         self._session: aiohttp.ClientSession
 
     async def open(self) -> None:
@@ -51,6 +58,8 @@ class AiMode:
         await self._endpoint.open()
         self._session = aiohttp.ClientSession()
         self._models = await asyncio.to_thread(_warm)
+        speak = self._models.speaker.speak
+        self._phrases = await asyncio.to_thread(apology.prepare, self._settings.failure, speak, SAMPLE_RATES)
         self._supply = Supply(self._settings, self._models, self._endpoint.url)
         self._greetings = Greetings(self._greeting, self._voice)
         if task := self._greetings.prepare():
@@ -95,16 +104,21 @@ class AiMode:
             self._greeting(wished.language),
             self._calls.discard,
             story,
+            partial(self._protect, story, sample_rate),
         )
         self._calls.add(call)
         return call
 
     def _build(self, wished: Wishes, call: Conversation, mouth: Mouth) -> Dialogue:
         filled: Callable[[str], str] = partial(fill, start=call.start)
+        stt = self._supply.stt(wished.language)
+        llm = self._supply.llm(wished.language, filled)
+        tts = self._supply.tts(wished.language, wished.voice)
         return Dialogue(
-            stt=self._supply.stt(wished.language)[0].service,
-            llm=self._supply.llm(wished.language, filled)[0].service,
-            tts=self._supply.tts(wished.language, wished.voice)[0].service,
+            stt=self._stage("stt", stt, Listening(), call.rescue),
+            llm=self._stage("llm", llm, Answering(), call.rescue),
+            tts=self._stage("tts", tts, Speaking(), call.rescue),
+            services=[named.service for named in (*stt, *llm, *tts)],
             mouth=mouth,
             stopwatch=call.stopwatch,
             turn_model=self._models.turn_model,
@@ -112,6 +126,17 @@ class AiMode:
             tools=self._tools(call),
             events=call,
         )
+
+    def _protect(self, story: Story, sample_rate: int, call: Conversation) -> Rescue:
+        clock = asyncio.get_running_loop()
+        return Rescue(self._settings.failure, self._phrases[sample_rate], call, story, self._breaker, clock)
+
+    def _stage(self, stage: str, services: Sequence[Named], work: Work, rescue: Rescue) -> Failover:
+        by_name = dict(services)
+        order = self._breaker.order(stage, list(by_name))
+        made = Failover(stage, [(name, by_name[name]) for name in order], work, rescue, ready_s=self._settings.failure.ready_s)
+        rescue.add(made)
+        return made
 
     def _greeting(self, language: str) -> str:
         return self._settings.greeting or self._flow.greeting_in(language or self._settings.language)

@@ -8,8 +8,6 @@ from pipecat.audio.utils import create_stream_resampler
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
-    CancelFrame,
-    EndFrame,
     Frame,
     InterruptionFrame,
     LLMAssistantPushAggregationFrame,
@@ -33,6 +31,7 @@ class Mouth(FrameProcessor):
         self._rate = sample_rate
         self._on_text = on_text
         self._resampler = create_stream_resampler(clear_after_secs=None)
+        self._made_at = 0
         self._speaking = False
         self._answering = False
         self._expecting = False
@@ -83,14 +82,14 @@ class Mouth(FrameProcessor):
             await self._interrupted()
             await self.push_frame(frame, direction)
         else:
-            if isinstance(frame, EndFrame | CancelFrame):
-                self._playout.close()
             await self.push_frame(frame, direction)
 
     async def _speak(self, frame: TTSAudioRawFrame) -> None:
         self.on_audio()
         if not self._made:
             self._began_ns = self.get_clock().get_time()
+        if frame.sample_rate != self._made_at:
+            await self._other_rate(frame.sample_rate)
         pcm = await self._resampler.resample(frame.audio, frame.sample_rate, self._rate)
         self._made += len(pcm)
         self._playout.say(pcm)
@@ -99,6 +98,12 @@ class Mouth(FrameProcessor):
         if not self._speaking:
             self._speaking = True
             await self.broadcast_frame(BotStartedSpeakingFrame)
+
+    async def _other_rate(self, sample_rate: int) -> None:
+        """Another service has taken over."""
+        self._playout.say(await self._resampler.flush())
+        self._resampler = create_stream_resampler(clear_after_secs=None)
+        self._made_at = sample_rate
 
     def _text_made(self, frame: TTSTextFrame) -> None:
         """A service that tells the time of each word tells it before the sound is there; ``pts`` is that time, in ns."""

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 from exotel_ws.ai.apology import Phrases
 from exotel_ws.ai.breaker import Breaker
 from exotel_ws.ai.failover import Failover
+from exotel_ws.ai.keys import redact
 from exotel_ws.ai.settings import Failure
 from exotel_ws.ai.story import Story
 from exotel_ws.ai.watchdog import Clock, Progress, Watchdog
@@ -44,6 +45,7 @@ class Rescue:
         self._line = line
         self._story = story
         self._breaker = breaker
+        self._clock = clock
         self._stages: dict[str, Failover] = {}
         self._failed: set[tuple[str, str]] = set()
         self._fillers = 0
@@ -101,7 +103,7 @@ class Rescue:
         self._breaker.worked(stage, service)
 
     def failed(self, stage: str, service: str, reason: str, *, left: bool) -> None:
-        self._story.provider_error(stage, service, reason)
+        self._story.provider_error(stage, service, redact(reason))
         if left and (stage, service) not in self._failed:
             self._failed.add((stage, service))
             self._breaker.failed(stage, service)
@@ -145,7 +147,7 @@ class Rescue:
         """Somebody spoke, or something was loud, and it did not become text."""
         stt.missed()
         self._watchdog.settled()
-        if self._line.resume():
+        if self._line.resume() or self._line.heard_until() > self._clock.time():
             return
         if self._misses <= _NOT_HEARD_AT_MOST:
             self._line.say(*self._phrases.not_heard)

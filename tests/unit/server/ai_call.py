@@ -6,8 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
+from exotel_ws.ai.apology import Phrases
+from exotel_ws.ai.breaker import Breaker
 from exotel_ws.ai.conversation import Conversation
 from exotel_ws.ai.mouth import Mouth
+from exotel_ws.ai.rescue import Rescue
 from exotel_ws.ai.settings import Ai
 from exotel_ws.ai.story import Story
 from exotel_ws.ai.tally import AiTally
@@ -88,6 +91,7 @@ class Services:
         self._job: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
+        self.events.ready()
         manager = TaskManager()
         setup = FrameProcessorSetup(
             audio_in_sample_rate=16000,
@@ -198,7 +202,7 @@ class Call:
         self.exotel = Exotel(self.loop, RATE, marks=marks)
         self.services: Services
         self.ended = 0
-        settings = msgspec.structs.replace(settings or Ai(), **more)
+        self.settings = settings = msgspec.structs.replace(settings or Ai(), **more)
         start = Start("s1")
         self.story = Told(
             settings, start, conn_id="conn_1", sample_rate=RATE, tally=AiTally(), log=self.log, clock=self.loop.time
@@ -214,12 +218,18 @@ class Call:
             GREETING,
             self._over,
             self.story,
+            self._protect,
         )
         self.exotel.on_mark = self.mark
 
     def _build(self, conversation: Conversation, mouth: Mouth) -> Any:
         self.services = Services(conversation, mouth)
         return self.services
+
+    def _protect(self, conversation: Conversation) -> Rescue:
+        settings = self.settings.failure
+        phrases = Phrases(settings, lambda text: b"\2\2" * int(len(text) * A_LETTER_S * RATE))
+        return Rescue(settings, phrases, conversation, self.story, Breaker(3, 60.0, self.loop.time), self.loop)
 
     def _over(self, _conversation: Conversation) -> None:
         self.ended += 1

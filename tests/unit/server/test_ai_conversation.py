@@ -450,9 +450,9 @@ def test_a_dialogue_that_breaks_ends_its_call_and_no_other() -> None:
         broken, other = Call(), Call()
         broken.services._jobs.put_nowait(None)  # type: ignore[arg-type]
         broken.services._do = None  # type: ignore[assignment,method-assign]
-        await asyncio.sleep(0.1)
-        assert broken.hung_up is not None
-        assert broken.hung_up.code == 1011
+        assert await broken.end() == "hang_up"
+        assert broken.story.said[-1] == (broken.settings.failure.apology, True)
+        assert broken.story.outcome == "failed"
         assert await other.end() == "silence"
 
     at_once(call)
