@@ -80,7 +80,6 @@ class Playout:
         self._notes: dict[str, _Note] = {}
         self._held: deque[bytes | _Note] | None = None
         self._ends_at = 0.0
-        self._lag_s = 0.0
         self._marks_come = True
         self._closed = False
         self._count = 0
@@ -99,7 +98,7 @@ class Playout:
     def heard_until(self) -> float:
         """The clock's time at which all that was taken will have been heard, if nothing stops it."""
         waiting = len(self._waiting) + sum(len(item) for item in self._queue if isinstance(item, bytes))
-        return max(self._clock.time(), self._ends_at + self._lag_s) + waiting / self._bytes_per_s
+        return max(self._clock.time(), self._ends_at) + waiting / self._bytes_per_s
 
     @property
     def held(self) -> bool:
@@ -143,21 +142,21 @@ class Playout:
             self._marks_come = True
         note = self._notes.get(name)
         if note is not None:
-            self._lag_s = min(max(0.0, self._clock.time() - note.due), LEAD_S)
             self._heard_to(note)
 
     def pause(self) -> bool:
         """The caller speaks: stop at once, and keep what was not heard. Returns whether there was anything to stop.
 
-        By the clock, and by how late marks came: true to the network's time for one way, and to one message of Exotel's.
+        Where that is, is told by the clock: true to one message of Exotel's. The network's delay does not count: what is heard
+        while a `clear` travels, was heard as much later.
         """
         if self._held is not None:
             return False
         stopped, sounding = self.outstanding, self._sounding
         now = self._clock.time()
         heard: list[_Note] = []
-        self._ends_at = now - self._lag_s
-        self._held = self._unheard(self._ends_at, heard)
+        self._held = self._unheard(now, heard)
+        self._ends_at = now
         self._held += self._queue
         self._queue.clear()
         self._cancel(self._timer)
@@ -213,7 +212,7 @@ class Playout:
     @property
     def _sounding(self) -> bool:
         """Whether the caller still hears something that was sent: by the clock, but for what a mark has told of."""
-        return bool(self._under_way) and self._clock.time() - self._lag_s < self._ends_at
+        return bool(self._under_way) and self._clock.time() < self._ends_at
 
     def _unpin(self) -> None:
         self._queue += self._pinned
@@ -275,7 +274,6 @@ class Playout:
     def _overdue(self, note: _Note) -> None:
         """Its mark never came: by the clock it was heard long ago. From now on the clock is believed, until a mark comes."""
         self._marks_come = False
-        self._lag_s = 0.0
         self._heard_to(note)
 
     def _heard_to(self, note: _Note) -> None:
