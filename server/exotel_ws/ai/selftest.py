@@ -17,6 +17,7 @@ from rapidfuzz import fuzz, utils
 from exotel_ws.ai import flow as flows
 from exotel_ws.ai.embedded.models import STT_RATE, Recogniser, Speaker, example_flow
 from exotel_ws.ai.playout import FRAME, SHORTEST
+from exotel_ws.ai.script import Script
 from exotel_ws.ai.settings import Ai
 
 SETTINGS: Final = Ai(greeting="Hello.")
@@ -51,7 +52,7 @@ async def check_call(port: int) -> None:
     question = await asyncio.to_thread(lambda: Speaker().speak(_QUESTION, _RATE))
     answer = await _ask(port, question)
     heard = await asyncio.to_thread(_understand, answer)
-    expected = flows.answer(flows.load(example_flow()), [{"role": "user", "content": _QUESTION}]).say
+    expected = Script(flows.load(example_flow())).answer([{"role": "user", "content": _QUESTION}]).say
     if not _alike(heard, expected):
         raise Misheard(f"in a call the bot was asked {_QUESTION!r}, and said {heard!r} instead of {expected!r}")
 

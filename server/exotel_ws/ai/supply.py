@@ -56,7 +56,7 @@ class Supply:
     def llm(self, language: str = "", filled: Callable[[str], str] = str) -> list[Named]:
         """As `stt`. ``filled`` puts into the system prompt what is of this call alone."""
         return [
-            Named(EMBEDDED, self._scripted())
+            Named(EMBEDDED, self._scripted(language))
             if one is None
             else self._make(one, language=self._language(one, language), system_instruction=filled(self._prompt))
             for one in self._plan.services["llm"]
@@ -81,8 +81,9 @@ class Supply:
             self._session = aiohttp.ClientSession()
         return Named(planned.name, planned.make(self._session, **told))
 
-    def _scripted(self) -> OpenAILLMService:
-        settings = OpenAILLMService.Settings(model=MODEL, system_instruction=self._prompt)
+    def _scripted(self, language: str) -> OpenAILLMService:
+        model = f"{MODEL}:{language or self._settings.language}"
+        settings = OpenAILLMService.Settings(model=model, system_instruction=self._prompt)
         return OpenAILLMService(api_key="none", base_url=self._scripted_url, settings=settings)
 
     def _language(self, planned: Planned, asked: str) -> Any:

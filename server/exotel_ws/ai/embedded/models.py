@@ -10,8 +10,16 @@ from typing import Any, Final, Self
 import numpy as np
 import soxr
 
+from exotel_ws.ai.embedded.speakable import bounded, speakable
+
 STT_RATE: Final = 16000
 TTS_RATE: Final = 24000
+
+_QUIET: Final = bytes(2 * STT_RATE // 5)
+"""0.2 s without a sound behind each utterance. The transcriber's idea of whether somebody speaks outlasts an utterance: without
+this, the next one, of another call, began with a "You" in 5 of 32."""
+_LEAST_S: Final = 0.25
+"""Of anything said, in seconds: the shortest "no" is twice as long. What is shorter is a click."""
 
 
 class Recogniser:
@@ -29,10 +37,11 @@ class Recogniser:
 
     def recognise(self, pcm: bytes) -> str:
         """What is said in ``pcm`` (PCM16 little-endian, mono, 16 kHz); empty where nothing is. Blocks; call it in a thread."""
-        samples = (np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0).tolist()
+        samples = (np.frombuffer(pcm + _QUIET, "<i2").astype(np.float32) / 32768.0).tolist()
         with self._lock:
             transcript = self._transcriber.transcribe_without_streaming(samples, sample_rate=STT_RATE)
-        return " ".join(line.text.strip() for line in transcript.lines if line.text.strip())
+        said = [line.text.strip() for line in transcript.lines if line.duration >= _LEAST_S]
+        return " ".join(text for text in said if text)
 
 
 class Speaker:
@@ -44,20 +53,22 @@ class Speaker:
         self._hibari = Hibari()
         self._lock = threading.Lock()
 
+    def pieces(self, text: str) -> list[str]:
+        """``text`` as it can be said, sentence by sentence: the first can be heard while the others are spoken."""
+        return [piece for sentence in self._hibari.split_sentences(speakable(text)) for piece in bounded(sentence)]
+
     def speak(self, text: str, sample_rate: int = TTS_RATE) -> bytes:
-        """``text`` as PCM16 little-endian mono at ``sample_rate`` Hz. Blocks; call it in a thread."""
+        """``text`` as PCM16 little-endian mono at ``sample_rate`` Hz; empty where there is nothing to say. Blocks; as above."""
+        said = b"".join(self.say(piece) for piece in self.pieces(text))
+        if sample_rate == TTS_RATE:
+            return said
+        return bytes(np.asarray(soxr.resample(np.frombuffer(said, "<i2"), TTS_RATE, sample_rate), "<i2").tobytes())
+
+    def say(self, piece: str) -> bytes:
+        """One of `pieces`, at 24 kHz. Blocks; call it in a thread."""
         with self._lock:
-            sound: Any = self._hibari(spell_digits(text), seed=0)
-        if sample_rate != TTS_RATE:
-            sound = soxr.resample(sound, TTS_RATE, sample_rate)
-        return (np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes()
-
-
-def spell_digits(text: str) -> str:
-    """Numbers of more than four digits spaced out: hibari would read a telephone number as millions."""
-    import re
-
-    return re.sub(r"\d{5,}", lambda match: " ".join(match[0]), text)
+            sound: Any = self._hibari(piece, seed=0)
+        return bytes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
 
 
 class TurnModel:

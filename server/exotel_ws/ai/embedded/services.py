@@ -21,7 +21,7 @@ class EmbeddedSTT(SegmentedSTTService):
     def __init__(self, recogniser: Recogniser, executor: Executor) -> None:
         super().__init__(
             sample_rate=STT_RATE,
-            trailing_silence_secs=0.2,
+            trailing_silence_secs=0,  # the recogniser brings its own
             ttfs_p99_latency=0.5,
             settings=STTSettings(model="tiny-en", language="en"),
         )
@@ -56,12 +56,13 @@ class EmbeddedTTS(TTSService):
         self._executor = executor
 
     async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
+        loop = asyncio.get_running_loop()
         try:
-            pcm = await asyncio.get_running_loop().run_in_executor(self._executor, self._speaker.speak, text)
+            for piece in await loop.run_in_executor(self._executor, self._speaker.pieces, text):
+                pcm = await loop.run_in_executor(self._executor, self._speaker.say, piece)
+                yield TTSAudioRawFrame(pcm, TTS_RATE, 1, context_id=context_id)
         except Exception as error:
             yield ErrorFrame(f"the embedded voice failed: {error}")
-            return
-        yield TTSAudioRawFrame(pcm, TTS_RATE, 1, context_id=context_id)
 
 
 class SharedTurnAnalyzer(LocalSmartTurnAnalyzerV3):

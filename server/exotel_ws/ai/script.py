@@ -1,0 +1,122 @@
+"""What the scripted flow answers. The state of a dialogue is its messages: nothing is kept between two requests."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from exotel_ws.ai.flow import Flow, Intent, Lines, Reply, lines
+from exotel_ws.ai.likeness import Examples
+
+KEYS: Final = "DTMF: "
+"""Before keys that the caller pressed."""
+_MOST_HEARD: Final = 300
+"""Characters of one turn that are looked at."""
+_MOST_SAID: Final = 600
+"""Characters of a webhook's answer that are spoken: about 40 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said, and the tool that is called with it: ``hang_up``, ``transfer``, ``webhook`` or none."""
+
+    intent: str
+    say: str
+    tool: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Dialogue:
+    """What the turns of a caller led to."""
+
+    heard: str = ""
+    name: str = ""
+    meant: Intent | None = None
+    asked: dict[str, str] = field(default_factory=dict)
+    misses: int = 0
+    turns: Counter[str] = field(default_factory=Counter)
+
+
+class Script:
+    """A flow that answers. Safe to be shared by calls."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        examples = {name: intent.examples for name, intent in flow.intents.items()}
+        self._examples = Examples(examples, final=[name for name, intent in flow.intents.items() if intent.then])
+        self._keys = {intent.dtmf: name for name, intent in flow.intents.items() if intent.dtmf}
+
+    def answer(self, messages: list[dict[str, Any]], language: str = "") -> Answer:
+        """The answer to the last of ``messages``, as OpenAI's chat has them."""
+        dialogue = _Dialogue()
+        told: Any = None
+        spoken = ""
+        for message in messages:
+            text = _text(message)
+            match message.get("role"):
+                case "user" if text:
+                    self._turn(dialogue, text)
+                    told = None
+                case "assistant" if text:
+                    spoken = text
+                case "tool":
+                    told = _result(text)
+        intent = dialogue.meant
+        if not dialogue.heard:
+            return Answer("greeting", self._flow.greeting_in(language))
+        if intent is None:
+            reply = self._fallback(dialogue.misses)
+            return Answer("fallback", _line(reply.say, language, dialogue.turns["fallback"] - 1), reply.then)
+        if intent.repeat:
+            return Answer(dialogue.name, spoken or self._flow.greeting_in(language))
+        if intent.webhook and told is not None:
+            return _of_webhook(dialogue.name, intent, told, language)
+        say = _line(intent.say, language, dialogue.turns[dialogue.name] - 1)
+        if intent.webhook:
+            return Answer(dialogue.name, say, "webhook", {"intent": dialogue.name, "data": {"heard": dialogue.heard}})
+        return Answer(dialogue.name, say, intent.then)
+
+    def _turn(self, dialogue: _Dialogue, heard: str) -> None:
+        name = self._keys.get(heard.removeprefix(KEYS)) if heard.startswith(KEYS) else self._examples.closest(heard[:_MOST_HEARD])
+        name = dialogue.asked.get(name or "", name)
+        dialogue.heard, dialogue.name = heard, name or "fallback"
+        dialogue.turns[dialogue.name] += 1
+        dialogue.meant = self._flow.intents[name] if name else None
+        if dialogue.meant and dialogue.meant.repeat:
+            return
+        dialogue.misses = 0 if name else dialogue.misses + 1
+        dialogue.asked = (dialogue.meant or self._fallback(dialogue.misses)).next
+
+    def _fallback(self, misses: int) -> Reply:
+        fallback = self._flow.fallback
+        return fallback[min(misses, len(fallback)) - 1]
+
+
+def _of_webhook(name: str, intent: Intent, told: dict[str, Any], language: str) -> Answer:
+    """What a webhook answers is said as it is; it may end the call by ``then`` too."""
+    text = told.get("say") or told.get("answer")
+    say = text[:_MOST_SAID] if isinstance(text, str) and text.strip() else _line(intent.otherwise, language, 0)
+    then = told.get("then")
+    return Answer(name, say, then if then in ("hang_up", "transfer") else intent.then)
+
+
+def _line(said: Lines, language: str, turn: int) -> str:
+    choice = lines(said, language)
+    return choice[turn % len(choice)]
+
+
+def _result(text: str) -> dict[str, Any] | None:
+    """A tool's result, as far as it has one yet."""
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) else None
+
+
+def _text(message: dict[str, Any]) -> str:
+    content = message.get("content")
+    if isinstance(content, list):
+        return " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict)).strip()
+    return str(content or "").strip()
