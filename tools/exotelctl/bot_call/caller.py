@@ -74,7 +74,7 @@ class Caller:
         else:
             await self._press(said)
         begun = len(self.playback.utterances)
-        answer = said.answer = await self._begun(begun, ANSWER_S)
+        answer = await self._begun(begun, ANSWER_S)
         if answer is not None and self._barge_in_s is not None and not last:
             due = answer.begins + self._barge_in_s
             await self._until(lambda: self._finished() or self._loop.time() >= due, _LISTEN_S)
@@ -89,7 +89,7 @@ class Caller:
 
     async def _press(self, said: Said) -> None:
         said.begins = self._loop.time()
-        said.over = self._sounding(said.begins)
+        said.over_bot = self.playback.sounding(said.begins)
         for number, key in enumerate(said.turn.dtmf):
             if number:
                 await asyncio.sleep(_KEYS_APART_S)
@@ -108,7 +108,7 @@ class Caller:
             assert said is not None, "frames belong to a turn"
             if not said.begins:
                 said.begins = now - _FRAME_S
-                said.over = self._sounding(now)
+                said.over_bot = self.playback.sounding(now)
             if not self._frames:
                 said.ends = now
                 self.playback.part()
@@ -160,9 +160,6 @@ class Caller:
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _sounding(self, at: float) -> Utterance | None:
-        return self.playback.utterances[-1] if self.playback.sounding(at) else None
 
     def _ended(self) -> End:
         now = self._loop.time()

@@ -1,11 +1,14 @@
 """The latencies of a call, as the caller's ear has them: from sound to sound. Pure. Seconds."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Final
 
-from exotelctl.bot_call.playback import Clear
+from exotelctl.bot_call.playback import Clear, Utterance
 from exotelctl.bot_call.record import Call, Said
 from exotelctl.echo_meter import percentile
+
+_BLIP_S: Final = 0.2
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,20 +47,28 @@ class Figures:
 
 def figures(call: Call) -> Figures:
     """What ``call`` measures."""
+    took_s = [(said, took) for said in call.said if (took := latency(call, said)) is not None]
     return Figures(
         greeting=_greeting(call),
-        voice_to_voice=_latencies(said for said in call.said if said.pcm),
-        key_to_voice=_latencies(said for said in call.said if not said.pcm),
+        voice_to_voice=[took for said, took in took_s if said.pcm],
+        key_to_voice=[took for said, took in took_s if not said.pcm],
         barge_ins=_barge_ins(call),
         gaps=[length for utterance in call.spoken for _at, length in utterance.gaps],
         idle_clears=sum(clear.dropped_s == 0 for clear in call.clears),
     )
 
 
-def latency(said: Said) -> float | None:
-    """From the end of a turn to its answer's first sound; None: there was none."""
-    heard = said.answer.heard_from if said.answer is not None else None
+def latency(call: Call, said: Said) -> float | None:
+    """From the end of ``said`` to the first sound of what the bot began after it, before the next turn; None: nothing."""
+    until = next((later.begins for later in call.said if later.begins > said.begins), call.end.at)
+    began = (one.heard_from for one in call.spoken if said.ends <= one.begins < until and not _blip(one))
+    heard = next((heard for heard in began if heard is not None), None)
     return None if heard is None else heard - said.ends
+
+
+def _blip(utterance: Utterance) -> bool:
+    """Cut before anybody could have understood a word of it."""
+    return bool(utterance.cut) and utterance.ends - utterance.begins < _BLIP_S
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:
@@ -72,14 +83,10 @@ def _greeting(call: Call) -> float | None:
     return call.at(heard)
 
 
-def _latencies(turns: Iterable[Said]) -> list[float]:
-    return [value for said in turns if (value := latency(said)) is not None]
-
-
 def _barge_ins(call: Call) -> list[BargeIn]:
     found = []
     for said, until in zip(call.said, [*(later.begins for later in call.said[1:]), call.end.at], strict=True):
-        if said.over is not None:
+        if said.over_bot:
             clears = (clear for clear in call.clears if said.begins <= clear.at <= until)
             found.append(BargeIn(said, next(clears, None)))
     return found

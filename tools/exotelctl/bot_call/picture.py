@@ -61,7 +61,7 @@ def spans(call: Call) -> list[Span]:
     if measured.greeting is not None:
         found.append(Span(0, measured.greeting, "greeting", INK))
     for said in call.said:
-        took = latency(said)
+        took = latency(call, said)
         if took is not None:
             ends = call.at(said.ends)
             found.append(Span(ends, ends + took, "", INK if said.pcm else CALLER))
@@ -205,7 +205,7 @@ class _Picture:
 
     def _latencies(self) -> None:
         """Each span as a bracket with its ms at its right, in the first height at which there is room for it."""
-        free = [0.0] * len(_BETWEEN)
+        free, labels = [0.0] * len(_BETWEEN), []
         for span in spans(self._call):
             left, right = self.x(span.begins), max(self.x(span.ends), self.x(span.begins) + 2)
             label = f"{span.name} {(span.ends - span.begins) * 1000:.0f} ms".strip()
@@ -215,4 +215,7 @@ class _Picture:
             self._draw.line((left, CALLER_LANE[1] + 4, left, y), fill=span.colour)
             self._draw.line((right, y, right, BOT_LANE[0] - 4), fill=span.colour)
             self._draw.line((left, y, right, y), fill=span.colour, width=3)
-            self._draw.text((right + 6, y), label, fill=span.colour, font=self._font, anchor="lm")
+            labels.append((right + 6, y, label, span.colour))
+        for left, y, label, colour in labels:  # above the lines of other spans
+            self._draw.rectangle(self._draw.textbbox((left, y), label, font=self._font, anchor="lm"), fill=PAPER)
+            self._draw.text((left, y), label, fill=colour, font=self._font, anchor="lm")

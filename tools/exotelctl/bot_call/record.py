@@ -11,16 +11,14 @@ from exotelctl.wire import Ids
 class Said:
     """A turn of the caller's: ``pcm`` from its first sound to its last, or the keys that were pressed (no PCM).
 
-    ``answer`` is what the bot said to it, None where it said nothing. ``over`` is what of the bot's was being played when it
-    began, None where the bot was silent.
+    ``over_bot``: the bot's audio was being played when it began.
     """
 
     turn: Turn
     pcm: bytes
     begins: float = 0.0
     ends: float = 0.0
-    over: Utterance | None = None
-    answer: Utterance | None = None
+    over_bot: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def as_json(call: Call, fault: Fault | None, files: dict[str, Path | None]) -> d
 
 
 def _caller(said: Said) -> str:
-    return printable(said.turn.shown, _WORDS) + ("  (over the bot)" if said.over is not None else "")
+    return printable(said.turn.shown, _WORDS) + ("  (over the bot)" if said.over_bot else "")
 
 
 def _bot(utterance: Utterance) -> str:
@@ -127,13 +127,13 @@ def _chunks(call: Call) -> list[str]:
 
 
 def _said_json(call: Call, said: Said) -> dict[str, object]:
-    answered = latency(said)
+    answered = latency(call, said)
     return {
         "text": said.turn.shown,
         "keys": said.turn.dtmf,
         "begins_s": round(call.at(said.begins), 3),
         "ends_s": round(call.at(said.ends), 3),
-        "over_bot": said.over is not None,
+        "over_bot": said.over_bot,
         "answered_after_ms": None if answered is None else _ms(answered),
     }
 

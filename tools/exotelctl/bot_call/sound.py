@@ -44,13 +44,13 @@ def voiced(pcm: bytes | bytearray, rate: int) -> tuple[float, float] | None:
     return (loud[0] * FRAME_MS / 1000, (loud[-1] + 1) * FRAME_MS / 1000) if loud else None
 
 
-def trimmed(pcm: bytes, rate: int) -> bytes:
-    """``pcm`` without the silence before and after what is said; empty where nothing is."""
+def trimmed(pcm: bytes, rate: int, keep_s: float = 0.0) -> bytes:
+    """``pcm`` without the silence before and after what is said, but for ``keep_s`` of each; empty where nothing is said."""
     found = voiced(pcm, rate)
     if found is None:
         return b""
-    begin, end = (round(seconds * rate) * 2 for seconds in found)
-    return pcm[begin:end]
+    begin, end = max(0.0, found[0] - keep_s), found[1] + keep_s
+    return pcm[round(begin * rate) * 2 : round(end * rate) * 2]
 
 
 def peak(values: "array[int]") -> int:

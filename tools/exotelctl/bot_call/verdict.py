@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from exotelctl.bot_call.measure import latency
 from exotelctl.bot_call.record import Call
 from exotelctl.reach import Fault
 from exotelctl.text import plural, printable
@@ -24,7 +25,7 @@ def judge(call: Call) -> Fault | None:
         return Fault("cut-short", cause, "close after the mark of the last audio has come back")
     if not call.spoken:
         return Fault("never-answers", "the bot never said anything", _LOGS)
-    unanswered = [said.turn for said in call.said if said.answer is None]
+    unanswered = [said.turn for said in call.said if latency(call, said) is None]
     if unanswered:
         count = f"{len(unanswered)} of {plural(len(call.said), 'turn')}"
         cause = f"the bot gave no answer to {count}, the first: {printable(unanswered[0].shown, 60)}"

@@ -8,6 +8,8 @@ from exotelctl.bot_call import sound
 from exotelctl.bot_call.playback import Utterance
 
 _RATE: Final = 16000
+_AROUND_S: Final = 0.2
+"""Silence around what is to be recognised: with less a soft first word is lost, with more one is made up."""
 
 
 def recognise(spoken: Iterable[Utterance]) -> None:
@@ -18,4 +20,6 @@ def recognise(spoken: Iterable[Utterance]) -> None:
 
     recogniser = Recogniser()
     for utterance in spoken:
-        utterance.text = recogniser.recognise(sound.resample(utterance.pcm, utterance.rate, _RATE))
+        silence = bytes(round(_AROUND_S * utterance.rate) * 2)
+        heard = sound.trimmed(silence + utterance.pcm + silence, utterance.rate, _AROUND_S)
+        utterance.text = recogniser.recognise(sound.resample(heard, utterance.rate, _RATE)) if heard else ""
