@@ -108,6 +108,19 @@ def deployed(root: Path, settings: str = SETTINGS) -> Callable[[], Deployment]:
     return lambda: deployment.look(root / "etc", root / "point", root / "lock", root / "locks")
 
 
+@pytest.mark.parametrize(
+    ("settings", "most"),
+    [
+        ('mode = "ai"', 25),
+        ('mode = "ai"\n[ai]\nmax_calls = 40', 40),
+        ('mode = "ai"\n[limits]\nmax_calls = 7', 7),
+        ('mode = "echo"\n[ai]\nmax_calls = 40', 500),
+    ],
+)
+def test_a_worker_takes_so_many_calls(tmp_path: Path, settings: str, most: int) -> None:
+    assert deployed(tmp_path, settings)().max_calls == most
+
+
 def test_the_current_generation_is_read(tmp_path: Path) -> None:
     seen = deployed(tmp_path)()
     assert (seen.generation, seen.port, seen.paths, seen.max_calls, seen.drain_s) == ("g", 9000, ("/voice",), 7, 60.0)
