@@ -5,12 +5,11 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
 
-from exotelctl.mask import masked
-
 from exotel_ws import protocol
 from exotel_ws.echo import Echo
 from exotel_ws.handshake import Credentials, Target
 from exotel_ws.logs import CallLog, printable
+from exotel_ws.mask import masked
 from exotel_ws.protocol import Clear, Connected, Dtmf, Mark, Media, ProtocolFault, Start, Stop, Unknown, Writer
 from exotel_ws.responder import HangUp, Responder
 from exotel_ws.settings import Settings

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, Final
 
 import msgspec
-from exotelctl.mask import masked
 
 from exotel_ws.ai.recording import Recording
 from exotel_ws.ai.retention import stem
@@ -19,6 +18,7 @@ from exotel_ws.ai.settings import Ai
 from exotel_ws.ai.shelf import Shelf
 from exotel_ws.ai.tally import AiTally
 from exotel_ws.logs import CallLog, printable
+from exotel_ws.mask import masked
 from exotel_ws.protocol import Start
 
 _TAIL_S: Final = 0.5
