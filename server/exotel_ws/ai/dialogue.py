@@ -8,7 +8,6 @@ from typing import Any, Final, Protocol
 from openai import AsyncOpenAI
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
-from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.frames.frames import (
     ErrorFrame,
@@ -38,7 +37,7 @@ from pipecat.workers.runner import WorkerRunner
 
 from exotel_ws.ai.ear import HEARING_RATE
 from exotel_ws.ai.embedded.models import TurnModel
-from exotel_ws.ai.embedded.services import SharedTurnAnalyzer
+from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, SharedVoiceDetector
 from exotel_ws.ai.gate import Gate, Tap
 from exotel_ws.ai.keys import redact
 from exotel_ws.ai.mouth import Mouth
@@ -228,7 +227,7 @@ def _turns(turn_model: TurnModel) -> LLMUserAggregatorParams:
             ],
             stop=[TurnAnalyzerUserTurnStopStrategy(turn_analyzer=SharedTurnAnalyzer(turn_model, stop_secs=_UNSURE_S))],
         ),
-        vad_analyzer=SileroVADAnalyzer(params=VADParams(start_secs=0.2, stop_secs=0.2, min_volume=0.1)),
+        vad_analyzer=SharedVoiceDetector(turn_model, VADParams(start_secs=0.2, stop_secs=0.2, min_volume=0.1)),
         empty_user_turn=None,
     )
 

@@ -5,19 +5,24 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+import numpy as np
 import pytest
 from aiohttp import web
 from exotel_ws.ai import pipecat_logs, tools
 from exotel_ws.ai.ear import Ear
+from exotel_ws.ai.embedded.services import SharedVoiceDetector
 from exotel_ws.ai.tools import EndCall, Webhook
 from exotel_ws.ai.wishes import fill, wishes
 from exotel_ws.protocol import SAMPLE_RATES, Start
 from hypothesis import given
 from hypothesis import strategies as st
 from loguru import logger as loguru
+from pipecat.audio.vad.silero import SileroVADAnalyzer
+from pipecat.audio.vad.vad_analyzer import VADParams
 
 
 def start(**parameters: str) -> Start:
@@ -193,3 +198,22 @@ def test_requests_to_providers_are_not_logged_one_by_one() -> None:
     assert not logging.getLogger("httpx").isEnabledFor(logging.INFO)
     assert not logging.getLogger("httpx2").isEnabledFor(logging.INFO)
     assert not logging.getLogger("openai").isEnabledFor(logging.INFO)
+
+
+def test_calls_share_the_model_that_hears_voices_but_not_what_it_has_heard() -> None:
+    loaded = SileroVADAnalyzer()
+    noise = np.random.default_rng(1).integers(-20_000, 20_000, (50, 512), dtype=np.int16)
+
+    def judged(detector: SileroVADAnalyzer) -> list[float]:
+        return [float(detector.voice_confidence(window.tobytes())) for window in noise[:10]]
+
+    def detector() -> SharedVoiceDetector:
+        made = SharedVoiceDetector(SimpleNamespace(voice=loaded._model), VADParams())  # type: ignore[arg-type]
+        made.set_sample_rate(16000)
+        return made
+
+    loaded.set_sample_rate(16000)
+    one, other = detector(), detector()
+    for window in noise:
+        one.voice_confidence(window.tobytes())
+    assert judged(other) == judged(loaded)

@@ -1,11 +1,14 @@
 """The embedded models as services of pipecat. One service a call, the models behind them shared."""
 
 import asyncio
+import copy
 from collections.abc import AsyncGenerator
 from concurrent.futures import Executor
 
 from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
+from pipecat.audio.vad.silero import SileroVADAnalyzer
+from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.frames.frames import ErrorFrame, Frame, TranscriptionFrame, TTSAudioRawFrame
 from pipecat.services.settings import STTSettings, TTSSettings
 from pipecat.services.stt_service import SegmentedSTTService
@@ -72,3 +75,13 @@ class SharedTurnAnalyzer(LocalSmartTurnAnalyzerV3):
         super(LocalSmartTurnAnalyzerV3, self).__init__(params=SmartTurnParams(stop_secs=stop_secs))
         self._log_data = False
         self._session = model.session
+
+
+class SharedVoiceDetector(SileroVADAnalyzer):
+    """Silero with the worker's one session, and a state of its own."""
+
+    def __init__(self, model: TurnModel, params: VADParams) -> None:
+        super(SileroVADAnalyzer, self).__init__(params=params)
+        self._model = copy.copy(model.voice)
+        self._model.reset_states()  # type: ignore[no-untyped-call]
+        self._windows_since_reset = self._low_confidence_windows = 0
