@@ -85,7 +85,8 @@ def _greeting(call: Call) -> float | None:
 
 def _barge_ins(call: Call) -> list[BargeIn]:
     found = []
-    for said, until in zip(call.said, [*(later.begins for later in call.said[1:]), call.end.at], strict=True):
+    untils = [*(later.begins for later in call.said[1:]), call.end.at]
+    for said, until in zip(call.said, untils, strict=False):  # one more where nothing was said
         if said.over_bot:
             clears = (clear for clear in call.clears if said.begins <= clear.at <= until)
             found.append(BargeIn(said, next(clears, None)))

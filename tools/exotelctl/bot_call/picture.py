@@ -180,8 +180,8 @@ class _Picture:
 
     def _words(self, texts: Sequence[str], begins: Sequence[float], top: int, lines: int, colour: str, *, upwards: bool) -> None:
         """Each text from its begin to where the next one begins, in at most so many lines; ``upwards``: the last one lowest."""
-        rights = [*(self.x(begin) for begin in begins[1:]), self._width - 8]
-        for text, begin, right in zip(texts, begins, rights, strict=True):
+        rights = [*(self.x(begin) for begin in begins[1:]), self._width - 8]  # one more where there is no text
+        for text, begin, right in zip(texts, begins, rights, strict=False):
             wrapped = self._wrapped(text, max(right - self.x(begin) - 8, 0), lines)
             first = top + (lines - len(wrapped)) * _LINE if upwards else top
             for number, line in enumerate(wrapped):
