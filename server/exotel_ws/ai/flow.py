@@ -20,6 +20,7 @@ Lines = str | list[str] | dict[str, str | list[str]]
 Place = tuple[str | int, ...]
 
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+_QUOTES: Final = "a text with one of : ? , # [ ] { } in it needs quotes"
 _NOT_TEXT: Final = {"true": True, "false": False, "null": None, "~": None, "": None}
 _KEYS: Final = re.compile(r"#|[0-9*]{1,32}")
 
@@ -93,7 +94,7 @@ def parse(text: str, name: str = "flow") -> Flow:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise FlowError([f"{name}:{line}: not YAML: {error.problem}"]) from None
+        raise FlowError([f"{name}:{line}: not YAML: {error.problem} ({_QUOTES})"]) from None
     except yaml.YAMLError as error:
         raise FlowError([f"{name}: not YAML: {' '.join(str(error).split())}"]) from None
     read = _Reading(node)
@@ -122,7 +123,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="aliases (*name) can't be used here", problem_mark=parent.start_mark)
+            raise yaml.MarkedYAMLError(problem="aliases (*name) have no place here", problem_mark=parent.start_mark)
         return super().compose_node(parent, index)
 
 
@@ -241,7 +242,7 @@ def _texts(flow: Flow) -> Iterator[Problem]:
             said.append(((*place, "examples"), reply.examples))
         elif not reply.say:
             yield Problem(place, "needs say")
-    said = [(place, text) for place, text in said if text not in ("", [])]
+    said = [(place, text) for place, text in said if place == ("greeting",) or text not in ("", [])]
     languages = list(dict.fromkeys(tag for _, text in said if isinstance(text, dict) for tag in text))
     for place, text in said:
         if isinstance(text, dict):

@@ -8,7 +8,7 @@ from typing import Final
 
 from rapidfuzz.distance import JaroWinkler, Levenshtein
 
-LEAST: Final = 0.60
+LEAST: Final = 0.58
 """Of 1: what comes less close than this is not understood. See docs/flows.md for what it was chosen by."""
 LEAST_FINAL: Final = 0.70
 """The same where the call would end by it."""
@@ -60,6 +60,9 @@ class Examples:
     def __init__(self, examples: Mapping[str, Iterable[str]], final: Iterable[str] = ()) -> None:
         """``final`` are intents that end the call: they have to be meant more clearly."""
         self._examples = [(words(example), name) for name, some in examples.items() for example in some]
+        self._known: dict[str, tuple[str, ...]] = {}
+        for example, name in self._examples:
+            self._known[name] = tuple(dict.fromkeys((*self._known.get(name, ()), *example)))
         self._least = dict.fromkeys(final, LEAST_FINAL)
         self._closest = lru_cache(maxsize=1024)(self._find)
 
@@ -68,17 +71,22 @@ class Examples:
         return self._closest(words(heard))
 
     def _find(self, heard: tuple[str, ...]) -> str | None:
-        scored = ((likeness(heard, example), name) for example, name in self._examples)
+        scored = ((likeness(heard, example, self._known[name]), name) for example, name in self._examples)
         score, name = max(scored, key=lambda found: found[0], default=(0.0, ""))
         return name if score >= self._least.get(name, LEAST) else None
 
 
-def likeness(heard: tuple[str, ...], expected: tuple[str, ...]) -> float:
-    """From 0 to 1: word by word, in any order and with more said around them, or as a whole, where words were split or joined."""
-    if not heard or not expected:
+def likeness(heard: tuple[str, ...], example: tuple[str, ...], known: tuple[str, ...]) -> float:
+    """From 0 to 1. ``known`` are the words of all examples of the intent.
+
+    Either word by word: how much of the example was heard, and how much of what was heard is in the example, or at least known;
+    in any order. Or as a whole: words may have been split or joined.
+    """
+    if not heard or not example:
         return 0.0
-    whole = Levenshtein.normalized_similarity("".join(heard), "".join(expected))
-    found, wanted = _share(expected, heard), _share(heard, expected)
+    whole = Levenshtein.normalized_similarity("".join(heard), "".join(example))
+    found = _share(example, heard)
+    wanted = (_share(heard, example) + _share(heard, known)) / 2
     weight = _EXAMPLE_FIRST**2
     by_word = (1 + weight) * found * wanted / (weight * wanted + found) if found and wanted else 0.0
     return max(whole, by_word)

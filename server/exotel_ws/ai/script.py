@@ -10,6 +10,7 @@ from exotel_ws.ai.likeness import Examples
 
 KEYS: Final = "DTMF: "
 """Before keys that the caller pressed."""
+_FALLBACK: Final = "fallback"
 _MOST_HEARD: Final = 300
 """Characters of one turn that are looked at."""
 _MOST_SAID: Final = 600
@@ -32,10 +33,12 @@ class _Dialogue:
 
     heard: str = ""
     name: str = ""
-    meant: Intent | None = None
-    asked: dict[str, str] = field(default_factory=dict)
+    reply: Reply = field(default_factory=Reply)
+    """To the last turn that did not ask to say the last again."""
+    repeat: bool = False
     misses: int = 0
-    turns: Counter[str] = field(default_factory=Counter)
+    given: Counter[int] = field(default_factory=Counter)
+    """How often each reply was given, by its identity."""
 
 
 class Script:
@@ -62,35 +65,29 @@ class Script:
                     spoken = text
                 case "tool":
                     told = _result(text)
-        intent = dialogue.meant
         if not dialogue.heard:
             return Answer("greeting", self._flow.greeting_in(language))
-        if intent is None:
-            reply = self._fallback(dialogue.misses)
-            return Answer("fallback", _line(reply.say, language, dialogue.turns["fallback"] - 1), reply.then)
-        if intent.repeat:
+        if dialogue.repeat:
             return Answer(dialogue.name, spoken or self._flow.greeting_in(language))
-        if intent.webhook and told is not None:
-            return _of_webhook(dialogue.name, intent, told, language)
-        say = _line(intent.say, language, dialogue.turns[dialogue.name] - 1)
-        if intent.webhook:
-            return Answer(dialogue.name, say, "webhook", {"intent": dialogue.name, "data": {"heard": dialogue.heard}})
-        return Answer(dialogue.name, say, intent.then)
+        name, reply = dialogue.name, dialogue.reply
+        say = _line(reply.say, language, dialogue.given[id(reply)] - 1)
+        if isinstance(reply, Intent) and reply.webhook:
+            if told is not None:
+                return _of_webhook(name, reply, told, language)
+            return Answer(name, say, "webhook", {"intent": name, "data": {"heard": dialogue.heard}})
+        return Answer(name, say, reply.then)
 
     def _turn(self, dialogue: _Dialogue, heard: str) -> None:
         name = self._keys.get(heard.removeprefix(KEYS)) if heard.startswith(KEYS) else self._examples.closest(heard[:_MOST_HEARD])
-        name = dialogue.asked.get(name or "", name)
-        dialogue.heard, dialogue.name = heard, name or "fallback"
-        dialogue.turns[dialogue.name] += 1
-        dialogue.meant = self._flow.intents[name] if name else None
-        if dialogue.meant and dialogue.meant.repeat:
+        name = dialogue.reply.next.get(name or "", name)
+        intent = self._flow.intents[name] if name else None
+        dialogue.heard, dialogue.name = heard, name or _FALLBACK
+        dialogue.repeat = intent is not None and intent.repeat
+        if dialogue.repeat:
             return
-        dialogue.misses = 0 if name else dialogue.misses + 1
-        dialogue.asked = (dialogue.meant or self._fallback(dialogue.misses)).next
-
-    def _fallback(self, misses: int) -> Reply:
-        fallback = self._flow.fallback
-        return fallback[min(misses, len(fallback)) - 1]
+        dialogue.misses = 0 if intent else min(dialogue.misses + 1, len(self._flow.fallback))
+        dialogue.reply = intent or self._flow.fallback[dialogue.misses - 1]
+        dialogue.given[id(dialogue.reply)] += 1
 
 
 def _of_webhook(name: str, intent: Intent, told: dict[str, Any], language: str) -> Answer:
