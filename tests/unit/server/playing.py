@@ -53,8 +53,12 @@ class Exotel:
                     kept.append((begins, pcm[:heard]))
             self._pieces = kept
             self._ends_at = min(self._ends_at, arrives)
-            for timer in self._marks_due:
-                timer.cancel()
+            self.forget_marks()
+
+    def forget_marks(self) -> None:
+        """None comes back any more."""
+        for timer in self._marks_due:
+            timer.cancel()
 
     @property
     def heard(self) -> bytes:

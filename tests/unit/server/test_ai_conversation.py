@@ -195,6 +195,27 @@ def test_keys_that_come_slowly_are_inputs_of_their_own() -> None:
     at_once(call)
 
 
+def test_a_noise_before_a_key_does_not_bring_back_the_answer_that_the_key_replaces() -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        call.services.thinking_s = 1.0
+        await call.until(GREETING_S + 0.5)
+        await call.say("what")
+        call.services.thinking_s = 0.1
+        call.conversation.user_started()
+        call.conversation.user_paused()
+        await asyncio.sleep(0.6)
+        before = len(call.exotel.sizes)
+        call.press("1")
+        await asyncio.sleep(0.95)
+        assert len(call.exotel.sizes) == before
+        await asyncio.sleep(4)
+        assert call.story.said[-1] == ("You said DTMF: 1.", True)
+        call.conversation.stopped()
+
+    at_once(call)
+
+
 @pytest.mark.parametrize("when", ["greeting", "answer"])
 def test_a_key_stops_what_the_bot_says_at_once(when: str) -> None:
     async def call() -> None:
@@ -435,6 +456,8 @@ def test_a_stream_that_ends_in_any_state_leaves_no_task_and_no_timer(state: Call
         else:
             call.conversation.stopped()
         await asyncio.sleep(0.01)
+        call.exotel.forget_marks()
+        assert not [timer for timer in call.loop._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
         call.conversation.stopped()
         messages = len(call.exotel.messages)
         await asyncio.sleep(1200)
@@ -451,6 +474,7 @@ def test_a_dialogue_that_breaks_ends_its_call_and_no_other() -> None:
         broken.services._jobs.put_nowait(None)  # type: ignore[arg-type]
         broken.services._do = None  # type: ignore[assignment,method-assign]
         assert await broken.end() == "hang_up"
+        await asyncio.sleep(0.1)
         assert broken.story.said[-1] == (broken.settings.failure.apology, True)
         assert broken.story.outcome == "failed"
         assert await other.end() == "silence"

@@ -205,7 +205,7 @@ def test_calls_share_the_model_that_hears_voices_but_not_what_it_has_heard() -> 
     noise = np.random.default_rng(1).integers(-20_000, 20_000, (50, 512), dtype=np.int16)
 
     def judged(detector: SileroVADAnalyzer) -> list[float]:
-        return [float(detector.voice_confidence(window.tobytes())) for window in noise[:10]]
+        return [float(np.ravel(detector.voice_confidence(window.tobytes()))[0]) for window in noise[:10]]
 
     def detector() -> SharedVoiceDetector:
         made = SharedVoiceDetector(SimpleNamespace(voice=loaded._model), VADParams())  # type: ignore[arg-type]
