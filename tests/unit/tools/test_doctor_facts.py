@@ -13,6 +13,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from exotel_ws.mask import masked
 from exotelctl.doctor import facts, own
 from exotelctl.doctor.facts import address, deployment, firewall, host, journal, loopback, shell, units
 from exotelctl.doctor.facts.deployment import Deployment
@@ -193,6 +194,8 @@ def test_the_lines_of_a_connection_become_one_record() -> None:
 def test_a_simulated_call_is_known_by_its_numbers() -> None:
     line = f"[conn_1]    From: {own.NUMBERS[0]} → To: {own.NUMBERS[1]}"
     assert [conn.own for conn in journal.connect([entry("start", line)])] == [True]
+    as_in_ai_mode = f"[conn_1]    From: {masked(own.NUMBERS[0])} → To: {masked(own.NUMBERS[1])}"
+    assert [conn.own for conn in journal.connect([entry("start", as_in_ai_mode)])] == [True]
     assert [conn.own for conn in journal.connect([entry("start", line.replace("→ To: 0", "→ To: 1"))])] == [False]
 
 
