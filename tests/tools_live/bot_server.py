@@ -28,7 +28,7 @@ class Manners:
     """How a bot behaves; as it stands: well. Sizes in bytes, times in seconds."""
 
     answers: int = 2
-    answer_s: float = 0.6
+    answer_s: float = 0.4
     chunk: int = 3200
     greets: bool = True
     stops: bool = True
