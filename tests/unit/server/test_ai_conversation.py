@@ -201,7 +201,6 @@ def test_a_noise_before_a_key_does_not_bring_back_the_answer_that_the_key_replac
         call.services.thinking_s = 1.0
         await call.until(GREETING_S + 0.5)
         await call.say("what")
-        call.services.thinking_s = 0.1
         call.conversation.user_started()
         call.conversation.user_paused()
         await asyncio.sleep(0.6)
