@@ -53,8 +53,10 @@ def test_what_nobody_could_hear_is_no_answer(first: Any) -> None:
 
 
 def test_a_key_is_timed_by_itself() -> None:
-    measured = figures(call(said=[pressed("1", 3.0)]))
+    pressed_over = dataclasses.replace(pressed("1", 3.0), over_bot=True)
+    measured = figures(call(said=[pressed_over], clears=[Clear(BEGINS + 3.01, 0.5)]))
     assert (measured.key_to_voice, measured.voice_to_voice) == ([pytest.approx(0.5)], [])
+    assert measured.barge_ins == [], "a key needs no ear: it would flatter the figure"
 
 
 def test_a_caller_who_speaks_first_was_not_greeted() -> None:

@@ -13,7 +13,7 @@ _BLIP_S: Final = 0.2
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BargeIn:
-    """``said`` was begun while the bot spoke; ``clear`` is how that made it stop, None: it spoke on."""
+    """``said`` was spoken while the bot spoke; ``clear`` is how that made it stop, None: it spoke on."""
 
     said: Said
     clear: Clear | None
@@ -87,7 +87,7 @@ def _barge_ins(call: Call) -> list[BargeIn]:
     found = []
     untils = [*(later.begins for later in call.said[1:]), call.end.at]
     for said, until in zip(call.said, untils, strict=False):  # one more where nothing was said
-        if said.over_bot:
+        if said.over_bot and said.pcm:
             clears = (clear for clear in call.clears if said.begins <= clear.at <= until)
             found.append(BargeIn(said, next(clears, None)))
     return found

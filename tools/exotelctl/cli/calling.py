@@ -31,9 +31,9 @@ def protocol_test(
     credential_file: Credential = None,
     json: Json = False,
 ) -> None:
-    """Is an echo server fit for Exotel?
+    """Is a server fit for Exotel?
 
-    One PASS or FAIL line a check, totals, an exit code.
+    One PASS or FAIL line a check, totals, an exit code. Where /health says mode ai, a bot is expected, else an echo.
 
     \b
     Example:
@@ -124,6 +124,8 @@ def load(
     """Place many calls at once, check every echo.
 
     Each is paced at 20 ms as on the wire and ends as Exotel ends it. Ctrl-C ends the calls properly and reports until then.
+
+    A server in mode ai does not echo: it is refused, "exotelctl call --say" talks to it.
 
     Refuses a server that is neither this machine nor a host of --inventory, unless --i-own-this-server.
 
