@@ -77,6 +77,7 @@ class Watchdog:
 
     def progress(self, stage: str, progress: Progress) -> None:
         """``stage`` has been asked, has given a piece, or has done all it was asked for."""
+        owed = self.owed
         if stage == "stt":
             self._heard(progress)
         elif progress is not Progress.IDLE:
@@ -86,7 +87,7 @@ class Watchdog:
                 self._cancel(stage)
             self._forget_silence()
         else:
-            self._at_work(stage, progress)
+            self._at_work(stage, progress, owed=owed)
 
     def again(self, stage: str) -> None:
         """What ``stage`` was asked for is being done anew: it has all its time again."""
@@ -112,13 +113,13 @@ class Watchdog:
             self._quiet_since = self._clock.time()
             self._watch_silence()
 
-    def _at_work(self, stage: str, progress: Progress) -> None:
+    def _at_work(self, stage: str, progress: Progress, *, owed: bool) -> None:
         before = self._stages.get(stage)
         same = before is not None and before[0] is progress
         if same and progress is Progress.WAITING:
             return
         now = self._clock.time()
-        if not self.owed:
+        if not (owed or self._answer_owed):
             self._quiet_since = now
         self._stages[stage] = (progress, now)
         self._watch_silence()
