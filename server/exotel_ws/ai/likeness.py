@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -20,6 +20,12 @@ _EXAMPLE_FIRST: Final = 1.7
 _WEAK: Final = 0.3
 """What a word counts that says little, where any other counts 1."""
 
+_SOUNDS_THE_SAME: Final = 0.95
+"""How alike two words are that are spoken alike."""
+_SEVERAL: Final = 0.9
+_ONE: Final = 0.6
+"""What it is worth that all which says something is known, where that is several words, and one."""
+
 _SAYING_NOTHING: Final = """
 um uh er erm hmm hm mm mhm ah oh eh well so please hello hi hey okay ok kindly just actually
 """
@@ -28,7 +34,7 @@ _FILLERS: Final = frozenset(_SAYING_NOTHING.split())
 _SAYING_LITTLE: Final = """
 a an the i me my we our us you your he she it its this that these those there is are was were be been am do does did
 have has had will would shall should can could may might must to of in on at for from with about and or but if then than as
-by into up out want like need know tell let get give go now
+by into up out want like need know tell let get give go now what when where who how which why
 """
 _WEAK_WORDS: Final = frozenset(_SAYING_LITTLE.split())
 _SHORT_FORMS: Final = (
@@ -55,14 +61,23 @@ def words(text: str) -> tuple[str, ...]:
 
 
 class Examples:
-    """What each intent sounds like."""
+    """What each intent sounds like. Safe to be shared by calls."""
 
-    def __init__(self, examples: Mapping[str, Iterable[str]], final: Iterable[str] = ()) -> None:
-        """``final`` are intents that end the call: they have to be meant more clearly."""
+    def __init__(
+        self, examples: Mapping[str, Iterable[str]], final: Iterable[str] = (), sounds: Callable[[str], str] | None = None
+    ) -> None:
+        """``final`` are intents that end the call: they have to be meant more clearly.
+
+        ``sounds`` writes words as they are spoken, one letter a sound. With it "by" is "bye", and "Dubai" nearly "goodbye".
+        """
+        self._sounds = lru_cache(maxsize=4096)(sounds or (lambda _text: ""))
+        self._alike = lru_cache(maxsize=65536)(self._compare)
         self._examples = [(words(example), name) for name, some in examples.items() for example in some]
         self._known: dict[str, tuple[str, ...]] = {}
         for example, name in self._examples:
             self._known[name] = tuple(dict.fromkeys((*self._known.get(name, ()), *example)))
+            for said in (*example, " ".join(example)):
+                self._sounds(said)  # now, and not while a caller waits
         self._least = dict.fromkeys(final, LEAST_FINAL)
         self._closest = lru_cache(maxsize=1024)(self._find)
 
@@ -71,39 +86,51 @@ class Examples:
         return self._closest(words(heard))
 
     def _find(self, heard: tuple[str, ...]) -> str | None:
-        scored = ((likeness(heard, example, self._known[name]), name) for example, name in self._examples)
+        if not heard:
+            return None
+        scored = [
+            (max(self._as_a_whole(heard, example), self._by_word(heard, example, name)), name) for example, name in self._examples
+        ]
+        scored += [(self._by_what_counts(heard, known), name) for name, known in self._known.items()]
         score, name = max(scored, key=lambda found: found[0], default=(0.0, ""))
         return name if score >= self._least.get(name, LEAST) else None
 
+    def _as_a_whole(self, heard: tuple[str, ...], example: tuple[str, ...]) -> float:
+        """Words may have been split or joined."""
+        written = Levenshtein.normalized_similarity("".join(heard), "".join(example))
+        spoken = self._sounds(" ".join(heard)), self._sounds(" ".join(example))
+        return max(written, (written + Levenshtein.normalized_similarity(*spoken)) / 2) if all(spoken) else written
 
-def likeness(heard: tuple[str, ...], example: tuple[str, ...], known: tuple[str, ...]) -> float:
-    """From 0 to 1. ``known`` are the words of all examples of the intent.
+    def _by_word(self, heard: tuple[str, ...], example: tuple[str, ...], name: str) -> float:
+        """How much of the example was heard, and how much of what was heard is in it, or at least in another of its intent."""
+        found = self._share(example, heard)
+        wanted = (self._share(heard, example) + self._share(heard, self._known[name])) / 2
+        weight = _EXAMPLE_FIRST**2
+        return (1 + weight) * found * wanted / (weight * wanted + found) if found and wanted else 0.0
 
-    Either word by word: how much of the example was heard, and how much of what was heard is in the example, or at least known;
-    in any order. Or as a whole: words may have been split or joined.
-    """
-    if not heard or not example:
-        return 0.0
-    whole = Levenshtein.normalized_similarity("".join(heard), "".join(example))
-    found = _share(example, heard)
-    wanted = (_share(heard, example) + _share(heard, known)) / 2
-    weight = _EXAMPLE_FIRST**2
-    by_word = (1 + weight) * found * wanted / (weight * wanted + found) if found and wanted else 0.0
-    return max(whole, by_word)
+    def _by_what_counts(self, heard: tuple[str, ...], known: tuple[str, ...]) -> float:
+        """How much of what says something in ``heard`` is in the examples of one intent, whichever."""
+        said, choice = [[word for word in some if word not in _WEAK_WORDS] for some in (heard, known)]
+        if not said or not choice:
+            return 0.0
+        found = [max(self._alike(word, other) for other in choice) for word in said]
+        return sum(found) / len(found) * (_SEVERAL if sum(map(bool, found)) > 1 else _ONE)
 
+    def _share(self, some: tuple[str, ...], others: tuple[str, ...]) -> float:
+        """How much of ``some`` is among ``others``."""
+        weights = [_WEAK if word in _WEAK_WORDS else 1.0 for word in some]
+        found = [max(self._alike(word, other) for other in others) for word in some]
+        return sum(part * weight for part, weight in zip(found, weights, strict=True)) / sum(weights)
 
-def _share(some: tuple[str, ...], others: tuple[str, ...]) -> float:
-    """How much of ``some`` is among ``others``."""
-    weights = [_WEAK if word in _WEAK_WORDS else 1.0 for word in some]
-    found = sum(weight * max(_alike(word, other) for other in others) for word, weight in zip(some, weights, strict=True))
-    return found / sum(weights)
-
-
-@lru_cache(maxsize=65536)
-def _alike(word: str, other: str) -> float:
-    if word == other:
-        return 1.0
-    likeness = Levenshtein.normalized_similarity(word, other)
-    if min(len(word), len(other)) > 3:
-        likeness = max(likeness, JaroWinkler.similarity(word, other) - 0.1)
-    return likeness if likeness >= _ALIKE else 0.0
+    def _compare(self, word: str, other: str) -> float:
+        if word == other:
+            return 1.0
+        likeness = Levenshtein.normalized_similarity(word, other)
+        if min(len(word), len(other)) > 3:
+            likeness = max(likeness, JaroWinkler.similarity(word, other) - 0.1)
+        spoken = self._sounds(word), self._sounds(other)
+        if all(spoken) and spoken[0] == spoken[1]:
+            likeness = max(likeness, _SOUNDS_THE_SAME)
+        elif min(map(len, spoken)) > 3:
+            likeness = max(likeness, Levenshtein.normalized_similarity(*spoken))
+        return likeness if likeness >= _ALIKE else 0.0

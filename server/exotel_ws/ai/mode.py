@@ -40,11 +40,11 @@ class AiMode:
         supply.check(settings.ai)
         self._settings = settings.ai
         self._flow = _flow(settings.ai.flow)
-        self._endpoint = Endpoint(self._flow)
         self._calls: set[Conversation] = set()
         self.tally = AiTally()
         record = settings.ai.record
         self._shelf = Shelf(record) if record.transcripts or record.audio else None
+        self._endpoint: Endpoint
         self._supply: Supply
         self._models: Models
         self._greetings: Greetings
@@ -55,9 +55,10 @@ class AiMode:
     async def open(self) -> None:
         if self._shelf:
             self._shelf.open()
-        await self._endpoint.open()
         self._session = aiohttp.ClientSession()
         self._models = await asyncio.to_thread(_warm)
+        self._endpoint = await asyncio.to_thread(Endpoint, self._flow, self._models.speaker.sounds)
+        await self._endpoint.open()
         speak = self._models.speaker.speak
         self._phrases = await asyncio.to_thread(apology.prepare, self._settings.failure, speak, SAMPLE_RATES)
         self._supply = Supply(self._settings, self._models, self._endpoint.url)

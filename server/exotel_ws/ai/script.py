@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -44,10 +45,11 @@ class _Dialogue:
 class Script:
     """A flow that answers. Safe to be shared by calls."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Flow, sounds: Callable[[str], str] | None = None) -> None:
+        """``sounds``: see `Examples`."""
         self._flow = flow
         examples = {name: intent.examples for name, intent in flow.intents.items()}
-        self._examples = Examples(examples, final=[name for name, intent in flow.intents.items() if intent.then])
+        self._examples = Examples(examples, final=[name for name, intent in flow.intents.items() if intent.then], sounds=sounds)
         self._keys = {intent.dtmf: name for name, intent in flow.intents.items() if intent.dtmf}
 
     def answer(self, messages: list[dict[str, Any]], language: str = "") -> Answer:

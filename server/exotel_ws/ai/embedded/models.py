@@ -18,6 +18,8 @@ TTS_RATE: Final = 24000
 _QUIET: Final = bytes(2 * STT_RATE // 5)
 """0.2 s without a sound behind each utterance. The transcriber's idea of whether somebody speaks outlasts an utterance: without
 this, the next one, of another call, began with a "You" in 5 of 32."""
+_NO_SOUND: Final = "ˈˌː"
+"""Stress and length."""
 _LEAST_S: Final = 0.25
 """Of anything said, in seconds: the shortest "no" is twice as long. What is shorter is a click."""
 
@@ -63,6 +65,10 @@ class Speaker:
         if sample_rate == TTS_RATE:
             return said
         return bytes(np.asarray(soxr.resample(np.frombuffer(said, "<i2"), TTS_RATE, sample_rate), "<i2").tobytes())
+
+    def sounds(self, text: str) -> str:
+        """``text`` as it is spoken, a letter a sound, without stress and pauses; empty where it is not in Latin letters."""
+        return "".join(sound for sound in self._hibari.g2p(text) if sound.isalpha() and sound not in _NO_SOUND)
 
     def say(self, piece: str) -> bytes:
         """One of `pieces`, at 24 kHz. Blocks; call it in a thread."""

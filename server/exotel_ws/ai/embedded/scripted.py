@@ -22,8 +22,9 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Endpoint:
     """Serves OpenAI's ``/v1/chat/completions`` and ``/v1/models`` on 127.0.0.1. ``url`` is known once it is open."""
 
-    def __init__(self, flow: Flow) -> None:
-        self._script = Script(flow)
+    def __init__(self, flow: Flow, sounds: Callable[[str], str] | None = None) -> None:
+        """``sounds``: see `exotel_ws.ai.likeness.Examples`."""
+        self._script = Script(flow, sounds)
         self._models = [MODEL, *(f"{MODEL}:{tag}" for tag in flow.languages())]
         self._runner: web.AppRunner | None = None
         self.url = ""
