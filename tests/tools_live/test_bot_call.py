@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from exotelctl import audio, call
-from exotelctl.exits import Exit, UsageFault
+from exotelctl.exits import Exit, Refusal, UsageFault
 
 from tests.protocol.process import ServerProcess
 from tests.unit.tools.bot_calls import hush, tone
@@ -195,6 +195,12 @@ def test_nothing_to_hear_is_wrong_usage(tmp_path: Path) -> None:
         place(Manners(), ["1"], barge_in_after_ms=500)
     with pytest.raises(UsageFault, match="no directory"):
         place(Manners(), ["1"], chart=tmp_path / "no" / "a.png")
+
+
+def test_a_picture_without_pillow_is_refused_before_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(Refusal, match=r"pip install 'exotel-voicebot\[ai\]'"):
+        place(Manners(), ["1"], chart=tmp_path / "a.png")
 
 
 def test_a_load_is_not_put_on_a_bot() -> None:
