@@ -20,6 +20,11 @@ _QUIET: Final = bytes(2 * STT_RATE // 5)
 this, the next one, of another call, began with a "You" in 5 of 32."""
 _NO_SOUND: Final = "ˈˌː"
 """Stress and length."""
+_AUDIBLE: Final = 0.01
+"""Of full scale; hibari's own pauses are a tenth of it."""
+_BEFORE_S: Final = 0.02
+_AFTER_S: Final = 0.25
+"""Silence that is left around a sentence. hibari makes 0.3 s and 0.4 s, and the first of them is waited for in each answer."""
 _LEAST_S: Final = 0.25
 """Of anything said, in seconds: the shortest "no" is twice as long. What is shorter is a click."""
 
@@ -74,7 +79,16 @@ class Speaker:
         """One of `pieces`, at 24 kHz. Blocks; call it in a thread."""
         with self._lock:
             sound: Any = self._hibari(piece, seed=0)
-        return bytes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
+        return bytes((np.clip(_trimmed(sound), -1, 1) * 32767).astype("<i2").tobytes())
+
+
+def _trimmed(sound: Any) -> Any:
+    """``sound``, samples in [-1, 1] at `TTS_RATE`, with no more silence around it than was said; as it is where all is silence."""
+    audible = np.flatnonzero(np.abs(sound) > _AUDIBLE)
+    if not audible.size:
+        return sound
+    begins, ends = audible[0] - int(_BEFORE_S * TTS_RATE), audible[-1] + int(_AFTER_S * TTS_RATE)
+    return sound[max(0, begins) : ends]
 
 
 class TurnModel:
