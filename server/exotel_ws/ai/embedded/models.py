@@ -83,7 +83,7 @@ class Speaker:
 
 
 def _trimmed(sound: Any) -> Any:
-    """``sound``, samples in [-1, 1] at `TTS_RATE`, with no more silence around it than was said; as it is where all is silence."""
+    """``sound``, samples in [-1, 1] at `TTS_RATE`, with little silence around it; as it is where nothing is audible."""
     audible = np.flatnonzero(np.abs(sound) > _AUDIBLE)
     if not audible.size:
         return sound
