@@ -28,7 +28,12 @@ from exotel_ws.ai.watchdog import Progress
 from exotel_ws.ai.work import SEEN, Fault, Given, Listening, Work, unseen
 
 CLOSE_S: Final = 1.0
-"""How long a service has to end; then it is cancelled, and after as long again it is left to itself."""
+"""How long a call waits for a service to end; then that goes on without it, for `_LEFT_S` at most."""
+_LEFT_S: Final = 30.0
+_EVER: Final = -1
+"""No frame has this id."""
+_ENDING: Final[set[asyncio.Task[None]]] = set()
+"""What is being let go of; a loop holds its tasks by no more than a thread."""
 _AGAIN_AFTER_S: Final = 0.3
 """Where there is no other service: what failed once may go well now."""
 
@@ -104,7 +109,7 @@ class Failover(FrameProcessor):
         await super().cleanup()  # type: ignore[no-untyped-call]
         self._close()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=2 * CLOSE_S)
+            await asyncio.wait(self._tasks, timeout=CLOSE_S)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
@@ -157,6 +162,10 @@ class Failover(FrameProcessor):
                 self._forget_again()
             frame.metadata.setdefault(SEEN, set()).add(self.stage)
             await self._branch.give(frame, direction)
+            if isinstance(frame, CancelFrame):
+                self._close()
+        elif self._work.progress is Progress.WAITING:
+            self._told.exhausted(self.stage)
         self._tell()
         await self.push_frame(frame, direction)
 
@@ -206,11 +215,11 @@ class Failover(FrameProcessor):
             await self.push_frame(frame, direction)
 
     def _note_success(self) -> None:
-        if self._work.progress is not Progress.WAITING:
+        if not self._work.busy:
             self._tried_again = False
-            if not self._worked:
-                self._worked = True
-                self._told.worked(self.stage, self.active)
+        if self._work.progress is not Progress.WAITING and not self._worked:
+            self._worked = True
+            self._told.worked(self.stage, self.active)
 
     async def _failed(self, branch: "_Branch", reason: str) -> None:
         """A service reports an error. One that has nothing to do and can go on is left in its place.
@@ -235,6 +244,7 @@ class Failover(FrameProcessor):
     def _try_again(self, branch: "_Branch") -> None:
         if self._again is None:
             self._tried_again = True
+            branch.muted_until = _EVER
             self._again = asyncio.get_running_loop().call_later(_AGAIN_AFTER_S, lambda: self._soon(self._anew(branch)))
 
     async def _anew(self, branch: "_Branch") -> None:
@@ -335,12 +345,16 @@ class _Branch:
 
     async def close(self) -> None:
         ending = asyncio.get_running_loop().create_task(self._end())
+        _ENDING.add(ending)
+        ending.add_done_callback(_ENDING.discard)
         await asyncio.wait({ending}, timeout=CLOSE_S)
-        if not ending.done():
-            ending.cancel()
-            await asyncio.wait({ending}, timeout=CLOSE_S)
 
     async def _end(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LEFT_S):
+                await self._let_go()
+
+    async def _let_go(self) -> None:
         if self._setup and not self._setup.done():
             self._setup.cancel()
             await asyncio.wait({self._setup})

@@ -96,9 +96,9 @@ class Playout:
 
     @property
     def heard_until(self) -> float:
-        """The clock's time at which all that was taken will have been heard, if nothing stops it."""
+        """The clock's time at which all that was taken was heard, or will have been if nothing stops it."""
         waiting = len(self._waiting) + sum(len(item) for item in self._queue if isinstance(item, bytes))
-        return max(self._clock.time(), self._ends_at) + waiting / self._bytes_per_s
+        return max(self._clock.time(), self._ends_at) + waiting / self._bytes_per_s if waiting else self._ends_at
 
     @property
     def held(self) -> bool:
