@@ -260,13 +260,14 @@ class Failover(FrameProcessor):
         await self._redo()
 
     async def _redo(self) -> None:
+        """All of it is still owed meanwhile: nobody is told before it is given."""
         asked: list[Given] = self._work.unanswered()
         for frame, direction in asked:
-            if isinstance(frame, SystemFrame):
-                if self._branch:
-                    await self._branch.give(frame, direction)
-            else:
-                await self._give(frame, direction)
+            if not isinstance(frame, SystemFrame):
+                self._work.given(frame, direction)
+            if self._branch:
+                await self._branch.give(frame, direction)
+        self._tell()
         self._told.again(self.stage)
 
     def _open(self) -> None:

@@ -147,7 +147,8 @@ class Rescue:
         """Somebody spoke, or something was loud, and it did not become text."""
         stt.missed()
         self._watchdog.settled()
-        if self._line.resume() or self._line.heard_until() > self._clock.time():
+        speaks = self._line.heard_until() > self._clock.time() and not self._fillers
+        if self._line.resume() or speaks:
             return
         if self._misses <= _NOT_HEARD_AT_MOST:
             self._line.say(*self._phrases.not_heard)
