@@ -20,7 +20,9 @@ _QUIET: Final = bytes(2 * STT_RATE // 5)
 without this, the next one, of another call, began with a "You" in 236 of 1,064."""
 _REST: Final = bytes(2 * STT_RATE * 6)
 """6 s without a sound: after them it has forgotten all. A row of noises left it deaf to the next "no"."""
-_OF_NOISE: Final = frozenset({"you", "them", "the", "i", "a", "and", "oh", "uh", "ah", "huh", "hm", "hmm", "um", "mm", "that", "then"})
+_OF_NOISE: Final = frozenset(
+    ["you", "them", "the", "that", "then", "and", "i", "a", "oh", "ah", "uh", "um", "huh", "hm", "hmm", "mm"]
+)
 """What it writes where there are no words. Alone they mean nothing."""
 _NO_SOUND: Final = "ˈˌː"
 """Stress and length."""

@@ -25,6 +25,7 @@ _MONTHS: Final = (
     "December",
 )
 _PUNCTUATION: Final = frozenset(".,;:!?'\"()-–—…/&%+@#$£€=°")
+_QUOTES: Final = str.maketrans("‘’“”", "''\"\"")
 _LINK: Final = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _MARKUP: Final = re.compile(r"[*_`~#>|]+(?!\d)")
 _CLAUSE_END: Final = re.compile(r"(?<=[,;:—])\s+")
@@ -52,7 +53,7 @@ _READ_ANEW: Final = re.compile(
 
 def speakable(text: str) -> str:
     """``text`` in words and numbers that the voice reads well; empty where there is nothing to say."""
-    text = _LINK.sub(r"\1", unicodedata.normalize("NFKC", text))
+    text = _LINK.sub(r"\1", unicodedata.normalize("NFKC", text).translate(_QUOTES))
     text = _READ_ANEW.sub(_anew, _MARKUP.sub(" ", text))
     text = "".join(map(_sayable, unicodedata.normalize("NFKD", text)))
     text = re.sub(r"\s+([.,;:!?])", r"\1", " ".join(text.split()))
@@ -147,7 +148,8 @@ def _date(text: str, day: int, month: int, year: str) -> str:
 def _telephone(text: str) -> str:
     """Digits, with a pause between its groups; a few numbers in a row are not one."""
     groups = re.findall(r"\d+", text)
-    if not (text.startswith("+") or len("".join(groups)) >= 10 or len(groups[0]) >= 5):
+    long = text.startswith("+") or len("".join(groups)) >= 10 or len(groups[0]) >= 5
+    if not long or max(map(len, groups)) < 3:
         return text
     return ("plus " if text.startswith("+") else "") + ", ".join(" ".join(group) for group in groups)
 
