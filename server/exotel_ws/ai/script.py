@@ -12,6 +12,8 @@ from exotel_ws.ai.likeness import Examples
 KEYS: Final = "DTMF: "
 """Before keys that the caller pressed."""
 _FALLBACK: Final = "fallback"
+_NOT_YET: Final = "IN_PROGRESS"
+"""pipecat's word for a tool that has not answered."""
 _MOST_HEARD: Final = 300
 """Characters of one turn that are looked at."""
 _MOST_SAID: Final = 600
@@ -52,10 +54,10 @@ class Script:
         self._examples = Examples(examples, final=[name for name, intent in flow.intents.items() if intent.then], sounds=sounds)
         self._keys = {intent.dtmf: name for name, intent in flow.intents.items() if intent.dtmf}
 
-    def answer(self, messages: list[dict[str, Any]], language: str = "") -> Answer:
-        """The answer to the last of ``messages``, as OpenAI's chat has them."""
+    def answer(self, messages: list[dict[str, Any]], language: str = "", *, webhook: bool = True) -> Answer:
+        """The answer to the last of ``messages``, as OpenAI's chat has them. ``webhook``: whether there is one to ask."""
         dialogue = _Dialogue()
-        told: Any = None
+        told: dict[str, Any] | None = None
         spoken = ""
         for message in messages:
             text = _text(message)
@@ -74,8 +76,8 @@ class Script:
         name, reply = dialogue.name, dialogue.reply
         say = _line(reply.say, language, dialogue.given[id(reply)] - 1)
         if isinstance(reply, Intent) and reply.webhook:
-            if told is not None:
-                return _of_webhook(name, reply, told, language)
+            if told is not None or not webhook:
+                return _of_webhook(name, reply, told or {}, language)
             return Answer(name, say, "webhook", {"intent": name, "data": {"heard": dialogue.heard}})
         return Answer(name, say, reply.then)
 
@@ -106,12 +108,14 @@ def _line(said: Lines, language: str, turn: int) -> str:
 
 
 def _result(text: str) -> dict[str, Any] | None:
-    """A tool's result, as far as it has one yet."""
+    """What a tool told; None: nothing yet. Whatever is not an object tells nothing: it must not be asked for again."""
+    if text == _NOT_YET:
+        return None
     try:
         told = json.loads(text)
     except ValueError:
-        return None
-    return told if isinstance(told, dict) else None
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def _text(message: dict[str, Any]) -> str:

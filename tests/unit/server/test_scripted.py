@@ -196,6 +196,8 @@ def test_a_webhook_is_told_what_was_heard() -> None:
         ({"error": "HTTP 500"}, "I can not see it now.", ""),
         ({"say": "  "}, "I can not see it now.", ""),
         ({"say": ["a"]}, "I can not see it now.", ""),
+        ([1], "I can not see it now.", ""),
+        ("COMPLETED", "I can not see it now.", ""),
         ({"say": "a" * 5000}, "a" * 600, ""),
     ],
 )
@@ -203,6 +205,10 @@ def test_what_a_webhook_answers_is_said_once_and_asks_nobody_again(result: objec
     answer = Script(FLOW).answer(asked_webhook(result))
 
     assert (answer.intent, answer.say, answer.tool) == ("balance", say, tool)
+
+
+def test_where_there_is_no_webhook_nobody_waits_for_one() -> None:
+    assert Script(FLOW).answer([user("what is my balance")], webhook=False) == Answer("balance", "I can not see it now.")
 
 
 def test_a_webhook_that_has_not_answered_yet_is_no_answer_to_what_is_said_next() -> None:

@@ -57,8 +57,9 @@ class Endpoint:
         name, _, language = str(model).partition(":")
         if name != MODEL:
             return _error(404, f"The model `{model}` does not exist; there is: {', '.join(self._models)}", "model_not_found")
-        answer = self._script.answer(asked["messages"], language)
-        made = _Completion(str(model), answer, _offered(asked.get("tools") or []), asked["messages"])
+        offered = _offered(asked.get("tools") or [])
+        answer = self._script.answer(asked["messages"], language, webhook="webhook" in offered)
+        made = _Completion(str(model), answer, offered, asked["messages"])
         if not asked.get("stream"):
             return web.json_response(made.whole())
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
