@@ -136,7 +136,7 @@ def test_a_spoken_call(deployed: Deployed) -> None:
         order,
         speaking.plays(speaking.HUMAN),
         speaking.presses("1"),
-        says("No thank you, goodbye."),
+        says("Thank you and goodbye."),
     ]
     call = place(lambda: speaking.Interrupter(deployed.url, script, interrupted=order, after_s=1.5))
     assert_kept_to_the_protocol(call)
@@ -182,7 +182,7 @@ def test_a_call_goes_on_to_its_end_while_another_generation_takes_over(deployed:
     calls: list[Call] = []
 
     async def keep() -> None:
-        keepers.append(speaking.Keeper(deployed.url, says("What are your opening hours?"), says("No thank you, goodbye.")))
+        keepers.append(speaking.Keeper(deployed.url, says("What are your opening hours?"), says("Thank you and goodbye.")))
         up.set()
         calls.append(await keepers[0].carry_out())
 
