@@ -33,6 +33,13 @@ def test_the_example_that_ships_is_a_flow() -> None:
     assert shipped.intents["no"].then == shipped.intents["goodbye"].then == "hang_up"
 
 
+def test_the_flow_in_the_docs_is_one() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "flows.md").read_text("utf-8")
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+
+    assert set(flow.parse(example).intents) >= {"agent", "balance", "repeat"}
+
+
 def test_what_yaml_would_make_a_truth_or_a_number_of_is_what_callers_say() -> None:
     read = flow.parse(HEAD + "  yes:\n    examples: [yes, on, 12:30, 1.0]\n    dtmf: 0\n    say: no\n")
 
