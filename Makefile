@@ -32,7 +32,7 @@ deploy: root venv ## one lab host on this machine, the server on it, proven by a
 clean-lab: root venv ## every trace of the lab: hosts, network, files (root)
 	ansible-playbook playbooks/lab.yml -i inventory/lab -e lab_host_state=absent -e lab_host_purge=true
 
-test: root lint unit protocol lab ## lint, unit, protocol and lab tests (root)
+test: root voices lint unit protocol lab ## lint, unit, protocol and lab tests (root)
 
 lint: venv ## ruff, mypy --strict, ansible-lint production, ansible-test sanity
 	ruff check .
@@ -47,8 +47,13 @@ lint: venv ## ruff, mypy --strict, ansible-lint production, ansible-test sanity
 unit: venv ## pure tests: no network, no root
 	pytest tests/unit tests/modules -n 2 --dist loadfile
 
-protocol: venv ## the server on both engines, and the tools, over loopback
+protocol: venv ## the server on both engines, its providers, and the tools, over loopback
 	pytest tests/protocol tests/tools_live
+	pytest tests/providers tests/speech -n 2 --dist loadfile
+
+voices: ## callers for the tests of AI mode: voices that are not the bot's, and people (root, once)
+	@command -v flite && command -v espeak-ng && dpkg -s pocketsphinx-testdata >/dev/null 2>&1 || \
+	  scripts/apt-need flite espeak-ng pocketsphinx-testdata
 
 lab: root venv ## deploys, rollbacks and faults on real hosts (root)
 	pytest tests/lab --timeout 900 -n 2 --dist loadscope
@@ -63,4 +68,4 @@ lock: ## renew requirements/*.lock (hashes, no index address)
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "make: this target builds lab hosts and needs root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }
 
-.PHONY: help venv deploy clean-lab test lint unit protocol lab bench lock root
+.PHONY: help venv deploy clean-lab test voices lint unit protocol lab bench lock root

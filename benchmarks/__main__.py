@@ -71,12 +71,12 @@ def _round(number: int, of: int, core: int) -> report.Round:
 def _measured(name: str, core: int) -> Figures:
     with (
         tempfile.TemporaryDirectory(prefix="exotel-bench-") as scratch,
-        running(name, core, _free_port(), Path(scratch)) as server,
+        running(name, core, free_port(), Path(scratch)) as server,
     ):
         return asyncio.run(measure(server))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 

@@ -86,13 +86,14 @@ async def _watched(server: Server, calls: Calls, load: Load, seconds: float) -> 
 
 
 async def _watched_once(server: Server, calls: Calls, load: Load, seconds: float) -> _Watched:
-    machine, server_s, own = _machine_s(), server.cpu_s(), time.process_time()
+    machine, server_s, own = machine_s(), server.cpu_s(), time.process_time()
     window = await load(seconds)
-    machine, server_s, own = _machine_s() - machine, server.cpu_s() - server_s, time.process_time() - own
+    machine, server_s, own = machine_s() - machine, server.cpu_s() - server_s, time.process_time() - own
     await calls.settle()
     return _Watched(window, server_s, max(0.0, machine - server_s - own) / window.seconds)
 
 
-def _machine_s() -> float:
+def machine_s() -> float:
+    """CPU time that all processes of the machine have used so far."""
     times = psutil.cpu_times()
     return float(sum(times[:8]) - times.idle - times.iowait)  # the last two of the ten are counted twice

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from benchmarks.figures import Figures
 
-BEGIN = "<!-- benchmarks: begin -->"
-END = "<!-- benchmarks: end -->"
 PEER = "node"
 KIB_PER_CALL_LIMIT = 60
 
@@ -59,10 +57,11 @@ def _cell(values: list[float]) -> str:
     return f"{statistics.median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
 
 
-def write(document: Path, text: str) -> None:
-    """Replace what stands between the two markers of `document`. Raises ValueError when a marker is missing."""
-    head, begin, rest = document.read_text().partition(BEGIN)
-    _, end, tail = rest.partition(END)
+def write(document: Path, text: str, section: str = "benchmarks") -> None:
+    """Replace what stands between the two markers of `section` in `document`. Raises ValueError when a marker is missing."""
+    begins, ends = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
+    head, begin, rest = document.read_text().partition(begins)
+    _, end, tail = rest.partition(ends)
     if not (begin and end):
-        raise ValueError(f"{document}: the lines {BEGIN} and {END} must stand in it, in this order")
-    document.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}")
+        raise ValueError(f"{document}: the lines {begins} and {ends} must stand in it, in this order")
+    document.write_text(f"{head}{begins}\n{text}\n{ends}{tail}")

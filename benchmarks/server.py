@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -82,26 +82,41 @@ def running(name: str, core: int, port: int, scratch: Path) -> Iterator[Server]:
 
     Raises ServerError when /health is not answered within 15 s. It gets SIGTERM at the end, and SIGKILL 10 s later.
     """
+    with launched(name, _command(name, port, scratch), [core], port, scratch) as server:
+        yield server
+
+
+@contextmanager
+def launched(
+    name: str,
+    command: list[str],
+    cores: list[int],
+    port: int,
+    scratch: Path,
+    *,
+    start_s: float = START_S,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
+    """As `running`, with any `command`, on any `cores`; `env` is added to the environment."""
     (scratch / "metrics").mkdir()
     log = scratch / "server.log"
-    command = ["taskset", "--cpu-list", str(core), *_command(name, port, scratch)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command,
+            ["taskset", "--cpu-list", ",".join(map(str, cores)), *command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "NODE_ENV": "production"},
+            env={**os.environ, "NODE_ENV": "production", **(env or {})},
         )
     try:
-        _healthy(process, port, log)
+        _healthy(process, port, log, start_s)
         yield Server(name, port, process.pid)
     finally:
         _stop(process)
 
 
-def _healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_S
+def _healthy(process: subprocess.Popen[bytes], port: int, log: Path, start_s: float) -> None:
+    deadline = time.monotonic() + start_s
     while time.monotonic() < deadline and process.poll() is None:
         try:
             health = http.client.HTTPConnection("127.0.0.1", port, timeout=1)

@@ -28,10 +28,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         target = seen["target"]
         source = Path(self._task.args["source"]).expanduser()
         try:
-            release = release_id(source, target["version"], f"linux-{target['machine']}")
+            extras = self._task.args.get("extras") or []
+            release = release_id(source, target["version"], f"linux-{target['machine']}", extras)
             result = self._result(release, seen)
             if result["changed"] and not self._task.check_mode:
-                archive = bundle(source, release, target["version"], target["machine"])
+                found = self._look_for(release, task_vars)
+                if found.get("failed"):
+                    return dict(found)
+                archive = bundle(source, release, target["version"], target["machine"], extras, found["held"])
                 done = self._stage(archive, release, task_vars)
                 if done.get("failed"):
                     return dict(done)
@@ -41,6 +45,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             cure = f"chown -R {os.environ.get('USER', 'YOU')} {source / '.cache'}"
             raise AnsibleActionFail(f"{error}; another user (root?) built releases in this tree before: sudo {cure}") from error
         return result
+
+    def _look_for(self, release: str, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        arguments = {**self._task.args, "release": release}
+        return dict(self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=task_vars))
 
     def _result(self, release: str, seen: dict[str, Any]) -> dict[str, Any]:
         before = seen["staged"]

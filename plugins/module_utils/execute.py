@@ -47,9 +47,9 @@ class DeployFailed(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """How long the new instances get, in seconds: to be READY, and then to be healthy."""
+    """How long the new generation gets, in seconds: to test itself and then to be READY, and after that to be healthy."""
 
-    start_s: float = 35.0
+    start_s: float = 130.0
     healthy_s: float = 30.0
 
 
@@ -91,7 +91,7 @@ class Executor:
 
     def _self_test(self, names: Sequence[str]) -> None:
         command = [self._command("exotel-ws"), "self-test", "--settings", self._settings()]
-        run(command, timeout_s=_CHECK_S, user=self._user)
+        run(command, timeout_s=self._limits.start_s, user=self._user)
 
     def _link(self, names: Sequence[str]) -> None:
         self._undo.append(lambda: self._unlink([name for name in names if name not in self._live(names)]))

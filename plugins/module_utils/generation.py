@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ansible_collections.exotel.voicebot.plugins.module_utils import files
@@ -24,7 +24,8 @@ class Content:
     """All that makes one generation behave differently from another.
 
     `settings` is the text of settings.toml, `units` the text of each unit file by name, `workers` the number of
-    instances, `listen` the address of the call port ("0.0.0.0:8765").
+    instances, `listen` the address of the call port ("0.0.0.0:8765"), `files` the text of each further file that the
+    settings name as files/<name>.
     """
 
     release: str
@@ -32,6 +33,7 @@ class Content:
     units: Mapping[str, str]
     workers: int
     listen: str
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def hash(self) -> str:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
@@ -70,10 +72,12 @@ def save(paths: Paths, generation: Generation) -> None:
     content = generation.content
     staging = paths.generations / f"{_STAGING}{generation.id}"
     files.remove(staging)
-    (staging / "units").mkdir(parents=True)
+    staging.mkdir(parents=True)
     files.write(staging / "settings.toml", content.settings)
-    for name, text in content.units.items():
-        files.write(staging / "units" / name, text)
+    for directory, texts in ((staging / "units", content.units), (staging / "files", content.files)):
+        directory.mkdir()
+        for name, text in texts.items():
+            files.write(directory / name, text)
     (staging / "release").symlink_to(paths.releases / content.release)
     facts = {
         "generation": generation.id,
@@ -108,12 +112,17 @@ def _load(directory: Path) -> Generation:
         content=Content(
             release=facts["release"],
             settings=(directory / "settings.toml").read_text("utf-8"),
-            units={path.name: path.read_text("utf-8") for path in sorted((directory / "units").iterdir())},
+            units=_texts(directory / "units"),
             workers=facts["workers"],
             listen=facts["listen"],
+            files=_texts(directory / "files"),
         ),
         created=facts["created"],
         created_by=facts["created_by"],
         rollback_of=facts["rollback_of"],
         served=served.strip() if served else None,
     )
+
+
+def _texts(directory: Path) -> dict[str, str]:
+    return {path.name: path.read_text("utf-8") for path in sorted(directory.glob("*"))}

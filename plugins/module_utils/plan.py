@@ -154,7 +154,9 @@ def _reason_to_replace(facts: Facts, wanted: Content) -> str:
 
 def _differences(before: Content, after: Content) -> list[str]:
     names = [name for name in ("release", "settings", "workers", "listen") if getattr(before, name) != getattr(after, name)]
-    return names + [name for name, text in after.units.items() if before.units.get(name) != text]
+    for old, new in ((before.units, after.units), (before.files, after.files)):
+        names += [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+    return names
 
 
 def _socket_lost(facts: Facts) -> bool:

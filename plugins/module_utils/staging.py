@@ -1,15 +1,19 @@
-"""Turn a bundle from the controller into a release on the host, without pip, a package index or a compiler there."""
+"""Turn a bundle from the controller into a release on the host, without pip, a package index or a compiler there.
+
+What another release on the host has installed from the same wheel is neither sent nor stored again: the files are shared.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from ansible_collections.exotel.voicebot.plugins.module_utils import files
+from ansible_collections.exotel.voicebot.plugins.module_utils import files, installed
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import run
 
 # Written last: a directory without it is an interrupted staging.
@@ -26,6 +30,13 @@ def staged(releases: Path) -> frozenset[str]:
     return frozenset(path.parent.name for path in releases.glob(f"*/{MARK}"))
 
 
+def held(releases: Path, python: str) -> frozenset[str]:
+    """Return the SHA-256 of each wheel that a complete release for CPython `python` ("3.11") has installed unchanged."""
+    return frozenset(
+        sha256 for sha256, places in _places(releases, python).items() if any(installed.unchanged(*place) for place in places)
+    )
+
+
 def stage(bundle: Path, release: str, releases: Path, python: str) -> None:
     """Install `bundle` as releases/`release` with the interpreter `python`. The release is complete or it is not there.
 
@@ -35,15 +46,33 @@ def stage(bundle: Path, release: str, releases: Path, python: str) -> None:
     files.remove(target)
     releases.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(prefix="exotel-ws-release-") as work:
-            manifest = _unpack(bundle, Path(work))
+        # Beside what they become, for which there is room; /tmp may be memory.
+        with tempfile.TemporaryDirectory(prefix=".unpacked-", dir=releases) as work:
+            manifest, left_out = _unpack(bundle, Path(work))
             if manifest["release"] != release:
                 raise StagingFailed(f"the bundle is of release {manifest['release']}, not {release}")
+            places = _places(releases, manifest["python"])
+            lost = [name for name in left_out if manifest["sha256"][name] not in places]
+            if lost:
+                raise StagingFailed(f"the bundle has no wheels/{lost[0]}, and no release on this host has it")
             _install(Path(work), target, python)
+            for name in left_out:
+                installed.share(*places[manifest["sha256"][name]][-1], target)
         files.write(target / MARK, json.dumps(manifest, indent=2) + "\n")
     except BaseException:
         files.remove(target)
         raise
+
+
+def _places(releases: Path, python: str) -> dict[str, list[tuple[Path, str]]]:
+    """Return for the SHA-256 of each wheel the releases that have it installed, and its name there."""
+    places: dict[str, list[tuple[Path, str]]] = {}
+    for name in sorted(staged(releases)):
+        manifest = json.loads((releases / name / MARK).read_text("utf-8"))
+        if manifest["python"] == python:
+            for wheel, sha256 in manifest["sha256"].items():
+                places.setdefault(sha256, []).append((releases / name, wheel))
+    return places
 
 
 def _install(wheels: Path, target: Path, python: str) -> None:
@@ -58,22 +87,36 @@ def _install(wheels: Path, target: Path, python: str) -> None:
     )
 
 
-def _unpack(bundle: Path, wheels: Path) -> dict[str, Any]:
+def _unpack(bundle: Path, wheels: Path) -> tuple[dict[str, Any], list[str]]:
+    """Return the manifest, and the wheels that it names and the bundle does not hold."""
+    left_out = []
     with tarfile.open(bundle) as tar:
-        manifest: dict[str, Any] = json.loads(_member(tar, MARK))
+        there = set(tar.getnames())
+        if MARK not in there:
+            raise StagingFailed(f"the bundle has no {MARK}")
+        manifest: dict[str, Any] = json.loads(_member(tar, MARK).read())
         for name, sha256 in manifest["sha256"].items():
-            content = _member(tar, f"wheels/{name}")
-            if hashlib.sha256(content).hexdigest() != sha256:
+            if f"wheels/{name}" not in there:
+                left_out.append(name)
+                continue
+            wheel = wheels / Path(name).name
+            with _member(tar, f"wheels/{name}") as packed, wheel.open("wb") as unpacked:
+                shutil.copyfileobj(packed, unpacked)
+            if _sha256(wheel) != sha256:
                 raise StagingFailed(f"{name} is damaged: its SHA-256 is not the one in the bundle's {MARK}")
-            (wheels / Path(name).name).write_bytes(content)
-    return manifest
+    return manifest, left_out
 
 
-def _member(tar: tarfile.TarFile, name: str) -> bytes:
-    try:
-        file = tar.extractfile(name)
-    except KeyError:
-        file = None
+def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
+    file = tar.extractfile(name)
     if file is None:
-        raise StagingFailed(f"the bundle has no {name}")
-    return file.read()
+        raise StagingFailed(f"{name} of the bundle is no file")
+    return file
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

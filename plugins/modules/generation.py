@@ -39,6 +39,10 @@ options:
   workers:
     description: How many instances share the socket.
     type: int
+  files:
+    description: The text of each further file of the generation by its name. The settings name it as C(files/NAME).
+    type: dict
+    default: {}
   listen:
     description: The address of the call port, as C(host:port).
     type: str
@@ -70,9 +74,11 @@ options:
     type: str
     default: unknown
   start_timeout:
-    description: Seconds the new instances get to be ready.
+    description:
+      - Seconds the new instances get to be ready, and the self-test before gets to pass. Above what the
+        units allow for a start, so that it is systemd that ends one that hangs.
     type: int
-    default: 35
+    default: 130
   health_timeout:
     description: Seconds the new instances get to be healthy after that.
     type: int
@@ -183,13 +189,14 @@ def main() -> None:
             "units": {"type": "dict"},
             "workers": {"type": "int"},
             "listen": {"type": "str"},
+            "files": {"type": "dict", "default": {}},
             "generation": {"type": "str", "default": ""},
             "keep": {"type": "int", "default": 5},
             "secrets": {"type": "list", "elements": "path", "default": [], "no_log": False},
             "secrets_changed": {"type": "bool", "default": False, "no_log": False},
             "user": {"type": "str", "default": "exotel-ws"},
             "requested_by": {"type": "str", "default": "unknown"},
-            "start_timeout": {"type": "int", "default": 35},
+            "start_timeout": {"type": "int", "default": 130},
             "health_timeout": {"type": "int", "default": 30},
         },
         required_if=[("state", "serving", _CONTENT)],
@@ -239,6 +246,7 @@ def _plan(module: AnsibleModule, facts: Facts) -> Plan:
         units=dict(sorted(params["units"].items())),
         workers=params["workers"],
         listen=params["listen"],
+        files=dict(sorted(params["files"].items())),
     )
     return plan_serving(facts, new_generation(content, params["requested_by"], time.time()), params["keep"])
 
@@ -286,7 +294,7 @@ def _diff(facts: Facts, after: Generation) -> list[dict[str, str]]:
 def _texts(generation: Generation) -> dict[str, str]:
     content = generation.content
     summary = f"release: {content.release}\nworkers: {content.workers}\nlisten: {content.listen}\n"
-    return {"generation": summary, "settings.toml": content.settings, **content.units}
+    return {"generation": summary, "settings.toml": content.settings, **content.units, **content.files}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ description:
   - Builds the project's wheel on the controller, collects every locked wheel for the host's Python and platform, and
     installs them on the host into a virtual environment of its own below O(root).
   - A release is named after everything that goes into it, is never changed, and is built once on the controller and
-    copied only to hosts that lack it.
+    copied only to hosts that lack it. Of its wheels only those are copied that no other release on the host has
+    installed; the files of the others are shared by hard links.
   - The host needs the Python interpreter O(python) and nothing else; no pip, no compiler and no package index.
   - Staging changes nothing for the serving server. M(exotel.voicebot.generation) puts a release into service.
 version_added: 0.1.0
@@ -21,6 +22,13 @@ options:
     description: Directory on the controller with the tree of this project. Bundles are cached in C(.cache) inside it.
     type: path
     required: true
+  extras:
+    description:
+      - Extras of the project that the release has, each with a lock file in C(requirements). Without any the release can
+        serve in echo mode only.
+    type: list
+    elements: str
+    default: []
   python:
     description: The interpreter on the host that runs the server. CPython 3.11 or newer.
     type: path
@@ -33,7 +41,8 @@ options:
     description: Archive on the host to install from. Set by the action plugin, not by users.
     type: path
   release:
-    description: The release that O(bundle) must be. Set by the action plugin, not by users.
+    description: The release that O(bundle) must be. Without a bundle, what of it is on the host is looked for. Set by the
+      action plugin, not by users.
     type: str
 attributes:
   action:
@@ -57,6 +66,11 @@ EXAMPLES = r"""
     source: "{{ playbook_dir }}"
     python: /usr/bin/python3
   register: staged
+
+- name: Stage it with all that AI mode needs
+  exotel.voicebot.release:
+    source: "{{ playbook_dir }}"
+    extras: [ai]
 
 - name: Say which one it is
   ansible.builtin.debug:
@@ -85,7 +99,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.exotel.voicebot.plugins.module_utils.lock import Locked, deploy_lock
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
-from ansible_collections.exotel.voicebot.plugins.module_utils.staging import StagingFailed, stage, staged
+from ansible_collections.exotel.voicebot.plugins.module_utils.staging import StagingFailed, held, stage, staged
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, run
 
 _PROBE = """
@@ -104,19 +118,22 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "source": {"type": "path", "required": True},
+            "extras": {"type": "list", "elements": "str", "default": []},
             "python": {"type": "path", "default": "/usr/bin/python3"},
             "root": {"type": "path", "default": str(Paths().releases)},
             "bundle": {"type": "path"},
             "release": {"type": "str"},
         },
-        required_together=[("bundle", "release")],
+        required_by={"bundle": "release"},
         supports_check_mode=True,
     )
     os.umask(0o022)
     root = Path(module.params["root"])
     try:
-        if module.params["bundle"] is None:
+        if module.params["release"] is None:
             module.exit_json(target=_target(module), staged=sorted(staged(root)))
+        if module.params["bundle"] is None:
+            module.exit_json(held=sorted(held(root, _target(module)["version"])))
         with deploy_lock(Paths().lock, f"staging of release {module.params['release']}"):
             stage(Path(module.params["bundle"]), module.params["release"], root, module.params["python"])
     except (CommandFailed, Locked, StagingFailed) as error:

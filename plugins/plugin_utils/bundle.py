@@ -1,52 +1,67 @@
 """Build a release bundle on the controller: the project's wheel and every locked wheel, in one archive.
 
-A bundle is an uncompressed tar: RELEASE.json, then wheels/*.whl. It is cached under the source tree, keyed by the
-release id, and never built twice. The locked wheels are cached apart, keyed by the lock, so that a change of the
-project alone needs no package index.
+A bundle is an uncompressed tar: RELEASE.json, then wheels/*.whl, less those that the host has in another release. It is
+cached under the source tree, keyed by the release id, and not built twice. The locked wheels are cached apart, keyed by
+what is locked, so that a change of the project alone needs no package index; two sets share what both have.
 """
 
 from __future__ import annotations
 
 import fcntl
+import filecmp
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.release_id import LOCK, version
+from ansible_collections.exotel.voicebot.plugins.module_utils import files
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.release_id import locks, version
 
-# Every supported host has glibc 2.28 or newer; pip wants each older tag named.
-_MANYLINUX = ("manylinux_2_28", "manylinux_2_24", "manylinux_2_17", "manylinux2014", "manylinux_2_12", "manylinux_2_5")
+# Every supported host has glibc 2.35 or newer; pip wants each older tag named.
+_MANYLINUX = (*(f"manylinux_2_{minor}" for minor in range(35, 4, -1)), "manylinux2014")
+# Published as source only, which a host does not build. num2words needs it for a command of its own that nobody runs.
+_WITHOUT_WHEEL = frozenset({"docopt"})
 _PIP_TIMEOUT_S = 600
+# What is used least recently goes, unless another deploy may be at it just now.
+_KEPT_BUNDLES = 4
+_KEPT_WHEEL_SETS = 8
+_IN_USE_S = 3600
 
 
 class BundleError(Exception):
     """The bundle cannot be built; the message says why and what to do."""
 
 
-def bundle(source: Path, release: str, python: str, machine: str) -> Path:
+def bundle(
+    source: Path, release: str, python: str, machine: str, extras: Collection[str] = (), held: Collection[str] = ()
+) -> Path:
     """Return the archive of `release` for CPython `python` ("3.11") on Linux `machine` ("x86_64"), built if need be.
 
-    Safe to call from several processes at once: one builds, the others wait for it. Raises BundleError.
+    Wheels whose SHA-256 is among `held` are named in it, and not put into it. Safe to call from several processes at once:
+    one builds, the others wait for it. Raises BundleError, ValueError for an extra that is not there.
     """
-    archive = source / ".cache" / "releases" / f"{release}.tar"
-    if archive.exists():
-        return archive
+    less = f"-less-{hashlib.sha256(chr(0).join(sorted(held)).encode()).hexdigest()[:8]}" if held else ""
+    archive = source / ".cache" / "releases" / f"{release}{less}.tar"
     archive.parent.mkdir(parents=True, exist_ok=True)
     with _lock(archive.parent / ".lock", f"another process builds {release}"):
         if not archive.exists():
             with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".building-") as work:
-                wheels = [*_locked_wheels(source, python, machine), _project_wheel(source, Path(work))]
+                wheels = [*_locked_wheels(source, python, machine, extras), _project_wheel(source, Path(work))]
+                manifest = _manifest(source, release, python, machine, wheels)
                 unfinished = Path(work) / "bundle.tar"
-                _write(unfinished, wheels, _manifest(source, release, python, machine, wheels))
+                _write(unfinished, [wheel for wheel in wheels if manifest["sha256"][wheel.name] not in held], manifest)
                 unfinished.replace(archive)
+        os.utime(archive)
+        _prune(archive.parent.glob("*.tar"), _KEPT_BUNDLES)
     return archive
 
 
@@ -74,14 +89,16 @@ def requirements_for(lock: str, python: str, machine: str) -> str:
         if not name.strip():
             continue
         requirement = Requirement(name.strip())
-        if requirement.marker is None or requirement.marker.evaluate(host):
+        if requirement.name not in _WITHOUT_WHEEL and (requirement.marker is None or requirement.marker.evaluate(host)):
             requirement.marker = None
             kept.append(" --hash=".join([str(requirement), *(text.strip() for text in hashes)]))
     return "\n".join(kept) + "\n"
 
 
-def _locked_wheels(source: Path, python: str, machine: str) -> list[Path]:
-    wanted = requirements_for((source / LOCK).read_text("utf-8"), python, machine)
+def _locked_wheels(source: Path, python: str, machine: str, extras: Collection[str]) -> list[Path]:
+    named = locks(source, extras)
+    each = [requirements_for((source / lock).read_text("utf-8"), python, machine) for lock in named]
+    wanted = "".join(dict.fromkeys(line for lines in each for line in lines.splitlines(keepends=True)))
     key = hashlib.sha256(f"{wanted}\0{python}\0{machine}".encode()).hexdigest()[:16]
     cache = source / ".cache" / "wheels" / key
     if not cache.exists():
@@ -93,12 +110,33 @@ def _locked_wheels(source: Path, python: str, machine: str) -> list[Path]:
             platforms = [argument for tag in _MANYLINUX for argument in ("--platform", f"{tag}_{machine}")]
             _pip(
                 f"no complete set of wheels for Python {python} on {machine}. Needed: a reachable package index, "
-                f"and a wheel for this host of every package in {LOCK}",
+                f"and a wheel for this host of every package in {' and '.join(named)}",
                 ["download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--implementation=cp"],
                 [f"--python-version={python}", *platforms, f"--dest={wheels}", f"--requirement={requirements}"],
             )
+            _share(wheels, cache.parent)
             wheels.replace(cache)
+    os.utime(cache)
+    _prune(cache.parent.glob("[!.]*"), _KEPT_WHEEL_SETS)
     return sorted(cache.glob("*.whl"))
+
+
+def _share(wheels: Path, sets: Path) -> None:
+    """Make each of `wheels` that another of `sets` has too a link to that one: 230 MB for AI mode are stored once."""
+    for wheel in wheels.glob("*.whl"):
+        for other in sets.glob(f"[!.]*/{wheel.name}"):
+            if filecmp.cmp(wheel, other, shallow=False):
+                wheel.unlink()
+                wheel.hardlink_to(other)
+                break
+
+
+def _prune(paths: Iterable[Path], kept: int) -> None:
+    """Remove all but the `kept` that were used last."""
+    used = sorted(((path.stat().st_mtime, path) for path in paths), reverse=True)
+    for at, path in used[kept:]:
+        if at < time.time() - _IN_USE_S:
+            files.remove(path)
 
 
 def _project_wheel(source: Path, work: Path) -> Path:
@@ -127,22 +165,22 @@ def _pip(failure: str, *arguments: Sequence[str]) -> None:
         raise BundleError(f"{failure}. pip said:\n{done.stderr.strip()[-2000:]}")
 
 
-def _manifest(source: Path, release: str, python: str, machine: str, wheels: Sequence[Path]) -> bytes:
-    manifest = {
+def _manifest(source: Path, release: str, python: str, machine: str, wheels: Sequence[Path]) -> dict[str, Any]:
+    return {
         "release": release,
         "version": version(source),
         "python": python,
         "platform": f"linux-{machine}",
         "sha256": {wheel.name: hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels},
     }
-    return json.dumps(manifest, indent=2).encode() + b"\n"
 
 
-def _write(archive: Path, wheels: Sequence[Path], manifest: bytes) -> None:
+def _write(archive: Path, wheels: Sequence[Path], manifest: dict[str, Any]) -> None:
+    text = json.dumps(manifest, indent=2).encode() + b"\n"
     with tarfile.open(archive, "w") as tar:
         entry = tarfile.TarInfo("RELEASE.json")
-        entry.size = len(manifest)
-        tar.addfile(entry, io.BytesIO(manifest))
+        entry.size = len(text)
+        tar.addfile(entry, io.BytesIO(text))
         for wheel in wheels:
             tar.add(wheel, f"wheels/{wheel.name}")
 

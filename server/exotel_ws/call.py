@@ -9,13 +9,16 @@ from exotel_ws import protocol
 from exotel_ws.echo import Echo
 from exotel_ws.handshake import Credentials, Target
 from exotel_ws.logs import CallLog, printable
-from exotel_ws.protocol import Clear, Connected, Dtmf, Mark, Media, ProtocolFault, Start, Stop, Unknown
-from exotel_ws.responder import Responder
+from exotel_ws.mask import masked
+from exotel_ws.protocol import Clear, Connected, Dtmf, Mark, Media, ProtocolFault, Start, Stop, Unknown, Writer
+from exotel_ws.responder import HangUp, Responder
 from exotel_ws.settings import Settings
 from exotel_ws.tally import Tally
 
 _Messages = tuple[str, ...]
 _NOTHING: Final[_Messages] = ()
+Respond = Callable[[Start, Writer, int], Responder]
+"""Makes the responder of a stream that starts: its start, a writer of its messages, its sample rate in Hz."""
 
 
 class Phase(Enum):
@@ -24,15 +27,6 @@ class Phase(Enum):
     OPENED = "opened"
     STARTED = "started"
     STOPPED = "stopped"
-
-
-class HangUp(Exception):
-    """The connection has to be closed by us, with a WebSocket close code and a reason of at most 123 bytes."""
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
 
 
 class Call:
@@ -51,6 +45,7 @@ class Call:
         tally: Tally,
         credentials: Credentials | None = None,
         on_phase: Callable[[Phase], None] = lambda _phase: None,
+        respond: Respond = lambda _start, writer, _sample_rate: Echo(writer),
     ) -> None:
         self.conn_id = conn_id
         self.remote_host = remote_host
@@ -66,6 +61,7 @@ class Call:
         self._tally = tally
         self._credentials = credentials
         self._on_phase = on_phase
+        self._respond = respond
         self._responder: Responder | None = None
         self._faults: dict[str, int] = {}
         self._malformed_messages = 0
@@ -110,6 +106,7 @@ class Call:
             "frames_out": self.frames_out,
             "last_event": self.last_event,
             "last_event_age_s": round(time.monotonic() - self._last_event_at, 1),
+            **(self._responder.facts() if self._responder else {}),
         }
 
     def _media(self, media: Media) -> _Messages:
@@ -133,14 +130,27 @@ class Call:
         if sent:
             tally.bytes_out += size
         if count <= self._media_first or (self._media_every and count % self._media_every == 0):
-            self._log_media(media, count, size)
+            self._log_media(media, count, size, sent)
         return messages
 
-    def _log_media(self, media: Media, count: int, size: int) -> None:
+    def count_sent(self, frames: int, audio_bytes: int) -> None:
+        """Audio that was sent unasked: in ``frames`` messages, of PCM."""
+        self.frames_out += frames
+        self._tally.frames_out += frames
+        self._tally.bytes_out += audio_bytes
+
+    def over(self) -> None:
+        """The stream is over, with or without a stop. Idempotent."""
+        responder, self._responder = self._responder, None
+        if responder is not None:
+            responder.stopped()
+
+    def _log_media(self, media: Media, count: int, size: int, sent: int) -> None:
         chunk, at_ms = protocol.number(media.chunk), protocol.number(media.timestamp)
         self.log("📨 Received: media", event="media")
         self.log(f"🎵 MEDIA #{count} - Chunk {chunk}, {size} bytes, ts={at_ms}", event="media")
-        self.log(f"🔊 ECHO sent - {size} bytes", event="echo")
+        if sent:
+            self.log(f"🔊 ECHO sent - {size} bytes", event="echo")
 
     def _media_before_start(self, media: Media) -> Responder | None:
         self._fault("media_before_start", "media before start")
@@ -176,7 +186,7 @@ class Call:
         self.log("🚀 START EVENT", event="start", RATE=self.sample_rate, RATE_ASKED=self._rate_asked())
         self.log(f"   Stream SID: {printable(start.stream_sid)}", event="start")
         self.log(f"   Call SID: {printable(start.call_sid)}", event="start")
-        self.log(f"   From: {printable(start.from_, 40)} → To: {printable(start.to, 40)}", event="start")
+        self.log(f"   From: {self._person(start.from_)} → To: {self._person(start.to)}", event="start")
         self.log(f"   Format: {printable(start.encoding, 40) or 'unsaid'} @ {self.sample_rate}Hz", event="start")
         return _NOTHING
 
@@ -191,7 +201,8 @@ class Call:
         writer = protocol.Writer(
             start.stream_sid, sample_rate=self.sample_rate, number_frames=self._settings.output.number_frames
         )
-        self._responder = Echo(writer)
+        self.over()
+        self._responder = self._respond(start, writer, self.sample_rate)
         if self.phase is not Phase.STARTED:
             self._admit()
             self._enter(Phase.STARTED)
@@ -215,8 +226,17 @@ class Call:
         return messages
 
     def _dtmf(self, dtmf: Dtmf) -> _Messages:
-        self.log(f"🔢 DTMF EVENT - {dtmf.digit}", event="dtmf")
+        self.log(f"🔢 DTMF EVENT - {'•' if self._private else dtmf.digit}", event="dtmf")
         return self._responder.dtmf(dtmf) if self._responder else _NOTHING
+
+    @property
+    def _private(self) -> bool:
+        """Whether people tell a bot things: then the journal learns neither who they are nor what they type."""
+        return self._settings.mode == "ai"
+
+    def _person(self, number: str) -> str:
+        shown = printable(number, 40)
+        return masked(shown) if self._private else shown
 
     def _clear(self, _clear: Clear) -> _Messages:
         self.log("🧹 CLEAR EVENT (noted)", event="clear")
@@ -226,6 +246,7 @@ class Call:
         self.log(f"🛑 STOP EVENT - Reason: {printable(stop.reason, 80)}", event="stop")
         self.log(f"📊 Total media packets: {self.frames_in}", event="stop")
         self._enter(Phase.STOPPED)
+        self.over()
         return _NOTHING
 
     def _enter(self, phase: Phase) -> None:

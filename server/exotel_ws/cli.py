@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from exotel_ws import __version__, logs, settings
+from exotel_ws import __version__, logs, modes, settings
 from exotel_ws.settings import Settings, SettingsError
 
 
@@ -51,6 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(verb=_check_config)
     check.add_argument("file", type=Path)
 
+    flow = verbs.add_parser("check-flow", help="check the file of a scripted flow and say what is wrong with it")
+    flow.set_defaults(verb=_check_flow)
+    flow.add_argument("file", type=Path)
+
     test = verbs.add_parser("self-test", help="start this release on a free loopback port and make a call to it")
     test.set_defaults(verb=_self_test)
     test.add_argument("--settings", type=Path, metavar="FILE")
@@ -76,8 +80,20 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _check_config(arguments: argparse.Namespace) -> int:
-    settings.load(arguments.file)
-    print(f"{arguments.file}: ok")
+    unread = modes.check(settings.load(arguments.file))
+    print(f"{arguments.file}: ok" + (f"; not looked for, outside a unit of systemd: {', '.join(unread)}" if unread else ""))
+    return 0
+
+
+def _check_flow(arguments: argparse.Namespace) -> int:
+    from exotel_ws.ai import flow
+
+    try:
+        found = flow.load(arguments.file)
+    except flow.FlowError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{arguments.file}: ok, intents: {', '.join(found.intents)}")
     return 0
 
 
@@ -87,11 +103,11 @@ def _self_test(arguments: argparse.Namespace) -> int:
     chosen = _load(arguments.settings)
     logs.configure(msgspec.structs.replace(chosen.log, level="error", format="terminal"))
     try:
-        self_test(chosen)
+        shown = self_test(chosen)
     except SelfTestError as error:
         print(f"self-test failed: {error}", file=sys.stderr)
         return 1
-    print("self-test passed: health answered, a call was echoed bit for bit")
+    print(f"self-test passed: {shown}")
     return 0
 
 

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from exotel_ws.protocol import Dtmf, Mark, Media, Writer
+from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
+from exotel_ws.responder import Line
 
 _MARKS_REMEMBERED: Final = 1000
 
@@ -28,3 +29,27 @@ class Echo:
 
     def dtmf(self, dtmf: Dtmf) -> tuple[str, ...]:
         return ()
+
+    def facts(self) -> dict[str, object]:
+        return {}
+
+    def stopped(self) -> None:
+        """Nothing is kept that would have to be let go of."""
+
+
+class EchoMode:
+    """See `exotel_ws.responder.Mode`."""
+
+    tally: Final = None
+
+    def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Echo:
+        return Echo(writer)
+
+    def full(self) -> str:
+        return ""
+
+    async def open(self) -> None:
+        """Nothing is needed."""
+
+    async def close(self) -> None:
+        """Nothing is held."""

@@ -110,6 +110,7 @@ class CallLog:
     def __init__(self, conn_id: str) -> None:
         self._logger = logging.getLogger("exotel_ws.call")
         self._prefix = f"[{conn_id}] "
+        self.conn_id = conn_id
         self._ids = {"CONN_ID": conn_id}
         self._lines = 0
 
@@ -117,10 +118,15 @@ class CallLog:
         """From now on every line carries the call's and the stream's id."""
         self._ids |= {"CALL_SID": printable(call_sid), "STREAM_SID": printable(stream_sid)}
 
+    @property
+    def verbose(self) -> bool:
+        """Whether everything is asked for: else what people say is not to be written."""
+        return self._logger.isEnabledFor(logging.DEBUG)
+
     def __call__(self, text: str, event: str, level: int = logging.INFO, **fields: object) -> None:
         """Log ``text``; ``fields`` are further journal fields, by their upper-case names."""
         self._lines += 1
-        if self._lines >= _MOST_LINES and event != "close":  # the close line sums the call up
+        if self._lines >= _MOST_LINES and event not in ("close", "summary"):  # these sum the call up
             if self._lines > _MOST_LINES:
                 return
             text, level = f"🔇 {_MOST_LINES} lines: this connection is not logged any further", logging.WARNING

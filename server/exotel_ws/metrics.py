@@ -7,7 +7,7 @@ from what it finds, so a counter of the host never goes back, and a crash loop d
 
 import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -15,16 +15,21 @@ from typing import IO, TYPE_CHECKING, Final
 from exotel_ws.tally import LATENCY_BUCKETS_S, Tally
 
 if TYPE_CHECKING:
-    from prometheus_client import Counter
+    from prometheus_client import Counter, Histogram
+
+    from exotel_ws.ai.tally import AiTally
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _MOST_SLOTS: Final = 1024
 
 
 class Publisher:
-    """Publishes one worker's `Tally`. ``directory`` is shared by the workers of the host; None: this process alone."""
+    """Publishes one worker's `Tally`. ``directory`` is shared by the workers of the host; None: this process alone.
 
-    def __init__(self, tally: Tally, directory: Path | None, *, version: str, release: str) -> None:
+    ``ai`` is what its AI calls have counted; None in a mode that has none.
+    """
+
+    def __init__(self, tally: Tally, directory: Path | None, *, version: str, release: str, ai: "AiTally | None" = None) -> None:
         """Raises OSError where the directory can't be written."""
         self._tally = tally
         self._directory = directory
@@ -62,6 +67,11 @@ class Publisher:
             registry=registry,
         )
         self._published = Tally()
+        self._ai = None
+        if ai is not None:
+            from exotel_ws.ai.metrics import AiMetrics
+
+            self._ai = AiMetrics(ai, registry)
 
     def publish(self, *, draining: bool, lag_s: float) -> None:
         """Bring the published values up to the tally. Cheap; called about once a second and before a scrape."""
@@ -76,22 +86,17 @@ class Publisher:
             (self._rejected, now.rejected, before.rejected),
             (self._faults, now.faults, before.faults),
         ):
-            _increase(counter, current, published)
-        self._publish_latency(now, before)
+            advance(counter, current, published)
+        advance_cells(self._latency, now.latency, before.latency, now.latency_sum_s - before.latency_sum_s)
+        before.latency_sum_s = now.latency_sum_s
         self._live.set(now.calls_live)
         self._connections.set(now.connections)
         self._draining.set(int(draining))
         self._lag.set(lag_s)
         for name in ("calls", "frames_in", "frames_out", "bytes_in", "bytes_out"):
             setattr(before, name, getattr(now, name))
-
-    def _publish_latency(self, now: Tally, before: Tally) -> None:
-        # A histogram's public interface takes one observation at a time, at a price a frame; its cells take sums.
-        for index, cell in enumerate(self._latency._buckets):
-            cell.inc(now.latency[index] - before.latency[index])
-        self._latency._sum.inc(now.latency_sum_s - before.latency_sum_s)
-        before.latency[:] = now.latency
-        before.latency_sum_s = now.latency_sum_s
+        if self._ai is not None:
+            self._ai.publish()
 
     def exposition(self) -> str:
         """The metrics of all workers in Prometheus' text format."""
@@ -106,11 +111,21 @@ class Publisher:
         return generate_latest(registry).decode()
 
 
-def _increase(counter: "Counter", current: Mapping[str, int], published: dict[str, int]) -> None:
+def advance(counter: "Counter", current: Mapping[str, int], published: dict[str, int]) -> None:
+    """Bring a counter with one label from ``published``, which is brought up too, to ``current``."""
     for key, value in current.items():
         if value != published[key]:
             counter.labels(key).inc(value - published[key])
             published[key] = value
+
+
+def advance_cells(histogram: "Histogram", current: Sequence[int], published: list[int], more_s: float) -> None:
+    """The same for a histogram's counts by bucket; ``more_s`` is what its sum in seconds has grown by."""
+    # A histogram's public interface takes one observation at a time, at a price a frame; its cells take sums.
+    for index, cell in enumerate(histogram._buckets):
+        cell.inc(current[index] - published[index])
+    histogram._sum.inc(more_s)
+    published[:] = current
 
 
 def _prepare_multiprocess(directory: Path) -> IO[str]:

@@ -1,12 +1,25 @@
 """What answers the caller: the seam between a call and its mode."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from exotel_ws.protocol import Dtmf, Mark, Media
+from exotel_ws.logs import CallLog
+from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
+
+if TYPE_CHECKING:
+    from exotel_ws.ai.tally import AiTally
+
+
+class HangUp(Exception):
+    """The connection has to be closed by us, with a WebSocket close code and a reason of at most 123 bytes."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
 
 
 class Responder(Protocol):
-    """Turns what the caller sends into messages for Exotel. One object a stream; it is never called after ``stop``."""
+    """Answers the messages of one stream. It is never called after ``stopped``, which comes once, however the stream ends."""
 
     def media(self, media: Media) -> tuple[str, ...]:
         """Messages to send for a piece of audio."""
@@ -16,3 +29,45 @@ class Responder(Protocol):
 
     def dtmf(self, dtmf: Dtmf) -> tuple[str, ...]:
         """Messages to send for a key press."""
+
+    def facts(self) -> dict[str, object]:
+        """What an operator wants to know of a live call, beside what is known of any."""
+
+    def stopped(self) -> None:
+        """The stream is over; nothing can be sent any more."""
+
+
+class Line(Protocol):
+    """What a responder may do with its call by itself, not only when it is spoken to."""
+
+    @property
+    def log(self) -> CallLog: ...
+    @property
+    def hung_up(self) -> HangUp | None:
+        """Why we close the stream, or closed it; None: we do not."""
+
+    def send(self, messages: tuple[str, ...], audio_bytes: int = 0) -> None:
+        """Send now; ``audio_bytes`` of PCM are in them. After the end of the stream: nothing."""
+
+    def hang_up(self, hang_up: HangUp) -> None:
+        """Close the stream from our side: with code 1000 Exotel's call flow goes on with the next applet."""
+
+
+class Mode(Protocol):
+    """How calls are answered: one object a worker."""
+
+    @property
+    def tally(self) -> "AiTally | None":
+        """What is counted beside what every mode counts; None: nothing."""
+
+    def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Responder:
+        """The responder of a stream that has just started; ``sample_rate`` in Hz is the stream's."""
+
+    def full(self) -> str:
+        """Why no further call can be taken just now; empty where one can."""
+
+    async def open(self) -> None:
+        """Make ready, before the worker says that it is. Raises `SettingsError` where that can't be."""
+
+    async def close(self) -> None:
+        """The worker ends."""

@@ -1,4 +1,4 @@
-"""A release tries itself: the real server on an ephemeral loopback port, its health, and a short call that must echo."""
+"""A release tries itself: the real server on an ephemeral loopback port, its health, and a short call that must be answered."""
 
 import asyncio
 import base64
@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 from websockets.exceptions import WebSocketException
 
-from exotel_ws import engines, sockets
+from exotel_ws import engines, modes, sockets
 from exotel_ws.server import VoicebotServer
 from exotel_ws.settings import Auth, Settings
 
 _TIMEOUT_S = 10.0
+_SPOKEN_TIMEOUT_S = 60.0
+"""A spoken call takes its time, on a host that is busy with calls besides."""
 _FRAMES = 10
 
 
@@ -21,12 +23,25 @@ class SelfTestError(Exception):
     """What did not work."""
 
 
-def self_test(settings: Settings) -> None:
-    """Raises `SelfTestError` where this release, with these settings, does not answer health or does not echo.
+def self_test(settings: Settings) -> str:
+    """Returns what was shown. Raises `SelfTestError` where this release does not answer health or a call, `SettingsError`.
 
-    Credentials are not asked for: they belong to the host, not to the release. Takes 10 seconds at most.
+    Credentials are not asked for: they belong to the host, not to the release. Once started, echo mode takes 10 seconds at
+    most, AI mode 60; there it is the embedded services that answer, whatever the settings choose.
     """
-    engines.run(settings.engine, _self_test(msgspec.structs.replace(settings, auth=Auth(), paths=[])))
+    modes.check(settings)
+    alone = msgspec.structs.replace(settings, auth=Auth(), paths=[])
+    if settings.mode == "echo":
+        engines.run(settings.engine, _self_test(alone))
+        return "health answered, a call was echoed bit for bit"
+    from exotel_ws.ai import selftest
+
+    try:
+        selftest.check_models()
+        engines.run(settings.engine, _self_test(msgspec.structs.replace(alone, ai=selftest.SETTINGS)))
+    except selftest.Misheard as error:
+        raise SelfTestError(str(error)) from None
+    return "health answered, speech was made and understood, a question in a call got its answer"
 
 
 async def _self_test(settings: Settings) -> None:
@@ -34,12 +49,13 @@ async def _self_test(settings: Settings) -> None:
     listeners = sockets.bind("127.0.0.1", 0)
     port = listeners[0].getsockname()[1]
     await server.start(listeners)
+    patience_s = _TIMEOUT_S if settings.mode == "echo" else _SPOKEN_TIMEOUT_S
     try:
-        async with asyncio.timeout(_TIMEOUT_S):
+        async with asyncio.timeout(patience_s):
             await _check_health(port, server.health())
-            await _check_echo(port, settings)
+            await _check_call(port, settings)
     except TimeoutError:
-        raise SelfTestError(f"no answer within {_TIMEOUT_S:g} s") from None
+        raise SelfTestError(f"no answer within {patience_s:g} s") from None
     except (OSError, ValueError, WebSocketException) as error:
         raise SelfTestError(f"the call broke: {error}") from None
     finally:
@@ -55,7 +71,16 @@ async def _check_health(port: int, expected: dict[str, str]) -> None:
         raise SelfTestError(f"/health answered {head.splitlines()[:1]} {body!r}")
 
 
-async def _check_echo(port: int, settings: Settings) -> None:
+async def _check_call(port: int, settings: Settings) -> None:
+    if settings.mode == "echo":
+        await _check_echo(port)
+        return
+    from exotel_ws.ai import selftest
+
+    await selftest.check_call(port)
+
+
+async def _check_echo(port: int) -> None:
     # The reference client of the protocol, whichever engine serves.
     from websockets.asyncio.client import connect
 

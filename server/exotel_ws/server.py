@@ -19,14 +19,15 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from exotel_ws import __version__, engines
+from exotel_ws import __version__, engines, modes
 from exotel_ws.admin import Routes, serve_admin
-from exotel_ws.call import HangUp, Phase
+from exotel_ws.call import Phase
 from exotel_ws.engines import Answer, Connection, Request
 from exotel_ws.engines.first_bytes import Stranger
 from exotel_ws.handshake import Credentials, Rejection, Target, malformed
 from exotel_ws.logs import printable
 from exotel_ws.metrics import CONTENT_TYPE, Publisher
+from exotel_ws.responder import HangUp
 from exotel_ws.settings import Settings
 from exotel_ws.stream import Stream
 from exotel_ws.tally import Tally
@@ -74,7 +75,10 @@ class VoicebotServer:
         self._tally = Tally()
         self._engine = engines.choose(settings.engine)
         self._credentials = Credentials.load(settings.auth)
-        self._metrics = Publisher(self._tally, metrics_dir, version=__version__, release=self.identity.release)
+        self._mode = modes.choose(settings)
+        self._metrics = Publisher(
+            self._tally, metrics_dir, version=__version__, release=self.identity.release, ai=self._mode.tally
+        )
         self._stop_accepting: list[Callable[[], None]] = []
         self._listeners: list[socket.socket] = []
         self._shared = False
@@ -93,6 +97,7 @@ class VoicebotServer:
 
         ``shared`` tells that other processes hold the same listening sockets: they stay open when this worker drains.
         """
+        await self._mode.open()
         self._listeners = listeners
         self._shared = shared
         for listener in listeners:
@@ -148,6 +153,7 @@ class VoicebotServer:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(engines.CLOSE_TIMEOUT_S + 1):
                     await self._idle.wait()
+        await self._mode.close()
         if self._admin:
             self._admin.close()
             await self._taps.finish("the worker has drained")
@@ -155,7 +161,7 @@ class VoicebotServer:
         return len(left)
 
     def _open_stream(self, connection: Connection) -> Stream:
-        stream = Stream(connection, self.settings, self._tally, self._credentials, self._end_stream)
+        stream = Stream(connection, self.settings, self._tally, self._credentials, self._mode, self._end_stream)
         self._streams.add(stream)
         self._taps.opened(stream)
         self._idle.clear()
@@ -170,8 +176,8 @@ class VoicebotServer:
         self._metrics.publish(draining=self.draining, lag_s=self._lag_s)
 
     def health(self) -> dict[str, str]:
-        """What ``GET /health`` says, key for key as the guide's server did."""
-        return {"status": "ok", "service": "exotel-passthrough", "mode": self.settings.mode}
+        """What ``GET /health`` says, key for key as the guide's servers did."""
+        return {"status": "ok", "service": modes.SERVICES[self.settings.mode], "mode": self.settings.mode}
 
     def _answer(self, request: Request) -> Answer | None:
         """Answer HTTP; None lets the request become a stream."""
@@ -220,6 +226,8 @@ class VoicebotServer:
     def _reject(self, request: Request, target: Target) -> Rejection | None:
         if fault := malformed(request.headers):
             return Rejection(400, "bad_handshake", fault)
+        if why := self._mode.full():
+            return Rejection(503, "full", why)
         if self._full():
             return Rejection(
                 503, "full", f"{self._tally.calls_live} live calls, limits.max_calls = {self.settings.limits.max_calls}"

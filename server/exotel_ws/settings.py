@@ -3,16 +3,18 @@
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
+
+from exotel_ws.ai.settings import Ai
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
-Mode = Literal["echo"]
+Mode = Literal["echo", "ai"]
 Engine = Literal["picows", "websockets"]
 LogFormat = Literal["auto", "terminal", "journal", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -91,10 +93,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     log: Log = Log()
     drain: Drain = Drain()
     output: Output = Output()
+    ai: Ai = Ai()
 
 
 def load(path: Path) -> Settings:
-    """Read and check a settings file. Raises `SettingsError` that names the file, the key and the cure."""
+    """Read and check a settings file. Raises `SettingsError` that names the file, the key and the cure.
+
+    Files that it names by a relative path are beside it.
+    """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -104,7 +110,7 @@ def load(path: Path) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError([f"{path}: not TOML: {error}"]) from None
     try:
-        return check(raw)
+        return _beside(path, check(raw))
     except SettingsError as error:
         raise SettingsError([f"{path}: {problem}" for problem in error.problems]) from None
 
@@ -121,6 +127,11 @@ def check(raw: dict[str, Any]) -> Settings:
         raise SettingsError([f"{where.rstrip('`') or 'settings'}: {text}"]) from None
 
 
+def _beside(path: Path, settings: Settings) -> Settings:
+    named = {key: str(path.parent / value) for key in ("flow", "prompt") if (value := getattr(settings.ai, key))}
+    return msgspec.structs.replace(settings, ai=msgspec.structs.replace(settings.ai, **named))
+
+
 def _unknown_keys(struct: type[Struct], raw: dict[str, Any], where: str) -> list[str]:
     fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
     problems = []
@@ -129,6 +140,15 @@ def _unknown_keys(struct: type[Struct], raw: dict[str, Any], where: str) -> list
             near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
             cure = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(fields)}"
             problems.append(f'{where}unknown key "{key}" ({cure})')
-        elif isinstance(value, dict) and isinstance(fields[key], type) and issubclass(fields[key], Struct):
-            problems += _unknown_keys(fields[key], value, f"{where}{key}: ")
+        elif isinstance(value, dict):
+            kind = fields[key]
+            tables = {key: value} if _is_struct(kind) else {}
+            if get_origin(kind) is dict and _is_struct(kind := get_args(kind)[1]):
+                tables = {f"{key}: {name}": table for name, table in value.items() if isinstance(table, dict)}
+            for name, table in tables.items():
+                problems += _unknown_keys(kind, table, f"{where}{name}: ")
     return problems
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)

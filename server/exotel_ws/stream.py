@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Final
 
 from exotel_ws import protocol
-from exotel_ws.call import Call, HangUp, Phase
+from exotel_ws.call import Call, Phase
 from exotel_ws.engines import Closing, Connection
 from exotel_ws.handshake import Credentials, Target
-from exotel_ws.logs import printable
+from exotel_ws.logs import CallLog, printable
+from exotel_ws.responder import HangUp, Mode
 from exotel_ws.settings import Settings
 from exotel_ws.tally import Tally
 from exotel_ws.tap_watch import Watch
@@ -30,6 +31,7 @@ class Stream:
         settings: Settings,
         tally: Tally,
         credentials: Credentials | None,
+        mode: Mode,
         on_end: Callable[["Stream"], None],
     ) -> None:
         request = connection.request
@@ -54,7 +56,28 @@ class Stream:
             tally=tally,
             credentials=credentials,
             on_phase=self._enter,
+            respond=lambda start, writer, sample_rate: mode.respond(start, writer, self, sample_rate=sample_rate),
         )
+
+    @property
+    def log(self) -> CallLog:
+        return self.call.log
+
+    @property
+    def hung_up(self) -> HangUp | None:
+        """See `exotel_ws.responder.Line`."""
+        return self._hung_up
+
+    def send(self, messages: tuple[str, ...], audio_bytes: int = 0) -> None:
+        """See `exotel_ws.responder.Line`."""
+        if self._hung_up is not None or self.call.phase is not Phase.STARTED:
+            return
+        for watch in self.watches:
+            watch.answered(messages)
+        for message in messages:
+            self._connection.send(message)
+        if audio_bytes:
+            self.call.count_sent(len(messages), audio_bytes)
 
     def opened(self) -> None:
         call, tally = self.call, self._tally
@@ -119,13 +142,15 @@ class Stream:
         )
         for watch in self.watches:
             watch.closed(how, code)
+        call.over()
         self._on_end(self)
 
     def hang_up(self, hang_up: HangUp) -> None:
         """Close the connection from our side, with the code and reason of ``hang_up``; the first one counts."""
         if self._hung_up is None:
             self._hung_up = hang_up
-            self.call.log.warning(f"✂️ Closing with {hang_up.code}: {hang_up.reason}", event="hang_up")
+            say = self.call.log if hang_up.code == 1000 else self.call.log.warning
+            say(f"✂️ Closing with {hang_up.code}: {hang_up.reason}", event="hang_up")
             self._connection.close(hang_up.code, hang_up.reason)
 
     def _enter(self, phase: Phase) -> None:

@@ -1,6 +1,8 @@
 """A bundle holds the wheels of the host, and is built once."""
 
+import hashlib
 import json
+import os
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,6 +93,56 @@ def test_a_bundle_is_built_once_and_locked_wheels_are_fetched_once_a_lock(tree: 
     assert pip_calls == ["download", "wheel", "wheel"]
     bundle(tree, "1.2.3-cc", "3.11", "x86_64")
     assert pip_calls == ["download", "wheel", "wheel", "download", "wheel"]
+
+
+def names(archive: Path) -> list[str]:
+    with tarfile.open(archive) as tar:
+        return tar.getnames()
+
+
+def test_what_the_host_has_is_named_in_the_bundle_and_not_in_it(tree: Path, pip_calls: list[str]) -> None:
+    has = hashlib.sha256(b"download").hexdigest()
+    archive = bundle(tree, "1.2.3-aa", "3.13", "x86_64", held=[has])
+    assert names(archive) == ["RELEASE.json", "wheels/wheel-1.whl"]
+    with tarfile.open(archive) as tar:
+        manifest = json.load(tar.extractfile("RELEASE.json"))  # type: ignore[arg-type]
+    assert manifest["sha256"]["download-1.whl"] == has
+    assert names(bundle(tree, "1.2.3-aa", "3.13", "x86_64")) == ["RELEASE.json", "wheels/download-1.whl", "wheels/wheel-1.whl"]
+
+
+def test_several_extras_make_one_set_of_wheels(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tree / "pyproject.toml").write_text('[project]\nversion = "1"\n[project.optional-dependencies]\nai = []\nazure = []\n')
+    (tree / "requirements/ai.lock").write_text(LOCK)
+    (tree / "requirements/azure.lock").write_text(LOCK + "azure==2 \\\n    --hash=sha256:ff\n")
+    asked: list[str] = []
+
+    def pip(failure: str, *arguments: Sequence[str]) -> None:
+        options = dict(word.partition("=")[::2] for part in arguments for word in part if word.startswith("--"))
+        if "--requirement" in options:
+            asked.extend(Path(options["--requirement"]).read_text().splitlines())
+        target = Path(options.get("--dest") or options["--wheel-dir"])
+        target.mkdir(exist_ok=True)
+        (target / "one-1.whl").write_text("")
+
+    monkeypatch.setattr(the_module, "_pip", pip)
+    bundle(tree, "1-aa", "3.13", "x86_64", ["ai", "azure"])
+    assert [line.partition("==")[0] for line in asked] == ["msgspec", "azure"]
+
+
+def test_a_wheel_of_two_sets_is_stored_once(tree: Path, pip_calls: list[str]) -> None:
+    bundle(tree, "1.2.3-aa", "3.13", "x86_64")
+    bundle(tree, "1.2.3-bb", "3.11", "x86_64")
+    wheels = list((tree / ".cache/wheels").glob("*/download-1.whl"))
+    assert [wheel.stat().st_nlink for wheel in wheels] == [2, 2]
+
+
+def test_bundles_of_long_ago_are_removed_and_those_just_used_are_not(tree: Path, pip_calls: list[str]) -> None:
+    archives = [bundle(tree, f"1.2.3-{number}", "3.13", "x86_64") for number in range(7)]
+    assert all(archive.exists() for archive in archives)
+    for age, archive in enumerate(archives):
+        os.utime(archive, (0, 1000 + age))
+    bundle(tree, "1.2.3-0", "3.13", "x86_64")
+    assert [archive.exists() for archive in archives] == [True, False, False, False, True, True, True]
 
 
 def test_a_failed_build_leaves_nothing_that_looks_complete(

@@ -26,6 +26,7 @@ AT = 1795342500.0  # 2026-11-22 10:15:00 UTC
         {"units": {"a.socket": "x"}},
         {"workers": 3},
         {"listen": "[::]:8765"},
+        {"files": {"flow.yml": "greeting: Hello"}},
     ],
 )
 def test_each_part_of_the_content_changes_the_hash(change: dict[str, object]) -> None:
@@ -45,13 +46,22 @@ def test_the_name_is_the_time_and_the_hash() -> None:
 
 def test_a_generation_reads_back_as_it_was_written(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
-    generation = new_generation(CONTENT, "somebody", AT, rollback_of="20261121T000000-00000000")
+    content = dataclasses.replace(CONTENT, files={"flow.yml": "greeting: नमस्ते\n", "prompt.txt": "Be kind."})
+    generation = new_generation(content, "somebody", AT, rollback_of="20261121T000000-00000000")
     save(paths, generation)
     assert load_all(paths) == {generation.id: generation}
     mark_served(paths, generation.id)
     served = load_all(paths)[generation.id].served
     assert served
     assert (paths.generations / generation.id / "release").readlink() == paths.releases / "1-aa"
+
+
+def test_a_generation_of_before_there_were_files_reads_back(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    generation = new_generation(CONTENT, "somebody", AT)
+    save(paths, generation)
+    (paths.generations / generation.id / "files").rmdir()
+    assert load_all(paths) == {generation.id: generation}
 
 
 def test_generations_come_oldest_first(tmp_path: Path) -> None:

@@ -135,6 +135,7 @@ REPLACED = [
     ("settings", {}, content(settings="other"), "changed: settings"),
     ("workers", {}, content(workers=3), "changed: workers"),
     ("unit", {}, content(units={**UNITS, "exotel-ws@.service": "x"}), "changed: exotel-ws@.service"),
+    ("file", {}, content(files={"flow.yml": "x"}), "changed: flow.yml"),
     ("credentials", {"secrets_changed": True}, content(), "changed: credentials"),
     ("stopping", {"instances": {"g1-1": DRAINING}}, content(), "somebody is stopping g1-1"),
 ]

@@ -74,6 +74,40 @@ def test_python_and_platform_are_part_of_the_name(tree: Path) -> None:
     assert len(names) == 4
 
 
+EXTRAS = '[project]\nversion = "1.2.3"\n[project.optional-dependencies]\nai = []\nazure = []\nunlocked = []\n'
+
+
+def with_extras(tree: Path) -> Path:
+    (tree / "pyproject.toml").write_text(EXTRAS)
+    for extra in ("ai", "azure"):
+        (tree / f"requirements/{extra}.lock").write_text(f"{extra}==1\n")
+    return tree
+
+
+def test_a_release_with_extras_has_their_locks_instead_of_the_servers_own(tree: Path) -> None:
+    with_extras(tree)
+    ai = release_id(tree, "3.11", "linux-x86_64", ["ai"])
+    assert ai != named(tree)
+    assert release_id(tree, "3.11", "linux-x86_64", ["azure", "ai"]) == release_id(tree, "3.11", "linux-x86_64", ["ai", "azure"])
+    (tree / "requirements/runtime.lock").write_text("msgspec==2\n")
+    (tree / "requirements/azure.lock").write_text("azure==2\n")
+    assert release_id(tree, "3.11", "linux-x86_64", ["ai"]) == ai
+    (tree / "requirements/ai.lock").write_text("ai==2\n")
+    assert release_id(tree, "3.11", "linux-x86_64", ["ai"]) != ai
+
+
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        ("azur", r"azur is no extra of this project \(did you mean azure\? there are: ai, azure\)"),
+        ("unlocked", r"unlocked is no extra of this project \(there are: ai, azure\)"),
+    ],
+)
+def test_an_unknown_extra_is_refused_with_those_that_have_a_lock(tree: Path, extra: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        release_id(with_extras(tree), "3.11", "linux-x86_64", ["ai", extra])
+
+
 def test_another_directory_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"server is missing: exotel_ws_source must be a tree of this project"):
         named(tmp_path)

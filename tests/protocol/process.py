@@ -59,6 +59,8 @@ class ServerProcess:
         self.log_file = folder / "stderr"
         (folder / "settings.toml").write_text(toml(settings))
         self._listener = listener
+        self._loads_models = settings.get("mode") == "ai"
+        self._start_s = 60.0 if self._loads_models else START_S
         serve = [sys.executable, "-m", "exotel_ws", "serve", "--settings", str(folder / "settings.toml"), *arguments]
         prefix: list[str] = []
         if most_files:
@@ -81,9 +83,9 @@ class ServerProcess:
 
     def start(self) -> "ServerProcess":
         try:
-            self.port = self.port or eventually(self._listening_port, "a listening port", START_S)
+            self.port = self.port or eventually(self._listening_port, "a listening port", self._start_s)
             # A shared port is answered by any worker: this one has to say that it runs.
-            eventually(self._running if self._listener else self._healthy, "the server answers", START_S)
+            eventually(self._running if self._listener else self._healthy, "the server answers", self._start_s)
         except AssertionError as error:
             self.kill()
             raise AssertionError(f"{error}; its log:\n{self.log()}") from None
@@ -106,6 +108,9 @@ class ServerProcess:
 
     def _listening_port(self) -> int:
         self._alive()
+        if self._loads_models:  # its scripted flow listens too, and first
+            said = re.search(r"Health Check: http://127\.0\.0\.1:(\d+)/", self.log())
+            return int(said[1]) if said else 0
         sockets = psutil.Process(self.process.pid).net_connections("tcp")
         return next((found.laddr.port for found in sockets if found.status == psutil.CONN_LISTEN), 0)
 

@@ -120,3 +120,29 @@ def test_serve_without_settings_is_the_echo_server() -> None:
         assert server.stderr.readline() == "✅ Exotel Passthrough Echo Server running!\n"
         server.terminate()
         assert server.wait(10) == 0
+
+
+FLOW = "greeting: Hello.\nfallback: [Pardon.]\nintents:\n  hours:\n    examples: [when are you open]\n    say: At nine.\n"
+
+
+def test_check_flow(tmp_path: Path) -> None:
+    flow = tmp_path / "flow.yml"
+    flow.write_text(FLOW)
+    done = run("check-flow", str(flow))
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{flow}: ok, intents: hours\n", "")
+    flow.write_text(FLOW.replace("examples", "exampels"))
+    done = run("check-flow", str(flow))
+    assert done.returncode == 1
+    assert str(flow) in done.stderr
+    assert "exampels" in done.stderr
+
+
+def test_check_config_looks_into_the_flow_that_is_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "flow.yml").write_text(FLOW)
+    settings = tmp_path / "settings.toml"
+    settings.write_text('mode = "ai"\n[ai]\nflow = "flow.yml"\n')
+    assert run("check-config", str(settings)).returncode == 0
+    (tmp_path / "flow.yml").write_text(FLOW.replace("say", "sya"))
+    done = run("check-config", str(settings))
+    assert done.returncode == 1
+    assert done.stderr.startswith("ai.flow: ")

@@ -1,4 +1,4 @@
-"""``exotelctl call``: one simulated Exotel call, and how well the echo came back.
+"""``exotelctl call``: one simulated Exotel call, and how well the echo came back; `answer` leads to bots.
 
 📞 ws://127.0.0.1:8765?sample-rate=8000 at 8000 Hz: 100 frames of 320 bytes, 2.0 s
    frames      sent 100, received 100, lost 0
@@ -11,10 +11,10 @@ import asyncio
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from exotelctl import audio
+from exotelctl import audio, served
 from exotelctl.echo_meter import percentile
 from exotelctl.exits import Exit, UsageFault
 from exotelctl.output import emit_json, say
@@ -36,6 +36,52 @@ class Order:
     frames: list[bytes]
     out: Path | None
     as_exotel: bool
+
+
+def answer(
+    url: str,
+    *,
+    order: Sequence[str],
+    say: Sequence[str],
+    wav: Sequence[Path],
+    dtmf: Sequence[str],
+    barge_in_after_ms: int | None,
+    voice: str,
+    chart: Path | None,
+    out: Path | None,
+    rate: int | None,
+    seconds: float,
+    as_exotel: bool,
+    credential_file: Path | None,
+    json: bool,
+) -> Exit:
+    """A call to a bot where what is given makes sense only to one, or a file is said to a server in mode ai; else an echo's.
+
+    ``order`` are the names of the options as they were typed. Raises UsageFault and Refusal.
+    """
+    only_bots = bool(say or dtmf or voice or chart or barge_in_after_ms is not None or len(wav) > 1)
+    if not only_bots and not (wav and served.mode(parse(url)) == served.AI):
+        one = wav[0] if wav else None
+        return run(
+            url, wav=one, out=out, rate=rate, seconds=seconds, as_exotel=as_exotel, credential_file=credential_file, json=json
+        )
+    from exotelctl.bot_call import script, verb
+
+    turns = script.turns(order, say, wav, dtmf)
+    if not turns:
+        raise UsageFault("nothing to say to the bot: give --say TEXT, --wav FILE or --dtmf KEYS")
+    return verb.run(
+        url,
+        turns,
+        rate=rate,
+        voice_name=voice,
+        barge_in_after_ms=barge_in_after_ms,
+        out=out,
+        chart=chart,
+        as_exotel=as_exotel,
+        credential_file=credential_file,
+        json=json,
+    )
 
 
 def run(
@@ -63,6 +109,9 @@ def run(
         return Exit.PROBLEM
     unsaved = _save(order, result)
     fault = judge(result) or unsaved
+    if fault is not None and served.mode(order.target) == served.AI:
+        cause = f"{order.target.netloc} is in mode ai: it does not echo, its bot answers in words of its own"
+        fault = Fault("not-an-echo", cause, 'exotelctl call URL --say "…"')
     if json:
         emit_json(summary(order, result, fault))
     else:

@@ -86,7 +86,9 @@ class Phone:
         ids: Ids | None = None,
         keep_audio: bool = False,
         tls: ssl.SSLContext | None = None,
+        on_message: Callable[[dict[str, Any], bytes, float], None] | None = None,
     ) -> None:
+        """``on_message`` is told each usable message, its PCM (empty where it is no audio), and when it came."""
         self.stream = Stream(ids or Ids.new(), rate)
         self.meter = EchoMeter()
         self._target = target
@@ -94,12 +96,15 @@ class Phone:
         self._headers = headers
         self._keep_audio = keep_audio
         self._tls = tls
+        self._on_message = on_message
         self._loop = asyncio.get_running_loop()
         self._ws: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._hung_up = False
         self._closed_early = ""
+        self.close_code: int | None = None
+        """With which the server ended the call; 1006 where it dropped the connection, None where it did not end it."""
         self._frames_sent = 0
         self._events: dict[str, int] = {}
         self._faults: list[str] = []
@@ -136,6 +141,19 @@ class Phone:
             self._frames_sent += 1
             if on_frame is not None:
                 on_frame(self._frames_sent)
+
+    @property
+    def closed_early(self) -> str:
+        """How the server ended the call before it was hung up, "" where it did not."""
+        return self._closed_early
+
+    async def press(self, digit: str) -> None:
+        """The caller presses ``digit``."""
+        await self._send(self.stream.dtmf(digit))
+
+    async def return_mark(self, name: str) -> None:
+        """All audio before the mark ``name`` has been played."""
+        await self._send(self.stream.mark(name))
 
     async def settle(self, timeout_s: float) -> None:
         """Wait until as much audio has come back as was sent, at most ``timeout_s``."""
@@ -213,6 +231,7 @@ class Phone:
     def _ended(self, closed: ConnectionClosed) -> None:
         if self._hung_up or self._closed_early:
             return
+        self.close_code = 1006 if closed.rcvd is None else closed.rcvd.code
         how = "without a close frame (1006)"
         if closed.rcvd is not None:
             how = f"with {closed.rcvd.code}" + (f" {printable(closed.rcvd.reason)!r}" if closed.rcvd.reason else "")
@@ -221,7 +240,7 @@ class Phone:
     def _take(self, message: str | bytes, at: float) -> None:
         try:
             frame: dict[str, Any] = json.loads(message)
-            event = frame["event"]
+            event, pcm = frame["event"], b""
             if frame["stream_sid"] != self.stream.ids.stream_sid:
                 raise ValueError(f"stream_sid of another stream: {printable(str(frame['stream_sid']), 60)!r}")
             if event == "media":
@@ -230,6 +249,8 @@ class Phone:
                 if self._keep_audio:
                     self._audio += pcm
             self._events[event] = self._events.get(event, 0) + 1
+            if self._on_message is not None:
+                self._on_message(frame, pcm, at)
         except KeyError as missing:
             self._fault(f"a message without {missing.args[0]}: {_shown(message)}")
         except (TypeError, ValueError, RecursionError) as error:

@@ -45,6 +45,9 @@ class Connection(Protocol):
     def request(self) -> Request: ...
     @property
     def remote_host(self) -> str: ...
+    def send(self, message: str) -> None:
+        """Send a text message now, unasked. Once the connection closes: nothing."""
+
     def close(self, code: int, reason: str) -> None:
         """Begin to close; the stream is told when it is done, after `CLOSE_TIMEOUT_S` at the latest. May be called again."""
 

@@ -98,6 +98,10 @@ class _Connection(WSListener):
     def remote_host(self) -> str:
         return self.request.remote_host
 
+    def send(self, message: str) -> None:
+        if self._dropping is None:
+            self._send(_TEXT, message)
+
     def close(self, code: int, reason: str) -> None:
         if self._dropping is None:
             self._transport.send_close(WSCloseCode(code), reason.encode())

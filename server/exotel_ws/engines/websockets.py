@@ -1,6 +1,7 @@
 """The reference engine: the `websockets` library, in pure Python with a C unmasker."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -103,10 +104,24 @@ class _Connection:
         self.request = _request(connection.request, connection)
         self._connection = connection
         self._closing: asyncio.Task[None] | None = None
+        self._unasked: asyncio.Queue[str] = asyncio.Queue()
+        self._sending: asyncio.Task[None] | None = None
 
     @property
     def remote_host(self) -> str:
         return self.request.remote_host
+
+    def send(self, message: str) -> None:
+        if self._closing is None:
+            self._unasked.put_nowait(message)
+            if self._sending is None:
+                self._sending = asyncio.create_task(self._send_unasked())
+
+    async def _send_unasked(self) -> None:
+        """One task a connection, so that messages keep their order."""
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await self._connection.send(await self._unasked.get())
 
     def close(self, code: int, reason: str) -> None:
         if self._closing is None:
@@ -131,6 +146,9 @@ class _Connection:
             received = error.rcvd.code if error.rcvd else None
             ours = error.sent if not error.rcvd_then_sent else None
             stream.closed(Closing(received, ours.code, ours.reason) if ours else Closing(received))
+        finally:
+            if self._sending:
+                self._sending.cancel()
 
 
 class _Headers(dict[str, str]):

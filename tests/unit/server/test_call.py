@@ -120,6 +120,24 @@ def test_counters_and_facts() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("settings", "numbers", "key"),
+    [
+        (Settings(), "From: 09876543210 → To: 08047112233", "DTMF EVENT - 5"),
+        (Settings(mode="ai"), "From: 098•••••210 → To: 080•••••233", "DTMF EVENT - •"),
+    ],
+    ids=["echo", "ai"],
+)
+def test_who_is_logged(settings: Settings, numbers: str, key: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    start = text("start", start={"from": "09876543210", "to": "08047112233"})
+    Rig(settings).take(CONNECTED, start, text("dtmf", dtmf={"digit": "5"}))
+    written = "\n".join(record.getMessage() for record in caplog.records)
+    assert numbers in written
+    assert key in written
+    assert (settings.mode == "ai") is ("9876543210" not in written)
+
+
 def test_a_second_start_changes_the_stream() -> None:
     rig = Rig()
     rig.take(CONNECTED, START, text("start", "new", start={"media_format": {"sample_rate": 16000}}))

@@ -35,6 +35,7 @@ def test_every_key_can_be_set() -> None:
         "log": {"level": "debug", "format": "json", "media_first": 0, "media_every": 0},
         "drain": {"timeout_s": 1, "grace_s": 0},
         "output": {"number_frames": True},
+        "ai": {"max_calls": 3},
     }
     chosen = settings.check(raw)
     assert chosen.limits.handshake_timeout_s == 1.0
@@ -91,3 +92,10 @@ def test_load_names_the_file(tmp_path: Path, content: bytes | None, words: str) 
         settings.load(path)
     assert all(problem.startswith(f"{path}: ") for problem in error.value.problems)
     assert words in str(error.value)
+
+
+def test_files_are_beside_the_settings_that_name_them(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text('[ai]\nflow = "files/flow.yml"\nprompt = "/srv/prompt.txt"\n')
+    chosen = settings.load(path).ai
+    assert (chosen.flow, chosen.prompt) == (str(tmp_path / "files/flow.yml"), "/srv/prompt.txt")

@@ -83,6 +83,24 @@ def echo(**changes: Any) -> dict[str, Any]:
     return answers(echo=replace(ECHO, **changes))
 
 
+def bot(**changes: Any) -> dict[str, Any]:
+    """A host in ai mode, and what came of its simulated call: nothing of it is an echo."""
+    spoken = replace(ECHO, bit_exact=False, difference=0, frames_received=9, frames_lost=41)
+    health = Http(200, '{"status":"ok","service":"exotel-voicebot","mode":"ai"}')
+    seen = replace(ANSWERS, health=health, echo=spoken)
+    changed = replace(seen, echo=replace(spoken, **changes))
+    return {
+        "deployment": replace(DEPLOYMENT, mode="ai", max_calls=25),
+        "loopback": changed,
+        "outside": replace(OUTSIDE, answers=seen),
+    }
+
+
+def mute_outside() -> dict[str, Any]:
+    found = bot(bytes_received=0)
+    return {**bot(), "outside": replace(OUTSIDE, answers=found["loopback"])}
+
+
 def drop(port: int) -> tuple[dict[str, Any], ...]:
     chain = {"family": "inet", "table": "f", "name": "in", "type": "filter", "hook": "input", "prio": 0, "policy": "accept"}
     match = {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": port}
@@ -207,6 +225,10 @@ RED: dict[str, tuple[str, dict[str, Any], str]] = {
     "echo lost in calls": ("no-echo", {"calls": calls(call(frames_out=0))}, "sent none back"),
     "echo lost in the simulated call": ("no-echo", echo(bytes_received=0, bit_exact=False), "no audio back"),
     "echo altered": ("no-echo", echo(bit_exact=False, difference=4), "byte 4"),
+    "a mute bot": ("no-echo", bot(bytes_received=0, frames_received=0), "the bot said nothing"),
+    "a bot that hangs up": ("no-echo", bot(closed_early="the server closed the call with 1011"), "1011"),
+    "a bot that is mute in calls": ("no-echo", bot() | {"calls": calls(call(frames_out=0))}, "sent none back"),
+    "a mute bot from outside": ("outside-reach", mute_outside(), "the bot said nothing"),
     "camelCase": ("wrong-fields", echo(faults=("a message without stream_sid",), fault_count=50), "stream_sid"),
     "cut at once": ("short-calls", {"calls": calls(*(call(NOW - n, duration_ms=400) for n in range(3)))}, "3 of 3"),
     "closed by us": ("short-calls", {"calls": calls(*(call(NOW - n, ended="closed_by_server") for n in range(3)))}, "3 of them"),
@@ -422,6 +444,13 @@ def test_a_simulated_call_that_no_module_allows_is_unknown() -> None:
     lacking = replace(ANSWERS, echo=Echo(trouble=Trouble("no-phone", "exotelctl itself lacks a module", "")))
     found = results(healthy(loopback=lacking))
     assert found["no-echo"].verdict == found["wrong-fields"].verdict == "unknown"
+
+
+def test_a_bot_that_speaks_is_no_fault() -> None:
+    found = results(healthy(**bot()))
+    assert {id: one.says for id, one in found.items() if one.verdict == "fail"} == {}
+    assert "the bot spoke" in found["no-echo"].says
+    assert "was spoken to" in found["outside-reach"].says
 
 
 def test_a_command_to_copy_runs_nothing_that_a_caller_chose() -> None:

@@ -13,6 +13,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from exotel_ws.mask import masked
 from exotelctl.doctor import facts, own
 from exotelctl.doctor.facts import address, deployment, firewall, host, journal, loopback, shell, units
 from exotelctl.doctor.facts.deployment import Deployment
@@ -108,6 +109,19 @@ def deployed(root: Path, settings: str = SETTINGS) -> Callable[[], Deployment]:
     return lambda: deployment.look(root / "etc", root / "point", root / "lock", root / "locks")
 
 
+@pytest.mark.parametrize(
+    ("settings", "most"),
+    [
+        ('mode = "ai"', 25),
+        ('mode = "ai"\n[ai]\nmax_calls = 40', 40),
+        ('mode = "ai"\n[limits]\nmax_calls = 7', 7),
+        ('mode = "echo"\n[ai]\nmax_calls = 40', 500),
+    ],
+)
+def test_a_worker_takes_so_many_calls(tmp_path: Path, settings: str, most: int) -> None:
+    assert deployed(tmp_path, settings)().max_calls == most
+
+
 def test_the_current_generation_is_read(tmp_path: Path) -> None:
     seen = deployed(tmp_path)()
     assert (seen.generation, seen.port, seen.paths, seen.max_calls, seen.drain_s) == ("g", 9000, ("/voice",), 7, 60.0)
@@ -180,6 +194,8 @@ def test_the_lines_of_a_connection_become_one_record() -> None:
 def test_a_simulated_call_is_known_by_its_numbers() -> None:
     line = f"[conn_1]    From: {own.NUMBERS[0]} → To: {own.NUMBERS[1]}"
     assert [conn.own for conn in journal.connect([entry("start", line)])] == [True]
+    as_in_ai_mode = f"[conn_1]    From: {masked(own.NUMBERS[0])} → To: {masked(own.NUMBERS[1])}"
+    assert [conn.own for conn in journal.connect([entry("start", as_in_ai_mode)])] == [True]
     assert [conn.own for conn in journal.connect([entry("start", line.replace("→ To: 0", "→ To: 1"))])] == [False]
 
 

@@ -156,3 +156,60 @@ def test_json_totals() -> None:
     made = summary(parse("ws://u:secret@h"), [PASS, FAIL, NOT_RUN])
     assert (made["passed"], made["failed"], made["not_run"], made["total"], made["compliant"]) == (1, 1, 1, 3, False)
     assert "secret" not in json.dumps(made)
+
+
+def spoken(*sizes: int) -> list[str]:
+    return [media(bytes(size)) for size in sizes]
+
+
+@pytest.mark.parametrize(
+    ("received", "span_s", "problem"),
+    [
+        (spoken(3200, 3200, 3840), 0.4, None),
+        ([mark(), *spoken(99_840)], 0.0, None),
+        ([*spoken(3200), json.dumps({"event": "clear", "stream_sid": SID}), *spoken(3200)], 0.2, None),
+        ([], 0.0, "mute"),
+        ([mark()], 0.0, "mute"),
+        (spoken(3200, 320), 0.0, "chunk-size"),
+        (spoken(3300), 0.0, "chunk-size"),
+        (spoken(100_160), 0.0, "chunk-size"),
+        (spoken(*[3200] * 6), 2.0, "slow"),
+        (["{", *spoken(3200)], 0.0, "not-json"),
+        ([*spoken(3200), camel(spoken(3200)[0])], 0.0, "camel-case"),
+        ([without(spoken(3200)[0], "stream_sid")], 0.0, "no-stream-sid"),
+        ([json.dumps({"event": "hello", "stream_sid": SID})], 0.0, "wrong-event"),
+    ],
+)
+def test_what_a_bot_says_is_what_exotel_can_play(received: list[str], span_s: float, problem: str | None) -> None:
+    found = judges.speaks(SID, 8000)(Exchange(tuple(received), span_s=span_s))
+    assert (found.problem if found else None) == problem
+
+
+def test_the_pace_of_speech_is_that_of_its_rate() -> None:
+    """As fast as is needed for 8 kHz is half as fast as is needed for 16."""
+    said = Exchange(tuple(spoken(*[3200] * 6)), span_s=1.0)
+    assert judges.speaks(SID, 8000)(said) is None
+    slow = judges.speaks(SID, 16000)(said)
+    assert slow is not None
+    assert slow.problem == "slow"
+
+
+@pytest.mark.parametrize(
+    ("exchange", "problem"),
+    [
+        (Exchange(), None),
+        (Exchange((media(bytes(3200)), mark())), None),
+        (Exchange((mark(sequence_number=1, extra=2),)), "unknown-key"),
+        (Exchange(closed="with code 1011"), "closed"),
+    ],
+)
+def test_a_bot_bears_what_it_need_not_answer(exchange: Exchange, problem: str | None) -> None:
+    found = judges.bears(SID, "dtmf")(exchange)
+    assert (found.problem if found else None) == problem
+
+
+@pytest.mark.parametrize(
+    ("body", "mode"), [('{"status":"ok","mode":"ai"}', "ai"), ('{"status":"ok"}', ""), ("[]", ""), ("ok", "")]
+)
+def test_the_mode_is_what_health_names(body: str, mode: str) -> None:
+    assert judges.mode(body) == mode

@@ -1,7 +1,7 @@
 """Numbers are recognisable to who knows them, and no use to who does not."""
 
 import pytest
-from exotelctl.mask import masked
+from exotel_ws.mask import masked
 
 
 @pytest.mark.parametrize(

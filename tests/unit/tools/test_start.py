@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 from exotelctl.cli import app
 from typer.main import get_group
 
-HEAVY = ("asyncio", "rich.console", "websockets", "msgspec", "pydantic", "exotel_ws", "textual")
+HEAVY = ("asyncio", "rich.console", "websockets", "msgspec", "pydantic", "exotel_ws", "textual", "numpy", "PIL", "pipecat")
 VERBS = set(get_group(app).commands)
 PROBE = """
 import sys
@@ -21,13 +22,30 @@ finally:
 
 
 @pytest.mark.parametrize(
-    "argv", [["--help"], ["trace", "--help"], ["port-clean", "--help"], ["port-clean", "--port", "8765", "--dry-run"]]
+    "argv",
+    [
+        ["--help"],
+        ["trace", "--help"],
+        ["call", "--help"],
+        ["port-clean", "--help"],
+        ["port-clean", "--port", "8765", "--dry-run"],
+    ],
 )
 def test_nothing_heavy_is_loaded(argv: list[str]) -> None:
     code = PROBE.format(argv=argv, heavy=HEAVY)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "LOADED"
+
+
+@pytest.mark.skipif(find_spec("hibari") is None, reason="the ai extra is not installed")
+def test_a_call_to_a_bot_speaks_with_the_embedded_voice_and_loads_no_pipecat() -> None:
+    """The models of AI mode are used without what puts a bot together from them."""
+    argv = ["call", "ws://127.0.0.1:9", "--say", "Hello.", "--voice", "embedded"]
+    code = PROBE.format(argv=argv, heavy=("hibari", "pipecat"))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert "refused the connection" in done.stdout, done.stderr
+    assert done.stdout.splitlines()[-1] == "LOADED hibari"
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS - {"completion"}))

@@ -151,9 +151,26 @@ def test_numbers_are_masked_unless_asked_for() -> None:
     assert (call["caller"], call["worker"]) == ("09876543210", f"{NEW}-1")
 
 
+@pytest.mark.parametrize(
+    ("changes", "columns"),
+    [
+        ({}, None),
+        ({"state": "greeting"}, "greeting  0      -"),
+        ({"state": "speaking", "turns": 3, "voice_to_voice_ms": 612.4}, "speaking  3      612 ms"),
+    ],
+    ids=["echo", "a call that has just begun", "a call"],
+)
+def test_what_the_bot_does(changes: dict[str, Any], columns: str | None) -> None:
+    call = dataclasses.replace(CALL, **changes)
+    changed = facts(workers=(worker(f"{NEW}-1", answer=Answer("serving", "r", 1, 1, (call,))), worker(f"{NEW}-2")))
+    text = report.as_text(changed, judge(changed), numbers=False)
+    assert ("BOT" in text) is (columns is not None)
+    assert columns is None or columns in text
+
+
 def test_what_others_supplied_is_harmless() -> None:
     hostile = "\x1b[2J\u202e\n"
-    call = dataclasses.replace(CALL, call_sid=hostile, caller=hostile, called=hostile, last_event=hostile)
+    call = dataclasses.replace(CALL, state=hostile, call_sid=hostile, caller=hostile, called=hostile, last_event=hostile)
     changed = facts(
         workers=(
             worker(f"{NEW}-1", answer=Answer(hostile, hostile, 1, 1, (call,))),
@@ -193,6 +210,11 @@ def test_a_unit_as_systemd_tells_of_it() -> None:
     said = {"Id": "u", "ActiveState": "active", "MainPID": "12", "NRestarts": "2", "StateChangeTimestampMonotonic": "5000000"}
     assert parse_unit(said, 65.0) == Unit("u", "active", "", "", 12, 60.0, 2)
     assert parse_unit({"Id": "u", "MainPID": "", "StateChangeTimestampMonotonic": "0"}, 65.0).age_s is None
+
+
+def test_an_ai_call_as_its_worker_tells_of_it() -> None:
+    answer = parse_answer({"calls": [{"call_sid": "abc", "state": "thinking", "turns": 2, "voice_to_voice_ms": 700}]})
+    assert answer.calls == (Call("abc", "", "", "", "", 0, 0, 0, "", None, "thinking", 2, 700.0),)
 
 
 def test_an_older_release_that_tells_less_is_understood() -> None:

@@ -20,6 +20,7 @@ from exotelctl.cli.app import (
     answering,
     app,
 )
+from exotelctl.cli.in_order import InOrder, order
 
 
 @app.command("protocol-test", epilog=CODES)
@@ -30,9 +31,9 @@ def protocol_test(
     credential_file: Credential = None,
     json: Json = False,
 ) -> None:
-    """Is an echo server fit for Exotel?
+    """Is a server fit for Exotel?
 
-    One PASS or FAIL line a check, totals, an exit code.
+    One PASS or FAIL line a check, totals, an exit code. Where /health says mode ai, a bot is expected, else an echo.
 
     \b
     Example:
@@ -45,10 +46,20 @@ def protocol_test(
     raise typer.Exit(code)
 
 
-@app.command(epilog=CODES)
+@app.command(epilog=CODES, cls=InOrder)
 def call(
+    ctx: typer.Context,
     url: Url,
-    wav: Annotated[Path | None, typer.Option(metavar="FILE", help="What to say: mono 16-bit PCM WAV.")] = None,
+    say: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Say this to a bot; one turn each time given.")] = None,
+    wav: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="What to say: mono 16-bit PCM WAV; to a bot one turn each.")
+    ] = None,
+    dtmf: Annotated[list[str] | None, typer.Option(metavar="KEYS", help="Press these keys; a turn of its own.")] = None,
+    barge_in_after: Annotated[
+        int | None, typer.Option(metavar="MS", help="Say each next turn over the bot, so long after its answer began.")
+    ] = None,
+    voice: Annotated[str, typer.Option(metavar="NAME", help="Of --say: embedded, flite or espeak-ng; default: the first.")] = "",
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the call with a bot to this PNG file.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write what came back to this WAV file.")] = None,
     rate: Rate = None,
     seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Length of the generated signal, without --wav.")] = 2.0,
@@ -56,19 +67,34 @@ def call(
     credential_file: Credential = None,
     json: Json = False,
 ) -> None:
-    """Place a simulated call, measure its echo.
+    """Place a simulated call: measure an echo, or talk to a bot.
 
-    Paced at 20 ms, exactly as on the wire; says how late the echo was and whether it is bit-exact.
+    Paced at 20 ms, exactly as on the wire. An echo: how late it was, and whether it is bit-exact. A bot, to which something is
+    said: the transcript, how fast it answered and stopped when interrupted, and what of Exotel's rules it broke.
 
     \b
     Example:
       exotelctl call ws://127.0.0.1:8765 --wav hello.wav --out echo.wav
+      exotelctl call ws://127.0.0.1:8765 --say "When are you open?" --chart a.png
     """
     from exotelctl import call as verb
 
     with answering():
-        code = verb.run(
-            url, wav=wav, out=out, rate=rate, seconds=seconds, as_exotel=as_exotel, credential_file=credential_file, json=json
+        code = verb.answer(
+            url,
+            order=order(ctx),
+            say=say or [],
+            wav=wav or [],
+            dtmf=dtmf or [],
+            barge_in_after_ms=barge_in_after,
+            voice=voice,
+            chart=chart,
+            out=out,
+            rate=rate,
+            seconds=seconds,
+            as_exotel=as_exotel,
+            credential_file=credential_file,
+            json=json,
         )
     raise typer.Exit(code)
 
@@ -98,6 +124,8 @@ def load(
     """Place many calls at once, check every echo.
 
     Each is paced at 20 ms as on the wire and ends as Exotel ends it. Ctrl-C ends the calls properly and reports until then.
+
+    A server in mode ai does not echo: it is refused, "exotelctl call --say" talks to it.
 
     Refuses a server that is neither this machine nor a host of --inventory, unless --i-own-this-server.
 

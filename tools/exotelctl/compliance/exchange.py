@@ -9,11 +9,15 @@ Outcome = Literal["pass", "fail", "not-run"]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Exchange:
-    """Messages received in answer to a step, in order; how the server closed, "" where it did not; the wait in s."""
+    """Messages received in answer to a step, in order; how the server closed, "" where it did not; the wait in s.
+
+    ``span_s`` is how long after the first of them the last one came.
+    """
 
     received: tuple[str | bytes, ...] = ()
     closed: str = ""
     patience_s: float = 2.0
+    span_s: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,8 +35,9 @@ Judge = Callable[[Exchange], Finding | None]
 class Step:
     """Messages to send and how their answers are judged.
 
-    ``answers`` is how many messages to wait for, ``quiet_s`` how long to listen afterwards for one too many. ``proves``
-    says in a few words what passing means.
+    ``answers`` is how many messages to wait for, ``quiet_s`` how long to listen afterwards for one too many. What comes
+    within ``grace_s`` was sent before the server could know, and is not judged. ``proves`` says in a few words what
+    passing means.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Step:
     judge: Judge
     answers: int = 0
     quiet_s: float = 0.05
+    grace_s: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -12,6 +12,10 @@ from exotelctl.text import plural, printable
 _BODY_KEYS = {"media": {"payload", "chunk", "timestamp"}, "mark": {"name"}, "clear": set[str]()}
 """The events that Exotel takes, with the documented keys of their bodies."""
 _HEAD_KEYS = {"event", "stream_sid", "sequence_number"}
+_UNIT, _LEAST, _MOST = 320, 3200, 100_000
+"""Bytes of audio in one message that Exotel plays without a gap: a multiple, at least, at most."""
+_PACE = 0.8
+"""Of real time, between audio of the right rate and of half of it; a bot sends some of it ahead."""
 _CAMEL_CASE = {"streamSid": "stream_sid", "sequenceNumber": "sequence_number"}
 
 
@@ -80,6 +84,40 @@ def mark_not_again(name: str) -> Judge:
     return judge
 
 
+def speaks(stream_sid: str, rate: int) -> Judge:
+    """The bot's audio, PCM16LE at ``rate`` Hz, is in messages that Exotel can play, and comes as fast as it is heard."""
+
+    def judge(exchange: Exchange) -> Finding | None:
+        sizes: list[int] = []
+        for message in exchange.received:
+            event = event_of(message)
+            body = _form(message, event if event in _BODY_KEYS else "media", stream_sid)
+            piece = body if isinstance(body, Finding) else _decode(body.get("payload")) if event == "media" else b""
+            if isinstance(piece, Finding):
+                return piece
+            if event == "media":
+                sizes.append(len(piece))
+        if not sizes:
+            return _closed(exchange, "start") or Finding("mute", f"the bot said nothing within {exchange.patience_s:g} s")
+        return next(filter(None, map(_size, sizes)), None) or _slow(sizes, rate, exchange.span_s)
+
+    return judge
+
+
+def bears(stream_sid: str, what: str) -> Judge:
+    """The bot may go on talking; after ``what`` the connection stays open, and what is sent is as documented."""
+
+    def judge(exchange: Exchange) -> Finding | None:
+        for message in exchange.received:
+            event = event_of(message)
+            body = _form(message, event if event in _BODY_KEYS else "media", stream_sid)
+            if isinstance(body, Finding):
+                return body
+        return _closed(exchange, what)
+
+    return judge
+
+
 def nothing_after_stop(exchange: Exchange) -> Finding | None:
     """After ``stop`` the stream is over for the server too. It may close the connection."""
     if not exchange.received:
@@ -99,6 +137,15 @@ def health(status: int, body: str) -> Finding | None:
     return Finding("unhealthy", f"/health says HTTP {status} {printable(body, 80)!r}, not 200 with status ok")
 
 
+def mode(body: str) -> str:
+    """The mode that ``/health`` names; empty where it names none, as servers of other makers do."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return ""
+    return str(said.get("mode", "")) if isinstance(said, dict) else ""
+
+
 def _form(message: str | bytes, event: str, stream_sid: str) -> dict[str, Any] | Finding:
     """The body of a message of kind ``event`` in the documented form, or what is wrong with its form."""
     frame = _object(message)
@@ -114,7 +161,7 @@ def _form(message: str | bytes, event: str, stream_sid: str) -> dict[str, Any] |
     if frame["stream_sid"] != stream_sid:
         said = printable(str(frame["stream_sid"]), 60)
         return Finding("stream-sid", f"stream_sid is {said!r}, this stream is {stream_sid!r}: the audio reaches another call")
-    body = frame.get(event)
+    body = frame.get(event, None if _BODY_KEYS[event] else {})
     if not isinstance(body, dict):
         return Finding("no-body", f"the answer has no object {event!r}")
     surplus = sorted((frame.keys() - _HEAD_KEYS - {event}) | (body.keys() - _BODY_KEYS[event]))
@@ -170,6 +217,22 @@ def _compare(sent: Sequence[bytes], received: Sequence[bytes]) -> Finding | None
         cause = f"the audio came back altered, first at byte {at} of {len(want)}: echo the payload text, do not re-encode it"
         return Finding("altered", cause)
     return None
+
+
+def _size(size: int) -> Finding | None:
+    if size % _UNIT:
+        return Finding("chunk-size", f"a message holds {size} bytes of audio, no multiple of {_UNIT}: gaps are heard")
+    if not _LEAST <= size <= _MOST:
+        return Finding("chunk-size", f"a message holds {size} bytes of audio; Exotel plays from {_LEAST} to {_MOST}")
+    return None
+
+
+def _slow(sizes: Sequence[int], rate: int, span_s: float) -> Finding | None:
+    audio_s = sum(sizes) / (rate * 2)
+    if audio_s >= span_s * _PACE:
+        return None
+    cause = f"{audio_s:.1f} s of audio came in {span_s:.1f} s, if it is of {rate} Hz: gaps are heard, or it is of another rate"
+    return Finding("slow", cause)
 
 
 def _missing(exchange: Exchange, wanted: int, event: str) -> Finding | None:

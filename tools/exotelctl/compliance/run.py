@@ -2,9 +2,10 @@
 
 import dataclasses
 import time
+from types import ModuleType
 from typing import Protocol
 
-from exotelctl.compliance import judges, script
+from exotelctl.compliance import bot_script, judges, script
 from exotelctl.compliance.exchange import Check, Exchange, Finding, Outcome, Step
 from exotelctl.compliance.session import Session
 from exotelctl.http_get import get
@@ -44,15 +45,18 @@ class ProtocolTest:
         self.checks: list[Check] = []
 
     async def run(self) -> list[Check]:
-        """Every check once, in order; behind a lost connection they are reported as not run."""
+        """Every check once, in order; behind a lost connection they are reported as not run.
+
+        Whether an echo or a bot is to be expected is what /health says.
+        """
         stream = Stream(Ids.new(), self._rate)
-        steps = [*script.opening(stream), *script.conversation(stream, self._listen_s)]
-        await self._health("HEALTH", "HTTP /health answers on the same host and port")
+        mode = await self._health("HEALTH", "HTTP /health answers on the same host and port")
+        play = bot_script if mode == "ai" else script
         session = await self._handshake()
-        for step in steps:
+        for step in [*play.opening(stream), *play.conversation(stream, self._listen_s)]:
             await self._step(session, step)
-        await self._second_call(session)
-        await self._step(session, script.closing(stream, self._listen_s))
+        await self._second_call(session, play)
+        await self._step(session, play.closing(stream, self._listen_s))
         await self._drop(session)
         return self.checks
 
@@ -64,14 +68,18 @@ class ProtocolTest:
         await session.drop()
         await self._health(name, proves)
 
-    async def _health(self, name: str, proves: str) -> None:
+    async def _health(self, name: str, proves: str) -> str:
+        """Returns the mode that the server says it is in."""
         began = time.perf_counter()
+        mode = ""
         try:
             answer = await get(self._target, "/health", timeout_s=max(self._patience_s, 5.0))
             finding = judges.health(answer.status, answer.body)
+            mode = judges.mode(answer.body)
         except Unreachable as error:
             finding = Finding(error.fault.kind, error.fault.cause)
         self._judged(name, proves, finding, began)
+        return mode
 
     async def _handshake(self) -> Session | None:
         began = time.perf_counter()
@@ -83,9 +91,9 @@ class ProtocolTest:
         self._judged("HANDSHAKE", "a WebSocket connection is accepted", finding, began)
         return session
 
-    async def _second_call(self, first: Session | None) -> None:
+    async def _second_call(self, first: Session | None, play: ModuleType) -> None:
         stream = Stream(Ids.new(), self._rate)
-        opening, step = script.opening(stream), script.second_stream(stream)
+        opening, step = play.opening(stream), play.second_stream(stream)
         if first is None or first.closed:
             self._not_run(step.name, step.proves, first)
             return

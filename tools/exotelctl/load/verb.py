@@ -31,6 +31,7 @@ from exotelctl.load.tally import Tally
 from exotelctl.load.verdict import judge
 from exotelctl.output import emit_json, say, warn
 from exotelctl.own import require_own
+from exotelctl.served import require_echo
 from exotelctl.target import parse
 from exotelctl.text import plural
 
@@ -69,6 +70,7 @@ def run(
     if report is not None:
         page.require_writable(report, force)
     the_plan = dataclasses.replace(the_plan, target=require_own(target, i_own_this_server, inventory))
+    require_echo(the_plan.target, "load")
     raise_file_limit(math.ceil(the_plan.calls / the_plan.processes))
     if not json:
         what = f"{plural(calls, 'call')} at {the_plan.rate} Hz, ramped up over {ramp_s:g} s, {seconds:g} s"

@@ -26,7 +26,11 @@ class Unit:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Call:
-    """A live call as its worker tells of it. Ages in seconds; ``last_event_age_s`` None where the worker does not say."""
+    """A live call as its worker tells of it. Ages in seconds; ``last_event_age_s`` None where the worker does not say.
+
+    In AI mode ``state`` is what the bot does (else ""), ``turns`` how often it understood something, ``voice_to_voice_ms`` how
+    long the caller waited for the last answer (None: there was none).
+    """
 
     call_sid: str
     stream_sid: str
@@ -38,6 +42,9 @@ class Call:
     frames_out: int
     last_event: str
     last_event_age_s: float | None
+    state: str = ""
+    turns: int = 0
+    voice_to_voice_ms: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

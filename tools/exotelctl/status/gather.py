@@ -88,7 +88,7 @@ def parse_generation(name: str, said: Mapping[str, Any], served: str) -> Generat
 
 
 def _call(said: Mapping[str, Any]) -> Call:
-    last = said.get("last_event_age_s")
+    last, answered = said.get("last_event_age_s"), said.get("voice_to_voice_ms")
     return Call(
         call_sid=str(said.get("call_sid", "")),
         stream_sid=str(said.get("stream_sid", "")),
@@ -100,6 +100,9 @@ def _call(said: Mapping[str, Any]) -> Call:
         frames_out=int(said.get("frames_out", 0)),
         last_event=str(said.get("last_event", "")),
         last_event_age_s=None if last is None else float(last),
+        state=str(said.get("state", "")),
+        turns=int(said.get("turns", 0)),
+        voice_to_voice_ms=None if answered is None else float(answered),
     )
 
 

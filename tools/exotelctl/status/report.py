@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from exotel_ws.mask import masked
+
 from exotelctl.audit import Action
-from exotelctl.mask import masked
 from exotelctl.status.facts import Call, Facts, Worker
 from exotelctl.status.judge import Row, Verdict
 from exotelctl.text import duration, plural, printable
 
 _MOST_CALLS: Final = 20
+_SPOKEN: Final = ("BOT", "TURNS", "ANSWERED IN")
 _MIB: Final = 1 << 20
 
 
@@ -117,7 +119,8 @@ def _calls(rows: Sequence[Row]) -> list[tuple[Worker, Call]]:
 
 
 def _call_table(calls: Sequence[tuple[Worker, Call]], numbers: bool) -> str:
-    cells = [("CALL", "FROM", "TO", "AGE", "IN", "OUT", "LAST EVENT", "WORKER")]
+    spoken = any(call.state for _, call in calls)
+    cells = [("CALL", "FROM", "TO", "AGE", "IN", "OUT", "LAST EVENT", *(_SPOKEN if spoken else ()), "WORKER")]
     for worker, call in calls[:_MOST_CALLS]:
         ago = "" if call.last_event_age_s is None else f" {duration(call.last_event_age_s)} ago"
         cells.append(
@@ -129,11 +132,17 @@ def _call_table(calls: Sequence[tuple[Worker, Call]], numbers: bool) -> str:
                 str(call.frames_in),
                 str(call.frames_out),
                 f"{printable(call.last_event, 20)}{ago}",
+                *(_spoken(call) if spoken else ()),
                 worker.short,
             )
         )
     more = len(calls) - _MOST_CALLS
     return _table(cells) + (f"\n… and {plural(more, 'call')} more: --json lists all" if more > 0 else "")
+
+
+def _spoken(call: Call) -> tuple[str, str, str]:
+    answered = "-" if call.voice_to_voice_ms is None else f"{call.voice_to_voice_ms:.0f} ms"
+    return printable(call.state, 20) or "-", str(call.turns), answered
 
 
 def _deploy(action: Action) -> str:

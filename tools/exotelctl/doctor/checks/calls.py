@@ -110,7 +110,7 @@ def no_media(facts: Facts) -> Finding:
     "no-echo",
     "calls",
     of="loopback",
-    claim="what goes in comes back: in a simulated call, and in the calls of the window",
+    claim="a caller hears what the mode promises, the echo or a bot: in a simulated call, and in the calls of the window",
     does_not_prove="how it sounds on a phone, nor another worker than the one that took the simulated call",
 )
 def no_echo(facts: Facts) -> Finding:
@@ -123,14 +123,14 @@ def no_echo(facts: Facts) -> Finding:
         ("exotelctl call 'ws://127.0.0.1:8765?sample-rate=8000'", *(story(conn) for conn in mute[-1:])),
         ("ansible-playbook rollback.yml -i INVENTORY",),
     )
-    if deployment.mode != "echo":
-        return skipped(f"mode {deployment.mode} does not echo")
     if mute and grade(times(mute), times(good)) == "fail":
         says = f"{counted(len(mute), len(mute) + len(good))} got audio and sent none back"
         return fail(says, shown(mute[-1]), remedy=remedy)
     echo = _echo(facts)
-    if wrong := _wrong_echo(echo):
+    if wrong := _wrong_bot(echo) if deployment.mode == "ai" else _wrong_echo(echo):
         return fail(wrong, *_counts(echo), remedy=remedy)
+    if deployment.mode == "ai":
+        return ok(f"the bot spoke in a simulated call, {plural(echo.frames_received, 'message')}", *_counts(echo))
     return ok(f"a call of {echo.frames_sent} frames came back bit-exact, {echo.round_trip_ms:.1f} ms", *_counts(echo))
 
 
@@ -142,6 +142,12 @@ def _echo(facts: Facts) -> Echo:
     if answers.echo.trouble:
         raise NotSeen(f"no call could be placed: {answers.echo.trouble.cause}")
     return answers.echo
+
+
+def _wrong_bot(echo: Echo) -> str:
+    if echo.closed_early:
+        return f"the simulated call was cut: {echo.closed_early}"
+    return "" if echo.bytes_received else "the bot said nothing in the simulated call"
 
 
 def _wrong_echo(echo: Echo) -> str:

@@ -24,14 +24,15 @@ _MEMORY_GONE, _MEMORY_LOW = 0.03, 0.06
 def call_limit(facts: Facts) -> Finding:
     deployment = facts.deployment.get()
     remedy = Remedy(
-        "Raise exotel_ws_max_calls (a bound of each worker) or exotel_ws_workers, and deploy: no call is cut.",
+        "Raise exotel_ws_max_calls (a bound of each worker; in ai mode max_calls of exotel_ws_ai) or exotel_ws_workers, and "
+        "deploy: no call is cut.",
         ("exotelctl status",),
         ("ansible-playbook deploy.yml -i INVENTORY",),
     )
     calls = facts.calls.value
     refused = len(calls.refused("full")) + sum(conn.code == _FULL_CODE for conn in calls.outside) if calls else 0
     if refused:
-        says = f"{plural(refused, 'call')} turned away: limits.max_calls = {deployment.max_calls} in each worker"
+        says = f"{plural(refused, 'call')} turned away: a worker takes {deployment.max_calls}"
         return fail(says, remedy=remedy)
     workers = [worker for worker in facts.workers.get() if not worker.silent]
     if not workers:

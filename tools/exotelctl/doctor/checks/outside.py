@@ -3,6 +3,7 @@
 from shlex import quote
 
 from exotelctl.compliance.judges import health as judge_health
+from exotelctl.compliance.judges import mode as mode_of
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.checks.cloud import cloud_firewall
 from exotelctl.doctor.checks.firewall import host_firewall
@@ -87,8 +88,10 @@ def _not_served(seen: Outside) -> Finding | None:
     echo = answers.echo
     if echo is None or echo.trouble:
         return fail(f"no call could be placed from outside: {echo.trouble.cause if echo and echo.trouble else ''}", remedy=remedy)
-    if echo.closed_early or echo.fault_count or not echo.bit_exact:
-        says = echo.closed_early or next(iter(echo.faults), "the echo is not what was sent")
+    answered = echo.bytes_received > 0 if _is_bot(seen) else echo.bit_exact
+    if echo.closed_early or echo.fault_count or not answered:
+        mute = "the bot said nothing" if _is_bot(seen) else "the echo is not what was sent"
+        says = echo.closed_early or next(iter(echo.faults), mute)
         return fail(f"a call from outside is not what it should be: {says}", remedy=remedy)
     if seen.broken:
         says = ", ".join(broken.name for broken in seen.broken)
@@ -100,11 +103,15 @@ def _served(seen: Outside) -> Finding:
     assert seen.answers is not None
     assert seen.answers.echo is not None
     echo = seen.answers.echo
+    came = "was spoken to" if _is_bot(seen) else f"came back bit-exact, {echo.round_trip_ms:.1f} ms,"
     return ok(
-        f"a call through {seen.url} came back bit-exact, {echo.round_trip_ms:.1f} ms, "
-        f"and {seen.protocol_checks} protocol checks passed",
+        f"a call through {seen.url} {came} and {seen.protocol_checks} protocol checks passed",
         f"{', '.join(seen.addresses)}; /health in {seen.answers.health.ms:.1f} ms",
     )
+
+
+def _is_bot(seen: Outside) -> bool:
+    return seen.answers is not None and mode_of(seen.answers.health.body) == "ai"
 
 
 def _host(seen: Outside) -> str:

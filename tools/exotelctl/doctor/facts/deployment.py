@@ -62,7 +62,7 @@ def look(etc: Path = ETC, point: Path = POINT, lock: Path = LOCK, locks: Path = 
     except (OSError, ValueError) as error:
         raise NotSeen(f"{current / 'generation.json'} is not readable: {error}") from None
     settings, problem = _settings(current / "settings.toml")
-    drain, limits, auth = (_table(settings, name) for name in ("drain", "limits", "auth"))
+    drain, auth = _table(settings, "drain"), _table(settings, "auth")
     return Deployment(
         generation=str(generation.get("generation", "")),
         release=str(generation.get("release", "")),
@@ -74,7 +74,7 @@ def look(etc: Path = ETC, point: Path = POINT, lock: Path = LOCK, locks: Path = 
         port=_number(str(generation.get("listen", "")).rpartition(":")[2], DEFAULT_PORT),
         public_url=str(settings.get("public_url", "")),
         paths=tuple(map(str, settings.get("paths", ()))),
-        max_calls=_number(limits.get("max_calls"), 500),
+        max_calls=_max_calls(settings),
         drain_s=float(_number(drain.get("timeout_s"), 3660)),
         asks_credential=auth.get("required") is True,
         settings_problem=problem,
@@ -94,6 +94,12 @@ def _settings(file: Path) -> tuple[dict[str, Any], str]:
 def _table(settings: dict[str, Any], name: str) -> dict[str, Any]:
     value = settings.get(name)
     return value if isinstance(value, dict) else {}
+
+
+def _max_calls(settings: dict[str, Any]) -> int:
+    """How many calls a worker takes. In ai mode a second bound, for what the models can carry."""
+    most = _number(_table(settings, "limits").get("max_calls"), 500)
+    return min(most, _number(_table(settings, "ai").get("max_calls"), 25)) if settings.get("mode") == "ai" else most
 
 
 def _number(value: object, otherwise: int) -> int:

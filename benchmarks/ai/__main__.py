@@ -1,0 +1,153 @@
+"""Measure AI mode: spoken calls to our server and to pipecat's own Exotel path, and what echo mode pays; then the tables.
+
+$ python -m benchmarks.ai
+round 1/3  ours      1 call: p50 512 ms, p95 604 ms  10 calls in step: p95 1310 ms  50 of 50 right
+round 1/3  pipecat   1 call: p50 640 ms, p95 811 ms  10 calls in step: p95 1920 ms  50 of 50 right
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from itertools import chain
+from pathlib import Path
+
+from benchmarks.__main__ import DOCUMENT, RAW, free_port
+from benchmarks.ai import echo, loads, report, server, speech
+from benchmarks.ai.figures import Figures, figures
+from benchmarks.ai.server import OURS, PEER
+from benchmarks.figures import QUIET_CORES
+from benchmarks.load import LoadError
+from benchmarks.report import write
+from benchmarks.server import ServerError
+
+SECTION = "benchmarks.ai"
+ROUNDS = 3
+ECHO_S = 3.0
+STARTS = 3
+PACKAGES = ("pipecat-ai", "moonshine-voice", "hibari-tts", "onnxruntime", "picows", "fastapi", "uvicorn")
+LATE_MS = 40.0
+"""Two frames: where the callers themselves were later than that, their latencies are not the server's alone."""
+
+
+def main() -> int:
+    """Exit code 0: the tables are made; 1: they are not, with the reason on stderr."""
+    options = _options()
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    if len(cores) < 2:
+        print("benchmarks.ai: two cores are needed", file=sys.stderr)
+        return 1
+    os.sched_setaffinity(0, cores)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # by way of `finally`, so that the server under test ends too
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
+    rounds = 1 if options.quick else ROUNDS
+    try:
+        speech.install_voices()
+        measured = [_round(number, rounds, cores, loads.QUICK if options.quick else loads.FULL) for number in range(rounds)]
+        echoed = _echo(rounds, cores, ECHO_S / 3 if options.quick else ECHO_S, 1 if options.quick else STARTS)
+    except (LoadError, ServerError, subprocess.SubprocessError, OSError) as error:
+        print(f"benchmarks.ai: {error}", file=sys.stderr)
+        return 1
+    text = _text(measured, echoed)
+    print(f"\n{text}\n\nraw figures: {_keep(measured, echoed)}")
+    for goal in report.missed([one[OURS] for one in measured]):
+        print(f"⚠️ goal missed: {goal}")
+    if not options.quick:
+        write(DOCUMENT, text, SECTION)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ai", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "--quick", action="store_true", help=f"one short round in two minutes, to try it; docs/{DOCUMENT.name} stays as it is"
+    )
+    return parser.parse_args()
+
+
+def _round(number: int, of: int, cores: list[int], size: loads.Size) -> dict[str, Figures]:
+    """Both servers, one after the other; who comes first changes from round to round."""
+    found = {}
+    for name in (OURS, PEER) if number % 2 == 0 else (PEER, OURS):
+        with (
+            tempfile.TemporaryDirectory(prefix="exotel-bench-") as scratch,
+            server.running(name, cores, free_port(), Path(scratch)) as bot,
+        ):
+            carried_out = asyncio.run(loads.carry_out(bot, size))
+        found[name] = figures(carried_out)
+        print(f"round {number + 1}/{of}  {name:<8}  {_line(found[name])}", flush=True)
+    return found
+
+
+def _echo(rounds: int, cores: list[int], seconds: float, starts: int) -> dict[str, list[echo.Echo]]:
+    """Echo mode before and with AI mode, by turns; nothing where this clone does not have the tree of before."""
+    found: dict[str, list[echo.Echo]] = {"before": [], "now": []}
+    with echo.before() as old:
+        if old is None:
+            return {}
+        os.sched_setaffinity(0, cores[1:])
+        for number in range(rounds):
+            trees = {"before": old, "now": echo.ROOT}
+            for name in trees if number % 2 == 0 else reversed(trees):
+                found[name].append(echo.measure(trees[name], cores, free_port(), seconds, starts))
+        os.sched_setaffinity(0, cores)
+    return found
+
+
+def _line(found: Figures) -> str:
+    parts = found.parts.values()
+    doubts = [f"  wrong, {name}: {what}" for name, part in found.parts.items() for what in part.wrong]
+    doubts += [f"  garbage, {name}: {what}" for name, part in found.parts.items() for what in part.garbage]
+    if (busy := max(part.others_busy for part in parts)) > QUIET_CORES:
+        doubts.append(f"  ⚠️ other processes used {busy:.2f} cores: repeat this when the machine is quiet")
+    if (late := max(part.late_ms for part in parts)) > LATE_MS:
+        doubts.append(f"  ⚠️ the callers were up to {late:.0f} ms late themselves")
+    right, asked = sum(part.right for part in parts), sum(part.asked for part in parts)
+    p50, p95, in_step = (row.shown([found]) for row in (report.ALONE_P50, report.ALONE_P95, report.IN_STEP_P95))
+    line = f"1 call: p50 {p50}, p95 {p95}  {loads.MANY} calls in step: p95 {in_step}  {right} of {asked} right"
+    return "\n".join([line, *doubts])
+
+
+def _text(measured: Sequence[dict[str, Figures]], echoed: dict[str, list[echo.Echo]]) -> str:
+    ours, theirs = ([one[name] for one in measured] for name in (OURS, PEER))
+    tables = [report.comparison(ours, theirs), report.stages(ours)]
+    if echoed:
+        tables.append(report.echo(echoed["before"], echoed["now"]))
+    return "\n\n".join([*tables, _conditions(measured)])
+
+
+def _conditions(measured: Sequence[dict[str, Figures]]) -> str:
+    parts = list(chain.from_iterable(found.parts.values() for one in measured for found in one.values()))
+    late_ms, callers, others = (
+        max(getattr(part, name) for part in parts) for name in ("late_ms", "callers_cores", "others_busy")
+    )
+    used = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
+    return (
+        f"{len(measured)} round{'s' * (len(measured) > 1)}, {datetime.now(UTC):%Y-%m-%d}: latencies are of all of them together, "
+        f"ratios the median of the rounds (lowest–highest). The callers were at most {late_ms:.0f} ms behind their own pace and "
+        f"used up to {callers:.2f} cores, other processes {others:.2f}. Python {platform.python_version()}, {used}. "
+        "Again: `python -m benchmarks.ai`, twelve minutes."
+    )
+
+
+def _keep(measured: Sequence[dict[str, Figures]], echoed: dict[str, list[echo.Echo]]) -> Path:
+    RAW.mkdir(exist_ok=True)
+    path = RAW / f"ai-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
+    rounds = [{name: asdict(found) for name, found in one.items()} for one in measured]
+    path.write_text(
+        json.dumps({"rounds": rounds, "echo": {name: [asdict(one) for one in each] for name, each in echoed.items()}})
+    )
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

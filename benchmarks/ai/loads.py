@@ -1,0 +1,105 @@
+"""What a server is put under in a round, one load after the other, and what is read meanwhile."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from exotelctl.bot_call.record import Call
+
+from benchmarks.ai import calls
+from benchmarks.ai.server import Bot, Told
+from benchmarks.ai.speech import HOURS, ORDER, script
+from benchmarks.figures import machine_s
+from benchmarks.server import Server
+
+FEW: Final = 5
+MANY: Final = 10
+APART_S: Final = 0.37
+_SAMPLE_S: Final = 0.5
+_WRITTEN_S: Final = 0.5
+"""Until a server has written down a call that is over."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many turns a call has in each load."""
+
+    alone: int
+    interrupting: int
+    together: int
+
+
+FULL: Final = Size(alone=4, interrupting=7, together=2)
+QUICK: Final = Size(alone=1, interrupting=2, together=1)
+
+
+@dataclass(frozen=True)
+class Load:
+    """A load that is over. ``cpu_s`` is the server's; ``memory_mb`` the most that was its own (PSS, in MB of a million bytes).
+
+    ``own_s`` is the CPU time of the callers, ``others_busy`` what all other processes used meanwhile, in cores.
+    """
+
+    calls: list[Call]
+    told: Mapping[str, Told]
+    seconds: float
+    cpu_s: float
+    memory_mb: float
+    own_s: float
+    others_busy: float
+
+
+@dataclass(frozen=True)
+class Round:
+    """One server, one round: the memory of the idle server, and the loads by name."""
+
+    idle_mb: float
+    loads: Mapping[str, Load]
+
+
+async def carry_out(bot: Bot, size: Size) -> Round:
+    """All loads on a freshly started server. Raises LoadError where calls do not come to their end."""
+    url, idle_mb = bot.url, _memory_mb(bot.server)
+    step = [script((HOURS, ORDER), size.together) for _ in range(MANY)]
+    mixed = [script((HOURS, ORDER), size.together, caller=number) for number in range(MANY)]
+    todo: dict[str, Callable[[], Awaitable[list[Call]]]] = {
+        "alone": lambda: _one(calls.alone(url, script((HOURS,), size.alone))),
+        "interrupting": lambda: _one(calls.alone(url, script((ORDER,), size.interrupting), interrupting=True)),
+        "few": lambda: calls.staggered(url, [script((HOURS,), 1, caller=number) for number in range(FEW)], APART_S),
+        "in step": lambda: calls.in_step(url, step),
+        "staggered": lambda: calls.staggered(url, mixed, APART_S),
+    }
+    return Round(idle_mb, {name: await _watched(bot, place) for name, place in todo.items()})
+
+
+async def _one(call: Awaitable[Call]) -> list[Call]:
+    return [await call]
+
+
+async def _watched(bot: Bot, place: Callable[[], Awaitable[list[Call]]]) -> Load:
+    samples: list[float] = []
+    sampling = asyncio.create_task(_sample(bot.server, samples))
+    machine, cpu, own, begun = machine_s(), bot.server.cpu_s(), time.process_time(), time.monotonic()
+    try:
+        placed = await place()
+    finally:
+        sampling.cancel()
+    seconds = time.monotonic() - begun
+    machine, cpu, own = machine_s() - machine, bot.server.cpu_s() - cpu, time.process_time() - own
+    await asyncio.sleep(_WRITTEN_S)
+    return Load(placed, bot.told(), seconds, cpu, max(samples), own, max(0.0, machine - cpu - own) / seconds)
+
+
+async def _sample(server: Server, samples: list[float]) -> None:
+    """The kernel adds up the pages, in a thread: the callers are to keep their pace meanwhile."""
+    while True:
+        samples.append(await asyncio.to_thread(_memory_mb, server))
+        await asyncio.sleep(_SAMPLE_S)
+
+
+def _memory_mb(server: Server) -> float:
+    lines = Path(f"/proc/{server.pid}/smaps_rollup").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6

@@ -1,0 +1,78 @@
+"""What the callers say, spoken beforehand by voices that are not the bot's, and what is to be answered."""
+
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Final
+
+from exotelctl import audio
+from exotelctl.bot_call import sound
+from exotelctl.bot_call.record import Said
+from exotelctl.bot_call.script import Turn
+
+APT_NEED: Final = Path(__file__).parents[2] / "scripts" / "apt-need"
+VOICES: Final = ("slt", "awb", "rms")
+"""Of Debian's flite: a woman and two men, of them one a Scot."""
+RATE: Final = 8000
+GREETING: Final = "Hello, how can I help?"
+LONG_HOURS: Final = "say: We are open from nine to six, Monday to Saturday. Is there anything else?"
+SHORT_HOURS: Final = "say: We are open from nine to six."
+
+
+@dataclass(frozen=True)
+class Intent:
+    """Ways to ask for one thing, and a word by which its answer is known."""
+
+    asked: tuple[str, ...]
+    known_by: str
+
+
+HOURS: Final = Intent(("When are you open?", "Are you open on Sunday?", "What time do you open?"), "nine to six")
+"""Its answer is short, so that many fit into a call."""
+ORDER: Final = Intent(
+    ("Where is my order?", "Track my order now.", "Where is my package?", "My parcel has not arrived."), "tomorrow"
+)
+"""Its answer is long enough to be interrupted."""
+
+
+def install_voices() -> None:
+    """Install flite where it is missing. Raises CalledProcessError."""
+    if not shutil.which("flite"):
+        subprocess.run([APT_NEED, "flite"], check=True, timeout=300)
+
+
+def flow(shipped: str) -> str:
+    """The flow that ships, but with the short answer. Raises ValueError where it has changed too much for that."""
+    if LONG_HOURS not in shipped:
+        raise ValueError(f"the flow that ships has no line {LONG_HOURS!r} any more: see {__file__}")
+    return shipped.replace(LONG_HOURS, SHORT_HOURS)
+
+
+def script(intents: tuple[Intent, ...], turns: int, *, caller: int = 0) -> list[Said]:
+    """So many turns that ask for ``intents`` by turns. Another ``caller`` has another voice, and begins elsewhere."""
+    voice = VOICES[caller % len(VOICES)]
+    asked = [
+        intent.asked[(caller + number // len(intents)) % len(intent.asked)]
+        for number, intent in enumerate(islice(cycle(intents), caller, caller + turns))
+    ]
+    return [Said(Turn(say=text), spoken(text, voice)) for text in asked]
+
+
+def answered(said: Said, heard: str) -> bool:
+    """Whether ``heard`` is the answer to ``said``."""
+    intent = next(intent for intent in (HOURS, ORDER) if said.turn.say in intent.asked)
+    return intent.known_by in heard.lower()
+
+
+@cache
+def spoken(text: str, voice: str) -> bytes:
+    """``text`` from its first sound to its last: PCM16 at `RATE`. Raises CalledProcessError."""
+    with tempfile.TemporaryDirectory(prefix="exotel-bench-") as folder:
+        file = Path(folder, "said.wav")
+        subprocess.run(["flite", "-voice", voice, "-t", text, "-o", file], check=True, capture_output=True, timeout=30)
+        has, pcm = audio.read_wav(file)
+    return sound.trimmed(sound.resample(pcm, has, RATE), RATE)

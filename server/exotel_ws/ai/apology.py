@@ -1,0 +1,26 @@
+"""What a caller is told where nothing else works: spoken at the worker's start, so that it needs no provider, no model and no
+pipeline when it is needed.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+
+from exotel_ws.ai.settings import Failure
+
+
+class Phrases:
+    """PCM16 of each of the settings' sentences, at one stream's rate."""
+
+    def __init__(self, settings: Failure, speak: Callable[[str], bytes]) -> None:
+        """``speak`` gives a sentence as PCM16 at the stream's rate; it blocks."""
+        self.fillers = tuple((text, speak(text)) for text in settings.fillers)
+        self.not_heard = (settings.not_heard, speak(settings.not_heard))
+        self.apology = (settings.apology, speak(settings.apology))
+
+
+def prepare(settings: Failure, speak: Callable[[str, int], bytes], rates: Collection[int]) -> Mapping[int, Phrases]:
+    """For every rate in Hz that a stream may have. Blocks for as long as ``speak`` takes."""
+
+    def at(rate: int) -> Callable[[str], bytes]:
+        return lambda text: speak(text, rate)
+
+    return {rate: Phrases(settings, at(rate)) for rate in rates}

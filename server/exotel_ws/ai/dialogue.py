@@ -1,0 +1,241 @@
+"""One call's pipeline: the only place that knows how pipecat is put together. What happens in it is told to `Events`."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+from openai import AsyncOpenAI
+from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
+from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
+from pipecat.audio.vad.vad_analyzer import VADParams
+from pipecat.frames.frames import (
+    ErrorFrame,
+    Frame,
+    FunctionCallResultProperties,
+    InputAudioRawFrame,
+    InterimTranscriptionFrame,
+    InterruptionFrame,
+    LLMFullResponseStartFrame,
+    LLMMessagesAppendFrame,
+    LLMTextFrame,
+    TranscriptionFrame,
+    TTSSpeakFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair, LLMUserAggregatorParams
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.services.llm_service import FunctionCallParams
+from pipecat.turns.user_start import TranscriptionUserTurnStartStrategy, VADUserTurnStartStrategy
+from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
+from pipecat.workers.runner import WorkerRunner
+
+from exotel_ws.ai.ear import HEARING_RATE
+from exotel_ws.ai.embedded.models import TurnModel
+from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, SharedVoiceDetector
+from exotel_ws.ai.gate import Gate, Tap
+from exotel_ws.ai.keys import redact
+from exotel_ws.ai.mouth import Mouth
+from exotel_ws.ai.stopwatch import MonotonicClock, Stopwatch
+
+_UNSURE_S: Final = 1.0
+"""Silence after which a turn ends though the turn model is not sure; its own default is 3 s."""
+_CLOSE_S: Final = 1.0
+"""How long a connection to a provider may take to be closed."""
+
+
+class Tool(Protocol):
+    """A function that the language model may call. Its result is told to the model, which then speaks; None: it does not."""
+
+    name: str
+    description: str
+    properties: dict[str, Any]
+
+    async def __call__(self, arguments: dict[str, Any]) -> Any: ...
+
+
+class Events(Protocol):
+    """What a dialogue tells of."""
+
+    def ready(self) -> None:
+        """The pipeline runs."""
+
+    def user_started(self) -> None:
+        """There is a voice. May be told again before `user_paused`."""
+
+    def user_heard(self) -> None:
+        """Something of what was said has become text."""
+
+    def user_paused(self) -> None:
+        """There is no voice any more; the caller may or may not be done."""
+
+    def user_stopped(self, text: str) -> None:
+        """The caller's turn is over; ``text`` is all of it, and may be empty."""
+
+    async def meant(self, text: str) -> bool:
+        """Whether what was just said, or pressed, is for the bot to answer."""
+
+    def failed(self, stage: str, text: str) -> None:
+        """A service reports an error; ``stage`` is ``stt``, ``llm``, ``tts`` or ``pipeline``."""
+
+
+class Dialogue:
+    """Speech in, speech out, for one call. `run` until it is cancelled."""
+
+    def __init__(
+        self,
+        *,
+        stt: FrameProcessor,
+        llm: FrameProcessor,
+        tts: FrameProcessor,
+        mouth: Mouth,
+        turn_model: TurnModel,
+        stopwatch: Stopwatch,
+        greeting: str,
+        tools: Sequence[Tool],
+        events: Events,
+        services: Sequence[FrameProcessor] = (),
+    ) -> None:
+        """``services`` are all that were made for this call, whether they are used or not: what they hold is let go of."""
+        schemas = [FunctionSchema(tool.name, tool.description, tool.properties, [], handler=_handler(tool)) for tool in tools]
+        messages: list[Any] = [{"role": "assistant", "content": greeting}] if greeting else []
+        self.context = LLMContext(messages, ToolsSchema(standard_tools=schemas))
+        self.in_words = False
+        """Whether the model has put its latest answer in words, not in tools alone."""
+        self._events = events
+        self._services = services or (stt, llm, tts)
+        self._mouth = mouth
+        self._gate = Gate(events.meant)
+        self._waiting: asyncio.Queue[tuple[FrameProcessor | None, Frame]] = asyncio.Queue()
+        user, assistant = LLMContextAggregatorPair(self.context, user_params=_turns(turn_model))
+        self.worker = PipelineWorker(
+            Pipeline([stt, Tap(self._heard), user, self._gate, llm, Tap(self._answered), tts, mouth, assistant]),
+            params=PipelineParams(audio_in_sample_rate=HEARING_RATE, audio_out_sample_rate=24000, enable_metrics=True),
+            observers=[stopwatch],
+            clock=MonotonicClock(),
+            idle_timeout_secs=None,
+            enable_rtvi=False,
+            enable_turn_tracking=False,
+            check_dangling_tasks=False,
+        )
+        self._stages = {id(stt): "stt", id(llm): "llm", id(tts): "tts"}
+        self._started = asyncio.Event()
+        user.add_event_handler("on_user_turn_started", self._user_started)
+        user.add_event_handler("on_user_turn_stopped", self._user_stopped)
+        self.worker.add_event_handler("on_pipeline_started", self._ready)
+        self.worker.add_event_handler("on_pipeline_error", self._failed)
+
+    async def run(self) -> None:
+        """Until the end of the call; cancelled, it lets go of everything."""
+        runner = WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
+        await runner.add_workers(self.worker)
+        feeding = asyncio.create_task(self._feed())
+        try:
+            await runner.run()
+        finally:
+            feeding.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await feeding
+            await _close_clients(self._services)
+
+    # None of these waits
+
+    def hear(self, pcm: bytes) -> None:
+        """The caller's voice, PCM16 little-endian mono at `HEARING_RATE`."""
+        self._waiting.put_nowait((None, InputAudioRawFrame(pcm, HEARING_RATE, 1)))
+
+    def say(self, text: str) -> None:
+        """Speak ``text`` with the call's own voice, behind what it says already."""
+        self._mouth.expect()
+        self._waiting.put_nowait((self._gate, TTSSpeakFrame(text)))
+
+    def interrupt(self) -> None:
+        """Give up the answer that is being made, and all that is being said."""
+        self._waiting.put_nowait((self._gate, InterruptionFrame()))
+
+    def told(self, text: str) -> None:
+        """Something the caller told us otherwise than by speaking: answer it."""
+        self._waiting.put_nowait((None, LLMMessagesAppendFrame([{"role": "user", "content": text}], run_llm=True)))
+
+    def forget_last_user_message(self) -> None:
+        messages = self.context.messages
+        if messages and isinstance(messages[-1], dict) and messages[-1].get("role") == "user":
+            self.context.set_messages(messages[:-1])
+
+    # Within
+
+    async def _feed(self) -> None:
+        """One task for all that comes in. What goes in behind the gate keeps its order: an interruption passes nothing."""
+        await self._started.wait()
+        while True:
+            behind, frame = await self._waiting.get()
+            if behind is None:
+                await self.worker.queue_frame(frame)
+            else:
+                await behind.push_frame(frame)
+
+    def _heard(self, frame: Frame) -> None:
+        if isinstance(frame, VADUserStartedSpeakingFrame):
+            self._events.user_started()
+        elif isinstance(frame, VADUserStoppedSpeakingFrame):
+            self._events.user_paused()
+        elif isinstance(frame, TranscriptionFrame | InterimTranscriptionFrame) and frame.text.strip():
+            self._events.user_heard()
+
+    def _answered(self, frame: Frame) -> None:
+        if isinstance(frame, LLMFullResponseStartFrame):
+            self.in_words = False
+            self._mouth.answer_begins()
+        elif isinstance(frame, LLMTextFrame) and frame.text.strip():
+            self.in_words = True
+
+    async def _ready(self, *_: object) -> None:
+        self._started.set()
+        self._events.ready()
+
+    async def _user_started(self, *_: object) -> None:
+        self._events.user_started()
+
+    async def _user_stopped(self, _aggregator: object, _strategy: object, message: Any) -> None:
+        self._events.user_stopped(message.content or "")
+
+    async def _failed(self, _worker: object, frame: ErrorFrame) -> None:
+        self._events.failed(self._stages.get(id(frame.processor), "pipeline"), redact(frame.error))
+
+
+async def _close_clients(services: Sequence[FrameProcessor]) -> None:
+    """pipecat leaves the connections of an OpenAI client open when its service ends."""
+    for service in services:
+        client = getattr(service, "_client", None)
+        if isinstance(client, AsyncOpenAI):
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(client.close(), _CLOSE_S)
+
+
+def _turns(turn_model: TurnModel) -> LLMUserAggregatorParams:
+    """When a caller's turn begins and ends. What follows from it is not pipecat's to decide: it interrupts nothing by itself."""
+    return LLMUserAggregatorParams(
+        user_turn_strategies=UserTurnStrategies(
+            start=[
+                VADUserTurnStartStrategy(enable_interruptions=False),
+                TranscriptionUserTurnStartStrategy(enable_interruptions=False),
+            ],
+            stop=[TurnAnalyzerUserTurnStopStrategy(turn_analyzer=SharedTurnAnalyzer(turn_model, stop_secs=_UNSURE_S))],
+        ),
+        vad_analyzer=SharedVoiceDetector(turn_model, VADParams(start_secs=0.2, stop_secs=0.2, min_volume=0.1)),
+        empty_user_turn=None,
+    )
+
+
+def _handler(tool: Tool) -> Callable[[FunctionCallParams], Any]:
+    async def handle(params: FunctionCallParams) -> None:
+        result = await tool(dict(params.arguments))
+        again = FunctionCallResultProperties(run_llm=None if result is not None else False)
+        await params.result_callback(result if result is not None else "done", properties=again)
+
+    return handle

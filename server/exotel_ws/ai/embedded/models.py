@@ -1,0 +1,135 @@
+"""The models that need neither a key nor a network. Each is loaded once a worker and shared by its calls."""
+
+import threading
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import soxr
+
+from exotel_ws.ai.embedded.speakable import bounded, speakable
+
+STT_RATE: Final = 16000
+TTS_RATE: Final = 24000
+
+_QUIET: Final = bytes(2 * STT_RATE // 5)
+"""0.2 s without a sound behind each utterance. What the transcriber knows of whether somebody speaks outlasts an utterance:
+without this, the next one, of another call, began with a "You" in 236 of 1,064."""
+_REST: Final = bytes(2 * STT_RATE * 6)
+"""6 s without a sound: after them it has forgotten all. A row of noises left it deaf to the next "no"."""
+_OF_NOISE: Final = frozenset(
+    ["you", "them", "the", "that", "then", "and", "i", "a", "oh", "ah", "uh", "um", "huh", "hm", "hmm", "mm"]
+)
+"""What it writes where there are no words. Alone they mean nothing."""
+_NO_SOUND: Final = "ˈˌː"
+"""Stress and length."""
+_AUDIBLE: Final = 0.01
+"""Of full scale; hibari's own pauses are a tenth of it."""
+_BEFORE_S: Final = 0.02
+_AFTER_S: Final = 0.25
+"""Silence that is left around a sentence. hibari makes 0.3 s and 0.4 s, and the first of them is waited for in each answer."""
+
+
+class Recogniser:
+    """moonshine tiny-en, English, 16 kHz. One transcriber behind a lock: shared without one it gives garbage, and one a call
+    costs 105 MB (docs/ai.md).
+    """
+
+    def __init__(self) -> None:
+        from moonshine_voice import ModelArch
+        from moonshine_voice.transcriber import Transcriber
+
+        with resources.as_file(resources.files("moonshine_voice") / "assets" / "tiny-en") as directory:
+            self._transcriber = Transcriber(str(directory), ModelArch.TINY)
+        self._lock = threading.Lock()
+
+    def recognise(self, pcm: bytes) -> str:
+        """What is said in ``pcm`` (PCM16 little-endian, mono, 16 kHz); empty where nothing is. Blocks; call it in a thread."""
+        with self._lock:
+            text = self._transcribed(pcm + _QUIET)
+            if not text:
+                self._transcribed(_REST)
+                text = self._transcribed(pcm + _QUIET)
+        return "" if text.strip(" .,!?").lower() in _OF_NOISE else text
+
+    def _transcribed(self, pcm: bytes) -> str:
+        samples = (np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0).tolist()
+        transcript = self._transcriber.transcribe_without_streaming(samples, sample_rate=STT_RATE)
+        return " ".join(line.text.strip() for line in transcript.lines).strip()
+
+
+class Speaker:
+    """hibari, English, 24 kHz."""
+
+    def __init__(self) -> None:
+        from hibari import Hibari
+
+        self._hibari = Hibari()
+        self._lock = threading.Lock()
+
+    def pieces(self, text: str) -> list[str]:
+        """``text`` as it can be said, sentence by sentence: the first can be heard while the others are spoken."""
+        return [piece for sentence in self._hibari.split_sentences(speakable(text)) for piece in bounded(sentence)]
+
+    def speak(self, text: str, sample_rate: int = TTS_RATE) -> bytes:
+        """``text`` as PCM16 little-endian mono at ``sample_rate`` Hz; empty where there is nothing to say. Blocks; as above."""
+        said = b"".join(self.say(piece) for piece in self.pieces(text))
+        if sample_rate == TTS_RATE:
+            return said
+        return bytes(np.asarray(soxr.resample(np.frombuffer(said, "<i2"), TTS_RATE, sample_rate), "<i2").tobytes())
+
+    def sounds(self, text: str) -> str:
+        """``text`` as it is spoken, a letter a sound, without stress and pauses; empty where it is not in Latin letters."""
+        return "".join(sound for sound in self._hibari.g2p(text) if sound.isalpha() and sound not in _NO_SOUND)
+
+    def say(self, piece: str) -> bytes:
+        """One of `pieces`, at 24 kHz. Blocks; call it in a thread."""
+        with self._lock:
+            sound: Any = self._hibari(piece, seed=0)
+        return bytes((np.clip(_trimmed(sound), -1, 1) * 32767).astype("<i2").tobytes())
+
+
+def _trimmed(sound: Any) -> Any:
+    """``sound``, samples in [-1, 1] at `TTS_RATE`, with little silence around it; as it is where nothing is audible."""
+    audible = np.flatnonzero(np.abs(sound) > _AUDIBLE)
+    if not audible.size:
+        return sound
+    begins, ends = audible[0] - int(_BEFORE_S * TTS_RATE), audible[-1] + int(_AFTER_S * TTS_RATE)
+    return sound[max(0, begins) : ends]
+
+
+class TurnModel:
+    """Whether there is a voice (Silero), and whether a caller who pauses has finished (Smart Turn v3.2). One session each for all
+    calls: a call takes 6 to 13 MB instead of 60, and its start does not hold the others up for as long as a model loads.
+    """
+
+    def __init__(self) -> None:
+        from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
+        from pipecat.audio.vad.silero import SileroVADAnalyzer
+
+        self.session = LocalSmartTurnAnalyzerV3()._session
+        self.voice = SileroVADAnalyzer()._model
+
+
+@dataclass(frozen=True)
+class Models:
+    """What the calls of a worker share. Each model has one thread: a second caller would only wait for its lock there."""
+
+    recogniser: Recogniser
+    speaker: Speaker
+    turn_model: TurnModel
+    stt_executor: Executor
+    tts_executor: Executor
+
+    @classmethod
+    def load(cls) -> Self:
+        """Load them all. Blocks for seconds; call it in a thread."""
+        return cls(Recogniser(), Speaker(), TurnModel(), ThreadPoolExecutor(1, "stt"), ThreadPoolExecutor(1, "tts"))
+
+
+def example_flow() -> Path:
+    """The flow that ships."""
+    return Path(str(resources.files("exotel_ws.ai") / "flows" / "example.yml"))

@@ -1,0 +1,149 @@
+"""The scripted flow behind an OpenAI-compatible endpoint on loopback: the same path as with any language model."""
+
+import json
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final
+
+from aiohttp import web
+
+from exotel_ws.ai.flow import Flow
+from exotel_ws.ai.script import Answer, Script
+
+MODEL: Final = "scripted"
+"""``scripted:hi`` answers in Hindi, where the flow has it."""
+MOST_BYTES: Final = 1024 * 1024
+"""Of a request: ten minutes of talk are about 50 KB."""
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Endpoint:
+    """Serves OpenAI's ``/v1/chat/completions`` and ``/v1/models`` on 127.0.0.1. ``url`` is known once it is open."""
+
+    def __init__(self, flow: Flow, sounds: Callable[[str], str] | None = None) -> None:
+        """``sounds``: see `exotel_ws.ai.likeness.Examples`."""
+        self._script = Script(flow, sounds)
+        self._models = [MODEL, *(f"{MODEL}:{tag}" for tag in flow.languages())]
+        self._runner: web.AppRunner | None = None
+        self.url = ""
+
+    async def open(self) -> None:
+        """Raises OSError where no port can be had."""
+        app = web.Application(client_max_size=MOST_BYTES, middlewares=[_errors])
+        app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_get("/v1/models", self._list)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}/v1"
+
+    async def close(self) -> None:
+        """May be called again."""
+        runner, self._runner = self._runner, None
+        if runner:
+            await runner.cleanup()
+
+    async def _list(self, _request: web.Request) -> web.Response:
+        data = [{"id": name, "object": "model", "created": 0, "owned_by": "exotel-ws"} for name in self._models]
+        return web.json_response({"object": "list", "data": data})
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        asked = await _read(request)
+        model = asked.get("model") or MODEL
+        name, _, language = str(model).partition(":")
+        if name != MODEL:
+            return _error(404, f"The model `{model}` does not exist; there is: {', '.join(self._models)}", "model_not_found")
+        offered = _offered(asked.get("tools") or [])
+        answer = self._script.answer(asked["messages"], language, webhook="webhook" in offered)
+        made = _Completion(str(model), answer, offered, asked["messages"])
+        if not asked.get("stream"):
+            return web.json_response(made.whole())
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+        await response.prepare(request)
+        with_usage = bool((asked.get("stream_options") or {}).get("include_usage"))
+        events = [f"data: {json.dumps(chunk)}\n\n" for chunk in made.chunks(with_usage)]
+        await response.write("".join([*events, "data: [DONE]\n\n"]).encode())
+        await response.write_eof()
+        return response
+
+
+class _BadRequest(Exception):
+    """What is wrong with a request, in words for whoever made it."""
+
+
+class _Completion:
+    """One answer, in OpenAI's words."""
+
+    def __init__(self, model: str, answer: Answer, offered: set[str], messages: list[dict[str, Any]]) -> None:
+        self._model = model
+        self._say = answer.say
+        self._tools: list[dict[str, Any]] = []
+        if answer.tool in offered:
+            function = {"name": answer.tool, "arguments": json.dumps(answer.arguments, ensure_ascii=False)}
+            self._tools = [{"id": f"call_{uuid.uuid4().hex}", "type": "function", "function": function}]
+        self._finish = "tool_calls" if self._tools else "stop"
+        self._head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
+        told = sum(len(json.dumps(message.get("content") or "").split()) for message in messages)
+        said = len(answer.say.split())
+        self._usage = {"prompt_tokens": told, "completion_tokens": said, "total_tokens": told + said}
+
+    def whole(self) -> dict[str, Any]:
+        message: dict[str, Any] = {"role": "assistant", "content": self._say or None}
+        if self._tools:
+            message["tool_calls"] = self._tools
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self._finish}
+        return {**self._head, "object": "chat.completion", "choices": [choice], "usage": self._usage}
+
+    def chunks(self, with_usage: bool) -> Iterator[dict[str, Any]]:
+        yield self._chunk({"role": "assistant", "content": self._say})
+        for index, call in enumerate(self._tools):
+            yield self._chunk({"tool_calls": [{"index": index, **call}]})
+        yield self._chunk({}, self._finish)
+        if with_usage:
+            yield {**self._head, "object": "chat.completion.chunk", "choices": [], "usage": self._usage}
+
+    def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        return {**self._head, "object": "chat.completion.chunk", "choices": [choice]}
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Whatever goes wrong is told as OpenAI tells it."""
+    try:
+        return await handler(request)
+    except _BadRequest as error:
+        return _error(400, str(error))
+    except web.HTTPException as error:
+        return _error(error.status, error.reason)
+
+
+async def _read(request: web.Request) -> dict[str, Any]:
+    try:
+        asked = json.loads(await request.read())
+    except (ValueError, RecursionError):
+        raise _BadRequest("We could not parse the JSON body of your request.") from None
+    if not isinstance(asked, dict):
+        raise _BadRequest("The body has to be an object.")
+    messages = asked.get("messages")
+    if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
+        raise _BadRequest("'messages' has to be a list of messages, at least one.")
+    if not isinstance(asked.get("model", ""), str):
+        raise _BadRequest("'model' has to be a string.")
+    if not isinstance(asked.get("tools") or [], list) or not isinstance(asked.get("stream_options") or {}, dict):
+        raise _BadRequest("'tools' has to be a list, 'stream_options' an object.")
+    return asked
+
+
+def _offered(tools: list[Any]) -> set[str]:
+    functions = [tool.get("function") for tool in tools if isinstance(tool, dict)]
+    return {str(function.get("name")) for function in functions if isinstance(function, dict)}
+
+
+def _error(status: int, text: str, code: str | None = None) -> web.Response:
+    error = {"message": text, "type": "invalid_request_error", "param": None, "code": code}
+    return web.json_response({"error": error}, status=status)

@@ -1,0 +1,87 @@
+"""The embedded models as services of pipecat. One service a call, the models behind them shared."""
+
+import asyncio
+import copy
+from collections.abc import AsyncGenerator
+from concurrent.futures import Executor
+
+from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
+from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
+from pipecat.audio.vad.silero import SileroVADAnalyzer
+from pipecat.audio.vad.vad_analyzer import VADParams
+from pipecat.frames.frames import ErrorFrame, Frame, TranscriptionFrame, TTSAudioRawFrame
+from pipecat.services.settings import STTSettings, TTSSettings
+from pipecat.services.stt_service import SegmentedSTTService
+from pipecat.services.tts_service import TTSService
+from pipecat.utils.time import time_now_iso8601
+
+from exotel_ws.ai.embedded.models import STT_RATE, TTS_RATE, Recogniser, Speaker, TurnModel
+
+
+class EmbeddedSTT(SegmentedSTTService):
+    """Speech by the caller, an utterance at a time."""
+
+    def __init__(self, recogniser: Recogniser, executor: Executor) -> None:
+        super().__init__(
+            sample_rate=STT_RATE,
+            trailing_silence_secs=0,  # the recogniser brings its own
+            ttfs_p99_latency=0.5,
+            settings=STTSettings(model="tiny-en", language="en"),
+        )
+        self._recogniser = recogniser
+        self._executor = executor
+
+    @property
+    def wants_wav_segments(self) -> bool:
+        return False
+
+    async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
+        try:
+            text = await asyncio.get_running_loop().run_in_executor(self._executor, self._recogniser.recognise, audio)
+        except Exception as error:
+            yield ErrorFrame(f"the embedded recogniser failed: {error}")
+            return
+        if text:
+            yield TranscriptionFrame(text, self._user_id, time_now_iso8601(), None)
+
+
+class EmbeddedTTS(TTSService):
+    """Speech by the bot, a sentence at a time."""
+
+    def __init__(self, speaker: Speaker, executor: Executor) -> None:
+        super().__init__(
+            push_start_frame=True,
+            push_stop_frames=True,
+            sample_rate=TTS_RATE,
+            settings=TTSSettings(model="hibari", voice="heart", language="en"),
+        )
+        self._speaker = speaker
+        self._executor = executor
+
+    async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
+        loop = asyncio.get_running_loop()
+        try:
+            for piece in await loop.run_in_executor(self._executor, self._speaker.pieces, text):
+                pcm = await loop.run_in_executor(self._executor, self._speaker.say, piece)
+                yield TTSAudioRawFrame(pcm, TTS_RATE, 1, context_id=context_id)
+        except Exception as error:
+            yield ErrorFrame(f"the embedded voice failed: {error}")
+
+
+class SharedTurnAnalyzer(LocalSmartTurnAnalyzerV3):
+    """Smart Turn with the worker's one session; `LocalSmartTurnAnalyzerV3` would load the model for each call."""
+
+    def __init__(self, model: TurnModel, *, stop_secs: float) -> None:
+        super(LocalSmartTurnAnalyzerV3, self).__init__(params=SmartTurnParams(stop_secs=stop_secs))
+        self._log_data = False
+        self._session = model.session
+
+
+class SharedVoiceDetector(SileroVADAnalyzer):
+    """Silero with the worker's one session, and a state of its own."""
+
+    def __init__(self, model: TurnModel, params: VADParams) -> None:
+        super(SileroVADAnalyzer, self).__init__(params=params)
+        self._model = copy.copy(model.voice)
+        self._model.reset_states()  # type: ignore[no-untyped-call]
+        self._windows_since_reset = self._low_confidence_windows = 0

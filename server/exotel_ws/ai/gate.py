@@ -1,0 +1,46 @@
+"""Between the services: what is looked at as it passes, and what goes no further."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pipecat.frames.frames import Frame, InputAudioRawFrame, InterruptionFrame, LLMContextFrame
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+
+class Gate(FrameProcessor):
+    """Asks ``meant`` for each user turn, with what was said: True lets it go on to the model, after the end of what the bot says.
+
+    The caller's voice ends here too: passed on through everything that needs no audio, it would cost most of a call's CPU.
+    """
+
+    def __init__(self, meant: Callable[[str], Awaitable[bool]]) -> None:
+        super().__init__()
+        self._meant = meant
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        if isinstance(frame, InputAudioRawFrame):
+            return
+        if isinstance(frame, LLMContextFrame) and direction is FrameDirection.DOWNSTREAM:
+            if not await self._meant(_last_said(frame.context.messages)):
+                return
+            await self.push_frame(InterruptionFrame())
+        await self.push_frame(frame, direction)
+
+
+class Tap(FrameProcessor):
+    """Shows each frame to ``seen`` as it passes."""
+
+    def __init__(self, seen: Callable[[Frame], None]) -> None:
+        super().__init__(enable_direct_mode=True)
+        self._seen = seen
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        self._seen(frame)
+        await self.push_frame(frame, direction)
+
+
+def _last_said(messages: list[Any]) -> str:
+    last = messages[-1] if messages else None
+    return str(last.get("content") or "") if isinstance(last, dict) and last.get("role") == "user" else ""

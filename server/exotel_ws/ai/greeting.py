@@ -1,0 +1,99 @@
+"""The first sentence, spoken before anybody calls: a caller who hears nothing hangs up."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import soxr
+from pipecat.frames.frames import EndFrame, Frame, TTSAudioRawFrame, TTSSpeakFrame
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.workers.runner import WorkerRunner
+
+from exotel_ws.ai.gate import Tap
+from exotel_ws.protocol import SAMPLE_RATES
+
+log = logging.getLogger("exotel_ws.ai")
+
+_MADE_AT: Final = 24000
+_LONGEST_S: Final = 10.0
+"""How long a service may take to speak it."""
+_MOST_VOICES: Final = 64
+"""Languages and voices that are kept; callers may ask for any."""
+
+
+class Greetings:
+    """In each language and voice that is asked for, at each rate. What is not there yet is made for the next call."""
+
+    def __init__(self, text: Callable[[str], str], make: Callable[[str, str], FrameProcessor]) -> None:
+        """``text`` in a language; ``make`` gives a new voice service for a language and a voice. Both may be empty: the usual."""
+        self._text = text
+        self._make = make
+        self._made: dict[tuple[str, str], dict[int, bytes]] = {}
+        self._making: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    def get(self, language: str, voice: str, sample_rate: int) -> bytes:
+        """PCM16 at ``sample_rate`` Hz; empty where it has to be spoken in the call."""
+        made = self._made.get((language, voice))
+        if made is None:
+            self.prepare(language, voice)
+            return b""
+        return made[sample_rate]
+
+    def prepare(self, language: str = "", voice: str = "") -> "asyncio.Task[None] | None":
+        """Begin to make it. None: there is nothing to say, or no room."""
+        key = (language, voice)
+        if not self._text(language) or len(self._made) + len(self._making) >= _MOST_VOICES:
+            return None
+        if key not in self._making:
+            task = self._making[key] = asyncio.create_task(self._speak(key))
+            task.add_done_callback(lambda _task: self._making.pop(key, None))
+        return self._making[key]
+
+    async def close(self) -> None:
+        tasks = list(self._making.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _speak(self, key: tuple[str, str]) -> None:
+        try:
+            async with asyncio.timeout(_LONGEST_S):
+                pcm = await speak(self._make(*key), self._text(key[0]))
+        except Exception as error:
+            log.warning("The greeting can't be spoken beforehand, each call says it anew: %s", error or type(error).__name__)
+            return
+        if pcm:
+            self._made[key] = {rate: _at_rate(pcm, rate) for rate in SAMPLE_RATES}
+
+
+async def speak(service: FrameProcessor, text: str) -> bytes:
+    """``text`` by a voice service of pipecat, without a call: PCM16 at 24 kHz; empty where it says nothing."""
+    pcm = bytearray()
+
+    def heard(frame: Frame) -> None:
+        if isinstance(frame, TTSAudioRawFrame):
+            pcm.extend(_at_rate(frame.audio, _MADE_AT, frame.sample_rate))
+
+    worker = PipelineWorker(
+        Pipeline([service, Tap(heard)]),
+        params=PipelineParams(audio_out_sample_rate=_MADE_AT),
+        idle_timeout_secs=None,
+        enable_rtvi=False,
+        enable_turn_tracking=False,
+        check_dangling_tasks=False,
+    )
+    await worker.queue_frames([TTSSpeakFrame(text, append_to_context=False), EndFrame()])
+    runner = WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
+    await runner.add_workers(worker)
+    await runner.run()
+    return bytes(pcm)
+
+
+def _at_rate(pcm: bytes, rate: int, made_at: int = _MADE_AT) -> bytes:
+    if rate == made_at:
+        return pcm
+    return np.asarray(soxr.resample(np.frombuffer(pcm, "<i2"), made_at, rate)).tobytes()

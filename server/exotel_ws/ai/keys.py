@@ -1,0 +1,86 @@
+"""The keys of providers. They come from systemd's credentials, and from nowhere else."""
+
+import json
+import logging
+import os
+import re
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+log = logging.getLogger("exotel_ws.ai")
+
+_read: dict[str, str] = {}
+"""Every key that was read, and the name of its credential: what `redact` looks for."""
+
+
+class NoKey(Exception):
+    """A key can't be read; the message says why."""
+
+
+class Key(NamedTuple):
+    """``name`` of a credential, and what is in it."""
+
+    name: str
+    text: str
+
+    def __repr__(self) -> str:
+        return f"Key({self.name!r})"
+
+
+def directory() -> Path | None:
+    """Where systemd put the credentials; None where systemd did not start this process."""
+    there = os.environ.get("CREDENTIALS_DIRECTORY")
+    return Path(there) if there else None
+
+
+def read(credential: str) -> Key:
+    """The key in a file of `directory`, or in one with an absolute path. Raises `NoKey`."""
+    path = Path(credential)
+    if not path.is_absolute():
+        there = directory()
+        if there is None:
+            raise NoKey("there is no $CREDENTIALS_DIRECTORY")
+        path = there / credential
+    elif path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        log.warning("🔑 Others may read %s: chmod 600 %s", path, path)
+    try:
+        text = path.read_text("utf-8").strip()
+    except OSError as error:
+        raise NoKey(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise NoKey(f"{path}: not UTF-8") from None
+    if not text:
+        raise NoKey(f"{path}: empty")
+    for secret in _secrets(path, text):
+        _read[secret] = credential
+    return Key(credential, text)
+
+
+def _secrets(path: Path, text: str) -> list[str]:
+    if text.startswith("{"):
+        try:
+            return [text, *(value for name, value in json.loads(text).items() if name.startswith("private_key"))]
+        except ValueError:
+            raise NoKey(f"{path}: neither a key nor a JSON file of Google's") from None
+    if re.search(r"[\x00-\x20\x7f]", text):
+        raise NoKey(f"{path}: a key is one word, or a JSON file of Google's")
+    return [text]
+
+
+def redact(text: str) -> str:
+    """``text`` without any key that was read: a provider may send one back in its error."""
+    for key in sorted(_read, key=len, reverse=True):  # one may be the beginning of another
+        text = text.replace(key, f"[{_read[key]}]")
+    return text
+
+
+def forget_environment(providers: Iterable[str]) -> None:
+    """Take the variables of the providers' SDKs out of the environment: a key there, or another address, would be used unseen."""
+    prefixes = tuple(f"{provider.upper()}_" for provider in providers)
+    for name in list(os.environ):
+        theirs = name.startswith(prefixes) or re.search(r"_API_KEY$|_ACCESS_KEY(_ID)?$|_AUTH_TOKEN$", name)
+        if theirs and not name.endswith("_CA_BUNDLE"):
+            del os.environ[name]
+            log.warning("🔑 %s of the environment is ignored: keys come from credentials, the rest from the settings", name)

@@ -1,0 +1,53 @@
+"""Publishes the tally of a worker's AI calls, beside and in the way of `exotel_ws.metrics`."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from exotel_ws.ai.tally import STAGE_BUCKETS_S, AiTally
+from exotel_ws.metrics import advance, advance_cells
+
+
+class AiMetrics:
+    """Of one worker's `AiTally`. To be made, and this module to be imported, only once the store of the values is chosen."""
+
+    def __init__(self, tally: AiTally, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, label: str) -> Counter:
+            return Counter(f"exotel_ws_ai_{name}", text, [label], registry=registry)
+
+        self._tally = tally
+        self._published = before = AiTally()
+        self._turns = Counter("exotel_ws_ai_turns", "What callers said and the bot understood", registry=registry)
+        self._apologies = Counter("exotel_ws_ai_apologies", "Calls told that there is a technical problem", registry=registry)
+        self._by_label = (
+            (
+                counter("interruptions", "Callers who spoke into the bot's words", "kind"),
+                tally.interruptions,
+                before.interruptions,
+            ),
+            (counter("provider_errors", "Services that failed, by stage", "stage"), tally.errors, before.errors),
+            (counter("switches", "Changes to the next service, by stage", "stage"), tally.switches, before.switches),
+            (counter("calls_ended", "AI calls that ended, by outcome", "outcome"), tally.ended, before.ended),
+        )
+        for metric, values, _ in self._by_label:
+            for value in values:
+                metric.labels(value)
+        stages = Histogram(
+            "exotel_ws_ai_stage_seconds",
+            "What a turn's stages took; docs/ai.md says from when to when",
+            ["stage"],
+            buckets=STAGE_BUCKETS_S,
+            registry=registry,
+        )
+        self._stages = {stage: stages.labels(stage) for stage in tally.stages}
+
+    def publish(self) -> None:
+        """Bring the published values up to the tally. Cheap."""
+        now, before = self._tally, self._published
+        self._turns.inc(now.turns - before.turns)
+        self._apologies.inc(now.apologies - before.apologies)
+        before.turns, before.apologies = now.turns, now.apologies
+        for metric, current, published in self._by_label:
+            advance(metric, current, published)
+        for stage, histogram in self._stages.items():
+            current_s, published_s = now.stages[stage], before.stages[stage]
+            advance_cells(histogram, current_s.counts, published_s.counts, current_s.sum_s - published_s.sum_s)
+            published_s.sum_s = current_s.sum_s

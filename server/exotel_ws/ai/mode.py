@@ -1,0 +1,169 @@
+"""AI mode: what the calls of a worker share."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+from pipecat.processors.frame_processor import FrameProcessor
+
+from exotel_ws.ai import apology, supply
+from exotel_ws.ai import flow as flows
+from exotel_ws.ai.breaker import Breaker
+from exotel_ws.ai.conversation import Conversation
+from exotel_ws.ai.dialogue import Dialogue, Tool
+from exotel_ws.ai.embedded.models import Models, example_flow
+from exotel_ws.ai.embedded.scripted import Endpoint
+from exotel_ws.ai.failover import Failover
+from exotel_ws.ai.greeting import Greetings
+from exotel_ws.ai.mouth import Mouth
+from exotel_ws.ai.rescue import Rescue
+from exotel_ws.ai.shelf import Shelf
+from exotel_ws.ai.story import Story
+from exotel_ws.ai.supply import Named, Supply
+from exotel_ws.ai.tally import AiTally
+from exotel_ws.ai.tools import EndCall, Webhook
+from exotel_ws.ai.wishes import Wishes, fill, wishes
+from exotel_ws.ai.work import Answering, Listening, Speaking, Work
+from exotel_ws.protocol import SAMPLE_RATES, Start, Writer
+from exotel_ws.responder import Line
+from exotel_ws.settings import Settings, SettingsError
+
+
+class AiMode:
+    """See `exotel_ws.responder.Mode`."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises `SettingsError` where the flow can't be used, or a service: before a model is loaded."""
+        supply.check(settings.ai)
+        self._settings = settings.ai
+        self._flow = _flow(settings.ai.flow)
+        self._calls: set[Conversation] = set()
+        self.tally = AiTally()
+        record = settings.ai.record
+        self._shelf = Shelf(record) if record.transcripts or record.audio else None
+        self._endpoint: Endpoint
+        self._supply: Supply
+        self._models: Models
+        self._greetings: Greetings
+        self._phrases: Mapping[int, apology.Phrases]
+        self._breaker = Breaker(settings.ai.failure.skip_after, settings.ai.failure.skip_s, time.monotonic)
+        self._session: aiohttp.ClientSession
+
+    async def open(self) -> None:
+        if self._shelf:
+            self._shelf.open()
+        self._session = aiohttp.ClientSession()
+        self._models = await asyncio.to_thread(_warm)
+        self._endpoint = await asyncio.to_thread(Endpoint, self._flow, self._models.speaker.sounds)
+        await self._endpoint.open()
+        speak = self._models.speaker.speak
+        self._phrases = await asyncio.to_thread(apology.prepare, self._settings.failure, speak, SAMPLE_RATES)
+        self._supply = Supply(self._settings, self._models, self._endpoint.url)
+        self._greetings = Greetings(self._greeting, self._voice)
+        if task := self._greetings.prepare():
+            await task
+
+    async def close(self) -> None:
+        for call in list(self._calls):
+            call.stopped()
+        await self._greetings.close()
+        await self._supply.close()
+        await self._session.close()
+        await self._endpoint.close()
+        if self._shelf:
+            await asyncio.to_thread(self._shelf.close)
+
+    def full(self) -> str:
+        most = self._settings.max_calls
+        return f"{len(self._calls)} live calls, ai.max_calls = {most}" if len(self._calls) >= most else ""
+
+    def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Conversation:
+        wished = wishes(start)
+        if wished.unusable:
+            line.log.warning(f"⚠️ Not usable, and passed over: {', '.join(wished.unusable)}", event="parameters")
+        story = Story(
+            self._settings,
+            start,
+            conn_id=line.log.conn_id,
+            sample_rate=sample_rate,
+            tally=self.tally,
+            log=line.log,
+            clock=asyncio.get_running_loop().time,
+            shelf=self._shelf,
+        )
+        call = Conversation(
+            self._settings,
+            line,
+            writer,
+            start,
+            sample_rate,
+            partial(self._build, wished),
+            self._greetings.get(wished.language, wished.voice, sample_rate),
+            self._greeting(wished.language),
+            self._calls.discard,
+            story,
+            partial(self._protect, story, sample_rate),
+        )
+        self._calls.add(call)
+        return call
+
+    def _build(self, wished: Wishes, call: Conversation, mouth: Mouth) -> Dialogue:
+        filled: Callable[[str], str] = partial(fill, start=call.start)
+        stt = self._supply.stt(wished.language)
+        llm = self._supply.llm(wished.language, filled)
+        tts = self._supply.tts(wished.language, wished.voice)
+        return Dialogue(
+            stt=self._stage("stt", stt, Listening(), call.rescue),
+            llm=self._stage("llm", llm, Answering(), call.rescue),
+            tts=self._stage("tts", tts, Speaking(), call.rescue),
+            services=[named.service for named in (*stt, *llm, *tts)],
+            mouth=mouth,
+            stopwatch=call.stopwatch,
+            turn_model=self._models.turn_model,
+            greeting=self._greeting(wished.language),
+            tools=self._tools(call),
+            events=call,
+        )
+
+    def _protect(self, story: Story, sample_rate: int, call: Conversation) -> Rescue:
+        clock = asyncio.get_running_loop()
+        return Rescue(self._settings.failure, self._phrases[sample_rate], call, story, self._breaker, clock)
+
+    def _stage(self, stage: str, services: Sequence[Named], work: Work, rescue: Rescue) -> Failover:
+        by_name = dict(services)
+        order = self._breaker.order(stage, list(by_name))
+        made = Failover(stage, [(name, by_name[name]) for name in order], work, rescue, ready_s=self._settings.failure.ready_s)
+        rescue.add(made)
+        return made
+
+    def _greeting(self, language: str) -> str:
+        return self._settings.greeting or self._flow.greeting_in(language or self._settings.language)
+
+    def _voice(self, language: str, voice: str) -> FrameProcessor:
+        return self._supply.tts(language, voice)[0].service
+
+    def _tools(self, call: Conversation) -> list[Tool]:
+        tools: list[Tool] = [
+            EndCall("hang_up", "End the call, after the goodbye was said.", call.end),
+            EndCall("transfer", "Hand the caller to a human agent.", call.end),
+        ]
+        if self._settings.webhook_url:
+            tools.append(Webhook(self._settings.webhook_url, self._session, call.start, call.used))
+        return tools
+
+
+def _warm() -> Models:
+    """Load the models, and use each once: the first use of a model takes longest."""
+    models = Models.load()
+    models.recogniser.recognise(models.speaker.speak("Hello.", 16000))
+    return models
+
+
+def _flow(path: str) -> flows.Flow:
+    try:
+        return flows.load(Path(path) if path else example_flow())
+    except flows.FlowError as error:
+        raise SettingsError([f"ai.flow: {problem}" for problem in error.problems]) from None

@@ -1,0 +1,181 @@
+"""The bot's end of the pipeline: what the services made is played, and told of as spoken once it was heard."""
+
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from pipecat.audio.utils import create_stream_resampler
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    Frame,
+    InterruptionFrame,
+    LLMAssistantPushAggregationFrame,
+    LLMFullResponseEndFrame,
+    TTSAudioRawFrame,
+    TTSStoppedFrame,
+    TTSTextFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from exotel_ws.ai.playout import Playout
+
+
+class Mouth(FrameProcessor):
+    """Feeds a `Playout`. Text travels on only when it was heard: so the context knows what the caller knows."""
+
+    def __init__(self, playout: Playout, sample_rate: int, on_text: Callable[[str, bool], None]) -> None:
+        """``on_text`` is told each piece of text, and whether it was heard (else it was cut)."""
+        super().__init__()
+        self._playout = playout
+        self._rate = sample_rate
+        self._on_text = on_text
+        self._resampler = create_stream_resampler(clear_after_secs=None)
+        self._made_at = 0
+        self._speaking = False
+        self._answering = False
+        self._expecting = False
+        self._mute = False
+        self._began_ns = 0
+        self._made = 0
+        self._words: deque[tuple[int, TTSTextFrame]] = deque()
+        """Words whose sound has not come yet, by how many bytes of the utterance are before them."""
+        self._spoken: dict[bool, list[str]] = {True: [], False: []}
+        self.on_audio: Callable[[], None] = lambda: None
+        self.on_silent: Callable[[], None] = lambda: None
+        """All that the services said was heard, and no more is coming."""
+        self.on_dropped: Callable[[], None] = lambda: None
+        """An interruption came by: what was not heard is forgotten."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether the caller hears something, or will: an answer is being made, or a sentence is waited for."""
+        return self._answering or self._expecting or self._playout.outstanding
+
+    def expect(self) -> None:
+        """A sentence is on its way here."""
+        self._expecting = True
+
+    def answer_begins(self) -> None:
+        """The model has begun to answer; its words come later."""
+        self._answering = True
+
+    def mute(self) -> None:
+        """From now on nothing of what the services make is heard, nor stops what is being heard."""
+        self._mute = True
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        if direction is FrameDirection.UPSTREAM or self._mute:
+            await self.push_frame(frame, direction)
+        elif isinstance(frame, TTSAudioRawFrame):
+            await self._speak(frame)
+        elif isinstance(frame, TTSTextFrame):
+            self._text_made(frame)
+        elif isinstance(frame, TTSStoppedFrame):
+            await self._utterance_made(frame)
+        elif isinstance(frame, LLMFullResponseEndFrame):
+            self._when_heard(lambda heard: self._answer_over(frame, heard))
+        elif isinstance(frame, LLMAssistantPushAggregationFrame):
+            self._when_heard(lambda _heard: self._soon(self.push_frame(frame)))
+        elif isinstance(frame, InterruptionFrame):
+            await self._interrupted()
+            await self.push_frame(frame, direction)
+        else:
+            await self.push_frame(frame, direction)
+
+    async def _speak(self, frame: TTSAudioRawFrame) -> None:
+        self.on_audio()
+        if not self._made:
+            self._began_ns = self.get_clock().get_time()
+        if frame.sample_rate != self._made_at:
+            await self._other_rate(frame.sample_rate)
+        pcm = await self._resampler.resample(frame.audio, frame.sample_rate, self._rate)
+        self._made += len(pcm)
+        self._playout.say(pcm)
+        while self._words and self._words[0][0] <= self._made:
+            self._text_with_its_sound(self._words.popleft()[1])
+        if not self._speaking:
+            self._speaking = True
+            await self.broadcast_frame(BotStartedSpeakingFrame)
+
+    async def _other_rate(self, sample_rate: int) -> None:
+        """Another service has taken over."""
+        self._playout.say(await self._resampler.flush())
+        self._resampler = create_stream_resampler(clear_after_secs=None)
+        self._made_at = sample_rate
+
+    def _text_made(self, frame: TTSTextFrame) -> None:
+        """A service that tells the time of each word tells it before the sound is there; ``pts`` is that time, in ns."""
+        before = (frame.pts - self._began_ns) * self._rate // 1_000_000_000 * 2 if frame.pts and self._made else 0
+        if before > self._made:
+            self._words.append((before, frame))
+        else:
+            self._text_with_its_sound(frame)
+
+    def _text_with_its_sound(self, frame: TTSTextFrame) -> None:
+        self._when_heard(lambda heard: self._text_over(frame, heard))
+
+    async def _utterance_made(self, frame: TTSStoppedFrame) -> None:
+        self._playout.say(await self._resampler.flush())
+        self._playout.flush()
+        while self._words:
+            self._text_with_its_sound(self._words.popleft()[1])
+        self._made = 0
+        self._when_heard(lambda heard: self._utterance_over(frame, heard))
+
+    async def _interrupted(self) -> None:
+        self._answering = self._expecting = False
+        self._made = 0
+        await self._resampler.reset()  # type: ignore[no-untyped-call]
+        self._playout.drop()
+        while self._words:
+            self._text_over(self._words.popleft()[1], heard=False)
+        self._tell_text()
+        self.on_dropped()
+        await self._stopped()
+
+    def _when_heard(self, tell: Callable[[bool], None]) -> None:
+        if self._playout.outstanding or self._playout.held:
+            self._playout.note(tell)
+        else:
+            tell(True)
+
+    def _text_over(self, frame: TTSTextFrame, heard: bool) -> None:
+        self._spoken[heard].append(frame.text)
+        if heard:
+            self._soon(self.push_frame(frame))
+        if not frame.pts:
+            self._tell_text()
+
+    def _tell_text(self) -> None:
+        for heard, words in self._spoken.items():
+            if words:
+                self._on_text(" ".join(words), heard)
+                words.clear()
+
+    def _utterance_over(self, frame: Frame, heard: bool) -> None:
+        self._expecting = False
+        self._tell_text()
+        self._soon(self.push_frame(frame))
+        self._soon(self._stopped())
+        if heard:
+            self._quiet()
+
+    def _answer_over(self, frame: Frame, heard: bool) -> None:
+        self._answering = False
+        self._soon(self.push_frame(frame))
+        if heard:
+            self._quiet()
+
+    def _quiet(self) -> None:
+        if not self.busy:
+            self.on_silent()
+
+    async def _stopped(self) -> None:
+        if self._speaking:
+            self._speaking = False
+            await self.broadcast_frame(BotStoppedSpeakingFrame)
+
+    def _soon(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self.create_task(coroutine)

@@ -1,0 +1,37 @@
+"""What pipecat and the providers' libraries log goes where all is logged, and no further than it should.
+
+They write what callers say at debug level, and a line for each request at info: neither is for a journal that keeps for weeks.
+"""
+
+import logging
+from typing import Any, Final
+
+from loguru import logger as loguru
+
+from exotel_ws.ai.keys import redact
+
+_TARGET: Final = logging.getLogger("pipecat")
+_CHATTY: Final = ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "websockets.client", "aiohttp", "urllib3")
+
+
+def route() -> None:
+    """From now on loguru's records are `logging`'s, with their levels; below warnings only where all is asked for."""
+    loguru.remove()
+    asked = _TARGET.getEffectiveLevel()
+    least = asked if asked <= logging.DEBUG else max(asked, logging.WARNING)
+    loguru.add(_pass_on, level=least, format="{message}", catch=True, backtrace=False, diagnose=False)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def _pass_on(message: Any) -> None:
+    record = message.record
+    error = record["exception"]
+    told = error and redact(str(error.value)) == str(error.value)  # a traceback with a key in it is not worth the key
+    _TARGET.log(
+        record["level"].no,
+        "%s: %s",
+        record["name"],
+        redact(record["message"]),
+        exc_info=(error.type, error.value, error.traceback) if told else None,
+    )

@@ -1,0 +1,156 @@
+"""One call that is in trouble: what is said, who takes over, and when it is given up."""
+
+import asyncio
+from typing import Final, Protocol
+
+from exotel_ws.ai.apology import Phrases
+from exotel_ws.ai.breaker import Breaker
+from exotel_ws.ai.failover import Failover
+from exotel_ws.ai.keys import redact
+from exotel_ws.ai.settings import Failure
+from exotel_ws.ai.story import Story
+from exotel_ws.ai.watchdog import Clock, Progress, Watchdog
+
+_NOT_HEARD_AT_MOST: Final = 2
+"""Times in a row that a caller is told that nothing was understood: there may be nothing but noise."""
+_MISSES_OF_A_SERVICE: Final = 2
+"""Utterances in a row without text: one may have been a cough."""
+
+
+class Line(Protocol):
+    """What can be done to the call itself, whatever the pipeline does."""
+
+    def heard_until(self) -> float:
+        """The clock's time at which all audio under way will have been heard."""
+
+    def say(self, text: str, pcm: bytes) -> None:
+        """Behind what is under way."""
+
+    def resume(self) -> bool:
+        """Go on with what an interruption had stopped. False: nothing was stopped."""
+
+    def wait(self) -> None:
+        """It is the caller's turn to speak."""
+
+    def give_up(self, text: str, pcm: bytes, then: str) -> None:
+        """Say this and nothing else any more, and when it was heard do what ``then`` says."""
+
+
+class Rescue:
+    """See `exotel_ws.ai.failover.Told`. Each stage's `Failover` is added once it is made."""
+
+    def __init__(self, settings: Failure, phrases: Phrases, line: Line, story: Story, breaker: Breaker, clock: Clock) -> None:
+        self._settings = settings
+        self._phrases = phrases
+        self._line = line
+        self._story = story
+        self._breaker = breaker
+        self._clock = clock
+        self._stages: dict[str, Failover] = {}
+        self._failed: set[tuple[str, str]] = set()
+        self._fillers = 0
+        self._misses = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._given_up = False
+        self._watchdog = Watchdog(clock, settings, line.heard_until, self._silent, self._late)
+        self._unready = clock.call_at(clock.time() + settings.ready_s, self._not_ready)
+
+    def add(self, stage: Failover) -> None:
+        self._stages[stage.stage] = stage
+
+    # What the call tells
+
+    def ready(self) -> None:
+        """The pipeline runs."""
+        self._unready.cancel()
+
+    def understood(self) -> None:
+        """The caller said something that became text."""
+        self._misses = 0
+
+    def nothing_meant(self) -> None:
+        """What the caller said needs no answer."""
+        self._watchdog.settled()
+
+    def give_up(self, why: str) -> None:
+        """Nothing can answer this call. Idempotent."""
+        if self._given_up:
+            return
+        self.close()
+        self._story.provider_error("pipeline", "", why)
+        self._story.apologised()
+        self._line.give_up(*self._phrases.apology, self._settings.then)
+
+    def close(self) -> None:
+        """The call is over: nothing is watched."""
+        self._given_up = True
+        self._unready.cancel()
+        self._watchdog.close()
+
+    # What the stages tell
+
+    def progress(self, stage: str, progress: Progress) -> None:
+        if self._given_up:
+            return
+        if progress is Progress.ASKED or (stage == "tts" and progress is Progress.FLOWING):
+            self._fillers = 0
+        self._watchdog.progress(stage, progress)
+
+    def again(self, stage: str) -> None:
+        self._watchdog.again(stage)
+
+    def worked(self, stage: str, service: str) -> None:
+        self._breaker.worked(stage, service)
+
+    def failed(self, stage: str, service: str, reason: str, *, left: bool) -> None:
+        self._story.provider_error(stage, service, redact(reason))
+        if left and (stage, service) not in self._failed:
+            self._failed.add((stage, service))
+            self._breaker.failed(stage, service)
+
+    def switched(self, stage: str, to: str) -> None:
+        self._story.switched(stage, to)
+
+    def exhausted(self, stage: str) -> None:
+        self.give_up(f"{stage}: no service is left")
+
+    # Deadlines
+
+    def _not_ready(self) -> None:
+        self.give_up("the pipeline did not start")
+
+    def _silent(self) -> None:
+        """The caller waits and hears nothing."""
+        if self._line.resume():
+            self._watchdog.settled()
+        elif self._fillers < len(self._phrases.fillers):
+            self._line.say(*self._phrases.fillers[self._fillers])
+            self._fillers += 1
+        else:
+            self.give_up("no answer came")
+
+    def _late(self, stage: str) -> None:
+        if stage == "stt":
+            self._misses += 1
+            if self._misses < _MISSES_OF_A_SERVICE or not self._stages[stage].spare:
+                self._unheard(self._stages[stage])
+                return
+            self._misses = 0
+        task = asyncio.ensure_future(self._take_over(stage))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _take_over(self, stage: str) -> None:
+        await self._stages[stage].switch("it gives nothing")
+
+    def _unheard(self, stt: Failover) -> None:
+        """Somebody spoke, or something was loud, and it did not become text."""
+        stt.missed()
+        self._watchdog.settled()
+        speaks = self._line.heard_until() > self._clock.time() and not self._fillers
+        if self._line.resume() or speaks:
+            return
+        if self._misses <= _NOT_HEARD_AT_MOST:
+            self._line.say(*self._phrases.not_heard)
+        else:
+            self._line.wait()

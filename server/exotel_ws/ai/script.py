@@ -1,0 +1,125 @@
+"""What the scripted flow answers. The state of a dialogue is its messages: nothing is kept between two requests."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from exotel_ws.ai.flow import Flow, Intent, Lines, Reply, lines
+from exotel_ws.ai.likeness import Examples
+
+KEYS: Final = "DTMF: "
+"""Before keys that the caller pressed."""
+_FALLBACK: Final = "fallback"
+_NOT_YET: Final = "IN_PROGRESS"
+"""pipecat's word for a tool that has not answered."""
+_MOST_HEARD: Final = 300
+"""Characters of one turn that are looked at."""
+_MOST_SAID: Final = 600
+"""Characters of a webhook's answer that are spoken: about 40 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said, and the tool that is called with it: ``hang_up``, ``transfer``, ``webhook`` or none."""
+
+    intent: str
+    say: str
+    tool: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Dialogue:
+    """What the turns of a caller led to."""
+
+    heard: str = ""
+    name: str = ""
+    reply: Reply = field(default_factory=Reply)
+    """To the last turn that did not ask to say the last again."""
+    repeat: bool = False
+    misses: int = 0
+    given: Counter[int] = field(default_factory=Counter)
+    """How often each reply was given, by its identity."""
+
+
+class Script:
+    """A flow that answers. Safe to be shared by calls."""
+
+    def __init__(self, flow: Flow, sounds: Callable[[str], str] | None = None) -> None:
+        """``sounds``: see `Examples`."""
+        self._flow = flow
+        examples = {name: intent.examples for name, intent in flow.intents.items()}
+        self._examples = Examples(examples, final=[name for name, intent in flow.intents.items() if intent.then], sounds=sounds)
+        self._keys = {intent.dtmf: name for name, intent in flow.intents.items() if intent.dtmf}
+
+    def answer(self, messages: list[dict[str, Any]], language: str = "", *, webhook: bool = True) -> Answer:
+        """The answer to the last of ``messages``, as OpenAI's chat has them. ``webhook``: whether there is one to ask."""
+        dialogue = _Dialogue()
+        told: dict[str, Any] | None = None
+        spoken = ""
+        for message in messages:
+            text = _text(message)
+            match message.get("role"):
+                case "user" if text:
+                    self._turn(dialogue, text)
+                    told = None
+                case "assistant" if text:
+                    spoken = text
+                case "tool":
+                    told = _result(text)
+        if not dialogue.heard:
+            return Answer("greeting", self._flow.greeting_in(language))
+        if dialogue.repeat:
+            return Answer(dialogue.name, spoken or self._flow.greeting_in(language))
+        name, reply = dialogue.name, dialogue.reply
+        say = _line(reply.say, language, dialogue.given[id(reply)] - 1)
+        if isinstance(reply, Intent) and reply.webhook:
+            if told is not None or not webhook:
+                return _of_webhook(name, reply, told or {}, language)
+            return Answer(name, say, "webhook", {"intent": name, "data": {"heard": dialogue.heard}})
+        return Answer(name, say, reply.then)
+
+    def _turn(self, dialogue: _Dialogue, heard: str) -> None:
+        name = self._keys.get(heard.removeprefix(KEYS)) if heard.startswith(KEYS) else self._examples.closest(heard[:_MOST_HEARD])
+        name = dialogue.reply.next.get(name or "", name)
+        intent = self._flow.intents[name] if name else None
+        dialogue.heard, dialogue.name = heard, name or _FALLBACK
+        dialogue.repeat = intent is not None and intent.repeat
+        if dialogue.repeat:
+            return
+        dialogue.misses = 0 if intent else min(dialogue.misses + 1, len(self._flow.fallback))
+        dialogue.reply = intent or self._flow.fallback[dialogue.misses - 1]
+        dialogue.given[id(dialogue.reply)] += 1
+
+
+def _of_webhook(name: str, intent: Intent, told: dict[str, Any], language: str) -> Answer:
+    """What a webhook answers is said as it is; it may end the call by ``then`` too."""
+    text = told.get("say") or told.get("answer")
+    say = text[:_MOST_SAID] if isinstance(text, str) and text.strip() else _line(intent.otherwise, language, 0)
+    then = told.get("then")
+    return Answer(name, say, then if then in ("hang_up", "transfer") else intent.then)
+
+
+def _line(said: Lines, language: str, turn: int) -> str:
+    choice = lines(said, language)
+    return choice[turn % len(choice)]
+
+
+def _result(text: str) -> dict[str, Any] | None:
+    """What a tool told; None: nothing yet. Whatever is not an object tells nothing: it must not be asked for again."""
+    if text == _NOT_YET:
+        return None
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _text(message: dict[str, Any]) -> str:
+    content = message.get("content")
+    if isinstance(content, list):
+        return " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict)).strip()
+    return str(content or "").strip()

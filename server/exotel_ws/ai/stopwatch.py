@@ -1,0 +1,170 @@
+"""How long the stages of a turn take, seen from outside the pipeline: by the frames that its parts push."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pipecat.clocks.base_clock import BaseClock
+from pipecat.frames.frames import (
+    AggregatedTextFrame,
+    Frame,
+    FunctionCallsStartedFrame,
+    LLMFullResponseStartFrame,
+    LLMTextFrame,
+    TranscriptionFrame,
+    TTSAudioRawFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.observers.base_observer import BaseObserver, FramePushed
+from pipecat.processors.frame_processor import FrameDirection
+
+_SENT_REMEMBERED: Final = 32
+
+
+class MonotonicClock(BaseClock):
+    """The pipeline's clock, so that when a frame was pushed can be compared with when something was sent."""
+
+    def get_time(self) -> int:
+        return time.monotonic_ns()
+
+    def start(self) -> None:
+        """It always runs."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """When what happened in a turn, in seconds; 0: not yet."""
+
+    silent: float = 0.0
+    stopped: float = 0.0
+    transcribed: float = 0.0
+    ended: float = 0.0
+    asked: float = 0.0
+    token: float = 0.0
+    text: float = 0.0
+    sentence: float = 0.0
+    audio: float = 0.0
+    answered: float = 0.0
+
+
+class Stopwatch(BaseObserver):
+    """Reports each stage of each turn once, in seconds:
+
+    - ``turn_end``: from the VAD's word that the caller stopped to the decision that their turn is over.
+    - ``stt``: from the same word to the last transcript of the turn; 0 where that was there before.
+    - ``llm_first_token``: from the request to the first text or tool call.
+    - ``tts_first_audio``: from the first sentence given to the voice (the first token, where it is fed by tokens) to audio.
+    - ``voice_to_voice``: from the caller's last sound to the bot's first audio handed to Exotel. The VAD says that a caller
+      stopped when it has heard silence for ``stop_secs``: these are part of it, as the caller waits through them.
+    - ``barge_in``: from the caller's first sound, ``start_secs`` before the VAD's word, to ``clear`` handed to Exotel.
+
+    Neither the way between Exotel and us nor Exotel's own buffers are in any of them. Turns that the bot does not answer have no
+    answer's stages. `sent` and `cleared` are told at once, frames a little later: pipecat hands them over by a queue.
+    """
+
+    def __init__(self, report: Callable[[str, float], None], now: Callable[[], float] = time.monotonic) -> None:
+        """``now`` has to be the pipeline's clock, in seconds."""
+        super().__init__(observe_every_push=False)
+        self._report = report
+        self._now = now
+        self._turn = _Turn()
+        self._sent: deque[float] = deque(maxlen=_SENT_REMEMBERED)
+        self._onset = self._cleared = 0.0
+        self._handlers: dict[type[Frame], Callable[[Any, float], None]] = {
+            VADUserStartedSpeakingFrame: self._vad_started,
+            VADUserStoppedSpeakingFrame: self._vad_stopped,
+            UserStartedSpeakingFrame: self._turn_started,
+            TranscriptionFrame: self._transcribed,
+            UserStoppedSpeakingFrame: self._turn_ended,
+            LLMFullResponseStartFrame: self._asked,
+            FunctionCallsStartedFrame: self._token,
+            LLMTextFrame: self._text,
+            AggregatedTextFrame: self._sentence,
+            TTSAudioRawFrame: self._audio,
+        }
+
+    def sent(self) -> None:
+        """Audio of the bot was handed to Exotel just now."""
+        now = self._now()
+        if self._turn.audio:
+            self._answered(now)
+        else:
+            self._sent.append(now)
+
+    def cleared(self) -> None:
+        """A `clear` was handed to Exotel just now."""
+        self._cleared = self._now()
+        self._barge_in()
+
+    async def on_push_frame(self, data: FramePushed) -> None:
+        handle = self._handlers.get(type(data.frame))
+        if handle is not None and data.direction is FrameDirection.DOWNSTREAM:
+            handle(data.frame, data.timestamp / 1e9)
+
+    def _vad_started(self, frame: VADUserStartedSpeakingFrame, at: float) -> None:
+        self._onset = at - frame.start_secs
+        self._barge_in()
+
+    def _barge_in(self) -> None:
+        if self._onset and self._cleared >= self._onset:
+            self._report("barge_in", self._cleared - self._onset)
+            self._onset = 0.0
+
+    def _vad_stopped(self, frame: VADUserStoppedSpeakingFrame, at: float) -> None:
+        self._onset = 0.0
+        self._turn.silent, self._turn.stopped = at - frame.stop_secs, at
+
+    def _turn_started(self, _frame: Frame, _at: float) -> None:
+        self._turn = _Turn()
+
+    def _transcribed(self, _frame: Frame, at: float) -> None:
+        turn = self._turn
+        if turn.ended and turn.stopped and not turn.transcribed:  # the turn could not wait for it
+            self._report("stt", at - turn.stopped)
+        turn.transcribed = at
+
+    def _turn_ended(self, _frame: Frame, at: float) -> None:
+        turn = self._turn
+        if not turn.stopped or turn.ended:
+            return
+        turn.ended = at
+        self._report("turn_end", at - turn.stopped)
+        if turn.transcribed:
+            self._report("stt", max(0.0, turn.transcribed - turn.stopped))
+
+    def _asked(self, _frame: Frame, at: float) -> None:
+        if self._turn.ended and not self._turn.asked:
+            self._turn.asked = at
+
+    def _token(self, _frame: Frame, at: float) -> None:
+        if self._turn.asked and not self._turn.token:
+            self._turn.token = at
+            self._report("llm_first_token", at - self._turn.asked)
+
+    def _text(self, frame: Frame, at: float) -> None:
+        self._token(frame, at)
+        if self._turn.token and not self._turn.text:
+            self._turn.text = at
+
+    def _sentence(self, _frame: Frame, at: float) -> None:
+        if self._turn.text and not self._turn.sentence:
+            self._turn.sentence = at
+
+    def _audio(self, _frame: Frame, at: float) -> None:
+        turn = self._turn
+        if not turn.text or turn.audio:
+            return
+        turn.audio = at
+        self._report("tts_first_audio", at - (turn.sentence or turn.text))
+        if (already := next((sent for sent in self._sent if sent >= at), None)) is not None:
+            self._answered(already)
+
+    def _answered(self, at: float) -> None:
+        if not self._turn.answered:
+            self._turn.answered = at
+            self._report("voice_to_voice", at - self._turn.silent)

@@ -1,0 +1,147 @@
+"""The services of each stage, in failover order, as the settings ask for them. New ones are made for each call."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import aiohttp
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.services.openai.llm import OpenAILLMService
+
+from exotel_ws.ai import catalogue, keys
+from exotel_ws.ai.catalogue import STAGES
+from exotel_ws.ai.embedded.models import Models
+from exotel_ws.ai.embedded.scripted import MODEL
+from exotel_ws.ai.embedded.services import EmbeddedSTT, EmbeddedTTS
+from exotel_ws.ai.plan import EMBEDDED, Plan, Planned, as_language, plan
+from exotel_ws.ai.settings import Ai
+from exotel_ws.settings import SettingsError
+
+_PROMPT: Final = (
+    "You answer a telephone call. Everything you write is spoken: use short, plain sentences, without lists, symbols or links. "
+    "When the caller is done, say goodbye and call hang_up."
+)
+
+
+class Named(NamedTuple):
+    """A service of one call, and what the settings call it."""
+
+    name: str
+    service: FrameProcessor
+
+
+class Supply:
+    """What a worker's calls are served with."""
+
+    def __init__(self, settings: Ai, models: Models, scripted_url: str) -> None:
+        """``scripted_url`` is where the scripted flow answers. Raises `SettingsError` with every problem at once."""
+        self._settings = settings
+        self._models = models
+        self._scripted_url = scripted_url
+        self._plan = _checked(settings, read_keys=True)
+        self._prompt = _prompt(settings)
+        self._session: aiohttp.ClientSession | None = None
+
+    def stt(self, language: str = "") -> list[Named]:
+        """``language`` is what this call asks for; empty or ``ai.language``: each service's own, as the settings say."""
+        return [
+            Named(EMBEDDED, EmbeddedSTT(self._models.recogniser, self._models.stt_executor))
+            if one is None
+            else self._make(one, language=self._language(one, language))
+            for one in self._plan.services["stt"]
+        ]
+
+    def llm(self, language: str = "", filled: Callable[[str], str] = str) -> list[Named]:
+        """As `stt`. ``filled`` puts into the system prompt what is of this call alone."""
+        return [
+            Named(EMBEDDED, self._scripted(language))
+            if one is None
+            else self._make(one, language=self._language(one, language), system_instruction=filled(self._prompt))
+            for one in self._plan.services["llm"]
+        ]
+
+    def tts(self, language: str = "", voice: str = "") -> list[Named]:
+        """As `stt`. ``voice`` is for the first service alone: another provider has no such voice."""
+        return [
+            Named(EMBEDDED, EmbeddedTTS(self._models.speaker, self._models.tts_executor))
+            if one is None
+            else self._make(one, language=self._language(one, language), voice="" if place else self._voice(one, voice))
+            for place, one in enumerate(self._plan.services["tts"])
+        ]
+
+    async def close(self) -> None:
+        """Let go of the connections that the calls shared."""
+        if self._session:
+            await self._session.close()
+
+    def _make(self, planned: Planned, **told: Any) -> Named:
+        if planned.wants_session and self._session is None:
+            self._session = aiohttp.ClientSession()
+        return Named(planned.name, planned.make(self._session, **told))
+
+    def _scripted(self, language: str) -> OpenAILLMService:
+        model = f"{MODEL}:{language or self._settings.language}"
+        settings = OpenAILLMService.Settings(model=model, system_instruction=self._prompt)
+        return OpenAILLMService(api_key="none", base_url=self._scripted_url, settings=settings)
+
+    def _language(self, planned: Planned, asked: str) -> Any:
+        if asked in ("", self._settings.language):
+            return planned.settings.get("language") or as_language(self._settings.language)
+        return as_language(asked)
+
+    def _voice(self, planned: Planned, asked: str) -> str:
+        if asked in ("", self._settings.voice):
+            return planned.settings.get("voice") or self._settings.voice
+        return asked
+
+
+def check(settings: Ai, *, read_keys: bool = True) -> list[str]:
+    """Find what would stop `Supply`, without loading a model. Raises `SettingsError`.
+
+    Returns the credentials that were not looked for: all that are named without a directory, where not ``read_keys``.
+    """
+    checked = _checked(settings, read_keys=read_keys)
+    _prompt(settings)
+    return checked.unread
+
+
+def _checked(settings: Ai, *, read_keys: bool) -> Plan:
+    keys.forget_environment({name.partition(".")[0] for stage in STAGES for name in catalogue.names(stage)})
+    made = plan(settings, read_keys=read_keys)
+    problems = made.problems or _tried(made)
+    if problems:
+        raise SettingsError(problems)
+    return made
+
+
+def _tried(made: Plan) -> list[str]:
+    """Make each service once, and throw it away: what a constructor refuses would else be refused at the first call.
+
+    Only those that are reached over the network: the others load a model. In a thread of its own, for they want a loop.
+    """
+    problems: list[str] = []
+
+    async def each() -> None:
+        async with aiohttp.ClientSession() as session:
+            for planned in (one for stage in STAGES for one in made.services[stage] if one and one.remote and one.complete):
+                try:
+                    planned.make(session)
+                except Exception as error:
+                    said = keys.redact(str(error)) or type(error).__name__
+                    problems.append(f"ai.services.{planned.name}: {planned.service.__name__} can't be made: {said}")
+
+    thread = threading.Thread(target=lambda: asyncio.run(each()))
+    thread.start()
+    thread.join()
+    return problems
+
+
+def _prompt(settings: Ai) -> str:
+    if not settings.prompt:
+        return _PROMPT
+    try:
+        return Path(settings.prompt).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"ai.prompt: {settings.prompt} can't be read: {error}"]) from None

@@ -1,0 +1,40 @@
+"""What one worker's AI calls have counted. Beside `exotel_ws.tally`, which echo mode has to itself; `ai.metrics` publishes it."""
+
+from bisect import bisect_left
+from typing import Final
+
+STAGES: Final = ("turn_end", "stt", "llm_first_token", "tts_first_audio", "voice_to_voice", "barge_in", "greeting")
+"""What is timed; `ai.stopwatch` says from when to when."""
+STAGE_BUCKETS_S: Final = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0)
+SERVICES: Final = ("stt", "llm", "tts", "pipeline")
+"""What can fail; the last is what belongs to no service."""
+OUTCOMES: Final = ("hang_up", "transfer", "caller", "silence", "time_up", "failed", "drained", "other")
+INTERRUPTIONS: Final = ("meant", "false")
+
+
+class Timings:
+    """How often a stage took how long: counts by bucket, the last for what is beyond all, and the sum in seconds."""
+
+    __slots__ = ("counts", "sum_s")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(STAGE_BUCKETS_S) + 1)
+        self.sum_s = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(STAGE_BUCKETS_S, seconds)] += 1
+        self.sum_s += seconds
+
+
+class AiTally:
+    """Counts since the worker started; every key exists from the start, so that the first increase is seen as one."""
+
+    __slots__ = ("apologies", "ended", "errors", "interruptions", "stages", "switches", "turns")
+
+    def __init__(self) -> None:
+        self.turns = self.apologies = 0
+        self.stages = {stage: Timings() for stage in STAGES}
+        self.interruptions = dict.fromkeys(INTERRUPTIONS, 0)
+        self.errors = dict.fromkeys(SERVICES, 0)
+        self.switches = dict.fromkeys(SERVICES[:-1], 0)
+        self.ended = dict.fromkeys(OUTCOMES, 0)

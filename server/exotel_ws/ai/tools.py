@@ -1,0 +1,80 @@
+"""What the language model may do beside speaking. A tool that the model has no word to say about returns None."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+import aiohttp
+
+from exotel_ws.protocol import Start
+
+WEBHOOK_S: Final = 5.0
+"""Seconds that a webhook has to answer; the caller hears nothing meanwhile but what the model said before."""
+WEBHOOK_MOST: Final = 16 * 1024
+"""Bytes of an answer: what a model can make use of."""
+
+
+class EndCall:
+    """``hang_up`` and ``transfer``: each ends the stream once what is said was heard; Exotel goes on with the next applet."""
+
+    def __init__(self, name: str, description: str, end: Callable[[str], None]) -> None:
+        self.name, self.description, self._end = name, description, end
+        self.properties: dict[str, Any] = {}
+
+    async def __call__(self, arguments: dict[str, Any]) -> None:
+        self._end(self.name)
+
+
+class Webhook:
+    """Asks a system of the user's by ``POST`` with JSON. What goes wrong is told to the model, which tells the caller."""
+
+    name = "webhook"
+    description = "Ask the company's own system, or tell it something. Its answer is for you to use in what you say next."
+
+    def __init__(self, url: str, session: aiohttp.ClientSession, start: Start, used: Callable[[str], None]) -> None:
+        """``start`` is the call's; ``used`` is told the name of the tool when it is called."""
+        self._url, self._session, self._used = url, session, used
+        self.properties: dict[str, Any] = {
+            "intent": {"type": "string", "description": "What the caller wants, in a word."},
+            "data": {"type": "object", "description": "What the caller told that is needed for it."},
+        }
+        self._call = {
+            "call_sid": start.call_sid,
+            "stream_sid": start.stream_sid,
+            "from": start.from_,
+            "to": start.to,
+            "custom_parameters": start.custom_parameters,
+        }
+
+    async def __call__(self, arguments: dict[str, Any]) -> Any:
+        self._used(self.name)
+        try:
+            async with asyncio.timeout(WEBHOOK_S):
+                return await self._ask(arguments)
+        except TimeoutError:
+            return {"error": f"no answer within {WEBHOOK_S:g} s"}
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return {"error": type(error).__name__}
+
+    async def _ask(self, arguments: dict[str, Any]) -> Any:
+        body = {**self._call, **arguments}
+        async with self._session.post(self._url, json=body, allow_redirects=False) as response:
+            raw = await _at_most(response.content, WEBHOOK_MOST + 1)
+        if not 200 <= response.status < 300:
+            return {"error": f"HTTP {response.status}"}
+        if len(raw) > WEBHOOK_MOST:
+            return {"error": f"an answer of more than {WEBHOOK_MOST} bytes"}
+        text = raw.decode("utf-8")
+        try:
+            answer = json.loads(text) if text.strip() else {}
+        except ValueError:
+            answer = {"answer": text}
+        return answer or {"ok": True}
+
+
+async def _at_most(stream: aiohttp.StreamReader, most: int) -> bytes:
+    data = b""
+    while len(data) < most and (piece := await stream.read(most - len(data))):
+        data += piece
+    return data

@@ -1,0 +1,348 @@
+"""What a stage of the pipeline was asked for and has not done yet: so that another service can do it."""
+
+from collections import deque
+from dataclasses import replace
+from typing import Final, Protocol
+
+from pipecat.frames.frames import (
+    Frame,
+    FunctionCallsStartedFrame,
+    InputAudioRawFrame,
+    InterimTranscriptionFrame,
+    InterruptionFrame,
+    LLMContextFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    LLMTextFrame,
+    SystemFrame,
+    TextFrame,
+    TranscriptionFrame,
+    TTSAudioRawFrame,
+    TTSSpeakFrame,
+    TTSStoppedFrame,
+    TTSTextFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection
+
+from exotel_ws.ai.watchdog import Progress
+
+_UP: Final = FrameDirection.UPSTREAM
+_DOWN: Final = FrameDirection.DOWNSTREAM
+_BEFORE_S: Final = 1.0
+"""Of the caller's voice before its start was noticed; a voice detector is sure only after a while."""
+_KEPT_S: Final = 30.0
+"""Of one utterance; a longer one is not recognised again."""
+_UNSPOKEN: Final = 0.2
+"""Of a text: what a service may leave out of what it says it has spoken, and have spoken all of it."""
+_SENTENCE_ENDS: Final = tuple(".!?…।;:")
+
+Given = tuple[Frame, FrameDirection]
+
+
+class Fault(Exception):
+    """A service said that it is done, and has not done it."""
+
+
+class Work(Protocol):
+    """Of one stage. It is told each frame that goes in and comes out, and remembers the least that is needed."""
+
+    progress: Progress
+
+    @property
+    def busy(self) -> bool:
+        """Whether something was asked that is not done, though the service may have to wait for more of it."""
+
+    def wants(self, frame: Frame, direction: FrameDirection) -> bool:
+        """Whether a frame is for the service; a frame of the system always is, and nobody waits for the service to pass it on."""
+
+    def given(self, frame: Frame, direction: FrameDirection) -> None:
+        """The service is given a frame."""
+
+    def came(self, frame: Frame) -> list[Frame]:
+        """The service gave a frame: what of it goes on. Raises `Fault`."""
+
+    def unfinished(self) -> list[Frame]:
+        """What has to go on, so that what the service has begun is ended: it is taken from it."""
+
+    def unanswered(self) -> list[Given]:
+        """What the next service has to be given, in order. From now on it counts as not given."""
+
+
+class Listening(Work):
+    """Speech to text: the last utterance is kept until it is text."""
+
+    def __init__(self) -> None:
+        self.progress = Progress.IDLE
+        self._kept: deque[InputAudioRawFrame] = deque()
+        self._kept_s = 0.0
+        self._started: VADUserStartedSpeakingFrame | None = None
+        self._stopped: VADUserStoppedSpeakingFrame | None = None
+        self._some = False
+
+    @property
+    def busy(self) -> bool:
+        return self.progress is not Progress.IDLE
+
+    def wants(self, frame: Frame, direction: FrameDirection) -> bool:
+        return False
+
+    def given(self, frame: Frame, direction: FrameDirection) -> None:
+        if isinstance(frame, InputAudioRawFrame):
+            self._keep(frame)
+        elif direction is _UP and isinstance(frame, VADUserStartedSpeakingFrame):
+            if self._stopped or not self._started:
+                self._started, self._stopped, self._some = frame, None, False
+            self.progress = Progress.ASKED
+        elif direction is _UP and isinstance(frame, VADUserStoppedSpeakingFrame) and self._started:
+            self._stopped = frame
+            if self._some:
+                self._forget()
+            else:
+                self.progress = Progress.WAITING
+
+    def came(self, frame: Frame) -> list[Frame]:
+        if isinstance(frame, InputAudioRawFrame):
+            return []
+        if isinstance(frame, TranscriptionFrame):
+            self._some = True
+            if self._stopped:
+                self._forget()
+        elif isinstance(frame, InterimTranscriptionFrame) and self._stopped:
+            self.progress = Progress.FLOWING
+        return [frame]
+
+    def unfinished(self) -> list[Frame]:
+        return []
+
+    def unanswered(self) -> list[Given]:
+        if self._started is None or self._kept_s > _KEPT_S:
+            return []
+        voice: list[Given] = [(frame, _DOWN) for frame in self._kept]
+        end: list[Given] = [(self._stopped, _UP)] if self._stopped else []
+        return [(self._started, _UP), *voice, *end]
+
+    def missed(self) -> None:
+        """Nobody waits for the text of this utterance any more."""
+        self._forget()
+
+    def _keep(self, frame: InputAudioRawFrame) -> None:
+        self._kept.append(frame)
+        self._kept_s += _seconds(frame)
+        most_s = _KEPT_S if self._started else _BEFORE_S
+        while self._kept_s > most_s and self._kept and not (self._started and len(self._kept) == 1):
+            if self._started:
+                self._kept.clear()
+                return
+            self._kept_s -= _seconds(self._kept.popleft())
+
+    def _forget(self) -> None:
+        self._started = self._stopped = None
+        self._kept.clear()
+        self._kept_s = 0.0
+        self.progress = Progress.IDLE
+
+
+class Answering(Work):
+    """The language model: the dialogue so far, until it is answered with words or with a tool."""
+
+    def __init__(self) -> None:
+        self.progress = Progress.IDLE
+        self._asked: LLMContextFrame | None = None
+        self._open = False
+        self._answered = False
+
+    @property
+    def busy(self) -> bool:
+        return self._asked is not None
+
+    def wants(self, frame: Frame, direction: FrameDirection) -> bool:
+        return isinstance(frame, LLMContextFrame)
+
+    def given(self, frame: Frame, direction: FrameDirection) -> None:
+        if isinstance(frame, LLMContextFrame):
+            self._asked, self._answered = frame, False
+            self.progress = Progress.WAITING
+        elif isinstance(frame, InterruptionFrame):
+            self._done()
+
+    def came(self, frame: Frame) -> list[Frame]:
+        if isinstance(frame, LLMFullResponseStartFrame):
+            self._open = True
+        elif isinstance(frame, FunctionCallsStartedFrame) or (isinstance(frame, LLMTextFrame) and frame.text.strip()):
+            self._answered = True
+            self.progress = Progress.FLOWING
+        elif isinstance(frame, LLMFullResponseEndFrame):
+            if not self._answered and self._asked:
+                raise Fault("an empty answer")
+            self._done()
+        return [frame]
+
+    def unfinished(self) -> list[Frame]:
+        begun, self._open = self._open, False
+        return [LLMFullResponseEndFrame()] if begun else []
+
+    def unanswered(self) -> list[Given]:
+        return [(self._asked, _DOWN)] if self._asked else []
+
+    def _done(self) -> None:
+        self._asked = None
+        self._open = False
+        self.progress = Progress.IDLE
+
+
+class _Piece:
+    """One frame that was given, and the letters of it that are not sound yet."""
+
+    __slots__ = ("frame", "is_text", "left")
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        self.left = _letters(_text(frame))
+        self.is_text = self.left > 0
+
+
+class Speaking(Work):
+    """Text to speech: all that is not known to be sound yet, and what goes through the stage in order with it.
+
+    A service tells what it has spoken in sentences or in words, with the sound or before it, and not quite as it was given:
+    so letters are counted, and only once there was sound.
+    """
+
+    def __init__(self) -> None:
+        self._given: list[_Piece] = []
+        self._held: list[Frame] = []
+        """Told as spoken before there was any sound."""
+        self._sound = False
+        """Since the last sentence."""
+        self._sounded = False
+        """Since the service began an utterance."""
+
+    @property
+    def progress(self) -> Progress:  # type: ignore[override]
+        if not self._due():
+            return Progress.IDLE
+        return Progress.FLOWING if self._sounded else Progress.WAITING
+
+    @property
+    def busy(self) -> bool:
+        return any(piece.left for piece in self._given)
+
+    def wants(self, frame: Frame, direction: FrameDirection) -> bool:
+        return direction is _DOWN
+
+    def given(self, frame: Frame, direction: FrameDirection) -> None:
+        if isinstance(frame, InterruptionFrame):
+            self._forget([piece for piece in self._given if not piece.frame.interruptible])
+        elif not isinstance(frame, SystemFrame):
+            self._given.append(_Piece(frame))
+
+    def came(self, frame: Frame) -> list[Frame]:
+        if isinstance(frame, TTSAudioRawFrame):
+            self._sound = self._sounded = True
+            return [*self._release(), frame]
+        if isinstance(frame, TTSTextFrame):
+            self._held.append(frame)
+            if not self._sound:
+                return []
+            self._sound = frame.pts is not None
+            return self._release()
+        if isinstance(frame, TTSStoppedFrame):
+            self._stopped()
+        else:
+            self._passed(frame)
+        return [frame]
+
+    def unfinished(self) -> list[Frame]:
+        return []
+
+    def unanswered(self) -> list[Given]:
+        left: list[Given] = []
+        in_answer = False
+        for piece in self._given:
+            frame = piece.frame
+            if isinstance(frame, LLMFullResponseStartFrame):
+                in_answer = True
+            elif not in_answer and isinstance(frame, LLMTextFrame | LLMFullResponseEndFrame):
+                left.append((unseen(LLMFullResponseStartFrame()), _DOWN))
+                in_answer = True
+            if isinstance(frame, LLMFullResponseEndFrame):
+                in_answer = False
+            left.append((_last_letters(frame, piece.left) if piece.is_text else frame, _DOWN))
+        self._forget([])
+        return left
+
+    def _due(self) -> bool:
+        """Whether there is a text that could be sound: a whole sentence, or the last of an answer."""
+        text = ""
+        for piece in self._given:
+            if piece.left:
+                text += _text(piece.frame)
+            if text and isinstance(piece.frame, TTSSpeakFrame | LLMFullResponseEndFrame):
+                return True
+        return any(end in text for end in _SENTENCE_ENDS)
+
+    def _release(self) -> list[Frame]:
+        held, self._held = self._held, []
+        self._spoken(sum(_letters(_text(frame)) for frame in held))
+        return held
+
+    def _spoken(self, letters: int) -> None:
+        for piece in self._given:
+            said = min(letters, piece.left)
+            piece.left -= said
+            letters -= said
+        self._given = [piece for piece in self._given if piece.left or not piece.is_text]
+
+    def _stopped(self) -> None:
+        if self._held or (not self._sounded and self._due()):
+            self._held.clear()
+            raise Fault("no sound for a sentence")
+        left = sum(piece.left for piece in self._given)
+        if left <= _UNSPOKEN * sum(_letters(_text(piece.frame)) for piece in self._given if piece.left):
+            self._spoken(left)
+        self._sound = self._sounded = False
+
+    def _passed(self, frame: Frame) -> None:
+        at = next((i for i, piece in enumerate(self._given) if piece.frame is frame), None)
+        if at is not None:
+            del self._given[: at + 1]
+
+    def _forget(self, kept: list[_Piece]) -> None:
+        self._given = kept
+        self._held.clear()
+        self._sound = self._sounded = False
+
+
+SEEN: Final = "exotel_ws.seen"
+"""Key of a frame's metadata: the stages that have passed it on already, so that their services need not."""
+
+
+def unseen(frame: Frame) -> Frame:
+    """A frame that is for the service alone: the stage gives it to nobody else."""
+    frame.metadata[SEEN] = {"*"}
+    return frame
+
+
+def _seconds(frame: InputAudioRawFrame) -> float:
+    return len(frame.audio) / (2 * frame.sample_rate)
+
+
+def _text(frame: Frame) -> str:
+    return frame.text if isinstance(frame, TextFrame | TTSSpeakFrame) else ""
+
+
+def _letters(text: str) -> int:
+    return sum(letter.isalnum() for letter in text)
+
+
+def _last_letters(frame: Frame, letters: int) -> Frame:
+    """``frame`` with so many of its text's last letters, and what stands between them; itself where that is all of it."""
+    assert isinstance(frame, TextFrame | TTSSpeakFrame)
+    text = frame.text
+    at = len(text)
+    while letters and at:
+        at -= 1
+        letters -= text[at].isalnum()
+    return frame if not any(letter.isalnum() for letter in text[:at]) else replace(frame, text=text[at:])

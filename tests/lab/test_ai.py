@@ -1,0 +1,217 @@
+"""AI mode on a host whose network is gone: deployed, spoken with, interrupted, deployed again in the middle of a call."""
+
+import asyncio
+import json
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exotelctl.bot_call.caller import Caller
+from exotelctl.bot_call.record import Call
+from exotelctl.target import parse
+from rapidfuzz import fuzz
+
+from tests.lab import speaking
+from tests.lab.labhost import REPO, HostSpec, LabHost, Play, bring_up, play, take_down
+from tests.lab.releases import copy_of_tree
+from tests.lab.speaking import says
+
+SPEC = HostSpec("exo-a40", "bookworm", "198.18.65.140")
+HOURS = "We are open from nine to six, Monday to Saturday."
+ORDER = "Your order is on its way and should arrive tomorrow."
+NOT_UNDERSTOOD = "Sorry, I did not get that."
+GOODBYE = "Thank you for calling. Goodbye!"
+SECRET = "a-key-of-the-lab-that-nobody-may-see"
+# What remains is the link that the lab's own machine is at the other end of: SSH, and the callers. There is no way to anywhere
+# else, and no name is resolved.
+CUT = "sudo ip route del default; echo nameserver 192.0.2.53 | sudo tee /etc/resolv.conf"
+SETTINGS = {
+    "exotel_ws_mode": "ai",
+    "exotel_ws_workers": 1,
+    "exotel_ws_ai": {"record": {"transcripts": True}},
+}
+
+
+@pytest.fixture(scope="module")
+def tree() -> Iterator[Path]:
+    """This tree as it is now, with the wheels that are cached beside it."""
+    with tempfile.TemporaryDirectory(prefix="exotel-lab-tree-") as directory:
+        tree = copy_of_tree(Path(directory))
+        (REPO / ".cache").mkdir(exist_ok=True)
+        (tree / ".cache").symlink_to(REPO / ".cache")
+        yield tree
+
+
+@dataclass
+class Deployed:
+    """A host in AI mode, and how it became one."""
+
+    host: LabHost
+    tree: Path
+    first: Play
+
+    @property
+    def url(self) -> str:
+        return f"ws://{self.host.address}:8765?sample-rate={speaking.RATE}"
+
+    def deploy(self, **settings: object) -> Play:
+        return _deploy(self.host, self.tree, **settings)
+
+    @property
+    def generation(self) -> str:
+        return Path(self.host.run("readlink /etc/exotel-ws/current").stdout.strip()).name
+
+
+def _deploy(host: LabHost, tree: Path, **settings: object) -> Play:
+    variables = json.dumps({**SETTINGS, **settings, "exotel_ws_source": str(tree)})
+    return play("deploy.yml", "--diff", "-e", variables, inventory=host.inventory)
+
+
+@pytest.fixture(scope="module")
+def deployed(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    speaking.install_voices()
+    inventory = tmp_path_factory.mktemp(SPEC.name) / "hosts.yml"
+    [host] = bring_up([SPEC], inventory)
+    host.run(CUT)
+    yield Deployed(host, tree, _deploy(host, tree))
+    host.disconnect()
+    take_down([SPEC], inventory)
+
+
+def place(make: Callable[[], Caller]) -> Call:
+    async def carried_out() -> Call:
+        return await make().carry_out()
+
+    return asyncio.run(asyncio.wait_for(carried_out(), 180))
+
+
+def transcript(host: LabHost, call: Call) -> dict[str, list[dict[str, Any]]]:
+    """What the server wrote down of the call, by the kind of event."""
+    find = f"grep -l {call.ids.call_sid} /var/lib/exotel-ws/calls/*.json | xargs -r cat | grep ."
+    # It is written once the call is over.
+    found = host.run(f"sudo timeout 10 sh -c 'until {find} 2>/dev/null; do sleep 0.2; done'").stdout
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for event in json.loads(found)["events"]:
+        kinds.setdefault(event["what"], []).append(event)
+    return kinds
+
+
+def alike(heard: str, said: str) -> bool:
+    return fuzz.partial_ratio(heard.lower(), said.lower()) >= 75
+
+
+def assert_kept_to_the_protocol(call: Call) -> None:
+    assert call.violations == []
+    assert (call.fault_count, call.faults) == (0, ())
+    assert call.marks
+    assert call.unsaid == []
+
+
+def test_it_is_deployed_without_a_network(deployed: Deployed) -> None:
+    assert deployed.first.rc == 0, deployed.first.stdout
+    assert "the protocol test passes" in deployed.first.stdout
+    away = deployed.host.run("ip route get 203.0.113.1; getent hosts deb.debian.org", check=False)
+    assert (away.returncode, away.stdout) == (2, "")
+
+
+def test_the_worker_has_no_network_of_its_own_and_a_tight_sandbox(deployed: Deployed) -> None:
+    unit = f"exotel-ws@{deployed.generation}-1.service"
+    pid = deployed.host.run(f"systemctl show -P MainPID {unit}").stdout.strip()
+    links = deployed.host.run(f"sudo nsenter --target {pid} --net ip -brief link").stdout.splitlines()
+    assert [link.split()[0] for link in links] == ["lo"]
+    rated = deployed.host.run(f"systemd-analyze security --no-pager {unit} | tail -1").stdout
+    assert float(re.findall(r"[0-9]+\.[0-9]+", rated)[-1]) <= 1.5, rated
+
+
+def test_a_spoken_call(deployed: Deployed) -> None:
+    """Greeting, three turns of which a person's interrupts, a key, and a goodbye that ends the call."""
+    order = says("Where is my order?")
+    script = [
+        says("What are your opening hours?"),
+        order,
+        speaking.plays(speaking.HUMAN),
+        speaking.presses("1"),
+        says("Thank you and goodbye."),
+    ]
+    call = place(lambda: speaking.Interrupter(deployed.url, script, interrupted=order, after_s=1.5))
+    assert_kept_to_the_protocol(call)
+    assert len(call.clears) == 1
+    assert call.clears[0].dropped_s > 0
+    assert (call.end.by_bot, call.end.code) == (True, 1000)
+    assert call.end.unheard_s == 0, "the goodbye is heard before the call ends"
+    assert call.spoken[0].begins - call.begins < 1.0, "the greeting waits for nothing"
+
+    events = transcript(deployed.host, call)
+    said = " ".join(event["text"] for event in events["bot"])
+    where = [said.find(text) for text in (HOURS, ORDER, NOT_UNDERSTOOD, HOURS, GOODBYE)]
+    where[3] = said.rfind(HOURS)
+    assert -1 not in where, said
+    assert where == sorted(where), said
+    heard = [event["text"] for event in events["caller"]]
+    assert len(heard) == 4, heard
+    assert alike(heard[2], speaking.HUMAN_WORDS), heard
+    assert [event["digit"] for event in events["dtmf"]] == ["1"]
+    assert [event["meant"] for event in events["interruption"]] == [True]
+    assert [event["name"] for event in events["tool"]] == ["hang_up"]
+    order_said = [event for event in events["bot"] if alike(event["text"], ORDER)]
+    assert order_said[0]["heard"] != "all", "what was talked over is known not to have been heard"
+
+
+def test_a_flow_that_cannot_be_followed_stops_the_deploy_before_it_looks_at_the_host(deployed: Deployed) -> None:
+    before = deployed.generation
+    flow = deployed.host.inventory.with_name("broken.yml")
+    flow.write_text("greeting: Hello.\nfallback: [Sorry.]\nintents:\n  hours: {exampels: [when are you open], say: At nine.}\n")
+    done = deployed.deploy(exotel_ws_ai_flow="broken.yml")
+    assert done.rc != 0
+    assert "exampels" in done.stdout
+    assert done.changed == 0
+    assert deployed.generation == before
+
+
+def test_a_call_goes_on_to_its_end_while_another_generation_takes_over(deployed: Deployed) -> None:
+    """The new one has a flow of the inventory's and a key, which nobody sees."""
+    before = deployed.generation
+    flow = (deployed.tree / "server/exotel_ws/ai/flows/example.yml").read_text()
+    own = re.sub(r"^greeting: .*$", "greeting: Good morning from the laboratory.", flow, flags=re.MULTILINE)
+    deployed.host.inventory.with_name("flow.yml").write_text(own)
+    calls: list[Call] = []
+
+    async def keep() -> None:
+        keepers.append(speaking.Keeper(deployed.url, says("What are your opening hours?"), says("Thank you and goodbye.")))
+        up.set()
+        calls.append(await keepers[0].carry_out())
+
+    keepers: list[speaking.Keeper] = []
+    up = threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(asyncio.wait_for(keep(), 240)), name="a call that is kept up")
+    thread.start()
+    assert up.wait(10)
+    assert keepers[0].answered.wait(40)
+    done = deployed.deploy(exotel_ws_ai_flow="flow.yml", exotel_ws_ai_keys={"deepgram-api-key": SECRET})
+    draining = deployed.host.run("systemctl list-units --plain --no-legend --state=deactivating 'exotel-ws@*'").stdout
+    keepers[0].over.set()
+    thread.join(60)
+    assert done.rc == 0, done.stdout
+    assert deployed.generation != before
+    assert before in draining, "the call is still on the old generation"
+    [call] = calls
+    assert_kept_to_the_protocol(call)
+    assert (call.end.by_bot, call.end.code) == (True, 1000)
+    assert len(call.spoken) == len(call.said) + 1, "the greeting, and an answer to each turn"
+
+    assert SECRET not in done.stdout
+    key = "/etc/exotel-ws/credentials/deepgram-api-key"
+    assert deployed.host.run(f"sudo stat -c '%a %U' {key}; sudo cat {key}").stdout == f"600 root\n{SECRET}"
+    seen = deployed.host.run("sudo journalctl -o export; cat /etc/systemd/system/exotel-ws@.service")
+    assert SECRET not in seen.stdout
+    assert f"LoadCredential=deepgram-api-key:{key}" in seen.stdout
+    assert "files/flow.yml" in deployed.host.run("cat /etc/exotel-ws/current/settings.toml").stdout
+    assert "Good morning from the laboratory." in deployed.host.run("cat /etc/exotel-ws/current/files/flow.yml").stdout
+    greeted = place(lambda: Caller(parse(deployed.url), speaking.RATE, [], strip_query=False, barge_in_s=None))
+    events = transcript(deployed.host, greeted)
+    assert events["bot"][0]["text"] == "Good morning from the laboratory."

@@ -1,0 +1,166 @@
+"""A call with the real pipeline, by a clock that passes when nobody works: services as a test wants them, a caller who asks."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from exotel_ws.ai.conversation import Conversation
+from exotel_ws.ai.dialogue import Dialogue
+from exotel_ws.ai.failover import Failover
+from exotel_ws.ai.mouth import Mouth
+from exotel_ws.ai.work import Answering, Listening, Speaking
+from exotel_ws.protocol import Media
+from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams, VADState
+from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregatorParams
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.turns.user_start import TranscriptionUserTurnStartStrategy, VADUserTurnStartStrategy
+from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
+
+from tests.unit.server.ai_call import RATE, Call
+
+from . import ai_services
+
+FRAME_S = 0.02
+LONGEST_SILENCE_S = 3.0
+A_LETTER_S = 0.05
+
+
+def voice(text: str) -> bytes:
+    """The bot's, in which there is no silence."""
+    return b"\3\3" * int(len(text) * A_LETTER_S * ai_services.RATE)
+
+
+class AnySound(VADAnalyzer):
+    """Takes every sound for a voice, at once and in no thread."""
+
+    def __init__(self) -> None:
+        super().__init__(sample_rate=ai_services.RATE, params=VADParams(start_secs=0.2, stop_secs=0.2, min_volume=0.0))
+
+    def num_frames_required(self) -> int:
+        return 320
+
+    def voice_confidence(self, buffer: bytes) -> float:
+        return float(np.abs(np.frombuffer(buffer, "<i2")).max() > 1000)
+
+    async def analyze_audio(self, buffer: bytes) -> VADState:
+        return self._run_analyzer(buffer)
+
+
+def turns(_turn_model: Any) -> LLMUserAggregatorParams:
+    return LLMUserAggregatorParams(
+        user_turn_strategies=UserTurnStrategies(
+            start=[
+                VADUserTurnStartStrategy(enable_interruptions=False),
+                TranscriptionUserTurnStartStrategy(enable_interruptions=False),
+            ],
+            stop=[SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0.3)],
+        ),
+        vad_analyzer=AnySound(),
+        empty_user_turn=None,
+    )
+
+
+class Services:
+    """What a call is served with, in failover order."""
+
+    def __init__(
+        self,
+        stt: Sequence[FrameProcessor] = (),
+        llm: Sequence[FrameProcessor] = (),
+        tts: Sequence[FrameProcessor] = (),
+    ) -> None:
+        self.stt = stt or [ai_services.FakeSTT()]
+        self.llm = llm or [ai_services.FakeLLM()]
+        self.tts = tts or [ai_services.FakeTTS(voice)]
+
+
+class TroubledCall(Call):
+    """The caller is heard from the first moment on: silence, where they do not speak."""
+
+    def __init__(self, services: Services, **settings: Any) -> None:
+        self.given = services
+        self.dialogue: Dialogue
+        self.spoken: list[tuple[float, float]] = []
+        self._speaks_until = 0.0
+        super().__init__(**settings)
+        self._talking = asyncio.create_task(self._talk())
+
+    def _build(self, conversation: Conversation, mouth: Mouth) -> Dialogue:
+        def stage(name: str, services: Sequence[FrameProcessor], work: Any) -> Failover:
+            named = [(f"{name}{i}", service) for i, service in enumerate(services, 1)]
+            made = Failover(name, named, work, conversation.rescue, ready_s=self.settings.failure.ready_s)
+            conversation.rescue.add(made)
+            return made
+
+        self.dialogue = Dialogue(
+            stt=stage("stt", self.given.stt, Listening()),
+            llm=stage("llm", self.given.llm, Answering()),
+            tts=stage("tts", self.given.tts, Speaking()),
+            services=[*self.given.stt, *self.given.llm, *self.given.tts],
+            mouth=mouth,
+            stopwatch=conversation.stopwatch,
+            turn_model=None,  # type: ignore[arg-type]  # `turns` needs none
+            greeting="",
+            tools=[],
+            events=conversation,
+        )
+        return self.dialogue
+
+    async def ask(self, seconds: float = 1.0) -> None:
+        began = self.loop.time()
+        self._speaks_until = began + seconds
+        self.spoken.append((began, self._speaks_until))
+        await asyncio.sleep(seconds)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.over()
+
+    async def over(self) -> None:
+        """The caller hangs up, if the bot has not."""
+        self._talking.cancel()
+        self.conversation.stopped()
+        await asyncio.sleep(4)
+
+    async def heard(self, text: str, within_s: float = 30.0) -> None:
+        """Wait until the caller has heard ``text``."""
+        async with asyncio.timeout(within_s):
+            while (text, True) not in self.story.said:
+                await asyncio.sleep(0.02)
+
+    @property
+    def texts(self) -> list[str]:
+        """What the caller heard to its end."""
+        return [text for text, heard in self.story.said if heard]
+
+    @property
+    def longest_silence_s(self) -> float:
+        """In which neither spoke, from the caller's first word until the bot's last."""
+        sounds = sorted([*self.spoken, *self._sounds()])
+        sounds = [sound for sound in sounds if sound[0] >= self.spoken[0][0]]
+        longest, until = 0.0, sounds[0][1]
+        for begins, ends in sounds:
+            longest = max(longest, begins - until)
+            until = max(until, ends)
+        return longest
+
+    def _sounds(self) -> list[tuple[float, float]]:
+        found = []
+        for begins, pcm in self.exotel._pieces:
+            samples = np.flatnonzero(np.frombuffer(pcm, "<i2"))
+            if len(samples):
+                found.append((begins + samples[0] / RATE, begins + (samples[-1] + 1) / RATE))
+        return found
+
+    async def _talk(self) -> None:
+        while self.hung_up is None:
+            speaks = self.loop.time() < self._speaks_until
+            self.hear((b"\x40\x10" if speaks else b"\0\0") * int(RATE * FRAME_S))
+            await asyncio.sleep(FRAME_S)
+
+    def hear(self, pcm: bytes) -> None:
+        self.conversation.media(Media("s1", "", pcm))

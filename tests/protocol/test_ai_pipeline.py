@@ -1,0 +1,111 @@
+"""The real pipeline and the embedded models in this process: what a call leaves behind, and what it costs the loop."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+from exotel_ws.ai.mode import AiMode
+from exotel_ws.ai.settings import Ai
+from exotel_ws.logs import CallLog
+from exotel_ws.protocol import Dtmf, Media, Start, Writer
+from exotel_ws.responder import HangUp
+from exotel_ws.settings import Settings
+
+pytestmark = pytest.mark.filterwarnings("error:.*deprecated since:DeprecationWarning:exotel_ws")
+SILENCE = Media("s1", "", bytes(320))
+Value = TypeVar("Value")
+
+
+class Line:
+    """Nobody's: what is sent is counted."""
+
+    def __init__(self) -> None:
+        self.log = CallLog("conn_1")
+        self.hung_up: HangUp | None = None
+        self.audio_bytes = 0
+        self.first_at = 0.0
+
+    def send(self, messages: tuple[str, ...], audio_bytes: int = 0) -> None:
+        self.audio_bytes += audio_bytes
+        if audio_bytes and not self.first_at:
+            self.first_at = time.monotonic()
+
+    def hang_up(self, hang_up: HangUp) -> None:
+        self.hung_up = hang_up
+
+
+def in_mode(test: Callable[[AiMode], Awaitable[Value]], **ai: Any) -> Value:
+    async def main() -> Value:
+        mode = AiMode(Settings(mode="ai", ai=msgspec.structs.replace(Ai(), **ai)))
+        await mode.open()
+        try:
+            return await test(mode)
+        finally:
+            await mode.close()
+            await asyncio.sleep(0.2)
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            assert not left, f"the mode left {left}"
+
+    return asyncio.run(main())
+
+
+def call(mode: AiMode, line: Line) -> Any:
+    start = Start("s1", call_sid="c1")
+    return mode.respond(start, Writer("s1", sample_rate=8000), line, sample_rate=8000)
+
+
+async def nobody_left(before: set[Any], within_s: float = 5.0) -> None:
+    until = time.monotonic() + within_s
+    while left := asyncio.all_tasks() - before:
+        assert time.monotonic() < until, f"{len(left)} tasks are left: {left}"
+        await asyncio.sleep(0.05)
+
+
+def test_a_call_that_ends_in_any_state_leaves_no_task() -> None:
+    async def calls(mode: AiMode) -> None:
+        before = asyncio.all_tasks()
+
+        async def one(seconds: float, key: str = "") -> None:
+            line = Line()
+            conversation = call(mode, line)
+            began = time.monotonic()
+            if key:
+                conversation.dtmf(Dtmf("s1", key))
+                conversation.dtmf(Dtmf("s1", "#"))
+            while time.monotonic() < began + seconds:
+                conversation.media(SILENCE)
+                await asyncio.sleep(0.02)
+            conversation.stopped()
+            assert line.audio_bytes
+            await nobody_left(before | {asyncio.current_task()} | set(ours))
+
+        ours: list[asyncio.Task[None]] = []
+        for seconds, key in ((0.0, ""), (0.0, "1"), (0.05, ""), (0.3, "1"), (1.5, "1"), (1.5, "")):
+            await one(seconds, key)
+        assert not mode._calls
+
+    in_mode(calls)
+
+
+def test_what_a_call_says_is_what_the_flow_says_and_the_loop_is_never_held_up_for_long() -> None:
+    async def calls(mode: AiMode) -> tuple[float, float]:
+        line = Line()
+        longest = 0.0
+        began = time.monotonic()
+        conversation = call(mode, line)
+        made_s = time.monotonic() - began
+        for _ in range(100):
+            at = time.perf_counter()
+            conversation.media(SILENCE)
+            longest = max(longest, time.perf_counter() - at)
+            await asyncio.sleep(0.005)
+        conversation.stopped()
+        assert 0 < line.first_at - began < 0.4
+        return made_s, longest
+
+    made_s, longest_s = in_mode(calls)
+    assert longest_s < 0.05
+    assert made_s < 0.4

@@ -1,0 +1,292 @@
+"""One call without services, models or a wait: the caller and the bot are told what to do, and time passes when nobody works."""
+
+import asyncio
+import selectors
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+from exotel_ws.ai.apology import Phrases
+from exotel_ws.ai.breaker import Breaker
+from exotel_ws.ai.conversation import Conversation
+from exotel_ws.ai.mouth import Mouth
+from exotel_ws.ai.rescue import Rescue
+from exotel_ws.ai.settings import Ai
+from exotel_ws.ai.story import Story
+from exotel_ws.ai.tally import AiTally
+from exotel_ws.logs import CallLog
+from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
+from exotel_ws.responder import HangUp
+from pipecat.clocks.system_clock import SystemClock
+from pipecat.frames.frames import (
+    InterruptionFrame,
+    LLMFullResponseEndFrame,
+    TTSAudioRawFrame,
+    TTSStoppedFrame,
+    TTSTextFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
+from pipecat.utils.asyncio.task_manager import TaskManager
+
+from .playing import Exotel
+
+RATE = 8000
+GREETING = "Hello, how can I help?"
+GREETING_S = 2.0
+A_LETTER_S = 0.05
+"""How long the bot's voice takes."""
+Value = TypeVar("Value")
+
+
+class _Selector(selectors.SelectSelector):
+    """Never waits: the time that it was to wait for has passed."""
+
+    passed = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        ready = super().select(0)
+        if not ready and timeout:
+            self.passed += timeout
+        return ready
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop whose time passes when nothing is to be done: hours take no time, and each run is the same."""
+
+    def __init__(self) -> None:
+        self._passing = _Selector()
+        super().__init__(self._passing)
+
+    def time(self) -> float:
+        return 1000.0 + self._passing.passed
+
+
+def at_once(test: Callable[[], Awaitable[Value]]) -> Value:
+    """Run ``test`` on such a loop; nothing may be left on it."""
+
+    async def main() -> Value:
+        value = await test()
+        await asyncio.sleep(0.1)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left, f"tasks are left: {left}"
+        return value
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        return runner.run(main())
+
+
+class Services:
+    """In place of a `Dialogue`: ``answers`` says what the model says to what the caller says, and what tool it calls."""
+
+    def __init__(self, events: Conversation, mouth: Mouth) -> None:
+        self.events, self.mouth = events, mouth
+        self.answers: dict[str, tuple[str, str]] = {}
+        self.thinking_s = 0.3
+        self.voice_works = True
+        self.in_words = False
+        self.heard = 0
+        self.asked: list[str] = []
+        self.forgotten = 0
+        self._jobs: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
+        self._job: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        self.events.ready()
+        manager = TaskManager()
+        setup = FrameProcessorSetup(
+            audio_in_sample_rate=16000,
+            audio_out_sample_rate=RATE,
+            clock=SystemClock(),
+            task_manager=manager,
+            pipeline_worker=None,
+        )
+        await self.mouth.setup(setup)
+        try:
+            while True:
+                work = await self._jobs.get()
+                self._job = asyncio.create_task(self._do(work))
+                await asyncio.wait({self._job})
+        finally:
+            if self._job:
+                self._job.cancel()
+            await self.mouth.cleanup()
+
+    def hear(self, pcm: bytes) -> None:
+        self.heard += len(pcm)
+
+    def say(self, text: str) -> None:
+        self.mouth.expect()
+        self._jobs.put_nowait(lambda: self._speak(text))
+
+    def interrupt(self) -> None:
+        if self._job:
+            self._job.cancel()
+        while not self._jobs.empty():
+            self._jobs.get_nowait()
+        self._jobs.put_nowait(lambda: self._give(InterruptionFrame()))
+
+    def told(self, text: str) -> None:
+        asyncio.get_running_loop().create_task(self.turn(text))
+
+    def forget_last_user_message(self) -> None:
+        self.forgotten += 1
+
+    async def turn(self, text: str) -> None:
+        if await self.events.meant(text):
+            self.asked.append(text)
+            self.interrupt()
+            self._jobs.put_nowait(lambda: self._answer(text))
+
+    async def _do(self, work: Callable[[], Awaitable[None]]) -> None:
+        await work()
+
+    async def _answer(self, text: str) -> None:
+        words, tool = self.answers.get(text, (f"You said {text}.", ""))
+        self.in_words = False
+        self.mouth.answer_begins()
+        await asyncio.sleep(self.thinking_s)
+        if words:
+            self.in_words = True
+            await self._speak(words)
+        if tool:
+            self.events.end(tool)
+        await self._give(LLMFullResponseEndFrame())
+
+    async def _speak(self, text: str) -> None:
+        await asyncio.sleep(0.1)
+        if self.voice_works:
+            await self._give(TTSAudioRawFrame(b"\1\1" * int(len(text) * A_LETTER_S * RATE), RATE, 1))
+            await self._give(TTSTextFrame(text, text_type="sentence"))
+            await self._give(TTSStoppedFrame())
+
+    async def _give(self, frame: Any) -> None:
+        await self.mouth.process_frame(frame, FrameDirection.DOWNSTREAM)
+
+
+class Told(Story):
+    """A story that tests can read."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.said: list[tuple[str, bool]] = []
+        self.meant: list[bool] = []
+        self.tools: list[str] = []
+        self.outcome = ""
+
+    def bot_said(self, text: str, heard: bool) -> None:
+        super().bot_said(text, heard)
+        self.said.append((text, heard))
+
+    def interruption(self, meant: bool) -> None:
+        super().interruption(meant)
+        self.meant.append(meant)
+
+    def tool(self, name: str) -> None:
+        super().tool(name)
+        self.tools.append(name)
+
+    def close(self, outcome: str) -> None:
+        super().close(outcome)
+        self.outcome = outcome
+
+
+class Call:
+    """One call, its Exotel and its line. Made within the loop."""
+
+    def __init__(self, settings: Ai | None = None, *, greeting: bool = True, marks: bool = True, **more: Any) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.log = CallLog("conn_1")
+        self.hung_up: HangUp | None = None
+        self.hung_up_at = 0.0
+        self.began = self.loop.time()
+        self.exotel = Exotel(self.loop, RATE, marks=marks)
+        self.services: Services
+        self.ended = 0
+        self.settings = settings = msgspec.structs.replace(settings or Ai(), **more)
+        start = Start("s1")
+        self.story = Told(
+            settings, start, conn_id="conn_1", sample_rate=RATE, tally=AiTally(), log=self.log, clock=self.loop.time
+        )
+        self.conversation = Conversation(
+            settings,
+            self,
+            Writer("s1", sample_rate=RATE),
+            start,
+            RATE,
+            self._build,
+            b"\1\1" * int(GREETING_S * RATE) if greeting else b"",
+            GREETING,
+            self._over,
+            self.story,
+            self._protect,
+        )
+        self.exotel.on_mark = self.mark
+
+    def _build(self, conversation: Conversation, mouth: Mouth) -> Any:
+        self.services = Services(conversation, mouth)
+        return self.services
+
+    def _protect(self, conversation: Conversation) -> Rescue:
+        settings = self.settings.failure
+        phrases = Phrases(settings, lambda text: b"\2\2" * int(len(text) * A_LETTER_S * RATE))
+        return Rescue(settings, phrases, conversation, self.story, Breaker(3, 60.0, self.loop.time), self.loop)
+
+    def _over(self, _conversation: Conversation) -> None:
+        self.ended += 1
+
+    # A line
+
+    def send(self, messages: tuple[str, ...], audio_bytes: int = 0) -> None:
+        if self.hung_up is None:
+            self.exotel.take(messages, audio_bytes)
+
+    def hang_up(self, hang_up: HangUp) -> None:
+        if self.hung_up is None:
+            self.hung_up, self.hung_up_at = hang_up, self.at
+            self.loop.call_soon(self.conversation.stopped)
+
+    # What a test does
+
+    @property
+    def at(self) -> float:
+        """Seconds since the call began."""
+        return self.loop.time() - self.began
+
+    async def say(self, text: str, seconds: float = 1.0, turn_end_s: float = 0.4) -> None:
+        """The caller speaks; empty ``text``: a noise."""
+        events = self.conversation
+        events.user_started()
+        await asyncio.sleep(seconds)
+        if text:
+            events.user_heard()
+        events.user_paused()
+        await asyncio.sleep(turn_end_s)
+        if text:
+            events.user_stopped(text)
+            await self.services.turn(text)
+
+    def press(self, keys: str) -> None:
+        for key in keys:
+            self.conversation.dtmf(Dtmf("s1", key))
+
+    def mark(self, name: str) -> None:
+        self.conversation.mark(Mark("s1", name))
+
+    def hear(self, pcm: bytes) -> None:
+        self.conversation.media(Media("s1", "", pcm))
+
+    async def until(self, seconds: float) -> None:
+        """Of the call's time."""
+        await asyncio.sleep(max(0.0, seconds - self.at))
+
+    async def end(self, within_s: float = 700.0) -> str:
+        """Wait for the bot to end the stream; the reason that it gave."""
+        async with asyncio.timeout(within_s):
+            while self.hung_up is None:
+                await asyncio.sleep(0.05)
+        assert self.hung_up.code == 1000, self.hung_up
+        return self.hung_up.reason
+
+    @property
+    def bot_speaks(self) -> bool:
+        return self.exotel.sounding

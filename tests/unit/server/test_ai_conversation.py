@@ -1,0 +1,492 @@
+"""A call, from its greeting to its end: what the caller hears, and that it ends in every state. No time is spent."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from exotel_ws.ai.settings import Ai, BargeIn, Silence
+from exotel_ws.responder import HangUp
+
+from .ai_call import GREETING, GREETING_S, Call, at_once
+
+PATIENT = Silence(after_s=600.0)
+
+
+def test_the_greeting_is_heard_at_once_and_its_words_are_in_the_story() -> None:
+    async def call() -> None:
+        call = Call()
+        assert len(call.exotel.sizes) >= 3
+        await call.until(GREETING_S + 0.3)
+        assert call.story.said == [(GREETING, True)]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_a_greeting_is_not_cut_short_by_the_caller_but_what_they_said_is_answered_after_it() -> None:
+    async def call() -> None:
+        call = Call()
+        call.services.answers["hello?"] = ("Yes, hello!", "")
+        await call.say("hello?", 0.5)
+        assert call.exotel.clears == 0
+        await call.until(4.0)
+        assert call.story.said == [(GREETING, True), ("Yes, hello!", True)]
+        assert call.exotel.clears == 0
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_a_greeting_may_be_interruptible() -> None:
+    async def call() -> None:
+        call = Call(greeting_interruptible=True)
+        await call.until(0.5)
+        await call.say("hello?", 0.5)
+        assert call.exotel.clears == 1
+        await call.until(4.0)
+        assert call.story.said[0] == (GREETING, False)
+        assert call.services.asked == ["hello?"]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_a_greeting_that_is_not_there_yet_is_spoken_in_the_call() -> None:
+    async def call() -> None:
+        call = Call(greeting=False)
+        await call.until(3.0)
+        assert call.story.said == [(GREETING, True)]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+async def answered(call: Call, text: str = "a long answer") -> None:
+    """The greeting is over, and the bot is in the middle of 5 seconds of answer."""
+    call.services.answers[text] = ("x" * 100, "")
+    await call.until(GREETING_S + 0.5)
+    await call.say(text)
+    await asyncio.sleep(2.0)
+    assert call.bot_speaks
+
+
+def test_a_caller_who_interrupts_is_heard_out_and_answered() -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        await answered(call)
+        saying = asyncio.create_task(call.say("something else"))
+        await asyncio.sleep(0.01)
+        assert call.exotel.clears == 1
+        assert not call.bot_speaks
+        await saying
+        await asyncio.sleep(3)
+        assert call.exotel.clears == 1
+        assert call.story.meant == [True]
+        assert call.story.said[1:] == [("x" * 100, False), ("You said something else.", True)]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+@pytest.mark.parametrize("said", ["", "hmm", "Okay.", "uh huh"])
+def test_a_noise_or_a_nod_does_not_take_the_word_from_the_bot(said: str) -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        await answered(call)
+        await call.say(said, 0.4)
+        await asyncio.sleep(8)
+        assert call.story.meant == [False]
+        assert call.story.said[-1] == ("x" * 100, True)
+        assert call.services.asked == ["a long answer"]
+        assert call.exotel.clears == 1
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_fewer_words_than_are_asked_for_do_not_interrupt_but_answer_a_question() -> None:
+    async def call() -> None:
+        call = Call(Ai(silence=PATIENT, barge_in=BargeIn(min_words=2)))
+        await answered(call)
+        await call.say("stop")
+        assert call.story.meant == [False]
+        await asyncio.sleep(8)
+        await call.say("stop")
+        await asyncio.sleep(3)
+        assert call.services.asked == ["a long answer", "stop"]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_a_nod_is_an_answer_where_the_bot_is_silent() -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        await call.until(GREETING_S + 0.5)
+        await call.say("okay")
+        await asyncio.sleep(3)
+        assert call.services.asked == ["okay"]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_a_line_that_is_never_quiet_does_not_silence_the_bot_for_ever() -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        await answered(call)
+        call.conversation.user_started()
+        await asyncio.sleep(20)
+        assert call.story.said[-1] == ("x" * 100, True)
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_a_caller_who_speaks_on_while_the_bot_thinks_is_not_talked_over() -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        call.services.thinking_s = 1.0
+        await call.until(GREETING_S + 0.5)
+        await call.say("where is")
+        before = len(call.exotel.sizes)
+        await call.say("my order", 2.0)
+        assert len(call.exotel.sizes) == before
+        await asyncio.sleep(4)
+        assert call.story.said[-1] == ("You said my order.", True)
+        assert call.exotel.clears == 0
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+@pytest.mark.parametrize(
+    ("keys", "inputs"),
+    [("1", ["DTMF: 1"]), ("12", ["DTMF: 12"]), ("1234#5", ["DTMF: 1234", "DTMF: 5"]), ("#", ["DTMF: #"]), ("*0#", ["DTMF: *0"])],
+)
+def test_keys_in_quick_succession_are_one_input(keys: str, inputs: list[str]) -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        await call.until(GREETING_S + 0.5)
+        call.press(keys)
+        await asyncio.sleep(1.5)
+        assert call.services.asked == inputs
+        await asyncio.sleep(3)
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_keys_that_come_slowly_are_inputs_of_their_own() -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        await call.until(GREETING_S + 0.5)
+        for key in "12":
+            call.press(key)
+            await asyncio.sleep(0.9)
+        await asyncio.sleep(2)
+        assert call.services.asked == ["DTMF: 12"]
+        call.press("3")
+        await asyncio.sleep(3)
+        assert call.services.asked == ["DTMF: 12", "DTMF: 3"]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_a_noise_before_a_key_does_not_bring_back_the_answer_that_the_key_replaces() -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        call.services.thinking_s = 1.0
+        await call.until(GREETING_S + 0.5)
+        await call.say("what")
+        call.conversation.user_started()
+        call.conversation.user_paused()
+        await asyncio.sleep(0.6)
+        before = len(call.exotel.sizes)
+        call.press("1")
+        await asyncio.sleep(0.95)
+        assert len(call.exotel.sizes) == before
+        await asyncio.sleep(4)
+        assert call.story.said[-1] == ("You said DTMF: 1.", True)
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+@pytest.mark.parametrize("when", ["greeting", "answer"])
+def test_a_key_stops_what_the_bot_says_at_once(when: str) -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        await (answered(call) if when == "answer" else call.until(0.5))
+        call.press("1")
+        assert call.exotel.clears == 1
+        assert not call.bot_speaks
+        await asyncio.sleep(0.9)
+        assert not call.bot_speaks
+        await asyncio.sleep(4)
+        assert call.story.said[-1] == ("You said DTMF: 1.", True)
+        assert call.exotel.clears == 1
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_a_caller_who_says_nothing_is_asked_twice_and_told_goodbye() -> None:
+    async def call() -> None:
+        call = Call()
+        assert await call.end() == "silence"
+        silence = Ai().silence
+        assert call.story.said == [(text, True) for text in (GREETING, *silence.prompts, silence.goodbye)]
+        spoken_s = GREETING_S + sum(len(text) * 0.05 for text in (*silence.prompts, silence.goodbye))
+        assert call.hung_up_at == pytest.approx(3 * silence.after_s + spoken_s, abs=2)
+
+    at_once(call)
+
+
+def test_a_cough_is_no_answer_and_silence_after_it_is_still_asked_about() -> None:
+    async def call() -> None:
+        call = Call()
+        await call.until(GREETING_S + 3)
+        await call.say("", 0.3)
+        await asyncio.sleep(12)
+        assert call.story.said[-1][0] == Ai().silence.prompts[0]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_who_answers_is_counted_as_silent_anew() -> None:
+    async def call() -> None:
+        call = Call()
+        await call.until(18)
+        await call.say("wait")
+        assert len(call.story.said) >= 2
+        await asyncio.sleep(12)
+        assert call.story.said[-1][0] == Ai().silence.prompts[0]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_silence_ends_the_call_though_the_voice_fails() -> None:
+    async def call() -> None:
+        call = Call()
+        call.services.voice_works = False
+        assert await call.end() == "silence"
+        assert call.hung_up_at < 60
+
+    at_once(call)
+
+
+@pytest.mark.parametrize("voice_works", [True, False])
+def test_a_call_has_a_longest_time_whatever_goes_on(voice_works: bool) -> None:
+    async def call() -> None:
+        call = Call(max_call_s=30.0, silence=PATIENT)
+        await call.until(28)
+        call.services.answers["tell me a story"] = ("x" * 500, "")
+        saying = asyncio.create_task(call.say("tell me a story"))
+        await call.until(29.9)
+        call.services.voice_works = voice_works
+        assert await call.end() == "time_up"
+        await saying
+        heard = [text for text, heard in call.story.said if heard]
+        assert (heard[-1] == Ai().time_up) is voice_works
+        assert call.hung_up_at < 40
+
+    at_once(call)
+
+
+async def asked_to_end(call: Call, answer: str = "Goodbye then.", tool: str = "hang_up") -> None:
+    call.services.answers["bye"] = (answer, tool)
+    await call.until(GREETING_S + 0.5)
+    await call.say("bye")
+
+
+@pytest.mark.parametrize("tool", ["hang_up", "transfer"])
+@pytest.mark.parametrize("marks", [True, False])
+def test_the_goodbye_is_heard_before_the_stream_ends(tool: str, marks: bool) -> None:
+    async def call() -> None:
+        call = Call(marks=marks)
+        await asked_to_end(call, tool=tool)
+        assert await call.end() == tool
+        assert call.story.said[-1] == ("Goodbye then.", True)
+        assert not call.bot_speaks
+        assert call.story.tools == [tool]
+        assert call.story.outcome == ""
+        await asyncio.sleep(0)
+        assert call.story.outcome == tool
+        late_s = call.hung_up_at - (GREETING_S + 0.5 + 1.4 + 0.4 + len("Goodbye then.") * 0.05)
+        assert late_s < (0.3 if marks else 3.0)
+
+    at_once(call)
+
+
+@pytest.mark.parametrize(("tool", "goodbye"), [("hang_up", Ai().goodbye), ("transfer", Ai().transferring)])
+def test_a_model_that_ends_the_call_without_a_word_is_not_rude(tool: str, goodbye: str) -> None:
+    async def call() -> None:
+        call = Call()
+        await asked_to_end(call, "", tool)
+        assert await call.end() == tool
+        assert call.story.said[-1] == (goodbye, True)
+
+    at_once(call)
+
+
+def test_a_caller_who_talks_and_types_over_the_goodbye_changes_nothing() -> None:
+    async def call() -> None:
+        call = Call()
+        await asked_to_end(call, "x" * 60)
+        await asyncio.sleep(1.0)
+        talking = asyncio.create_task(call.say("no wait, one more thing"))
+        call.press("12#")
+        assert await call.end() == "hang_up"
+        await talking
+        assert call.exotel.clears == 0
+        assert call.story.said[-1] == ("x" * 60, True)
+        assert call.services.asked == ["bye"]
+
+    at_once(call)
+
+
+def test_a_caller_who_speaks_as_the_model_ends_the_call_hears_the_goodbye_all_the_same() -> None:
+    async def call() -> None:
+        call = Call()
+        call.services.thinking_s = 1.0
+        await asked_to_end(call)
+        call.conversation.user_started()
+        assert await call.end() == "hang_up"
+        assert call.story.said[-1] == ("Goodbye then.", True)
+
+    at_once(call)
+
+
+def test_a_goodbye_that_is_never_spoken_is_not_waited_for() -> None:
+    async def call() -> None:
+        call = Call()
+        call.services.voice_works = False
+        await asked_to_end(call)
+        assert await call.end() == "hang_up"
+        assert call.hung_up_at < 12
+
+    at_once(call)
+
+
+def test_a_goodbye_without_end_has_one() -> None:
+    async def call() -> None:
+        call = Call()
+        await asked_to_end(call, "x" * 5000)
+        assert await call.end() == "hang_up"
+        assert call.hung_up_at < 70
+
+    at_once(call)
+
+
+def test_what_is_said_when_all_has_failed_is_heard_to_its_end_and_nothing_after_it() -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        await answered(call)
+        call.conversation.give_up("Sorry.", b"\2\2" * 8000, "transfer")
+        call.services.say("not heard any more")
+        assert await call.end() == "transfer"
+        await asyncio.sleep(0)
+        assert call.story.said[-1] == ("Sorry.", True)
+        assert call.exotel.heard.endswith(b"\2\2")
+        assert call.story.outcome == "failed"
+
+    at_once(call)
+
+
+async def greeting(call: Call) -> None:
+    await call.until(0.5)
+
+
+async def listening(call: Call) -> None:
+    await call.until(GREETING_S + 2)
+
+
+async def caller_speaking(call: Call) -> None:
+    await call.until(GREETING_S + 2)
+    call.conversation.user_started()
+
+
+async def thinking(call: Call) -> None:
+    call.services.thinking_s = 100.0
+    await call.until(GREETING_S + 0.5)
+    await call.say("what")
+
+
+async def paused(call: Call) -> None:
+    await answered(call)
+    call.conversation.user_started()
+
+
+async def typing(call: Call) -> None:
+    await call.until(GREETING_S + 0.5)
+    call.press("12")
+
+
+async def waiting_to_answer(call: Call) -> None:
+    call.loop.create_task(call.say("hello", 0.3))
+    await call.until(1.0)
+
+
+async def prompting(call: Call) -> None:
+    await call.until(GREETING_S + 7.5)
+
+
+async def saying_goodbye(call: Call) -> None:
+    await asked_to_end(call, "x" * 60)
+    await asyncio.sleep(1.0)
+
+
+STATES = [greeting, listening, caller_speaking, thinking, answered, paused, typing, waiting_to_answer, prompting, saying_goodbye]
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+@pytest.mark.parametrize("by_us", [False, True])
+def test_a_stream_that_ends_in_any_state_leaves_no_task_and_no_timer(state: Callable[[Call], Any], by_us: bool) -> None:
+    async def call() -> None:
+        call = Call()
+        await state(call)
+        if by_us:
+            call.hang_up(HangUp(1001, "drained"))
+        else:
+            call.conversation.stopped()
+        await asyncio.sleep(0.01)
+        call.exotel.forget_marks()
+        assert not [timer for timer in call.loop._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
+        call.conversation.stopped()
+        messages = len(call.exotel.messages)
+        await asyncio.sleep(1200)
+        assert call.ended == 1
+        assert len(call.exotel.messages) == messages
+        assert call.story.outcome == ("hang_up" if state is saying_goodbye else "drained" if by_us else "caller")
+
+    at_once(call)
+
+
+def test_a_dialogue_that_breaks_ends_its_call_and_no_other() -> None:
+    async def call() -> None:
+        broken, other = Call(), Call()
+        broken.services._jobs.put_nowait(None)  # type: ignore[arg-type]
+        broken.services._do = None  # type: ignore[assignment,method-assign]
+        assert await broken.end() == "hang_up"
+        await asyncio.sleep(0.1)
+        assert broken.story.said[-1] == (broken.settings.failure.apology, True)
+        assert broken.story.outcome == "failed"
+        assert await other.end() == "silence"
+
+    at_once(call)
+
+
+def test_the_caller_is_listened_to_from_the_first_message() -> None:
+    async def call() -> None:
+        call = Call()
+        for _ in range(50):
+            call.hear(b"\1\0" * 160)
+        assert call.services.heard == pytest.approx(32_000, rel=0.1)
+        call.conversation.stopped()
+
+    at_once(call)

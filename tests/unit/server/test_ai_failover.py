@@ -1,0 +1,331 @@
+"""One stage of a call: whatever goes wrong with its service, the next does the work, once and in order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from exotel_ws.ai.failover import CLOSE_S, Failover
+from exotel_ws.ai.watchdog import Progress
+from exotel_ws.ai.work import Answering, Listening, Speaking, Work
+from pipecat.frames.frames import (
+    Frame,
+    InputAudioRawFrame,
+    InterruptionFrame,
+    LLMContextFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    LLMTextFrame,
+    TranscriptionFrame,
+    TTSAudioRawFrame,
+    TTSSpeakFrame,
+    TTSTextFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.workers.runner import WorkerRunner
+
+from tests.protocol.ai_services import ANSWER, RATE, FakeLLM, FakeSTT, FakeTTS
+
+AT_ONCE = ("error", "raise", "quota", "nothing", "dies")
+"""What a service tells of itself."""
+NEVER = ("hang", "half_dead", "deaf_to_cancel")
+"""What only a deadline ends."""
+PATIENCE_S = 5.0
+QUESTION = [InputAudioRawFrame(b"\x01\x02" * (RATE // 10), RATE, 1) for _ in range(10)]
+
+
+def voice(text: str) -> bytes:
+    """Sound that tells which letters it is of."""
+    return b"".join(ord(letter).to_bytes(2, "little") for letter in text if letter.isalnum())
+
+
+def said(frames: Sequence[Frame]) -> str:
+    pcm = b"".join(frame.audio for frame in frames if isinstance(frame, TTSAudioRawFrame))
+    return "".join(chr(int.from_bytes(pcm[at : at + 2], "little")) for at in range(0, len(pcm), 2))
+
+
+def letters(text: str) -> str:
+    return "".join(letter for letter in text if letter.isalnum())
+
+
+class Told:
+    def __init__(self) -> None:
+        self.failures: list[tuple[str, bool]] = []
+        self.switches: list[str] = []
+        self.gone = False
+        self.at = Progress.IDLE
+
+    def progress(self, stage: str, progress: Progress) -> None:
+        self.at = progress
+
+    def again(self, stage: str) -> None: ...
+    def worked(self, stage: str, service: str) -> None: ...
+
+    def failed(self, stage: str, service: str, reason: str, *, left: bool) -> None:
+        self.failures.append((service, left))
+
+    def switched(self, stage: str, to: str) -> None:
+        self.switches.append(to)
+
+    def exhausted(self, stage: str) -> None:
+        self.gone = True
+
+
+class End(FrameProcessor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames: list[Frame] = []
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        self.frames.append(frame)
+        await self.push_frame(frame, direction)
+
+    def of(self, kind: Any) -> list[Any]:
+        return [frame for frame in self.frames if isinstance(frame, kind)]
+
+
+class Rig:
+    """A stage alone in a pipeline."""
+
+    def __init__(self, stage: str, work: Work, services: Sequence[FrameProcessor], ready_s: float) -> None:
+        self.told, self.end = Told(), End()
+        self.stage = Failover(stage, [(f"s{i}", one) for i, one in enumerate(services, 1)], work, self.told, ready_s=ready_s)
+        self.worker = PipelineWorker(
+            Pipeline([self.stage, self.end]),
+            params=PipelineParams(audio_in_sample_rate=RATE, audio_out_sample_rate=RATE),
+            idle_timeout_secs=None,
+            enable_rtvi=False,
+            enable_turn_tracking=False,
+            check_dangling_tasks=False,
+        )
+
+    async def give(self, *frames: Frame) -> None:
+        """Downstream; what only the aggregators behind the stage tell comes from there."""
+        for frame in frames:
+            await self.flush()
+            if isinstance(frame, VADUserStartedSpeakingFrame | VADUserStoppedSpeakingFrame):
+                await self.stage.queue_frame(frame, FrameDirection.UPSTREAM)
+            else:
+                await self.worker.queue_frame(frame)
+
+    async def flush(self) -> None:
+        await asyncio.sleep(0.005)
+
+    async def until(self, met: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not met():
+                await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def rig(stage: str, *services: FrameProcessor, ready_s: float = 1.0) -> AsyncIterator[Rig]:
+    work: dict[str, Callable[[], Work]] = {"stt": Listening, "llm": Answering, "tts": Speaking}
+    before = asyncio.all_tasks()
+    made = Rig(stage, work[stage](), services, ready_s)
+    runner = WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
+    await runner.add_workers(made.worker)
+    running = asyncio.create_task(runner.run())
+    try:
+        yield made
+    finally:
+        running.cancel()
+        async with asyncio.timeout(3 * CLOSE_S + 1):
+            await asyncio.gather(running, return_exceptions=True)
+        if not any(getattr(one, "fault", "") == "deaf_to_cancel" for one in services):
+            assert asyncio.all_tasks() <= before
+
+
+async def heard(of: Rig) -> str:
+    await of.give(VADUserStartedSpeakingFrame(), *QUESTION, VADUserStoppedSpeakingFrame())
+    await of.until(lambda: bool(of.end.of(TranscriptionFrame)) or of.told.gone)
+    return " ".join(frame.text for frame in of.end.of(TranscriptionFrame))
+
+
+def question() -> LLMContextFrame:
+    return LLMContextFrame(LLMContext([{"role": "user", "content": "what is my balance"}]))
+
+
+def reply(text: str = ANSWER) -> list[Frame]:
+    return [LLMFullResponseStartFrame(), *[LLMTextFrame(word + " ") for word in text.split()], LLMFullResponseEndFrame()]
+
+
+async def late(of: Rig) -> None:
+    """As the watchdog does."""
+    await of.until(lambda: of.told.at in (Progress.WAITING, Progress.FLOWING))
+    await asyncio.sleep(0.1)
+    assert await of.stage.switch("late") == "s2"
+
+
+# What the caller said
+
+
+@pytest.mark.parametrize("fault", ["error", "raise", "quota"])
+def test_an_utterance_whose_recognition_fails_is_given_whole_to_the_next_service(fault: str) -> None:
+    async def call() -> None:
+        bad, good = FakeSTT(fault=fault), FakeSTT("good")
+        async with rig("stt", bad, good) as stage:
+            assert await heard(stage) == "good"
+            assert good.asked == ["1.0 s"]
+            assert stage.told.switches == ["s2"]
+            assert stage.stage.active == "s2"
+
+    asyncio.run(call())
+
+
+@pytest.mark.parametrize("fault", ["hang", "deaf_to_cancel", "nothing"])
+def test_an_utterance_that_does_not_become_text_in_time_is_given_to_the_next_service(fault: str) -> None:
+    async def call() -> None:
+        bad, good = FakeSTT(fault=fault), FakeSTT("good")
+        async with rig("stt", bad, good) as stage:
+            await stage.give(VADUserStartedSpeakingFrame(), *QUESTION, VADUserStoppedSpeakingFrame())
+            await late(stage)
+            await stage.until(lambda: [frame.text for frame in stage.end.of(TranscriptionFrame)] == ["good"])
+            assert len(stage.end.of(InputAudioRawFrame)) == len(QUESTION), "the voice goes on once, whatever a service does"
+
+    asyncio.run(call())
+
+
+@pytest.mark.parametrize(("fault", "ready_s"), [("no_start", 1.0), ("hung_start", 0.1)])
+def test_a_service_that_can_not_be_set_up_holds_nothing_up(fault: str, ready_s: float) -> None:
+    async def call() -> None:
+        async with rig("stt", FakeSTT(fault=fault), FakeSTT("good"), ready_s=ready_s) as stage:
+            await stage.give(*QUESTION[:1])
+            await stage.until(lambda: bool(stage.end.of(InputAudioRawFrame)))
+            await stage.until(lambda: stage.stage.active == "s2")
+            assert await heard(stage) == "good"
+
+    asyncio.run(call())
+
+
+def test_the_last_service_is_tried_a_second_time_and_then_there_is_none() -> None:
+    async def call() -> None:
+        twice = FakeSTT("good", fault="error", times=1)
+        async with rig("stt", twice) as stage:
+            assert await heard(stage) == "good"
+            assert not stage.told.gone
+        ever = FakeSTT(fault="error")
+        async with rig("stt", ever) as stage:
+            assert await heard(stage) == ""
+            assert stage.told.gone
+            assert len(ever.asked) == 2
+
+    asyncio.run(call())
+
+
+# What is answered
+
+
+@pytest.mark.parametrize("fault", [*AT_ONCE, *NEVER])
+def test_a_question_is_answered_by_the_next_model_and_each_answer_is_ended(fault: str) -> None:
+    async def call() -> None:
+        bad, good = FakeLLM(fault=fault), FakeLLM("It is five.")
+        async with rig("llm", bad, good) as stage:
+            await stage.give(question())
+            if fault in NEVER:
+                await late(stage)
+            await stage.until(lambda: stage.told.at is Progress.IDLE and len(good.asked) == 1)
+            await stage.until(lambda: len(stage.end.of(LLMFullResponseEndFrame)) == 2)
+            begun = "Here is " if fault in ("dies", "half_dead") else ""
+            assert "".join(frame.text for frame in stage.end.of(LLMTextFrame)) == begun + "It is five. "
+            kinds = [
+                type(f).__name__ for f in stage.end.frames if isinstance(f, LLMFullResponseStartFrame | LLMFullResponseEndFrame)
+            ]
+            assert kinds == ["LLMFullResponseStartFrame", "LLMFullResponseEndFrame"] * 2
+
+    asyncio.run(call())
+
+
+def test_a_model_that_was_left_is_not_heard_any_more_when_it_wakes_up() -> None:
+    async def call() -> None:
+        slow, good = FakeLLM("Too late."), FakeLLM("It is five.")
+        wake = asyncio.Event()
+        real = slow._answer
+
+        async def answer(fault: str) -> None:
+            try:
+                await wake.wait()
+            except asyncio.CancelledError:
+                await real("")  # it swallows what is to end it, and goes on talking
+                raise
+
+        slow._answer = answer  # type: ignore[method-assign]
+        async with rig("llm", slow, good) as stage:
+            await stage.give(question())
+            await late(stage)
+            await stage.until(lambda: stage.told.at is Progress.IDLE)
+            await asyncio.sleep(0.2)
+            assert "".join(frame.text for frame in stage.end.of(LLMTextFrame)) == "It is five. "
+
+    asyncio.run(call())
+
+
+# What is spoken
+
+
+@pytest.mark.parametrize(
+    ("fault", "times"), [(fault, times) for fault in (*AT_ONCE, *NEVER) for times in (1, 1000) if fault != "nothing" or times > 1]
+)
+def test_sentences_that_were_not_heard_are_spoken_by_the_next_voice(fault: str, times: int) -> None:
+    async def call() -> None:
+        bad, good = FakeTTS(voice, fault=fault, times=times), FakeTTS(voice)
+        async with rig("tts", bad, good) as stage:
+            await stage.give(*reply())
+            if fault in NEVER:
+                await late(stage)
+            await stage.until(lambda: stage.told.at is Progress.IDLE and bool(stage.end.of(LLMFullResponseEndFrame)))
+            assert said(stage.end.frames).endswith(letters(ANSWER))
+            lost = said(stage.end.frames).removesuffix(letters(ANSWER))
+            assert lost == ("Hereisyo"[: len(lost)] if fault in ("dies", "half_dead") else "")
+            assert [frame.text for frame in stage.end.of(TTSTextFrame)] == ["Here is your answer.", "And here is more of it."]
+            assert len(stage.end.of(LLMFullResponseStartFrame)) == len(stage.end.of(LLMFullResponseEndFrame)) == 1
+
+    asyncio.run(call())
+
+
+@pytest.mark.parametrize("fault", ["error", "nothing"])
+def test_a_voice_that_fails_at_the_second_sentence_repeats_not_the_first(fault: str) -> None:
+    async def call() -> None:
+        bad, good = FakeTTS(voice), FakeTTS(voice)
+        async with rig("tts", bad, good) as stage:
+            start, *words, end = reply()
+            await stage.give(start, *words[:5])
+            await stage.until(lambda: bool(stage.end.of(TTSTextFrame)))
+            bad.told(fault, 1)
+            await stage.give(*words[5:], end)
+            await stage.until(lambda: stage.told.at is Progress.IDLE and bool(stage.end.of(LLMFullResponseEndFrame)))
+            assert said(stage.end.frames) == letters(ANSWER)
+            assert good.asked == ["And here is more of it."]
+
+    asyncio.run(call())
+
+
+def test_a_sentence_of_ours_survives_its_voice_too() -> None:
+    async def call() -> None:
+        async with rig("tts", FakeTTS(voice, fault="hang"), FakeTTS(voice)) as stage:
+            await stage.give(TTSSpeakFrame("Are you there?"))
+            await late(stage)
+            await stage.until(lambda: said(stage.end.frames) == "Areyouthere")
+
+    asyncio.run(call())
+
+
+def test_an_interruption_passes_a_voice_that_hangs_and_what_was_said_before_it_is_not_said_again() -> None:
+    async def call() -> None:
+        async with rig("tts", FakeTTS(voice, fault="deaf_to_cancel"), FakeTTS(voice)) as stage:
+            await stage.give(*reply("One."))
+            await stage.until(lambda: stage.told.at is Progress.WAITING)
+            await stage.give(InterruptionFrame())
+            await stage.until(lambda: bool(stage.end.of(InterruptionFrame)))
+            assert stage.told.at is Progress.IDLE
+            await stage.give(*reply("Two."))
+            await late(stage)
+            await stage.until(lambda: said(stage.end.frames) == "Two")
+
+    asyncio.run(call())

@@ -1,0 +1,384 @@
+"""What the scripted flow answers, and its endpoint as a client of OpenAI's meets it."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from exotel_ws.ai import flow
+from exotel_ws.ai.embedded.models import example_flow
+from exotel_ws.ai.embedded.scripted import MOST_BYTES, Endpoint
+from exotel_ws.ai.likeness import Examples, words
+from exotel_ws.ai.script import Answer, Script
+from openai import AsyncOpenAI, BadRequestError, NotFoundError
+
+FLOW = flow.parse(
+    """
+greeting: {en: Hello., hi: नमस्ते।}
+fallback:
+  - say: {en: Sorry., hi: माफ़ कीजिए।}
+  - say: ["Shall I connect you to an agent?", "An agent then?"]
+    next: {yes: agent, no: options}
+  - say: I give up.
+    then: hang_up
+intents:
+  hours:
+    examples: [opening hours, when are you open, आप कब खुलते हैं]
+    dtmf: 1
+    say: {en: [From nine to six., "Nine to six, as I said."], hi: नौ से छह बजे तक।}
+  callback:
+    examples: [call me back]
+    say: Shall we call this number?
+    next: {yes: booked}
+  booked:
+    say: It is noted.
+  balance:
+    examples: [what is my balance]
+    dtmf: "42"
+    say: One moment.
+    webhook: true
+    otherwise: I can not see it now.
+  agent:
+    examples: [talk to an agent, human]
+    dtmf: 0
+    say: I connect you.
+    then: transfer
+  options:
+    say: Hours, or an agent.
+  yes:
+    examples: [yes, sure]
+    say: Yes what?
+  no:
+    examples: [no]
+    say: Goodbye.
+    then: hang_up
+  repeat:
+    examples: [pardon, say that again]
+    repeat: true
+"""
+)
+TOOLS = [{"type": "function", "function": {"name": name, "parameters": {}}} for name in ("hang_up", "transfer", "webhook")]
+
+Message = dict[str, Any]
+
+
+def user(text: str) -> Message:
+    return {"role": "user", "content": text}
+
+
+def talk(*said: str, language: str = "en") -> list[Answer]:
+    """The answers of a whole call, each asked for with all that went before, as a stateless endpoint is."""
+    script = Script(FLOW)
+    messages: list[Message] = [{"role": "system", "content": "Be kind."}, {"role": "assistant", "content": "Hello."}]
+    answers = []
+    for text in said:
+        messages.append(user(text))
+        answers.append(script.answer(messages, language))
+        messages.append({"role": "assistant", "content": answers[-1].say})
+    return answers
+
+
+def test_nobody_has_said_anything_yet() -> None:
+    assert Script(FLOW).answer([], "hi") == Answer("greeting", "नमस्ते।")
+
+
+@pytest.mark.parametrize(
+    ("said", "intent", "tool"),
+    [
+        ("When are you open?", "hours", ""),
+        ("um, hello, when're you open please", "hours", ""),
+        ("Opening our", "hours", ""),
+        ("DTMF: 1", "hours", ""),
+        ("आप कब खुलते हैं?", "hours", ""),
+        ("I want to talk to a human", "agent", "transfer"),
+        ("DTMF: 0", "agent", "transfer"),
+        ("No.", "no", "hang_up"),
+        ("DTMF: 7", "fallback", ""),
+        ("DTMF: 11", "fallback", ""),
+        ("There is no water in the kitchen", "fallback", ""),
+        ("", "greeting", ""),
+        ("...", "fallback", ""),
+        ("hmm", "fallback", ""),
+        ("1", "fallback", ""),
+        ("x" * 100_000, "fallback", ""),
+    ],
+)
+def test_what_is_meant(said: str, intent: str, tool: str) -> None:
+    (answer,) = talk(said)
+
+    assert (answer.intent, answer.tool) == (intent, tool)
+
+
+def test_lines_are_said_in_turn_however_they_are_asked_for() -> None:
+    assert [answer.say for answer in talk("opening hours", "yes", "DTMF: 1", "when are you open")] == [
+        "From nine to six.",
+        "Yes what?",
+        "Nine to six, as I said.",
+        "From nine to six.",
+    ]
+
+
+def test_each_language_has_its_words() -> None:
+    assert [answer.say for answer in talk("opening hours", "blah", "yes", language="hi-IN")] == [
+        "नौ से छह बजे तक।",
+        "माफ़ कीजिए।",
+        "Yes what?",
+    ]
+
+
+def test_what_is_not_understood_leads_further_each_time_in_a_row() -> None:
+    answers = talk("blah", "blub", "opening hours", "blah", "blub", "bluh", "blah")
+
+    assert [answer.say for answer in answers] == [
+        "Sorry.",
+        "Shall I connect you to an agent?",
+        "From nine to six.",
+        "Sorry.",
+        "An agent then?",
+        "I give up.",
+        "I give up.",
+    ]
+    assert [answer.tool for answer in answers[-2:]] == ["hang_up", "hang_up"]
+
+
+def test_yes_means_what_was_asked() -> None:
+    assert talk("yes")[-1].say == "Yes what?"
+    assert talk("blah", "blub", "sure")[-1] == Answer("agent", "I connect you.", "transfer")
+    assert talk("blah", "blub", "no")[-1].say == "Hours, or an agent."
+    assert talk("call me back", "yes please")[-1].say == "It is noted."
+    assert talk("call me back", "no")[-1].tool == "hang_up"
+
+
+def test_what_was_asked_is_still_asked_when_it_was_repeated_and_not_when_something_else_was_said() -> None:
+    repeated = talk("call me back", "pardon?", "yes")
+
+    assert repeated[1] == Answer("repeat", "Shall we call this number?")
+    assert repeated[2].say == "It is noted."
+    assert talk("call me back", "opening hours", "yes")[-1].say == "Yes what?"
+
+
+def test_what_is_repeated_is_what_was_heard_and_at_first_the_greeting() -> None:
+    heard = [user("opening hours"), {"role": "assistant", "content": [{"type": "text", "text": "From nine"}]}, user("pardon")]
+
+    assert Script(FLOW).answer(heard).say == "From nine"
+    assert Script(FLOW).answer([user("pardon")], "hi").say == "नमस्ते।"
+
+
+def asked_webhook(result: object) -> list[Message]:
+    content = result if isinstance(result, str) else json.dumps(result)
+    return [
+        user("What is my balance?"),
+        {"role": "assistant", "content": "One moment."},
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "1", "type": "function", "function": {"name": "webhook", "arguments": "{}"}}],
+        },
+        {"role": "tool", "tool_call_id": "1", "content": content},
+    ]
+
+
+def test_a_webhook_is_told_what_was_heard() -> None:
+    assert talk("What is my balance?")[-1] == Answer(
+        "balance", "One moment.", "webhook", {"intent": "balance", "data": {"heard": "What is my balance?"}}
+    )
+    assert talk("DTMF: 42")[-1].arguments["data"] == {"heard": "DTMF: 42"}
+
+
+@pytest.mark.parametrize(
+    ("result", "say", "tool"),
+    [
+        ({"say": "You have 5 rupees."}, "You have 5 rupees.", ""),
+        ({"answer": "Five."}, "Five.", ""),
+        ({"say": "Bye.", "then": "hang_up"}, "Bye.", "hang_up"),
+        ({"say": "Bye.", "then": "format_disk"}, "Bye.", ""),
+        ({"error": "HTTP 500"}, "I can not see it now.", ""),
+        ({"say": "  "}, "I can not see it now.", ""),
+        ({"say": ["a"]}, "I can not see it now.", ""),
+        ([1], "I can not see it now.", ""),
+        ("COMPLETED", "I can not see it now.", ""),
+        ({"say": "a" * 5000}, "a" * 600, ""),
+    ],
+)
+def test_what_a_webhook_answers_is_said_once_and_asks_nobody_again(result: object, say: str, tool: str) -> None:
+    answer = Script(FLOW).answer(asked_webhook(result))
+
+    assert (answer.intent, answer.say, answer.tool) == ("balance", say, tool)
+
+
+def test_where_there_is_no_webhook_nobody_waits_for_one() -> None:
+    assert Script(FLOW).answer([user("what is my balance")], webhook=False) == Answer("balance", "I can not see it now.")
+
+
+def test_a_webhook_that_has_not_answered_yet_is_no_answer_to_what_is_said_next() -> None:
+    assert Script(FLOW).answer([*asked_webhook("IN_PROGRESS"), user("opening hours")]).intent == "hours"
+    assert Script(FLOW).answer([*asked_webhook({"say": "5"}), user("what is my balance")]).tool == "webhook"
+
+
+# What words are worth
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Where's my order?", ("where", "is", "my", "order")),
+        ("It hasn’t arrived, I'd say", ("it", "has", "not", "arrived", "i", "would", "say")),
+        ("Um, hello, the ÉCOLE please!", ("the", "école")),
+        ("Hmm.", ("hmm",)),
+        ("क्या हुआ", ("क्या", "हुआ")),
+        ("?!", ()),
+    ],
+)
+def test_words(text: str, said: tuple[str, ...]) -> None:
+    assert words(text) == said
+
+
+def test_what_ends_a_call_has_to_be_meant_more_clearly() -> None:
+    examples = {"no": ["no"], "yes": ["yes"]}
+    heard = "no I was asking something"
+
+    assert Examples(examples).closest(heard) == "no"
+    assert Examples(examples, final=["no"]).closest(heard) is None
+    assert Examples(examples, final=["no"]).closest("no") == "no"
+
+
+# The endpoint
+
+
+def served(test: Callable[[Endpoint, AsyncOpenAI], Awaitable[None]]) -> None:
+    async def run() -> None:
+        endpoint = Endpoint(FLOW)
+        await endpoint.open()
+        try:
+            async with AsyncOpenAI(base_url=endpoint.url, api_key="none", max_retries=0, timeout=10) as client:
+                await test(endpoint, client)
+        finally:
+            await endpoint.close()
+
+    asyncio.run(run())
+
+
+def test_an_answer_as_a_whole() -> None:
+    async def test(_endpoint: Endpoint, client: AsyncOpenAI) -> None:
+        made = await client.chat.completions.create(model="scripted", messages=[user("human")], tools=TOOLS)  # type: ignore[arg-type,list-item]
+
+        (choice,) = made.choices
+        assert choice.message.content == "I connect you."
+        assert [call.function.name for call in choice.message.tool_calls or []] == ["transfer"]  # type: ignore[union-attr]
+        assert choice.finish_reason == "tool_calls"
+        assert made.usage is not None
+        assert made.usage.total_tokens == made.usage.prompt_tokens + made.usage.completion_tokens == 4
+
+    served(test)
+
+
+def test_an_answer_in_pieces() -> None:
+    async def test(_endpoint: Endpoint, client: AsyncOpenAI) -> None:
+        stream = await client.chat.completions.create(
+            model="scripted:hi",
+            messages=[user("What is my balance?")],  # type: ignore[list-item]
+            tools=TOOLS,  # type: ignore[arg-type]
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+        chunks = [chunk async for chunk in stream]
+
+        deltas = [choice.delta for chunk in chunks for choice in chunk.choices]
+        calls = [call for delta in deltas for call in delta.tool_calls or []]
+        assert "".join(delta.content or "" for delta in deltas) == "One moment."
+        assert [call.function.name for call in calls if call.function] == ["webhook"]
+        assert json.loads((calls[0].function and calls[0].function.arguments) or "") == {
+            "intent": "balance",
+            "data": {"heard": "What is my balance?"},
+        }
+        assert [choice.finish_reason for chunk in chunks for choice in chunk.choices if choice.finish_reason] == ["tool_calls"]
+        assert [chunk.usage.completion_tokens for chunk in chunks if chunk.usage] == [2]
+
+    served(test)
+
+
+def test_a_tool_that_is_not_offered_is_not_called() -> None:
+    async def test(_endpoint: Endpoint, client: AsyncOpenAI) -> None:
+        made = await client.chat.completions.create(model="scripted", messages=[user("human")])  # type: ignore[list-item]
+
+        assert made.choices[0].message.tool_calls is None
+        assert made.choices[0].finish_reason == "stop"
+
+    served(test)
+
+
+def test_the_models_are_the_languages() -> None:
+    async def test(_endpoint: Endpoint, client: AsyncOpenAI) -> None:
+        assert [model.id async for model in client.models.list()] == ["scripted", "scripted:en", "scripted:hi"]
+        with pytest.raises(NotFoundError, match="The model `gpt-4` does not exist"):
+            await client.chat.completions.create(model="gpt-4", messages=[user("hi")])  # type: ignore[list-item]
+
+    served(test)
+
+
+def test_a_client_is_told_what_is_wrong() -> None:
+    async def test(_endpoint: Endpoint, client: AsyncOpenAI) -> None:
+        with pytest.raises(BadRequestError, match="'messages' has to be a list of messages") as raised:
+            await client.chat.completions.create(model="scripted", messages=[])
+        assert raised.value.type == "invalid_request_error"
+
+    served(test)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"{", 400),
+        (b"\xff\xfe", 400),
+        (b"[" * 100_000, 400),
+        (b"[]", 400),
+        (b"{}", 400),
+        (b'{"messages": "hi"}', 400),
+        (b'{"messages": ["hi"]}', 400),
+        (b'{"messages": [{"role": "user", "content": "hi"}], "tools": 5}', 400),
+        (b'{"messages": [{"role": "user", "content": "hi"}], "model": 5}', 400),
+        (b'{"messages": [{"role": "user", "content": "hi"}], "stream": true, "stream_options": 5}', 400),
+        (b'{"messages": [{"role": "user", "content": "hi"}], "tools": [5, {"function": 5}, {}]}', 200),
+        (b'{"messages": [{"role": 5, "content": {"a": 1}}, {}, {"content": [5, {"text": 7}]}]}', 200),
+        (b'{"messages": [{"role": "tool", "content": "5"}, {"role": "user", "content": null}]}', 200),
+        (b'{"messages": [{"role": "user", "content": "' + b"a" * MOST_BYTES + b'"}]}', 413),
+    ],
+)
+def test_a_broken_request_breaks_nothing(body: bytes, status: int) -> None:
+    async def test(endpoint: Endpoint, _client: AsyncOpenAI) -> None:
+        async with aiohttp.ClientSession() as session:
+            async with session.post(f"{endpoint.url}/chat/completions", data=body) as response:
+                told = await response.json()
+                assert response.status == status
+                assert ("error" in told) == (status != 200)
+            async with session.get(f"{endpoint.url}/nowhere") as response:
+                assert response.status == 404
+                assert (await response.json())["error"]["type"] == "invalid_request_error"
+
+    served(test)
+
+
+def test_calls_are_answered_side_by_side_and_nothing_is_left() -> None:
+    async def run() -> None:
+        endpoint = Endpoint(flow.load(example_flow()))
+        await endpoint.open()
+        async with AsyncOpenAI(base_url=endpoint.url, api_key="none", max_retries=0, timeout=10) as client:
+
+            async def ask(text: str) -> str | None:
+                made = await client.chat.completions.create(model="scripted:en", messages=[user(text)])  # type: ignore[list-item]
+                return made.choices[0].message.content
+
+            asked = ["when are you open", "where is my order"] * 20
+            said = await asyncio.gather(*map(ask, asked))
+            await endpoint.close()
+            with pytest.raises(aiohttp.ClientConnectorError):
+                async with aiohttp.ClientSession() as session:
+                    await session.get(f"{endpoint.url}/models")
+        assert [answer.split()[1] if answer else "" for answer in said] == ["are", "order"] * 20
+        await endpoint.close()
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(run())
