@@ -13,12 +13,12 @@ from threading import Event
 from typing import Any
 
 import pytest
-from exotel_ws.mask import masked
 from exotelctl.doctor import facts, own
 from exotelctl.doctor.facts import address, deployment, firewall, host, journal, loopback, shell, units
 from exotelctl.doctor.facts.deployment import Deployment
 from exotelctl.doctor.facts.fact import Fact, NotSeen
 from exotelctl.journal import Entry
+from exotelctl.mask import masked
 
 # -- a look ------------------------------------------------------------------------------------------------------------
 

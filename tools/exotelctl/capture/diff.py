@@ -5,11 +5,10 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from exotel_ws.mask import masked
-
 from exotelctl.capture.calls import Call, document_of
 from exotelctl.capture.gaps import GapChange, changes
 from exotelctl.capture.records import Message, Side
+from exotelctl.mask import masked
 from exotelctl.text import plural, printable
 
 _SIDES: Final[tuple[Side, Side]] = ("exotel", "server")

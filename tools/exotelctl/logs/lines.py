@@ -8,9 +8,8 @@ import re
 from datetime import datetime
 from typing import Any, Final
 
-from exotel_ws.mask import masked
-
 from exotelctl.journal import Entry
+from exotelctl.mask import masked
 from exotelctl.output import json_text
 from exotelctl.text import plural, printable, short_instance
 

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from exotel_ws.mask import masked
-
 from exotelctl.audit import Action
+from exotelctl.mask import masked
 from exotelctl.status.facts import Call, Facts, Worker
 from exotelctl.status.judge import Row, Verdict
 from exotelctl.text import duration, plural, printable

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
-from exotel_ws.mask import masked
 
 from exotelctl.capture.records import Message
+from exotelctl.mask import masked
 from exotelctl.text import printable
 
 Document = dict[str, Any]
