@@ -19,7 +19,7 @@ _QUIET: Final = bytes(2 * STT_RATE // 5)
 """0.2 s without a sound behind each utterance. What the transcriber knows of whether somebody speaks outlasts an utterance:
 without this, the next one, of another call, began with a "You" in 236 of 1,064."""
 _REST: Final = bytes(2 * STT_RATE * 6)
-"""6 s without a sound: after them it has forgotten all. A row of noises left it deaf to the next "no"."""
+"""6 s without a sound, and then again, where nothing was heard: a row of noises left it deaf to the next "no"."""
 _OF_NOISE: Final = frozenset(
     ["you", "them", "the", "that", "then", "and", "i", "a", "oh", "ah", "uh", "um", "huh", "hm", "hmm", "mm"]
 )
