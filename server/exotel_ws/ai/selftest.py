@@ -110,7 +110,7 @@ class _Caller:
             await asyncio.sleep(max(0.0, due - loop.time()))
 
     async def listen(self) -> bytes:
-        """What the bot says, until it pauses or has said enough. Waits for its first word as long as it takes. Raises `Misheard`."""
+        """What the bot says, until it pauses or has said enough; its first word is waited for. Raises `Misheard`."""
         heard = bytearray()
         while True:
             try:
