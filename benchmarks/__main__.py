@@ -77,6 +77,7 @@ def _measured(name: str, core: int) -> Figures:
 
 
 def free_port() -> int:
+    """A TCP port of loopback that nobody listens on just now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 

@@ -15,12 +15,11 @@ from exotel_ws.ai import flow
 from exotel_ws.ai.ear import HEARING_RATE
 from exotel_ws.ai.embedded.models import Models
 from exotel_ws.ai.embedded.scripted import Endpoint
-from exotel_ws.ai.embedded.services import SharedTurnAnalyzer
+from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, SharedVoiceDetector
 from exotel_ws.ai.settings import Ai
 from exotel_ws.ai.supply import Supply
 from fastapi import FastAPI, WebSocket
 from loguru import logger
-from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.frames.frames import TTSSpeakFrame
 from pipecat.pipeline.pipeline import Pipeline
@@ -97,7 +96,7 @@ class Peer:
         analyzer = SharedTurnAnalyzer(self._models.turn_model, stop_secs=UNSURE_S)
         return LLMUserAggregatorParams(
             user_turn_strategies=UserTurnStrategies(stop=[TurnAnalyzerUserTurnStopStrategy(turn_analyzer=analyzer)]),
-            vad_analyzer=SileroVADAnalyzer(params=VADParams(start_secs=0.2, stop_secs=0.2, min_volume=0.1)),
+            vad_analyzer=SharedVoiceDetector(self._models.turn_model, VADParams(start_secs=0.2, stop_secs=0.2, min_volume=0.1)),
         )
 
 

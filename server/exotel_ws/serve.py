@@ -109,7 +109,8 @@ def _announce(settings: Settings, listeners: list[sockets.Socket], *, to_a_perso
     host = settings.host if settings.host not in ("", "0.0.0.0", "::") else "127.0.0.1"
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     url = settings.public_url or f"ws://{address}"
-    lines = ["✅ Exotel Passthrough Echo Server running!", f"   WebSocket URL: {url}"]
+    what = "Passthrough Echo Server" if settings.mode == "echo" else "Voicebot"
+    lines = [f"✅ Exotel {what} running!", f"   WebSocket URL: {url}"]
     if to_a_person:
         lines += [
             f"   Health Check: http://{address}/health",

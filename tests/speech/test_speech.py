@@ -9,6 +9,7 @@ from .telephone import LINE_RATE, MISSING, Samples, line, said
 from .understanding import counted, understanding
 
 VOICE = "flite rms"
+"""The clearest of those in docs/flows.md, which has the figures of all: with the others less is understood."""
 NEEDS_VOICES = pytest.mark.skipif(bool(MISSING), reason=f"no voices to call with: scripts/apt-need {' '.join(MISSING)}")
 
 

@@ -9,6 +9,3 @@ import os
 
 # Before anybody loads onnxruntime: unless told otherwise it reports its use to its maker.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-# Before moonshine is loaded: threads of its own wait for each other by spinning. With one a sentence takes half the CPU, and on
-# a busy host half the time.
-os.environ["MOONSHINE_ORT_SINGLE_THREAD"] = "1"

@@ -1,5 +1,6 @@
 """The models that need neither a key nor a network. Each is loaded once a worker and shared by its calls."""
 
+import os
 import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from exotel_ws.ai.embedded.speakable import bounded, speakable
 
 STT_RATE: Final = 16000
 TTS_RATE: Final = 24000
+_ONE_THREAD: Final = "MOONSHINE_ORT_SINGLE_THREAD"
 
 _QUIET: Final = bytes(2 * STT_RATE // 5)
 """0.2 s without a sound behind each utterance. What the transcriber knows of whether somebody speaks outlasts an utterance:
 without this, the next one, of another call, began with a "You" in 236 of 1,064."""
 _REST: Final = bytes(2 * STT_RATE * 6)
-"""6 s without a sound: after them it has forgotten all. A row of noises left it deaf to the next "no"."""
+"""6 s without a sound, and then again, where nothing was heard: a row of noises left it deaf to the next "no"."""
 _OF_NOISE: Final = frozenset(
     ["you", "them", "the", "that", "then", "and", "i", "a", "oh", "ah", "uh", "um", "huh", "hm", "hmm", "mm"]
 )
@@ -42,8 +44,11 @@ class Recogniser:
         from moonshine_voice import ModelArch
         from moonshine_voice.transcriber import Transcriber
 
+        # Its threads would wait for each other by spinning: one alone takes half the CPU, and on a busy host half the time.
+        os.environ[_ONE_THREAD] = "1"
         with resources.as_file(resources.files("moonshine_voice") / "assets" / "tiny-en") as directory:
             self._transcriber = Transcriber(str(directory), ModelArch.TINY)
+        del os.environ[_ONE_THREAD]
         self._lock = threading.Lock()
 
     def recognise(self, pcm: bytes) -> str:

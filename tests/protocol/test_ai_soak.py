@@ -1,0 +1,191 @@
+"""Many short calls on one worker, with services that fail in every way and callers who hang up at any moment: nothing grows.
+
+``SOAK_CALLS=1000 pytest -s tests/protocol/test_ai_soak.py`` is the long one.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import gc
+import logging
+import os
+import random
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+import psutil
+import pytest
+from exotel_ws.ai import dialogue, mode
+from exotel_ws.ai.conversation import Conversation
+from exotel_ws.ai.embedded.models import Models
+from exotel_ws.ai.settings import Ai, Failure
+from exotel_ws.ai.story import Story
+from exotel_ws.ai.supply import Named, Supply
+from exotel_ws.server import VoicebotServer
+from exotel_ws.settings import Settings
+from openai import AsyncOpenAI
+from pipecat.processors.frame_processor import FrameProcessor
+from websockets.exceptions import ConnectionClosed
+
+from . import wire
+from .ai_services import FAULTS, FakeLLM, FakeSTT, FakeTTS
+from .ai_trouble import turns, voice
+from .phone import Phone
+
+CALLS = int(os.environ.get("SOAK_CALLS", "200"))
+PARALLEL = 20
+WARM = CALLS // 4
+MOST_MB = 16
+"""That the memory may grow by after `WARM` calls, however many there are: the allocator's, for the greatest rush."""
+RATE = 8000
+PIECE_S = 0.1
+LONGEST_S = 2.5
+FAILURE = Failure(
+    silence_s=0.5,
+    transcript_s=0.4,
+    first_token_s=0.4,
+    first_audio_s=0.4,
+    stall_s=0.4,
+    ready_s=2.0,
+    fillers=["Wait."],
+    apology="Sorry.",
+)
+
+
+class NoModel:
+    """In place of the recogniser, the voice and the turn model: every letter is 5 ms of sound."""
+
+    def recognise(self, pcm: bytes) -> str:
+        return "hello"
+
+    def speak(self, text: str, sample_rate: int = 24000) -> bytes:
+        return b"\5\5" * int(len(text) * 0.005 * sample_rate)
+
+    def sounds(self, text: str) -> str:
+        return text
+
+
+class FaultySupply(Supply):
+    """Two services a stage, each with a fault or none; the scripted model over its socket is one of them."""
+
+    dice = random.Random(5)
+
+    def stt(self, language: str = "") -> list[Named]:
+        return self._named(lambda fault: FakeSTT("hello", fault))
+
+    def llm(self, *args: Any) -> list[Named]:
+        return [*super().llm(*args), *self._named(lambda fault: FakeLLM("Well then.", fault))][self.dice.randrange(2) :]
+
+    def tts(self, language: str = "", voice_name: str = "") -> list[Named]:
+        return self._named(lambda fault: FakeTTS(lambda text: voice(text[:20]), fault))
+
+    def _named(self, make: Any) -> list[Named]:
+        return [Named(f"s{i}", make(self._fault())) for i in (1, 2)]
+
+    def _fault(self) -> str:
+        return self.dice.choice(FAULTS) if self.dice.random() < 0.3 else ""
+
+
+@pytest.fixture
+def no_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    model: Any = NoModel()
+    models = Models(model, model, model, ThreadPoolExecutor(1), ThreadPoolExecutor(1))
+    monkeypatch.setattr(mode, "_warm", lambda: models)
+    monkeypatch.setattr(mode, "Supply", FaultySupply)
+    monkeypatch.setattr(dialogue, "_turns", turns)
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+async def short_call(url: str, dice: random.Random) -> int:
+    """Returns the bytes that were heard."""
+    heard = 0
+    speaks_at, ends_at = dice.uniform(0.0, 0.5), dice.uniform(0.3, LONGEST_S)
+    async with Phone(url) as phone:
+        await phone.open()
+
+        async def listen() -> None:
+            nonlocal heard
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    heard += len(await phone.socket.recv())
+
+        listening = asyncio.create_task(listen())
+        began = time.monotonic()
+        with contextlib.suppress(ConnectionClosed):
+            while (at := time.monotonic() - began) < ends_at:
+                sound = b"\x40\x10" if speaks_at < at < speaks_at + 0.5 else b"\0\0"
+                await phone.send(wire.media(sound * int(RATE * PIECE_S)))
+                await asyncio.sleep(PIECE_S)
+            if dice.random() < 0.5:
+                await phone.send(wire.stop())
+        listening.cancel()
+    return heard
+
+
+def rss() -> int:
+    """What is in use, without what the allocator keeps for the next rush."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    return int(psutil.Process().memory_info().rss)
+
+
+def left_behind() -> list[object]:
+    """What belongs to a call that is over."""
+    gc.collect()
+    return [one for one in gc.get_objects() if isinstance(one, Conversation | FrameProcessor | Story | AsyncOpenAI)]
+
+
+async def settled(before: set[Any], within_s: float = 8.0) -> None:
+    """Until there are no tasks but those from ``before``."""
+    until = time.monotonic() + within_s
+    while left := asyncio.all_tasks() - before:
+        assert time.monotonic() < until, left
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.timeout(600)
+def test_after_many_calls_there_are_no_more_tasks_sockets_or_memory_than_after_few(no_models: None) -> None:
+    async def soak() -> None:
+        ai = msgspec.structs.replace(Ai(), failure=FAILURE, max_calls=4 * PARALLEL)
+        server = VoicebotServer(Settings(mode="ai", host="127.0.0.1", ai=ai))
+        listener = socket.create_server(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{listener.getsockname()[1]}/"
+        await server.start([listener])
+        dice = random.Random(7)
+        places = asyncio.Semaphore(PARALLEL)
+        heard: list[int] = []
+
+        async def one() -> None:
+            async with places:
+                heard.append(await short_call(url, dice))
+
+        async def some(calls: int) -> None:
+            await asyncio.gather(*(one() for _ in range(calls)))
+
+        await some(4)
+        await asyncio.sleep(3)
+        tasks = asyncio.all_tasks()
+        files = psutil.Process().num_fds()
+        await some(WARM)
+        await settled(tasks)
+        memory, began = rss(), time.monotonic()
+        await some(CALLS - WARM)
+        await settled(tasks)
+        grown = (rss() - memory) / 2**20
+        print(
+            f"\n{CALLS} calls, {PARALLEL} at a time: {(CALLS - WARM) / (time.monotonic() - began):.1f} calls/s, "
+            f"tasks {len(tasks)} → {len(asyncio.all_tasks())}, files {files} → {psutil.Process().num_fds()}, "
+            f"memory {memory / 2**20:.0f} MB {grown:+.1f} MB"
+        )
+        assert sum(map(bool, heard)) > 0.7 * len(heard), "the calls are no calls"
+        assert psutil.Process().num_fds() <= files
+        assert not left_behind()
+        assert grown <= MOST_MB
+
+    asyncio.run(soak())
