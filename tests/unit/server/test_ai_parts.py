@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from aiohttp import web
 from exotel_ws.ai import pipecat_logs, tools
 from exotel_ws.ai.ear import Ear
-from exotel_ws.ai.embedded.services import SharedVoiceDetector
+from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, SharedVoiceDetector
 from exotel_ws.ai.tools import EndCall, Webhook
 from exotel_ws.ai.wishes import fill, wishes
 from exotel_ws.protocol import SAMPLE_RATES, Start
@@ -208,7 +209,8 @@ def test_calls_share_the_model_that_hears_voices_but_not_what_it_has_heard() -> 
         return [float(np.ravel(detector.voice_confidence(window.tobytes()))[0]) for window in noise[:10]]
 
     def detector() -> SharedVoiceDetector:
-        made = SharedVoiceDetector(SimpleNamespace(voice=loaded._model), VADParams())  # type: ignore[arg-type]
+        shared = SimpleNamespace(voice=loaded._model, voice_executor=None)
+        made = SharedVoiceDetector(shared, VADParams())  # type: ignore[arg-type]
         made.set_sample_rate(16000)
         return made
 
@@ -217,3 +219,14 @@ def test_calls_share_the_model_that_hears_voices_but_not_what_it_has_heard() -> 
     for window in noise:
         one.voice_confidence(window.tobytes())
     assert judged(other) == judged(loaded)
+
+
+def test_a_call_that_ends_leaves_the_threads_of_the_models_to_the_others() -> None:
+    with ThreadPoolExecutor(1) as voice, ThreadPoolExecutor(1) as turn:
+        shared = SimpleNamespace(session=None, voice=SileroVADAnalyzer()._model, voice_executor=voice, turn_executor=turn)
+        detector = SharedVoiceDetector(shared, VADParams())  # type: ignore[arg-type]
+        analyzer = SharedTurnAnalyzer(shared, stop_secs=1.0)  # type: ignore[arg-type]
+        assert (detector._executor, analyzer._model_executor) == (voice, turn)
+        asyncio.run(detector.cleanup())
+        asyncio.run(analyzer.cleanup())
+        assert [executor.submit(int, "7").result(5) for executor in (voice, turn)] == [7, 7]

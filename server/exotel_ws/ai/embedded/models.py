@@ -1,5 +1,6 @@
 """The models that need neither a key nor a network. Each is loaded once a worker and shared by its calls."""
 
+import ctypes
 import os
 import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -15,6 +16,8 @@ from exotel_ws.ai.embedded.speakable import bounded, speakable
 
 STT_RATE: Final = 16000
 TTS_RATE: Final = 24000
+_M_ARENA_MAX: Final = -8
+"""Of malloc.h."""
 _ONE_THREAD: Final = "MOONSHINE_ORT_SINGLE_THREAD"
 
 _QUIET: Final = bytes(2 * STT_RATE // 5)
@@ -117,6 +120,9 @@ class TurnModel:
 
         self.session = LocalSmartTurnAnalyzerV3()._session
         self.voice = SileroVADAnalyzer()._model
+        # One thread each for all calls: onnxruntime keeps memory for each thread that it was ever called from.
+        self.turn_executor = ThreadPoolExecutor(1, "turn")
+        self.voice_executor = ThreadPoolExecutor(1, "voice")
 
 
 @dataclass(frozen=True)
@@ -132,7 +138,17 @@ class Models:
     @classmethod
     def load(cls) -> Self:
         """Load them all. Blocks for seconds; call it in a thread."""
+        _keep_few_arenas()
         return cls(Recogniser(), Speaker(), TurnModel(), ThreadPoolExecutor(1, "stt"), ThreadPoolExecutor(1, "tts"))
+
+
+def _keep_few_arenas() -> None:
+    """Have glibc's malloc serve all threads from two arenas: what inference frees in one is else of no use to the others, and
+    each call added 12 MB. Another C library has no such arenas.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 2)
 
 
 def example_flow() -> Path:

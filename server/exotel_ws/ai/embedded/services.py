@@ -3,7 +3,7 @@
 import asyncio
 import copy
 from collections.abc import AsyncGenerator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
@@ -75,6 +75,11 @@ class SharedTurnAnalyzer(LocalSmartTurnAnalyzerV3):
         super(LocalSmartTurnAnalyzerV3, self).__init__(params=SmartTurnParams(stop_secs=stop_secs))
         self._log_data = False
         self._session = model.session
+        self._shared_executor = model.turn_executor
+
+    @property
+    def _model_executor(self) -> ThreadPoolExecutor:
+        return self._shared_executor
 
 
 class SharedVoiceDetector(SileroVADAnalyzer):
@@ -82,6 +87,10 @@ class SharedVoiceDetector(SileroVADAnalyzer):
 
     def __init__(self, model: TurnModel, params: VADParams) -> None:
         super(SileroVADAnalyzer, self).__init__(params=params)
+        self._executor = model.voice_executor
         self._model = copy.copy(model.voice)
         self._model.reset_states()  # type: ignore[no-untyped-call]
         self._windows_since_reset = self._low_confidence_windows = 0
+
+    async def cleanup(self) -> None:
+        """The thread is not this call's own."""
