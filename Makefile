@@ -62,10 +62,13 @@ bench: venv ## our server beside Node ws, in one run; writes docs/performance.md
 	@command -v node npm >/dev/null || scripts/apt-need nodejs npm
 	python -m benchmarks
 
+bench-ai: venv voices ## AI mode beside pipecat's own path to Exotel, in one run; writes docs/performance.md
+	python -m benchmarks.ai
+
 lock: ## renew requirements/*.lock (hashes, no index address)
 	scripts/lock
 
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "make: this target builds lab hosts and needs root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }
 
-.PHONY: help venv deploy clean-lab test voices lint unit protocol lab bench lock root
+.PHONY: help venv deploy clean-lab test voices lint unit protocol lab bench bench-ai lock root
