@@ -32,7 +32,7 @@ _MANYLINUX = (*(f"manylinux_2_{minor}" for minor in range(35, 4, -1)), "manylinu
 _WITHOUT_WHEEL = frozenset({"docopt"})
 _PIP_TIMEOUT_S = 600
 # What is used least recently goes, unless another deploy may be at it just now.
-_KEPT_BUNDLES = 4
+_KEPT_BUNDLES = 2
 _KEPT_WHEEL_SETS = 8
 _IN_USE_S = 3600
 

@@ -133,6 +133,11 @@ class TroubledCall(Call):
                 await asyncio.sleep(0.02)
 
     @property
+    def timers(self) -> list[asyncio.TimerHandle]:
+        """That are still to go off."""
+        return [timer for timer in self.loop._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
+
+    @property
     def texts(self) -> list[str]:
         """What the caller heard to its end."""
         return [text for text, heard in self.story.said if heard]

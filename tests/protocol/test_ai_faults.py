@@ -59,6 +59,7 @@ def test_what_one_service_fails_at_the_next_does_and_the_caller_is_never_left_in
             assert call.story._switches == 1
             assert call.story._errors >= 1
             assert FAILURE.apology not in call.texts
+            assert call.texts.count(FAILURE.not_heard) == (stage == "stt" and fault in UNHEARD)
             assert call.hung_up is None
 
     at_once(test)
@@ -180,6 +181,7 @@ def test_a_caller_who_hangs_up_leaves_nothing_behind(moment: str) -> None:
             asking.cancel()
             await call.over()
             assert asyncio.all_tasks() == before
+            assert not call.timers
             sent = len(call.exotel.messages)
             await asyncio.sleep(600)
             assert len(call.exotel.messages) == sent

@@ -34,16 +34,17 @@ from websockets.exceptions import ConnectionClosed
 from . import wire
 from .ai_services import FAULTS, FakeLLM, FakeSTT, FakeTTS
 from .ai_trouble import turns, voice
-from .phone import Phone
+from .phone import WAIT_S, Phone
 
 CALLS = int(os.environ.get("SOAK_CALLS", "200"))
-PARALLEL = 20
+PARALLEL = 16
 WARM = CALLS // 4
-MOST_MB = 16
+MOST_MB = 24
 """That the memory may grow by after `WARM` calls, however many there are: the allocator's, for the greatest rush."""
 RATE = 8000
 PIECE_S = 0.1
 LONGEST_S = 2.5
+PATIENT = 0.9
 FAILURE = Failure(
     silence_s=0.5,
     transcript_s=0.4,
@@ -103,9 +104,10 @@ def no_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 async def short_call(url: str, dice: random.Random) -> int:
-    """Returns the bytes that were heard."""
+    """Most callers wait for the greeting; all hang up at some moment, some without a stop. Returns how many bytes were heard."""
     heard = 0
-    speaks_at, ends_at = dice.uniform(0.0, 0.5), dice.uniform(0.3, LONGEST_S)
+    greeted = asyncio.Event()
+    speaks_at, ends_at = dice.uniform(0.0, 0.5), dice.uniform(0.0, LONGEST_S)
     async with Phone(url) as phone:
         await phone.open()
 
@@ -114,8 +116,12 @@ async def short_call(url: str, dice: random.Random) -> int:
             with contextlib.suppress(ConnectionClosed):
                 while True:
                     heard += len(await phone.socket.recv())
+                    greeted.set()
 
         listening = asyncio.create_task(listen())
+        if dice.random() < PATIENT:
+            async with asyncio.timeout(WAIT_S):
+                await greeted.wait()
         began = time.monotonic()
         with contextlib.suppress(ConnectionClosed):
             while (at := time.monotonic() - began) < ends_at:
@@ -183,7 +189,7 @@ def test_after_many_calls_there_are_no_more_tasks_sockets_or_memory_than_after_f
             f"tasks {len(tasks)} → {len(asyncio.all_tasks())}, files {files} → {psutil.Process().num_fds()}, "
             f"memory {memory / 2**20:.0f} MB {grown:+.1f} MB"
         )
-        assert sum(map(bool, heard)) > 0.7 * len(heard), "the calls are no calls"
+        assert sum(map(bool, heard)) > 0.8 * len(heard)
         assert psutil.Process().num_fds() <= files
         assert not left_behind()
         assert grown <= MOST_MB

@@ -267,7 +267,6 @@ class Failover(FrameProcessor):
                 self._work.given(frame, direction)
             if self._branch:
                 await self._branch.give(frame, direction)
-        self._tell()
         self._told.again(self.stage)
 
     def _open(self) -> None:

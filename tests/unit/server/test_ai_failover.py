@@ -306,6 +306,43 @@ def test_a_voice_that_fails_at_the_second_sentence_repeats_not_the_first(fault: 
     asyncio.run(call())
 
 
+def test_of_a_text_that_came_in_one_piece_only_what_was_not_spoken_is_spoken_again() -> None:
+    async def call() -> None:
+        bad, good = FakeTTS(voice), FakeTTS(voice)
+        async with rig("tts", bad, good) as stage:
+            await stage.give(LLMFullResponseStartFrame(), LLMTextFrame(f"{ANSWER} The end"))
+            await stage.until(lambda: bool(stage.end.of(TTSTextFrame)))
+            bad.told("error", 1)
+            await stage.give(LLMTextFrame("."), LLMFullResponseEndFrame())
+            await stage.until(lambda: said(stage.end.frames) == letters(f"{ANSWER} The end."))
+            assert good.asked[-1].endswith("The end.")
+            assert "Here is" not in " ".join(good.asked)
+
+    asyncio.run(call())
+
+
+class Late(FrameProcessor):
+    """Gives what it had made already when it is interrupted."""
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        if isinstance(frame, InterruptionFrame):
+            await self.push_frame(TTSAudioRawFrame(voice("old"), RATE, 1))
+        await self.push_frame(frame, direction)
+        if isinstance(frame, LLMTextFrame):
+            await self.push_frame(TTSAudioRawFrame(voice(frame.text), RATE, 1))
+
+
+def test_what_a_voice_had_made_before_an_interruption_is_not_heard_after_it() -> None:
+    async def call() -> None:
+        async with rig("tts", Late()) as stage:
+            await stage.give(InterruptionFrame(), LLMTextFrame("new"))
+            await stage.until(lambda: bool(stage.end.of(TTSAudioRawFrame)))
+            assert said(stage.end.frames) == "new"
+
+    asyncio.run(call())
+
+
 def test_a_sentence_of_ours_survives_its_voice_too() -> None:
     async def call() -> None:
         async with rig("tts", FakeTTS(voice, fault="hang"), FakeTTS(voice)) as stage:
