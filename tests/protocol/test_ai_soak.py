@@ -141,6 +141,15 @@ def rss() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
+async def serve() -> tuple[VoicebotServer, str]:
+    """A worker in this process, and its URL."""
+    ai = msgspec.structs.replace(Ai(), failure=FAILURE, max_calls=4 * PARALLEL)
+    server = VoicebotServer(Settings(mode="ai", host="127.0.0.1", ai=ai))
+    listener = socket.create_server(("127.0.0.1", 0))
+    await server.start([listener])
+    return server, f"ws://127.0.0.1:{listener.getsockname()[1]}/"
+
+
 def left_behind() -> list[object]:
     """What belongs to a call that is over."""
     gc.collect()
@@ -155,14 +164,34 @@ async def settled(before: set[Any], within_s: float = 8.0) -> None:
         await asyncio.sleep(0.1)
 
 
+@pytest.mark.parametrize("wait_s", [0.0, 0.3, 1.5])
+def test_a_worker_that_ends_waits_for_its_calls_to_let_go(
+    no_models: None, wait_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def worker() -> None:
+        server, url = await serve()
+        async with Phone(url) as phone:
+            await phone.open()
+            await phone.send(wire.media(b"\x40\x10" * RATE))
+            await phone.receive()
+            await asyncio.sleep(wait_s)
+            await server.close()
+        assert not asyncio.all_tasks() - {asyncio.current_task()}
+
+    monkeypatch.setattr(FaultySupply, "_fault", lambda _self: "")
+    asyncio.run(worker())
+
+
 @pytest.mark.timeout(600)
 def test_after_many_calls_there_are_no_more_tasks_sockets_or_memory_than_after_few(no_models: None) -> None:
     async def soak() -> None:
-        ai = msgspec.structs.replace(Ai(), failure=FAILURE, max_calls=4 * PARALLEL)
-        server = VoicebotServer(Settings(mode="ai", host="127.0.0.1", ai=ai))
-        listener = socket.create_server(("127.0.0.1", 0))
-        url = f"ws://127.0.0.1:{listener.getsockname()[1]}/"
-        await server.start([listener])
+        server, url = await serve()
+        try:
+            await calls(url)
+        finally:
+            await server.close()
+
+    async def calls(url: str) -> None:
         dice = random.Random(7)
         places = asyncio.Semaphore(PARALLEL)
         heard: list[int] = []

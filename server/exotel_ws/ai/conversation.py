@@ -86,7 +86,8 @@ class Conversation:
         self._dialogue = build(self, self._mouth)
         self._ear = Ear(sample_rate, self._dialogue.hear)
         self._greet(greeting, greeting_text)
-        self._running = asyncio.create_task(self._run())
+        self.running = asyncio.create_task(self._run())
+        """Ends once the call has let go of everything, a while after `stopped`."""
         self._cap.set(settings.max_call_s)
 
     # What Exotel sends
@@ -122,7 +123,7 @@ class Conversation:
         self._keypad.close()
         self.rescue.close()
         self._playout.close()
-        self._running.cancel()
+        self.running.cancel()
         self._story.close(self._outcome or self._ending or self._how_it_ended())
         self._on_end(self)
 

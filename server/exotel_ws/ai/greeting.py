@@ -21,6 +21,8 @@ log = logging.getLogger("exotel_ws.ai")
 _MADE_AT: Final = 24000
 _LONGEST_S: Final = 10.0
 """How long a service may take to speak it."""
+_CLOSE_S: Final = 1.0
+"""How long a service that hangs is waited for at the worker's end."""
 _MOST_VOICES: Final = 64
 """Languages and voices that are kept; callers may ask for any."""
 
@@ -57,7 +59,8 @@ class Greetings:
         tasks = list(self._making.values())
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CLOSE_S)
 
     async def _speak(self, key: tuple[str, str]) -> None:
         try:

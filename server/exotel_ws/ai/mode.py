@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import aiohttp
 from pipecat.processors.frame_processor import FrameProcessor
@@ -31,6 +32,9 @@ from exotel_ws.protocol import SAMPLE_RATES, Start, Writer
 from exotel_ws.responder import Line
 from exotel_ws.settings import Settings, SettingsError
 
+_END_S: Final = 5.0
+"""How long a worker that ends waits for its calls to let go of what they hold: cut short, pipecat's tasks wait for each other."""
+
 
 class AiMode:
     """See `exotel_ws.responder.Mode`."""
@@ -41,6 +45,7 @@ class AiMode:
         self._settings = settings.ai
         self._flow = _flow(settings.ai.flow)
         self._calls: set[Conversation] = set()
+        self._running: set[asyncio.Task[None]] = set()
         self.tally = AiTally()
         record = settings.ai.record
         self._shelf = Shelf(record) if record.transcripts or record.audio else None
@@ -69,6 +74,8 @@ class AiMode:
     async def close(self) -> None:
         for call in list(self._calls):
             call.stopped()
+        if self._running:
+            await asyncio.wait(self._running, timeout=_END_S)
         await self._greetings.close()
         await self._supply.close()
         await self._session.close()
@@ -108,6 +115,8 @@ class AiMode:
             partial(self._protect, story, sample_rate),
         )
         self._calls.add(call)
+        self._running.add(call.running)
+        call.running.add_done_callback(self._running.discard)
         return call
 
     def _build(self, wished: Wishes, call: Conversation, mouth: Mouth) -> Dialogue:
