@@ -112,7 +112,8 @@ class Dialogue:
         self._mouth = mouth
         self._gate = Gate(events.meant)
         self._waiting: asyncio.Queue[tuple[FrameProcessor | None, Frame]] = asyncio.Queue()
-        user, assistant = LLMContextAggregatorPair(self.context, user_params=_turns(turn_model))
+        self._turn_end = SharedTurnAnalyzer(turn_model, stop_secs=_UNSURE_S)
+        user, assistant = LLMContextAggregatorPair(self.context, user_params=_turns(turn_model, self._turn_end))
         self.worker = PipelineWorker(
             Pipeline([stt, Tap(self._heard), user, self._gate, llm, Tap(self._answered), tts, mouth, assistant]),
             params=PipelineParams(audio_in_sample_rate=HEARING_RATE, audio_out_sample_rate=24000, enable_metrics=True),
@@ -185,6 +186,7 @@ class Dialogue:
         elif isinstance(frame, VADUserStoppedSpeakingFrame):
             self._events.user_paused()
         elif isinstance(frame, TranscriptionFrame | InterimTranscriptionFrame) and frame.text.strip():
+            self._turn_end.heard(frame.text)
             self._events.user_heard()
 
     def _answered(self, frame: Frame) -> None:
@@ -217,7 +219,7 @@ async def _close_clients(services: Sequence[FrameProcessor]) -> None:
                 await asyncio.wait_for(client.close(), _CLOSE_S)
 
 
-def _turns(turn_model: TurnModel) -> LLMUserAggregatorParams:
+def _turns(turn_model: TurnModel, turn_end: SharedTurnAnalyzer) -> LLMUserAggregatorParams:
     """When a caller's turn begins and ends. What follows from it is not pipecat's to decide: it interrupts nothing by itself."""
     return LLMUserAggregatorParams(
         user_turn_strategies=UserTurnStrategies(
@@ -225,7 +227,7 @@ def _turns(turn_model: TurnModel) -> LLMUserAggregatorParams:
                 VADUserTurnStartStrategy(enable_interruptions=False),
                 TranscriptionUserTurnStartStrategy(enable_interruptions=False),
             ],
-            stop=[TurnAnalyzerUserTurnStopStrategy(turn_analyzer=SharedTurnAnalyzer(turn_model, stop_secs=_UNSURE_S))],
+            stop=[TurnAnalyzerUserTurnStopStrategy(turn_analyzer=turn_end)],
         ),
         vad_analyzer=SharedVoiceDetector(turn_model, VADParams(start_secs=0.2, stop_secs=0.2, min_volume=0.1)),
         empty_user_turn=None,

@@ -22,6 +22,7 @@ from exotel_ws.protocol import SAMPLE_RATES, Start
 from hypothesis import given
 from hypothesis import strategies as st
 from loguru import logger as loguru
+from pipecat.audio.turn.base_turn_analyzer import EndOfTurnState
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams
 
@@ -230,3 +231,20 @@ def test_a_call_that_ends_leaves_the_threads_of_the_models_to_the_others() -> No
         asyncio.run(detector.cleanup())
         asyncio.run(analyzer.cleanup())
         assert [executor.submit(int, "7").result(5) for executor in (voice, turn)] == [7, 7]
+
+
+@pytest.mark.parametrize(("said", "ends_after_s"), [("Where is my order?", 0.3), ("I would like to.", 1.0), ("", 1.0)])
+def test_a_question_is_over_though_the_turn_model_is_not_sure(said: str, ends_after_s: float) -> None:
+    analyzer = SharedTurnAnalyzer(SimpleNamespace(session=None, turn_executor=None), stop_secs=1.0)  # type: ignore[arg-type]
+    analyzer.set_sample_rate(16000)
+
+    def silent_s() -> float:
+        pieces = 1
+        while analyzer.append_audio(bytes(640), False) is EndOfTurnState.INCOMPLETE:
+            pieces += 1
+        return round(pieces * 0.02, 2)
+
+    for text in (said, ""):  # what ended one turn says nothing of the next
+        analyzer.append_audio(bytes(640), True)
+        analyzer.heard(text)
+        assert silent_s() == (ends_after_s if text else 1.0)

@@ -4,7 +4,9 @@ import asyncio
 import copy
 from collections.abc import AsyncGenerator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Final
 
+from pipecat.audio.turn.base_turn_analyzer import EndOfTurnState
 from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 from pipecat.audio.vad.silero import SileroVADAnalyzer
@@ -16,6 +18,9 @@ from pipecat.services.tts_service import TTSService
 from pipecat.utils.time import time_now_iso8601
 
 from exotel_ws.ai.embedded.models import STT_RATE, TTS_RATE, Recogniser, Speaker, TurnModel
+
+_QUESTION_S: Final = 0.3
+"""Silence after a question that ends the turn, though the turn model is not sure."""
 
 
 class EmbeddedSTT(SegmentedSTTService):
@@ -76,6 +81,16 @@ class SharedTurnAnalyzer(LocalSmartTurnAnalyzerV3):
         self._log_data = False
         self._session = model.session
         self._shared_executor = model.turn_executor
+
+    def heard(self, text: str) -> None:
+        """What the caller has said: a question is over, whatever the model makes of its melody."""
+        if text.rstrip().endswith("?"):
+            self._stop_ms = _QUESTION_S * 1000
+
+    def append_audio(self, buffer: bytes, is_speech: bool) -> EndOfTurnState:
+        if is_speech:
+            self._stop_ms = self._params.stop_secs * 1000
+        return super().append_audio(buffer, is_speech)
 
     @property
     def _model_executor(self) -> ThreadPoolExecutor:
