@@ -65,10 +65,13 @@ bench: venv ## our server beside Node ws, in one run; writes docs/performance.md
 bench-ai: venv voices ## AI mode beside pipecat's own path to Exotel, in one run; writes docs/performance.md
 	python -m benchmarks.ai
 
+soak: venv ## 1,000 calls to a worker in AI mode, a third of its services failing: nothing is left of them
+	SOAK_CALLS=1000 pytest -s tests/protocol/test_ai_soak.py
+
 lock: ## renew requirements/*.lock (hashes, no index address)
 	scripts/lock
 
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "make: this target builds lab hosts and needs root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }
 
-.PHONY: help venv deploy clean-lab test voices lint unit protocol lab bench bench-ai lock root
+.PHONY: help venv deploy clean-lab test voices lint unit protocol lab bench bench-ai soak lock root
