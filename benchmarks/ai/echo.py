@@ -18,7 +18,7 @@ from benchmarks.load import Calls
 from benchmarks.server import Server, ServerError, launched
 
 ROOT: Final = Path(__file__).parents[2]
-BEFORE: Final = "757ddf4c691984eaedc982b2750fe876d23f84a8"
+BEFORE: Final = "8e2e9bc04899b7cba1727d39f5f265025ef422b8"
 """The last commit without AI mode."""
 CALLS: Final = 100
 WARM_S: Final = 1.0
