@@ -31,13 +31,12 @@ from pipecat.processors.aggregators.llm_response_universal import LLMContextAggr
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.services.llm_service import FunctionCallParams
 from pipecat.turns.user_start import TranscriptionUserTurnStartStrategy, VADUserTurnStartStrategy
-from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
 
 from exotel_ws.ai.ear import HEARING_RATE
 from exotel_ws.ai.embedded.models import TurnModel
-from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, SharedVoiceDetector
+from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, SharedVoiceDetector, TurnEnd
 from exotel_ws.ai.gate import Gate, Tap
 from exotel_ws.ai.keys import redact
 from exotel_ws.ai.mouth import Mouth
@@ -112,8 +111,7 @@ class Dialogue:
         self._mouth = mouth
         self._gate = Gate(events.meant)
         self._waiting: asyncio.Queue[tuple[FrameProcessor | None, Frame]] = asyncio.Queue()
-        self._turn_end = SharedTurnAnalyzer(turn_model, stop_secs=_UNSURE_S)
-        user, assistant = LLMContextAggregatorPair(self.context, user_params=_turns(turn_model, self._turn_end))
+        user, assistant = LLMContextAggregatorPair(self.context, user_params=_turns(turn_model))
         self.worker = PipelineWorker(
             Pipeline([stt, Tap(self._heard), user, self._gate, llm, Tap(self._answered), tts, mouth, assistant]),
             params=PipelineParams(audio_in_sample_rate=HEARING_RATE, audio_out_sample_rate=24000, enable_metrics=True),
@@ -186,7 +184,6 @@ class Dialogue:
         elif isinstance(frame, VADUserStoppedSpeakingFrame):
             self._events.user_paused()
         elif isinstance(frame, TranscriptionFrame | InterimTranscriptionFrame) and frame.text.strip():
-            self._turn_end.heard(frame.text)
             self._events.user_heard()
 
     def _answered(self, frame: Frame) -> None:
@@ -219,7 +216,7 @@ async def _close_clients(services: Sequence[FrameProcessor]) -> None:
                 await asyncio.wait_for(client.close(), _CLOSE_S)
 
 
-def _turns(turn_model: TurnModel, turn_end: SharedTurnAnalyzer) -> LLMUserAggregatorParams:
+def _turns(turn_model: TurnModel) -> LLMUserAggregatorParams:
     """When a caller's turn begins and ends. What follows from it is not pipecat's to decide: it interrupts nothing by itself."""
     return LLMUserAggregatorParams(
         user_turn_strategies=UserTurnStrategies(
@@ -227,7 +224,7 @@ def _turns(turn_model: TurnModel, turn_end: SharedTurnAnalyzer) -> LLMUserAggreg
                 VADUserTurnStartStrategy(enable_interruptions=False),
                 TranscriptionUserTurnStartStrategy(enable_interruptions=False),
             ],
-            stop=[TurnAnalyzerUserTurnStopStrategy(turn_analyzer=turn_end)],
+            stop=[TurnEnd(SharedTurnAnalyzer(turn_model, stop_secs=_UNSURE_S))],
         ),
         vad_analyzer=SharedVoiceDetector(turn_model, VADParams(start_secs=0.2, stop_secs=0.2, min_volume=0.1)),
         empty_user_turn=None,

@@ -15,6 +15,8 @@ from pipecat.frames.frames import ErrorFrame, Frame, TranscriptionFrame, TTSAudi
 from pipecat.services.settings import STTSettings, TTSSettings
 from pipecat.services.stt_service import SegmentedSTTService
 from pipecat.services.tts_service import TTSService
+from pipecat.turns.types import ProcessFrameResult
+from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
 from pipecat.utils.time import time_now_iso8601
 
 from exotel_ws.ai.embedded.models import STT_RATE, TTS_RATE, Recogniser, Speaker, TurnModel
@@ -95,6 +97,19 @@ class SharedTurnAnalyzer(LocalSmartTurnAnalyzerV3):
     @property
     def _model_executor(self) -> ThreadPoolExecutor:
         return self._shared_executor
+
+
+class TurnEnd(TurnAnalyzerUserTurnStopStrategy):  # type: ignore[no-untyped-call]
+    """Ends a caller's turn by the turn model and by what was said."""
+
+    def __init__(self, analyzer: SharedTurnAnalyzer) -> None:
+        super().__init__(turn_analyzer=analyzer)
+        self._analyzer = analyzer
+
+    async def process_frame(self, frame: Frame) -> ProcessFrameResult:
+        if isinstance(frame, TranscriptionFrame):
+            self._analyzer.heard(frame.text)
+        return await super().process_frame(frame)
 
 
 class SharedVoiceDetector(SileroVADAnalyzer):
