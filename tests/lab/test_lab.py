@@ -77,7 +77,7 @@ def test_a_strictly_sandboxed_service_runs(host: LabHost) -> None:
 
 def test_a_unit_keeps_others_out_by_address(host: LabHost) -> None:
     """IPAddressDeny is a BPF program: a host that may not load it would silently let everybody in."""
-    ping = "import socket; socket.create_connection(('198.18.65.1', 9), 1)"
+    ping = "import socket; socket.create_connection(('198.18.65.1', 9), 3)"
     denied = host.run(f'sudo systemd-run --quiet --wait --pipe -p IPAddressDeny=any python3 -c "{ping}"', check=False)
     free = host.run(f'sudo systemd-run --quiet --wait --pipe python3 -c "{ping}"', check=False)
     assert ("TimeoutError" in denied.stderr, "ConnectionRefusedError" in free.stderr) == (True, True)

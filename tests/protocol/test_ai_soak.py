@@ -205,6 +205,7 @@ def test_after_many_calls_there_are_no_more_tasks_sockets_or_memory_than_after_f
 
         await some(4)
         await asyncio.sleep(3)
+        others = left_behind()  # of other tests
         tasks = asyncio.all_tasks()
         files = psutil.Process().num_fds()
         await some(WARM)
@@ -220,7 +221,7 @@ def test_after_many_calls_there_are_no_more_tasks_sockets_or_memory_than_after_f
         )
         assert sum(map(bool, heard)) > 0.8 * len(heard)
         assert psutil.Process().num_fds() <= files
-        assert not left_behind()
+        assert len(left_behind()) <= len(others)
         assert grown <= MOST_MB
 
     asyncio.run(soak())
