@@ -207,8 +207,10 @@ def worker_that_crashes(host: LabHost) -> Iterator[None]:
 def crash_once(host: LabHost) -> None:
     """A worker is gone from one moment to the next, as by a segmentation fault, and systemd has started it anew."""
     worker = _workers(host)[0]
+    restarts = f"$(systemctl show -P NRestarts {_unit(worker)})"
+    before = _root(host, f"echo {restarts}").strip()
     _root(host, f"kill -KILL {_main_pid(host, worker)}")
-    _until(host, f"(( $(systemctl show -P NRestarts {_unit(worker)}) > 0 ))", within_s=5)
+    _until(host, f"(( {restarts} > {before} ))", within_s=5)
     healed(host)
 
 
