@@ -40,7 +40,7 @@ _AFTER_S: Final = 0.25
 
 class Recogniser:
     """moonshine tiny-en, English, 16 kHz. One transcriber behind a lock: shared without one it gives garbage, and one a call
-    costs 105 MB (docs/ai.md).
+    costs 105 MB.
     """
 
     def __init__(self) -> None:
