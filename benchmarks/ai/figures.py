@@ -32,7 +32,8 @@ class Part:
     ``to_sound_ms``: to the first sound in it. ``to_clear_ms``: from a caller's first sound over the bot's to ``clear``;
     ``unheeded`` are those without one. ``greeting_ms`` from ``start`` to audio. ``gaps_ms`` are holes in what the bot said.
     ``asked`` are the turns whose answer could be heard to its end, ``right`` those with the right one. ``understood`` are the
-    texts the server understood, ``garbage`` those like nothing that was said. ``cores`` are the server's CPU time by duration.
+    texts the server understood, ``garbage`` those like nothing that was said. ``turn_cpu_ms`` is the server's CPU time, a turn of
+    the callers.
     """
 
     greeting_ms: list[float]
@@ -49,7 +50,7 @@ class Part:
     understood: int
     garbage: list[str]
     stages_ms: dict[str, list[float]]
-    cores: float
+    turn_cpu_ms: float
     memory_mb: float
     late_ms: float
     callers_cores: float
@@ -91,7 +92,7 @@ def _part(load: Load) -> Part:
         understood=sum(len(one.heard) for _, one in told),
         garbage=[text for call, one in told for text in one.heard if not _said_by(call, text)],
         stages_ms=_together(one for _, one in told),
-        cores=load.cpu_s / load.seconds,
+        turn_cpu_ms=load.cpu_s * 1000 / sum(len(call.said) for call in load.calls),
         memory_mb=load.memory_mb,
         late_ms=max(call.late_max_ms for call in load.calls),
         callers_cores=load.own_s / load.seconds,

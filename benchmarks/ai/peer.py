@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import uvicorn
-from exotel_ws.ai import flow
 from exotel_ws.ai.ear import HEARING_RATE
 from exotel_ws.ai.embedded.models import Models
-from exotel_ws.ai.embedded.scripted import Endpoint
 from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, SharedVoiceDetector
+from exotel_ws.ai.providers.supply import Supply
+from exotel_ws.ai.scripted import flow
+from exotel_ws.ai.scripted.endpoint import Endpoint
 from exotel_ws.ai.settings import Ai
-from exotel_ws.ai.supply import Supply
 from fastapi import FastAPI, WebSocket
 from loguru import logger
 from pipecat.audio.vad.vad_analyzer import VADParams

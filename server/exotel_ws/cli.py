@@ -86,7 +86,7 @@ def _check_config(arguments: argparse.Namespace) -> int:
 
 
 def _check_flow(arguments: argparse.Namespace) -> int:
-    from exotel_ws.ai import flow
+    from exotel_ws.ai.scripted import flow
 
     try:
         found = flow.load(arguments.file)

@@ -17,7 +17,7 @@ from exotel_ws.tally import LATENCY_BUCKETS_S, Tally
 if TYPE_CHECKING:
     from prometheus_client import Counter, Histogram
 
-    from exotel_ws.ai.tally import AiTally
+    from exotel_ws.ai.records.tally import AiTally
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _MOST_SLOTS: Final = 1024
@@ -69,7 +69,7 @@ class Publisher:
         self._published = Tally()
         self._ai = None
         if ai is not None:
-            from exotel_ws.ai.metrics import AiMetrics
+            from exotel_ws.ai.records.metrics import AiMetrics
 
             self._ai = AiMetrics(ai, registry)
 

@@ -35,7 +35,8 @@ def check(settings: Settings) -> list[str]:
     if settings.mode == "echo":
         return []
     _installed()
-    from exotel_ws.ai import flow, keys, supply
+    from exotel_ws.ai.providers import keys, supply
+    from exotel_ws.ai.scripted import flow
 
     if settings.ai.flow:
         try:

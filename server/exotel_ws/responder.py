@@ -6,7 +6,7 @@ from exotel_ws.logs import CallLog
 from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
 
 if TYPE_CHECKING:
-    from exotel_ws.ai.tally import AiTally
+    from exotel_ws.ai.records.tally import AiTally
 
 
 class HangUp(Exception):

@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 from exotel_ws.ai.conversation import Conversation
 from exotel_ws.ai.dialogue import Dialogue
-from exotel_ws.ai.failover import Failover
+from exotel_ws.ai.failure.failover import Failover
+from exotel_ws.ai.failure.work import Answering, Listening, Speaking
 from exotel_ws.ai.mouth import Mouth
-from exotel_ws.ai.work import Answering, Listening, Speaking
 from exotel_ws.protocol import Media
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams, VADState
 from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregatorParams

@@ -22,9 +22,9 @@ import pytest
 from exotel_ws.ai import dialogue, mode
 from exotel_ws.ai.conversation import Conversation
 from exotel_ws.ai.embedded.models import Models
+from exotel_ws.ai.providers.supply import Named, Supply
+from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.settings import Ai, Failure
-from exotel_ws.ai.story import Story
-from exotel_ws.ai.supply import Named, Supply
 from exotel_ws.server import VoicebotServer
 from exotel_ws.settings import Settings
 from openai import AsyncOpenAI

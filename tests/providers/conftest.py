@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from exotel_ws.ai.presets import PRESETS
+from exotel_ws.ai.providers.presets import PRESETS
 from pipecat.utils.deprecation import DEPRECATION_MESSAGE_RE, _warned_sites
 
 from .fakes.certificate import Certificate, make

@@ -10,7 +10,7 @@ import types
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from exotel_ws.ai import catalogue
+from exotel_ws.ai.providers import catalogue
 from pydantic_core import core_schema
 
 

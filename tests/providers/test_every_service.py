@@ -11,10 +11,10 @@ from typing import Any, Final
 import pipecat.services
 import pytest
 from exotel_ws import settings
-from exotel_ws.ai import catalogue
-from exotel_ws.ai.catalogue import STAGES
-from exotel_ws.ai.plan import plan
-from exotel_ws.ai.presets import PRESETS
+from exotel_ws.ai.providers import catalogue
+from exotel_ws.ai.providers.catalogue import STAGES
+from exotel_ws.ai.providers.plan import plan
+from exotel_ws.ai.providers.presets import PRESETS
 
 _ROOT: Final = Path(pipecat.services.__path__[0])
 _KEYS: Final = {"api_key", "credentials", "aws_secret_key", "secret_access_key"}

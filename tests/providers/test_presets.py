@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, cast
 import pytest
 from exotel_ws import settings
 from exotel_ws.ai import pipecat_logs
-from exotel_ws.ai.catalogue import Stage
 from exotel_ws.ai.embedded.models import Models
-from exotel_ws.ai.keys import redact
-from exotel_ws.ai.supply import Supply
+from exotel_ws.ai.providers.catalogue import Stage
+from exotel_ws.ai.providers.keys import redact
+from exotel_ws.ai.providers.supply import Supply
 from pipecat.frames.frames import LLMTextFrame, TranscriptionFrame
 
 from . import rig

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from exotel_ws.ai import flow
 from exotel_ws.ai.embedded.models import Recogniser, Speaker, example_flow
-from exotel_ws.ai.likeness import Examples
+from exotel_ws.ai.scripted import flow
+from exotel_ws.ai.scripted.likeness import Examples
 
 from .telephone import said
 

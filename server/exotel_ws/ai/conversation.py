@@ -8,13 +8,13 @@ from typing import Final
 from exotel_ws.ai.alarm import Alarm
 from exotel_ws.ai.dialogue import Dialogue
 from exotel_ws.ai.ear import Ear
+from exotel_ws.ai.failure.rescue import Rescue
 from exotel_ws.ai.keypad import Keypad
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.playout import Playout
-from exotel_ws.ai.rescue import Rescue
+from exotel_ws.ai.records.stopwatch import Stopwatch
+from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.settings import Ai
-from exotel_ws.ai.stopwatch import Stopwatch
-from exotel_ws.ai.story import Story
 from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
 from exotel_ws.responder import HangUp, Line
 
@@ -35,7 +35,7 @@ _OUTCOMES: Final = {1000: "time_up", 1001: "drained", 1011: "failed"}
 
 
 class Conversation:
-    """See `exotel_ws.responder.Responder`, `exotel_ws.ai.dialogue.Events` and `exotel_ws.ai.rescue.Line`.
+    """See `exotel_ws.responder.Responder`, `exotel_ws.ai.dialogue.Events` and `exotel_ws.ai.failure.rescue.Line`.
 
     Whatever holds the bot back has an end: words that become a turn, a pause without words, or `_VOICE_S`. Whatever ends the
     call is bounded too: the last sentence is heard to its mark, or given up after `_GOODBYE_BEGINS_S` and `_GOODBYE_S`.

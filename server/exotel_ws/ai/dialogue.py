@@ -38,9 +38,9 @@ from exotel_ws.ai.ear import HEARING_RATE
 from exotel_ws.ai.embedded.models import TurnModel
 from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, SharedVoiceDetector, TurnEnd
 from exotel_ws.ai.gate import Gate, Tap
-from exotel_ws.ai.keys import redact
 from exotel_ws.ai.mouth import Mouth
-from exotel_ws.ai.stopwatch import MonotonicClock, Stopwatch
+from exotel_ws.ai.providers.keys import redact
+from exotel_ws.ai.records.stopwatch import MonotonicClock, Stopwatch
 
 _UNSURE_S: Final = 1.0
 """Silence after which a turn ends though the turn model is not sure; its own default is 3 s."""

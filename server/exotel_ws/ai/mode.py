@@ -10,24 +10,25 @@ from typing import Final
 import aiohttp
 from pipecat.processors.frame_processor import FrameProcessor
 
-from exotel_ws.ai import apology, supply
-from exotel_ws.ai import flow as flows
-from exotel_ws.ai.breaker import Breaker
 from exotel_ws.ai.conversation import Conversation
 from exotel_ws.ai.dialogue import Dialogue, Tool
 from exotel_ws.ai.embedded.models import Models, example_flow
-from exotel_ws.ai.embedded.scripted import Endpoint
-from exotel_ws.ai.failover import Failover
+from exotel_ws.ai.failure import apology
+from exotel_ws.ai.failure.breaker import Breaker
+from exotel_ws.ai.failure.failover import Failover
+from exotel_ws.ai.failure.rescue import Rescue
+from exotel_ws.ai.failure.work import Answering, Listening, Speaking, Work
 from exotel_ws.ai.greeting import Greetings
 from exotel_ws.ai.mouth import Mouth
-from exotel_ws.ai.rescue import Rescue
-from exotel_ws.ai.shelf import Shelf
-from exotel_ws.ai.story import Story
-from exotel_ws.ai.supply import Named, Supply
-from exotel_ws.ai.tally import AiTally
+from exotel_ws.ai.providers import supply
+from exotel_ws.ai.providers.supply import Named, Supply
+from exotel_ws.ai.records.shelf import Shelf
+from exotel_ws.ai.records.story import Story
+from exotel_ws.ai.records.tally import AiTally
+from exotel_ws.ai.scripted import flow as flows
+from exotel_ws.ai.scripted.endpoint import Endpoint
 from exotel_ws.ai.tools import EndCall, Webhook
 from exotel_ws.ai.wishes import Wishes, fill, wishes
-from exotel_ws.ai.work import Answering, Listening, Speaking, Work
 from exotel_ws.protocol import SAMPLE_RATES, Start, Writer
 from exotel_ws.responder import Line
 from exotel_ws.settings import Settings, SettingsError

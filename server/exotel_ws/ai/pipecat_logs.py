@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from loguru import logger as loguru
 
-from exotel_ws.ai.keys import redact
+from exotel_ws.ai.providers.keys import redact
 
 _TARGET: Final = logging.getLogger("pipecat")
 _CHATTY: Final = ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "websockets.client", "aiohttp", "urllib3")

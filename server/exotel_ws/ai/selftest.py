@@ -14,10 +14,10 @@ import numpy as np
 import soxr
 from rapidfuzz import fuzz, utils
 
-from exotel_ws.ai import flow as flows
 from exotel_ws.ai.embedded.models import STT_RATE, Recogniser, Speaker, example_flow
 from exotel_ws.ai.playout import FRAME, SHORTEST
-from exotel_ws.ai.script import Script
+from exotel_ws.ai.scripted import flow as flows
+from exotel_ws.ai.scripted.script import Script
 from exotel_ws.ai.settings import Ai
 
 SETTINGS: Final = Ai(greeting="Hello.")

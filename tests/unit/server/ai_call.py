@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
-from exotel_ws.ai.apology import Phrases
-from exotel_ws.ai.breaker import Breaker
 from exotel_ws.ai.conversation import Conversation
+from exotel_ws.ai.failure.apology import Phrases
+from exotel_ws.ai.failure.breaker import Breaker
+from exotel_ws.ai.failure.rescue import Rescue
 from exotel_ws.ai.mouth import Mouth
-from exotel_ws.ai.rescue import Rescue
+from exotel_ws.ai.records.story import Story
+from exotel_ws.ai.records.tally import AiTally
 from exotel_ws.ai.settings import Ai
-from exotel_ws.ai.story import Story
-from exotel_ws.ai.tally import AiTally
 from exotel_ws.logs import CallLog
 from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
 from exotel_ws.responder import HangUp

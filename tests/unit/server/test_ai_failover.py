@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from exotel_ws.ai.failover import CLOSE_S, Failover
-from exotel_ws.ai.watchdog import Progress
-from exotel_ws.ai.work import Answering, Listening, Speaking, Work
+from exotel_ws.ai.failure.failover import CLOSE_S, Failover
+from exotel_ws.ai.failure.watchdog import Progress
+from exotel_ws.ai.failure.work import Answering, Listening, Speaking, Work
 from pipecat.frames.frames import (
     Frame,
     InputAudioRawFrame,

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from exotel_ws.ai import flow
 from exotel_ws.ai.embedded.models import example_flow
-from exotel_ws.ai.flow import FlowError
+from exotel_ws.ai.scripted import flow
+from exotel_ws.ai.scripted.flow import FlowError
 
 HEAD = """\
 greeting: Hello.

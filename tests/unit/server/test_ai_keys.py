@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from exotel_ws.ai import keys
-from exotel_ws.ai.keys import NoKey
+from exotel_ws.ai.providers import keys
+from exotel_ws.ai.providers.keys import NoKey
 
 
 @pytest.fixture

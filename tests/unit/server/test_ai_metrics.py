@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from exotel_ws.ai.tally import OUTCOMES, STAGE_BUCKETS_S, STAGES, AiTally, Timings
+from exotel_ws.ai.records.tally import OUTCOMES, STAGE_BUCKETS_S, STAGES, AiTally, Timings
 from exotel_ws.metrics import Publisher
 from exotel_ws.tally import Tally
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 WORKER = """
 import sys
 from pathlib import Path
-from exotel_ws.ai.tally import AiTally
+from exotel_ws.ai.records.tally import AiTally
 from exotel_ws.metrics import Publisher
 from exotel_ws.tally import Tally
 
@@ -23,7 +23,7 @@ if sys.argv[2] == "ai":
     ai.turns += 2
     ai.stages["stt"].observe(0.06)
 publisher.publish(draining=False, lag_s=0.0)
-print("exotel_ws.ai.metrics" in sys.modules)
+print("exotel_ws.ai.records.metrics" in sys.modules)
 print(publisher.exposition())
 """
 

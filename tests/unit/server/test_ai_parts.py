@@ -3,6 +3,9 @@
 import asyncio
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -248,3 +251,19 @@ def test_a_question_is_over_though_the_turn_model_is_not_sure(said: str, ends_af
         analyzer.append_audio(bytes(640), True)
         analyzer.heard(text)
         assert silent_s() == (ends_after_s if text else 1.0)
+
+
+OTHER_THREADS = """
+import os
+from exotel_ws.ai.embedded import models
+import numpy
+numpy.ones((400, 400)) @ numpy.ones((400, 400))
+print(len(os.listdir("/proc/self/task")) - 1)
+"""
+
+
+def test_a_product_of_matrices_leaves_no_thread_behind_that_spins_on_the_callers_core() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    command = [sys.executable, "-c", OTHER_THREADS]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "0"

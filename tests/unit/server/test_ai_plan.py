@@ -7,12 +7,12 @@ from typing import Any, cast
 
 import pytest
 from exotel_ws import modes, settings
-from exotel_ws.ai import supply
 from exotel_ws.ai.embedded.models import Models
-from exotel_ws.ai.plan import Planned, plan
-from exotel_ws.ai.presets import EXTRAS
+from exotel_ws.ai.providers import supply
+from exotel_ws.ai.providers.plan import Planned, plan
+from exotel_ws.ai.providers.presets import EXTRAS
+from exotel_ws.ai.providers.supply import Supply
 from exotel_ws.ai.settings import Ai
-from exotel_ws.ai.supply import Supply
 from exotel_ws.settings import SettingsError
 
 

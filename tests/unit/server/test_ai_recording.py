@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exotel_ws.ai.recording import Recording
+from exotel_ws.ai.records.recording import Recording
+from exotel_ws.ai.records.shelf import Shelf
 from exotel_ws.ai.settings import Record
-from exotel_ws.ai.shelf import Shelf
 
 RATE = 8000
 NAME = "20260102T030405Z-call-stream-0a1b2c.wav"

@@ -7,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from exotel_ws.ai.retention import Kept, is_ours, stem, surplus
+from exotel_ws.ai.records.retention import Kept, is_ours, stem, surplus
+from exotel_ws.ai.records.shelf import Shelf
 from exotel_ws.ai.settings import Record
-from exotel_ws.ai.shelf import Shelf
 
 NOW = 1_000_000.0
 DAY = 86_400.0

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
-from exotel_ws.ai.stopwatch import Stopwatch
+from exotel_ws.ai.records.stopwatch import Stopwatch
 from pipecat.clocks.base_clock import BaseClock
 from pipecat.frames.frames import (
     AggregatedTextFrame,

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exotel_ws.ai.records.shelf import Shelf
+from exotel_ws.ai.records.story import Story
+from exotel_ws.ai.records.tally import OUTCOMES, SERVICES, STAGES, AiTally
 from exotel_ws.ai.settings import Ai, Record
-from exotel_ws.ai.shelf import Shelf
-from exotel_ws.ai.story import Story
-from exotel_ws.ai.tally import OUTCOMES, SERVICES, STAGES, AiTally
 from exotel_ws.logs import CallLog
 from exotel_ws.protocol import Start
 

@@ -1,9 +1,9 @@
 """Deadlines by a clock that the test turns; and what the calls of a worker learn from each other."""
 
 import pytest
-from exotel_ws.ai.breaker import Breaker
+from exotel_ws.ai.failure.breaker import Breaker
+from exotel_ws.ai.failure.watchdog import Progress, Watchdog
 from exotel_ws.ai.settings import Failure
-from exotel_ws.ai.watchdog import Progress, Watchdog
 
 from .test_playout import Clock
 

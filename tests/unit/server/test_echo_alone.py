@@ -7,7 +7,7 @@ import pytest
 
 HEAVY = (
     *("aiohttp", "hibari", "loguru", "moonshine_voice", "numpy", "onnxruntime", "openai", "pipecat", "pydantic", "rapidfuzz"),
-    *("soxr", "yaml", "exotel_ws.ai.dialogue", "exotel_ws.ai.flow", "exotel_ws.ai.mode"),
+    *("soxr", "yaml", "exotel_ws.ai.dialogue", "exotel_ws.ai.scripted.flow", "exotel_ws.ai.mode"),
 )
 PROBE = """
 import sys

@@ -7,11 +7,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-from exotel_ws.ai import flow
 from exotel_ws.ai.embedded.models import example_flow
-from exotel_ws.ai.embedded.scripted import MOST_BYTES, Endpoint
-from exotel_ws.ai.likeness import Examples, words
-from exotel_ws.ai.script import Answer, Script
+from exotel_ws.ai.scripted import flow
+from exotel_ws.ai.scripted.endpoint import MOST_BYTES, Endpoint
+from exotel_ws.ai.scripted.likeness import Examples, words
+from exotel_ws.ai.scripted.script import Answer, Script
 from openai import AsyncOpenAI, BadRequestError, NotFoundError
 
 FLOW = flow.parse(

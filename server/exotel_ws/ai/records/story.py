@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import msgspec
 
-from exotel_ws.ai.recording import Recording
-from exotel_ws.ai.retention import stem
+from exotel_ws.ai.records.recording import Recording
+from exotel_ws.ai.records.retention import stem
+from exotel_ws.ai.records.shelf import Shelf
+from exotel_ws.ai.records.tally import AiTally
 from exotel_ws.ai.settings import Ai
-from exotel_ws.ai.shelf import Shelf
-from exotel_ws.ai.tally import AiTally
 from exotel_ws.logs import CallLog, printable
 from exotel_ws.mask import masked
 from exotel_ws.protocol import Start
@@ -134,7 +134,7 @@ class Story:
     # What went on
 
     def stage(self, name: str, seconds: float) -> None:
-        """A stage of a turn took so long; ``name`` is one of `exotel_ws.ai.tally.STAGES`."""
+        """A stage of a turn took so long; ``name`` is one of `exotel_ws.ai.records.tally.STAGES`."""
         self._stages.setdefault(name, []).append(seconds)
         self._tally.stages[name].observe(seconds)
 
@@ -151,7 +151,7 @@ class Story:
         self._log(f"🔧 Tool: {printable(name, 60)}", event="tool", TOOL=printable(name, 60))
 
     def provider_error(self, stage: str, service: str, text: str) -> None:
-        """A service failed, ``stage`` being one of `exotel_ws.ai.tally.SERVICES`; ``text`` is what it says of it."""
+        """A service failed, ``stage`` being one of `exotel_ws.ai.records.tally.SERVICES`; ``text`` is what it says of it."""
         self._errors += 1
         self._tally.errors[stage] += 1
         self._note("error", stage=stage, service=service, text=text)
@@ -177,7 +177,7 @@ class Story:
         return {"state": self._state(), "turns": self._turns, "voice_to_voice_ms": None if last is None else round(last * 1000)}
 
     def close(self, outcome: str) -> None:
-        """The call has ended, in one of `exotel_ws.ai.tally.OUTCOMES`. Idempotent."""
+        """The call has ended, in one of `exotel_ws.ai.records.tally.OUTCOMES`. Idempotent."""
         if self._closed:
             return
         self._closed = True

@@ -23,9 +23,9 @@ from pipecat.frames.frames import (
 from pipecat.pipeline.pipeline import Pipeline, PipelineSink, PipelineSource
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
 
-from exotel_ws.ai.keys import redact
-from exotel_ws.ai.watchdog import Progress
-from exotel_ws.ai.work import SEEN, Fault, Given, Listening, Work, unseen
+from exotel_ws.ai.failure.watchdog import Progress
+from exotel_ws.ai.failure.work import SEEN, Fault, Given, Listening, Work, unseen
+from exotel_ws.ai.providers.keys import redact
 
 CLOSE_S: Final = 1.0
 """How long a call waits for a service to end; then that goes on without it, for `_LEFT_S` at most."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from exotel_ws.ai.catalogue import Stage
+from exotel_ws.ai.providers.catalogue import Stage
 
 
 class Preset(NamedTuple):

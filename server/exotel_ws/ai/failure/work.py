@@ -26,7 +26,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection
 
-from exotel_ws.ai.watchdog import Progress
+from exotel_ws.ai.failure.watchdog import Progress
 
 _UP: Final = FrameDirection.UPSTREAM
 _DOWN: Final = FrameDirection.DOWNSTREAM

@@ -11,7 +11,7 @@ import msgspec
 import yaml
 from msgspec import Meta, Struct
 
-from exotel_ws.ai.likeness import words
+from exotel_ws.ai.scripted.likeness import words
 
 Text = str | dict[str, str]
 """One text, or one for each language: ``{en: Hello., hi: नमस्ते।}``. The first language is everybody's who asks for another."""

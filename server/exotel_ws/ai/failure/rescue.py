@@ -3,13 +3,13 @@
 import asyncio
 from typing import Final, Protocol
 
-from exotel_ws.ai.apology import Phrases
-from exotel_ws.ai.breaker import Breaker
-from exotel_ws.ai.failover import Failover
-from exotel_ws.ai.keys import redact
+from exotel_ws.ai.failure.apology import Phrases
+from exotel_ws.ai.failure.breaker import Breaker
+from exotel_ws.ai.failure.failover import Failover
+from exotel_ws.ai.failure.watchdog import Clock, Progress, Watchdog
+from exotel_ws.ai.providers.keys import redact
+from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.settings import Failure
-from exotel_ws.ai.story import Story
-from exotel_ws.ai.watchdog import Clock, Progress, Watchdog
 
 _NOT_HEARD_AT_MOST: Final = 2
 """Times in a row that a caller is told that nothing was understood: there may be nothing but noise."""
@@ -37,7 +37,7 @@ class Line(Protocol):
 
 
 class Rescue:
-    """See `exotel_ws.ai.failover.Told`. Each stage's `Failover` is added once it is made."""
+    """See `exotel_ws.ai.failure.failover.Told`. Each stage's `Failover` is added once it is made."""
 
     def __init__(self, settings: Failure, phrases: Phrases, line: Line, story: Story, breaker: Breaker, clock: Clock) -> None:
         self._settings = settings

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from exotel_ws.ai.retention import Kept, is_ours, surplus
+from exotel_ws.ai.records.retention import Kept, is_ours, surplus
 from exotel_ws.ai.settings import Record
 
 _EVERY_S: Final = 3600.0

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from exotel_ws.ai.tally import STAGE_BUCKETS_S, AiTally
+from exotel_ws.ai.records.tally import STAGE_BUCKETS_S, AiTally
 from exotel_ws.metrics import advance, advance_cells
 
 

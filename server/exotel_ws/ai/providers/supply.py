@@ -10,12 +10,12 @@ import aiohttp
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.services.openai.llm import OpenAILLMService
 
-from exotel_ws.ai import catalogue, keys
-from exotel_ws.ai.catalogue import STAGES
 from exotel_ws.ai.embedded.models import Models
-from exotel_ws.ai.embedded.scripted import MODEL
 from exotel_ws.ai.embedded.services import EmbeddedSTT, EmbeddedTTS
-from exotel_ws.ai.plan import EMBEDDED, Plan, Planned, as_language, plan
+from exotel_ws.ai.providers import catalogue, keys
+from exotel_ws.ai.providers.catalogue import STAGES
+from exotel_ws.ai.providers.plan import EMBEDDED, Plan, Planned, as_language, plan
+from exotel_ws.ai.scripted.endpoint import MODEL
 from exotel_ws.ai.settings import Ai
 from exotel_ws.settings import SettingsError
 

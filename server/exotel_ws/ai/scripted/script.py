@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from exotel_ws.ai.flow import Flow, Intent, Lines, Reply, lines
-from exotel_ws.ai.likeness import Examples
+from exotel_ws.ai.scripted.flow import Flow, Intent, Lines, Reply, lines
+from exotel_ws.ai.scripted.likeness import Examples
 
 KEYS: Final = "DTMF: "
 """Before keys that the caller pressed."""

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from exotel_ws.ai.shelf import Shelf
+from exotel_ws.ai.records.shelf import Shelf
 
 _HOLD_S: Final = 1.0
 """How far behind the clock is written: until then audio of the bot may be cleared, and the caller's may come late."""

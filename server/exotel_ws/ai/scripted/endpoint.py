@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from exotel_ws.ai.flow import Flow
-from exotel_ws.ai.script import Answer, Script
+from exotel_ws.ai.scripted.flow import Flow
+from exotel_ws.ai.scripted.script import Answer, Script
 
 MODEL: Final = "scripted"
 """``scripted:hi`` answers in Hindi, where the flow has it."""
@@ -23,7 +23,7 @@ class Endpoint:
     """Serves OpenAI's ``/v1/chat/completions`` and ``/v1/models`` on 127.0.0.1. ``url`` is known once it is open."""
 
     def __init__(self, flow: Flow, sounds: Callable[[str], str] | None = None) -> None:
-        """``sounds``: see `exotel_ws.ai.likeness.Examples`."""
+        """``sounds``: see `exotel_ws.ai.scripted.likeness.Examples`."""
         self._script = Script(flow, sounds)
         self._models = [MODEL, *(f"{MODEL}:{tag}" for tag in flow.languages())]
         self._runner: web.AppRunner | None = None

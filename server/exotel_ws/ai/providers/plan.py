@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 from pipecat.transcriptions.language import Language
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
-from exotel_ws.ai import catalogue, keys
-from exotel_ws.ai.catalogue import STAGES, Stage, Takes
-from exotel_ws.ai.presets import EXTRAS, PRESETS, Preset
+from exotel_ws.ai.providers import catalogue, keys
+from exotel_ws.ai.providers.catalogue import STAGES, Stage, Takes
+from exotel_ws.ai.providers.presets import EXTRAS, PRESETS, Preset
 from exotel_ws.ai.settings import Ai, Service
 
 EMBEDDED: Final = "embedded"

@@ -1,0 +1,1 @@
+"""What is known of a call afterwards: transcript, recording, latencies and counts."""
