@@ -211,10 +211,6 @@ class Conversation:
         self._go_on()
         return stopped
 
-    def wait(self) -> None:
-        self._go_on()
-        self._wait_for_caller()
-
     def give_up(self, text: str, pcm: bytes, then: str) -> None:
         if self._over:
             return

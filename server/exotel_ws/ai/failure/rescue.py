@@ -11,8 +11,8 @@ from exotel_ws.ai.providers.keys import redact
 from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.settings import Failure
 
-_NOT_HEARD_AT_MOST: Final = 2
-"""Times in a row that a caller is told that nothing was understood: there may be nothing but noise."""
+_NOT_HEARD_AT_MOST: Final = 3
+"""Times in a row that a caller is told that nothing was understood. Once more, and the bot is of no use to them."""
 _MISSES_OF_A_SERVICE: Final = 2
 """Utterances in a row without text: one may have been a cough."""
 
@@ -28,9 +28,6 @@ class Line(Protocol):
 
     def resume(self) -> bool:
         """Go on with what an interruption had stopped. False: nothing was stopped."""
-
-    def wait(self) -> None:
-        """It is the caller's turn to speak."""
 
     def give_up(self, text: str, pcm: bytes, then: str) -> None:
         """Say this and nothing else any more, and when it was heard do what ``then`` says."""
@@ -50,6 +47,7 @@ class Rescue:
         self._failed: set[tuple[str, str]] = set()
         self._fillers = 0
         self._misses = 0
+        self._not_heard = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._given_up = False
         self._watchdog = Watchdog(clock, settings, line.heard_until, self._silent, self._late)
@@ -66,7 +64,7 @@ class Rescue:
 
     def understood(self) -> None:
         """The caller said something that became text."""
-        self._misses = 0
+        self._misses = self._not_heard = 0
 
     def nothing_meant(self) -> None:
         """What the caller said needs no answer."""
@@ -150,7 +148,8 @@ class Rescue:
         speaks = self._line.heard_until() > self._clock.time() and not self._fillers
         if self._line.resume() or speaks:
             return
-        if self._misses <= _NOT_HEARD_AT_MOST:
+        if self._not_heard < _NOT_HEARD_AT_MOST:
+            self._not_heard += 1
             self._line.say(*self._phrases.not_heard)
         else:
-            self._line.wait()
+            self.give_up("stt: nothing that was said became text")
