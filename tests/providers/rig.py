@@ -93,7 +93,7 @@ async def _run(service: FrameProcessor, frames: Sequence[Frame], until: type[Fra
     outcome = Outcome()
     worker = PipelineWorker(
         Pipeline([service, sink]),
-        params=PipelineParams(audio_in_sample_rate=RATE, audio_out_sample_rate=24000, enable_metrics=True),
+        params=PipelineParams(audio_in_sample_rate=RATE, audio_out_sample_rate=24000),
         idle_timeout_secs=None,
         enable_rtvi=False,
         enable_turn_tracking=False,

@@ -114,7 +114,7 @@ class Dialogue:
         user, assistant = LLMContextAggregatorPair(self.context, user_params=_turns(turn_model))
         self.worker = PipelineWorker(
             Pipeline([stt, Tap(self._heard), user, self._gate, llm, Tap(self._answered), tts, mouth, assistant]),
-            params=PipelineParams(audio_in_sample_rate=HEARING_RATE, audio_out_sample_rate=24000, enable_metrics=True),
+            params=PipelineParams(audio_in_sample_rate=HEARING_RATE, audio_out_sample_rate=24000),
             observers=[stopwatch],
             clock=MonotonicClock(),
             idle_timeout_secs=None,
