@@ -100,6 +100,7 @@ def test_the_text_tells_the_call_in_its_order() -> None:
     assert "   barge-in → clear 250 ms" in lines
     assert "   gaps             none" in lines
     assert "   chunks           2 messages of 3200 bytes, all by the rules, at most 0.6 s ahead" in lines
+    assert lines[-2] == "   call sid         c", "by which the server's journal and transcript know it"
     assert lines[-1] == "✅ The bot answered every turn."
 
 
@@ -113,7 +114,7 @@ def test_a_fault_ends_the_text_with_what_to_do_next() -> None:
     broken = call(spoken=[])
     lines = text(broken, judge(broken)).splitlines()
     assert lines[-2] == "❌ the bot never said anything"
-    assert lines[-1].startswith("   next: ")
+    assert lines[-1] == "   next: on the host: exotelctl logs --call c"
 
 
 def test_what_a_bot_says_cannot_touch_the_terminal() -> None:

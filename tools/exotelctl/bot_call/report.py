@@ -27,6 +27,7 @@ def transcript(call: Call) -> list[str]:
 def text(call: Call, fault: Fault | None) -> str:
     """The whole report for people."""
     lines = [*transcript(call), "", *_latencies(figures(call)), *_chunks(call)]
+    lines.append(f"   {'call sid':16} {call.ids.call_sid}")
     if call.late_max_ms > FRAME_MS:
         lines.append(f"   note             this machine sent up to {call.late_max_ms:.0f} ms late: it is too busy to measure by")
     if any(utterance.text is None for utterance in call.spoken):

@@ -12,6 +12,7 @@
    voice to voice   p50 512 ms, max 604 ms  (512, 604)
    gaps             none
    chunks           41 messages of 3200 bytes, all by the rules, at most 0.7 s ahead
+   call sid         45832a595f454085335ee0e9b3af254r
 ✅ The bot answered every turn.
 """
 

@@ -9,27 +9,27 @@ from exotelctl.text import plural, printable
 
 _CUT_S: Final = 0.05
 """Audio that a close may take with it: what the way of the mark and of the close takes, and no word."""
-_LOGS: Final = "exotelctl logs --call CALL_SID on the host; or journalctl -u 'exotel-ws@*' -n 50"
 _NORMAL: Final = 1000
 
 
 def judge(call: Call) -> Fault | None:
     """The gravest fault; None for a call in which the bot did all that it had to."""
+    logs = f"on the host: exotelctl logs --call {call.ids.call_sid}"
     if call.fault_count:
         cause = f"{plural(call.fault_count, 'message')} that Exotel could not use, the first: {call.faults[0]}"
-        return Fault("bad-messages", cause, _LOGS)
+        return Fault("bad-messages", cause, logs)
     if call.end.by_bot and call.end.code != _NORMAL:
-        return Fault("closed-early", call.end.how, _LOGS)
+        return Fault("closed-early", call.end.how, logs)
     if call.end.by_bot and call.end.unheard_s > _CUT_S:
         cause = f"the bot closed the call while {call.end.unheard_s:.1f} s of its audio had not been played: the end is not heard"
         return Fault("cut-short", cause, "close after the mark of the last audio has come back")
     if not call.spoken:
-        return Fault("never-answers", "the bot never said anything", _LOGS)
+        return Fault("never-answers", "the bot never said anything", logs)
     unanswered = [said.turn for said in call.said if latency(call, said) is None]
     if unanswered:
         count = f"{len(unanswered)} of {plural(len(call.said), 'turn')}"
         cause = f"the bot gave no answer to {count}, the first: {printable(unanswered[0].shown, 60)}"
-        return Fault("no-answer", cause, _LOGS)
+        return Fault("no-answer", cause, logs)
     if call.unsaid:
         cause = f"the bot ended the call before {plural(len(call.unsaid), 'turn')} could be said"
         return Fault("ended-early", cause, "compare what it answered with what its flow or prompt says")
