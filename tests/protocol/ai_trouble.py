@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from exotel_ws.ai.conversation import Conversation
-from exotel_ws.ai.dialogue import Dialogue
+from exotel_ws.ai.dialogue import Dialogue, Tool
 from exotel_ws.ai.failure.failover import Failover
 from exotel_ws.ai.failure.work import Answering, Listening, Speaking
 from exotel_ws.ai.mouth import Mouth
@@ -79,8 +79,9 @@ class Services:
 class TroubledCall(Call):
     """The caller is heard from the first moment on: silence, where they do not speak."""
 
-    def __init__(self, services: Services, **settings: Any) -> None:
+    def __init__(self, services: Services, tools: Sequence[Tool] = (), **settings: Any) -> None:
         self.given = services
+        self.tools = tools
         self.dialogue: Dialogue
         self.spoken: list[tuple[float, float]] = []
         self._speaks_until = 0.0
@@ -103,7 +104,7 @@ class TroubledCall(Call):
             stopwatch=conversation.stopwatch,
             turn_model=None,  # type: ignore[arg-type]  # `turns` needs none
             greeting="",
-            tools=[],
+            tools=self.tools,
             events=conversation,
         )
         return self.dialogue

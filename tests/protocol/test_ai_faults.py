@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from exotel_ws.ai import dialogue
 from exotel_ws.ai.settings import Failure
-from pipecat.processors.frame_processor import FrameProcessor
+from exotel_ws.ai.tools import EndCall
+from pipecat.frames.frames import Frame, FunctionCallFromLLM, LLMContextFrame
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from tests.unit.server.ai_call import at_once
 
@@ -107,6 +109,91 @@ def test_a_model_that_is_slow_and_the_only_one_is_waited_for_with_a_word() -> No
             await ask_until(call, lambda: call.texts[-2:] == SENTENCES)
             assert call.texts[-4:-2] == [call.texts[0], FAILURE.fillers[0]]
             assert call.longest_silence_s <= LONGEST_SILENCE_S
+
+    at_once(test)
+
+
+class Acting(FakeLLM):
+    """Calls ``tool`` with ``arguments``, and without a word: ``times`` times, then it answers."""
+
+    def __init__(self, tool: str, arguments: Any, times: int = 1000) -> None:
+        super().__init__(times=times, fault="act")
+        self.tool, self.arguments = tool, arguments
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        self.context = frame.context if isinstance(frame, LLMContextFrame) else None
+        await super().process_frame(frame, direction)
+
+    async def _answer(self, fault: str) -> None:
+        await asyncio.sleep(0.2)
+        if fault:
+            call = FunctionCallFromLLM(self.tool, "call_1", self.arguments, self.context)
+            await self.run_function_calls([call])
+        else:
+            await super()._answer("")
+
+
+class Slow:
+    """A tool."""
+
+    name = "webhook"
+    description = ""
+
+    def __init__(self) -> None:
+        self.properties: dict[str, Any] = {}
+        self.asked: list[dict[str, Any]] = []
+
+    async def __call__(self, arguments: dict[str, Any]) -> Any:
+        self.asked.append(arguments)
+        await asyncio.sleep(4.8)
+        return {"ok": True}
+
+
+def test_a_tool_that_takes_long_is_waited_for_with_a_word() -> None:
+    async def test() -> None:
+        async with TroubledCall(Services(llm=[Acting("webhook", {"intent": "balance"}, 1)]), [Slow()]) as call:
+            await ask_until(call, lambda: call.texts[-2:] == SENTENCES)
+            assert FAILURE.fillers[0] in call.texts
+            assert call.longest_silence_s <= LONGEST_SILENCE_S
+            assert call.story._errors == 0
+
+    at_once(test)
+
+
+def test_a_model_that_calls_tools_without_end_and_says_nothing_is_given_up() -> None:
+    async def test() -> None:
+        async with TroubledCall(Services(llm=[Acting("nobody_knows_it", {})])) as call:
+            await ask_until(call, lambda: call.hung_up is not None)
+            assert call.texts[-1] == FAILURE.apology
+            assert call.longest_silence_s <= LONGEST_SILENCE_S
+
+    at_once(test)
+
+
+@pytest.mark.parametrize("arguments", [None, "balance", 7, ["balance"], [["a", "b", "c"]]])
+def test_arguments_that_are_no_object_are_none_and_no_fault_of_the_service(arguments: Any) -> None:
+    async def test() -> None:
+        tool = Slow()
+        async with TroubledCall(Services(llm=[Acting("webhook", arguments, 1)]), [tool]) as call:
+            await ask_until(call, lambda: call.texts[-2:] == SENTENCES)
+            assert tool.asked == [{}]
+            assert call.story._errors == 0
+
+    at_once(test)
+
+
+def test_after_a_goodbye_nobody_waits_for_a_tool() -> None:
+    """Its mark does not come: while that is waited for, no filler is heard."""
+
+    async def test() -> None:
+        ends = EndCall("hang_up", "", lambda how: call.conversation.end(how))
+        async with TroubledCall(Services(llm=[Acting("hang_up", {})]), [ends]) as call:
+            await call.until(2.5)
+            call.exotel.marks = False
+            await ask_until(call, lambda: call.hung_up is not None)
+            await call.over()
+            assert call.texts[-1] == call.settings.goodbye
+            assert not {text for text, _ in call.story.said} & set(FAILURE.fillers)
 
     at_once(test)
 

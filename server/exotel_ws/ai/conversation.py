@@ -346,6 +346,7 @@ class Conversation:
         self._silence.off()
         self._no_words.off()
         self._keypad.close()
+        self.rescue.part()
         self._greeted.set()
         self._go_on()
         self._goodbye_until = self._clock.time() + _GOODBYE_S

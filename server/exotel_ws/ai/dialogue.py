@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from openai import AsyncOpenAI
@@ -233,7 +233,8 @@ def _turns(turn_model: TurnModel) -> LLMUserAggregatorParams:
 
 def _handler(tool: Tool) -> Callable[[FunctionCallParams], Any]:
     async def handle(params: FunctionCallParams) -> None:
-        result = await tool(dict(params.arguments))
+        told: Any = params.arguments  # whatever JSON the model wrote
+        result = await tool(dict(told) if isinstance(told, Mapping) else {})
         again = FunctionCallResultProperties(run_llm=None if result is not None else False)
         await params.result_callback(result if result is not None else "done", properties=again)
 

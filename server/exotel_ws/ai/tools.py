@@ -10,7 +10,7 @@ import aiohttp
 from exotel_ws.protocol import Start
 
 WEBHOOK_S: Final = 5.0
-"""Seconds that a webhook has to answer; the caller hears nothing meanwhile but what the model said before."""
+"""Seconds that a webhook has to answer; the caller hears a filler meanwhile, as whenever an answer is late."""
 WEBHOOK_MOST: Final = 16 * 1024
 """Bytes of an answer: what a model can make use of."""
 

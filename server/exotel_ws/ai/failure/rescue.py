@@ -49,7 +49,7 @@ class Rescue:
         self._misses = 0
         self._not_heard = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._given_up = False
+        self._given_up = self._parting = False
         self._watchdog = Watchdog(clock, settings, line.heard_until, self._silent, self._late)
         self._unready = clock.call_at(clock.time() + settings.ready_s, self._not_ready)
 
@@ -69,6 +69,11 @@ class Rescue:
     def nothing_meant(self) -> None:
         """What the caller said needs no answer."""
         self._watchdog.settled()
+
+    def part(self) -> None:
+        """The last sentence is said: what a tool gives is of no use any more."""
+        self._parting = True
+        self._watchdog.acted()
 
     def give_up(self, why: str) -> None:
         """Nothing can answer this call. Idempotent."""
@@ -92,7 +97,8 @@ class Rescue:
             return
         if progress is Progress.ASKED or (stage == "tts" and progress is Progress.FLOWING):
             self._fillers = 0
-        self._watchdog.progress(stage, progress)
+        over = self._parting and progress is Progress.ACTING
+        self._watchdog.progress(stage, Progress.IDLE if over else progress)
 
     def again(self, stage: str) -> None:
         self._watchdog.again(stage)

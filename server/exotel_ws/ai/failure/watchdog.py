@@ -17,6 +17,8 @@ class Progress(Enum):
     """Asked, and nothing has come."""
     FLOWING = "flowing"
     """Some of it has come, and there is more to come."""
+    ACTING = "acting"
+    """It has called a tool, and is asked again with what that gives: it is never late, and the caller waits all the same."""
 
 
 class Timer(Protocol):
@@ -91,10 +93,15 @@ class Watchdog:
 
     def again(self, stage: str) -> None:
         """What ``stage`` was asked for is being done anew: it has all its time again."""
-        if stage in self._stages:
+        if stage in self._stages and self._stages[stage][0] is not Progress.ACTING:
             self._cancel(stage)
             self._stages[stage] = (Progress.WAITING, self._clock.time())
             self._watch(stage)
+
+    def acted(self) -> None:
+        """What a tool gives is not waited for any more."""
+        self._stages = {stage: state for stage, state in self._stages.items() if state[0] is not Progress.ACTING}
+        self._forget_silence()
 
     def close(self) -> None:
         """No deadline is left."""
@@ -123,7 +130,9 @@ class Watchdog:
             self._quiet_since = now
         self._stages[stage] = (progress, now)
         self._watch_silence()
-        if not (same and stage in self._deadlines):
+        if progress is Progress.ACTING:
+            self._cancel(stage)
+        elif not (same and stage in self._deadlines):
             self._cancel(stage)
             self._watch(stage)
 

@@ -152,6 +152,8 @@ class Answering(Work):
         self._asked: LLMContextFrame | None = None
         self._open = False
         self._answered = False
+        self._acting = False
+        """A tool was called, whose result the model is asked about next."""
 
     @property
     def busy(self) -> bool:
@@ -162,15 +164,17 @@ class Answering(Work):
 
     def given(self, frame: Frame, direction: FrameDirection) -> None:
         if isinstance(frame, LLMContextFrame):
-            self._asked, self._answered = frame, False
+            self._asked, self._answered, self._acting = frame, False, False
             self.progress = Progress.WAITING
         elif isinstance(frame, InterruptionFrame):
+            self._acting = False
             self._done()
 
     def came(self, frame: Frame) -> list[Frame]:
         if isinstance(frame, LLMFullResponseStartFrame):
             self._open = True
         elif isinstance(frame, FunctionCallsStartedFrame) or (isinstance(frame, LLMTextFrame) and frame.text.strip()):
+            self._acting |= isinstance(frame, FunctionCallsStartedFrame)
             self._answered = True
             self.progress = Progress.FLOWING
         elif isinstance(frame, LLMFullResponseEndFrame):
@@ -189,7 +193,7 @@ class Answering(Work):
     def _done(self) -> None:
         self._asked = None
         self._open = False
-        self.progress = Progress.IDLE
+        self.progress = Progress.ACTING if self._acting else Progress.IDLE
 
 
 class _Piece:
