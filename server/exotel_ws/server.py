@@ -214,7 +214,7 @@ class VoicebotServer:
             case "/health":
                 return Answer(200, _JSON, _compact(self.health()))
             case "/ready":
-                state = "draining" if self.draining else "full" if self._full() else "ready"
+                state = "draining" if self.draining else "full" if self._full() or self._mode.full() else "ready"
                 return Answer(200 if state == "ready" else 503, _JSON, _compact({"status": state}))
             case "/metrics":
                 self._publish()

@@ -84,7 +84,8 @@ class Conversation:
         self._mouth.on_silent, self._mouth.on_dropped = self._silent, self._dropped
         self.rescue = protect(self)
         self._dialogue = build(self, self._mouth)
-        self._ear = Ear(sample_rate, self._dialogue.hear)
+        self._ear = Ear(sample_rate, self._dialogue.hear, loop.time)
+        self._flooded = False
         self._greet(greeting, greeting_text)
         self.running = asyncio.create_task(self._run())
         """Ends once the call has let go of everything, a while after `stopped`."""
@@ -94,7 +95,9 @@ class Conversation:
 
     def media(self, media: Media) -> tuple[str, ...]:
         self._story.caller_audio(media.pcm)
-        self._ear.take(media.pcm)
+        if not self._ear.take(media.pcm) and not self._flooded:
+            self._flooded = True
+            self._line.log.warning("⚠️ Audio comes faster than anybody speaks: what is too much is not heard", event="flood")
         return ()
 
     def mark(self, mark: Mark) -> tuple[str, ...]:

@@ -58,19 +58,24 @@ class Webhook:
             return {"error": type(error).__name__}
 
     async def _ask(self, arguments: dict[str, Any]) -> Any:
-        body = {**self._call, **arguments}
+        body = {**arguments, **self._call}  # who calls is not the model's to say, which a caller can talk into much
         async with self._session.post(self._url, json=body, allow_redirects=False) as response:
             raw = await _at_most(response.content, WEBHOOK_MOST + 1)
         if not 200 <= response.status < 300:
             return {"error": f"HTTP {response.status}"}
         if len(raw) > WEBHOOK_MOST:
             return {"error": f"an answer of more than {WEBHOOK_MOST} bytes"}
-        text = raw.decode("utf-8")
-        try:
-            answer = json.loads(text) if text.strip() else {}
-        except ValueError:
-            answer = {"answer": text}
-        return answer or {"ok": True}
+        return _read(raw.decode("utf-8")) or {"ok": True}
+
+
+def _read(text: str) -> Any:
+    """What a webhook answered. Raises ValueError where it holds half characters, which no request to a model can carry."""
+    try:
+        answer = json.loads(text) if text.strip() else {}
+    except (ValueError, RecursionError):
+        return {"answer": text}
+    json.dumps(answer, ensure_ascii=False).encode("utf-8")
+    return answer
 
 
 async def _at_most(stream: aiohttp.StreamReader, most: int) -> bytes:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 from exotel_ws.ai import pipecat_logs, tools
-from exotel_ws.ai.ear import Ear
+from exotel_ws.ai.ear import AHEAD_S, Ear
 from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, SharedVoiceDetector
 from exotel_ws.ai.tools import EndCall, Webhook
 from exotel_ws.ai.wishes import fill, wishes
@@ -119,6 +119,23 @@ def test_a_webhook_is_told_the_call_and_what_the_model_says_and_its_answer_goes_
     assert body["custom_parameters"] == {"name": "Asha"}
 
 
+def test_who_calls_is_not_the_models_to_say() -> None:
+    asked: list[dict[str, Any]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(await request.json())
+        return web.json_response({})
+
+    async def main() -> None:
+        async with hook(answer) as webhook:
+            await webhook({"intent": "balance", "from": "0987", "call_sid": "another", "custom_parameters": {"vip": "yes"}})
+
+    asyncio.run(main())
+    assert asked[0]["intent"] == "balance"
+    assert (asked[0]["from"], asked[0]["call_sid"]) == ("09876543210", "c1")
+    assert asked[0]["custom_parameters"] == {"name": "Asha"}
+
+
 @pytest.mark.parametrize(
     ("status", "body", "told"),
     [
@@ -129,6 +146,8 @@ def test_a_webhook_is_told_the_call_and_what_the_model_says_and_its_answer_goes_
         (302, "", {"error": "HTTP 302"}),
         (200, "x" * 20_000, {"error": "an answer of more than 16384 bytes"}),
         (200, json.dumps(["a"]), ["a"]),
+        (200, "[" * 9_000, {"answer": "[" * 9_000}),
+        (200, '{"say": "\\ud83d"}', {"error": "UnicodeEncodeError"}),
     ],
 )
 def test_what_a_webhook_answers_is_told_in_a_form_that_a_model_can_use(status: int, body: str, told: Any) -> None:
@@ -170,12 +189,29 @@ def test_a_webhook_that_is_not_there_is_told_of_without_its_address() -> None:
 @pytest.mark.parametrize("size", [2, 320, 322, 3200, 100_000])
 def test_audio_of_any_size_is_handed_on_at_one_rate_in_pieces_that_cost_little(rate: int, size: int) -> None:
     heard: list[int] = []
-    ear = Ear(rate, lambda pcm: heard.append(len(pcm)))
+    ear = Ear(rate, lambda pcm: heard.append(len(pcm)), lambda: 0.0)
     pieces = 2 * rate * 2 // size + 1
     for _ in range(pieces):
         ear.take(b"\1\0" * (size // 2))
     assert sum(heard) == pytest.approx(pieces * size * 16000 / rate, abs=4 * 16000 * 0.04)
     assert len(heard) <= pieces * size / (2 * rate) / 0.04 + 1
+
+
+def test_audio_that_nobody_can_have_said_is_left_out_but_not_what_was_only_late() -> None:
+    heard: list[int] = []
+    now = [100.0]
+    ear = Ear(8000, lambda pcm: heard.append(len(pcm)), lambda: now[0])
+    second = b"\1\0" * 8000
+    for _ in range(30):  # in real time
+        assert ear.take(second)
+        now[0] += 1
+    now[0] += 8
+    assert all(ear.take(second) for _ in range(8))  # after a stall of as long
+    now[0] += 100
+    assert [ear.take(second) for _ in range(1000)].count(True) == int(AHEAD_S)
+    assert sum(heard) / 32000 == pytest.approx(30 + 8 + AHEAD_S, abs=0.1)
+    now[0] += 1
+    assert ear.take(second)
 
 
 @pytest.fixture

@@ -1,12 +1,17 @@
 """A call takes messages in and gives messages out: tables of both, with the faults that are counted."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 from exotel_ws.call import Call, HangUp, Phase
+from exotel_ws.echo import EchoMode
+from exotel_ws.engines import Closing, Request
 from exotel_ws.handshake import Credentials, Target
+from exotel_ws.responder import Responder
 from exotel_ws.settings import Limits, Output, Settings
+from exotel_ws.stream import Stream
 from exotel_ws.tally import Tally
 
 PAYLOAD = "AQIDBA=="
@@ -192,6 +197,50 @@ def test_full_hangs_up() -> None:
     assert hang_up(rig, CONNECTED, START).code == 1013
     assert rig.tally.rejected["full"] == 1
     assert rig.phases == []
+
+
+class Connection:
+    """An open WebSocket; remembers how it was closed."""
+
+    request = Request("/", {}, "203.0.113.9")
+    remote_host = "203.0.113.9"
+    code = 0
+
+    def send(self, message: str) -> None: ...
+
+    def close(self, code: int, reason: str) -> None:
+        self.code = code
+
+
+class OneCall(EchoMode):
+    """A mode that takes one call at a time."""
+
+    taken = 0
+
+    def respond(self, *args: Any, **options: Any) -> Responder:
+        self.taken += 1
+        return super().respond(*args, **options)
+
+    def full(self) -> str:
+        return "1 live call" * self.taken
+
+
+def test_a_mode_that_is_full_takes_no_stream_that_was_opened_before() -> None:
+    async def main() -> None:
+        mode, tally = OneCall(), Tally()
+        connections = [Connection() for _ in range(3)]
+        streams = [Stream(each, Settings(), tally, None, mode, lambda _stream: None) for each in connections]
+        for stream in streams:
+            stream.opened()
+        for stream in streams:
+            stream.received(START)
+        assert [each.code for each in connections] == [0, 1013, 1013]
+        assert (mode.taken, tally.calls_live, tally.rejected["full"]) == (1, 1, 2)
+        for stream in streams:
+            stream.closed(Closing(1000))
+        assert tally.calls_live == 0
+
+    asyncio.run(main())
 
 
 class TestCredentials:
