@@ -33,7 +33,7 @@ class Call:
     """Takes the messages of one stream in, gives the messages to send out. Does no input or output of its own.
 
     ``credentials`` is None where the stream needs none or has shown one at the handshake already; else the start message has to.
-    ``on_phase`` is told every change of phase.
+    ``on_phase`` is told every change of phase. ``full`` says why no further call can be taken; empty where one can.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Call:
         credentials: Credentials | None = None,
         on_phase: Callable[[Phase], None] = lambda _phase: None,
         respond: Respond = lambda _start, writer, _sample_rate: Echo(writer),
+        full: Callable[[], str] = lambda: "",
     ) -> None:
         self.conn_id = conn_id
         self.remote_host = remote_host
@@ -62,6 +63,7 @@ class Call:
         self._credentials = credentials
         self._on_phase = on_phase
         self._respond = respond
+        self._full = full
         self._responder: Responder | None = None
         self._faults: dict[str, int] = {}
         self._malformed_messages = 0
@@ -202,10 +204,11 @@ class Call:
             start.stream_sid, sample_rate=self.sample_rate, number_frames=self._settings.output.number_frames
         )
         self.over()
-        self._responder = self._respond(start, writer, self.sample_rate)
         if self.phase is not Phase.STARTED:
             self._admit()
             self._enter(Phase.STARTED)
+        # Last: a bot greets as soon as it is there, and nothing is sent in a stream that has not started.
+        self._responder = self._respond(start, writer, self.sample_rate)
 
     def _rate_asked(self) -> int | None:
         return protocol.rate_asked(self._target.query, self.start.custom_parameters)
@@ -213,9 +216,10 @@ class Call:
     def _admit(self) -> None:
         """The handshake saw to the limit already, but streams that opened together may start together."""
         most = self._settings.limits.max_calls
-        if self._tally.calls_live >= most:
+        why = f"limits.max_calls = {most}" if self._tally.calls_live >= most else self._full()
+        if why:
             self._tally.rejected["full"] += 1
-            raise HangUp(1013, f"full: limits.max_calls = {most}")
+            raise HangUp(1013, f"full: {why}")
 
     def _mark(self, mark: Mark) -> _Messages:
         if self._responder is None:

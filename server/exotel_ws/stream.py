@@ -11,7 +11,7 @@ from exotel_ws.call import Call, Phase
 from exotel_ws.engines import Closing, Connection
 from exotel_ws.handshake import Credentials, Target
 from exotel_ws.logs import CallLog, printable
-from exotel_ws.responder import HangUp, Mode, Responder
+from exotel_ws.responder import HangUp, Mode
 from exotel_ws.settings import Settings
 from exotel_ws.tally import Tally
 from exotel_ws.tap_watch import Watch
@@ -42,7 +42,6 @@ class Stream:
         self._target = target
         self._limits = settings.limits
         self._tally = tally
-        self._mode = mode
         self._on_end = on_end
         self._hung_up: HangUp | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -57,7 +56,8 @@ class Stream:
             tally=tally,
             credentials=credentials,
             on_phase=self._enter,
-            respond=self._respond,
+            respond=lambda start, writer, sample_rate: mode.respond(start, writer, self, sample_rate=sample_rate),
+            full=mode.full,
         )
 
     @property
@@ -164,13 +164,6 @@ class Stream:
             if self.call.start.stream_sid:
                 self._tally.calls_live -= 1
             self._bound(_AFTER_STOP_S, HangUp(1000, "still open after stop"))
-
-    def _respond(self, start: protocol.Start, writer: protocol.Writer, sample_rate: int) -> Responder:
-        """The handshake saw to the mode's limit already, but streams that opened together may start together."""
-        if why := self._mode.full():
-            self._tally.rejected["full"] += 1
-            raise HangUp(1013, f"full: {why}")
-        return self._mode.respond(start, writer, self, sample_rate=sample_rate)
 
     def _bound(self, delay_s: float, hang_up: HangUp) -> None:
         """Every phase of a connection has an end: one timer, set anew at each change."""

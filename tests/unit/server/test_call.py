@@ -9,7 +9,8 @@ from exotel_ws.call import Call, HangUp, Phase
 from exotel_ws.echo import EchoMode
 from exotel_ws.engines import Closing, Request
 from exotel_ws.handshake import Credentials, Target
-from exotel_ws.responder import Responder
+from exotel_ws.protocol import Start, Writer
+from exotel_ws.responder import Line, Responder
 from exotel_ws.settings import Limits, Output, Settings
 from exotel_ws.stream import Stream
 from exotel_ws.tally import Tally
@@ -200,13 +201,17 @@ def test_full_hangs_up() -> None:
 
 
 class Connection:
-    """An open WebSocket; remembers how it was closed."""
+    """An open WebSocket; remembers what was sent, and how it was closed."""
 
     request = Request("/", {}, "203.0.113.9")
     remote_host = "203.0.113.9"
     code = 0
 
-    def send(self, message: str) -> None: ...
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def send(self, message: str) -> None:
+        self.sent.append(message)
 
     def close(self, code: int, reason: str) -> None:
         self.code = code
@@ -239,6 +244,27 @@ def test_a_mode_that_is_full_takes_no_stream_that_was_opened_before() -> None:
         for stream in streams:
             stream.closed(Closing(1000))
         assert tally.calls_live == 0
+
+    asyncio.run(main())
+
+
+class Greeter(EchoMode):
+    """A mode that speaks first."""
+
+    def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Responder:
+        line.send((ECHO,), 4)
+        return super().respond(start, writer, line, sample_rate=sample_rate)
+
+
+def test_what_is_said_as_the_stream_starts_is_sent() -> None:
+    async def main() -> None:
+        connection, tally = Connection(), Tally()
+        stream = Stream(connection, Settings(), tally, None, Greeter(), lambda _stream: None)
+        stream.opened()
+        stream.received(START)
+        assert connection.sent == [ECHO]
+        assert tally.frames_out == 1
+        stream.closed(Closing(1000))
 
     asyncio.run(main())
 
