@@ -52,6 +52,7 @@ NOT_MADE_HERE: Final = {
     "memory": "no test may take the memory of the machine that the lab shares with others; judged on saved facts",
     "arrivals": "never red by itself: whether somebody has called is no fault of the host",
     "cloud-firewall": "a lab host is in no cloud; a test tells doctor.yml of an instance with its address instead",
+    "provider": "the host of the saboteurs echoes; the test of AI mode takes a bot its language model instead",
     "clock": "a lab host has the clock of its machine; the test tells the doctor another time instead",
 }
 """Checks whose fault cannot be made on a lab host, and why."""

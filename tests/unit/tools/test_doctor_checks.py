@@ -39,6 +39,7 @@ from tests.unit.tools.doctor_facts import (
 )
 
 DENIED = replace(CLOUD, reachable="no", text="tcp:8765 is denied by rule block-all, priority 900")
+QUOTA = "💥 tts (deepgram): 402, the quota is used up"
 TIMEOUT = Trouble("timeout", "198.51.100.7:8765 gave no answer within 5 s", "")
 SILENT = Worker(WORKERS[0], silent="1.sock does not answer: timed out", pid=42, files=20, files_limit=65536)
 
@@ -229,6 +230,8 @@ RED: dict[str, tuple[str, dict[str, Any], str]] = {
     "a bot that hangs up": ("no-echo", bot(closed_early="the server closed the call with 1011"), "1011"),
     "a bot that is mute in calls": ("no-echo", bot() | {"calls": calls(call(frames_out=0))}, "sent none back"),
     "a mute bot from outside": ("outside-reach", mute_outside(), "the bot said nothing"),
+    "a provider that fails": ("provider", bot() | {"calls": calls(call(failures=(QUOTA,)))}, QUOTA),
+    "a provider that fails a simulated call": ("provider", bot() | {"calls": calls(call(own=True, failures=(QUOTA,)))}, QUOTA),
     "camelCase": ("wrong-fields", echo(faults=("a message without stream_sid",), fault_count=50), "stream_sid"),
     "cut at once": ("short-calls", {"calls": calls(*(call(NOW - n, duration_ms=400) for n in range(3)))}, "3 of 3"),
     "closed by us": ("short-calls", {"calls": calls(*(call(NOW - n, ended="closed_by_server") for n in range(3)))}, "3 of them"),
@@ -283,7 +286,11 @@ def test_each_check_has_a_fault_here() -> None:
 def test_a_healthy_host_has_no_finding() -> None:
     found = results(healthy(outside=OUTSIDE, cloud=CLOUD))
     assert {result.verdict for result in found.values()} == {"ok", "skipped"}
-    assert {result.id for result in found.values() if result.verdict == "skipped"} == {"token-stripped", "auth-rejected"}
+    assert {result.id for result in found.values() if result.verdict == "skipped"} == {
+        "provider",
+        "token-stripped",
+        "auth-rejected",
+    }
 
 
 def test_a_quiet_night_is_no_fault() -> None:
@@ -349,6 +356,10 @@ WARNED: dict[str, tuple[str, dict[str, Any]]] = {
         {"calls": calls(*(call(NOW - n) for n in range(9)), refusals=(Refused(NOW - 99, "tls"),))},
     ),
     "one lost call of ten": ("lost-calls", {"calls": calls(*(call(NOW - n) for n in range(9)), call(NOW - 99, ended="no_stop"))}),
+    "a provider that failed one call of ten": (
+        "provider",
+        bot() | {"calls": calls(*(call(NOW - n) for n in range(9)), call(NOW - 99, failures=(QUOTA,)))},
+    ),
     "nearly full": ("call-limit", {"workers": with_worker(calls_live=450)}),
     "draining": ("local-answer", answers(ready=Http(503, '{"status":"draining"}'))),
     "slow": ("loop-hung", {"workers": [replace(worker, answer_ms=1500.0) for worker in VALUES["workers"]]}),

@@ -171,6 +171,7 @@ def test_the_lines_of_a_connection_become_one_record() -> None:
             entry("start", "[conn_1] 🚀 START EVENT", RATE="8000", RATE_ASKED="16000", CALL_SID="sid"),
             entry("start", "[conn_1]    From: 09123456780 → To: 08012345670"),
             entry("fault", KIND="rate_mismatch"),
+            *(entry("provider_error", f"💥 llm (gemini): {code} for 09123456780") for code in (1, 2, 3, 429)),
             entry("close", ENDED="stop", CODE="1006", DURATION_MS="1200", FRAMES_IN="50", FRAMES_OUT="49"),
         ]
     )
@@ -183,6 +184,7 @@ def test_the_lines_of_a_connection_become_one_record() -> None:
         rate="8000",
         rate_asked="16000",
         faults=("rate_mismatch",),
+        failures=tuple(f"💥 llm (gemini): {code} for 091•••••780" for code in (2, 3, 429)),
         ended="stop",
         code=1006,
         duration_ms=1200,

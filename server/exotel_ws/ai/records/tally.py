@@ -1,10 +1,10 @@
-"""What one worker's AI calls have counted. Beside `exotel_ws.tally`, which echo mode has to itself; `ai.metrics` publishes it."""
+"""What one worker's AI calls have counted, beside `exotel_ws.tally`, which is echo mode's too. `records.metrics` publishes it."""
 
 from bisect import bisect_left
 from typing import Final
 
 STAGES: Final = ("turn_end", "stt", "llm_first_token", "tts_first_audio", "voice_to_voice", "barge_in", "greeting")
-"""What is timed; `ai.stopwatch` says from when to when."""
+"""What is timed; `ai.records.stopwatch` says from when to when."""
 STAGE_BUCKETS_S: Final = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0)
 SERVICES: Final = ("stt", "llm", "tts", "pipeline")
 """What can fail; the last is what belongs to no service."""

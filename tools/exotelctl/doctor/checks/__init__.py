@@ -30,6 +30,7 @@ ALL: Final[tuple[Check, ...]] = (
     calls.no_start,
     calls.no_media,
     calls.no_echo,
+    calls.provider,
     calls.wrong_fields,
     calls.short_calls,
     calls.lost_calls,

@@ -165,6 +165,36 @@ def _counts(echo: Echo) -> tuple[str, ...]:
 
 
 @check(
+    "provider",
+    "calls",
+    of="calls",
+    claim="speech recognition, language model and voice did what calls asked of them",
+    does_not_prove="that the answers were good ones, nor that a provider no call has used would answer",
+)
+def provider(facts: Facts) -> Finding:
+    calls = facts.calls.get()
+    if facts.deployment.get().mode != "ai":
+        return skipped("echo mode asks no provider")
+    asked = [conn for conn in calls.connections if conn.started]
+    bad = [conn for conn in asked if conn.failures]
+    if not asked:
+        return nothing(calls)
+    if not bad:
+        return ok(f"{plural(len(asked), 'call')} met no failure")
+    return judged(
+        grade(times(bad), times([conn for conn in asked if conn not in bad])),
+        f"in {counted(len(bad), len(asked))} a provider failed: {bad[-1].failures[-1]}",
+        [*bad[-1].failures[:-1], shown(bad[-1])],
+        Remedy(
+            "The key, the quota, the address or the provider itself: its own words are above. Where exotel_ws_ai names another "
+            "service for that stage, it answered; else the caller heard the apology.",
+            (story(bad[-1]), "journalctl EVENT=provider_error --since -1h"),
+            ("correct exotel_ws_ai or exotel_ws_ai_keys, then ansible-playbook deploy.yml -i INVENTORY",),
+        ),
+    )
+
+
+@check(
     "wrong-fields",
     "calls",
     of="loopback",

@@ -17,13 +17,15 @@ from exotelctl.doctor.mask import without_numbers, without_secrets
 from exotelctl.exits import Refusal
 from exotelctl.journal import Entry
 
-_EVENTS: Final = ("open", "start", "fault", "refused", "close")
+_EVENTS: Final = ("open", "start", "fault", "provider_error", "refused", "close")
 _FIELDS: Final = (
     *("MESSAGE", "EVENT", "CONN_ID", "CALL_SID", "REMOTE", "RATE", "RATE_ASKED", "KIND", "REASON", "DETAIL"),
     *("ENDED", "CODE", "DURATION_MS", "FRAMES_IN", "FRAMES_OUT"),
 )
 _MOST_ENTRIES: Final = 20_000
 _MOST_ERRORS: Final = 100
+_MOST_FAILURES: Final = 3
+_FAILURE_LENGTH: Final = 300
 _FROM_TO: Final = re.compile(r"From: (.*?) → To: (.*)$")
 AUDIT: Final = Path("/var/lib/exotel-ws/audit.jsonl")
 
@@ -33,6 +35,7 @@ class Conn:
     """One connection. ``own``: a simulated call of this tool, known by its numbers; it says nothing about Exotel.
 
     ``ended`` is the server's word, "" while it is open. ``rate_asked`` is "" where the URL and the parameters asked for none.
+    ``failures`` is what the server says of providers that failed the call, in AI mode.
     """
 
     id: str
@@ -44,6 +47,7 @@ class Conn:
     rate: str = ""
     rate_asked: str = ""
     faults: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
     ended: str = ""
     code: int = 0
     duration_ms: int = 0
@@ -144,6 +148,8 @@ def _note(conn: Conn, entry: Entry) -> None:
         conn.own = own.are(*numbers.groups())
     elif entry.event == "fault":
         conn.faults = (*conn.faults, fields.get("KIND", ""))
+    elif entry.event == "provider_error":
+        conn.failures = (*conn.failures, without_numbers(without_secrets(entry.message[:_FAILURE_LENGTH])))[-_MOST_FAILURES:]
     elif entry.event == "close":
         conn.ended = fields.get("ENDED", "")
         conn.started = conn.started or conn.ended not in ("", "no_start")
