@@ -57,7 +57,11 @@ def test_failover_order_is_kept() -> None:
             {"tts": ["elevenlab"]},
             'ai.tts: unknown service "elevenlab" (did you mean "elevenlabs"? tts can be: embedded',
         ),
-        ({"llm": ["deepgram"]}, 'ai.llm: unknown service "deepgram" (llm can be: embedded'),
+        ({"llm": ["deepgram"]}, 'ai.llm: unknown service "deepgram" (it does stt and tts; llm can be: embedded'),
+        (
+            {"llm": ["soniox"], "services": {"soniox": {"model": "x"}}},
+            'ai.llm: unknown service "soniox" (it does stt and tts; llm can be: embedded',
+        ),
         ({"tts": ["rime"]}, '"rime" has several services, say which: "rime:RimeTTSService", "rime:RimeHttpTTSService"'),
         ({"tts": ["rime:RimeX"]}, "RimeX"),
         ({"llm": ["openai.realtime"]}, '"openai.realtime" hears the caller by itself'),

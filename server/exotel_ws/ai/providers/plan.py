@@ -164,8 +164,10 @@ class _Planner:
     def _alternatives(self, stage: Stage, wanted: str) -> str:
         presets = [name for name, stages in PRESETS.items() if stage in stages]
         known = list(dict.fromkeys([EMBEDDED, *self.settings.services, *presets, *catalogue.names(stage)]))
+        known = [name for name in known if name != wanted]
         near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.6)
-        hint = f'did you mean "{near[0]}"? ' if near else ""
+        others = [other for other in STAGES if wanted.partition(":")[0] in catalogue.names(other)]
+        hint = f"it does {' and '.join(others)}; " if others else f'did you mean "{near[0]}"? ' if near else ""
         return f"{hint}{stage} can be: {', '.join(known)}"
 
 
