@@ -107,6 +107,7 @@ class Conversation:
     def dtmf(self, dtmf: Dtmf) -> tuple[str, ...]:
         self._story.dtmf(dtmf.digit)
         if not self._ending:
+            self._greeted.set()  # who presses a key waits for no greeting, one that is still being made neither
             self._silence.off()
             self._playout.drop()
             self._playout.pause()

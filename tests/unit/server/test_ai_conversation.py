@@ -62,6 +62,17 @@ def test_a_greeting_that_is_not_there_yet_is_spoken_in_the_call() -> None:
     at_once(call)
 
 
+def test_who_presses_a_key_before_the_greeting_is_there_is_answered_at_once() -> None:
+    async def call() -> None:
+        call = Call(greeting=False)
+        call.press("1")
+        await call.until(4.0)
+        assert call.story.said[-1] == ("You said DTMF: 1.", True)
+        call.conversation.stopped()
+
+    at_once(call)
+
+
 async def answered(call: Call, text: str = "a long answer") -> None:
     """The greeting is over, and the bot is in the middle of 5 seconds of answer."""
     call.services.answers[text] = ("x" * 100, "")

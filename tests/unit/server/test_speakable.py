@@ -1,7 +1,11 @@
 """Text as the embedded voice says it: what it is given, by table."""
 
+from types import SimpleNamespace
+
 import pytest
-from exotel_ws.ai.embedded.speakable import MOST, bounded, speakable
+from exotel_ws.ai.embedded import models
+from exotel_ws.ai.embedded.models import Speaker
+from exotel_ws.ai.embedded.speakable import MOST, bounded, parts, speakable
 
 READ = {
     # Money
@@ -96,3 +100,23 @@ def test_a_long_one_is_cut_between_its_clauses_else_between_words_else_anywhere(
     assert " ".join(by_word) == (clause * 3).strip()
     assert "".join(anywhere) == "x" * 600
     assert max(map(len, by_clause + by_word + anywhere)) <= MOST
+
+
+def test_a_text_without_end_is_cut_between_words_else_anywhere_before_it_is_read() -> None:
+    assert parts(" We are open.\nAnd stay so. ") == ["We are open.\nAnd stay so. "]
+    assert parts(" ") == []
+    words, letters = parts("word " * 2000), parts("a" * 5001)
+    assert " ".join(words).split() == ["word"] * 2000
+    assert "".join(letters) == "a" * 5001
+    assert max(map(len, words + letters)) <= 2000
+
+
+def test_a_model_that_never_ends_a_word_does_not_hold_up_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading takes the square of a text's length, and nothing else runs meanwhile."""
+    read: list[int] = []
+    monkeypatch.setattr(models, "speakable", lambda text: read.append(len(text)) or text)
+    speaker = object.__new__(Speaker)
+    speaker._hibari = SimpleNamespace(split_sentences=lambda text: [text])
+    pieces = speaker.pieces("a" * 1_000_000)
+    assert sum(map(len, pieces)) == sum(read) == 1_000_000
+    assert max(read) <= 2000

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import numpy as np
 import soxr
 
-from exotel_ws.ai.embedded.speakable import bounded, speakable
+from exotel_ws.ai.embedded.speakable import bounded, parts, speakable
 
 STT_RATE: Final = 16000
 TTS_RATE: Final = 24000
@@ -80,7 +80,8 @@ class Speaker:
 
     def pieces(self, text: str) -> list[str]:
         """``text`` as it can be said, sentence by sentence: the first can be heard while the others are spoken."""
-        return [piece for sentence in self._hibari.split_sentences(speakable(text)) for piece in bounded(sentence)]
+        sentences = (each for part in parts(text) for each in self._hibari.split_sentences(speakable(part)))
+        return [piece for sentence in sentences for piece in bounded(sentence)]
 
     def speak(self, text: str, sample_rate: int = TTS_RATE) -> bytes:
         """``text`` as PCM16 little-endian mono at ``sample_rate`` Hz; empty where there is nothing to say. Blocks; as above."""

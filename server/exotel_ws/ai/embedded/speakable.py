@@ -10,6 +10,10 @@ from typing import Final
 MOST: Final = 250
 """Characters of a piece that is spoken at once: about 15 s of speech."""
 
+_AT_ONCE: Final = 2000
+"""Characters that are looked at together: what reads numbers takes the square of that, and holds up every call of the worker."""
+_PART: Final = re.compile(rf"\S.{{0,{_AT_ONCE - 1}}}(?!\S)|\S{{{_AT_ONCE}}}", re.DOTALL)
+
 _MONTHS: Final = (
     "January",
     "February",
@@ -49,6 +53,11 @@ _READ_ANEW: Final = re.compile(
     """,
     re.VERBOSE,
 )
+
+
+def parts(text: str) -> list[str]:
+    """``text`` in parts that are short enough for `speakable`, cut between words where there are some."""
+    return _PART.findall(text)
 
 
 def speakable(text: str) -> str:

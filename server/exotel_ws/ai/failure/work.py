@@ -279,13 +279,16 @@ class Speaking(Work):
 
     def _due(self) -> bool:
         """Whether there is a text that could be sound: a whole sentence, or the last of an answer."""
-        text = ""
+        some = False
         for piece in self._given:
             if piece.left:
-                text += _text(piece.frame)
-            if text and isinstance(piece.frame, TTSSpeakFrame | LLMFullResponseEndFrame):
+                some = True
+                text = _text(piece.frame)
+                if any(end in text for end in _SENTENCE_ENDS):
+                    return True
+            if some and isinstance(piece.frame, TTSSpeakFrame | LLMFullResponseEndFrame):
                 return True
-        return any(end in text for end in _SENTENCE_ENDS)
+        return False
 
     def _release(self) -> list[Frame]:
         held, self._held = self._held, []
