@@ -1,4 +1,4 @@
-"""AI mode on a host whose network is gone: deployed, spoken with, interrupted, deployed again in the middle of a call."""
+"""AI mode on a host whose network is gone: deployed, spoken with, interrupted, deployed again in a call, rolled back."""
 
 import asyncio
 import json
@@ -20,21 +20,28 @@ from tests.lab import speaking
 from tests.lab.labhost import REPO, HostSpec, LabHost, Play, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
 from tests.lab.speaking import says
+from tests.providers.fakes.openai import ANSWER, Chat
+from tests.providers.fakes.server import KEY
 
 SPEC = HostSpec("exo-a40", "bookworm", "198.18.65.140")
 HOURS = "We are open from nine to six, Monday to Saturday."
+OTHER_HOURS = "We open at noon, and only on Sundays."
 ORDER = "Your order is on its way and should arrive tomorrow."
 NOT_UNDERSTOOD = "Sorry, I did not get that."
 GOODBYE = "Thank you for calling. Goodbye!"
+QUESTION = "What are your opening hours?"
 SECRET = "a-key-of-the-lab-that-nobody-may-see"
 # What remains is the link that the lab's own machine is at the other end of: SSH, and the callers. There is no way to anywhere
 # else, and no name is resolved.
 CUT = "sudo ip route del default; echo nameserver 192.0.2.53 | sudo tee /etc/resolv.conf"
-SETTINGS = {
-    "exotel_ws_mode": "ai",
-    "exotel_ws_workers": 1,
-    "exotel_ws_ai": {"record": {"transcripts": True}},
-}
+AI = {"record": {"transcripts": True}}
+SETTINGS = {"exotel_ws_mode": "ai", "exotel_ws_workers": 1, "exotel_ws_ai": AI}
+
+
+class Model(Chat):
+    """A language model at the lab's own machine, to which a host of the lab has a link. It wants `KEY`."""
+
+    host = "198.18.65.1"
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +72,22 @@ class Deployed:
     @property
     def generation(self) -> str:
         return Path(self.host.run("readlink /etc/exotel-ws/current").stdout.strip()).name
+
+    @property
+    def unit(self) -> str:
+        return f"exotel-ws@{self.generation}-1.service"
+
+    def links(self) -> list[str]:
+        """The network links that the worker has."""
+        pid = self.host.run(f"systemctl show -P MainPID {self.unit}").stdout.strip()
+        return re.findall(r"^\w+", self.host.run(f"sudo nsenter --target {pid} --net ip -brief link").stdout, re.MULTILINE)
+
+    def answer(self, question: str) -> str:
+        """All that the bot says in a call with this one question, as the server wrote it down."""
+        asked = [says(question)]
+        call = place(lambda: Caller(parse(self.url), speaking.RATE, asked, strip_query=False, barge_in_s=None))
+        assert_kept_to_the_protocol(call)
+        return " ".join(event["text"] for event in transcript(self.host, call)["bot"])
 
 
 def _deploy(host: LabHost, tree: Path, **settings: object) -> Play:
@@ -120,11 +143,8 @@ def test_it_is_deployed_without_a_network(deployed: Deployed) -> None:
 
 
 def test_the_worker_has_no_network_of_its_own_and_a_tight_sandbox(deployed: Deployed) -> None:
-    unit = f"exotel-ws@{deployed.generation}-1.service"
-    pid = deployed.host.run(f"systemctl show -P MainPID {unit}").stdout.strip()
-    links = deployed.host.run(f"sudo nsenter --target {pid} --net ip -brief link").stdout.splitlines()
-    assert [link.split()[0] for link in links] == ["lo"]
-    rated = deployed.host.run(f"systemd-analyze security --no-pager {unit} | tail -1").stdout
+    assert deployed.links() == ["lo"]
+    rated = deployed.host.run(f"systemd-analyze security --no-pager {deployed.unit} | tail -1").stdout
     assert float(re.findall(r"[0-9]+\.[0-9]+", rated)[-1]) <= 1.5, rated
 
 
@@ -215,3 +235,47 @@ def test_a_call_goes_on_to_its_end_while_another_generation_takes_over(deployed:
     greeted = place(lambda: Caller(parse(deployed.url), speaking.RATE, [], strip_query=False, barge_in_s=None))
     events = transcript(deployed.host, greeted)
     assert events["bot"][0]["text"] == "Good morning from the laboratory."
+
+
+def test_an_answer_comes_from_a_model_elsewhere_by_a_key_that_nobody_sees(deployed: Deployed) -> None:
+    """It has a name, and the worker a network; the flow is another one, for when the model is gone."""
+    host = deployed.host
+    flow = (deployed.tree / "server/exotel_ws/ai/flows/example.yml").read_text()
+    assert HOURS in flow
+    host.inventory.with_name("other.yml").write_text(flow.replace(HOURS, OTHER_HOURS))
+    host.run(f"echo {Model.host} model.example | sudo tee --append /etc/hosts")
+    with Model() as model:
+        url = f"http://model.example:{model.address.rpartition(':')[2]}/v1"
+        service = {"use": "openai", "model": "of-the-lab", "base_url": url, "credential": "model-api-key"}
+        chosen = {**AI, "greeting": "Hello.", "llm": ["model", "embedded"], "services": {"model": service}}
+        keys = {"model-api-key": KEY}
+        done = deployed.deploy(exotel_ws_ai=chosen, exotel_ws_ai_keys=keys, exotel_ws_ai_flow="other.yml")
+        assert done.rc == 0, done.stdout
+        said = deployed.answer(QUESTION)
+    assert said == f"Hello. {''.join(ANSWER)}"
+    assert alike(model.contexts[-1]["messages"][-1]["content"], QUESTION)
+    assert deployed.links() == ["lo", "host0"]
+
+    assert KEY not in done.stdout
+    key = "/etc/exotel-ws/credentials/model-api-key"
+    assert host.run(f"sudo stat -c '%a %U' {key}; sudo cat {key}").stdout == f"600 root\n{KEY}"
+    for look in (
+        "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ",
+        "journalctl --output export",
+        f"systemctl show {deployed.unit}",
+        "cat /etc/systemd/system/exotel-ws*.service",
+        "find /etc/exotel-ws/generations /var/lib/exotel-ws -type f -exec cat {} +",
+    ):
+        seen = host.run(f"sudo sh -c '{look} 2>/dev/null | grep -aohF -e exotel-ws -f {key} | sort -u'").stdout
+        assert seen == "exotel-ws\n", look
+
+
+def test_a_rollback_brings_back_the_flow_and_takes_the_network_away(deployed: Deployed) -> None:
+    """Of what the test before deployed; its model is gone, so that the flow answers."""
+    said = deployed.answer(QUESTION)
+    assert (OTHER_HOURS in said, HOURS in said) == (True, False), said
+    done = play("rollback.yml", inventory=deployed.host.inventory)
+    assert done.rc == 0, done.stdout
+    said = deployed.answer(QUESTION)
+    assert (OTHER_HOURS in said, HOURS in said) == (False, True), said
+    assert deployed.links() == ["lo"]

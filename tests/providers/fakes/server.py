@@ -29,6 +29,7 @@ class Fake:
 
     key_header: ClassVar[str] = "Authorization"
     key_prefix: ClassVar[str] = "Bearer "
+    host: ClassVar[str] = "127.0.0.1"
     tls: ssl.SSLContext | None = None
 
     def __init__(self) -> None:
@@ -73,8 +74,8 @@ class Fake:
 
     async def _open(self) -> None:
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self.tls).start()
-        self.address = f"127.0.0.1:{self._runner.addresses[0][1]}"
+        await web.TCPSite(self._runner, self.host, 0, ssl_context=self.tls).start()
+        self.address = f"{self.host}:{self._runner.addresses[0][1]}"
 
     @web.middleware
     async def _gate(
