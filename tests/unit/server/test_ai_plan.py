@@ -156,6 +156,40 @@ def test_a_prompt_that_cannot_be_read(tmp_path: Path) -> None:
         supply.check(ai(prompt=str(tmp_path / "none")))
 
 
+@pytest.mark.parametrize("path", ["a\0b", "\0"])
+def test_a_name_that_no_file_can_have(path: str) -> None:
+    with pytest.raises(SettingsError, match=r"ai\.prompt: .*can't be read"):
+        supply.check(ai(prompt=path))
+    found = problems(llm=["openai"], services={"openai": {"credential": path}})
+    assert any("is no name of a file" in problem for problem in found)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "hooks",
+        "ftp://host/hook",
+        "http:///hook",
+        "http://host:99999/",
+        "http://host:no/",
+        "https://ho st/",
+        "https://host/\n",
+        "//h/",
+    ],
+)
+def test_a_webhook_has_an_address(url: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        supply.check(ai(webhook_url=url, llm=["ollama"]))
+    webhook, model = error.value.problems
+    assert webhook.startswith("ai.webhook_url: ")
+    assert "needs" in model
+
+
+@pytest.mark.parametrize("url", ["", "http://127.0.0.1:8000/hook?a=b", "https://user:secret@[::1]/", "https://crm.example.com"])
+def test_an_address_of_a_webhook(url: str) -> None:
+    assert supply.check(ai(webhook_url=url)) == []
+
+
 def services(**raw: Any) -> Supply:
     return Supply(ai(**raw), cast(Models, None), "http://127.0.0.1:1/v1")
 

@@ -51,6 +51,8 @@ def read(credential: str) -> Key:
         raise NoKey(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise NoKey(f"{path}: not UTF-8") from None
+    except ValueError:
+        raise NoKey(f"{credential!r} is no name of a file") from None
     if not text:
         raise NoKey(f"{path}: empty")
     for secret in _secrets(path, text):

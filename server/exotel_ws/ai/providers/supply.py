@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 import aiohttp
 from pipecat.processors.frame_processor import FrameProcessor
@@ -110,7 +111,7 @@ def check(settings: Ai, *, read_keys: bool = True) -> list[str]:
 def _checked(settings: Ai, *, read_keys: bool) -> Plan:
     keys.forget_environment({name.partition(".")[0] for stage in STAGES for name in catalogue.names(stage)})
     made = plan(settings, read_keys=read_keys)
-    problems = made.problems or _tried(made)
+    problems = [*_webhook(settings.webhook_url), *(made.problems or _tried(made))]
     if problems:
         raise SettingsError(problems)
     return made
@@ -138,10 +139,21 @@ def _tried(made: Plan) -> list[str]:
     return problems
 
 
+def _webhook(url: str) -> list[str]:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not url or (usable and url.isprintable() and " " not in url):
+        return []
+    return ["ai.webhook_url: is no address to post to: it is written as https://HOST/PATH"]
+
+
 def _prompt(settings: Ai) -> str:
     if not settings.prompt:
         return _PROMPT
     try:
         return Path(settings.prompt).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise SettingsError([f"ai.prompt: {settings.prompt} can't be read: {error}"]) from None
