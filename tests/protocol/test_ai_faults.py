@@ -113,6 +113,17 @@ def test_a_model_that_is_slow_and_the_only_one_is_waited_for_with_a_word() -> No
     at_once(test)
 
 
+@pytest.mark.parametrize("answer", ["...", "\N{WAVING HAND SIGN} !", "- - -"])
+def test_an_answer_that_nobody_can_say_is_none(answer: str) -> None:
+    async def test() -> None:
+        async with TroubledCall(Services(llm=[FakeLLM(answer), FakeLLM()])) as call:
+            await ask_until(call, lambda: call.texts[-2:] == SENTENCES)
+            assert call.longest_silence_s <= LONGEST_SILENCE_S
+            assert call.story._switches == 1
+
+    at_once(test)
+
+
 class Acting(FakeLLM):
     """Calls ``tool`` with ``arguments``, and without a word: ``times`` times, then it answers."""
 

@@ -173,7 +173,7 @@ class Answering(Work):
     def came(self, frame: Frame) -> list[Frame]:
         if isinstance(frame, LLMFullResponseStartFrame):
             self._open = True
-        elif isinstance(frame, FunctionCallsStartedFrame) or (isinstance(frame, LLMTextFrame) and frame.text.strip()):
+        elif isinstance(frame, FunctionCallsStartedFrame) or (isinstance(frame, LLMTextFrame) and _letters(frame.text)):
             self._acting |= isinstance(frame, FunctionCallsStartedFrame)
             self._answered = True
             self.progress = Progress.FLOWING
