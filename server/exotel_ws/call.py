@@ -184,6 +184,8 @@ class Call:
             self._credentials = None
         if self.phase is Phase.STARTED and "media_before_start" not in self._faults:
             self._fault("duplicate_start", "a second start on one connection: the stream begins anew")
+            if self._faults["duplicate_start"] > self._settings.limits.max_faults:
+                raise HangUp(1008, f"the stream began anew more than {self._settings.limits.max_faults} times")
         self._begin(start)
         self.log("🚀 START EVENT", event="start", RATE=self.sample_rate, RATE_ASKED=self._rate_asked())
         self.log(f"   Stream SID: {printable(start.stream_sid)}", event="start")

@@ -192,6 +192,13 @@ def test_too_many_malformed_messages_hang_up() -> None:
     assert hang_up(rig, "[]").code == 1008
 
 
+def test_a_stream_that_begins_anew_without_end_hangs_up() -> None:
+    """Each start makes a bot, which is let go of later than the next one comes."""
+    rig = Rig(Settings(limits=Limits(max_faults=3)))
+    rig.take(CONNECTED, *[START] * 4)
+    assert hang_up(rig, START).code == 1008
+
+
 def test_full_hangs_up() -> None:
     rig = Rig(Settings(limits=Limits(max_calls=2)))
     rig.tally.calls_live = 2
