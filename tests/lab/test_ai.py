@@ -5,6 +5,7 @@ import json
 import re
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -271,9 +272,13 @@ def test_an_answer_comes_from_a_model_elsewhere_by_a_key_that_nobody_sees(deploy
 
 
 def test_a_rollback_brings_back_the_flow_and_takes_the_network_away(deployed: Deployed) -> None:
-    """Of what the test before deployed; its model is gone, so that the flow answers."""
+    """Of what the test before deployed; its model is gone, so that the flow answers, and the doctor says why."""
+    before = time.time()
     said = deployed.answer(QUESTION)
     assert (OTHER_HOURS in said, HOURS in said) == (True, False), said
+    report = json.loads(deployed.host.run(f"sudo exotelctl doctor --json --since @{before:.6f}", check=False).stdout)
+    [provider] = [result for result in report["results"] if result["id"] == "provider"]
+    assert (provider["verdict"], "llm (model)" in provider["says"]) == ("fail", True), provider
     done = play("rollback.yml", inventory=deployed.host.inventory)
     assert done.rc == 0, done.stdout
     said = deployed.answer(QUESTION)
