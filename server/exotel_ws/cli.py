@@ -93,7 +93,7 @@ def _check_flow(arguments: argparse.Namespace) -> int:
     except flow.FlowError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{arguments.file}: ok, intents: {', '.join(found.intents)}")
+    print(logs.printable(f"{arguments.file}: ok, intents: {', '.join(found.intents)}", 1000))
     return 0
 
 

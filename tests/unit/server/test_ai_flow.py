@@ -1,8 +1,10 @@
 """The file of a scripted flow: what it may say, and how plainly it is told what is wrong with it."""
 
+import os
 from pathlib import Path
 
 import pytest
+from exotel_ws.ai import text_file
 from exotel_ws.ai.embedded.models import example_flow
 from exotel_ws.ai.scripted import flow
 from exotel_ws.ai.scripted.flow import FlowError
@@ -146,6 +148,16 @@ PROBLEMS = {
         HEAD + AGENT.replace("[agent]", "[agent?]"),
         "f.yml:5: not YAML: expected ',' or ']', but got '?' (a text with one of : ? , # [ ] { } in it needs quotes)",
     ),
+    "a key that is a list": (HEAD + AGENT + "? [a, b]\n: c\n", "f.yml:1: the key in line 7 has to be a text"),
+    "more brackets than any flow has": ("greeting: " + "[" * 5000, "f.yml: lists or mappings are nested too deep"),
+    "half a character": (
+        HEAD + AGENT.replace("Please hold.", '"\\ud83d"'),
+        "f.yml:6: not YAML: half a character: write the whole one itself (a text with one of : ? , # [ ] { } in it needs quotes)",
+    ),
+    "control characters": (
+        HEAD + AGENT + '    "\\e[31m": x\n',
+        "f.yml:7: intents.agent.\\x1b[31m: unknown key (known: say, then, next, examples, dtmf, webhook, otherwise, repeat)",
+    ),
     "an alias": (
         HEAD + "  agent: &a\n    next: *a\n",
         "f.yml:4: not YAML: aliases (*name) have no place here (a text with one of : ? , # [ ] { } in it needs quotes)",
@@ -171,3 +183,19 @@ def test_a_file_that_can_not_be_read(tmp_path: Path) -> None:
         flow.load(tmp_path / "none.yml")
     with pytest.raises(FlowError, match=r"binary\.yml: not UTF-8"):
         flow.load(tmp_path / "binary.yml")
+    with pytest.raises(FlowError, match=r"a\\x00b: can't be read: it is no name of a file"):
+        flow.load(tmp_path / "a\0b")
+
+
+def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_bytes(b"#" * (text_file.MOST_BYTES + 1))
+    (tmp_path / "largest").write_bytes(b"#" * text_file.MOST_BYTES)
+
+    for name in ("/dev/zero", "pipe", ""):
+        with pytest.raises(FlowError, match="can't be read: it is no regular file"):
+            flow.load(tmp_path / name)
+    with pytest.raises(FlowError, match="large: can't be used: it has more than 1048576 bytes"):
+        flow.load(tmp_path / "large")
+    with pytest.raises(FlowError, match="largest:1: needs greeting"):
+        flow.load(tmp_path / "largest")

@@ -42,7 +42,7 @@ def test_what_is_no_key_is_said_without_it(credentials: Path, content: bytes, wh
 
 
 def test_a_missing_file_is_named(credentials: Path) -> None:
-    with pytest.raises(NoKey, match=rf"{credentials}/k: No such file"):
+    with pytest.raises(NoKey, match=rf"{credentials}/k: can't be read: No such file"):
         keys.read("k")
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from exotel_ws.ai import text_file
+
 log = logging.getLogger("exotel_ws.ai")
 
 _read: dict[str, str] = {}
@@ -46,13 +48,9 @@ def read(credential: str) -> Key:
     elif path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
         log.warning("🔑 Others may read %s: chmod 600 %s", path, path)
     try:
-        text = path.read_text("utf-8").strip()
-    except OSError as error:
-        raise NoKey(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise NoKey(f"{path}: not UTF-8") from None
-    except ValueError:
-        raise NoKey(f"{credential!r} is no name of a file") from None
+        text = text_file.read(path).strip()
+    except text_file.NoText as error:
+        raise NoKey(f"{path}: {error}") from None
     if not text:
         raise NoKey(f"{path}: empty")
     for secret in _secrets(path, text):

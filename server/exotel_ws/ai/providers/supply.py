@@ -11,6 +11,7 @@ import aiohttp
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.services.openai.llm import OpenAILLMService
 
+from exotel_ws.ai import text_file
 from exotel_ws.ai.embedded.models import Models
 from exotel_ws.ai.embedded.services import EmbeddedSTT, EmbeddedTTS
 from exotel_ws.ai.providers import catalogue, keys
@@ -18,6 +19,7 @@ from exotel_ws.ai.providers.catalogue import STAGES
 from exotel_ws.ai.providers.plan import EMBEDDED, Plan, Planned, as_language, plan
 from exotel_ws.ai.scripted.endpoint import MODEL
 from exotel_ws.ai.settings import Ai
+from exotel_ws.logs import printable
 from exotel_ws.settings import SettingsError
 
 _PROMPT: Final = (
@@ -154,6 +156,6 @@ def _prompt(settings: Ai) -> str:
     if not settings.prompt:
         return _PROMPT
     try:
-        return Path(settings.prompt).read_text("utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise SettingsError([f"ai.prompt: {settings.prompt} can't be read: {error}"]) from None
+        return text_file.read(Path(settings.prompt)).strip()
+    except text_file.NoText as error:
+        raise SettingsError([f"ai.prompt: {printable(settings.prompt)}: {error}"]) from None

@@ -11,7 +11,9 @@ import msgspec
 import yaml
 from msgspec import Meta, Struct
 
+from exotel_ws.ai import text_file
 from exotel_ws.ai.scripted.likeness import words
+from exotel_ws.logs import printable
 
 Text = str | dict[str, str]
 """One text, or one for each language: ``{en: Hello., hi: नमस्ते।}``. The first language is everybody's who asks for another."""
@@ -22,6 +24,9 @@ Place = tuple[str | int, ...]
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _QUOTES: Final = "a text with one of : ? , # [ ] { } in it needs quotes"
 _NOT_TEXT: Final = {"true": True, "false": False, "null": None, "~": None, "": None}
+_HALF: Final = re.compile("[\ud800-\udfff]")
+_MOST: Final = 1000
+"""Characters of a problem, as it is told."""
 _KEYS: Final = re.compile(r"#|[0-9*]{1,32}")
 
 
@@ -68,8 +73,8 @@ class FlowError(Exception):
     """The file is no flow. Each of ``problems`` says where, what, and what to do."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+        self.problems = [printable(problem, _MOST) for problem in problems]
+        super().__init__("\n".join(self.problems))
 
 
 class Problem(NamedTuple):
@@ -80,24 +85,22 @@ class Problem(NamedTuple):
 def load(path: Path) -> Flow:
     """Read a flow. Raises `FlowError` with every problem that it can find at once."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise FlowError([f"{path}: can't be read: {error.strerror}"]) from None
-    except UnicodeDecodeError as error:
-        raise FlowError([f"{path}: not UTF-8: {error}"]) from None
-    return parse(text, str(path))
+        return parse(text_file.read(path), str(path))
+    except text_file.NoText as error:
+        raise FlowError([f"{path}: {error}"]) from None
 
 
 def parse(text: str, name: str = "flow") -> Flow:
     """As `load`; ``name`` is the file that is named in problems."""
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        read = _Reading(yaml.compose(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise FlowError([f"{name}:{line}: not YAML: {error.problem} ({_QUOTES})"]) from None
     except yaml.YAMLError as error:
         raise FlowError([f"{name}: not YAML: {' '.join(str(error).split())}"]) from None
-    read = _Reading(node)
+    except RecursionError:
+        raise FlowError([f"{name}: lists or mappings are nested too deep"]) from None
     problems = read.problems or _unknown_keys(read.plain)
     flow: Flow | list[Problem] = problems or _converted(read.plain)
     problems = flow if isinstance(flow, list) else list(_judged(flow))
@@ -119,12 +122,18 @@ def lines(said: Lines | Text, language: str) -> list[str]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Without aliases: nodes that hold themselves have no end."""
+    """Without aliases: nodes that hold themselves have no end. Without half characters: no request can carry them."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             raise yaml.MarkedYAMLError(problem="aliases (*name) have no place here", problem_mark=parent.start_mark)
         return super().compose_node(parent, index)
+
+    def compose_scalar_node(self, anchor: Any) -> Any:
+        node = super().compose_scalar_node(anchor)
+        if _HALF.search(node.value):
+            raise yaml.MarkedYAMLError(problem="half a character: write the whole one itself", problem_mark=node.start_mark)
+        return node
 
 
 class _Reading:
@@ -150,7 +159,10 @@ class _Reading:
     def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = str(key_node.value)
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.problems.append(Problem(place, f"the key in line {key_node.start_mark.line + 1} has to be a text"))
+                continue
+            key = key_node.value
             within = (*place, key)
             if key in made:
                 self.problems.append(Problem(within, f"is there a second time, in line {key_node.start_mark.line + 1}"))
