@@ -158,9 +158,13 @@ PROBLEMS = {
         HEAD + AGENT + '    "\\e[31m": x\n',
         "f.yml:7: intents.agent.\\x1b[31m: unknown key (known: say, then, next, examples, dtmf, webhook, otherwise, repeat)",
     ),
+    "nothing but an alias": (
+        "*a",
+        "f.yml:1: not YAML: aliases (*name) have no place here (a text with one of : ? , # [ ] { } in it needs quotes)",
+    ),
     "an alias": (
         HEAD + "  agent: &a\n    next: *a\n",
-        "f.yml:4: not YAML: aliases (*name) have no place here (a text with one of : ? , # [ ] { } in it needs quotes)",
+        "f.yml:5: not YAML: aliases (*name) have no place here (a text with one of : ? , # [ ] { } in it needs quotes)",
     ),
 }
 

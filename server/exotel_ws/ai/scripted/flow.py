@@ -126,7 +126,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="aliases (*name) have no place here", problem_mark=parent.start_mark)
+            raise yaml.MarkedYAMLError(problem="aliases (*name) have no place here", problem_mark=self.peek_event().start_mark)
         return super().compose_node(parent, index)
 
     def compose_scalar_node(self, anchor: Any) -> Any:
