@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -358,6 +359,19 @@ def test_a_broken_request_breaks_nothing(body: bytes, status: int) -> None:
                 assert (await response.json())["error"]["type"] == "invalid_request_error"
 
     served(test)
+
+
+def test_a_call_that_ends_in_mid_request_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(endpoint: Endpoint, _client: AsyncOpenAI) -> None:
+        to = urlsplit(endpoint.url)
+        _, writer = await asyncio.open_connection(to.hostname, to.port)
+        writer.write(f'POST {to.path}/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: 99\r\n\r\n{{"messages"'.encode())
+        await asyncio.sleep(0.05)
+        writer.transport.abort()
+        await asyncio.sleep(0.05)
+
+    served(test)
+    assert not caplog.records
 
 
 def test_calls_are_answered_side_by_side_and_nothing_is_left() -> None:

@@ -120,6 +120,8 @@ async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse
         return _error(400, str(error))
     except web.HTTPException as error:
         return _error(error.status, error.reason)
+    except ConnectionError:  # the call has ended meanwhile: nobody reads this, and aiohttp would log it as an error of ours
+        return _error(499, "The client has closed the connection.")
 
 
 async def _read(request: web.Request) -> dict[str, Any]:
