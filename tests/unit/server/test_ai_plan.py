@@ -77,6 +77,16 @@ def test_failover_order_is_kept() -> None:
         ({"llm": ["llama.cpp"], "services": {"llama.cpp": {"voice": "x"}}}, "voice: OpenAILLMService has no voice"),
         ({"stt": ["cartesia"]}, 'Add to the inventory: exotel_ws_ai_keys: {cartesia-api-key: "…"}'),
         ({"tts": ["hume"]}, 'Add hume = ["pipecat-ai[hume]==1.14.*"] to the extras of pyproject.toml'),
+        (
+            {"stt": ["cartesia"], "services": {"cartesia": {"credential": "/nope"}}},
+            "no key: /nope: can't be read: No such file or directory. Put the file there, or name a credential and add it to the "
+            'inventory: exotel_ws_ai_keys: {NAME: "…"}',
+        ),
+        ({"language": "en\0\n"}, "ai.language: is no language: it is written as en, hi or hi-IN"),
+        (
+            {"stt": ["deepgram"], "services": {"deepgram": {"language": "en hi"}}},
+            "ai.services.deepgram.language: is no language: it is written as en, hi or hi-IN",
+        ),
         ({"language": "hi"}, 'ai.stt: "embedded" is for English only, and ai.language is "hi"'),
     ],
 )
@@ -185,6 +195,21 @@ def test_a_webhook_has_an_address(url: str) -> None:
     webhook, model = error.value.problems
     assert webhook.startswith("ai.webhook_url: ")
     assert "needs" in model
+
+
+@pytest.mark.parametrize(
+    "url", ["not a url", "htp://host/v1", "http://", "http://host:99999/", "https://host/\n", "/v1", "wss://"]
+)
+def test_a_service_has_an_address(url: str) -> None:
+    (problem,) = problems(llm=["ollama"], services={"ollama": {"model": "m", "base_url": url}})
+    assert problem.startswith("ai.services.ollama: base_url: is no address")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://host/v1", "wss://host", "http://[::1]:8000", "api.elevenlabs.io", "127.0.0.1:8000", "a/b"]
+)
+def test_an_address_of_a_service(url: str) -> None:
+    assert not problems(llm=["ollama"], services={"ollama": {"model": "m", "base_url": url}})
 
 
 @pytest.mark.parametrize("url", ["", "http://127.0.0.1:8000/hook?a=b", "https://user:secret@[::1]/", "https://crm.example.com"])

@@ -9,6 +9,7 @@ from pipecat.transcriptions.language import Language
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from exotel_ws.ai.providers import catalogue, keys
+from exotel_ws.ai.providers.address import is_one_word, leads_to_a_host
 from exotel_ws.ai.providers.catalogue import STAGES, Stage, Takes
 from exotel_ws.ai.providers.presets import EXTRAS, PRESETS, Preset
 from exotel_ws.ai.settings import Ai, Service
@@ -22,6 +23,8 @@ _ADDRESSES: Final = (
     *("ws_url", "websocket_url", "server", "api_endpoint_base_url"),
 )
 """Parameters that ``base_url`` may mean; the first that a service has."""
+_SCHEMES: Final = ("http", "https", "ws", "wss", "")
+"""Of such an address; some services want a host alone."""
 _OURS: Final = frozenset({"settings", "params", "aiohttp_session", "http_client", "name", "task_manager"})
 """Parameters that no option sets."""
 _KEYLESS: Final = "none"
@@ -82,6 +85,7 @@ def plan(settings: Ai, *, read_keys: bool = True) -> Plan:
     planner = _Planner(settings, read_keys)
     services = {stage: planner.stage(stage) for stage in STAGES}
     planner.judge_refused()
+    planner.judge_languages()
     return Plan(services, list(dict.fromkeys(planner.problems)), list(dict.fromkeys(planner.unread)))
 
 
@@ -123,6 +127,13 @@ class _Planner:
         for (table, setting), reasons in self.refused.items():
             if len(reasons) == self._used[table]:
                 self.problem(table, f"{setting}: {'; '.join(reasons)}")
+
+    def judge_languages(self) -> None:
+        services = self.settings.services.items()
+        told = {"ai": self.settings.language} | {f"ai.services.{name}": table.language for name, table in services}
+        for where, language in told.items():
+            if not is_one_word(language):
+                self.problems.append(f"{where}.language: is no language: it is written as en, hi or hi-IN")
 
     def problem(self, name: str, text: str) -> None:
         self.problems.append(f"ai.services.{name}: {text}")
@@ -207,7 +218,9 @@ class _Making:
 
     def _address(self, value: str) -> None:
         address = next((one for one in _ADDRESSES if one in self._takes.parameters), "")
-        if value and address:
+        if value and not leads_to_a_host(value, _SCHEMES):
+            self._problem("base_url: is no address: it is written as https://HOST/PATH, wss://HOST/PATH, or a host alone")
+        elif value and address:
             self._parameters[address] = value
         elif value:
             self._refuse("base_url", "has no address to set")
@@ -257,7 +270,9 @@ class _Making:
         try:
             return keys.read(credential)
         except keys.NoKey as error:
-            self._problem(f'no key: {error}. Add to the inventory: exotel_ws_ai_keys: {{{credential}: "…"}}')
+            name = "NAME" if credential.startswith("/") else credential
+            there = "Put the file there, or name a credential and add it" if name != credential else "Add"
+            self._problem(f'no key: {error}. {there} to the inventory: exotel_ws_ai_keys: {{{name}: "…"}}')
             return None
 
     def _own_address(self) -> bool:

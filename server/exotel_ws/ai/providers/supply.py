@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 import aiohttp
 from pipecat.processors.frame_processor import FrameProcessor
@@ -15,6 +14,7 @@ from exotel_ws.ai import text_file
 from exotel_ws.ai.embedded.models import Models
 from exotel_ws.ai.embedded.services import EmbeddedSTT, EmbeddedTTS
 from exotel_ws.ai.providers import catalogue, keys
+from exotel_ws.ai.providers.address import leads_to_a_host
 from exotel_ws.ai.providers.catalogue import STAGES
 from exotel_ws.ai.providers.plan import EMBEDDED, Plan, Planned, as_language, plan
 from exotel_ws.ai.scripted.endpoint import MODEL
@@ -142,12 +142,7 @@ def _tried(made: Plan) -> list[str]:
 
 
 def _webhook(url: str) -> list[str]:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        usable = False
-    if not url or (usable and url.isprintable() and " " not in url):
+    if not url or leads_to_a_host(url, ("http", "https")):
         return []
     return ["ai.webhook_url: is no address to post to: it is written as https://HOST/PATH"]
 
