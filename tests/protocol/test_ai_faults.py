@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from exotel_ws.ai import dialogue
+from exotel_ws.ai.dialogue import MOST_ACTS
 from exotel_ws.ai.settings import Failure
 from exotel_ws.ai.tools import EndCall
 from pipecat.frames.frames import Frame, FunctionCallFromLLM, LLMContextFrame
@@ -125,11 +126,11 @@ def test_an_answer_that_nobody_can_say_is_none(answer: str) -> None:
 
 
 class Acting(FakeLLM):
-    """Calls ``tool`` with ``arguments``, and without a word: ``times`` times, then it answers."""
+    """Says ``words`` and calls ``tool`` with ``arguments``, ``at_once`` times: ``times`` times, then it answers."""
 
-    def __init__(self, tool: str, arguments: Any, times: int = 1000) -> None:
+    def __init__(self, tool: str, arguments: Any, times: int = 1000, at_once: int = 1, words: str = "") -> None:
         super().__init__(times=times, fault="act")
-        self.tool, self.arguments = tool, arguments
+        self.tool, self.arguments, self.at_once, self.words = tool, arguments, at_once, words
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         self.context = frame.context if isinstance(frame, LLMContextFrame) else None
@@ -138,8 +139,10 @@ class Acting(FakeLLM):
     async def _answer(self, fault: str) -> None:
         await asyncio.sleep(0.2)
         if fault:
-            call = FunctionCallFromLLM(self.tool, "call_1", self.arguments, self.context)
-            await self.run_function_calls([call])
+            if self.words:
+                await self._say(self.words.split(" "))
+            ids = [f"call_{len(self.asked)}_{i}" for i in range(self.at_once)]
+            await self.run_function_calls([FunctionCallFromLLM(self.tool, id_, self.arguments, self.context) for id_ in ids])
         else:
             await super()._answer("")
 
@@ -149,14 +152,16 @@ class Slow:
 
     name = "webhook"
     description = ""
+    ends = False
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 4.8) -> None:
+        self.seconds = seconds
         self.properties: dict[str, Any] = {}
         self.asked: list[dict[str, Any]] = []
 
     async def __call__(self, arguments: dict[str, Any]) -> Any:
         self.asked.append(arguments)
-        await asyncio.sleep(4.8)
+        await asyncio.sleep(self.seconds)
         return {"ok": True}
 
 
@@ -177,6 +182,51 @@ def test_a_model_that_calls_tools_without_end_and_says_nothing_is_given_up() -> 
             await ask_until(call, lambda: call.hung_up is not None)
             assert call.texts[-1] == FAILURE.apology
             assert call.longest_silence_s <= LONGEST_SILENCE_S
+
+    at_once(test)
+
+
+@pytest.mark.parametrize("tool", ["webhook", "nobody_knows_it"])
+def test_a_model_that_calls_tools_without_end_and_speaks_is_given_up_too(tool: str) -> None:
+    async def test() -> None:
+        webhook = Slow(0.1)
+        async with TroubledCall(Services(llm=[Acting(tool, {}, words="Let me see.")]), [webhook]) as call:
+            await ask_until(call, lambda: call.hung_up is not None, within_s=120)
+            assert call.texts[-1] == FAILURE.apology
+            assert "Let me see." in call.texts
+            assert len(webhook.asked) <= MOST_ACTS
+
+    at_once(test)
+
+
+def test_of_many_calls_in_one_answer_some_are_made_and_the_model_is_told() -> None:
+    async def test() -> None:
+        webhook = Slow(0.1)
+        model = Acting("webhook", {}, times=1, at_once=300)
+        async with TroubledCall(Services(llm=[model]), [webhook]) as call:
+            await ask_until(call, lambda: call.texts[-2:] == SENTENCES)
+            assert len(webhook.asked) == MOST_ACTS
+            results = [message["content"] for message in call.dialogue.context.messages if message["role"] == "tool"]
+            assert sum("answer with what you know" in result for result in results) == 300 - MOST_ACTS
+            model.left = 1
+            await ask_until(call, lambda: call.texts.count(SENTENCES[-1]) == 2)
+            assert len(webhook.asked) == 2 * MOST_ACTS, "another turn, another count"
+
+    at_once(test)
+
+
+def test_a_call_can_be_ended_however_much_was_done() -> None:
+    class Ending(Acting):
+        async def _answer(self, fault: str) -> None:
+            if len(self.asked) == 2:
+                self.tool, self.at_once = "hang_up", 1
+            await super()._answer(fault)
+
+    async def test() -> None:
+        ends = EndCall("hang_up", "", lambda how: call.conversation.end(how))
+        async with TroubledCall(Services(llm=[Ending("webhook", {}, at_once=300)]), [Slow(0.1), ends]) as call:
+            await ask_until(call, lambda: call.hung_up is not None)
+            assert call.texts[-1] == call.settings.goodbye
 
     at_once(test)
 

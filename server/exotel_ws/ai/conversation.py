@@ -180,6 +180,9 @@ class Conversation:
         self._silences = 0
         return True
 
+    def endless(self) -> None:
+        self.rescue.give_up("llm: it calls tools without end")
+
     def failed(self, stage: str, text: str) -> None:
         self._story.provider_error(stage, "", text)
 

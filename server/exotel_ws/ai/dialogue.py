@@ -44,6 +44,9 @@ from exotel_ws.ai.records.stopwatch import MonotonicClock, Stopwatch
 
 _UNSURE_S: Final = 1.0
 """Silence after which a turn ends though the turn model is not sure; its own default is 3 s."""
+MOST_ACTS: Final = 10
+"""Calls of tools that are made for one turn of the caller. A model that is asked twice as often in one turn is given up."""
+_ENOUGH: Final = {"error": "too many calls of tools: no more can be done until the caller speaks, answer with what you know"}
 _CLOSE_S: Final = 1.0
 """How long a connection to a provider may take to be closed."""
 
@@ -54,6 +57,8 @@ class Tool(Protocol):
     name: str
     description: str
     properties: dict[str, Any]
+    ends: bool
+    """Whether it ends the call: then it is never refused."""
 
     async def __call__(self, arguments: dict[str, Any]) -> Any: ...
 
@@ -79,6 +84,9 @@ class Events(Protocol):
     async def meant(self, text: str) -> bool:
         """Whether what was just said, or pressed, is for the bot to answer."""
 
+    def endless(self) -> None:
+        """The model calls tools again and again, and leaves the caller no turn."""
+
     def failed(self, stage: str, text: str) -> None:
         """A service reports an error; ``stage`` is ``stt``, ``llm``, ``tts`` or ``pipeline``."""
 
@@ -101,15 +109,19 @@ class Dialogue:
         services: Sequence[FrameProcessor] = (),
     ) -> None:
         """``services`` are all that were made for this call, whether they are used or not: what they hold is let go of."""
-        schemas = [FunctionSchema(tool.name, tool.description, tool.properties, [], handler=_handler(tool)) for tool in tools]
+        schemas = [
+            FunctionSchema(tool.name, tool.description, tool.properties, [], handler=self._handler(tool)) for tool in tools
+        ]
         messages: list[Any] = [{"role": "assistant", "content": greeting}] if greeting else []
         self.context = LLMContext(messages, ToolsSchema(standard_tools=schemas))
         self.in_words = False
         """Whether the model has put its latest answer in words, not in tools alone."""
+        self._asked = self._acts = 0
+        """How often the model was asked, and called a tool, since the caller's last turn."""
         self._events = events
         self._services = services or (stt, llm, tts)
         self._mouth = mouth
-        self._gate = Gate(events.meant)
+        self._gate = Gate(self._meant)
         self._waiting: asyncio.Queue[tuple[FrameProcessor | None, Frame]] = asyncio.Queue()
         user, assistant = LLMContextAggregatorPair(self.context, user_params=_turns(turn_model))
         self.worker = PipelineWorker(
@@ -178,6 +190,12 @@ class Dialogue:
             else:
                 await behind.push_frame(frame)
 
+    async def _meant(self, text: str) -> bool:
+        meant = await self._events.meant(text)
+        if meant:
+            self._asked = self._acts = 0
+        return meant
+
     def _heard(self, frame: Frame) -> None:
         if isinstance(frame, VADUserStartedSpeakingFrame):
             self._events.user_started()
@@ -190,8 +208,22 @@ class Dialogue:
         if isinstance(frame, LLMFullResponseStartFrame):
             self.in_words = False
             self._mouth.answer_begins()
+            self._asked += 1
+            if self._asked > 2 * MOST_ACTS:
+                self._events.endless()
         elif isinstance(frame, LLMTextFrame) and frame.text.strip():
             self.in_words = True
+
+    def _handler(self, tool: Tool) -> Callable[[FunctionCallParams], Any]:
+        async def handle(params: FunctionCallParams) -> None:
+            self._acts += 1
+            told: Any = params.arguments  # whatever JSON the model wrote
+            refused = self._acts > MOST_ACTS and not tool.ends
+            result = _ENOUGH if refused else await tool(dict(told) if isinstance(told, Mapping) else {})
+            again = FunctionCallResultProperties(run_llm=None if result is not None else False)
+            await params.result_callback(result if result is not None else "done", properties=again)
+
+        return handle
 
     async def _ready(self, *_: object) -> None:
         self._started.set()
@@ -229,13 +261,3 @@ def _turns(turn_model: TurnModel) -> LLMUserAggregatorParams:
         vad_analyzer=SharedVoiceDetector(turn_model, VADParams(start_secs=0.2, stop_secs=0.2, min_volume=0.1)),
         empty_user_turn=None,
     )
-
-
-def _handler(tool: Tool) -> Callable[[FunctionCallParams], Any]:
-    async def handle(params: FunctionCallParams) -> None:
-        told: Any = params.arguments  # whatever JSON the model wrote
-        result = await tool(dict(told) if isinstance(told, Mapping) else {})
-        again = FunctionCallResultProperties(run_llm=None if result is not None else False)
-        await params.result_callback(result if result is not None else "done", properties=again)
-
-    return handle

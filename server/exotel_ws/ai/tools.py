@@ -18,6 +18,8 @@ WEBHOOK_MOST: Final = 16 * 1024
 class EndCall:
     """``hang_up`` and ``transfer``: each ends the stream once what is said was heard; Exotel goes on with the next applet."""
 
+    ends = True
+
     def __init__(self, name: str, description: str, end: Callable[[str], None]) -> None:
         self.name, self.description, self._end = name, description, end
         self.properties: dict[str, Any] = {}
@@ -29,6 +31,7 @@ class EndCall:
 class Webhook:
     """Asks a system of the user's by ``POST`` with JSON. What goes wrong is told to the model, which tells the caller."""
 
+    ends = False
     name = "webhook"
     description = "Ask the company's own system, or tell it something. Its answer is for you to use in what you say next."
 
