@@ -205,9 +205,7 @@ def test_a_service_has_an_address(url: str) -> None:
     assert problem.startswith("ai.services.ollama: base_url: is no address")
 
 
-@pytest.mark.parametrize(
-    "url", ["https://host/v1", "wss://host", "http://[::1]:8000", "api.elevenlabs.io", "127.0.0.1:8000", "a/b"]
-)
+@pytest.mark.parametrize("url", ["https://host/v1", "wss://host", "http://[::1]:8000", "api.elevenlabs.io", "127.0.0.1:8000"])
 def test_an_address_of_a_service(url: str) -> None:
     assert not problems(llm=["ollama"], services={"ollama": {"model": "m", "base_url": url}})
 
