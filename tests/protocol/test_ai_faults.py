@@ -1,6 +1,7 @@
 """Whatever goes wrong with a provider is heard: an answer by another, a word that it takes longer, or an apology, within 3 s."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -227,6 +228,20 @@ def test_a_call_can_be_ended_however_much_was_done() -> None:
         async with TroubledCall(Services(llm=[Ending("webhook", {}, at_once=300)]), [Slow(0.1), ends]) as call:
             await ask_until(call, lambda: call.hung_up is not None)
             assert call.texts[-1] == call.settings.goodbye
+
+    at_once(test)
+
+
+def test_half_a_character_of_a_service_is_left_out_of_what_is_said_and_asked_next() -> None:
+    async def test() -> None:
+        ear, model = FakeSTT("what is \udc00my balance"), Acting("web\ud83dhook", {"in\ud83dtent": ["\ud83d\ude00"]}, 1)
+        model.answer = "Here is\ud83d your answer. \ud83d And here is more of it."
+        async with TroubledCall(Services(stt=[ear], llm=[model]), [Slow()]) as call:
+            await ask_until(call, lambda: call.texts[-2:] == SENTENCES)
+            told = json.dumps(call.dialogue.context.messages, ensure_ascii=False)
+            assert told.encode("utf-8")
+            assert "what is my balance" in told
+            assert "\N{GRINNING FACE}" in told, "a pair of halves is whole"
 
     at_once(test)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -12,6 +13,8 @@ from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.frames.frames import (
     ErrorFrame,
     Frame,
+    FunctionCallInProgressFrame,
+    FunctionCallResultFrame,
     FunctionCallResultProperties,
     InputAudioRawFrame,
     InterimTranscriptionFrame,
@@ -201,8 +204,10 @@ class Dialogue:
             self._events.user_started()
         elif isinstance(frame, VADUserStoppedSpeakingFrame):
             self._events.user_paused()
-        elif isinstance(frame, TranscriptionFrame | InterimTranscriptionFrame) and frame.text.strip():
-            self._events.user_heard()
+        elif isinstance(frame, TranscriptionFrame | InterimTranscriptionFrame):
+            frame.text = _whole(frame.text)
+            if frame.text.strip():
+                self._events.user_heard()
 
     def _answered(self, frame: Frame) -> None:
         if isinstance(frame, LLMFullResponseStartFrame):
@@ -211,8 +216,14 @@ class Dialogue:
             self._asked += 1
             if self._asked > 2 * MOST_ACTS:
                 self._events.endless()
-        elif isinstance(frame, LLMTextFrame) and frame.text.strip():
-            self.in_words = True
+        elif isinstance(frame, LLMTextFrame):
+            frame.text = _whole(frame.text)
+            self.in_words |= bool(frame.text.strip())
+        elif isinstance(frame, FunctionCallInProgressFrame):
+            frame.function_name = _whole(frame.function_name)
+            frame.arguments = _whole_json(frame.arguments)
+        elif isinstance(frame, FunctionCallResultFrame):
+            frame.result = _whole_json(frame.result)
 
     def _handler(self, tool: Tool) -> Callable[[FunctionCallParams], Any]:
         async def handle(params: FunctionCallParams) -> None:
@@ -237,6 +248,15 @@ class Dialogue:
 
     async def _failed(self, _worker: object, frame: ErrorFrame) -> None:
         self._events.failed(self._stages.get(id(frame.processor), "pipeline"), redact(frame.error))
+
+
+def _whole(text: str) -> str:
+    """``text`` without half characters, which JSON may hold and no request can carry: kept, they would fail each later one."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "ignore")
+
+
+def _whole_json(value: Any) -> Any:
+    return json.loads(_whole(json.dumps(value, ensure_ascii=False)))
 
 
 async def _close_clients(services: Sequence[FrameProcessor]) -> None:
