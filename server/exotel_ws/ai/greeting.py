@@ -24,7 +24,7 @@ _LONGEST_S: Final = 10.0
 _CLOSE_S: Final = 1.0
 """How long a service that hangs is waited for at the worker's end."""
 _MOST_VOICES: Final = 64
-"""Languages and voices that are kept; callers may ask for any."""
+"""Languages and voices that are kept, those that were asked for last; callers may ask for any."""
 
 
 class Greetings:
@@ -35,20 +35,23 @@ class Greetings:
         self._text = text
         self._make = make
         self._made: dict[tuple[str, str], dict[int, bytes]] = {}
+        """What was asked for last is last."""
         self._making: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def get(self, language: str, voice: str, sample_rate: int) -> bytes:
         """PCM16 at ``sample_rate`` Hz; empty where it has to be spoken in the call."""
-        made = self._made.get((language, voice))
+        key = (language, voice)
+        made = self._made.pop(key, None)
         if made is None:
             self.prepare(language, voice)
             return b""
+        self._made[key] = made
         return made[sample_rate]
 
     def prepare(self, language: str = "", voice: str = "") -> "asyncio.Task[None] | None":
-        """Begin to make it. None: there is nothing to say, or no room."""
+        """Begin to make it. None: there is nothing to say, or too many are being made."""
         key = (language, voice)
-        if not self._text(language) or len(self._made) + len(self._making) >= _MOST_VOICES:
+        if not self._text(language) or len(self._making) >= _MOST_VOICES:
             return None
         if key not in self._making:
             task = self._making[key] = asyncio.create_task(self._speak(key))
@@ -71,6 +74,8 @@ class Greetings:
             return
         if pcm:
             self._made[key] = {rate: _at_rate(pcm, rate) for rate in SAMPLE_RATES}
+            if len(self._made) > _MOST_VOICES:
+                del self._made[next(iter(self._made))]
 
 
 async def speak(service: FrameProcessor, text: str) -> bytes:

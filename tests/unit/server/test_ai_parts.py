@@ -16,7 +16,7 @@ import aiohttp
 import numpy as np
 import pytest
 from aiohttp import web
-from exotel_ws.ai import pipecat_logs, tools
+from exotel_ws.ai import greeting, pipecat_logs, tools
 from exotel_ws.ai.ear import AHEAD_S, Ear
 from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, SharedVoiceDetector
 from exotel_ws.ai.tools import EndCall, Webhook
@@ -71,6 +71,31 @@ def test_the_prompt_knows_the_call() -> None:
 )
 def test_what_comes_from_outside_is_one_plain_line_of_the_prompt(value: str, put_in: str) -> None:
     assert fill("<{name}>", start(name=value)) == f"<{put_in}>"
+
+
+def test_greetings_that_were_asked_for_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def speak(_service: Any, _text: str) -> bytes:
+        return b"\1\0" * 240
+
+    async def test() -> None:
+        greetings = greeting.Greetings(lambda _language: "Hello.", lambda *_: None)  # type: ignore[arg-type,return-value]
+
+        async def asked(language: str) -> bool:
+            had = bool(greetings.get(language, "", 8000))
+            if task := greetings.prepare(language):
+                await task
+            return had
+
+        await asked("")
+        await asked("hi")
+        for i in range(greeting._MOST_VOICES):
+            assert await asked("")
+            assert not await asked(f"x{i}")
+        assert await asked(f"x{i}"), "what is asked for again is there"
+        assert not await asked("hi"), "what is not, has made room"
+
+    monkeypatch.setattr(greeting, "speak", speak)
+    asyncio.run(test())
 
 
 def test_the_tools_that_end_a_call_say_how_and_ask_for_no_further_word() -> None:
