@@ -6,14 +6,15 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from statistics import median
 from typing import Final
 
+from benchmarks.__main__ import free_port
 from benchmarks.load import Calls
 from benchmarks.server import Server, ServerError, launched
 
@@ -22,6 +23,7 @@ BEFORE: Final = "8e2e9bc04899b7cba1727d39f5f265025ef422b8"
 """The last commit without AI mode."""
 CALLS: Final = 100
 WARM_S: Final = 1.0
+TURNS: Final = 7
 START: Final = """
 from time import process_time
 import exotel_ws.cli, exotel_ws.serve, exotel_ws.echo, exotel_ws.engines.picows
@@ -56,16 +58,32 @@ def before() -> Iterator[Path | None]:
         yield Path(folder)
 
 
-def measure(tree: Path, cores: list[int], port: int, seconds: float, starts: int) -> Echo:
-    """One tree: ``starts`` imports, then a worker of its own under 100 paced calls. Raises LoadError and ServerError."""
-    start_ms, modules = zip(*(_starts(tree) for _ in range(starts)), strict=True)
+def measure(trees: Mapping[str, Path], cores: list[int], seconds: float, starts: int) -> dict[str, Echo]:
+    """Each tree: ``starts`` imports, then a worker of its own under 100 paced calls. Raises LoadError and ServerError.
+
+    The workers run side by side and are under load by turns, for ``seconds`` each time: what the machine does meanwhile, it does
+    to all of them.
+    """
+    imports = {name: [_starts(tree) for _ in range(starts)] for name, tree in trees.items()}
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(_serving(tree, cores)) for name, tree in trees.items()}
+        idle_kib, cpu_us = asyncio.run(_under_load(servers, seconds))
+        for server in servers.values():
+            _pure(server)
+    return {
+        name: Echo(median(took for took, _ in imports[name]), imports[name][0][1], idle_kib[name], median(cpu_us[name]))
+        for name in trees
+    }
+
+
+@contextmanager
+def _serving(tree: Path, cores: list[int]) -> Iterator[Server]:
+    port = free_port()
     command = [sys.executable, "-m", "exotel_ws", "serve", "--mode", "echo", "--host", "127.0.0.1", "--port", str(port)]
     with tempfile.TemporaryDirectory(prefix="exotel-bench-") as folder:
         options = ["--log-format", "json", "--metrics-dir", str(Path(folder, "metrics"))]
         with launched("picows", [*command, *options], cores[:1], port, Path(folder), env=_only(tree)) as server:
-            idle_kib, cpu_us = asyncio.run(_under_load(server, seconds))
-            _pure(server)
-    return Echo(median(start_ms), modules[0], idle_kib, cpu_us)
+            yield server
 
 
 def _starts(tree: Path) -> tuple[float, int]:
@@ -75,17 +93,24 @@ def _starts(tree: Path) -> tuple[float, int]:
     return float(took_ms), int(modules)
 
 
-async def _under_load(server: Server, seconds: float) -> tuple[float, float]:
-    async with Calls(server.url, 1) as calls:
-        await calls.paced(WARM_S)  # what the first call of a process costs is not the cost of a call
-    idle_kib = server.memory_kib()
-    async with Calls(server.url, CALLS) as calls:
-        await calls.paced(WARM_S)
-        cpu_s = server.cpu_s()
-        window = await calls.paced(seconds)
-        cpu_s = server.cpu_s() - cpu_s
-        await calls.settle()
-    return idle_kib, cpu_s * 1e6 / window.frames
+async def _under_load(servers: Mapping[str, Server], seconds: float) -> tuple[dict[str, float], dict[str, list[float]]]:
+    idle_kib = {}
+    for name, server in servers.items():
+        async with Calls(server.url, 1) as calls:
+            await calls.paced(WARM_S)  # what the first call of a process costs is not the cost of a call
+        idle_kib[name] = server.memory_kib()
+    cpu_us: dict[str, list[float]] = {name: [] for name in servers}
+    async with AsyncExitStack() as stack:
+        load = {name: await stack.enter_async_context(Calls(server.url, CALLS)) for name, server in servers.items()}
+        for calls in load.values():
+            await calls.paced(WARM_S)
+        for turn in range(TURNS):
+            for name in load if turn % 2 == 0 else reversed(load):
+                cpu_s = servers[name].cpu_s()
+                window = await load[name].paced(seconds)
+                cpu_us[name].append((servers[name].cpu_s() - cpu_s) * 1e6 / window.frames)
+                await load[name].settle()
+    return idle_kib, cpu_us
 
 
 def _pure(server: Server) -> None:

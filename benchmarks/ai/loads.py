@@ -32,7 +32,7 @@ class Size:
     together: int
 
 
-FULL: Final = Size(alone=4, interrupting=7, together=2)
+FULL: Final = Size(alone=4, interrupting=7, together=4)
 QUICK: Final = Size(alone=1, interrupting=2, together=1)
 
 
