@@ -49,6 +49,11 @@ def times(found: Sequence[Conn] | Sequence[Refused]) -> list[float]:
     return [one.at for one in found]
 
 
+def graded(bad: Sequence[Conn], among: Sequence[Conn]) -> Verdict:
+    """How bad it is that of the connections ``among`` some are ``bad``."""
+    return grade(times(bad), times([conn for conn in among if conn not in bad]))
+
+
 @check(
     "no-start",
     "calls",
@@ -182,7 +187,7 @@ def provider(facts: Facts) -> Finding:
     if not bad:
         return ok(f"{plural(len(asked), 'call')} met no failure")
     return judged(
-        grade(times(bad), times([conn for conn in asked if conn not in bad])),
+        graded(bad, asked),
         f"in {counted(len(bad), len(asked))} a provider failed: {bad[-1].failures[-1]}",
         [*bad[-1].failures[:-1], shown(bad[-1])],
         Remedy(
@@ -229,12 +234,11 @@ def short_calls(facts: Facts) -> Finding:
     bad = [conn for conn in closed if conn.duration_ms < _SHORT_MS or conn.ended == "closed_by_server"]
     if not closed:
         return nothing(calls)
-    good = [conn for conn in closed if conn not in bad]
     if len(bad) < _SEVERAL:
         return ok(f"{counted(len(bad), len(closed))} shorter than {_SHORT_MS // 1000} s or closed by us", *map(shown, bad))
     by_us = [conn for conn in bad if conn.ended == "closed_by_server"]
     return judged(
-        grade(times(bad), times(good)),
+        graded(bad, closed),
         f"{counted(len(bad), len(closed))} ended within {_SHORT_MS // 1000} s, {len(by_us)} of them closed by us",
         [shown(conn) for conn in bad[-3:]],
         Remedy(
@@ -261,7 +265,7 @@ def lost_calls(facts: Facts) -> Finding:
     if not bad:
         return ok(f"{plural(len(closed), 'call')} ended in order")
     return judged(
-        grade(times(bad), times([conn for conn in closed if conn not in bad])),
+        graded(bad, closed),
         f"{counted(len(bad), len(closed))} broke off without stop (1006)",
         [shown(conn) for conn in bad[-3:]],
         Remedy(
@@ -290,7 +294,7 @@ def sample_rate(facts: Facts) -> Finding:
     last = bad[-1]
     asked = last.rate_asked or "no rate"
     return judged(
-        grade(times(bad), times([conn for conn in calls.started if conn not in bad])),
+        graded(bad, calls.started),
         f"{counted(len(bad), len(calls.started))}: the URL asks for {asked}, the stream has {last.rate} Hz",
         [f"{shown(last)}; {', '.join(last.faults)}"],
         Remedy(
