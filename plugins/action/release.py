@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.bundle import BundleError, bundle
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.bundle import BundleError, bundle, wheels_of
 from ansible_collections.exotel.voicebot.plugins.plugin_utils.release_id import release_id
 
 _MODULE = "exotel.voicebot.release"
@@ -66,7 +66,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self._transfer_file(str(archive), remote)
         self._fixup_perms2((self._connection._shell.tmpdir, remote))
         try:
-            arguments = {**self._task.args, "bundle": remote, "release": release}
+            arguments = {**self._task.args, "bundle": remote, "release": release, "wheels": wheels_of(archive)}
             return dict(self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=task_vars))
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)

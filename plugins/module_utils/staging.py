@@ -1,6 +1,7 @@
 """Turn a bundle from the controller into a release on the host, without pip, a package index or a compiler there.
 
 What another release on the host has installed from the same wheel is neither sent nor stored again: the files are shared.
+Nothing is installed before every wheel was compared with the hashes that the controller took from its lock.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import shutil
 import tarfile
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,10 +39,12 @@ def held(releases: Path, python: str) -> frozenset[str]:
     )
 
 
-def stage(bundle: Path, release: str, releases: Path, python: str) -> None:
+def stage(bundle: Path, release: str, releases: Path, python: str, wheels: Mapping[str, str] | None = None) -> None:
     """Install `bundle` as releases/`release` with the interpreter `python`. The release is complete or it is not there.
 
-    Raises StagingFailed when the bundle is not what its manifest says, CommandFailed when an installer fails.
+    `wheels` has the SHA-256 of each wheel by its name, as the controller knows them; None takes the bundle's own word.
+    Raises StagingFailed when the bundle is not what these or its manifest say, or holds a file more; CommandFailed when an
+    installer fails.
     """
     target = releases / release
     files.remove(target)
@@ -48,7 +52,7 @@ def stage(bundle: Path, release: str, releases: Path, python: str) -> None:
     try:
         # Beside what they become, for which there is room; /tmp may be memory.
         with tempfile.TemporaryDirectory(prefix=".unpacked-", dir=releases) as work:
-            manifest, left_out = _unpack(bundle, Path(work))
+            manifest, left_out = _unpack(bundle, Path(work), wheels)
             if manifest["release"] != release:
                 raise StagingFailed(f"the bundle is of release {manifest['release']}, not {release}")
             places = _places(releases, manifest["python"])
@@ -87,14 +91,16 @@ def _install(wheels: Path, target: Path, python: str) -> None:
     )
 
 
-def _unpack(bundle: Path, wheels: Path) -> tuple[dict[str, Any], list[str]]:
+def _unpack(bundle: Path, wheels: Path, known: Mapping[str, str] | None) -> tuple[dict[str, Any], list[str]]:
     """Return the manifest, and the wheels that it names and the bundle does not hold."""
     left_out = []
     with tarfile.open(bundle) as tar:
-        there = set(tar.getnames())
+        names = tar.getnames()
+        there = set(names)
         if MARK not in there:
             raise StagingFailed(f"the bundle has no {MARK}")
         manifest: dict[str, Any] = json.loads(_member(tar, MARK).read())
+        _refuse_more(names, manifest["sha256"], known)
         for name, sha256 in manifest["sha256"].items():
             if f"wheels/{name}" not in there:
                 left_out.append(name)
@@ -105,6 +111,19 @@ def _unpack(bundle: Path, wheels: Path) -> tuple[dict[str, Any], list[str]]:
             if _sha256(wheel) != sha256:
                 raise StagingFailed(f"{name} is damaged: its SHA-256 is not the one in the bundle's {MARK}")
     return manifest, left_out
+
+
+def _refuse_more(names: Sequence[str], said: Mapping[str, str], known: Mapping[str, str] | None) -> None:
+    """Raise StagingFailed when the bundle holds what its manifest does not name, or that differs from what is `known`."""
+    wheels = [name.removeprefix("wheels/") for name in names if name != MARK]
+    extra = sorted({name for name in wheels if name not in said or wheels.count(name) > 1 or Path(name).name != name})
+    if extra:
+        raise StagingFailed(f"the bundle holds {extra[0]}, which its {MARK} does not name (once): nothing of it is installed")
+    if known is None:
+        return
+    other = sorted(name for name in said.keys() | known.keys() if said.get(name) != known.get(name))
+    if other:
+        raise StagingFailed(f"the bundle's {MARK} and the controller's lock differ over {other[0]}: nothing of it is installed")
 
 
 def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:

@@ -10,7 +10,8 @@ description:
   - Builds the project's wheel on the controller, collects every locked wheel for the host's Python and platform, and
     installs them on the host into a virtual environment of its own below O(root).
   - A release is named after everything that goes into it, is never changed, and is built once on the controller and
-    copied only to hosts that lack it. Of its wheels only those are copied that no other release on the host has
+    copied only to hosts that lack it. Each wheel is compared with the hashes of the lock, on the controller and once more
+    on the host before anything is installed. Of its wheels only those are copied that no other release on the host has
     installed; the files of the others are shared by hard links.
   - The host needs the Python interpreter O(python) and nothing else; no pip, no compiler and no package index.
   - Staging changes nothing for the serving server. M(exotel.voicebot.generation) puts a release into service.
@@ -40,6 +41,10 @@ options:
   bundle:
     description: Archive on the host to install from. Set by the action plugin, not by users.
     type: path
+  wheels:
+    description: The SHA-256 of each wheel of O(bundle) by its name, which the host compares before it installs one. Set by the
+      action plugin, not by users.
+    type: dict
   release:
     description: The release that O(bundle) must be. Without a bundle, what of it is on the host is looked for. Set by the
       action plugin, not by users.
@@ -122,9 +127,10 @@ def main() -> None:
             "python": {"type": "path", "default": "/usr/bin/python3"},
             "root": {"type": "path", "default": str(Paths().releases)},
             "bundle": {"type": "path"},
+            "wheels": {"type": "dict"},
             "release": {"type": "str"},
         },
-        required_by={"bundle": "release"},
+        required_by={"bundle": ["release", "wheels"]},
         supports_check_mode=True,
     )
     os.umask(0o022)
@@ -135,7 +141,8 @@ def main() -> None:
         if module.params["bundle"] is None:
             module.exit_json(held=sorted(held(root, _target(module)["version"])))
         with deploy_lock(Paths().lock, f"staging of release {module.params['release']}"):
-            stage(Path(module.params["bundle"]), module.params["release"], root, module.params["python"])
+            params = module.params
+            stage(Path(params["bundle"]), params["release"], root, params["python"], params["wheels"])
     except (CommandFailed, Locked, StagingFailed) as error:
         module.fail_json(msg=f"release {module.params['release']} is not staged: {error}")
     module.exit_json(changed=True)

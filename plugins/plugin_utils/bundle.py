@@ -1,8 +1,11 @@
 """Build a release bundle on the controller: the project's wheel and every locked wheel, in one archive.
 
 A bundle is an uncompressed tar: RELEASE.json, then wheels/*.whl, less those that the host has in another release. It is
-cached under the source tree, keyed by the release id, and not built twice. The locked wheels are cached apart, keyed by
-what is locked, so that a change of the project alone needs no package index; two sets share what both have.
+cached under the source tree, keyed by the release id. The locked wheels are cached apart, keyed by what is locked, so that
+a change of the project alone needs no package index; two sets share what both have.
+
+A cache is not trusted. Each locked wheel is compared with the hashes of its lock whenever a bundle is asked for, and an
+archive that does not hold exactly these wheels, and the project's as it is built now, is made anew.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -21,7 +25,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ansible_collections.exotel.voicebot.plugins.module_utils import files
 from ansible_collections.exotel.voicebot.plugins.plugin_utils.release_id import locks, version
@@ -47,22 +51,32 @@ def bundle(
     """Return the archive of `release` for CPython `python` ("3.11") on Linux `machine` ("x86_64"), built if need be.
 
     Wheels whose SHA-256 is among `held` are named in it, and not put into it. Safe to call from several processes at once:
-    one builds, the others wait for it. Raises BundleError, ValueError for an extra that is not there.
+    one builds, the others wait for it. Raises BundleError, also for a cached wheel that the lock does not name, and
+    ValueError for an extra that is not there.
     """
     less = f"-less-{hashlib.sha256(chr(0).join(sorted(held)).encode()).hexdigest()[:8]}" if held else ""
     archive = source / ".cache" / "releases" / f"{release}{less}.tar"
     archive.parent.mkdir(parents=True, exist_ok=True)
     with _lock(archive.parent / ".lock", f"another process builds {release}"):
-        if not archive.exists():
-            with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".building-") as work:
-                wheels = [*_locked_wheels(source, python, machine, extras), _project_wheel(source, Path(work))]
-                manifest = _manifest(source, release, python, machine, wheels)
+        with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".building-") as work:
+            wheels = [*_locked_wheels(source, python, machine, extras), _project_wheel(source, Path(work))]
+            manifest = _manifest(source, release, python, machine, wheels)
+            sent = [wheel for wheel in wheels if manifest["sha256"][wheel.name] not in held]
+            if not _is_whole(archive, sent, manifest):
                 unfinished = Path(work) / "bundle.tar"
-                _write(unfinished, [wheel for wheel in wheels if manifest["sha256"][wheel.name] not in held], manifest)
+                _write(unfinished, sent, manifest)
                 unfinished.replace(archive)
         os.utime(archive)
         _prune(archive.parent.glob("*.tar"), _KEPT_BUNDLES)
     return archive
+
+
+def wheels_of(archive: Path) -> dict[str, str]:
+    """Return the SHA-256 of each wheel of a release by its name, as `archive` has them that bundle() has just returned."""
+    with tarfile.open(archive, "r:") as tar:
+        manifest = tar.extractfile("RELEASE.json")
+        assert manifest is not None
+        return dict(json.load(manifest)["sha256"])
 
 
 def requirements_for(lock: str, python: str, machine: str) -> str:
@@ -116,9 +130,27 @@ def _locked_wheels(source: Path, python: str, machine: str, extras: Collection[s
             )
             _share(wheels, cache.parent)
             wheels.replace(cache)
+    _compare(cache, wanted, named)
     os.utime(cache)
     _prune(cache.parent.glob("[!.]*"), _KEPT_WHEEL_SETS)
-    return sorted(cache.glob("*.whl"))
+    return sorted(cache.iterdir())
+
+
+def _compare(cache: Path, wanted: str, named: Sequence[str]) -> None:
+    """Raise BundleError unless `cache` holds one file for each line of `wanted`, with a hash of that line, and nothing else."""
+    hashes = {line.partition(" ")[0]: set(line.split(" --hash=sha256:")[1:]) for line in wanted.splitlines()}
+    lock, cure = " and ".join(named), f"It is fetched anew after: rm -r {shlex.quote(str(cache))}"
+    for path in sorted(cache.iterdir()):
+        digest = _sha256(path) if path.is_file() and path.suffix == ".whl" else "none"
+        requirement = next((name for name, known in hashes.items() if digest in known), None)
+        if requirement is None:
+            raise BundleError(
+                f"{path} is no wheel that {lock} names (its SHA-256 is {digest}): it was changed, or somebody put it there. "
+                f"Nothing was sent to the host. Find out who writes to this directory. {cure}"
+            )
+        del hashes[requirement]
+    if hashes:
+        raise BundleError(f"{cache} has no wheel of {min(hashes)}, which {lock} names. {cure}")
 
 
 def _share(wheels: Path, sets: Path) -> None:
@@ -171,12 +203,43 @@ def _manifest(source: Path, release: str, python: str, machine: str, wheels: Seq
         "version": version(source),
         "python": python,
         "platform": f"linux-{machine}",
-        "sha256": {wheel.name: hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels},
+        "sha256": {wheel.name: _sha256(wheel) for wheel in wheels},
     }
 
 
+def _is_whole(archive: Path, wheels: Sequence[Path], manifest: dict[str, Any]) -> bool:
+    """Return whether a cached archive is what _write() would make of `wheels` and `manifest` now."""
+    wanted = {f"wheels/{wheel.name}": manifest["sha256"][wheel.name] for wheel in wheels}
+    wanted["RELEASE.json"] = hashlib.sha256(_text(manifest)).hexdigest()
+    try:
+        with tarfile.open(archive, "r:") as tar:
+            members = tar.getmembers()
+            return len(members) == len(wanted) and all(
+                member.isreg() and _digest(tar.extractfile(member)) == wanted.get(member.name) for member in members
+            )
+    except (OSError, tarfile.TarError, ValueError):
+        return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return _digest(file)
+
+
+def _digest(file: IO[bytes] | None) -> str:
+    assert file is not None  # a regular file
+    digest = hashlib.sha256()
+    while piece := file.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _text(manifest: dict[str, Any]) -> bytes:
+    return json.dumps(manifest, indent=2).encode() + b"\n"
+
+
 def _write(archive: Path, wheels: Sequence[Path], manifest: dict[str, Any]) -> None:
-    text = json.dumps(manifest, indent=2).encode() + b"\n"
+    text = _text(manifest)
     with tarfile.open(archive, "w") as tar:
         entry = tarfile.TarInfo("RELEASE.json")
         entry.size = len(text)

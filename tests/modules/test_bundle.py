@@ -1,6 +1,7 @@
 """A bundle holds the wheels of the host, and is built once."""
 
 import hashlib
+import io
 import json
 import os
 import tarfile
@@ -11,6 +12,7 @@ import pytest
 from ansible_collections.exotel.voicebot.plugins.plugin_utils import bundle as the_module
 from ansible_collections.exotel.voicebot.plugins.plugin_utils.bundle import BundleError, bundle, requirements_for
 
+DOWNLOADED = hashlib.sha256(b"download").hexdigest()
 LOCK = """\
 # made by scripts/lock
 msgspec==0.22.0 \\
@@ -42,10 +44,15 @@ def test_every_hash_is_kept() -> None:
     assert requirements_for(LOCK, "3.13", "x86_64") == "msgspec==0.22.0 --hash=sha256:aa --hash=sha256:bb\n"
 
 
+def locked(*names: str) -> str:
+    """A lock of the one wheel that the pip of these tests downloads, under each of ``names``."""
+    return "".join(f"{name} \\\n    --hash=sha256:{DOWNLOADED}\n" for name in names)
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     (tmp_path / "requirements").mkdir()
-    (tmp_path / "requirements/runtime.lock").write_text(LOCK)
+    (tmp_path / "requirements/runtime.lock").write_text(locked("msgspec==0.22.0"))
     (tmp_path / "pyproject.toml").write_text('version = "1.2.3"\n')
     return tmp_path
 
@@ -85,14 +92,14 @@ def test_a_bundle_holds_its_wheels_and_says_which(tree: Path, pip_calls: list[st
     assert set(manifest["sha256"]) == {"download-1.whl", "wheel-1.whl"}
 
 
-def test_a_bundle_is_built_once_and_locked_wheels_are_fetched_once_a_lock(tree: Path, pip_calls: list[str]) -> None:
+def test_locked_wheels_are_fetched_once_a_lock(tree: Path, pip_calls: list[str]) -> None:
     bundle(tree, "1.2.3-aa", "3.13", "x86_64")
     bundle(tree, "1.2.3-aa", "3.13", "x86_64")
-    assert pip_calls == ["download", "wheel"]
+    assert pip_calls.count("download") == 1
     bundle(tree, "1.2.3-bb", "3.13", "x86_64")
-    assert pip_calls == ["download", "wheel", "wheel"]
+    assert pip_calls.count("download") == 1
     bundle(tree, "1.2.3-cc", "3.11", "x86_64")
-    assert pip_calls == ["download", "wheel", "wheel", "download", "wheel"]
+    assert pip_calls.count("download") == 2
 
 
 def names(archive: Path) -> list[str]:
@@ -101,7 +108,7 @@ def names(archive: Path) -> list[str]:
 
 
 def test_what_the_host_has_is_named_in_the_bundle_and_not_in_it(tree: Path, pip_calls: list[str]) -> None:
-    has = hashlib.sha256(b"download").hexdigest()
+    has = DOWNLOADED
     archive = bundle(tree, "1.2.3-aa", "3.13", "x86_64", held=[has])
     assert names(archive) == ["RELEASE.json", "wheels/wheel-1.whl"]
     with tarfile.open(archive) as tar:
@@ -112,8 +119,9 @@ def test_what_the_host_has_is_named_in_the_bundle_and_not_in_it(tree: Path, pip_
 
 def test_several_extras_make_one_set_of_wheels(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tree / "pyproject.toml").write_text('[project]\nversion = "1"\n[project.optional-dependencies]\nai = []\nazure = []\n')
-    (tree / "requirements/ai.lock").write_text(LOCK)
-    (tree / "requirements/azure.lock").write_text(LOCK + "azure==2 \\\n    --hash=sha256:ff\n")
+    other = hashlib.sha256(b"azure").hexdigest()
+    (tree / "requirements/ai.lock").write_text(locked("msgspec==0.22.0"))
+    (tree / "requirements/azure.lock").write_text(f"{locked('msgspec==0.22.0')}azure==2 \\\n    --hash=sha256:{other}\n")
     asked: list[str] = []
 
     def pip(failure: str, *arguments: Sequence[str]) -> None:
@@ -122,7 +130,9 @@ def test_several_extras_make_one_set_of_wheels(tree: Path, monkeypatch: pytest.M
             asked.extend(Path(options["--requirement"]).read_text().splitlines())
         target = Path(options.get("--dest") or options["--wheel-dir"])
         target.mkdir(exist_ok=True)
-        (target / "one-1.whl").write_text("")
+        (target / "msgspec-1.whl").write_text("download")
+        if "--dest" in options:
+            (target / "azure-1.whl").write_text("azure")
 
     monkeypatch.setattr(the_module, "_pip", pip)
     bundle(tree, "1-aa", "3.13", "x86_64", ["ai", "azure"])
@@ -134,6 +144,57 @@ def test_a_wheel_of_two_sets_is_stored_once(tree: Path, pip_calls: list[str]) ->
     bundle(tree, "1.2.3-bb", "3.11", "x86_64")
     wheels = list((tree / ".cache/wheels").glob("*/download-1.whl"))
     assert [wheel.stat().st_nlink for wheel in wheels] == [2, 2]
+
+
+def the_wheels(tree: Path) -> Path:
+    """The cached set of locked wheels."""
+    (cache,) = (tree / ".cache/wheels").glob("[!.]*")
+    return cache
+
+
+def write_as_another_file(path: Path, content: bytes) -> None:
+    path.unlink(missing_ok=True)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["download-1.whl", "evil-1.whl", "sitecustomize.py"])
+@pytest.mark.parametrize("release", ["1.2.3-aa", "1.2.3-bb"])
+def test_a_changed_or_an_extra_file_in_the_cache_is_refused(tree: Path, pip_calls: list[str], release: str, name: str) -> None:
+    bundle(tree, "1.2.3-aa", "3.13", "x86_64")
+    write_as_another_file(the_wheels(tree) / name, b"evil")
+    with pytest.raises(BundleError, match=rf"(?s){name}.*requirements/runtime.lock.*rm -r .*/wheels/"):
+        bundle(tree, release, "3.13", "x86_64")
+
+
+def test_a_second_copy_of_a_locked_wheel_is_an_extra_one(tree: Path, pip_calls: list[str]) -> None:
+    bundle(tree, "1.2.3-aa", "3.13", "x86_64")
+    write_as_another_file(the_wheels(tree) / "pip-99.whl", b"download")
+    with pytest.raises(BundleError, match=r"pip-99\.whl is no wheel"):
+        bundle(tree, "1.2.3-aa", "3.13", "x86_64")
+
+
+def test_a_wheel_lost_from_the_cache_is_told(tree: Path, pip_calls: list[str]) -> None:
+    bundle(tree, "1.2.3-aa", "3.13", "x86_64")
+    (the_wheels(tree) / "download-1.whl").unlink()
+    with pytest.raises(BundleError, match=r"has no wheel of msgspec==0\.22\.0"):
+        bundle(tree, "1.2.3-aa", "3.13", "x86_64")
+
+
+@pytest.mark.parametrize("evil", [b"", b"wheel", b"other"])
+def test_a_changed_archive_in_the_cache_is_made_anew(tree: Path, pip_calls: list[str], evil: bytes) -> None:
+    archive = bundle(tree, "1.2.3-aa", "3.13", "x86_64")
+    good = archive.read_bytes()
+    with tarfile.open(archive, "w") as tar:
+        for name in ("RELEASE.json", "wheels/download-1.whl", "wheels/wheel-1.whl", *(["wheels/evil-1.whl"] if evil else [])):
+            member = tarfile.TarInfo(name)
+            content = b"changed" if name == "wheels/wheel-1.whl" else evil
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    assert names(bundle(tree, "1.2.3-aa", "3.13", "x86_64")) == ["RELEASE.json", "wheels/download-1.whl", "wheels/wheel-1.whl"]
+    with tarfile.open(archive) as tar:
+        content_now = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+    assert content_now["wheels/wheel-1.whl"] == b"wheel"
+    assert content_now["RELEASE.json"] in good
 
 
 def test_bundles_of_long_ago_are_removed_and_those_just_used_are_not(tree: Path, pip_calls: list[str]) -> None:

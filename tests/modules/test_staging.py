@@ -49,6 +49,37 @@ def test_a_bundle_that_is_not_what_it_says_is_refused(
     assert not (tmp_path / "releases/1-aa").exists()
 
 
+def sums(wheels: dict[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(content).hexdigest() for name, content in wheels.items()}
+
+
+def test_a_file_that_the_manifest_does_not_name_is_refused(tmp_path: Path) -> None:
+    bundle = a_bundle(tmp_path / "b.tar", "1-aa", WHEELS | {"evil-1-py3-none-any.whl": b"evil"}, WHEELS)
+    with pytest.raises(StagingFailed, match=r"holds evil-1-py3-none-any\.whl"):
+        stage(bundle, "1-aa", tmp_path / "releases", sys.executable)
+    assert not (tmp_path / "releases/1-aa").exists()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        WHEELS | {"thing-1-py3-none-any.whl": b"evil"},
+        WHEELS | {"evil-1-py3-none-any.whl": b"evil"},
+        {"pip-1-py3-none-any.whl": b""},
+    ],
+)
+def test_a_bundle_that_agrees_with_itself_and_not_with_the_controller_is_refused(
+    tmp_path: Path, changed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = installs(monkeypatch)
+    bundle = a_bundle(tmp_path / "b.tar", "1-aa", changed)
+    with pytest.raises(StagingFailed, match=r"controller's lock differ over (thing|evil|pip)-1-py3-none-any\.whl"):
+        stage(bundle, "1-aa", tmp_path / "releases", sys.executable, sums(WHEELS))
+    assert names == []
+    stage(a_bundle(tmp_path / "c.tar", "1-aa", WHEELS), "1-aa", tmp_path / "releases", sys.executable, sums(WHEELS))
+    assert len(names) == 2
+
+
 def installs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The wheels that are installed; each becomes a distribution of one empty file."""
     names: list[str] = []
