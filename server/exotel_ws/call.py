@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any, Final
 
 from exotel_ws import protocol
+from exotel_ws.admission import Ticket
 from exotel_ws.echo import Echo
 from exotel_ws.handshake import Credentials, Target
 from exotel_ws.logs import CallLog, printable
@@ -34,6 +35,7 @@ class Call:
 
     ``credentials`` is None where the stream needs none or has shown one at the handshake already; else the start message has to.
     ``on_phase`` is told every change of phase. ``full`` says why no further call can be taken; empty where one can.
+    ``ticket`` is the connection's account with admission.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Call:
         on_phase: Callable[[Phase], None] = lambda _phase: None,
         respond: Respond = lambda _start, writer, _sample_rate: Echo(writer),
         full: Callable[[], str] = lambda: "",
+        ticket: Ticket | None = None,
     ) -> None:
         self.conn_id = conn_id
         self.remote_host = remote_host
@@ -64,6 +67,7 @@ class Call:
         self._on_phase = on_phase
         self._respond = respond
         self._full = full
+        self._ticket = ticket
         self._responder: Responder | None = None
         self._faults: dict[str, int] = {}
         self._malformed_messages = 0
@@ -180,8 +184,12 @@ class Call:
                     REMOTE=self.remote_host,
                 )
                 self._tally.rejected["credentials"] += 1
+                if self._ticket is not None:
+                    self._ticket.fail()
                 raise HangUp(1008, "authentication failed")
             self._credentials = None
+            if self._ticket is not None:
+                self._ticket.prove()
         if self.phase is Phase.STARTED and "media_before_start" not in self._faults:
             self._fault("duplicate_start", "a second start on one connection: the stream begins anew")
             if self._faults["duplicate_start"] > self._settings.limits.max_faults:
@@ -218,7 +226,11 @@ class Call:
     def _admit(self) -> None:
         """The handshake saw to the limit already, but streams that opened together may start together."""
         most = self._settings.limits.max_calls
-        why = f"limits.max_calls = {most}" if self._tally.calls_live >= most else self._full()
+        if self._ticket is not None:
+            why = self._ticket.start(lambda: self.frames_in)
+        else:
+            why = f"limits.max_calls = {most}" if self._tally.calls_live >= most else ""
+        why = why or self._full()
         if why:
             self._tally.rejected["full"] += 1
             raise HangUp(1013, f"full: {why}")

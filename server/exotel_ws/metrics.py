@@ -54,6 +54,7 @@ class Publisher:
         self._frames = counter("frames", "Media messages", "direction", directions)
         self._bytes = counter("audio_bytes", "Audio in bytes of PCM", "direction", directions)
         self._rejected = counter("handshakes_rejected", "Connections refused, by reason", "reason", tally.rejected)
+        self._bounds = counter("bounds", "Times that a bound on what may be used up bit", "bound", tally.bounds)
         self._faults = counter("protocol_faults", "Messages that broke the protocol, by kind", "kind", tally.faults)
         self._live = gauge("calls_live", "Streams that are live")
         self._connections = gauge("connections_live", "Open WebSocket connections")
@@ -84,6 +85,7 @@ class Publisher:
         for counter, current, published in (
             (self._ended, now.ended, before.ended),
             (self._rejected, now.rejected, before.rejected),
+            (self._bounds, now.bounds, before.bounds),
             (self._faults, now.faults, before.faults),
         ):
             advance(counter, current, published)

@@ -21,6 +21,7 @@ from typing import Final
 
 from exotel_ws import __version__, engines, modes
 from exotel_ws.admin import Routes, serve_admin
+from exotel_ws.admission import Admission
 from exotel_ws.call import Phase
 from exotel_ws.engines import Answer, Connection, Request
 from exotel_ws.engines.first_bytes import Stranger
@@ -73,6 +74,9 @@ class VoicebotServer:
         self.draining = False
         self.pid = pid
         self._tally = Tally()
+        self._admission = Admission(
+            settings.limits, self._tally, max_calls=settings.ai.max_calls if settings.mode == "ai" else None
+        )
         self._engine = engines.choose(settings.engine)
         self._credentials = Credentials.load(settings.auth)
         self._mode = modes.choose(settings)
@@ -113,6 +117,7 @@ class VoicebotServer:
             due = time.monotonic() + _TICK_S
             await asyncio.sleep(_TICK_S)
             self._lag_s = max(0.0, time.monotonic() - due)
+            self._admission.sweep()
             try:
                 self._publish()
             except OSError as error:  # the calls go on without metrics
@@ -187,6 +192,8 @@ class VoicebotServer:
         rejection = self._reject(request, target)
         if rejection is None:
             return None
+        if request.ticket is not None and rejection.reason == "credentials":
+            request.ticket.fail()
         self._tally.rejected[rejection.reason] += 1
         # Where credentials are in use, a path may hold one: a wrong or an old one too.
         path = "not shown" if self._credentials else printable(target.path)
@@ -226,24 +233,23 @@ class VoicebotServer:
     def _reject(self, request: Request, target: Target) -> Rejection | None:
         if fault := malformed(request.headers):
             return Rejection(400, "bad_handshake", fault)
-        if why := self._mode.full():
-            return Rejection(503, "full", why)
-        if self._full():
-            return Rejection(
-                503, "full", f"{self._tally.calls_live} live calls, limits.max_calls = {self.settings.limits.max_calls}"
-            )
         if self._credentials and self._credentials.in_header(request.headers) is False:
             return Rejection(401, "credentials", "the Authorization header holds no valid credential", "wrong")
         if self.settings.paths and target.path not in self.settings.paths and not self._shows_credential(target):
             return Rejection(404, "path", "this path is not served; see 'paths' in the settings")
+        why = self._full() if request.ticket is None else request.ticket.open()
+        if why := why or self._mode.full():
+            return Rejection(503, "full", why)
         return None
 
     def _shows_credential(self, target: Target) -> bool:
         return self._credentials is not None and self._credentials.in_target(target)
 
-    def _full(self) -> bool:
+    def _full(self) -> str:
         limits, tally = self.settings.limits, self._tally
-        return tally.calls_live >= limits.max_calls or tally.connections >= limits.max_connections
+        if tally.calls_live < limits.max_calls and tally.connections < limits.max_connections:
+            return ""
+        return f"{tally.calls_live} live calls, limits.max_calls = {limits.max_calls}"
 
     def _admin_health(self) -> dict[str, object]:
         return {"status": "ok"}
@@ -265,6 +271,7 @@ class VoicebotServer:
             "calls_total": self._tally.calls,
             "connections": self._tally.connections,
             "taps": self._taps.count,
+            "places": self._admission.places(),
             "calls": [stream.call.facts() for stream in self._streams if stream.call.phase is Phase.STARTED],
         }
 

@@ -40,6 +40,21 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """Above Exotel's own 60 minutes, so that it is Exotel that ends a long call."""
     max_faults: Count = 50
     """Malformed messages after which a connection is closed with 1008."""
+    unproven_per_source: Count = 600
+    """Connections of one address without a start: as many as ``max_calls`` may begin at once, and some."""
+    unproven_total: Count = 1500
+    """The same of all addresses; beyond it whoever holds most gives one up."""
+    reserved_connections: Annotated[int, Meta(ge=0)] = 200
+    """Of ``max_connections``, those for who has shown a credential or made calls before."""
+    handshakes_per_source_s: Annotated[float, Meta(gt=0, le=1_000_000)] = 50.0
+    """New connections a second of one address that has proven nothing, after ``handshakes_burst`` of them at once."""
+    handshakes_burst: Count = 2000
+    proven_s: Seconds = 3600.0
+    """How long an address is trusted after a call with media or a right credential."""
+    max_sources: Annotated[int, Meta(ge=100, le=1_000_000)] = 10_000
+    """Addresses that are remembered; each takes about 1 kB."""
+    proxies: list[str] = []
+    """Addresses or networks of proxies in front of the server: not bounded as one source."""
 
 
 class Ping(Struct, frozen=True, forbid_unknown_fields=True):

@@ -36,8 +36,11 @@ class Stream:
     ) -> None:
         request = connection.request
         target = Target.parse(request.path)
+        self.ticket = ticket = request.ticket
         if credentials and (credentials.in_header(request.headers) or credentials.in_target(target)):
             credentials = None
+            if ticket is not None:
+                ticket.prove()
         self._connection = connection
         self._target = target
         self._limits = settings.limits
@@ -58,7 +61,10 @@ class Stream:
             on_phase=self._enter,
             respond=lambda start, writer, sample_rate: mode.respond(start, writer, self, sample_rate=sample_rate),
             full=mode.full,
+            ticket=ticket,
         )
+        if ticket is not None:
+            ticket.drop = self._make_room
 
     @property
     def log(self) -> CallLog:
@@ -89,7 +95,7 @@ class Stream:
         call.log(f"Remote IP: {call.remote_host}", event="open")
         self._bound(self._limits.start_timeout_s, HangUp(1008, f"no start within {self._limits.start_timeout_s:g} s"))
         # The handshake saw to the limit already, but many may have opened at once.
-        if tally.connections > self._limits.max_connections:
+        if self.ticket is None and tally.connections > self._limits.max_connections:
             tally.rejected["full"] += 1
             self.hang_up(HangUp(1013, f"full: limits.max_connections = {self._limits.max_connections}"))
 
@@ -144,6 +150,8 @@ class Stream:
         for watch in self.watches:
             watch.closed(how, code)
         call.over()
+        if self.ticket is not None:
+            self.ticket.close()
         self._on_end(self)
 
     def hang_up(self, hang_up: HangUp) -> None:
@@ -154,6 +162,11 @@ class Stream:
             say(f"✂️ Closing with {hang_up.code}: {hang_up.reason}", event="hang_up")
             self._connection.close(hang_up.code, hang_up.reason)
 
+    def _make_room(self) -> None:
+        """Give the place to another: this connection has not shown that it is a call."""
+        self.hang_up(HangUp(1013, "full: the place of a connection without media went to another"))
+        self.call.over()
+
     def _enter(self, phase: Phase) -> None:
         if phase is Phase.STARTED:
             self._tally.calls += 1
@@ -161,6 +174,8 @@ class Stream:
             most_s = self._limits.max_call_s
             self._bound(most_s, HangUp(1000, f"longer than limits.max_call_s = {most_s:g} s"))
         else:
+            if self.ticket is not None:
+                self.ticket.stop()
             if self.call.start.stream_sid:
                 self._tally.calls_live -= 1
             self._bound(_AFTER_STOP_S, HangUp(1000, "still open after stop"))

@@ -25,6 +25,16 @@ FAULT_KINDS: Final = (
     "rate_mismatch",
 )
 REJECTIONS: Final = ("bad_handshake", "full", "path", "credentials", "not_websocket", "tls", "not_http")
+BOUNDS: Final = (
+    # admission
+    "unproven_source",
+    "unproven_total",
+    "unproven_call",
+    "handshake_rate",
+    "barred",
+    "files",
+)
+"""Bounds on what one source or connection may use. Each has an entry in docs/operating.md, "Who may use how much"."""
 ENDINGS: Final = ("stop", "no_stop", "no_start", "closed_by_client", "closed_by_server")
 
 LATENCY_BUCKETS_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -34,6 +44,7 @@ class Tally:
     """Counts since the worker started; every key exists from the start, so that the first increase is seen as one."""
 
     __slots__ = (
+        "bounds",
         "bytes_in",
         "bytes_out",
         "calls",
@@ -53,6 +64,7 @@ class Tally:
         self.connections = self.calls = self.calls_live = 0
         self.faults = dict.fromkeys(FAULT_KINDS, 0)
         self.rejected = dict.fromkeys(REJECTIONS, 0)
+        self.bounds = dict.fromkeys(BOUNDS, 0)
         self.ended = dict.fromkeys(ENDINGS, 0)
         self.latency = [0] * (len(LATENCY_BUCKETS_S) + 1)
         self.latency_sum_s = 0.0

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
+from exotel_ws.admission import Ticket
 from exotel_ws.engines.first_bytes import Greet
 from exotel_ws.settings import Engine as EngineName
 from exotel_ws.settings import Settings
@@ -28,6 +29,8 @@ class Request(NamedTuple):
     path: str
     headers: Mapping[str, str]
     remote_host: str
+    ticket: Ticket | None = None
+    """The connection's account; None only where a test has none."""
 
 
 class Closing(NamedTuple):

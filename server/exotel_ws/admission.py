@@ -1,0 +1,343 @@
+"""Who may use how much of a worker: sockets, handshakes, places for calls.
+
+A source is an address (`exotel_ws.sources`). What it has not proven bounds it: a connection proves itself by a credential, or by
+a ``start`` that media follow at a phone's pace, and with itself its source for `Limits.proven_s`. Real calls come from few
+addresses, hundreds at once: bounds are on what has not shown that it is a call, never on calls.
+
+Each connection holds a `Ticket`, from its acceptance to its end. A place that is needed is taken from the source that holds
+most unproven ones, so that nobody alone keeps others out. All methods take constant time; nothing here waits or does I/O,
+but for the log lines.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection
+from typing import Final
+
+from exotel_ws.crowd import Crowd
+from exotel_ws.logs import printable
+from exotel_ws.sampler import Sampler
+from exotel_ws.settings import Limits
+from exotel_ws.sources import Source, Sources
+from exotel_ws.tally import Tally
+
+_PROOF_TICKS: Final = 2
+"""Seconds with media that prove a call."""
+_PROOF_MESSAGES: Final = 5
+"""Media messages in such a second; a phone sends 50, and 10 where a message has 100 ms."""
+_SOCKET_MAY_GO_S: Final = 1.0
+"""A connection that has sent no start for so long may lose its place; Exotel's start follows within milliseconds."""
+_SILENT_CALL_MAY_GO_S: Final = 0.5
+"""A started call without a frame for so long may lose its place."""
+_CALL_MAY_GO_S: Final = 4.0
+"""A started call whose media do not have a phone's pace may lose its place."""
+_SAY_EVERY_S: Final = 10.0
+
+RAISED_BY: Final = {
+    "unproven_source": "limits.unproven_per_source",
+    "unproven_total": "limits.unproven_total",
+    "unproven_call": "limits.max_calls",
+    "handshake_rate": "limits.handshakes_per_source_s",
+    "barred": "limits.proxies",
+    "files": "LimitNOFILE= of the unit",
+}
+"""The setting that raises each bound of this part."""
+
+log = logging.getLogger("exotel_ws.server")
+
+
+class Admission:
+    """The accounts of all sources of one worker. ``most_files`` is how many connections the limit of open files allows."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        tally: Tally,
+        *,
+        max_calls: int | None = None,
+        most_files: int = 1_000_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Raises `SettingsError` if `Limits.proxies` holds a text that is no address."""
+        self.limits = limits
+        self.clock = clock
+        self._tally = tally
+        self._max_calls = min(limits.max_calls, max_calls or limits.max_calls)
+        self._most_files = most_files
+        self._sources = Sources(limits.max_sources, limits.proxies)
+        self._sampler = Sampler(_SAY_EVERY_S)
+        self.tickets: set[Ticket] = set()
+        self._waiting: Crowd[Source, Ticket] = Crowd()
+        """Connections without a start that have shown nothing."""
+        self._opened: Crowd[Source, Ticket] = Crowd()
+        """Those of them that are WebSockets."""
+        self._calls = 0
+        self._websockets = 0
+        self._unproven_calls: Crowd[Source, Ticket] = Crowd()
+
+    def accept(self, host: str, drop: Callable[[], None]) -> "Ticket | str":
+        """Let a socket from ``host`` in, or return the bound that keeps it out, which is counted and said.
+
+        ``drop`` ends the connection, when its place is needed; it may be replaced (`Ticket.drop`).
+        """
+        now = self.clock()
+        source = self._sources.of(host, now)
+        bound = self._keeps_out(source, now)
+        if bound:
+            self.bite(bound, source)
+            return bound
+        ticket = Ticket(self, source, drop, now)
+        source.held += 1
+        self.tickets.add(ticket)
+        if not source.proxy:
+            self._waiting.add(source, ticket)
+        return ticket
+
+    def _keeps_out(self, source: Source, now: float) -> str:
+        limits, proven = self.limits, source.proven(now)
+        if not proven and now < source.barred_until:
+            return "barred"
+        if not proven:
+            rate = limits.handshakes_per_source_s
+            if not source.bucket("handshakes", rate, limits.handshakes_burst, now).take(now):
+                # No failure by itself: a busy source has to slow down, not to stay away.
+                return "handshake_rate"
+            if self._waiting.count(source) >= limits.unproven_per_source:
+                oldest = self._waiting.oldest(source)
+                if now - oldest.since < _SOCKET_MAY_GO_S:
+                    return "unproven_source"
+                self._evict(oldest, "unproven_source")
+        if len(self._waiting) >= limits.unproven_total and not self._make_room(self._waiting, source, "unproven_total", now):
+            return "unproven_total"
+        if len(self.tickets) >= self._most_files and not self._make_room(self._waiting, source, "files", now):
+            return "files"
+        return ""
+
+    def _make_room(self, crowd: "Crowd[Source, Ticket]", newcomer: Source, bound: str, now: float) -> bool:
+        """Take a place from the source that holds most; False if those places are as young as the newcomer's."""
+        largest = crowd.largest()
+        if largest is None:
+            return False
+        oldest = crowd.oldest(largest)
+        crowded = crowd.count(largest) > 2 * (crowd.count(newcomer) + 1)
+        if not crowded and now - oldest.since < _SOCKET_MAY_GO_S:
+            return False
+        self._evict(oldest, bound)
+        return True
+
+    def _evict(self, ticket: "Ticket", bound: str) -> None:
+        self.bite(bound, ticket.source)
+        drop = ticket.drop
+        ticket.close()
+        drop()
+
+    def bite(self, bound: str, source: Source | None = None, text: str = "") -> None:
+        """Count that a bound bit, and say it: one line a bound and source each ten seconds, with the number left out."""
+        self._tally.bounds[bound] += 1
+        name = source.name if source else ""
+        left_out = self._sampler.due((bound, name), self.clock())
+        if left_out is None:
+            return
+        cure = f"; raised by {RAISED_BY[bound]}" if bound in RAISED_BY else ""
+        more = f" ({left_out} more of this kind)" if left_out else ""
+        fields = {"EVENT": "bound", "REASON": bound, "REMOTE": name, "LEFT_OUT": str(left_out)}
+        said = printable(text) or "a connection was turned away or dropped"
+        log.warning("🚧 Bound %s: %s, from %s%s%s", bound, said, name or "several", cure, more, extra={"fields": fields})
+
+    def sweep(self) -> None:
+        """Look at the calls that have not proven themselves; to be called about once a second."""
+        for ticket in self._unproven_calls:
+            ticket.look()
+
+    @property
+    def calls(self) -> int:
+        """Places taken by calls."""
+        return self._calls
+
+    def full(self) -> str:
+        """Say why a caller nobody knows would be turned away now; empty if it would be let in."""
+        now = self.clock()
+        if self._calls >= self._max_calls and self._idle_call(now, for_proven=False) is None:
+            return f"{self._calls} live calls, limits.max_calls = {self._max_calls}"
+        most = self._open_places(proven=False)
+        if self._websockets >= most and not self._oldest_opened(now):
+            return f"{self._websockets} connections, limits.max_connections = {self.limits.max_connections}"
+        return ""
+
+    def places(self) -> dict[str, object]:
+        """Return who holds what, for the admin socket: counts, and the source that holds most of each kind."""
+        return {
+            "sockets": len(self.tickets),
+            "unproven_sockets": len(self._waiting),
+            "unproven_calls": len(self._unproven_calls),
+            "calls": self._calls,
+            "sources": len(self._sources),
+            "top": _top(self._waiting) | _top(self._unproven_calls, "call_"),
+        }
+
+    def most_held(self) -> int:
+        """Return how many unproven connections and calls the source with most of them holds."""
+        return max(_count(self._waiting), _count(self._unproven_calls))
+
+    def _open_places(self, *, proven: bool) -> int:
+        limits = self.limits
+        return limits.max_connections if proven else max(1, limits.max_connections - limits.reserved_connections)
+
+    def _oldest_opened(self, now: float) -> "Ticket | None":
+        largest = self._opened.largest()
+        if largest is None:
+            return None
+        oldest = self._opened.oldest(largest)
+        return oldest if now - oldest.since >= _SOCKET_MAY_GO_S else None
+
+    def _idle_call(self, now: float, *, for_proven: bool) -> "Ticket | None":
+        """Return the unproven call that would have to go for another one; None if there is none."""
+        largest = self._unproven_calls.largest()
+        if largest is None:
+            return None
+        oldest = self._unproven_calls.oldest(largest)
+        age_s = now - oldest.started_at
+        may_go_s = _CALL_MAY_GO_S if oldest.frames() else _SILENT_CALL_MAY_GO_S
+        return oldest if for_proven or age_s >= may_go_s else None
+
+
+class Ticket:
+    """One connection's account, from acceptance to end. ``drop`` ends the connection; whoever carries it on replaces it."""
+
+    __slots__ = (
+        "_admission",
+        "_good_seconds",
+        "_seen",
+        "call",
+        "closed",
+        "drop",
+        "frames",
+        "proven",
+        "since",
+        "source",
+        "started_at",
+        "websocket",
+    )
+
+    def __init__(self, admission: Admission, source: Source, drop: Callable[[], None], now: float) -> None:
+        self._admission = admission
+        self.source = source
+        self.drop = drop
+        self.since = now
+        self.started_at = now
+        self.proven = source.proxy
+        """This connection has shown a credential or carried media; or it is a named proxy's."""
+        self.websocket = self.call = self.closed = False
+        self.frames: Callable[[], int] = int
+        self._seen = self._good_seconds = 0
+
+    @property
+    def trusted(self) -> bool:
+        """True if the connection or its source has proven itself."""
+        return self.proven or self.source.proven(self._admission.clock())
+
+    def open(self) -> str:
+        """Take a place of a WebSocket. Returns why there is none (for the log, not for strangers); empty: it is taken."""
+        admission = self._admission
+        now, trusted = admission.clock(), self.trusted
+        if self.closed:
+            return "its place was given to another"
+        if admission.calls >= admission._max_calls and admission._idle_call(now, for_proven=trusted) is None:
+            return f"{admission.calls} live calls, limits.max_calls = {admission._max_calls}"
+        most = admission._open_places(proven=trusted)
+        if admission._websockets >= most:
+            oldest = admission._oldest_opened(now)
+            if oldest is None:
+                return f"{admission._websockets} connections, limits.max_connections = {admission.limits.max_connections}"
+            admission._evict(oldest, "unproven_total")
+        admission._websockets += 1
+        self.websocket = True
+        if self in admission._waiting:
+            admission._opened.add(self.source, self)
+        return ""
+
+    def start(self, frames: Callable[[], int]) -> str:
+        """Take a call's place; ``frames`` tells how many media messages have come. Returns why there is none; empty: taken."""
+        admission = self._admission
+        if self.closed:
+            return "its place was given to another"
+        if self.call:
+            return ""
+        now = admission.clock()
+        self.frames = frames
+        self.started_at = now
+        if admission._calls >= admission._max_calls:
+            idle = admission._idle_call(now, for_proven=self.trusted)
+            if idle is None:
+                return f"limits.max_calls = {admission._max_calls}"
+            admission._evict(idle, "unproven_call")
+        admission._calls += 1
+        self.call = True
+        admission._waiting.remove(self)
+        admission._opened.remove(self)
+        if not self.proven:
+            admission._unproven_calls.add(self.source, self)
+        return ""
+
+    def look(self) -> None:
+        """Prove the call if it had media at a phone's pace; called each second."""
+        frames = self.frames()
+        if frames - self._seen >= _PROOF_MESSAGES:
+            self._good_seconds += 1
+            if self._good_seconds >= _PROOF_TICKS:
+                self.prove()
+        self._seen = frames
+
+    def prove(self) -> None:
+        """Trust the connection, and its source for a while: it has shown a credential, or media."""
+        admission = self._admission
+        self.source.prove(admission.clock() + admission.limits.proven_s)
+        if not self.proven:
+            self.proven = True
+            admission._waiting.remove(self)
+            admission._opened.remove(self)
+            admission._unproven_calls.remove(self)
+
+    def fail(self, weight: float = 1.0) -> None:
+        """Count a failure against the source: a wrong credential or a flood 1, a head that never ended 0.2."""
+        self.source.fail(self._admission.clock(), weight)
+
+    def bite(self, bound: str, text: str = "") -> None:
+        """Count and say a bound that bit on this connection, see `Admission.bite`."""
+        self._admission.bite(bound, self.source, text)
+
+    def stop(self) -> None:
+        """Give the call's place back: it has ended."""
+        if self.call:
+            self.call = False
+            self._admission._calls -= 1
+            self._admission._unproven_calls.remove(self)
+
+    def close(self) -> None:
+        """Give every place back. Idempotent."""
+        if self.closed:
+            return
+        self.stop()
+        self.closed = True
+        admission = self._admission
+        if self.websocket:
+            admission._websockets -= 1
+        admission._waiting.remove(self)
+        admission._opened.remove(self)
+        admission.tickets.discard(self)
+        self.source.held -= 1
+
+
+def _count(crowd: Crowd[Source, Ticket]) -> int:
+    largest = crowd.largest()
+    return crowd.count(largest) if largest else 0
+
+
+def _top(crowd: Crowd[Source, Ticket], prefix: str = "") -> dict[str, object]:
+    largest = crowd.largest()
+    return {f"{prefix}source": largest.name, f"{prefix}count": crowd.count(largest)} if largest else {}
+
+
+def bounds() -> Collection[str]:
+    """Return the bounds of this part."""
+    return RAISED_BY
