@@ -84,7 +84,7 @@ class Executor:
 
     def _stage(self, names: Sequence[str]) -> None:
         self._undo.append(lambda: self._forget_generation(names[0]))
-        generation.save(self._paths, self._generation)
+        generation.save(self._paths, self._generation, self._user)
 
     def _check_config(self, names: Sequence[str]) -> None:
         run([self._command("exotel-ws"), "check-config", self._settings()], timeout_s=_CHECK_S)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -17,6 +18,7 @@ from ansible_collections.exotel.voicebot.plugins.module_utils import files
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
 
 _STAGING = ".staging-"
+_PRIVATE = 0o640
 
 
 @dataclass(frozen=True)
@@ -67,17 +69,23 @@ def new_generation(content: Content, created_by: str, now: float, rollback_of: s
     )
 
 
-def save(paths: Paths, generation: Generation) -> None:
-    """Write the generation's directory: it appears whole or not at all."""
+def save(paths: Paths, generation: Generation, group: str | None = None) -> None:
+    """Write the generation's directory: it appears whole or not at all.
+
+    Its settings and files may hold secrets (a webhook's address, say): only their owner and `group` can read them.
+    """
     content = generation.content
     staging = paths.generations / f"{_STAGING}{generation.id}"
     files.remove(staging)
     staging.mkdir(parents=True)
-    files.write(staging / "settings.toml", content.settings)
+    files.write(staging / "settings.toml", content.settings, _PRIVATE)
     for directory, texts in ((staging / "units", content.units), (staging / "files", content.files)):
         directory.mkdir()
         for name, text in texts.items():
             files.write(directory / name, text)
+    for earlier in paths.generations.glob("*/"):
+        _keep_private(earlier, group)
+    _keep_private(staging, group)
     (staging / "release").symlink_to(paths.releases / content.release)
     facts = {
         "generation": generation.id,
@@ -91,6 +99,15 @@ def save(paths: Paths, generation: Generation) -> None:
     }
     files.write(staging / "generation.json", json.dumps(facts, indent=2) + "\n")
     staging.rename(paths.generations / generation.id)
+
+
+def _keep_private(directory: Path, group: str | None) -> None:
+    """Take the settings and files of a generation from everybody but its owner and `group`; earlier versions did not."""
+    for path in (directory / "settings.toml", *directory.glob("files/*")):
+        if path.is_file():
+            if group is not None:
+                shutil.chown(path, group=group)
+            path.chmod(_PRIVATE)
 
 
 def mark_served(paths: Paths, name: str) -> None:
@@ -111,7 +128,7 @@ def _load(directory: Path) -> Generation:
         id=directory.name,
         content=Content(
             release=facts["release"],
-            settings=(directory / "settings.toml").read_text("utf-8"),
+            settings=_private(directory / "settings.toml"),
             units=_texts(directory / "units"),
             workers=facts["workers"],
             listen=facts["listen"],
@@ -125,4 +142,12 @@ def _load(directory: Path) -> Generation:
 
 
 def _texts(directory: Path) -> dict[str, str]:
-    return {path.name: path.read_text("utf-8") for path in sorted(directory.glob("*"))}
+    return {path.name: _private(path) for path in sorted(directory.glob("*"))}
+
+
+def _private(path: Path) -> str:
+    """Return the text of a file; empty for who may not read it, who sees a generation but cannot make another of it either."""
+    try:
+        return path.read_text("utf-8")
+    except PermissionError:
+        return ""

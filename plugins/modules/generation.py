@@ -31,7 +31,9 @@ options:
     description: The staged release to serve.
     type: str
   settings:
-    description: The content of C(settings.toml).
+    description:
+      - The content of C(settings.toml). What is secret in it (parts of URLs, paths, keys of services) is shown in no log, no
+        result and no diff. The file can be read by root and O(user) only.
     type: dict
   units:
     description: The text of each unit file by its name.
@@ -155,7 +157,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.exotel.voicebot.plugins.module_utils import toml
+from ansible_collections.exotel.voicebot.plugins.module_utils import redaction, toml
 from ansible_collections.exotel.voicebot.plugins.module_utils.act import act
 from ansible_collections.exotel.voicebot.plugins.module_utils.execute import DeployFailed, Executor, Limits
 from ansible_collections.exotel.voicebot.plugins.module_utils.facts import gather
@@ -185,11 +187,12 @@ def main() -> None:
         argument_spec={
             "state": {"type": "str", "choices": ["serving", "rollback", "restart"], "default": "serving"},
             "release": {"type": "str"},
-            "settings": {"type": "dict"},
-            "units": {"type": "dict"},
+            # Not for the host's syslog, where anybody of group adm reads what a module was invoked with.
+            "settings": {"type": "dict", "no_log": True},
+            "units": {"type": "dict", "no_log": True},
             "workers": {"type": "int"},
             "listen": {"type": "str"},
-            "files": {"type": "dict", "default": {}},
+            "files": {"type": "dict", "default": {}, "no_log": True},
             "generation": {"type": "str", "default": ""},
             "keep": {"type": "int", "default": 5},
             "secrets": {"type": "list", "elements": "path", "default": [], "no_log": False},
@@ -203,6 +206,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     os.umask(0o022)
+    _tell_secrets(module)
     paths, systemd = Paths(), Systemd()
     try:
         if module.check_mode:
@@ -215,10 +219,25 @@ def main() -> None:
             if plan.steps:
                 _execute(module, paths, systemd, facts, plan, action)
     except DeployFailed as failure:
-        module.fail_json(msg=str(failure), journal=failure.journal)
+        module.fail_json(msg=str(failure), journal=failure.journal, invocation=_invocation(module))
     except (CommandFailed, Locked, OSError, Refused, ValueError) as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), invocation=_invocation(module))
     module.exit_json(**_result(module, facts, plan))
+
+
+def _tell_secrets(module: AnsibleModule) -> None:
+    """Leave the secrets out of the result, and only them: no_log alone blots each text of the settings out, "echo" say."""
+    secrets = redaction.secrets_in(module.params["settings"] or {})
+    for text in (module.params.get("credentials") or {}).values():
+        secrets += redaction.secrets_of_credentials(text)
+    module.no_log_values = set(secrets)
+
+
+def _invocation(module: AnsibleModule) -> dict[str, Any]:
+    """Return what -vvv shows of the options."""
+    params = {name: value for name, value in module.params.items() if name != "credentials"}
+    shown = {"settings": redaction.redacted(params["settings"] or {}), "files": sorted(params["files"])}
+    return {"module_args": {**params, **shown}}
 
 
 def _facts(module: AnsibleModule, paths: Paths, systemd: Systemd) -> Facts:
@@ -276,6 +295,7 @@ def _result(module: AnsibleModule, facts: Facts, plan: Plan) -> dict[str, Any]:
         "release": plan.generation.content.release,
         "reason": plan.reason,
         "steps": [str(step) for step in plan.steps],
+        "invocation": _invocation(module),
     }
     if module._diff:
         result["diff"] = _diff(facts, plan.generation)
@@ -285,10 +305,20 @@ def _result(module: AnsibleModule, facts: Facts, plan: Plan) -> dict[str, Any]:
 def _diff(facts: Facts, after: Generation) -> list[dict[str, str]]:
     old = {**(_texts(facts.serving) if facts.serving else {}), **facts.units}
     return [
-        {"before_header": name, "after_header": name, "before": old.get(name, ""), "after": text}
+        {"before_header": name, "after_header": name, **_shown(name, old.get(name, ""), text)}
         for name, text in _texts(after).items()
         if old.get(name, "") != text
     ]
+
+
+def _shown(name: str, before: str, after: str) -> dict[str, str]:
+    """Return both texts without what is secret in them, for people to see what changes."""
+    if name != "settings.toml":
+        return {"before": before, "after": after}
+    shown = {"before": redaction.redacted_toml(before), "after": redaction.redacted_toml(after)}
+    if shown["before"] == shown["after"]:
+        shown["after"] += f"# What changes is a secret, shown as {redaction.HIDDEN}.\n"
+    return shown
 
 
 def _texts(generation: Generation) -> dict[str, str]:

@@ -1,9 +1,12 @@
 """A generation is its content: what changes it changes its hash, and it reads back as it was written."""
 
 import dataclasses
+import grp
+import os
 from pathlib import Path
 
 import pytest
+from ansible_collections.exotel.voicebot.plugins.module_utils import toml
 from ansible_collections.exotel.voicebot.plugins.module_utils.generation import (
     Content,
     load_all,
@@ -12,6 +15,7 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.generation import 
     save,
 )
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
+from ansible_collections.exotel.voicebot.plugins.modules import generation as the_module
 
 CONTENT = Content("1-aa", "port = 1\n", {"a.socket": "x", "b.service": "y"}, 2, "0.0.0.0:8765")
 AT = 1795342500.0  # 2026-11-22 10:15:00 UTC
@@ -54,6 +58,72 @@ def test_a_generation_reads_back_as_it_was_written(tmp_path: Path) -> None:
     served = load_all(paths)[generation.id].served
     assert served
     assert (paths.generations / generation.id / "release").readlink() == paths.releases / "1-aa"
+
+
+def test_settings_and_files_are_for_the_service_only(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    earlier = new_generation(CONTENT, "somebody", AT)
+    save(paths, earlier)
+    settings = paths.generations / earlier.id / "settings.toml"
+    settings.chmod(0o644)  # as earlier versions left it
+    later = new_generation(dataclasses.replace(CONTENT, files={"prompt.txt": "Be kind."}), "somebody", AT + 1)
+    save(paths, later, grp.getgrgid(os.getgid()).gr_name)
+    private = [settings, *(paths.generations / later.id / name for name in ("settings.toml", "files/prompt.txt"))]
+    assert [oct(path.stat().st_mode & 0o777) for path in private] == ["0o640"] * 3
+    assert {path.stat().st_gid for path in private} == {os.getgid()}
+    assert (paths.generations / later.id / "generation.json").stat().st_mode & 0o004
+
+
+def test_who_may_not_read_the_settings_still_sees_the_generation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = Paths(tmp_path)
+    generation = new_generation(CONTENT, "somebody", AT)
+    save(paths, generation)
+    read = Path.read_text
+
+    def may_not(path: Path, *arguments: str) -> str:
+        if path.name == "settings.toml":
+            raise PermissionError
+        return read(path, *arguments)
+
+    monkeypatch.setattr(Path, "read_text", may_not)
+    assert load_all(paths)[generation.id].content == dataclasses.replace(CONTENT, settings="")
+
+
+SETTINGS = {"mode": "echo", "ai": {"webhook_url": "https://hooks.example.com/T0PSEC", "model": "echo"}}
+
+
+def test_the_module_shows_all_but_the_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Module:
+        def __init__(self, argument_spec: dict[str, dict[str, object]], **_: object) -> None:
+            assert all(argument_spec[name]["no_log"] is True for name in ("settings", "units", "files"))
+            self.params = {name: spec.get("default") for name, spec in argument_spec.items()} | {"settings": SETTINGS}
+            self.no_log_values = {"echo", "https://hooks.example.com/T0PSEC"}
+            raise Made(self)
+
+    class Made(Exception):
+        pass
+
+    monkeypatch.setattr(the_module, "AnsibleModule", Module)
+    with pytest.raises(Made) as made:
+        the_module.main()
+    module = made.value.args[0]
+    the_module._tell_secrets(module)
+    assert module.no_log_values == {"T0PSEC"}
+    told = str(the_module._invocation(module))
+    assert "T0PSEC" not in told
+    assert "hooks.example.com" in told
+
+
+def test_a_diff_of_settings_shows_what_changes_and_no_secret() -> None:
+    texts = [
+        toml.dumps({"mode": mode, "ai": {"webhook_url": f"https://h.example/{key}"}})
+        for mode, key in (("a", "k1y"), ("b", "k2y"))
+    ]
+    shown = the_module._shown("settings.toml", *texts)
+    assert shown["before"] == 'mode = "a"\n\n[ai]\nwebhook_url = "https://h.example/•••"\n'
+    assert shown["after"] == 'mode = "b"\n\n[ai]\nwebhook_url = "https://h.example/•••"\n'
+    same = the_module._shown("settings.toml", texts[0], texts[0].replace("k1y", "k3y"))
+    assert same["after"] == same["before"] + "# What changes is a secret, shown as •••.\n"
 
 
 def test_a_generation_of_before_there_were_files_reads_back(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What the serving generation on this host is set to: the few keys of settings.toml that an on-call command needs."""
 
 import dataclasses
+import json
 import tomllib
 from pathlib import Path
 
@@ -15,13 +16,15 @@ _WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 class HostSettings:
     """``public_url`` is "" where it was not set; ``host`` is the address that the server binds.
 
-    ``asks_credential`` tells that a stream has to show one.
+    ``asks_credential`` tells that a stream has to show one. ``partial``: this user may not read settings.toml, and only ``host``
+    and ``port`` are known.
     """
 
     public_url: str
     host: str
     port: int
     asks_credential: bool = False
+    partial: bool = False
 
     @property
     def local_target(self) -> Target:
@@ -30,10 +33,15 @@ class HostSettings:
 
 
 def load(file: Path) -> HostSettings:
-    """Read ``file``. Raises UsageFault where there is none: this is then not a host of the server, and an address is needed."""
+    """Read ``file``. Raises UsageFault where there is none: this is then not a host of the server, and an address is needed.
+
+    It holds secrets and is for root; who is not root gets what generation.json beside it tells everybody.
+    """
     try:
         text = file.read_text()
         table = tomllib.loads(text)
+    except PermissionError:
+        return _for_everybody(file)
     except OSError as error:
         raise UsageFault(f"{file}: {error.strerror}. On a machine without the server name the address yourself") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -44,3 +52,12 @@ def load(file: Path) -> HostSettings:
     auth = table.get("auth")
     asks_credential = isinstance(auth, dict) and auth.get("required") is True
     return HostSettings(str(table.get("public_url", "")), str(table.get("host", "0.0.0.0")), port, asks_credential)
+
+
+def _for_everybody(file: Path) -> HostSettings:
+    try:
+        listen = str(json.loads(file.with_name("generation.json").read_text())["listen"])
+        host, _, port = listen.rpartition(":")
+        return HostSettings("", host.strip("[]"), int(port), partial=True)
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageFault(f"{file} may be read by root only: put sudo in front") from None

@@ -7,7 +7,7 @@ import dataclasses
 import ipaddress
 from pathlib import Path
 
-from exotelctl.exits import Exit, UsageFault
+from exotelctl.exits import Exit, Refusal, UsageFault
 from exotelctl.host_settings import DEFAULT_PORT, HostSettings, load
 from exotelctl.output import emit_json, say, warn
 from exotelctl.target import SAMPLE_RATES, Target, parse
@@ -21,10 +21,12 @@ _CREDENTIAL = "Streams must show a credential here: put USER:TOKEN@ before the h
 
 
 def run(*, host: str | None, port: int | None, rate: int, settings: Path, json: bool) -> Exit:
-    """Print the URL, and on a doubtful address a warning. Raises UsageFault."""
+    """Print the URL, and on a doubtful address a warning. Raises UsageFault, Refusal."""
     if rate not in SAMPLE_RATES:
         raise UsageFault(f"--rate {rate}: Exotel streams at 8000, 16000 or 24000 Hz")
     known = None if host else load(settings)
+    if known and known.partial:
+        raise Refusal(f"{settings} may be read by root only: sudo exotelctl url")
     address = public_address(known, host, port)
     warning = _UNKNOWN if address is None else doubt(address.host)
     if known and known.asks_credential:

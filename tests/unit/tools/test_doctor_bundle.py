@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exotelctl import journal
 from exotelctl.doctor import bundle, checks, codec, mask
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.fact import Fact
 from exotelctl.exits import Refusal, UsageFault
 
-from tests.unit.tools.doctor_facts import CLOUD, OUTSIDE, PORT, STRANGER, call, calls, healthy
+from tests.unit.tools.doctor_facts import CLOUD, DEPLOYMENT, OUTSIDE, PORT, STRANGER, call, calls, healthy
 
 
 @pytest.fixture
@@ -205,6 +206,51 @@ def test_nothing_is_written_on_reading(file: Path) -> None:
     assert bundle.read(file) == healthy()
     assert list(file.parent.iterdir()) == [file]
     assert not (file.parent.parent / "escaped").exists()
+
+
+SETTINGS = """\
+mode = "ai"
+public_url = "ws://198.51.100.7:8765/pA7h-s3cret"
+paths = ["/pA7h-s3cret"]
+
+[ai]
+webhook_url = "https://hooks.example.com/services/T0PSEC/B0PSEC?sig=s1gnature"
+
+[ai.services.mine]
+base_url = "https://bob:hunter22@llm.example.com/v1"
+credential = "mine-api-key"
+
+[ai.services.mine.options]
+extra_headers = {"X-Key" = "h3ader-k3y"}
+"""
+
+
+def test_nothing_that_the_settings_or_the_credentials_keep_secret_is_in_it(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    etc = tmp_path / "root/etc/exotel-ws"
+    for name, old in (("g1", "0ld-p4th"), ("g2", "pA7h-s3cret")):
+        (etc / f"generations/{name}/credentials").mkdir(parents=True)
+        (etc / f"generations/{name}/settings.toml").write_text(SETTINGS.replace("pA7h-s3cret", old))
+        (etc / f"generations/{name}/credentials/stream-credentials").write_text(f"exotel:t0ken-of-{name}\n")
+    (etc / "current").symlink_to("generations/g2")
+    (etc / "credentials").mkdir()
+    (etc / "credentials/mine-api-key").write_text("pr0vider-k3y")
+    units = tmp_path / "root/etc/systemd/system/exotel-ws@.service.d"
+    units.mkdir(parents=True)
+    (units / "own.conf").write_text("[Service]\nExecStartPost=curl hunter22\n")
+    line = "GET /0ld-p4th by t0ken-of-g1, asked https://hooks.example.com/services/T0PSEC/B0PSEC with pr0vider-k3y"
+    monkeypatch.setattr(journal, "read", lambda **_: iter([journal.Entry(0.0, line, 6, "u", "", {})]))
+    deployed = replace(DEPLOYMENT, public_url="ws://198.51.100.7:8765/pA7h-s3cret", paths=("/pA7h-s3cret",))
+    facts = healthy(deployment=deployed, calls=calls(call(failures=(line,))))
+    bundle.write(file, facts, tmp_path / "root")
+    data = file.read_bytes()
+    secrets = ["pA7h-s3cret", "0ld-p4th", "T0PSEC", "B0PSEC", "s1gnature", "hunter22", "h3ader-k3y", "t0ken-of-g1", "t0ken-of-g2"]
+    for secret in [*secrets, "pr0vider-k3y"]:
+        assert secret.encode() not in data, secret
+    for shown in ("198.51.100.7:8765", "hooks.example.com", "llm.example.com", "mine-api-key", 'mode = "ai"'):
+        assert shown.encode() in data, shown
+    assert [result.verdict for result in checks.judge(bundle.read(file))] == [result.verdict for result in checks.judge(facts)]
 
 
 SECRETS = {

@@ -27,7 +27,8 @@ app = typer.Typer(
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="ws://HOST:PORT?sample-rate=8000, wss://user:token@HOST/path")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
-Settings = Annotated[Path, typer.Option(metavar="FILE", help="The server's settings on this host.")]
+# readable: what settings.toml means to who may not read it, host_settings says.
+Settings = Annotated[Path, typer.Option(metavar="FILE", readable=False, help="The server's settings on this host.")]
 Credential = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="File with a line user:token; keeps the token off the command line."),

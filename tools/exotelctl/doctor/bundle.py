@@ -1,17 +1,24 @@
 """One look at a host in a file: facts that can be judged again anywhere, and texts for people beside them.
 
+Nothing secret goes into it: the settings are redacted by what their keys mean, and what is secret in them, in those of
+earlier generations and in the credentials is looked for in every other text.
+
 What is read back may have been made by anybody: it is never unpacked, bounded in size, and every value's type is checked.
 """
 
+import contextlib
 import dataclasses
 import io
+import json
 import os
 import stat
 import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from ansible_collections.exotel.voicebot.plugins.module_utils import redaction
 
 from exotelctl import journal
 from exotelctl.doctor import codec
@@ -26,14 +33,17 @@ _MOST_BYTES: Final = 32 << 20
 _MOST_MEMBERS: Final = 200
 _LATEST: Final = 1e11
 _JOURNAL_LINES: Final = 500
+_SETTINGS: Final = "settings.toml"
 _TEXTS: Final = (
-    Path("/etc/exotel-ws/current/settings.toml"),
-    Path("/etc/exotel-ws/current/generation.json"),
-    Path("/etc/systemd/system/exotel-ws.socket"),
-    Path("/etc/systemd/system/exotel-ws@.service"),
-    Path("/etc/systemd/system/exotel-ws-shutdown.service"),
+    f"etc/exotel-ws/current/{_SETTINGS}",
+    "etc/exotel-ws/current/generation.json",
+    "etc/systemd/system/exotel-ws.socket",
+    "etc/systemd/system/exotel-ws@.service",
+    "etc/systemd/system/exotel-ws-shutdown.service",
 )
-_DROP_INS: Final = "/etc/systemd/system/exotel-ws*.d/*.conf"
+_DROP_INS: Final = "etc/systemd/system/exotel-ws*.d/*.conf"
+_ALL_SETTINGS: Final = f"etc/exotel-ws/generations/*/{_SETTINGS}"
+_ALL_CREDENTIALS: Final = ("etc/exotel-ws/credentials/*", "etc/exotel-ws/generations/*/credentials/*")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,16 +60,56 @@ def require_new(path: Path) -> None:
         raise UsageFault(f"--bundle {path}: no directory {path.parent}")
 
 
-def write(path: Path, facts: Facts) -> None:
-    """Save ``facts`` and the texts in ``path``, for its owner only. Raises UsageFault where it can't be written."""
+def write(path: Path, facts: Facts, root: Path = Path("/")) -> None:
+    """Save ``facts`` and texts below ``root`` in ``path``, for its owner only. Raises UsageFault where it can't be written."""
+    secrets = _secrets(root)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
-            _add(tar, _FACTS, codec.encode(_Document(FORMAT, facts)))
-            for name, text in _texts():
-                _add(tar, name, without_numbers(without_secrets(text)).encode())
+            _add(tar, _FACTS, _without(codec.encode(_Document(FORMAT, _redacted(facts))), secrets))
+            for name, text in _texts(root):
+                shown = redaction.redacted_toml(text) if name.endswith(_SETTINGS) else text
+                _add(tar, name, without_numbers(without_secrets(redaction.without(shown, secrets))).encode())
     except OSError as error:
         raise UsageFault(f"--bundle {path}: {error.strerror}") from None
+
+
+def _secrets(root: Path) -> list[str]:
+    """What is secret on this host, as far as this user may read it: the longest first."""
+    found: set[str] = set()
+    for path in root.glob(_ALL_SETTINGS):
+        with contextlib.suppress(OSError):
+            found.update(redaction.secrets_of_toml(path.read_text(errors="replace")))
+    for pattern in _ALL_CREDENTIALS:
+        for path in root.glob(pattern):
+            with contextlib.suppress(OSError):
+                found.update(redaction.secrets_of_credentials(path.read_text(errors="replace")))
+    return redaction.spellings(found)
+
+
+def _redacted(facts: Facts) -> Facts:
+    known = facts.deployment.value
+    if known is None:
+        return facts
+    hidden = dataclasses.replace(
+        known,
+        public_url=redaction.redacted_url(known.public_url),
+        paths=tuple(map(redaction.redacted_path, known.paths)),
+    )
+    return dataclasses.replace(facts, deployment=dataclasses.replace(facts.deployment, value=hidden))
+
+
+def _without(document: bytes, secrets: list[str]) -> bytes:
+    """Return JSON with every text in it, but no key, less ``secrets``."""
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: walk(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [walk(item) for item in value]
+        return redaction.without(value, secrets) if isinstance(value, str) else value
+
+    return json.dumps(walk(json.loads(document)), ensure_ascii=False).encode(errors="replace")
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -68,12 +118,12 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(member, io.BytesIO(data))
 
 
-def _texts() -> Iterator[tuple[str, str]]:
-    for path in (*_TEXTS, *sorted(Path("/").glob(_DROP_INS.removeprefix("/")))):
+def _texts(root: Path) -> Iterator[tuple[str, str]]:
+    for name in (*_TEXTS, *sorted(str(path.relative_to(root)) for path in root.glob(_DROP_INS))):
         try:
-            yield f"files{path}", path.read_text(errors="replace")
+            yield f"files/{name}", (root / name).read_text(errors="replace")
         except OSError as error:
-            yield f"files{path}.missing", f"{error.strerror}\n"
+            yield f"files/{name}.missing", f"{error.strerror}\n"
     try:
         entries = list(journal.read(lines=_JOURNAL_LINES))
     except Refusal as refused:

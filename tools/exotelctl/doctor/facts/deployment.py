@@ -87,6 +87,8 @@ def _settings(file: Path) -> tuple[dict[str, Any], str]:
     """The settings, and why they can't be read. The server refuses more than this does: it tells of it in the journal."""
     try:
         return tomllib.loads(file.read_text("utf-8")), ""
+    except PermissionError:
+        raise NotSeen(f"{file} may be read by root only", needs="root") from None
     except (OSError, ValueError) as error:
         return {}, f"{file}: {error}"
 
