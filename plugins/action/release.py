@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except (BundleError, ValueError) as error:
             raise AnsibleActionFail(str(error)) from error
         except PermissionError as error:
-            cure = f"chown -R {os.environ.get('USER', 'YOU')} {source / '.cache'}"
+            cure = shlex.join(["chown", "-R", os.environ.get("USER", "YOU"), str(source / ".cache")])
             raise AnsibleActionFail(f"{error}; another user (root?) built releases in this tree before: sudo {cure}") from error
         return result
 

@@ -8,6 +8,7 @@ from urllib.parse import urljoin, urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
 
+from exotelctl.command import command
 from exotelctl.pinned import connected
 from exotelctl.reach import Fault, NotHttp, Unreachable, explain
 from exotelctl.target import Target
@@ -67,7 +68,7 @@ async def dial(
         raise Unreachable(explain(reason, target, timeout_s)) from None
     except InvalidHandshake as error:
         cause = f"{target.netloc} answers in HTTP but not as a WebSocket server: {printable(str(error))}"
-        raise Unreachable(Fault("not-websocket", cause, f"curl -i {target.http('/health')}")) from None
+        raise Unreachable(Fault("not-websocket", cause, command("curl", "-i", target.http("/health")))) from None
     except (OSError, EOFError) as error:
         raise Unreachable(explain(error, target, timeout_s)) from None
 
@@ -78,7 +79,7 @@ def _status(error: InvalidStatus, target: Target) -> Fault:
         return _redirect(status, next(iter(error.response.headers.get_all("Location")), ""), target)
     said = printable((error.response.body or b"").decode(errors="replace").strip(), 120)
     cause = f"{target.netloc} refused the WebSocket handshake with HTTP {status}" + (f": {said}" if said else "")
-    return Fault("http-status", cause, _STATUS_HELP.get(status, f"curl -i {target.http('/health')}"))
+    return Fault("http-status", cause, _STATUS_HELP.get(status, command("curl", "-i", target.http("/health"))))
 
 
 def _redirect(status: int, location: str, target: Target) -> Fault:

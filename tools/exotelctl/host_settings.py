@@ -5,6 +5,7 @@ import json
 import tomllib
 from pathlib import Path
 
+from exotelctl.command import command
 from exotelctl.exits import UsageFault
 from exotelctl.target import Target
 
@@ -45,10 +46,12 @@ def load(file: Path) -> HostSettings:
     except OSError as error:
         raise UsageFault(f"{file}: {error.strerror}. On a machine without the server name the address yourself") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageFault(f"{file} is not TOML: {error}. Check it: exotel-ws check-config {file}") from None
+        raise UsageFault(f"{file} is not TOML: {error}. Check it: {command('exotel-ws', 'check-config', str(file))}") from None
     port = table.get("port", DEFAULT_PORT)
     if not isinstance(port, int) or not 0 < port < 65536:
-        raise UsageFault(f"{file}: port is {port!r}, not a number from 1 to 65535. Check it: exotel-ws check-config {file}")
+        raise UsageFault(
+            f"{file}: port is {port!r}, not a number from 1 to 65535. Check it: {command('exotel-ws', 'check-config', str(file))}"
+        )
     auth = table.get("auth")
     asks_credential = isinstance(auth, dict) and auth.get("required") is True
     return HostSettings(str(table.get("public_url", "")), str(table.get("host", "0.0.0.0")), port, asks_credential)

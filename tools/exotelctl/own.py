@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from exotelctl.command import command
 from exotelctl.exits import Refusal, UsageFault
 from exotelctl.target import Target
 
@@ -26,7 +27,9 @@ def require_own(target: Target, i_own_this_server: bool, inventory: Path | None 
         return target
     asked = _addresses(target.host)
     if not asked:
-        raise Refusal(f"{target.host} does not resolve now, so nobody knows whose it is: getent hosts {target.host}")
+        raise Refusal(
+            f"{target.host} does not resolve now, so nobody knows whose it is: {command('getent', 'hosts', target.host)}"
+        )
     own = _own_addresses() | (_inventory_addresses(inventory) if inventory else set())
     strange = sorted(address for address in asked if not _is_loopback(address) and address not in own)
     if strange:

@@ -5,6 +5,7 @@ import errno
 import socket
 import ssl
 
+from exotelctl.command import command
 from exotelctl.target import Target
 from exotelctl.text import printable
 
@@ -33,31 +34,34 @@ class NotHttp(Exception):
 def explain(error: BaseException, target: Target, timeout_s: float) -> Fault:
     """The fault behind ``error``, met while connecting to ``target`` or while waiting ``timeout_s`` for its answer."""
     where, port = target.netloc, target.port
+    look = command("exotelctl", "port-clean", "--port", port, "--dry-run")
     if isinstance(error, ConnectionRefusedError):
         return Fault(
             "refused",
             f"{where} refused the connection: nothing listens on that port",
-            f"on the host: systemctl status exotel-ws.socket; exotelctl port-clean --port {port} --dry-run",
+            f"on the host: systemctl status exotel-ws.socket; {look}",
         )
     if isinstance(error, socket.gaierror):
-        return Fault("dns", f"the name {target.host} does not resolve", f"getent hosts {target.host}; check the spelling")
+        return Fault(
+            "dns", f"the name {target.host} does not resolve", f"{command('getent', 'hosts', target.host)}; check the spelling"
+        )
     if isinstance(error, ssl.SSLError):
         return Fault(
             "tls",
             f"TLS with {where} failed: {printable(str(error))}; Exotel needs a public CA and the full chain",
-            f"openssl s_client -connect {where} -servername {target.host}; or ws:// if the server has no TLS",
+            f"{command('openssl', 's_client', '-connect', where, '-servername', target.host)}; or ws:// if the server has no TLS",
         )
     if isinstance(error, TimeoutError):
         return Fault(
             "timeout",
             f"{where} gave no answer within {timeout_s:g} s: a firewall drops the packets, or the server hangs",
-            f"check the firewall rule for tcp:{port}; on the host: exotelctl port-clean --port {port} --dry-run",
+            f"check the firewall rule for tcp:{port}; on the host: {look}",
         )
     if isinstance(error, NotHttp):
         return Fault(
             "not-http",
             f"{where} answers, but not in HTTP: {error}",
-            f"on the host: exotelctl port-clean --port {port} --dry-run shows who listens there",
+            f"on the host: {look} shows who listens there",
         )
     if isinstance(error, ConnectionError | EOFError):
         return Fault(

@@ -4,6 +4,7 @@ from typing import Final
 
 from exotelctl.bot_call.measure import latency
 from exotelctl.bot_call.record import Call
+from exotelctl.command import command
 from exotelctl.reach import Fault
 from exotelctl.text import plural, printable
 
@@ -14,7 +15,7 @@ _NORMAL: Final = 1000
 
 def judge(call: Call) -> Fault | None:
     """The gravest fault; None for a call in which the bot did all that it had to."""
-    logs = f"on the host: exotelctl logs --call {call.ids.call_sid}"
+    logs = f"on the host: {command('exotelctl', 'logs', '--call', call.ids.call_sid)}"
     if call.fault_count:
         cause = f"{plural(call.fault_count, 'message')} that Exotel could not use, the first: {call.faults[0]}"
         return Fault("bad-messages", cause, logs)

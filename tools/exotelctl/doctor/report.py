@@ -75,8 +75,8 @@ def _lines(result: Result, width: int, verbose: bool) -> list[str]:
     remedy = result.remedy
     if remedy is not None:
         lines.append(f"       remedy:   {printable(remedy.text, _MOST)}")
-        lines += [f"         safe:   {printable(command, _MOST)}" for command in remedy.safe_commands]
-        lines += [f"         risky:  {printable(command, _MOST)}" for command in remedy.risky_commands]
+        lines += [f"         safe:   {command}" for command in remedy.safe_commands]
+        lines += [f"         risky:  {command}" for command in remedy.risky_commands]
     if told:
         lines.append(f"       see {result.runbook}")
     return lines

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from exotelctl.command import command
 from exotelctl.doctor import bundle, checks, report, since
 from exotelctl.doctor.facts import Facts, cloud, collect, observe, outside
 from exotelctl.doctor.result import Result, Verdict
@@ -51,7 +52,7 @@ def run(order: Order) -> int:
         say(f"🩺 {printable(facts.hostname)}, {when}" + ("" if facts.as_root else ", looked at without root"))
         say(report.text(results, verbose=order.verbose))
         if order.bundle is not None:
-            say(f"saved in {order.bundle}; judge it anywhere: exotelctl doctor --replay {order.bundle}")
+            say(f"saved in {order.bundle}; judge it anywhere: {command('exotelctl', 'doctor', '--replay', str(order.bundle))}")
     return exit_code(results)
 
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Literal
 
+from exotelctl.command import argument, command, of_units
 from exotelctl.port import units
 from exotelctl.port.facts import Facts, Holder
 from exotelctl.text import plural
@@ -130,9 +131,11 @@ def _has_calls(facts: Facts) -> bool:
 def _pid_one(holder: Holder, facts: Facts) -> Decision:
     unit = facts.socket_unit
     if unit == units.OUR_SOCKET:
-        return Decision(holder, "our-socket", "keep", f"PID 1 holds the port for {unit}, as it should be", f"{_DEPLOY} {unit}")
+        return Decision(
+            holder, "our-socket", "keep", f"PID 1 holds the port for {unit}, as it should be", f"{_DEPLOY} {argument(unit)}"
+        )
     if unit:
-        return Decision(holder, "socket-unit", "refuse", f"PID 1 holds the port for {unit}", f"systemctl stop {unit}")
+        return Decision(holder, "socket-unit", "refuse", f"PID 1 holds the port for {unit}", of_units("stop", unit))
     why = f"PID 1 ({holder.name}) holds the port itself; PID 1 is never signalled"
     return Decision(holder, "protected", "refuse", why, "systemctl list-sockets --all; or stop the container it is the PID 1 of")
 
@@ -142,29 +145,28 @@ def _managed(holder: Holder, facts: Facts) -> Decision | None:
     if holder.name.startswith(_PROXIES):
         # Before its unit: that is the container engine, whose stop would take every container down.
         why = "a container's door: it forwards the port into the container"
-        instead = f"docker ps --filter publish={facts.port}; docker stop CONTAINER (podman alike)"
+        instead = f"{command('docker', 'ps', '--filter', f'publish={facts.port}')}; docker stop CONTAINER (podman alike)"
         return Decision(holder, "container-proxy", "refuse", why, instead)
     if holder.unit and holder.unit_state not in _DEAD:
         return _our_unit(holder, facts) if units.is_ours(holder.unit) and not holder.user_unit else _service(holder, facts)
     for parent in holder.parents:
-        command = next((stop for name, stop in _SUPERVISORS.items() if parent.name.startswith(name)), "")
-        if command:
+        instead = next((stop for name, stop in _SUPERVISORS.items() if parent.name.startswith(name)), "")
+        if instead:
             why = f"looked after by {parent.name} (pid {parent.pid}), which would start it again"
-            return Decision(holder, "supervised", "refuse", why, command)
+            return Decision(holder, "supervised", "refuse", why, instead)
     return None
 
 
 def _service(holder: Holder, facts: Facts) -> Decision:
-    systemctl = "systemctl --user" if holder.user_unit else "systemctl"
     why = f"a service: systemd runs it as {holder.unit} and may start it again"
     if _has_our_socket(holder, facts):
         why += "; it has our own listening socket, so it takes calls of ours"
-    return Decision(holder, "service", "refuse", why, f"{systemctl} stop {holder.unit}")
+    return Decision(holder, "service", "refuse", why, of_units("stop", holder.unit, user=holder.user_unit))
 
 
 def _our_unit(holder: Holder, facts: Facts) -> Decision | None:
     """A worker, or what it has started; None for a child that may be ended."""
-    stop = f"{_DEPLOY} {units.OUR_SOCKET} {holder.unit}"
+    stop = f"{_DEPLOY} {units.OUR_SOCKET} {argument(holder.unit)}"
     worker = holder.worker
     if worker is not None and worker.pid in {parent.pid for parent in holder.parents}:
         if not holder.accepted:

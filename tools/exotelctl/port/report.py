@@ -77,7 +77,7 @@ def still_held_text(port: int, after: Plan) -> str:
     """Who holds the port after all was done."""
     lines = [f"Port {port} is still held:"]
     for decision in after.decisions:
-        lines.append(f"  pid {decision.holder.pid} {printable(decision.holder.command)}: {decision.why}")
+        lines.append(f"  pid {decision.holder.pid} {printable(decision.holder.command)}: {printable(decision.why, 400)}")
         if decision.instead:
             lines.append(f"    use: {decision.instead}")
     if not after.decisions:
@@ -88,7 +88,7 @@ def still_held_text(port: int, after: Plan) -> str:
 def planned(port: int, who: str, decision: Decision) -> Receipt:
     """A planned ending for the journal. Programs are named, their arguments are not: these may hold secrets."""
     holder = decision.holder
-    text = f"end pid {holder.pid} ({printable(holder.name, 40)}, user {holder.user}, {decision.kind})"
+    text = f"end pid {holder.pid} ({printable(holder.name, 40)}, user {printable(holder.user, 40)}, {decision.kind})"
     return _receipt("plan", port, who, text) | _of_holder(holder) | {"HOLDER_KIND": decision.kind, "WHY": printable(decision.why)}
 
 
@@ -131,12 +131,13 @@ def _said(ending: Ending) -> str:
 def _decision(decision: Decision, timeout_s: float) -> list[str]:
     holder = decision.holder
     parents = " ← ".join(f"{parent.pid} {printable(parent.name, 40)}" for parent in holder.parents) or "none"
-    state = f"{holder.unit} ({holder.unit_state})" if holder.unit_state else holder.unit or "none"
+    unit = printable(holder.unit) or "none"
+    state = f"{unit} ({holder.unit_state})" if holder.unit_state else unit
     signals = ["SIGTERM", *(["SIGCONT"] if decision.kind == "stopped" else []), f"wait {timeout_s:g} s", "SIGKILL"]
     does = {"end": ", ".join(signals), "keep": "nothing", "refuse": "refused"}[decision.action]
     lines = [
         f"pid {holder.pid}  {printable(holder.command)}",
-        f"  user {holder.user}, age {duration(holder.age_s)}, {holder.state}, unit {state}",
+        f"  user {printable(holder.user, 40)}, age {duration(holder.age_s)}, {holder.state}, unit {state}",
         f"  parents: {parents}",
         f"  {_sentence(decision.why)}",
         f"  → {does}",
@@ -151,12 +152,12 @@ def _decision_json(decision: Decision) -> dict[str, object]:
     return {
         "pid": holder.pid,
         "start_ticks": holder.identity.start_ticks,
-        "user": holder.user,
+        "user": printable(holder.user),
         "name": printable(holder.name),
         "command": printable(holder.command, 1000),
         "age_s": round(holder.age_s, 1),
         "state": holder.state,
-        "unit": holder.unit,
+        "unit": printable(holder.unit, 300),
         "unit_state": holder.unit_state,
         "parents": [{"pid": parent.pid, "name": printable(parent.name)} for parent in holder.parents],
         "inodes": sorted(holder.inodes),

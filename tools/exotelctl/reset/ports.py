@@ -4,6 +4,7 @@ import time
 from collections.abc import Set
 from typing import Final
 
+from exotelctl.command import command
 from exotelctl.port import apply, proof, receipt, report
 from exotelctl.port import gather as port_gather
 from exotelctl.port.facts import Identity
@@ -45,7 +46,7 @@ def prove(port: int) -> str:
     while not (tried := proof.bind(port)).free:
         if time.monotonic() > deadline:
             facts = port_gather.gather(port, thorough=True)
-            who = f" ({plural(len(facts.holders), 'holder')}: exotelctl port-clean --port {port} --dry-run)"
+            who = f" ({plural(len(facts.holders), 'holder')}: {command('exotelctl', 'port-clean', '--port', port, '--dry-run')})"
             raise PortHeld(f"port {port} is not free: {tried.text}{who}")
         time.sleep(_POLL_S)
     return tried.text

@@ -1,6 +1,5 @@
 """The second page: one call as a ladder."""
 
-import shlex
 from typing import ClassVar, Final
 
 from rich.text import Text
@@ -147,5 +146,5 @@ class LadderPage(Page):
 
     def _short_sid(self) -> str:
         """As much of the sid as tells this call from the others."""
-        sid = shlex.quote(self.call.call_sid or self.call.conn)
+        sid = self.call.call_sid or self.call.conn
         return sid[:_SHORT] if len(self.view.trace.find(sid[:_SHORT])) == 1 else sid

@@ -12,7 +12,6 @@ call a950c8dabf743862c3dd740e082a1a4r, stream e33fa96945d009517c3ae54680751a4r, 
 
 import asyncio
 import contextlib
-import shlex
 import sys
 from pathlib import Path
 from typing import Final
@@ -46,7 +45,7 @@ def run(file: Path | None, *, call: str, number: str, numbers: bool, at: float |
         return Exit.OK
     trace = load(file)
     if on_terminal and not json:
-        _show(trace, shlex.quote(str(file)), wanted, at, unmasked=numbers)
+        _show(trace, str(file), wanted, at, unmasked=numbers)
         return Exit.OK
     return _print(trace, wanted, at, unmasked=numbers, json=json)
 

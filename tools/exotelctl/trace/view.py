@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Footer, Input, Static
 
+from exotelctl.command import command
 from exotelctl.trace import look
 from exotelctl.trace.lines import Lines
 from exotelctl.trace.trace import Trace
@@ -35,7 +36,8 @@ class View:
 
     def permalink(self, sid: str, since_s: float) -> str:
         """The command that opens a saved call at this moment; "" where calls are live."""
-        return f"exotelctl trace {self.name} --call {sid} --at {since_s:.3f}" if self.name else ""
+        link = ("exotelctl", "trace", self.name, "--call", sid, "--at", f"{since_s:.3f}")
+        return command(*link) if self.name else ""
 
 
 class Page(Screen[None]):

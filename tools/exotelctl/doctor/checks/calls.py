@@ -1,8 +1,8 @@
 """What goes wrong in calls, told apart by how far they got. This tool's own simulated calls are not among them."""
 
 from collections.abc import Sequence
-from shlex import quote
 
+from exotelctl.command import command
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.checks.grade import counted, grade
 from exotelctl.doctor.facts import Facts
@@ -36,12 +36,12 @@ def shown(conn: Conn) -> str:
 
 def story(conn: Conn) -> str:
     """The command that tells one call's story."""
-    return logs_of(conn.call_sid) if conn.call_sid else f"journalctl CONN_ID={quote(conn.id)}"
+    return logs_of(conn.call_sid) if conn.call_sid else command("journalctl", f"CONN_ID={conn.id}")
 
 
 def logs_of(sid: str) -> str:
     """The same by the call's id, which the caller chose: quoted, for it is typed as root."""
-    return f"exotelctl logs --call {quote(sid)}"
+    return command("exotelctl", "logs", "--call", sid)
 
 
 def times(found: Sequence[Conn] | Sequence[Refused]) -> list[float]:

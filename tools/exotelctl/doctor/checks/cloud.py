@@ -1,7 +1,6 @@
 """Whether Google Cloud's firewall lets calls in, as the controller found out."""
 
-from shlex import quote
-
+from exotelctl.command import command
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.cloud import Cloud
@@ -30,18 +29,18 @@ def cloud_firewall(facts: Facts) -> Finding:
 
 
 def _cure(seen: Cloud) -> Remedy:
-    place = f"{quote(seen.instance)} --zone={quote(seen.zone)} --project={quote(seen.project)}"
+    place = (seen.instance, f"--zone={seen.zone}", f"--project={seen.project}")
     if seen.obstacles:
         return Remedy(
             "Start the instance, or give it an external address; the rules count after that.",
-            (f"gcloud compute instances describe {place}",),
+            (command("gcloud", "compute", "instances", "describe", *place),),
         )
     return Remedy(
         "firewall.yml makes the rule that lets callers in. One that comes before it and denies stays: change that one, or give "
         "ours a lower number (gcp_firewall_priority); a policy of the organisation is for whoever owns it.",
         (
             "ansible-playbook firewall.yml -i INVENTORY --check --diff",
-            f"gcloud compute instances network-interfaces get-effective-firewalls {place}",
+            command("gcloud", "compute", "instances", "network-interfaces", "get-effective-firewalls", *place),
         ),
         ("ansible-playbook firewall.yml -i INVENTORY",),
     )

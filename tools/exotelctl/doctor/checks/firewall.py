@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from exotelctl.command import command
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.firewall import Firewall
@@ -27,7 +28,10 @@ def host_firewall(facts: Facts) -> Finding:
     show = Remedy(
         f"Let tcp:{port} in before that rule; keep the rule in the firewall's own files, or it is back after a reboot.",
         ("nft --handle list ruleset", "iptables-save"),
-        (f"nft insert rule inet TABLE CHAIN tcp dport {port} accept", f"ufw allow {port}/tcp (where ufw wrote the rules)"),
+        (
+            command("nft", "insert", "rule", "inet", "TABLE", "CHAIN", "tcp", "dport", port, "accept"),
+            command("ufw", "allow", f"{port}/tcp", note="where ufw wrote the rules"),
+        ),
     )
     if outcome.verdict == "drop":
         return fail(f"tcp:{port} does not get through: {outcome.rule}", outcome.where, remedy=show)

@@ -2,9 +2,9 @@
 
 import time
 from datetime import datetime
-from shlex import quote
 from typing import Final
 
+from exotelctl.command import command
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.host import FileSystem
@@ -63,15 +63,18 @@ def disk(facts: Facts) -> Finding:
     if not bad:
         return ok(f"{plural(len(seen), 'file system')} have room", *map(_room, seen))
     system, why = bad[0]
-    where = quote(system.paths[0])
+    where = system.paths[0]
     return fail(
         f"{', '.join(system.paths)}: {why}",
         *(f"{', '.join(other.paths)}: {reason}" for other, reason in bad[1:]),
         *(_room(one) for one, _ in bad),
         remedy=Remedy(
             "Without room no deploy, no audit and no journal is written; the calls themselves go on.",
-            (f"df -h {where}; df -i {where}", f"du -xh --max-depth=2 {where} | sort -h | tail"),
-            ("journalctl --vacuum-size=200M", f"mount -o remount,rw {where} (after a look at dmesg)"),
+            (
+                f"{command('df', '-h', where)}; {command('df', '-i', where)}",
+                f"{command('du', '-xh', '--max-depth=2', where)} | sort -h | tail",
+            ),
+            ("journalctl --vacuum-size=200M", command("mount", "-o", "remount,rw", where, note="after a look at dmesg")),
         ),
     )
 

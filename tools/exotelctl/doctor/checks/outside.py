@@ -1,7 +1,6 @@
 """Whether a caller from outside gets through, judged together with what the host says of itself."""
 
-from shlex import quote
-
+from exotelctl.command import command
 from exotelctl.compliance.judges import health as judge_health
 from exotelctl.compliance.judges import mode as mode_of
 from exotelctl.doctor.checks.check import check
@@ -28,7 +27,7 @@ def outside_reach(facts: Facts) -> Finding:
     seen = facts.outside.get()
     if seen.unresolved:
         text = "Correct the name, or its DNS record."
-        remedy = Remedy(text, (f"getent ahosts {quote(_host(seen))}", "exotelctl url"))
+        remedy = Remedy(text, (command("getent", "ahosts", _host(seen)), "exotelctl url"))
         return fail(f"{seen.url}: the name does not resolve: {seen.unresolved}", remedy=remedy)
     if seen.connect:
         return _not_connected(facts, seen, seen.connect)
@@ -79,7 +78,7 @@ def _not_served(seen: Outside) -> Finding | None:
     assert answers is not None
     remedy = Remedy(
         "Between here and the host is a proxy, another server, or another host.",
-        (f"exotelctl health {quote(seen.url)}", f"exotelctl protocol-test {quote(seen.url)}", "exotelctl url"),
+        (command("exotelctl", "health", seen.url), command("exotelctl", "protocol-test", seen.url), "exotelctl url"),
     )
     if answers.health.trouble:
         return fail(answers.health.trouble.cause, remedy=remedy)

@@ -1,5 +1,6 @@
 """Who holds the call port."""
 
+from exotelctl.command import command
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.port import Holder, Port
@@ -75,6 +76,6 @@ def _unseen(port: Port) -> Finding | None:
 def _clean(port: Port, text: str) -> Remedy:
     return Remedy(
         text,
-        (f"exotelctl port-clean --port {port.port} --dry-run", f"ss -ltnp 'sport = :{port.port}'"),
-        (f"exotelctl port-clean --port {port.port}", "exotelctl restart"),
+        (command("exotelctl", "port-clean", "--port", port.port, "--dry-run"), command("ss", "-ltnp", f"sport = :{port.port}")),
+        (command("exotelctl", "port-clean", "--port", port.port), "exotelctl restart"),
     )

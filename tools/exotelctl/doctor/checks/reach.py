@@ -3,9 +3,9 @@
 import ipaddress
 import json
 from collections.abc import Sequence
-from shlex import quote
 from typing import Final
 
+from exotelctl.command import command
 from exotelctl.compliance.judges import health as judge_health
 from exotelctl.doctor.checks.calls import judged, times
 from exotelctl.doctor.checks.check import check
@@ -61,7 +61,7 @@ def public_address(facts: Facts) -> Finding:
         return skipped("no public_url is set: nothing to compare")
     remedy = Remedy(
         "Give the address that leads here: exotel_ws_public_host in the inventory, and the applet's URL.",
-        ("exotelctl url", "ip -brief address", f"getent ahosts {quote(seen.public_host)}"),
+        ("exotelctl url", "ip -brief address", command("getent", "ahosts", seen.public_host)),
         ("ansible-playbook deploy.yml -i INVENTORY",),
     )
     has = f"this host has {', '.join((*seen.own, *filter(None, [seen.metadata])))}"

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from shlex import quote
 from typing import Final, NamedTuple
 
+from exotelctl.command import command, of_units
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.deployment import Deployment
@@ -78,7 +78,7 @@ def _judge(found: list[Hit], all_well: str, says: str, remedy: Remedy) -> Findin
 
 
 def _journal_of(unit: str) -> str:
-    return f"journalctl -n 50 -u {quote(unit)}"
+    return command("journalctl", "-n", 50, "-u", unit)
 
 
 def _rebuild(text: str) -> Remedy:
@@ -209,8 +209,8 @@ def _down(units: Units, lost: list[str]) -> Finding:
     last = [line.text for line in units.lines if line.unit == lost[0]][-5:]
     remedy = Remedy(
         "Read its last lines. Where it was stopped by hand, start it; where it crashed, deploy again or go back.",
-        (_journal_of(lost[0]), f"systemctl status {quote(lost[0])}"),
-        (f"systemctl start {quote(lost[0])}", _REPAIR, _BACK),
+        (_journal_of(lost[0]), of_units("status", lost[0])),
+        (of_units("start", lost[0]), _REPAIR, _BACK),
     )
     if lost == [SOCKET]:
         # systemd starts no socket below running workers: it takes a new generation, which cuts no call.
@@ -283,8 +283,8 @@ def loop_hung(facts: Facts) -> Finding:
             recv_q,
             remedy=Remedy(
                 "Somebody sent it SIGSTOP, or a debugger holds it. Its calls are mute until it goes on.",
-                (f"ps -o pid,stat,wchan,cmd -p {stopped[0].pid}",),
-                (f"kill -CONT {stopped[0].pid}",),
+                (command("ps", "-o", "pid,stat,wchan,cmd", "-p", stopped[0].pid),),
+                (command("kill", "-CONT", stopped[0].pid),),
             ),
         )
     asked = {worker.instance: worker for worker in facts.workers.get()}
@@ -298,8 +298,13 @@ def loop_hung(facts: Facts) -> Finding:
             *(f"{unit.name} does not answer either" for unit in hung[1:]),
             remedy=Remedy(
                 "Its event loop hangs. The watchdog ends it after 20 s and systemd starts it anew; its calls are lost.",
-                (_journal_of(hung[0].name), f"cat /proc/{hung[0].pid}/stack /proc/{hung[0].pid}/wchan"),
-                (f"systemctl kill --signal=SIGKILL {quote(hung[0].name)} (cuts its calls; systemd starts it again)",),
+                (_journal_of(hung[0].name), command("cat", f"/proc/{hung[0].pid}/stack", f"/proc/{hung[0].pid}/wchan")),
+                (
+                    command(
+                        *("systemctl", "kill", "--signal=SIGKILL", hung[0].name),
+                        note="cuts its calls; systemd starts it again",
+                    ),
+                ),
             ),
         )
     slow = max((worker for worker in asked.values() if not worker.silent), key=lambda one: one.answer_ms, default=None)

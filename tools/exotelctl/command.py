@@ -1,0 +1,29 @@
+"""Commands that are suggested to people, who paste them into a root shell. Every one with a value in it is made here."""
+
+import shlex
+from typing import Final
+
+from exotelctl.text import printable
+
+_MOST: Final = 300
+"""Characters of one argument; a unit's name has 255 at most."""
+
+
+def command(*argv: str | int, note: str = "") -> str:
+    """Return shell text that runs exactly ``argv``, whatever characters a name in it has; ``note`` follows as a comment.
+
+    A control, escape or direction character is spelled out (``\\x1b``): such an argument then names nothing, and does no harm.
+    """
+    words = " ".join(argument(word) for word in argv)
+    return f"{words}  # {printable(note)}" if note else words
+
+
+def argument(word: str | int) -> str:
+    """Return ``word`` as one argument of a shell command."""
+    return shlex.quote(printable(str(word), _MOST))
+
+
+def of_units(verb: str, *units: str, user: bool = False) -> str:
+    """Return the systemctl command that does ``verb`` to ``units``; a name that begins with a dash is no option."""
+    manager = ("systemctl", "--user") if user else ("systemctl",)
+    return command(*manager, verb, *(("--",) if any(unit.startswith("-") for unit in units) else ()), *units)
