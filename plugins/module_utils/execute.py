@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ansible_collections.exotel.voicebot.plugins.module_utils import files, generation, instance
 from ansible_collections.exotel.voicebot.plugins.module_utils.connections import established
+from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Content
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import (
     COMMANDS,
     SOCKET,
@@ -84,20 +85,32 @@ class Executor:
 
     def _stage(self, names: Sequence[str]) -> None:
         self._undo.append(lambda: self._forget_generation(names[0]))
+        if not self._paths.hash_key.exists():
+            self._undo.append(lambda: files.remove(self._paths.hash_key))
+            generation.keep_key(self._paths, self._facts.key)
         generation.save(self._paths, self._generation, self._user)
 
     def _check_config(self, names: Sequence[str]) -> None:
-        run([self._command("exotel-ws"), "check-config", self._settings()], timeout_s=_CHECK_S)
+        command = [self._command("exotel-ws"), "check-config", self._settings()]
+        # With its secrets, where it has its own: a missing one is then told before anything starts.
+        secrets = self._directory() / "credentials"
+        variables = {"CREDENTIALS_DIRECTORY": str(secrets)} if self._generation.content.credentials else {}
+        run(command, timeout_s=_CHECK_S, variables=variables)
 
     def _self_test(self, names: Sequence[str]) -> None:
         command = [self._command("exotel-ws"), "self-test", "--settings", self._settings()]
         run(command, timeout_s=self._limits.start_s, user=self._user)
 
     def _link(self, names: Sequence[str]) -> None:
-        self._undo.append(lambda: self._unlink([name for name in names if name not in self._live(names)]))
+        # An instance gets a unit file of its own: what a later deploy does to the template is nothing to it.
+        pinned = {name: files.read(self._paths.units / unit(name)) for name in names if name in self._facts.links}
+        self._undo.append(lambda: self._unlink([name for name in names if name not in {*pinned, *self._live(names)}]))
+        if pinned:
+            self._undo.append(lambda: self._put_units({unit(name): text for name, text in pinned.items()}))
         self._paths.instances.mkdir(parents=True, exist_ok=True)
         for name in names:
             files.link(self._paths.instances / name, f"../generations/{generation_of(name)}")
+        self._put_units({unit(name): self._content_of(name).units[TEMPLATE] for name in names})
 
     def _verify_units(self, names: Sequence[str]) -> None:
         # A template is verified as one of its instances, so that the paths in it exist.
@@ -187,6 +200,7 @@ class Executor:
     def _unlink(self, names: Sequence[str]) -> None:
         for name in names:
             files.remove(self._paths.instances / name)
+        self._put_units({unit(name): None for name in names if (self._paths.units / unit(name)).exists()})
 
     def _remove_generations(self, names: Sequence[str]) -> None:
         for name in names:
@@ -196,7 +210,15 @@ class Executor:
         for name in names:
             files.remove(self._paths.releases / name)
 
+    def _remove_shared_credentials(self, names: Sequence[str]) -> None:
+        files.remove(self._paths.shared_credentials)
+
     # Helpers.
+
+    def _content_of(self, name: str) -> Content:
+        """Return the content of an instance's generation."""
+        known = {**self._facts.generations, self._generation.id: self._generation}
+        return known[generation_of(name)].content
 
     def _directory(self) -> Path:
         return self._paths.generations / self._generation.id
@@ -224,7 +246,8 @@ class Executor:
     def _put_units(self, texts: Mapping[str, str | None]) -> None:
         for name, text in texts.items():
             _put(self._paths.units / name, text)
-        self._systemd.reload()
+        if texts:
+            self._systemd.reload()
 
     def _put_point(self, text: str | None) -> None:
         self._paths.point.parent.mkdir(parents=True, exist_ok=True)

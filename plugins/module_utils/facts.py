@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
 from ansible_collections.exotel.voicebot.plugins.module_utils import files, generation
-from ansible_collections.exotel.voicebot.plugins.module_utils.paths import SHUTDOWN, SOCKET, TEMPLATE, Paths
+from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Generation
+from ansible_collections.exotel.voicebot.plugins.module_utils.paths import (
+    SHUTDOWN,
+    SOCKET,
+    TEMPLATE,
+    Paths,
+    generation_of,
+    unit,
+)
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts
 from ansible_collections.exotel.voicebot.plugins.module_utils.staging import staged
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import Systemd, UnitState
 
 
-def gather(paths: Paths, systemd: Systemd, secrets: Iterable[Path] = ()) -> Facts:
-    """Look at the host. A current generation made before one of `secrets` last changed does not know the change."""
-    current = files.linked_name(paths.current)
+def gather(paths: Paths, systemd: Systemd) -> Facts:
+    """Look at the host."""
     texts = {name: files.read(paths.units / name) for name in (SOCKET, TEMPLATE, SHUTDOWN)}
+    generations = generation.load_all(paths)
+    links = frozenset(path.name for path in paths.instances.glob("*") if path.is_symlink())
     return Facts(
-        generations=generation.load_all(paths),
-        current=current,
+        generations=generations,
+        current=files.linked_name(paths.current),
         instances=systemd.instances(),
         socket=systemd.states(SOCKET).get(SOCKET, UnitState()),
         enabled=frozenset(path.name for path in paths.units.glob("*.wants/exotel-ws*")),
-        links=frozenset(path.name for path in paths.instances.glob("*") if path.is_symlink()),
+        links=links,
+        unpinned=frozenset(_unpinned(paths, links, generations)),
         units={name: text for name, text in texts.items() if text is not None},
         point=_point(files.read(paths.point) or ""),
         releases=staged(paths.releases),
-        secrets_changed=current is not None and _newer(secrets, paths.generations / current / "generation.json"),
+        shared_credentials=paths.shared_credentials.is_dir(),
+        key=generation.read_key(paths),
     )
 
 
@@ -35,6 +45,9 @@ def _point(drop_in: str) -> str | None:
     return service or None
 
 
-def _newer(secrets: Iterable[Path], made: Path) -> bool:
-    at = made.stat().st_mtime if made.exists() else 0.0
-    return any(secret.exists() and secret.stat().st_mtime > at for secret in secrets)
+def _unpinned(paths: Paths, links: Iterable[str], generations: Mapping[str, Generation]) -> Iterable[str]:
+    """Return the instances whose own unit file is not what their generation says."""
+    for name in links:
+        known = generations.get(generation_of(name))
+        if known and files.read(paths.units / unit(name)) != known.content.units.get(TEMPLATE):
+            yield name

@@ -10,7 +10,9 @@ from pathlib import Path
 def write(path: Path, text: str, mode: int = 0o644) -> None:
     """Replace `path` by `text`, through a file beside it that is synced and then renamed."""
     unfinished = path.with_name(f".{path.name}.new")
-    with unfinished.open("w", encoding="utf-8") as file:
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # Never wider than `mode` while it is written.
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         os.fchmod(file.fileno(), mode)
         file.write(text)
         file.flush()

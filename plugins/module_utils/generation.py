@@ -1,13 +1,15 @@
 """What a generation is, and how it is kept on the host.
 
-A generation is a release plus everything rendered for it. Its directory is written once, whole, and never changed;
-only the empty-bodied mark `served` is added when it takes over.
+A generation is a release plus everything rendered for it, its secrets included. Its directory is written once, whole,
+and never changed; only the mark `served` is added when it takes over. The secrets are files that only root can read.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
+import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -27,7 +29,7 @@ class Content:
 
     `settings` is the text of settings.toml, `units` the text of each unit file by name, `workers` the number of
     instances, `listen` the address of the call port ("0.0.0.0:8765"), `files` the text of each further file that the
-    settings name as files/<name>.
+    settings name as files/<name>, `credentials` the text of each secret that its units load as credentials/<name>.
     """
 
     release: str
@@ -36,9 +38,11 @@ class Content:
     workers: int
     listen: str
     files: Mapping[str, str] = field(default_factory=dict)
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def hash(self) -> str:
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+    def hash(self, key: bytes = b"") -> str:
+        """Return a digest of the whole content. Without `key` (the host's own) nobody can test guesses of a secret on it."""
+        return hmac.new(key, json.dumps(asdict(self), sort_keys=True).encode(), hashlib.sha256).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -51,22 +55,38 @@ class Generation:
     created_by: str
     rollback_of: str | None = None
     served: str | None = None
+    hash: str = field(default="", compare=False)
 
     @property
     def instances(self) -> tuple[str, ...]:
         return tuple(f"{self.id}-{number}" for number in range(1, self.content.workers + 1))
 
 
-def new_generation(content: Content, created_by: str, now: float, rollback_of: str | None = None) -> Generation:
-    """Return a generation of `content` named after the time `now` (seconds since the epoch) and its hash."""
-    at = time.gmtime(now)
+def new_generation(content: Content, created_by: str, now: float, rollback_of: str | None = None, key: bytes = b"") -> Generation:
+    """Return a generation of `content` named after the time `now` (seconds since the epoch) and its hash with `key`."""
+    at, digest = time.gmtime(now), content.hash(key)
     return Generation(
-        id=f"{time.strftime('%Y%m%dT%H%M%S', at)}-{content.hash()[:8]}",
+        id=f"{time.strftime('%Y%m%dT%H%M%S', at)}-{digest[:8]}",
         content=content,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", at),
         created_by=created_by,
         rollback_of=rollback_of,
+        hash=digest,
     )
+
+
+def read_key(paths: Paths) -> bytes:
+    """Return the key of this host's hashes, or a fresh one where there is none that this user can read."""
+    try:
+        return paths.hash_key.read_bytes()
+    except (FileNotFoundError, PermissionError):
+        return os.urandom(32).hex().encode()
+
+
+def keep_key(paths: Paths, key: bytes) -> None:
+    """Write the key of this host's hashes, readable by root only."""
+    paths.hash_key.parent.mkdir(parents=True, exist_ok=True)
+    files.write(paths.hash_key, key.decode("ascii"), 0o600)
 
 
 def save(paths: Paths, generation: Generation, group: str | None = None) -> None:
@@ -83,6 +103,10 @@ def save(paths: Paths, generation: Generation, group: str | None = None) -> None
         directory.mkdir()
         for name, text in texts.items():
             files.write(directory / name, text)
+    secrets = staging / "credentials"
+    secrets.mkdir(mode=0o700)
+    for name, text in content.credentials.items():
+        files.write(secrets / name, text, 0o600)
     for earlier in paths.generations.glob("*/"):
         _keep_private(earlier, group)
     _keep_private(staging, group)
@@ -90,7 +114,7 @@ def save(paths: Paths, generation: Generation, group: str | None = None) -> None
     facts = {
         "generation": generation.id,
         "release": content.release,
-        "hash": content.hash(),
+        "hash": generation.hash,
         "created": generation.created,
         "created_by": generation.created_by,
         "rollback_of": generation.rollback_of,
@@ -133,11 +157,13 @@ def _load(directory: Path) -> Generation:
             workers=facts["workers"],
             listen=facts["listen"],
             files=_texts(directory / "files"),
+            credentials=_texts(directory / "credentials"),
         ),
         created=facts["created"],
         created_by=facts["created_by"],
         rollback_of=facts["rollback_of"],
         served=served.strip() if served else None,
+        hash=facts.get("hash", ""),
     )
 
 

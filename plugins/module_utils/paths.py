@@ -7,6 +7,8 @@ from pathlib import Path
 SOCKET = "exotel-ws.socket"
 SHUTDOWN = "exotel-ws-shutdown.service"
 TEMPLATE = "exotel-ws@.service"
+SHARED_CREDENTIALS = "/etc/exotel-ws/credentials"
+"""Where older generations load secrets from; newer ones have their own."""
 COMMANDS = ("exotel-ws", "exotelctl")
 
 
@@ -20,10 +22,12 @@ class Paths:
         self.generations = root / "etc/exotel-ws/generations"
         self.instances = root / "etc/exotel-ws/instances"
         self.current = root / "etc/exotel-ws/current"
+        self.hash_key = root / "etc/exotel-ws/hash-key"
+        self.shared_credentials = root / SHARED_CREDENTIALS[1:]
         self.units = root / "etc/systemd/system"
         self.point = self.units / f"{SOCKET}.d/generation.conf"
         self.runtime = root / "run/exotel-ws"
-        self.lock = root / "run/lock/exotel-ws.deploy"
+        self.lock = root / "run/exotel-ws-deploy/lock"
         self.audit = root / "var/lib/exotel-ws/audit.jsonl"
 
     def admin_socket(self, instance: str) -> Path:

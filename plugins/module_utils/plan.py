@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Content, Generation, new_generation
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import (
+    SHARED_CREDENTIALS,
     SHUTDOWN,
     SOCKET,
     generation_of,
@@ -24,8 +25,10 @@ class Facts:
     """The host as it is.
 
     `current` is the serving generation, `instances` every instance systemd has loaded, `enabled` the units started at
-    boot, `links` the instances with a link, `units` the text of each unit file, `point` the instance that the socket
-    starts, `releases` the staged releases, `secrets_changed` whether a secret changed after `current` was made.
+    boot, `links` the instances with a link, `unpinned` those of them whose own unit file is missing or changed, `units`
+    the text of each unit file that all share, `point` the instance that the socket starts, `releases` the staged releases,
+    `shared_credentials` whether there is the directory of secrets that generations shared before each had its own, `key`
+    the key of the generations' hashes.
     """
 
     generations: Mapping[str, Generation] = field(default_factory=dict)
@@ -34,10 +37,12 @@ class Facts:
     socket: UnitState = field(default_factory=UnitState)
     enabled: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
+    unpinned: frozenset[str] = frozenset()
     units: Mapping[str, str] = field(default_factory=dict)
     point: str | None = None
     releases: frozenset[str] = frozenset()
-    secrets_changed: bool = False
+    shared_credentials: bool = False
+    key: bytes = field(default=b"", repr=False)
 
     @property
     def serving(self) -> Generation | None:
@@ -102,7 +107,7 @@ def plan_restart(facts: Facts, requested_by: str, now: float) -> Plan:
         raise Refused("nothing serves on this host, so there is nothing to restart. Run deploy.yml")
     if serving.content.release not in facts.releases:
         raise Refused(f"release {serving.content.release} of the serving generation is gone from this host. Run deploy.yml")
-    while (again := new_generation(serving.content, requested_by, now, serving.rollback_of)).id in facts.generations:
+    while (again := new_generation(serving.content, requested_by, now, serving.rollback_of, facts.key)).id in facts.generations:
         now += 1  # Generations are named by the second, and a restart takes less.
     return Plan(again, "restart asked for", (*_replace(facts, again), *_forget_copies(facts, again)))
 
@@ -144,8 +149,6 @@ def _reason_to_replace(facts: Facts, wanted: Content) -> str:
         return "nothing serves yet"
     if serving.content != wanted:
         return "changed: " + ", ".join(_differences(serving.content, wanted))
-    if facts.secrets_changed:
-        return "changed: credentials"
     if _socket_lost(facts):
         return f"{SOCKET} is not active although instances run"
     stopping = [name for name in facts.live(serving.instances) if name not in facts.running(serving.instances)]
@@ -156,7 +159,7 @@ def _differences(before: Content, after: Content) -> list[str]:
     names = [name for name in ("release", "settings", "workers", "listen") if getattr(before, name) != getattr(after, name)]
     for old, new in ((before.units, after.units), (before.files, after.files)):
         names += [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
-    return names
+    return [*names, "credentials"] if before.credentials != after.credentials else names
 
 
 def _socket_lost(facts: Facts) -> bool:
@@ -167,7 +170,7 @@ def _socket_lost(facts: Facts) -> bool:
 def _repair(facts: Facts, serving: Generation) -> Iterable[Step]:
     instances = serving.instances
     missing = tuple(name for name in instances if name not in facts.running(instances))
-    unlinked = tuple(name for name in instances if name not in facts.links)
+    unlinked = tuple(name for name in instances if name not in facts.links or name in facts.unpinned)
     if unlinked:
         yield Step("link", unlinked)
     yield from _install(facts, serving.content, serving.content.units)
@@ -188,6 +191,10 @@ def _replace(facts: Facts, wanted: Generation) -> Iterable[Step]:
     yield Step("stage", (wanted.id,))
     yield Step("check_config", (wanted.id,))
     yield Step("self_test", (wanted.id,))
+    unpinned = tuple(name for name in (facts.serving.instances if facts.serving else ()) if name in facts.unpinned)
+    if unpinned:
+        # Of before each worker had a unit file of its own: the shared one is about to change below it.
+        yield Step("link", unpinned)
     yield Step("link", instances)
     yield Step("verify_units", tuple(content.units))
     if moved_from:
@@ -280,6 +287,13 @@ def _clean_up(facts: Facts, wanted: Generation, keep: int) -> Iterable[Step]:
     for verb, names in (("remove_generations", doomed), ("remove_releases", releases)):
         if names:
             yield Step(verb, names)
+    if facts.shared_credentials and not any(
+        SHARED_CREDENTIALS in text
+        for name, generation in facts.generations.items()
+        if name in kept
+        for text in (*wanted.content.units.values(), *generation.content.units.values())
+    ):
+        yield Step("remove_shared_credentials")
 
 
 def _others(facts: Facts, content: Content) -> list[str]:
@@ -287,8 +301,8 @@ def _others(facts: Facts, content: Content) -> list[str]:
 
     A rollback or a restart makes a copy. Copies must not push out what differs.
     """
-    last = {generation.content.hash(): name for name, generation in facts.generations.items() if generation.served}
-    return sorted(name for key, name in last.items() if key != content.hash())
+    last = {generation.content.hash(facts.key): name for name, generation in facts.generations.items() if generation.served}
+    return sorted(name for digest, name in last.items() if digest != content.hash(facts.key))
 
 
 def _forget_copies(facts: Facts, again: Generation) -> Iterable[Step]:

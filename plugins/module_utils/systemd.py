@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import unit
@@ -17,8 +17,13 @@ class CommandFailed(Exception):
     """A command ended with an error or not in time; the message has its output."""
 
 
-def run(command: Sequence[str], *, timeout_s: float = _TIMEOUT_S, user: str | None = None) -> str:
-    """Run `command` from / with a bare environment, as `user` if given, and return its output. Raises CommandFailed."""
+def run(
+    command: Sequence[str], *, timeout_s: float = _TIMEOUT_S, user: str | None = None, variables: Mapping[str, str] | None = None
+) -> str:
+    """Run `command` from / with a bare environment and `variables`, as `user` if given, and return its output.
+
+    Raises CommandFailed.
+    """
     identity = {} if user is None else {"user": user, "group": user, "extra_groups": ()}
     try:
         done = subprocess.run(
@@ -28,7 +33,7 @@ def run(command: Sequence[str], *, timeout_s: float = _TIMEOUT_S, user: str | No
             stderr=subprocess.STDOUT,
             timeout=timeout_s,
             cwd="/",
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", **(variables or {})},
             **identity,  # type: ignore[call-overload]
         )
     except subprocess.TimeoutExpired as expired:

@@ -58,15 +58,12 @@ options:
     description: How many generations to keep on the host. Those with calls, and the last two, stay in any case.
     type: int
     default: 5
-  secrets:
-    description: Files that the instances read at their start. When one is newer than the serving generation, a new one is made.
-    type: list
-    elements: path
-    default: []
-  secrets_changed:
-    description: That one of O(secrets) is about to change. Makes check mode foresee the new generation.
-    type: bool
-    default: false
+  credentials:
+    description:
+      - The text of each secret of the generation by its name. A unit loads it from C(credentials/NAME) beside the settings.
+      - Written into the generation's directory, readable by root only, and removed with it. Never shown.
+    type: dict
+    default: {}
   user:
     description: The service's user, who runs the self-test.
     type: str
@@ -90,7 +87,7 @@ attributes:
     description: Gathers facts and returns the plan. Takes no lock and touches nothing.
     support: full
   diff_mode:
-    description: Shows the release, settings and unit files before and after.
+    description: Shows the release, settings and unit files before and after; of credentials only the names, and that they change.
     support: full
 seealso:
   - module: exotel.voicebot.release
@@ -151,9 +148,9 @@ journal:
 
 import ipaddress
 import os
+import re
 import time
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -179,6 +176,7 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.plan import (
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
 
 _CONTENT = ("release", "settings", "units", "workers", "listen")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 _ACTIONS = {"serving": "deploy", "rollback": "rollback", "restart": "restart"}
 
 
@@ -195,8 +193,7 @@ def main() -> None:
             "files": {"type": "dict", "default": {}, "no_log": True},
             "generation": {"type": "str", "default": ""},
             "keep": {"type": "int", "default": 5},
-            "secrets": {"type": "list", "elements": "path", "default": [], "no_log": False},
-            "secrets_changed": {"type": "bool", "default": False, "no_log": False},
+            "credentials": {"type": "dict", "default": {}, "no_log": True},
             "user": {"type": "str", "default": "exotel-ws"},
             "requested_by": {"type": "str", "default": "unknown"},
             "start_timeout": {"type": "int", "default": 130},
@@ -210,11 +207,11 @@ def main() -> None:
     paths, systemd = Paths(), Systemd()
     try:
         if module.check_mode:
-            facts = _facts(module, paths, systemd)
+            facts = gather(paths, systemd)
             module.exit_json(**_result(module, facts, _plan(module, facts)))
         action = _ACTIONS[module.params["state"]]
         with deploy_lock(paths.lock, f"{action} by {module.params['requested_by']}"):
-            facts = _facts(module, paths, systemd)
+            facts = gather(paths, systemd)
             plan = _plan(module, facts)
             if plan.steps:
                 _execute(module, paths, systemd, facts, plan, action)
@@ -240,17 +237,12 @@ def _invocation(module: AnsibleModule) -> dict[str, Any]:
     return {"module_args": {**params, **shown}}
 
 
-def _facts(module: AnsibleModule, paths: Paths, systemd: Systemd) -> Facts:
-    facts = gather(paths, systemd, [Path(path) for path in module.params["secrets"]])
-    return replace(facts, secrets_changed=facts.secrets_changed or module.params["secrets_changed"])
-
-
 def _plan(module: AnsibleModule, facts: Facts) -> Plan:
     params = module.params
     if params["state"] == "rollback":
         target = rollback_target(facts, params["generation"] or None)
         original = target.rollback_of or target.id
-        wanted = new_generation(target.content, params["requested_by"], time.time(), original)
+        wanted = new_generation(target.content, params["requested_by"], time.time(), original, facts.key)
         return plan_serving(facts, wanted, params["keep"])
     if params["state"] == "restart":
         return plan_restart(facts, params["requested_by"], time.time())
@@ -259,6 +251,7 @@ def _plan(module: AnsibleModule, facts: Facts) -> Plan:
     if params["release"] not in facts.releases and not module.check_mode:
         raise Refused(f"release {params['release']} is not staged on this host. Staged: {', '.join(facts.releases) or 'none'}")
     _check_listen(params["listen"])
+    _check_names({**params["files"], **params["credentials"]})
     content = Content(
         release=params["release"],
         settings=toml.dumps(params["settings"]),
@@ -266,8 +259,15 @@ def _plan(module: AnsibleModule, facts: Facts) -> Plan:
         workers=params["workers"],
         listen=params["listen"],
         files=dict(sorted(params["files"].items())),
+        credentials={name: str(text) for name, text in sorted(params["credentials"].items())},
     )
-    return plan_serving(facts, new_generation(content, params["requested_by"], time.time()), params["keep"])
+    return plan_serving(facts, new_generation(content, params["requested_by"], time.time(), key=facts.key), params["keep"])
+
+
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise Refused(f"{name!r} is no name of a file: letters, digits, dots and dashes, at most 81 of them")
 
 
 def _check_listen(listen: str) -> None:
@@ -304,7 +304,8 @@ def _result(module: AnsibleModule, facts: Facts, plan: Plan) -> dict[str, Any]:
 
 def _diff(facts: Facts, after: Generation) -> list[dict[str, str]]:
     old = {**(_texts(facts.serving) if facts.serving else {}), **facts.units}
-    return [
+    secrets = _secrets(facts.serving.content.credentials if facts.serving else {}, after.content.credentials)
+    return secrets + [
         {"before_header": name, "after_header": name, **_shown(name, old.get(name, ""), text)}
         for name, text in _texts(after).items()
         if old.get(name, "") != text
@@ -325,6 +326,15 @@ def _texts(generation: Generation) -> dict[str, str]:
     content = generation.content
     summary = f"release: {content.release}\nworkers: {content.workers}\nlisten: {content.listen}\n"
     return {"generation": summary, "settings.toml": content.settings, **content.units, **content.files}
+
+
+def _secrets(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the difference of credentials without a value: their names, and which of them get another value."""
+    if before == after:
+        return []
+    names = [f"{name} (another value)" if before.get(name, text) != text else name for name, text in after.items()]
+    header = {"before_header": "credentials", "after_header": "credentials"}
+    return [{**header, "before": "".join(f"{name}\n" for name in before), "after": "".join(f"{name}\n" for name in names)}]
 
 
 if __name__ == "__main__":

@@ -155,7 +155,7 @@ def settings_that_are_no_toml(host: LabHost) -> Iterator[None]:
 @saboteur("unit-settings-error", host="guarded")
 def credentials_file_gone(host: LabHost) -> Iterator[None]:
     """systemd can not hand it over, and starts nothing."""
-    with _crashing(host, _moved_away(host, "/etc/exotel-ws/credentials/stream-credentials")):
+    with _crashing(host, _moved_away(host, "/etc/exotel-ws/current/credentials/stream-credentials")):
         yield
 
 

@@ -226,11 +226,11 @@ def test_a_call_goes_on_to_its_end_while_another_generation_takes_over(deployed:
     assert len(call.spoken) == len(call.said) + 1, "the greeting, and an answer to each turn"
 
     assert SECRET not in done.stdout
-    key = "/etc/exotel-ws/credentials/deepgram-api-key"
+    key = "/etc/exotel-ws/current/credentials/deepgram-api-key"
     assert deployed.host.run(f"sudo stat -c '%a %U' {key}; sudo cat {key}").stdout == f"600 root\n{SECRET}"
     seen = deployed.host.run("sudo journalctl -o export; cat /etc/systemd/system/exotel-ws@.service")
     assert SECRET not in seen.stdout
-    assert f"LoadCredential=deepgram-api-key:{key}" in seen.stdout
+    assert "LoadCredential=deepgram-api-key:/etc/exotel-ws/instances/%i/credentials/deepgram-api-key" in seen.stdout
     assert "files/flow.yml" in deployed.host.run("cat /etc/exotel-ws/current/settings.toml").stdout
     assert "Good morning from the laboratory." in deployed.host.run("cat /etc/exotel-ws/current/files/flow.yml").stdout
     greeted = place(lambda: Caller(parse(deployed.url), speaking.RATE, [], strip_query=False, barge_in_s=None))
@@ -258,14 +258,14 @@ def test_an_answer_comes_from_a_model_elsewhere_by_a_key_that_nobody_sees(deploy
     assert deployed.links() == ["lo", "host0"]
 
     assert KEY not in done.stdout
-    key = "/etc/exotel-ws/credentials/model-api-key"
+    key = "/etc/exotel-ws/current/credentials/model-api-key"
     assert host.run(f"sudo stat -c '%a %U' {key}; sudo cat {key}").stdout == f"600 root\n{KEY}"
     for look in (
         "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ",
         "journalctl --output export",
         f"systemctl show {deployed.unit}",
         "cat /etc/systemd/system/exotel-ws*.service",
-        "find /etc/exotel-ws/generations /var/lib/exotel-ws -type f -exec cat {} +",
+        "find /etc/exotel-ws/generations /var/lib/exotel-ws -type f -not -path */credentials/* -exec cat {} +",
     ):
         seen = host.run(f"sudo sh -c '{look} 2>/dev/null | grep -aohF -e exotel-ws -f {key} | sort -u'").stdout
         assert seen == "exotel-ws\n", look

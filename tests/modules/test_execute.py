@@ -196,6 +196,7 @@ DEPLOYS: dict[str, tuple[bool, dict[str, Any], int]] = {
     "first": (False, {}, 12),
     "new release": (True, {}, 10),
     "new units": (True, ANOTHER_TEMPLATE, 11),
+    "new secrets": (True, {**ANOTHER_TEMPLATE, "credentials": {"stream-credentials": "KEY:another\n"}}, 11),
     "new port": (True, ANOTHER_PORT, 17),
     "new address": (True, ANOTHER_ADDRESS, 19),
 }
@@ -366,3 +367,54 @@ def test_a_release_that_fails_its_own_test_is_never_started(host: Host, verb: st
     with pytest.raises(DeployFailed, match="frame 3 came back changed"):
         host.deploy(host.new("r2"))
     assert host.systemd.calls == []
+
+
+def test_each_worker_has_a_unit_file_of_its_own_generation(host: Host) -> None:
+    old = host.new("r1")
+    host.deploy(old)
+    new = host.new("r2", **ANOTHER_TEMPLATE)
+    host.systemd.stubborn = {unit(name) for name in old.instances}
+    host.deploy(new)
+    own = {name: files.read(host.paths.units / unit(name)) for name in (*old.instances, *new.instances)}
+    assert own == dict.fromkeys(old.instances, UNITS["exotel-ws@.service"]) | dict.fromkeys(new.instances, "another")
+    host.systemd.units = {name: state for name, state in host.systemd.units.items() if state != DRAINING}
+    host.deploy(host.new("r3"))
+    assert not [name for name in old.instances if (host.paths.units / unit(name)).exists()], "gone with their links"
+
+
+def legacy(host: Host) -> Generation:
+    """A host whose workers share the template, and secrets outside of their generation, as all did before."""
+    old = host.new("r1", units={**UNITS, "exotel-ws@.service": "LoadCredential=a:/etc/exotel-ws/credentials/a"})
+    host.deploy(old)
+    for name in old.instances:
+        (host.paths.units / unit(name)).unlink()
+    (host.paths.generations / old.id / "credentials").rmdir()
+    host.paths.shared_credentials.mkdir()
+    (host.paths.shared_credentials / "a").write_text("secret")
+    return old
+
+
+@pytest.mark.parametrize("verb", ["start", "enable", "verify"])
+def test_a_failed_upgrade_leaves_a_host_of_before_as_it_was(host: Host, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    legacy(host)
+    before = host.files()
+    new = host.new("r2", **ANOTHER_TEMPLATE, credentials={"a": "another"})
+
+    def fail(names: Sequence[str], timeout_s: float = 1.0) -> None:
+        raise CommandFailed("on purpose")
+
+    monkeypatch.setattr(host.systemd, verb, fail)
+    with pytest.raises(DeployFailed, match="on purpose"):
+        host.deploy(new)
+    assert host.files() == before
+
+
+def test_a_host_of_before_is_upgraded_and_goes_back(host: Host) -> None:
+    old = legacy(host)
+    new = host.new("r2", credentials={"a": "another"})
+    host.deploy(new)
+    assert (host.paths.shared_credentials / "a").read_text() == "secret", "a rollback loads it"
+    assert (host.paths.current / "credentials/a").read_text() == "another"
+    back = new_generation(generation.load_all(host.paths)[old.id].content, "somebody", next(host.clock), old.id)
+    host.deploy(back)
+    assert (host.paths.units / unit(back.instances[0])).read_text().endswith("/etc/exotel-ws/credentials/a")

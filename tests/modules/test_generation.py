@@ -3,15 +3,18 @@
 import dataclasses
 import grp
 import os
+import stat
 from pathlib import Path
 
 import pytest
 from ansible_collections.exotel.voicebot.plugins.module_utils import toml
 from ansible_collections.exotel.voicebot.plugins.module_utils.generation import (
     Content,
+    keep_key,
     load_all,
     mark_served,
     new_generation,
+    read_key,
     save,
 )
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
@@ -31,6 +34,7 @@ AT = 1795342500.0  # 2026-11-22 10:15:00 UTC
         {"workers": 3},
         {"listen": "[::]:8765"},
         {"files": {"flow.yml": "greeting: Hello"}},
+        {"credentials": {"stream-credentials": "KEY:token"}},
     ],
 )
 def test_each_part_of_the_content_changes_the_hash(change: dict[str, object]) -> None:
@@ -126,11 +130,39 @@ def test_a_diff_of_settings_shows_what_changes_and_no_secret() -> None:
     assert same["after"] == same["before"] + "# What changes is a secret, shown as •••.\n"
 
 
+SECRETS = {"stream-credentials": "KEY:a-token-that-nobody-sees\n"}
+
+
+def test_secrets_go_with_their_generation_and_only_root_reads_them(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    generation = new_generation(dataclasses.replace(CONTENT, credentials=SECRETS), "somebody", AT)
+    save(paths, generation)
+    assert load_all(paths)[generation.id].content.credentials == SECRETS
+    directory = paths.generations / generation.id / "credentials"
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert [stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()] == [0o600]
+
+
+def test_no_secret_is_shown_nor_can_be_guessed_by_the_name_of_its_generation(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    content = dataclasses.replace(CONTENT, credentials=SECRETS)
+    key = read_key(paths)
+    keep_key(paths, key)
+    assert read_key(paths) == key
+    assert stat.S_IMODE(paths.hash_key.stat().st_mode) == 0o600
+    generation = new_generation(content, "somebody", AT, key=key)
+    save(paths, generation)
+    assert content.hash(key) != content.hash(b"guessed")
+    assert "a-token" not in repr(generation)
+    assert "a-token" not in (paths.generations / generation.id / "generation.json").read_text()
+
+
 def test_a_generation_of_before_there_were_files_reads_back(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     generation = new_generation(CONTENT, "somebody", AT)
     save(paths, generation)
     (paths.generations / generation.id / "files").rmdir()
+    (paths.generations / generation.id / "credentials").rmdir()
     assert load_all(paths) == {generation.id: generation}
 
 

@@ -53,6 +53,13 @@ def test_changed_units_are_installed_but_the_socket_is_not_restarted() -> None:
     ]
 
 
+def test_workers_of_before_get_a_unit_file_of_their_own_before_the_shared_one_changes() -> None:
+    units = {**UNITS, "exotel-ws@.service": "other credentials"}
+    wanted = generation("g9", content("r9", units=units), served=False)
+    planned = steps(host(generation("g1"), unpinned=frozenset({"g1-1", "g1-2"})), wanted)
+    assert planned.index("link g1-1 g1-2") < planned.index("install units exotel-ws@.service")
+
+
 def test_another_port_is_taken_after_a_proof_on_the_old_one() -> None:
     units = {**UNITS, "exotel-ws.socket": "9000", "exotel-ws@.service": "more"}
     wanted = generation("g9", content("r9", units=units, listen="0.0.0.0:9000"), served=False)
@@ -112,6 +119,7 @@ REPAIRS = [
     ("a unit was edited", {"units": {**UNITS, "exotel-ws@.service": "edited"}}, ["install units exotel-ws@.service"]),
     ("the drop-in is gone", {"point": None}, ["point g1-1"]),
     ("a link is gone", {"links": frozenset({"g1-1"})}, ["link g1-2"]),
+    ("a worker's own unit file was edited", {"unpinned": frozenset({"g1-2"})}, ["link g1-2"]),
     (
         "not enabled",
         {"enabled": frozenset({"exotel-ws.socket", "exotel-ws-shutdown.service", "exotel-ws@g1-1.service"})},
@@ -136,7 +144,7 @@ REPLACED = [
     ("workers", {}, content(workers=3), "changed: workers"),
     ("unit", {}, content(units={**UNITS, "exotel-ws@.service": "x"}), "changed: exotel-ws@.service"),
     ("file", {}, content(files={"flow.yml": "x"}), "changed: flow.yml"),
-    ("credentials", {"secrets_changed": True}, content(), "changed: credentials"),
+    ("a credential", {}, content(credentials={"stream-credentials": "KEY:another\n"}), "changed: credentials"),
     ("stopping", {"instances": {"g1-1": DRAINING}}, content(), "somebody is stopping g1-1"),
 ]
 
@@ -186,3 +194,13 @@ def test_a_generation_that_never_served_and_does_not_run_goes() -> None:
 def test_a_release_that_several_generations_share_stays_with_the_last() -> None:
     history = [generation("g1"), generation("g2", content(settings="b")), generation("g3", content(settings="c"))]
     assert cleaned(host(*history), 2) == ["remove generations g1 g2"]
+
+
+SHARED = {**UNITS, "exotel-ws@.service": "LoadCredential=stream-credentials:/etc/exotel-ws/credentials/stream-credentials"}
+
+
+@pytest.mark.parametrize(("keep", "removed"), [(5, []), (2, ["remove shared credentials"])])
+def test_the_secrets_that_generations_shared_go_with_the_last_that_loads_them(keep: int, removed: list[str]) -> None:
+    history = [generation("g1", content("r1", units=SHARED)), generation("g2", content("r2")), generation("g3", content("r3"))]
+    planned = steps(host(*history, shared_credentials=True), keep=keep)
+    assert [step for step in planned if "shared" in step] == removed

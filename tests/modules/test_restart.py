@@ -123,6 +123,6 @@ def test_there_is_nothing_to_repair_where_nothing_serves() -> None:
 
 
 def test_what_serves_already_does_not_count_among_what_is_kept_beside_it() -> None:
-    facts = host(generation("g1", content("ra")), generation("g2", content("rb")), secrets_changed=True)
+    facts = host(generation("g1", content("ra")), generation("g2", content("rb")), socket=UnitState())
     again = generation("g9", content("rb"), served=False)
     assert [str(step) for step in plan_serving(facts, again, 2).steps if step.verb == "remove_generations"] == []

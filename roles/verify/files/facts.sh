@@ -4,6 +4,11 @@ generation=$(cat /etc/exotel-ws/current/generation.json) || generation=null
 name=$(basename "$(readlink /etc/exotel-ws/current)")
 workers=$(echo "$generation" | sed -n 's/.*"workers": *\([0-9]*\).*/\1/p')
 port=$(echo "$generation" | sed -n 's/.*"listen": *".*:\([0-9]*\)".*/\1/p')
+settings=$(/etc/exotel-ws/current/release/bin/python -I -c '
+import json, tomllib
+settings = tomllib.load(open("/etc/exotel-ws/current/settings.toml", "rb"))
+asks = settings.get("auth", {}).get("required", False)
+print(json.dumps({"paths": settings.get("paths", []), "asks_credential": asks}))')
 
 comma=''
 units=''
@@ -21,4 +26,4 @@ done
 
 health=$(/usr/local/bin/exotelctl health --json)
 echo '--- verify'
-echo "{\"generation\": $generation, \"units\": {$units}, \"holders\": [$holders], \"health\": ${health:-null}}"
+echo "{\"generation\": $generation, \"units\": {$units}, \"holders\": [$holders], \"health\": ${health:-null}, \"settings\": ${settings:-null}}"

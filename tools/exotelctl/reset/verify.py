@@ -15,7 +15,7 @@ from exotelctl.phone import place_call
 from exotelctl.reach import Unreachable
 from exotelctl.target import SAMPLE_RATES, Target, parse
 
-CREDENTIALS: Final = Path("/etc/exotel-ws/credentials/stream-credentials")
+CREDENTIALS: Final = Path("/etc/exotel-ws/current/credentials/stream-credentials")
 _RATE: Final = SAMPLE_RATES[0]
 _CALL_S: Final = 1.0
 _ANSWER_S: Final = 2.0

@@ -151,7 +151,7 @@ def settings_error(facts: Facts) -> Finding:
     remedy = Remedy(
         "Correct the variable that it names in the inventory, and deploy: a generation on the host is never edited. "
         "Where it names credentials, the file that systemd hands over is missing or unreadable.",
-        ("exotel-ws check-config /etc/exotel-ws/current/settings.toml", "ls -l /etc/exotel-ws/credentials/"),
+        ("exotel-ws check-config /etc/exotel-ws/current/settings.toml", "ls -l /etc/exotel-ws/current/credentials/"),
         (_REPAIR, _BACK),
     )
     if problem and not found:
