@@ -1,12 +1,17 @@
-"""One deploy at a time on a host, and a second one is told whose turn it is."""
+"""Allow one deploy at a time on a host, and tell a second one whose turn it is."""
 
 from __future__ import annotations
 
 import fcntl
+import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_MOST_BYTES = 1024
+_MOST_SHOWN = 200
 
 
 class Locked(Exception):
@@ -14,20 +19,61 @@ class Locked(Exception):
 
 
 @contextmanager
-def deploy_lock(path: Path, holder: str) -> Iterator[None]:
+def deploy_lock(path: Path, holder: str, proc: Path = Path("/proc")) -> Iterator[None]:
     """Hold the lock while the block runs. `holder` says who and what, for others to read.
 
-    Raises Locked at once when it is taken. The kernel frees it with the process, so it is never left behind.
+    Only the owner of its directory can open the file, so that nobody else can hold it. Never waits: raises Locked at once
+    when it is taken, and OSError when the file is not one of ours. The kernel frees it with the process.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    descriptor = _open(path)
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.seek(0)
-            raise Locked(f"another deploy is under way on this host: {file.read().strip()}. Try again after it") from None
-        file.truncate(0)
-        file.write(f"{holder}, since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n")
-        file.flush()
+            raise Locked(_turn_of(descriptor, proc)) from None
+        os.ftruncate(descriptor, 0)
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        os.write(descriptor, f"{_shown(holder)}, since {since}\n".encode())
         yield
-        file.truncate(0)
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchmod(directory, 0o700)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path.name, flags, 0o600, dir_fd=directory)
+    finally:
+        os.close(directory)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{path} is no file: look who put it there, and remove it")
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def _turn_of(descriptor: int, proc: Path) -> str:
+    """Say who holds the lock: as they wrote, and which process it is, so that one that hangs can be found."""
+    said = _shown(os.pread(descriptor, _MOST_BYTES, 0).decode("utf-8", "replace")) or "somebody who left no name"
+    pid = _holding_pid(os.fstat(descriptor).st_ino, proc)
+    hangs = f"; if it hangs, look at it: ps -o pid,etime,args -p {pid}" if pid else ""
+    return f"another deploy is under way on this host: {said}. Try again after it{hangs}"
+
+
+def _holding_pid(inode: int, proc: Path) -> int:
+    """Return the process that holds a lock on the file `inode`, 0 when it is not known."""
+    try:
+        held = [line.split() for line in (proc / "locks").read_text().splitlines()]
+        return next((int(fields[4]) for fields in held if fields[1] == "FLOCK" and fields[5].endswith(f":{inode}")), 0)
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _shown(text: str) -> str:
+    """Return one line of `text` that a terminal can show."""
+    words = " ".join(text.split())
+    return "".join(char if char.isprintable() else "?" for char in words)[:_MOST_SHOWN]

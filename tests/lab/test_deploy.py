@@ -21,6 +21,7 @@ from tests.lab.labhost import BOOKWORM, REPO, TRIXIE, HostSpec, LabHost, Play, b
 from tests.lab.traffic import Report
 
 PORT = 8765
+LOCK = Path("/run/exotel-ws-deploy/lock")
 
 
 @pytest.fixture(scope="module", params=[BOOKWORM, TRIXIE], ids=lambda spec: spec.suite)
@@ -263,9 +264,9 @@ def test_a_broken_release_leaves_the_old_one_serving_and_shows_its_journal(
 
 
 def test_two_deploys_at_once_are_refused_by_the_holders_name(host: LabHost) -> None:
-    hold = "sudo flock /run/lock/exotel-ws.deploy -c 'echo night shift > /run/lock/exotel-ws.deploy; sleep 20'"
+    hold = f"sudo install -d -m 700 {LOCK.parent}; sudo flock {LOCK} -c 'echo night shift > {LOCK}; sleep 20'"
     with subprocess.Popen([*host._ssh(), hold], stdin=subprocess.DEVNULL) as holder:
-        wait_until("the lock is held", lambda: host.run("sudo flock -n /run/lock/exotel-ws.deploy true", check=False).returncode)
+        wait_until("the lock is held", lambda: host.run(f"sudo flock -n {LOCK} true", check=False).returncode)
         done = deploy(host, "-e", "exotel_ws_max_calls=78")
         holder.wait(timeout=30)
     assert done.rc != 0

@@ -14,7 +14,7 @@ import pytest
 
 from tests.lab.labhost import HostSpec, LabHost, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
-from tests.lab.test_deploy import PORT, assert_nobody_noticed, current, instances, traffic, wait_until
+from tests.lab.test_deploy import LOCK, PORT, assert_nobody_noticed, current, instances, traffic, wait_until
 
 SPEC = HostSpec("exo-t27", "trixie", "198.18.65.127")
 OTHER_PORT = 8009
@@ -127,9 +127,9 @@ def test_a_restart_that_fails_shows_the_journal_and_the_old_generation_goes_on(h
 
 
 def test_the_holder_of_the_lock_is_named(host: LabHost) -> None:
-    hold = "sudo flock /run/lock/exotel-ws.deploy -c 'echo night shift > /run/lock/exotel-ws.deploy; sleep 5'"
+    hold = f"sudo install -d -m 700 {LOCK.parent}; sudo flock {LOCK} -c 'echo night shift > {LOCK}; sleep 5'"
     with subprocess.Popen([*host._ssh(), hold], stdin=subprocess.DEVNULL) as holder:
-        wait_until("the lock is held", lambda: host.run("sudo flock -n /run/lock/exotel-ws.deploy true", check=False).returncode)
+        wait_until("the lock is held", lambda: host.run(f"sudo flock -n {LOCK} true", check=False).returncode)
         refused = [host.run(f"sudo exotelctl {command}", check=False) for command in ("restart", "reset --yes")]
         holder.wait(timeout=30)
     for done in refused:

@@ -1,8 +1,10 @@
 """The small things a deploy stands on: the lock, the audit file, the admin socket, connections."""
 
+import fcntl
 import json
 import os
 import socket
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +32,55 @@ def test_the_lock_is_free_again_even_after_a_failure(tmp_path: Path) -> None:
         raise KeyError
     with deploy_lock(tmp_path / "lock", "two"):
         assert (tmp_path / "lock").read_text().startswith("two, since")
+
+
+def test_nobody_but_the_owner_can_open_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "place/lock"
+    path.parent.mkdir(mode=0o755)
+    path.touch(mode=0o644)
+    with deploy_lock(path, "one"):
+        assert [stat.S_IMODE(each.stat().st_mode) for each in (path, path.parent)] == [0o600, 0o700]
+
+
+@pytest.mark.parametrize("planted", ["link", "fifo", "directory"])
+def test_what_is_no_file_is_not_taken_for_the_lock(tmp_path: Path, planted: str) -> None:
+    path, other = tmp_path / "lock", tmp_path / "other"
+    other.write_text("kept")
+    {"link": lambda: path.symlink_to(other), "fifo": lambda: os.mkfifo(path), "directory": path.mkdir}[planted]()
+    with pytest.raises(OSError, match="lock"), deploy_lock(path, "one"):
+        pass
+    assert other.read_text() == "kept"
+
+
+def test_the_text_of_a_holder_is_one_short_line_that_a_terminal_can_show(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write("night \x1b]0;owned\x07shift\r\n\u202egnp" + 5000 * "x")
+        file.flush()
+        with pytest.raises(Locked) as refusal, deploy_lock(path, "two"):
+            pass
+    said = str(refusal.value)
+    assert said.isprintable()
+    assert "night ?]0;owned?shift ?gnp" in said
+    assert len(said) < 500
+
+
+def test_a_holder_that_hangs_is_named_by_its_process(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with (
+        deploy_lock(path, "one"),
+        pytest.raises(Locked, match=f"ps -o pid,etime,args -p {os.getpid()}"),
+        deploy_lock(path, "two"),
+    ):
+        pass
+
+
+def test_the_audit_file_is_not_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "audit").symlink_to(tmp_path / "other")
+    with pytest.raises(OSError, match="audit"):
+        audit.record(tmp_path / "audit", who="a")
+    assert not (tmp_path / "other").exists()
 
 
 def test_the_audit_file_grows_by_a_line_an_action(tmp_path: Path) -> None:

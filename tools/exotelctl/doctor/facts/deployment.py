@@ -11,8 +11,8 @@ from exotelctl.doctor.facts.fact import NotSeen
 
 ETC: Final = Path("/etc/exotel-ws")
 POINT: Final = Path("/etc/systemd/system/exotel-ws.socket.d/generation.conf")
-LOCK: Final = Path("/run/lock/exotel-ws.deploy")
-CREDENTIALS: Final = ETC / "credentials/stream-credentials"
+LOCK: Final = Path("/run/exotel-ws-deploy/lock")
+CREDENTIALS: Final = ETC / "current/credentials/stream-credentials"
 DEFAULT_PORT: Final = 8765
 
 _MOST_WORKERS = 64
