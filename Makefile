@@ -32,23 +32,43 @@ deploy: root venv ## one lab host on this machine, the server on it, proven by a
 clean-lab: root venv ## every trace of the lab: hosts, network, files (root)
 	ansible-playbook playbooks/lab.yml -i inventory/lab -e lab_host_state=absent -e lab_host_purge=true
 
-test: root voices lint unit protocol lab ## lint, unit, protocol and lab tests (root)
+PARTS := ruff format mypy mypy-tests mypy-plugins ansible-lint sanity unit protocol providers lab-hosts lab-ai
+
+test: root venv ## lint, unit, protocol and lab tests (root): all parts, the red ones named at the end
+	scripts/parts $(PARTS)
 
 lint: venv ## ruff, mypy --strict, ansible-lint production, ansible-test sanity
+	scripts/parts ruff format mypy mypy-tests mypy-plugins ansible-lint sanity
+
+ruff: venv
 	ruff check .
+
+format: venv
 	ruff format --check .
+
+mypy: venv
 	mypy
+
+mypy-tests: venv
 	mypy --explicit-package-bases benchmarks tests/lab
+
+mypy-plugins: venv
 	MYPYPATH=collections:. mypy --ignore-missing-imports --explicit-package-bases --namespace-packages --follow-imports=silent \
 	  collections/ansible_collections/exotel/voicebot/plugins/{*,module_utils/gcp}/*.py tests/modules/{*,compute/*}.py
+
+ansible-lint: venv
 	ansible-lint --offline
+
+sanity: venv
 	scripts/sanity
 
 unit: venv ## pure tests: no network, no root
 	pytest tests/unit tests/modules -n 2 --dist loadfile
 
-protocol: venv ## the server on both engines, its providers, and the tools, over loopback
+protocol: venv voices ## the server on both engines, and the tools, over loopback
 	pytest tests/protocol tests/tools_live
+
+providers: venv voices ## AI mode's providers, and its speech
 	pytest tests/providers tests/speech -n 2 --dist loadfile
 
 voices: ## callers for the tests of AI mode: voices that are not the bot's, and people (root, once)
@@ -56,8 +76,13 @@ voices: ## callers for the tests of AI mode: voices that are not the bot's, and 
 	  scripts/apt-need flite espeak-ng pocketsphinx-testdata
 
 lab: root venv ## deploys, rollbacks and faults on real hosts (root)
+	scripts/parts lab-hosts lab-ai
+
+lab-hosts: root venv
 	pytest tests/lab --timeout 900 -n 2 --dist loadscope --ignore tests/lab/test_ai.py
-	pytest tests/lab/test_ai.py --timeout 900  # by itself: people talk, and are not kept waiting by others' deploys
+
+lab-ai: root venv voices # by itself: people talk, and are not kept waiting by others' deploys
+	pytest tests/lab/test_ai.py --timeout 900
 
 bench: venv ## our server beside Node ws, in one run; writes docs/performance.md
 	@command -v node npm >/dev/null || scripts/apt-need nodejs npm
@@ -75,4 +100,4 @@ lock: ## renew requirements/*.lock (hashes, no index address)
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "make: this target builds lab hosts and needs root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }
 
-.PHONY: help venv deploy clean-lab test voices lint unit protocol lab bench bench-ai soak lock root
+.PHONY: help venv deploy clean-lab test lint $(PARTS) voices lab bench bench-ai soak lock root
