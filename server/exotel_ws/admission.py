@@ -40,8 +40,14 @@ RAISED_BY: Final = {
     "handshake_rate": "limits.handshakes_per_source_s",
     "barred": "limits.proxies",
     "files": "LimitNOFILE= of the unit",
+    "no_media": "limits.media_timeout_s",
+    "message_rate": "limits.messages_per_s",
+    "byte_rate": "limits.bytes_per_s",
+    "early_size": "limits.early_message_bytes",
+    "malformed": "limits.max_faults",
+    "restarts": "limits.max_faults",
 }
-"""The setting that raises each bound of this part."""
+"""The setting that raises each bound."""
 
 log = logging.getLogger("exotel_ws.server")
 

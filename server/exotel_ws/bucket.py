@@ -20,3 +20,7 @@ class Bucket:
             return False
         self._left -= count
         return True
+
+    def give(self, count: float) -> None:
+        """Put ``count`` events back, up to the burst."""
+        self._left = min(self.burst, self._left + count)

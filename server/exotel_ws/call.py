@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from exotel_ws import protocol
 from exotel_ws.admission import Ticket
+from exotel_ws.bucket import Bucket
 from exotel_ws.echo import Echo
 from exotel_ws.handshake import Credentials, Target
 from exotel_ws.logs import CallLog, printable
@@ -20,6 +21,8 @@ _Messages = tuple[str, ...]
 _NOTHING: Final[_Messages] = ()
 Respond = Callable[[Start, Writer, int], Responder]
 """Makes the responder of a stream that starts: its start, a writer of its messages, its sample rate in Hz."""
+_MEDIA_A_FAULT: Final = 50
+"""Media messages that make up for one malformed message: one in a hundred is a nuisance, not an attack."""
 
 
 class Phase(Enum):
@@ -35,7 +38,7 @@ class Call:
 
     ``credentials`` is None where the stream needs none or has shown one at the handshake already; else the start message has to.
     ``on_phase`` is told every change of phase. ``full`` says why no further call can be taken; empty where one can.
-    ``ticket`` is the connection's account with admission.
+    ``ticket`` is the connection's account with admission, ``clock`` tells seconds.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Call:
         respond: Respond = lambda _start, writer, _sample_rate: Echo(writer),
         full: Callable[[], str] = lambda: "",
         ticket: Ticket | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.conn_id = conn_id
         self.remote_host = remote_host
@@ -58,8 +62,11 @@ class Call:
         self.start = Start("")
         self.sample_rate = protocol.sample_rate(None, target.query)
         self.frames_in = self.frames_out = 0
-        self.last_event = ""
-        self.began = self._last_event_at = time.monotonic()
+        self.began = self.media_at = self._last_event_at = now = clock()
+        """``media_at`` is when the last media came, or the stream began."""
+        self._last_event = ""
+        self._frames_then = 0
+        self._clock = clock
         self._target = target
         self._settings = settings
         self._tally = tally
@@ -70,7 +77,9 @@ class Call:
         self._ticket = ticket
         self._responder: Responder | None = None
         self._faults: dict[str, int] = {}
-        self._malformed_messages = 0
+        most = settings.limits.max_faults
+        self._malformed_left, self._restarts_left = Bucket(most / 60, most, now), Bucket(most / 60, most, now)
+        self._media_made_up_for = 0
         self._media_first, self._media_every = settings.log.media_first, settings.log.media_every
 
     def receive(self, raw: str | bytes) -> _Messages:
@@ -88,8 +97,8 @@ class Call:
         if type(message) is Media:
             return self._media(message)
         event = type(message).__name__.lower()
-        self.last_event = event
-        self._last_event_at = time.monotonic()
+        self._last_event, self._frames_then = event, self.frames_in
+        self._last_event_at = self._clock()
         if isinstance(message, Unknown):
             self._fault("unknown_event", f"unknown event {printable(message.event, 40)!r} is ignored")
             return _NOTHING
@@ -97,8 +106,14 @@ class Call:
         handle: Callable[[Any], _Messages] = getattr(self, f"_{event}")
         return handle(message)
 
+    @property
+    def last_event(self) -> str:
+        """The kind of the last message; empty before the first."""
+        return "media" if self.frames_in > self._frames_then else self._last_event
+
     def facts(self) -> dict[str, object]:
         """What an operator wants to know of a live call."""
+        now = self._clock()
         return {
             "call_sid": self.start.call_sid,
             "stream_sid": self.start.stream_sid,
@@ -107,25 +122,30 @@ class Call:
             "to": self.start.to,
             "remote": self.remote_host,
             "rate": self.sample_rate,
-            "age_s": round(time.monotonic() - self.began, 1),
+            "age_s": round(now - self.began, 1),
             "frames_in": self.frames_in,
             "frames_out": self.frames_out,
             "last_event": self.last_event,
-            "last_event_age_s": round(time.monotonic() - self._last_event_at, 1),
+            "last_event_age_s": round(now - max(self.media_at, self._last_event_at), 1),
             **(self._responder.facts() if self._responder else {}),
         }
 
     def _media(self, media: Media) -> _Messages:
         responder = self._responder
+        size = len(media.pcm)
+        if media.fault:
+            if not size and (responder is None or self._private):
+                return self._malformed(ProtocolFault("bad_payload", media.fault))
+            self._fault("bad_payload", media.fault)
+            size = protocol.audio_bytes(media.payload)
         if responder is None:
             responder = self._media_before_start(media)
             if responder is None:
                 return _NOTHING
         elif media.stream_sid != self.start.stream_sid and media.stream_sid:
             self._fault("other_stream", f"media of another stream, {printable(media.stream_sid, 60)}, is taken for this one")
-        self.last_event = "media"
-        self._last_event_at = time.monotonic()
-        tally, size = self._tally, len(media.pcm)
+        self.media_at = self._clock()
+        tally = self._tally
         tally.frames_in += 1
         tally.bytes_in += size
         self.frames_in = count = self.frames_in + 1
@@ -174,8 +194,8 @@ class Call:
         if "no_connected" not in self._faults:
             self._fault("no_connected", "start without connected")
         if self._credentials is not None:
-            if not self._credentials.in_parameters(start.custom_parameters):
-                shown = Credentials.shown_by(self._target, self._settings.paths, start.custom_parameters)
+            if not self._credentials.in_parameters(start.raw_parameters):
+                shown = Credentials.shown_by(self._target, self._settings.paths, start.raw_parameters)
                 self.log.warning(
                     "🔒 Refused: no valid credential in header, path, query or custom_parameters",
                     event="refused",
@@ -192,8 +212,9 @@ class Call:
                 self._ticket.prove()
         if self.phase is Phase.STARTED and "media_before_start" not in self._faults:
             self._fault("duplicate_start", "a second start on one connection: the stream begins anew")
-            if self._faults["duplicate_start"] > self._settings.limits.max_faults:
-                raise HangUp(1008, f"the stream began anew more than {self._settings.limits.max_faults} times")
+            if not self._restarts_left.take(self._clock()):
+                most = self._settings.limits.max_faults
+                raise HangUp(1008, f"the stream began anew more than {most} times within a minute", "restarts")
         self._begin(start)
         self.log("🚀 START EVENT", event="start", RATE=self.sample_rate, RATE_ASKED=self._rate_asked())
         self.log(f"   Stream SID: {printable(start.stream_sid)}", event="start")
@@ -204,12 +225,12 @@ class Call:
 
     def _begin(self, start: Start) -> None:
         self.start = start
+        self.media_at = self._clock()
         self.sample_rate = protocol.sample_rate(start, self._target.query)
         self.log.identify(call_sid=start.call_sid, stream_sid=start.stream_sid)
-        if start.sample_rate is not None and start.sample_rate != self.sample_rate:
-            self._fault("unsupported_rate", f"sample rate {start.sample_rate} Hz is not one of {protocol.SAMPLE_RATES}")
-        elif (asked := self._rate_asked()) not in (None, self.sample_rate):
-            self._fault("rate_mismatch", f"the URL asks for {asked} Hz, the stream has {self.sample_rate} Hz, which counts")
+        self._judge_rate(start)
+        for name in start.cut:
+            self._fault("too_long", f"{name} of start is too long and is cut")
         writer = protocol.Writer(
             start.stream_sid, sample_rate=self.sample_rate, number_frames=self._settings.output.number_frames
         )
@@ -219,6 +240,15 @@ class Call:
             self._enter(Phase.STARTED)
         # Last: a bot greets as soon as it is there, and nothing is sent in a stream that has not started.
         self._responder = self._respond(start, writer, self.sample_rate)
+
+    def _judge_rate(self, start: Start) -> None:
+        own = protocol.rates_unused(start, {})
+        asked = self._rate_asked()
+        if own or (asked is None and (own := protocol.rates_unused(start, self._target.query))):
+            known = ", ".join(map(str, protocol.SAMPLE_RATES))
+            self._fault("unsupported_rate", f"sample rate {own[0]} is none of {known} Hz: {self.sample_rate} Hz counts")
+        elif asked not in (None, self.sample_rate):
+            self._fault("rate_mismatch", f"the URL asks for {asked} Hz, the stream has {self.sample_rate} Hz, which counts")
 
     def _rate_asked(self) -> int | None:
         return protocol.rate_asked(self._target.query, self.start.custom_parameters)
@@ -273,9 +303,12 @@ class Call:
 
     def _malformed(self, fault: ProtocolFault) -> _Messages:
         self._fault(fault.kind, printable(str(fault)))
-        self._malformed_messages += 1
-        if self._malformed_messages > self._settings.limits.max_faults:
-            raise HangUp(1008, f"more than {self._settings.limits.max_faults} malformed messages, the last: {fault.kind}")
+        left, now = self._malformed_left, self._clock()
+        left.give((self.frames_in - self._media_made_up_for) / _MEDIA_A_FAULT)
+        self._media_made_up_for = self.frames_in
+        if not left.take(now):
+            most = self._settings.limits.max_faults
+            raise HangUp(1008, f"more than {most} malformed messages within a minute, the last: {fault.kind}", "malformed")
         return _NOTHING
 
     def _fault(self, kind: str, text: str) -> None:

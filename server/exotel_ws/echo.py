@@ -1,5 +1,6 @@
 """Echo mode: the caller hears their own voice."""
 
+from collections.abc import Callable
 from typing import Final
 
 from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
@@ -17,9 +18,7 @@ class Echo:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._answered: set[str] = set()
-
-    def media(self, media: Media) -> tuple[str, ...]:
-        return self._writer.echo(media)
+        self.media: Callable[[Media], tuple[str, ...]] = writer.echo
 
     def mark(self, mark: Mark) -> tuple[str, ...]:
         if mark.name in self._answered or len(self._answered) >= _MARKS_REMEMBERED:

@@ -7,10 +7,14 @@ The reader accepts every spelling that was seen; the writer sends only the docum
 
 import binascii
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 import msgspec
+
+from exotel_ws import parameters
+from exotel_ws.parameters import as_text
 
 SAMPLE_RATES: Final = (8000, 16000, 24000)
 DEFAULT_SAMPLE_RATE: Final = 8000
@@ -21,8 +25,19 @@ OUTPUT_MAX: Final = 99_840
 
 Output that is not a multiple of 320 makes the platform wait 20 ms: an audible gap.
 """
+_PAYLOAD_MAX: Final = OUTPUT_MAX // 3 * 4
+"""Characters of base64 that hold `OUTPUT_MAX` bytes."""
 MOST_SID: Final = 256
-"""Characters; live ones have 32. Every message out carries it: a long one would make much of the little that comes in."""
+"""Characters of a stream_sid; live ones have 32. Every message out carries it: a longer one is refused, as is a longer mark name,
+which is kept and sent back. Other ids, which only name the call, are cut."""
+_MOST_NUMBER: Final = 64
+"""Characters of a telephone number."""
+_MOST_WORD: Final = 40
+"""Characters of an encoding, a number written as a text, or an event's name in a message about it."""
+_MOST_REASON: Final = 200
+_MOST_PIECES: Final = 64
+"""Pieces of base64 that are looked for in one payload that is not well-formed."""
+_BASE64_PIECE: Final = re.compile(r"[A-Za-z0-9+/]{2,}")
 
 
 class ProtocolFault(Exception):
@@ -44,10 +59,11 @@ class Connected(msgspec.Struct, frozen=True, gc=False):
 class Start(msgspec.Struct, frozen=True):
     """A stream begins.
 
-    ``sample_rate`` (Hz) and ``encoding`` are what ``media_format`` says, None where it says nothing usable.
+    ``sample_rate`` (Hz) is what ``media_format`` says, None if it says none that can be read; ``rate_said`` is that text.
     ``encoding`` is informative only: it differs by source while the audio is always PCM16 little-endian mono.
-    ``from_`` and ``to`` are not E.164. ``custom_parameters`` holds the query of the applet's URL, which Exotel
-    strips before it connects, sometimes mangled.
+    ``from_`` and ``to`` are not E.164. ``custom_parameters`` holds the query of the applet's URL, which Exotel strips before
+    it connects, as it was in the URL; ``raw_parameters`` as it came, sometimes mangled. ``cut`` names what was too long
+    and is not here in full.
     """
 
     stream_sid: str
@@ -59,12 +75,16 @@ class Start(msgspec.Struct, frozen=True):
     encoding: str = ""
     sample_rate: int | None = None
     custom_parameters: dict[str, str] = {}
+    raw_parameters: dict[str, str] = {}
+    rate_said: str = ""
+    cut: tuple[str, ...] = ()
 
 
 class Media(msgspec.Struct, frozen=True, gc=False):
     """One piece of the caller's audio; at 8 kHz 320 bytes every 20 ms, silence included, but never assume the size.
 
-    ``payload`` is the base64 text as it came, ``pcm`` what it holds (PCM16 little-endian mono, a whole number of samples).
+    ``payload`` is the text as it came, ``pcm`` what it holds (PCM16 little-endian mono). ``fault`` says what is wrong with the
+    payload, empty if nothing is; then ``pcm`` is what could be decoded, perhaps an odd number of bytes, perhaps none.
     ``chunk`` and ``timestamp`` (ms) are as they came: see `number`.
     """
 
@@ -73,6 +93,7 @@ class Media(msgspec.Struct, frozen=True, gc=False):
     pcm: bytes
     chunk: Number = None
     timestamp: Number = None
+    fault: str = ""
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
@@ -135,21 +156,44 @@ class _Frame(msgspec.Struct, gc=False):
     name: str | None = None
 
 
+class _Flat(msgspec.Struct, gc=False):
+    """What some clients write at the top level of ``start`` and ``stop``, where Exotel nests it."""
+
+    call_sid: Any = None
+    leg_sid: Any = None
+    account_sid: Any = None
+    from_: Any = msgspec.field(default=None, name="from")
+    to: Any = None
+    media_format: Any = None
+    custom_parameters: Any = None
+    reason: Any = None
+
+    def below(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return ``body`` with what it lacks taken from here."""
+        flat = {name.rstrip("_"): getattr(self, name) for name in self.__struct_fields__}
+        return flat | {name: value for name, value in body.items() if value is not None}
+
+
 _decode = msgspec.json.Decoder(_Frame).decode
+_decode_flat = msgspec.json.Decoder(_Flat).decode
+_decode_base64 = msgspec.convert
 
 
 def number(value: Number) -> int | None:
     """An integer that may have come as a string (live calls) or a number (some documents); None if it is neither."""
+    if value is None or (isinstance(value, str) and len(value) > _MOST_WORD):
+        return None
     try:
-        return None if value is None else int(float(value))
+        found = float(value)
     except (ValueError, OverflowError):
         return None
+    return int(found) if -1e15 < found < 1e15 else None
 
 
 def read(text: str | bytes) -> Message:
     """Read one text frame.
 
-    Raises `ProtocolFault` of kind ``not_json``, ``bad_type``, ``no_event``, ``missing_field``, ``bad_payload`` or ``bad_digit``.
+    Raises `ProtocolFault` of kind ``not_json``, ``bad_type``, ``no_event``, ``missing_field``, ``too_long`` or ``bad_digit``.
     """
     try:
         frame = _decode(text)
@@ -162,12 +206,18 @@ def read(text: str | bytes) -> Message:
         raise ProtocolFault("not_json", "JSON nested too deep") from None
     stream_sid = frame.stream_sid or frame.camel_sid or ""
     if len(stream_sid) > MOST_SID:
-        raise _too_long(stream_sid)
+        raise _too_long("bad_type", "stream_sid", stream_sid)
     event = frame.event
     if event == "media":
         return _media(frame, stream_sid)
+    if event in ("start", "stop"):
+        try:
+            flat = _decode_flat(text)
+        except RecursionError:
+            raise ProtocolFault("not_json", "JSON nested too deep") from None
+        return _start(frame, stream_sid, flat) if event == "start" else _stop(frame, stream_sid, flat)
     reader = _READERS.get(event)
-    return Unknown(event) if reader is None else reader(frame, stream_sid)
+    return Unknown(event[:_MOST_WORD]) if reader is None else reader(frame, stream_sid)
 
 
 def _media(frame: _Frame, stream_sid: str) -> Media:
@@ -176,51 +226,82 @@ def _media(frame: _Frame, stream_sid: str) -> Media:
         raise ProtocolFault("missing_field", "media without media.payload")
     payload = body.payload
     try:
-        pcm = binascii.a2b_base64(payload, strict_mode=True)
-    except (binascii.Error, ValueError) as error:
-        raise ProtocolFault("bad_payload", f"media.payload is not base64: {error}") from None
-    if not pcm or len(pcm) % 2:
-        raise ProtocolFault("bad_payload", f"media.payload holds {len(pcm)} bytes, not a whole number of 16-bit samples")
-    return Media(stream_sid, payload, pcm, body.chunk, body.timestamp)
+        # A third of the time of binascii's, and as strict.
+        pcm = _decode_base64(payload, bytes)
+    except msgspec.ValidationError:
+        pcm, fault = _salvage(payload), "media.payload is not base64"
+    else:
+        if pcm and not len(pcm) % 2:
+            return Media(stream_sid, payload, pcm, body.chunk, body.timestamp)
+        fault = f"media.payload holds {len(pcm)} bytes, not a whole number of 16-bit samples"
+    return Media(stream_sid, payload, pcm, body.chunk, body.timestamp, fault)
+
+
+def _salvage(payload: str) -> bytes:
+    """Decode the pieces of base64 in a text that is not well-formed, joined ones with padding inside for one."""
+    found = bytearray()
+    for count, piece in enumerate(_BASE64_PIECE.finditer(payload)):
+        if count >= _MOST_PIECES:
+            break
+        text = piece[0][: len(piece[0]) - (len(piece[0]) % 4 == 1)]
+        found += binascii.a2b_base64(text + "=" * (-len(text) % 4))
+    return bytes(found)
 
 
 def _connected(_frame: _Frame, _stream_sid: str) -> Connected:
     return Connected()
 
 
-def _start(frame: _Frame, stream_sid: str) -> Start:
+def _start(frame: _Frame, stream_sid: str, flat: _Flat) -> Start:
     body = frame.start or {}
-    stream_sid = stream_sid or _text(body.get("stream_sid") or body.get("streamSid"))
+    stream_sid = stream_sid or as_text(body.get("stream_sid") or body.get("streamSid"))
     if not stream_sid:
         raise ProtocolFault("missing_field", "start without stream_sid, neither at the top nor inside start")
     if len(stream_sid) > MOST_SID:
-        raise _too_long(stream_sid)
-    media_format = body.get("media_format")
+        raise _too_long("bad_type", "stream_sid", stream_sid)
+    body = flat.below(body)
+    media_format = body["media_format"]
     if not isinstance(media_format, dict):
         media_format = {}
+    raw, left_out = parameters.collect(body["custom_parameters"])
+    cut = ["custom_parameters"] if left_out else []
+
+    def short(name: str, most: int) -> str:
+        text = as_text(body[name])
+        if len(text) > most:
+            cut.append(name)
+        return text[:most]
+
+    said = media_format.get("sample_rate")
+    rate = parameters.rate(said)
     return Start(
         stream_sid=stream_sid,
-        call_sid=_text(body.get("call_sid")),
-        leg_sid=_text(body.get("leg_sid")),
-        account_sid=_text(body.get("account_sid")),
-        from_=_text(body.get("from")),
-        to=_text(body.get("to")),
-        encoding=_text(media_format.get("encoding")),
-        sample_rate=number(_scalar(media_format.get("sample_rate"))),
-        custom_parameters=_parameters(body.get("custom_parameters")),
+        call_sid=short("call_sid", MOST_SID),
+        leg_sid=short("leg_sid", MOST_SID),
+        account_sid=short("account_sid", MOST_SID),
+        from_=short("from", _MOST_NUMBER),
+        to=short("to", _MOST_NUMBER),
+        encoding=as_text(media_format.get("encoding"))[:_MOST_WORD],
+        sample_rate=rate,
+        custom_parameters=parameters.restore(raw),
+        raw_parameters=raw,
+        rate_said=repr(said)[:_MOST_WORD] if rate is None and said not in (None, "") else "",
+        cut=tuple(cut),
     )
 
 
 def _mark(frame: _Frame, stream_sid: str) -> Mark:
-    name = _text((frame.mark or {}).get("name")) or frame.name
+    name = as_text((frame.mark or {}).get("name")) or frame.name
     if not name:
         raise ProtocolFault("missing_field", "mark without mark.name")
+    if len(name) > MOST_SID:
+        raise _too_long("too_long", "mark.name", name)
     return Mark(stream_sid, name)
 
 
 def _dtmf(frame: _Frame, stream_sid: str) -> Dtmf:
     body = frame.dtmf or {}
-    digit = _text(body.get("digit", frame.digit))
+    digit = as_text(body.get("digit", frame.digit))
     if digit not in DTMF_DIGITS:
         raise ProtocolFault("bad_digit", f"dtmf digit {digit[:8]!r} is none of 0-9 * #")
     return Dtmf(stream_sid, digit, number(_scalar(body.get("duration", frame.duration))))
@@ -230,55 +311,59 @@ def _clear(_frame: _Frame, stream_sid: str) -> Clear:
     return Clear(stream_sid)
 
 
-def _stop(frame: _Frame, stream_sid: str) -> Stop:
-    body = frame.stop or {}
-    return Stop(stream_sid, _text(body.get("reason")), _text(body.get("call_sid")))
+def _stop(frame: _Frame, stream_sid: str, flat: _Flat) -> Stop:
+    body = flat.below(frame.stop or {})
+    return Stop(stream_sid, as_text(body["reason"])[:_MOST_REASON], as_text(body["call_sid"])[:MOST_SID])
 
 
 _READERS: Final[dict[str, Callable[[_Frame, str], Message]]] = {
     "connected": _connected,
-    "start": _start,
     "mark": _mark,
     "dtmf": _dtmf,
     "clear": _clear,
-    "stop": _stop,
 }
 
 
-def _too_long(stream_sid: str) -> ProtocolFault:
-    return ProtocolFault("bad_type", f"a stream_sid of {len(stream_sid)} characters, at most {MOST_SID} are taken")
+def _too_long(kind: str, field: str, text: str) -> ProtocolFault:
+    return ProtocolFault(kind, f"a {field} of {len(text)} characters, at most {MOST_SID} are taken")
 
 
 def _scalar(value: object) -> Number:
     return value if isinstance(value, str | int | float) else None
 
 
-def _text(value: object) -> str:
-    return "" if value is None or isinstance(value, dict | list) else str(value)
-
-
-def _parameters(value: object) -> dict[str, str]:
-    if isinstance(value, str):  # the whole query as one text
-        return {value: ""} if value else {}
-    return {key: _text(item) for key, item in value.items()} if isinstance(value, dict) else {}
-
-
 def sample_rate(start: Start | None, query: Mapping[str, str]) -> int:
     """The stream's rate in Hz: from ``start.media_format``, else the URL's query, else custom parameters, else 8000.
 
     The order is that of the wire: the query is stripped from real calls, so a rate read from the URL alone is a wrong pitch.
-    Anything but 8000, 16000 and 24000 is passed over.
+    Anything but 8000, 16000 and 24000 is passed over; `rates_unused` names it.
     """
-    said: list[Number] = [start.sample_rate if start else None]
-    for source in (query, start.custom_parameters if start else {}):
-        said += [source.get("sample-rate"), source.get("sample_rate")]
-    return next((rate for rate in map(number, said) if rate in SAMPLE_RATES), DEFAULT_SAMPLE_RATE)
+    said = [start.sample_rate if start else None, *map(parameters.rate, _rates(start, query))]
+    return next((rate for rate in said if rate in SAMPLE_RATES), DEFAULT_SAMPLE_RATE)
 
 
-def rate_asked(query: Mapping[str, str], parameters: Mapping[str, str]) -> int | None:
+def rates_unused(start: Start, query: Mapping[str, str]) -> list[str]:
+    """Return what was said of the rate and can't be read, or is none of `SAMPLE_RATES`: by ``start``, else by the URL."""
+    if start.rate_said:
+        return [start.rate_said]
+    if start.sample_rate is not None:
+        return [] if start.sample_rate in SAMPLE_RATES else [str(start.sample_rate)]
+    return [repr(said)[:_MOST_WORD] for said in _rates(start, query) if parameters.rate(said) not in SAMPLE_RATES]
+
+
+def _rates(start: Start | None, query: Mapping[str, str]) -> list[str]:
+    return parameters.rates(query) + parameters.rates(start.custom_parameters if start else {})
+
+
+def rate_asked(query: Mapping[str, str], custom_parameters: Mapping[str, str]) -> int | None:
     """Hz: the rate that the applet's URL asks for, by its query or what Exotel made of it; None where it asks for none."""
-    said = [source.get(key) for source in (query, parameters) for key in ("sample-rate", "sample_rate")]
-    return next((rate for text in said if (rate := number(text)) is not None), None)
+    said = map(parameters.rate, parameters.rates(query) + parameters.rates(custom_parameters))
+    return next((rate for rate in said if rate is not None), None)
+
+
+def audio_bytes(payload: str) -> int:
+    """Return the size in bytes of what a base64 text holds, by its length; for a text that is not base64 an estimate."""
+    return len(payload.rstrip("=")) * 3 // 4
 
 
 class Writer:
@@ -301,11 +386,18 @@ class Writer:
 
     def echo(self, media: Media) -> tuple[str, ...]:
         """The caller's own audio, payload unchanged; in several messages where it is above the documented maximum."""
-        if len(media.pcm) > OUTPUT_MAX:
-            return self.audio(media.pcm)
+        payload = media.payload
+        if media.fault or self._numbering or len(payload) > _PAYLOAD_MAX:
+            return self._echo_rarer(payload, plain=not media.fault)
+        return (f'{self._media_head}{payload}"}}}}',)
+
+    def _echo_rarer(self, payload: str, *, plain: bool) -> tuple[str, ...]:
+        """A payload that is not base64 may hold anything: as a text of JSON it comes back the same."""
+        pieces = [payload[at : at + _PAYLOAD_MAX] for at in range(0, len(payload), _PAYLOAD_MAX)] or [""]
+        texts = ((piece if plain else json.dumps(piece, ensure_ascii=False)[1:-1], audio_bytes(piece)) for piece in pieces)
         if self._numbering:
-            return (self._numbered(media.payload, len(media.pcm)),)
-        return (f'{self._media_head}{media.payload}"}}}}',)
+            return tuple(self._numbered(text, size) for text, size in texts)
+        return tuple(f'{self._media_head}{text}"}}}}' for text, _ in texts)
 
     def audio(self, pcm: bytes) -> tuple[str, ...]:
         """``pcm`` (PCM16 little-endian mono, any length) as media messages of at most `OUTPUT_MAX` bytes."""

@@ -10,12 +10,16 @@ if TYPE_CHECKING:
 
 
 class HangUp(Exception):
-    """The connection has to be closed by us, with a WebSocket close code and a reason of at most 123 bytes."""
+    """The connection has to be closed by us, with a WebSocket close code and a reason of at most 123 bytes.
 
-    def __init__(self, code: int, reason: str) -> None:
+    ``bound`` is the bound of `exotel_ws.tally.BOUNDS` that bit, empty if it was none.
+    """
+
+    def __init__(self, code: int, reason: str, bound: str = "") -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.bound = bound
 
 
 class Responder(Protocol):

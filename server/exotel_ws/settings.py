@@ -35,11 +35,14 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_connections: Count = 2000
     max_message_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
     handshake_timeout_s: Seconds = 10.0
-    start_timeout_s: Seconds = 15.0
+    start_timeout_s: Seconds = 5.0
+    """Exotel's start follows the handshake within milliseconds."""
+    media_timeout_s: Seconds = 15.0
+    """A call without media for so long is ended: Exotel sends 50 a second, silence included."""
     max_call_s: Seconds = 3700.0
     """Above Exotel's own 60 minutes, so that it is Exotel that ends a long call."""
     max_faults: Count = 50
-    """Malformed messages after which a connection is closed with 1008."""
+    """Malformed messages at once after which a connection is closed with 1008; a minute, or 50 media for each, earn them back."""
     unproven_per_source: Count = 600
     """Connections of one address without a start: as many as ``max_calls`` may begin at once, and some."""
     unproven_total: Count = 1500

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -18,6 +17,7 @@ from exotel_ws.tap_watch import Watch
 
 _AFTER_STOP_S: Final = 5.0
 """Exotel drops the connection right after stop; a client that does not is closed after this."""
+_TIMER_RESOLUTION_S: Final = 0.001
 _VIOLATIONS: Final = {1002: "framing", 1007: "not_utf8", 1009: "too_big"}
 """Close codes that an engine sends by itself, and the fault that each stands for."""
 
@@ -48,6 +48,8 @@ class Stream:
         self._on_end = on_end
         self._hung_up: HangUp | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._silence: asyncio.TimerHandle | None = None
+        self._clock = asyncio.get_running_loop().time
         self.answered = tally.observe_latency
         self.rate_asked = protocol.rate_asked(target.query, {})
         self.watches: tuple[Watch, ...] = ()
@@ -62,6 +64,7 @@ class Stream:
             respond=lambda start, writer, sample_rate: mode.respond(start, writer, self, sample_rate=sample_rate),
             full=mode.full,
             ticket=ticket,
+            clock=self._clock,
         )
         if ticket is not None:
             ticket.drop = self._make_room
@@ -123,8 +126,9 @@ class Stream:
 
     def closed(self, closing: Closing) -> None:
         call, tally = self.call, self._tally
-        if self._deadline:
-            self._deadline.cancel()
+        for timer in (self._deadline, self._silence):
+            if timer:
+                timer.cancel()
         tally.connections -= 1
         if call.phase is Phase.STARTED:
             tally.calls_live -= 1
@@ -141,7 +145,7 @@ class Stream:
             event="close",
             ENDED=how,
             CODE=code,
-            DURATION_MS=round((time.monotonic() - call.began) * 1000),
+            DURATION_MS=round((self._clock() - call.began) * 1000),
             FRAMES_IN=call.frames_in,
             FRAMES_OUT=call.frames_out,
             RATE=call.sample_rate,
@@ -160,7 +164,15 @@ class Stream:
             self._hung_up = hang_up
             say = self.call.log if hang_up.code == 1000 else self.call.log.warning
             say(f"✂️ Closing with {hang_up.code}: {hang_up.reason}", event="hang_up")
+            if hang_up.bound:
+                self._bite(hang_up)
             self._connection.close(hang_up.code, hang_up.reason)
+
+    def _bite(self, hang_up: HangUp) -> None:
+        if self.ticket is not None:
+            self.ticket.bite(hang_up.bound, hang_up.reason)
+        else:
+            self._tally.bounds[hang_up.bound] += 1
 
     def _make_room(self) -> None:
         """Give the place to another: this connection has not shown that it is a call."""
@@ -173,12 +185,27 @@ class Stream:
             self._tally.calls_live += 1
             most_s = self._limits.max_call_s
             self._bound(most_s, HangUp(1000, f"longer than limits.max_call_s = {most_s:g} s"))
+            self._await_media(self._limits.media_timeout_s)
         else:
             if self.ticket is not None:
                 self.ticket.stop()
             if self.call.start.stream_sid:
                 self._tally.calls_live -= 1
+            if self._silence:
+                self._silence.cancel()
             self._bound(_AFTER_STOP_S, HangUp(1000, "still open after stop"))
+
+    def _await_media(self, delay_s: float) -> None:
+        """Look at the time of the last media when it may be too long ago; a frame arms no timer."""
+        self._silence = asyncio.get_running_loop().call_later(delay_s, self._end_if_silent)
+
+    def _end_if_silent(self) -> None:
+        most_s = self._limits.media_timeout_s
+        left_s = most_s - (self._clock() - self.call.media_at)
+        if left_s > _TIMER_RESOLUTION_S:
+            self._await_media(left_s)
+        else:
+            self.hang_up(HangUp(1008, f"no media for {most_s:g} s, see limits.media_timeout_s", "no_media"))
 
     def _bound(self, delay_s: float, hang_up: HangUp) -> None:
         """Every phase of a connection has an end: one timer, set anew at each change."""
@@ -189,6 +216,8 @@ class Stream:
     def _how_it_ended(self, closing: Closing) -> str:
         if self.call.phase is Phase.OPENED:
             return "no_start"
+        if self._hung_up and self._hung_up.bound == "no_media":
+            return "no_media"
         if self._hung_up or closing.sent is not None:
             return "closed_by_server"
         if self.call.phase is Phase.STOPPED:

@@ -10,6 +10,7 @@ FAULT_KINDS: Final = (
     "missing_field",
     "bad_payload",
     "bad_digit",
+    "too_long",
     "binary",
     "framing",
     "not_utf8",
@@ -33,9 +34,16 @@ BOUNDS: Final = (
     "handshake_rate",
     "barred",
     "files",
+    # one connection
+    "no_media",
+    "message_rate",
+    "byte_rate",
+    "early_size",
+    "malformed",
+    "restarts",
 )
 """Bounds on what one source or connection may use. Each has an entry in docs/operating.md, "Who may use how much"."""
-ENDINGS: Final = ("stop", "no_stop", "no_start", "closed_by_client", "closed_by_server")
+ENDINGS: Final = ("stop", "no_stop", "no_start", "closed_by_client", "closed_by_server", "no_media")
 
 LATENCY_BUCKETS_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 

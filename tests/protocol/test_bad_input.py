@@ -11,7 +11,7 @@ import pytest
 
 from . import wire
 from .conftest import StartServer
-from .phone import Phone, RawClient, frame, frame_head
+from .phone import Phone, RawClient, frame, frame_head, payload
 from .process import ServerProcess, eventually
 
 MEGABYTE = 1024 * 1024
@@ -44,13 +44,7 @@ MALFORMED = {
     wire.message(event="mark"): "missing_field",
     wire.message(event="mark", mark={"name": ""}): "missing_field",
     wire.message(event="start", start={}): "missing_field",
-    wire.message(event="media", media={"payload": ""}): "bad_payload",
-    wire.message(event="media", media={"payload": "A"}): "bad_payload",
-    wire.message(event="media", media={"payload": "AAAA"}): "bad_payload",  # 3 bytes: half a sample
-    wire.message(event="media", media={"payload": "AQI"}): "bad_payload",
-    wire.message(event="media", media={"payload": "AQ I="}): "bad_payload",
-    wire.message(event="media", media={"payload": 'AQI="},"event":"x'}): "bad_payload",
-    wire.message(event="media", media={"payload": "ÄÖÜ="}): "bad_payload",
+    wire.message(event="mark", mark={"name": "m" * 257}): "too_long",
     wire.message(event="dtmf", dtmf={"digit": "A"}): "bad_digit",
     wire.message(event="dtmf", dtmf={"digit": "12"}): "bad_digit",
     wire.message(event="dtmf"): "bad_digit",
@@ -78,11 +72,32 @@ def test_a_fault_is_said_clearly_and_once(server: ServerProcess) -> None:
         async with Phone(server.url()) as phone:
             await phone.open("clear-fault")
             await phone.send(*[wire.media(b"abc", "clear-fault")] * 10)
+            assert [payload(await phone.receive()) for _ in range(10)] == [b"abc"] * 10
             await phone.in_order()
 
     asyncio.run(call())
     said = [line for line in server.call_log("clear-fault") if line.startswith("⚠️ media")]
     assert said == ["⚠️ media.payload holds 3 bytes, not a whole number of 16-bit samples"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "A", "AQID", "AQI", "AQI=AQI=", "dGVzdF9lbmhhbmNlZF9hdWRpb19jaHVua18=1", "AQ I=", 'AQI="},"event":"x', "ÄÖÜ=", "\\\n\0"],
+)
+def test_whatever_a_payload_holds_comes_back_and_is_counted(server: ServerProcess, text: str) -> None:
+    name = 'protocol_faults_total{kind="bad_payload"}'
+    before = server.metric(name)
+
+    async def call() -> None:
+        async with Phone(server.url()) as phone:
+            await phone.open()
+            await phone.send(wire.message(event="media", media={"payload": text}))
+            answer = await phone.receive()
+            assert answer == {"event": "media", "stream_sid": wire.STREAM, "media": {"payload": text}}
+            await phone.in_order()
+
+    asyncio.run(call())
+    assert server.metric(name) == before + 1
 
 
 def test_too_many_malformed_messages(start_server: StartServer) -> None:
@@ -95,12 +110,13 @@ def test_too_many_malformed_messages(start_server: StartServer) -> None:
             await phone.send(*[wire.message(event="unknown")] * 20, *["{"] * 5)
             await phone.in_order()
             await phone.send("{")
-            assert await phone.closed() == (1008, "more than 5 malformed messages, the last: not_json")
+            assert await phone.closed() == (1008, "more than 5 malformed messages within a minute, the last: not_json")
 
     asyncio.run(call())
     assert "✂️ Closing with 1008: more than 5 malformed messages" in server.log()
     assert server.metric('calls_ended_total{how="closed_by_server"}') == 1
     assert server.metric('protocol_faults_total{kind="not_json"}') == 6
+    assert server.metric('bounds_total{bound="malformed"}') == 1
 
 
 @pytest.mark.parametrize(

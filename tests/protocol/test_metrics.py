@@ -14,12 +14,16 @@ from .process import ServerProcess, eventually
 
 
 def _call(server: ServerProcess, frames: int, *extra: str, stop: bool = True) -> None:
+    """Send ``frames``, then ``extra`` messages, of which only media are answered."""
+
     async def call() -> None:
         async with Phone(server.url()) as phone:
             await phone.open()
             sent = wire.audio(frames)
             assert await phone.converse(sent) == sent
             await phone.send(*extra)
+            for _ in [message for message in extra if '"media"' in message]:
+                assert (await phone.receive())["event"] == "media"
             await phone.in_order()
             if stop:
                 await phone.send(wire.stop())
@@ -52,10 +56,10 @@ def test_counts_equal_what_was_sent(start_server: StartServer) -> None:
         "connections_live": 0,
         "workers_draining": 0,
         'workers{release="unreleased",version="0.1.0"}': 1,
-        'frames_total{direction="in"}': 60,
-        'frames_total{direction="out"}': 60,
-        'audio_bytes_total{direction="in"}': 60 * 320,
-        'audio_bytes_total{direction="out"}': 60 * 320,
+        'frames_total{direction="in"}': 61,
+        'frames_total{direction="out"}': 61,
+        'audio_bytes_total{direction="in"}': 60 * 320 + 3,
+        'audio_bytes_total{direction="out"}': 60 * 320 + 3,
         'calls_ended_total{how="stop"}': 2,
         'calls_ended_total{how="no_stop"}': 1,
         'calls_ended_total{how="no_start"}': 0,

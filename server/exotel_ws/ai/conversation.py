@@ -7,7 +7,7 @@ from typing import Final
 
 from exotel_ws.ai.alarm import Alarm
 from exotel_ws.ai.dialogue import Dialogue
-from exotel_ws.ai.ear import Ear
+from exotel_ws.ai.ear import Ear, WholeSamples
 from exotel_ws.ai.failure.rescue import Rescue
 from exotel_ws.ai.keypad import Keypad
 from exotel_ws.ai.mouth import Mouth
@@ -84,6 +84,7 @@ class Conversation:
         self._mouth.on_silent, self._mouth.on_dropped = self._silent, self._dropped
         self.rescue = protect(self)
         self._dialogue = build(self, self._mouth)
+        self._pcm = WholeSamples()
         self._ear = Ear(sample_rate, self._dialogue.hear, loop.time)
         self._flooded = False
         self._greet(greeting, greeting_text)
@@ -94,8 +95,9 @@ class Conversation:
     # What Exotel sends
 
     def media(self, media: Media) -> tuple[str, ...]:
-        self._story.caller_audio(media.pcm)
-        if not self._ear.take(media.pcm) and not self._flooded:
+        pcm = self._pcm(media)
+        self._story.caller_audio(pcm)
+        if not self._ear.take(pcm) and not self._flooded:
             self._flooded = True
             self._line.log.warning("⚠️ Audio comes faster than anybody speaks: what is too much is not heard", event="flood")
         return ()

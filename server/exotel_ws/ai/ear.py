@@ -6,12 +6,32 @@ from typing import Final
 import numpy as np
 import soxr
 
+from exotel_ws.protocol import Media
+
 HEARING_RATE: Final = 16000
 """Hz; what the voice detector, the turn model and nearly every recogniser take."""
 AT_ONCE_S: Final = 0.04
 """Seconds handed on at a time: 20 ms pieces cost half as much CPU again, 100 ms ones are felt at a barge-in."""
 AHEAD_S: Final = 10.0
 """How much more than has passed may come: what the network held back comes at once. The rest nobody can have said."""
+
+
+class WholeSamples:
+    """Makes whole 16-bit samples of media of any size: an odd byte waits for the next piece, if that is odd too."""
+
+    def __init__(self) -> None:
+        self._odd = b""
+
+    def __call__(self, media: Media) -> bytes:
+        """Return the PCM of ``media``, as far as it could be decoded."""
+        pcm, odd = media.pcm, self._odd
+        self._odd = b""
+        if not len(pcm) % 2:
+            return pcm
+        if odd:
+            return odd + pcm
+        self._odd = pcm[-1:]
+        return pcm[:-1]
 
 
 class Ear:

@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from typing import Final, NamedTuple
-from urllib.parse import parse_qsl
 
 from exotel_ws.protocol import Start
 
@@ -24,7 +23,7 @@ class Wishes(NamedTuple):
 
 def wishes(start: Start) -> Wishes:
     """Read the parameters ``language`` and ``voice``. All others are passed over."""
-    told = parameters(start)
+    told = start.custom_parameters
     language, voice = told.get("language", ""), told.get("voice", "")
     usable = {"language": bool(_LANGUAGE.fullmatch(language)), "voice": bool(_VOICE.fullmatch(voice))}
     return Wishes(
@@ -34,23 +33,12 @@ def wishes(start: Start) -> Wishes:
     )
 
 
-def parameters(start: Start) -> dict[str, str]:
-    """The custom parameters as they were meant: Exotel may put a whole query into one key, with an empty value."""
-    told: dict[str, str] = {}
-    for name, value in start.custom_parameters.items():
-        if not value and ("=" in name or ":" in name):
-            told |= parse_qsl(name.lstrip("?").replace(":", "=", 1) if "=" not in name else name.lstrip("?"))
-        else:
-            told[name] = value
-    return told
-
-
 def fill(prompt: str, start: Start) -> str:
     """``prompt`` with ``{from}``, ``{to}``, ``{call_sid}`` and ``{name}`` of each custom parameter put in.
 
     Values come from outside: of each, one line of plain characters is taken, without braces. Other braces stay as they are.
     """
-    values = parameters(start) | {"from": start.from_, "to": start.to, "call_sid": start.call_sid}
+    values = start.custom_parameters | {"from": start.from_, "to": start.to, "call_sid": start.call_sid}
     return _PLACEHOLDER.sub(lambda found: _plain(values[found[1]]) if found[1] in values else found[0], prompt)
 
 

@@ -1,9 +1,8 @@
 """One call without services, models or a wait: the caller and the bot are told what to do, and time passes when nobody works."""
 
 import asyncio
-import selectors
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from exotel_ws.ai.conversation import Conversation
@@ -28,51 +27,16 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
 from pipecat.utils.asyncio.task_manager import TaskManager
 
+from .passing import Loop, at_once
 from .playing import Exotel
+
+__all__ = ["Loop", "at_once"]
 
 RATE = 8000
 GREETING = "Hello, how can I help?"
 GREETING_S = 2.0
 A_LETTER_S = 0.05
 """How long the bot's voice takes."""
-Value = TypeVar("Value")
-
-
-class _Selector(selectors.SelectSelector):
-    """Never waits: the time that it was to wait for has passed."""
-
-    passed = 0.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        ready = super().select(0)
-        if not ready and timeout:
-            self.passed += timeout
-        return ready
-
-
-class Loop(asyncio.SelectorEventLoop):
-    """An event loop whose time passes when nothing is to be done: hours take no time, and each run is the same."""
-
-    def __init__(self) -> None:
-        self._passing = _Selector()
-        super().__init__(self._passing)
-
-    def time(self) -> float:
-        return 1000.0 + self._passing.passed
-
-
-def at_once(test: Callable[[], Awaitable[Value]]) -> Value:
-    """Run ``test`` on such a loop; nothing may be left on it."""
-
-    async def main() -> Value:
-        value = await test()
-        await asyncio.sleep(0.1)
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        assert not left, f"tasks are left: {left}"
-        return value
-
-    with asyncio.Runner(loop_factory=Loop) as runner:
-        return runner.run(main())
 
 
 class Services:

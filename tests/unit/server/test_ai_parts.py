@@ -21,6 +21,7 @@ from exotel_ws.ai.ear import AHEAD_S, Ear
 from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, SharedVoiceDetector
 from exotel_ws.ai.tools import EndCall, Webhook
 from exotel_ws.ai.wishes import fill, wishes
+from exotel_ws.parameters import restore
 from exotel_ws.protocol import SAMPLE_RATES, Start
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +32,7 @@ from pipecat.audio.vad.vad_analyzer import VADParams
 
 
 def start(**parameters: str) -> Start:
-    return Start("s1", call_sid="c1", from_="09876543210", to="02012345678", custom_parameters=parameters)
+    return Start("s1", call_sid="c1", from_="09876543210", to="02012345678", custom_parameters=restore(parameters))
 
 
 @pytest.mark.parametrize(

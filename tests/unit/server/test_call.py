@@ -22,6 +22,10 @@ def text(event: str, sid: str | None = "s", **body: Any) -> str:
     return json.dumps({"event": event} | ({"stream_sid": sid} if sid is not None else {}) | body)
 
 
+def media(payload: str) -> str:
+    return text("media", media={"payload": payload})
+
+
 CONNECTED = text("connected", None)
 START = text("start", start={"call_sid": "c"})
 MEDIA = text("media", media={"payload": PAYLOAD})
@@ -43,8 +47,11 @@ class Rig:
     def __init__(self, settings: Settings | None = None, credentials: Credentials | None = None, **query: str) -> None:
         self.tally = Tally()
         self.phases: list[Phase] = []
+        self.now = 1000.0
         target, settings = Target("/", query), settings or Settings()
-        self.call = Call("conn_1", "203.0.113.9", target, settings, self.tally, credentials, self.phases.append)
+        self.call = Call(
+            "conn_1", "203.0.113.9", target, settings, self.tally, credentials, self.phases.append, clock=lambda: self.now
+        )
 
     def take(self, *messages: str | bytes) -> list[str]:
         return [answer for message in messages for answer in self.call.receive(message)]
@@ -75,6 +82,13 @@ class Rig:
         ([CONNECTED, START, text("new"), MEDIA], [ECHO], {"unknown_event": 1}),
         ([CONNECTED, START, "{", "[]", "{}", MEDIA], [ECHO], {"not_json": 1, "bad_type": 1, "no_event": 1}),
         ([CONNECTED, START, text("media"), text("dtmf"), mark("")], [], {"missing_field": 2, "bad_digit": 1}),
+        ([CONNECTED, START, mark("m" * 257)], [], {"too_long": 1}),
+        ([CONNECTED, text("start", start={"from": "9" * 500}), MEDIA], [ECHO], {"too_long": 1}),
+        ([CONNECTED, START, media("AQID"), MEDIA], [ECHO.replace(PAYLOAD, "AQID"), ECHO], {"bad_payload": 1}),
+        ([CONNECTED, START, media("QQ==QQ==")], [ECHO.replace(PAYLOAD, "QQ==QQ==")], {"bad_payload": 1}),
+        ([CONNECTED, media("!!"), MEDIA], [ECHO], {"bad_payload": 1, "media_before_start": 1}),
+        ([CONNECTED, text("start", start={"media_format": {"sample_rate": "fast"}}), MEDIA], [ECHO], {"unsupported_rate": 1}),
+        ([CONNECTED, text("start", start={"custom_parameters": {"sample-rate:x=": ""}})], [], {"unsupported_rate": 1}),
         (
             [CONNECTED, text("start", start={"media_format": {"sample_rate": "44100"}}), MEDIA],
             [ECHO],
@@ -190,6 +204,35 @@ def test_too_many_malformed_messages_hang_up() -> None:
     # What is tolerated is not malformed, however often it comes.
     rig.take(START, *[text("new")] * 10, *[text("media", "other", media={"payload": PAYLOAD})] * 10, *["{"] * 3)
     assert hang_up(rig, "[]").code == 1008
+
+
+def test_one_malformed_message_in_a_hundred_is_borne() -> None:
+    rig = Rig()
+    rig.take(START, *(message for _ in range(500) for message in ("{", *[MEDIA] * 99)))
+    assert rig.tally.bounds["malformed"] == 0
+    assert rig.tally.faults["not_json"] == 500
+
+
+def test_malformed_messages_are_bounded_by_the_minute() -> None:
+    rig = Rig()
+    rig.take(START)
+    for _ in range(600):
+        rig.now += 2
+        rig.take("{")
+    rig.take(*["{"] * 49)
+    assert hang_up(rig, *["{"] * 3).bound == "malformed"
+
+
+def test_an_echo_bears_any_number_of_odd_payloads() -> None:
+    """What Exotel's own test client sends for as long as it likes."""
+    rig = Rig()
+    assert len(rig.take(START, *[media("AQID")] * 1000)) == 1000
+    assert rig.faults()["bad_payload"] == 1000
+
+
+def test_a_bot_does_not_bear_payloads_without_audio() -> None:
+    rig = Rig(Settings(mode="ai"))
+    assert hang_up(rig, START, *[media("!!!!")] * 60).code == 1008
 
 
 def test_a_stream_that_begins_anew_without_end_hangs_up() -> None:

@@ -27,6 +27,7 @@ def test_every_key_can_be_set() -> None:
             "max_message_bytes": 4096,
             "handshake_timeout_s": 1,
             "start_timeout_s": 0.5,
+            "media_timeout_s": 7,
             "max_call_s": 60,
             "max_faults": 3,
         },

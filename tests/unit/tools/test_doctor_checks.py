@@ -234,6 +234,7 @@ RED: dict[str, tuple[str, dict[str, Any], str]] = {
     "a provider that fails a simulated call": ("provider", bot() | {"calls": calls(call(own=True, failures=(QUOTA,)))}, QUOTA),
     "camelCase": ("wrong-fields", echo(faults=("a message without stream_sid",), fault_count=50), "stream_sid"),
     "cut at once": ("short-calls", {"calls": calls(*(call(NOW - n, duration_ms=400) for n in range(3)))}, "3 of 3"),
+    "without media": ("short-calls", {"calls": calls(*(call(NOW - n, ended="no_media") for n in range(3)))}, "3 of them"),
     "closed by us": ("short-calls", {"calls": calls(*(call(NOW - n, ended="closed_by_server") for n in range(3)))}, "3 of them"),
     "no stop": ("lost-calls", {"calls": calls(call(ended="no_stop"))}, "without stop"),
     "rate": ("sample-rate", {"calls": calls(call(faults=("rate_mismatch",), rate_asked="16000"))}, "16000"),

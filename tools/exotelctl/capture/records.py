@@ -84,7 +84,10 @@ class Message(_Record, frozen=True):
 
 
 class Close(_Record, frozen=True):
-    """The connection's end: ``ended`` as the server counts it (stop, no_stop, no_start, closed_by_client, closed_by_server)."""
+    """The connection's end: ``ended`` as the server counts it.
+
+    It is one of stop, no_stop, no_start, closed_by_client, closed_by_server, no_media.
+    """
 
     at: Time
     conn: str

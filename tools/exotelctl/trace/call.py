@@ -23,8 +23,9 @@ _ENDINGS: Final = {
     "no_start": "ended before start",
     "closed_by_client": "closed by Exotel's side",
     "closed_by_server": "closed by the server",
+    "no_media": "closed by the server, no media came",
 }
-_FAULTY_ENDINGS: Final = frozenset({"no_stop", "no_start"})
+_FAULTY_ENDINGS: Final = frozenset({"no_stop", "no_start", "no_media"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from exotelctl.doctor.result import Finding, Remedy, Verdict, fail, ok, skipped,
 from exotelctl.text import duration, plural
 
 _SHORT_MS = 3000
+_BY_US = frozenset({"closed_by_server", "no_media"})
 _SEVERAL = 3
 _MUTE_S = 5.0
 
@@ -231,18 +232,18 @@ def wrong_fields(facts: Facts) -> Finding:
 def short_calls(facts: Facts) -> Finding:
     calls = facts.calls.get()
     closed = [conn for conn in calls.started if conn.closed]
-    bad = [conn for conn in closed if conn.duration_ms < _SHORT_MS or conn.ended == "closed_by_server"]
+    bad = [conn for conn in closed if conn.duration_ms < _SHORT_MS or conn.ended in _BY_US]
     if not closed:
         return nothing(calls)
     if len(bad) < _SEVERAL:
         return ok(f"{counted(len(bad), len(closed))} shorter than {_SHORT_MS // 1000} s or closed by us", *map(shown, bad))
-    by_us = [conn for conn in bad if conn.ended == "closed_by_server"]
+    by_us = [conn for conn in bad if conn.ended in _BY_US]
     return judged(
         graded(bad, closed),
         f"{counted(len(bad), len(closed))} ended within {_SHORT_MS // 1000} s, {len(by_us)} of them closed by us",
         [shown(conn) for conn in bad[-3:]],
         Remedy(
-            "Where we closed, the code says why (1008 protocol or credential, 1011 a fault of ours, 1013 full). "
+            "Where we closed, the code says why (1008 protocol, credential or no media, 1011 a fault of ours, 1013 full). "
             "Where the other side did, look at the flow: the applet's own time limit, a hang-up after the greeting.",
             (story(bad[-1]), "exotelctl logs --errors --since -1h"),
         ),
