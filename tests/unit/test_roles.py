@@ -111,11 +111,67 @@ def test_preflight_knows_the_variables_of_every_deployed_role() -> None:
     assert sorted(known) == sorted(deployed)
 
 
-def test_preflight_ranges_are_of_real_variables() -> None:
-    ranges = load(ROOT / "roles/preflight/vars/main/variables.yml")["_preflight_ranges"]
-    options = specs(ROOT / "roles/exotel_ws")["main"]["options"]
-    assert {name for name in ranges if options.get(name, {}).get("type") != "int"} == set()
-    assert all(low <= options[name]["default"] <= high for name, (low, high) in ranges.items())
+def delegates(tasks_of_file: object) -> Iterator[tuple[str, str]]:
+    """Every task of a YAML document that runs elsewhere than on its host, with where."""
+    if isinstance(tasks_of_file, list):
+        for one in tasks_of_file:
+            yield from delegates(one)
+    elif isinstance(tasks_of_file, dict):
+        if "delegate_to" in tasks_of_file or "local_action" in tasks_of_file or "ansible.builtin.local_action" in tasks_of_file:
+            yield str(tasks_of_file.get("name")), str(tasks_of_file.get("delegate_to", "localhost"))
+        for value in tasks_of_file.values():
+            yield from delegates(value)
+
+
+def test_nothing_is_delegated_to_the_controller() -> None:
+    """What an inventory says to all hosts (sudo, a connection, an interpreter) would hold there, and ``-e`` beats a task's own.
+
+    What runs on the controller is an action that makes no connection: exotel.voicebot.controller_command, or OnController.
+    """
+    files = [*PLAYBOOKS, *ROOT.glob("roles/*/tasks/**/*.yml"), *ROOT.glob("roles/*/handlers/**/*.yml")]
+    found = [where for file in files for where in delegates(load(file))]
+    assert found == [("host | Wait until Ansible can log in", "{{ gcp_vm_name }}")]
+
+
+def test_a_play_on_the_controller_needs_no_connection_or_has_a_local_one_of_its_own() -> None:
+    """lab.yml makes hosts and is root; provision.yml and firewall.yml only ask Google."""
+    here = {play["name"]: play for play in plays() if "localhost" in str(play["hosts"])}
+    assert sorted(here) == ["Lab", "Make a VM with a static address"]
+    assert here["Lab"]["connection"] == "local"
+    assert here["Lab"]["vars"] == {
+        "ansible_become": False,
+        "ansible_connection": "local",
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+    }
+    asked = {action for _, task in tasks(ROOT / "roles/gcp_vm") for action in task if "." in action}
+    assert asked - {"exotel.voicebot.gcp_vm", "ansible.builtin.wait_for_connection"} <= {
+        f"ansible.builtin.{action}" for action in ("add_host", "assert", "debug", "import_tasks")
+    }
+
+
+def test_every_verb_has_its_hosts_from_one_place() -> None:
+    """It is also where a verb without an inventory stops, with the line to type."""
+    elsewhere = {"localhost"}
+    hosts = {play["hosts"] for play in plays()} - elsewhere
+    assert hosts == {
+        "{{ lookup('exotel.voicebot.targets') }}",
+        "{{ lookup('exotel.voicebot.targets', or_here=true) }}",
+    }
+
+
+def test_what_changes_hosts_looks_at_all_of_them_first() -> None:
+    """One that is away is named before any other is touched, so no canary is passed over."""
+    for name in ("deploy.yml", "rollback.yml", "reset.yml", "playbooks/restart.yml"):
+        of_hosts = load(ROOT / name)
+        [first] = [number for number, play in enumerate(of_hosts) if "serial" in play]
+        looked = [
+            play
+            for play in of_hosts[:first]
+            if "preflight" in str(play.get("roles", "")) or "reach" in str(play.get("tasks", ""))
+        ]
+        assert looked, name
+        assert all(play["any_errors_fatal"] and "serial" not in play for play in looked), name
+        assert of_hosts[first]["any_errors_fatal"], name
 
 
 def test_the_example_inventory_shows_every_variable_with_its_default() -> None:

@@ -1,0 +1,9 @@
+"""Run the module of the same name on the controller."""
+
+from __future__ import annotations
+
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.controller import OnController
+
+
+class ActionModule(OnController):
+    """The action of this file, as Ansible finds it."""

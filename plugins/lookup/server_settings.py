@@ -1,0 +1,54 @@
+"""``server_settings``: the server's settings, made of the variables of the role ``exotel_ws``."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+name: server_settings
+author: The exotel-voicebot developers (!UNKNOWN)
+version_added: 0.1.0
+short_description: The server's settings.toml as a table
+description:
+  - What the variables of the role C(exotel_ws) say, each with its type, with C(exotel_ws_settings) merged over it.
+options:
+  public_url:
+    description: The URL under which Exotel reaches the server.
+    type: str
+    default: ""
+"""
+
+EXAMPLES = """
+- name: Show the settings that a deploy would write
+  ansible.builtin.debug:
+    msg: "{{ lookup('exotel.voicebot.server_settings') }}"
+"""
+
+RETURN = """
+_raw:
+  description: The table, as the only entry.
+  type: list
+  elements: dict
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.server_settings import settings
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.variables import Fault, specs
+
+
+class LookupModule(LookupBase):  # type: ignore[misc]
+    """The lookup of this file, as Ansible finds it."""
+
+    def run(self, terms: list[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
+        """Return the table; it takes no terms. Raises AnsibleError for a variable that can't be used."""
+        if terms:
+            raise AnsibleError("server_settings takes no terms")
+        said = variables or {}
+        self.set_options(var_options=variables, direct=kwargs)
+        values = {name: self._templar.template(said[name]) for name in specs() if name.startswith("exotel_ws_") and name in said}
+        try:
+            return [settings(values, self.get_option("public_url"))]
+        except Fault as fault:
+            raise AnsibleError(str(fault)) from None

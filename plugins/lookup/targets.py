@@ -1,0 +1,74 @@
+"""``targets``: the hosts that a playbook of this collection is for, or an error that says what to type."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+name: targets
+author: The exotel-voicebot developers (!UNKNOWN)
+version_added: 0.1.0
+short_description: The pattern of the hosts to deploy to and to look after
+description:
+  - The group C(exotel_ws), or all hosts of an inventory without that group. The lab's own machine is none of them.
+  - Fails, with the line to type, where no inventory was given, where one does not exist, and where no host is left.
+  - A play may set C(exotel_voicebot_no_host_is_fine) to true, and then gets a pattern that no host matches.
+options:
+  or_here:
+    description: Without any inventory the answer is C(localhost), for a play that touches no host.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = """
+- name: Show what serves
+  hosts: "{{ lookup('exotel.voicebot.targets') }}"
+"""
+
+RETURN = """
+_raw:
+  description: The pattern, as the only entry.
+  type: list
+  elements: str
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ansible import constants, context
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
+from ansible.utils.display import Display
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.targets import NoTarget, Typed, config_warning, pattern
+
+
+class LookupModule(LookupBase):  # type: ignore[misc]
+    """The lookup of this file, as Ansible finds it."""
+
+    def run(self, terms: list[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[str]:
+        """Return the pattern; it takes no terms. Raises AnsibleError where no host is left."""
+        said = variables or {}
+        if context.CLIARGS.get("syntax"):
+            return ["all"]
+        self.set_options(var_options=variables, direct=kwargs)
+        if warning := config_warning(constants.CONFIG_FILE, _typed().sources):
+            Display().warning(warning)
+        try:
+            return [
+                pattern(
+                    {name: list(hosts) for name, hosts in said.get("groups", {}).items()},
+                    frozenset(said.get("ansible_play_hosts_all", ())),
+                    _typed(),
+                    or_here=self.get_option("or_here"),
+                    none_is_fine=bool(said.get("exotel_voicebot_no_host_is_fine", False)),
+                )
+            ]
+        except NoTarget as problem:
+            raise AnsibleError(str(problem)) from None
+
+
+def _typed() -> Typed:
+    sources = tuple(context.CLIARGS.get("inventory") or ())
+    _, origin = constants.config.get_config_value_and_origin("DEFAULT_HOST_LIST")
+    chosen = origin != "default" or list(sources) != list(constants.DEFAULT_HOST_LIST)
+    playbooks = tuple(os.path.relpath(playbook) for playbook in context.CLIARGS.get("args") or ())
+    return Typed(playbooks[0] if playbooks else "deploy.yml", sources if chosen else (), context.CLIARGS.get("subset") or "")

@@ -1,0 +1,53 @@
+"""``variable``: a variable of the roles as the type that it has, however an inventory or ``-e`` writes it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+name: variable
+author: The exotel-voicebot developers (!UNKNOWN)
+version_added: 0.1.0
+short_description: A variable of the roles, with its type
+description:
+  - The value of a variable of these roles, or its default, as the type that its argument spec names. A number or a boolean
+    may be a text, a list one entry, a mapping a text of JSON.
+  - Fails with the name and the cure where the value cannot be meant.
+options:
+  _terms:
+    description: The name of one variable.
+    type: list
+    elements: str
+    required: true
+"""
+
+EXAMPLES = """
+- name: Show the call port, which may have been typed as -e exotel_ws_port=8765
+  ansible.builtin.debug:
+    msg: "{{ lookup('exotel.voicebot.variable', 'exotel_ws_port') + 1 }}"
+"""
+
+RETURN = """
+_raw:
+  description: The value, as the only entry.
+  type: list
+  elements: raw
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.variables import Fault, settled, specs
+
+
+class LookupModule(LookupBase):  # type: ignore[misc]
+    """The lookup of this file, as Ansible finds it."""
+
+    def run(self, terms: list[str], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[Any]:
+        """Return the value of the variable that `terms` names. Raises AnsibleError for one that can't be used."""
+        [name] = terms
+        raw = self._templar.template(variables[name]) if variables and name in variables else specs()[name]["default"]
+        try:
+            return [settled(name, raw)]
+        except Fault as fault:
+            raise AnsibleError(str(fault)) from None

@@ -1,0 +1,60 @@
+"""``variable_faults``: what is wrong with the values of the variables of the roles."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+name: variable_faults
+author: The exotel-voicebot developers (!UNKNOWN)
+version_added: 0.1.0
+short_description: Values that variables of the roles cannot have
+description:
+  - A sentence with the cure for each variable of these roles that is set to something that cannot be meant, and for each
+    setting of the server that its own check refuses. The value of a secret is never shown.
+options: {}
+"""
+
+EXAMPLES = """
+- name: Stop if a value is not allowed
+  ansible.builtin.assert:
+    that: query("exotel.voicebot.variable_faults") | length == 0
+"""
+
+RETURN = """
+_raw:
+  description: The sentences.
+  type: list
+  elements: str
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.exotel.voicebot.plugins.plugin_utils import server_settings, variables
+
+
+class LookupModule(LookupBase):  # type: ignore[misc]
+    """The lookup of this file, as Ansible finds it."""
+
+    def run(self, terms: list[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[str]:
+        """Return the sentences; it takes no terms."""
+        if terms:
+            raise AnsibleError("variable_faults takes no terms")
+        values, unresolved = self._values(variables or {})
+        return unresolved + (_faults(values) if not unresolved else [])
+
+    def _values(self, said: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        values, unresolved = {}, []
+        for name, spec in sorted(variables.specs().items()):
+            if name in said:
+                try:
+                    values[name] = self._templar.template(said[name])
+                except Exception as error:  # whatever a template of the inventory raises
+                    why = "" if spec.get("no_log") else f": {' '.join(str(error).split())}"
+                    unresolved.append(f"{name}: its value cannot be found{why}")
+        return values, unresolved
+
+
+def _faults(values: Mapping[str, Any]) -> list[str]:
+    return variables.faults(values) or server_settings.faults(values)

@@ -1,0 +1,59 @@
+"""Why a host cannot be logged in to, or no root be had there: the cure, from what SSH and sudo say. Pure."""
+
+from __future__ import annotations
+
+import re
+
+_CONNECTION: tuple[tuple[str, str], ...] = (
+    (
+        r"REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "Its key is another one than before. If it was made anew: ssh-keygen -R {address}, then log in once: ssh {user}{address}",
+    ),
+    (
+        r"Host key verification failed",
+        "Log in once by hand and compare the key that it shows: ssh {user}{address}",
+    ),
+    (
+        r"Could not resolve hostname|Name or service not known|nodename nor servname",
+        "Is the name right? Write its address into ansible_host",
+    ),
+    (
+        r"Permission denied|Too many authentication failures|Load key|Authentication failed|Invalid/incorrect password",
+        "Name the user and the key that may log in: ansible_user, ansible_ssh_private_key_file; try: ssh {user}{address}",
+    ),
+    (
+        r"Connection refused",
+        "Nothing listens for SSH there: is sshd up, and the port right (ansible_port)?",
+    ),
+    (
+        r"timed out|No route to host|Network is unreachable|Connection closed|Connection reset",
+        "Is it up, is the address right (ansible_host), and does a firewall let SSH in from here?",
+    ),
+    (r"sshpass", "Install sshpass, or log in with a key (ansible_ssh_private_key_file)"),
+)
+_SUDO: tuple[tuple[str, str], ...] = (
+    (r"not in the sudoers|is not allowed to|may not run sudo", "Let the user of ansible_user use sudo, or log in as another"),
+    (r"(?i)incorrect (sudo|su|become)? ?password", "The password is wrong: add -K to the command, and give the right one"),
+    (r"(?i)sudo: (command )?not found|sudo: No such file", "Install sudo there, or log in as root (ansible_user: root)"),
+)
+_SUDO_ELSE = "Let the user of ansible_user use sudo without a password, or give the password: add -K to the command"
+
+
+def unreachable(name: str, address: str, user: str, said: str) -> str:
+    """Return the sentences for a host that cannot be logged in to: who, what SSH said of it, and the cure."""
+    said = _line(said) or "no answer"
+    known = {"address": address, "user": f"{user}@" if user else ""}
+    cures = [cure.format(**known) for what, cure in _CONNECTION if re.search(what, said)]
+    cure = cures[0] if cures else f"Try: ssh {known['user']}{address}"
+    return f"{name} cannot be reached: {said.rstrip('.')}. {cure}. To go on without it: --limit 'all:!{name}'"
+
+
+def not_root(name: str, said: str) -> str:
+    """Return the sentences for a host where the login works and root does not."""
+    said = _line(said) or "it gave no answer"
+    cures = [cure for what, cure in _SUDO if re.search(what, said)]
+    return f"No command can be run as root on {name}: {said.rstrip('.')}. {cures[0] if cures else _SUDO_ELSE}"
+
+
+def _line(said: str) -> str:
+    return " ".join(said.split())

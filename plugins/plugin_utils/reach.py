@@ -1,0 +1,66 @@
+"""How a host is reached: the name or address that an inventory means, for callers and for SSH."""
+
+from __future__ import annotations
+
+import ipaddress
+import shlex
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+_SSH = ("ssh", "smart", "ansible.builtin.ssh", "paramiko", "paramiko_ssh")
+_SSH_CONFIG_TIMEOUT_S = 10.0
+
+
+def host(variables: Mapping[str, Any], public_host: str, ssh_args: str) -> str:
+    """Return the name or address to call a host by, without brackets.
+
+    `public_host` goes first, then the address of the inventory, then the inventory's name, both as SSH understands them: an
+    alias of ``~/.ssh/config`` is what its ``HostName`` says. `variables` are those of the host itself, never of a delegate.
+    """
+    if public_host:
+        return bare(public_host)
+    said = str(variables.get("ansible_host") or variables.get("ansible_ssh_host") or variables["inventory_hostname"])
+    if is_address(said) or str(variables.get("ansible_connection") or "ssh") not in _SSH:
+        return bare(said)
+    arguments = " ".join(str(variables.get(f"ansible_ssh_{kind}_args") or "") for kind in ("common", "extra"))
+    program = str(variables.get("ansible_ssh_executable") or "ssh")
+    return bare(ssh_host_name(said, f"{variables.get('ansible_ssh_args') or ssh_args} {arguments}", program))
+
+
+def bare(name: str) -> str:
+    """Return `name` without the brackets that an IPv6 address has in a URL."""
+    return name[1:-1] if name.startswith("[") and name.endswith("]") else name
+
+
+def in_url(name: str) -> str:
+    """Return `name` as it stands in a URL: an IPv6 address in brackets."""
+    return f"[{name}]" if ":" in name else name
+
+
+def is_address(name: str) -> bool:
+    """Return whether `name` is an IP address rather than a name to look up."""
+    try:
+        ipaddress.ip_address(bare(name))
+    except ValueError:
+        return False
+    return True
+
+
+@cache
+def ssh_host_name(name: str, arguments: str, program: str = "ssh") -> str:
+    """Return what ``HostName`` of SSH's configuration makes of `name`, or `name` where SSH does not say."""
+    try:
+        done = subprocess.run(
+            [program, *shlex.split(arguments), "-G", "--", name],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SSH_CONFIG_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return name
+    found = [line.partition(" ")[2] for line in done.stdout.splitlines() if line.startswith("hostname ")]
+    return found[0] if done.returncode == 0 and found else name

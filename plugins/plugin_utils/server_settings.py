@@ -1,0 +1,79 @@
+"""The server's settings, made of the variables of the role ``exotel_ws``, and what the server itself says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.variables import settled, specs
+
+TREE = Path(__file__).resolve().parents[2]
+
+
+def settings(values: Mapping[str, Any], public_url: str = "") -> dict[str, Any]:
+    """Return the table of ``settings.toml`` for these variables; one that is not among `values` has its default.
+
+    Raises `variables.Fault` for a value that can't be used.
+    """
+
+    def value(name: str) -> Any:
+        return settled(name, values.get(name, specs()[name]["default"]))
+
+    table: dict[str, Any] = {
+        "mode": value("exotel_ws_mode"),
+        "engine": value("exotel_ws_engine"),
+        "host": value("exotel_ws_host"),
+        "port": value("exotel_ws_port"),
+        "public_url": public_url,
+        "paths": value("exotel_ws_paths"),
+        "limits": {"max_calls": value("exotel_ws_max_calls")},
+        "auth": {"required": len(value("exotel_ws_credentials")) > 0},
+        "drain": {"timeout_s": value("exotel_ws_drain_timeout")},
+    }
+    if table["mode"] == "ai":
+        # The files lie beside settings.toml.
+        files = {"flow": "files/flow.yml", "prompt": "files/prompt.txt"}
+        named = {key: file for key, file in files.items() if value(f"exotel_ws_ai_{key}")}
+        table["ai"] = {**value("exotel_ws_ai"), **named}
+    return _merged(table, value("exotel_ws_settings"))
+
+
+def faults(values: Mapping[str, Any]) -> list[str]:
+    """Return what the server's own check says of the settings, by the variables that they come from.
+
+    Nothing where the controller has no server of this tree installed: the host checks them again before they serve.
+    """
+    check = _check()
+    if check is None:
+        return []
+    said = check(settings(values))
+    sources = "exotel_ws_settings" + (" or exotel_ws_ai" if values.get("exotel_ws_ai") else "")
+    return [f"{sources}: {problem}" for problem in said]
+
+
+def _check() -> Any:
+    try:
+        import exotel_ws
+        from exotel_ws.settings import SettingsError, check
+    except ImportError:
+        return None
+    if Path(exotel_ws.__file__ or "/").resolve().parents[2] != TREE:
+        return None
+
+    def problems(table: dict[str, Any]) -> list[str]:
+        try:
+            check(table)
+        except SettingsError as error:
+            return list(error.problems)
+        return []
+
+    return problems
+
+
+def _merged(table: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(table)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged

@@ -1,0 +1,99 @@
+"""Which hosts a playbook is for, and what to type where there are none."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+GROUP = "exotel_ws"
+LAB_MACHINE = "lab_machine"
+TREE = Path(__file__).resolve().parents[2]
+
+
+class NoTarget(ValueError):
+    """No host is meant. The text says why, and has the line to type."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What was typed: the playbook, the inventories (none: Ansible's own default file counts), and ``--limit``."""
+
+    playbook: str
+    sources: tuple[str, ...]
+    limit: str
+
+
+def pattern(
+    groups: Mapping[str, Sequence[str]],
+    within: frozenset[str],
+    typed: Typed,
+    *,
+    or_here: bool = False,
+    none_is_fine: bool = False,
+) -> str:
+    """Return the pattern of the hosts: those of the group, or all but the lab's machine.
+
+    `within` are the hosts that ``--limit`` leaves. Without an inventory `or_here` gives localhost. Raises `NoTarget` where a
+    file that was typed is missing, and where no host is left, unless `none_is_fine`.
+    """
+    for source in typed.sources:
+        if "," not in source and not os.path.exists(source):
+            raise NoTarget(_missing(source, typed))
+    everyone = groups.get("all", ())
+    if GROUP in groups:
+        found, hosts = GROUP, groups[GROUP]
+    elif everyone and not typed.sources and not or_here:
+        # /etc/ansible/hosts, which may list machines of any kind.
+        raise NoTarget(f"no inventory was given, and that of this machine has no group {GROUP}. {_type(typed)}")
+    else:
+        found = f"all:!{LAB_MACHINE}" if LAB_MACHINE in groups else "all"
+        hosts = [name for name in everyone if name not in groups.get(LAB_MACHINE, ())]
+    if or_here and not everyone and not typed.sources:
+        return "localhost"
+    if none_is_fine or any(name in within for name in hosts):
+        return found
+    if hosts and typed.limit:
+        raise NoTarget(f"--limit {typed.limit} leaves no host: there are {', '.join(sorted(hosts))}")
+    if not typed.sources:
+        raise NoTarget(f"no inventory was given, so there is no host. {_type(typed)}")
+    where = " and ".join(_short(source) for source in typed.sources)
+    what = f"the group {GROUP} of {where} has no host" if GROUP in groups else f"{where} has no host to deploy to"
+    raise NoTarget(f"{what}: write one into it as inventory/example/hosts.yml does, and mend what Ansible warns of above")
+
+
+def config_warning(config_file: str | None, sources: Sequence[str]) -> str:
+    """Return what to say where Ansible does not use this tree's ``ansible.cfg``, or nothing where that makes no difference."""
+    if config_file and Path(config_file).resolve() == TREE / "ansible.cfg":
+        return ""
+    beside = [source for source in sources if "," not in source and Path(source, "files").is_dir()]
+    if not beside:
+        return ""
+    return (
+        f"Ansible does not use {TREE / 'ansible.cfg'}, so it takes what is in {_short(beside[0])}/files for inventories. "
+        f"Type before it: export ANSIBLE_CONFIG={TREE / 'ansible.cfg'}"
+    )
+
+
+def _missing(source: str, typed: Typed) -> str:
+    parent = Path(source).parent
+    beside = sorted(path.name for path in parent.iterdir()) if parent.is_dir() else []
+    near = difflib.get_close_matches(Path(source).name, beside, n=1)
+    if near:
+        meant = f"ansible-playbook {typed.playbook} -i {_short(parent / near[0])}"
+        return f"there is no inventory {_short(source)}. Did you mean: {meant}"
+    return f"there is no inventory {_short(source)}. {_type(typed)}"
+
+
+def _type(typed: Typed) -> str:
+    root = Path(os.path.relpath(TREE))
+    example, own = root / "inventory/example", root / "inventory/production"
+    made = "" if (TREE / "inventory/production").exists() else f" (first: cp -r {example} {own}, and edit the address in it)"
+    return f"Type: ansible-playbook {typed.playbook} -i {own}{made}; on the server itself: -i localhost, -c local"
+
+
+def _short(path: str | Path) -> str:
+    relative = os.path.relpath(path)
+    return relative if not relative.startswith("..") else str(path)

@@ -1,0 +1,86 @@
+"""Where a host is called: by what its inventory means, and never at the controller instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.reach import host, in_url, ssh_host_name
+
+from tests.lab.labhost import play
+
+
+@pytest.fixture(autouse=True)
+def ssh_config(tmp_path: Path) -> Path:
+    """An ssh_config of the test's own, as ``-F`` gives it."""
+    file = tmp_path / "ssh config"
+    file.write_text("Host voicebot-prod\n  HostName 203.0.113.7\n  ProxyJump bastion\nHost *.short\n  HostName %h.example.com\n")
+    ssh_host_name.cache_clear()
+    return file
+
+
+@pytest.mark.parametrize(
+    ("variables", "public", "found"),
+    [
+        ({"inventory_hostname": "203.0.113.10"}, "", "203.0.113.10"),
+        ({"inventory_hostname": "bot.example.com"}, "", "bot.example.com"),
+        ({"inventory_hostname": "voicebot-1", "ansible_host": "203.0.113.10"}, "", "203.0.113.10"),
+        ({"inventory_hostname": "voicebot-1", "ansible_ssh_host": "203.0.113.10"}, "", "203.0.113.10"),
+        ({"inventory_hostname": "voicebot-1", "ansible_host": "203.0.113.10"}, "bot.example.com", "bot.example.com"),
+        ({"inventory_hostname": "voicebot-1", "ansible_host": ""}, "", "voicebot-1"),
+        ({"inventory_hostname": "2001:db8::1"}, "", "2001:db8::1"),
+        ({"inventory_hostname": "voicebot-1", "ansible_host": "[2001:db8::1]"}, "", "2001:db8::1"),
+        ({"inventory_hostname": "voicebot-prod"}, "", "203.0.113.7"),
+        ({"inventory_hostname": "one", "ansible_host": "voicebot-prod"}, "", "203.0.113.7"),
+        ({"inventory_hostname": "web.short"}, "", "web.short.example.com"),
+        ({"inventory_hostname": "voicebot-prod", "ansible_connection": "local"}, "", "voicebot-prod"),
+        ({"inventory_hostname": "localhost", "ansible_connection": "local"}, "", "localhost"),
+    ],
+)
+def test_the_name_or_address(variables: Mapping[str, str], public: str, found: str, ssh_config: Path) -> None:
+    assert host({"ansible_ssh_common_args": f"-F '{ssh_config}'", **variables}, public, "") == found
+
+
+def test_a_configuration_of_ssh_that_cannot_be_read_is_none() -> None:
+    assert ssh_host_name("voicebot-1", "-F /nonexistent") == "voicebot-1"
+    assert ssh_host_name("voicebot-1", "'", "ssh") == "voicebot-1"
+    assert ssh_host_name("voicebot-1", "", "/nonexistent") == "voicebot-1"
+
+
+def test_a_name_is_no_option_of_ssh(tmp_path: Path) -> None:
+    assert ssh_host_name(f"-oProxyCommand=touch {tmp_path}/x", "") == f"-oProxyCommand=touch {tmp_path}/x"
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(("name", "written"), [("2001:db8::1", "[2001:db8::1]"), ("a.b", "a.b"), ("203.0.113.1", "203.0.113.1")])
+def test_in_a_url(name: str, written: str) -> None:
+    assert in_url(name) == written
+
+
+LOOK = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.debug:
+        msg: "called at <{{ lookup('exotel.voicebot.reach').url_host }}>"
+      delegate_to: localhost
+"""
+
+
+@pytest.mark.parametrize(
+    ("inventory", "typed", "url_host"),
+    [
+        ("203.0.113.10,", "", "203.0.113.10"),
+        ("voicebot-1,", "ansible_host=203.0.113.10", "203.0.113.10"),
+        ("voicebot-1,", "exotel_ws_public_host=2001:db8::1", "[2001:db8::1]"),
+        ("bot.example.com,", "", "bot.example.com"),
+    ],
+)
+def test_a_delegated_task_names_the_host_and_not_the_controller(
+    inventory: str, typed: str, url_host: str, tmp_path: Path
+) -> None:
+    playbook = tmp_path / "look.yml"
+    playbook.write_text(LOOK)
+    done = play(str(playbook), "-i", inventory, *(("-e", typed) if typed else ()), timeout=60)
+    assert f"called at <{url_host}>" in done.stdout, done.stdout

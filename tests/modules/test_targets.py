@@ -1,0 +1,91 @@
+"""Which hosts a verb is for; without any it stops with the line to type, and never says that all is well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.targets import NoTarget, Typed, config_warning, pattern
+
+from tests.lab.labhost import REPO, play
+
+VERBS = sorted(
+    str(file.relative_to(REPO))
+    for file in (*REPO.glob("*.yml"), *REPO.glob("playbooks/*.yml"))
+    if "exotel.voicebot.targets" in file.read_text() and file.name != "firewall.yml"
+)
+
+
+@pytest.mark.parametrize(
+    ("groups", "within", "found"),
+    [
+        ({"all": ["a", "b"], "exotel_ws": ["a"]}, "ab", "exotel_ws"),
+        ({"all": ["a"]}, "a", "all"),
+        ({"all": ["a", "machine"], "lab_machine": ["machine"]}, ["a", "machine"], "all:!lab_machine"),
+        ({"all": ["a", "b"], "exotel_ws": ["a", "b"]}, "b", "exotel_ws"),
+    ],
+)
+def test_the_pattern(groups: dict[str, list[str]], within: str, found: str) -> None:
+    assert pattern(groups, frozenset(within), Typed("deploy.yml", ("a,",), "")) == found
+
+
+@pytest.mark.parametrize(
+    ("groups", "within", "typed", "said"),
+    [
+        ({}, "", Typed("x.yml", (), ""), "no inventory was given"),
+        ({"all": ["db"]}, ["db"], Typed("x.yml", (), ""), "has no group exotel_ws"),
+        ({}, "", Typed("x.yml", ("/nonexistent/hosts.yml",), ""), "there is no inventory /nonexistent/hosts.yml"),
+        ({"all": ["a"]}, "a", Typed("x.yml", ("a,", "/nonexistent"), ""), "there is no inventory /nonexistent"),
+        ({"all": ["a"], "exotel_ws": []}, "a", Typed("x.yml", ("a,",), ""), "the group exotel_ws of a, has no host"),
+        ({"all": ["a", "b"], "exotel_ws": ["a"]}, "b", Typed("x.yml", ("a,",), "b"), "--limit b leaves no host: there are a"),
+        ({"all": ["m"], "lab_machine": ["m"]}, "m", Typed("x.yml", ("m,",), ""), "has no host to deploy to"),
+    ],
+)
+def test_no_host(groups: dict[str, list[str]], within: str, typed: Typed, said: str) -> None:
+    with pytest.raises(NoTarget, match=said.replace("(", r"\(")):
+        pattern(groups, frozenset(within), typed)
+
+
+def test_a_near_name_is_suggested(tmp_path: Path) -> None:
+    (tmp_path / "production").mkdir()
+    with pytest.raises(NoTarget, match=r"Did you mean: ansible-playbook x\.yml -i .*/production"):
+        pattern({}, frozenset(), Typed("x.yml", (str(tmp_path / "prodcution"),), ""))
+
+
+def test_a_play_that_touches_no_host_runs_here_without_an_inventory_but_not_with_one_that_is_missing() -> None:
+    assert pattern({}, frozenset(), Typed("firewall.yml", (), ""), or_here=True) == "localhost"
+    with pytest.raises(NoTarget):
+        pattern({}, frozenset(), Typed("firewall.yml", ("/nonexistent",), ""), or_here=True)
+
+
+def test_files_beside_an_inventory_need_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    assert "export ANSIBLE_CONFIG=" in config_warning(None, [str(tmp_path)])
+    assert config_warning(str(REPO / "ansible.cfg"), [str(tmp_path)]) == ""
+    assert config_warning(None, ["a,", str(tmp_path / "hosts.yml")]) == ""
+
+
+def test_there_are_verbs() -> None:
+    assert {"deploy.yml", "status.yml", "playbooks/logs.yml", "playbooks/restart.yml"} <= set(VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_without_an_inventory_stops_with_the_line_to_type(verb: str) -> None:
+    done = play(verb, timeout=60)
+    assert done.rc != 0
+    assert f"Type: ansible-playbook {verb} -i inventory/production" in " ".join(done.stdout.split()), done.stdout
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "firewall.yml"])
+def test_a_verb_with_a_misspelt_inventory_stops_with_the_line_to_type(verb: str) -> None:
+    done = play(verb, "-i", "inventory/exmaple", "-e", "gcp_project=p", timeout=60)
+    assert done.rc != 0
+    assert f"Did you mean: ansible-playbook {verb} -i inventory/example" in " ".join(done.stdout.split()), done.stdout
+
+
+def test_a_limit_that_leaves_nobody_stops(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts.yml"
+    hosts.write_text("exotel_ws: {hosts: {one: {}}}\nothers: {hosts: {two: {}}}\n")
+    done = play("status.yml", "--limit", "two", inventory=hosts, timeout=60)
+    assert done.rc != 0
+    assert "--limit two leaves no host: there are one" in " ".join(done.stdout.split()), done.stdout

@@ -1,0 +1,206 @@
+"""What a variable of the roles may be: the type however it is written, or a refusal that names it and shows no secret."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.exotel.voicebot.plugins.plugin_utils import server_settings
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.variables import RANGES, Fault, faults, settled, specs
+from exotel_ws.settings import check
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+SECRET = "a-token-of-nobody"
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "meant"),
+    [
+        ("exotel_ws_port", "8765", 8765),
+        ("exotel_ws_port", " 8765 ", 8765),
+        ("exotel_ws_port", 8765.0, 8765),
+        ("exotel_ws_sample_rate", "16000", 16000),
+        ("gcp_firewall_tls", "yes", True),
+        ("gcp_firewall_tls", "False", False),
+        ("gcp_firewall_tls", 1, True),
+        ("exotel_ws_credentials", f"KEY:{SECRET}", [f"KEY:{SECRET}"]),
+        ("exotel_ws_credentials", f"KEY:{SECRET}\n", [f"KEY:{SECRET}"]),  # echo … | ansible-vault encrypt_string
+        ("exotel_ws_credentials", [f"KEY:{SECRET}\n"], [f"KEY:{SECRET}"]),
+        ("exotel_ws_credentials", json.dumps([f"KEY:{SECRET}"]), [f"KEY:{SECRET}"]),
+        ("exotel_ws_paths", "/media", ["/media"]),
+        ("exotel_ws_paths", "", []),
+        ("exotel_ws_paths", '["/media", "/other"]', ["/media", "/other"]),
+        ("exotel_ws_allowed_sources", "203.0.113.0/24, 198.51.100.7", ["203.0.113.0/24", "198.51.100.7"]),
+        ("exotel_ws_allowed_sources", ["203.0.113.0/24,198.51.100.7"], ["203.0.113.0/24", "198.51.100.7"]),
+        ("exotel_ws_extras", "deepgram", ["deepgram"]),
+        ("gcp_firewall_extra_ports", 8009, ["8009"]),
+        ("gcp_firewall_extra_ports", [8009, "9000-9010"], ["8009", "9000-9010"]),
+        ("gcp_firewall_target_tags", "bot", ["bot"]),
+        ("oncall_ports", "8765,8009", [8765, 8009]),
+        ("reset_ports", 8009, [8009]),
+        ("exotel_ws_settings", '{"log": {"level": "debug"}}', {"log": {"level": "debug"}}),
+        ("exotel_ws_settings", "", {}),
+        ("exotel_ws_host", "[::]", "::"),
+        ("exotel_ws_public_host", "[2001:db8::1]", "2001:db8::1"),
+        ("exotel_ws_public_host", "bot.example.com", "bot.example.com"),
+    ],
+)
+def test_what_is_meant_is_taken(name: str, written: object, meant: object) -> None:
+    assert settled(name, written) == meant
+    assert type(settled(name, written)) is type(meant)
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "said"),
+    [
+        ("exotel_ws_port", "eight", "a whole number from 1 to 65535"),
+        ("exotel_ws_port", 0, "a whole number from 1 to 65535"),
+        ("exotel_ws_port", "87650", "a whole number from 1 to 65535"),
+        ("exotel_ws_port", True, "a whole number"),
+        ("exotel_ws_port", 8765.5, "a whole number"),
+        ("exotel_ws_port", None, "no value (null)"),
+        ("exotel_ws_port", [8765], "a whole number"),
+        ("exotel_ws_sample_rate", "8 kHz", "a whole number"),
+        ("exotel_ws_sample_rate", 44100, "one of 8000, 16000, 24000"),
+        ("exotel_ws_mode", "Echo", "one of echo, ai"),
+        ("exotel_ws_mode", True, "in quotes"),
+        ("gcp_firewall_tls", "maybe", "true or false"),
+        ("exotel_ws_paths", {}, "a list"),
+        ("exotel_ws_paths", None, "no value (null)"),
+        ("exotel_ws_paths", [["/media"]], "entry 1: it must be a text"),
+        ("exotel_ws_paths", "media", "begins with a slash"),
+        ("exotel_ws_paths", ["/a b"], "entry 1"),
+        ("exotel_ws_paths", ["/a?x=1"], "entry 1"),
+        ("exotel_ws_paths", "[/media", "like a list"),
+        ("exotel_ws_allowed_sources", "", "an empty text"),
+        ("exotel_ws_allowed_sources", "everybody", "an address or a range"),
+        ("exotel_ws_settings", [], "a mapping"),
+        ("exotel_ws_settings", "debug", "a mapping"),
+        ("exotel_ws_host", "voicebot-1", "an address to listen on"),
+        ("exotel_ws_public_host", "ws://bot.example.com", "without ws://"),
+        ("exotel_ws_public_host", "bot.example.com:8765", "without ws://"),
+        ("exotel_ws_public_host", "bot example", "without ws://"),
+        ("gcp_firewall_extra_ports", "8009-", "a port or a range"),
+        ("oncall_ports", ["8765", "all"], "entry 2: it must be a whole number"),
+        ("exotel_ws_ai_keys", {"Deepgram": "x"}, "small letters"),
+        ("exotel_ws_ai_keys", {"stream-credentials": "x"}, "small letters"),
+        ("exotel_ws_ai_keys", {"deepgram-api-key": ""}, "not empty"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_name(name: str, written: object, said: str) -> None:
+    with pytest.raises(Fault, match=f"^{name}") as refused:
+        settled(name, written)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        SECRET,
+        f"KEY:{SECRET}\nOTHER:{SECRET}",
+        f"KEY {SECRET}",
+        f":{SECRET}",
+        f"{SECRET}:",
+        f"KEY:{SECRET}:more",
+        f"#KEY:{SECRET}",
+        f"KEY: {SECRET}",
+        f"KEY:{SECRET}\x00",
+        f"KEY:{SECRET}é",
+        [f"KEY:{SECRET}", f"KEY:{SECRET}"],
+        [f"ONE:{SECRET}", f"TWO:{SECRET}"],
+        {"KEY": SECRET},
+        [{"KEY": SECRET}],
+        [[f"KEY:{SECRET}"]],
+        [None],
+        [""],
+        "KEY:short",
+        "",
+        None,
+        True,
+    ],
+    ids=repr,
+)
+def test_credentials_that_are_none_are_refused_and_never_shown(written: object) -> None:
+    [said] = faults({"exotel_ws_credentials": written})
+    assert said.startswith("exotel_ws_credentials: ")
+    assert SECRET not in said
+    assert "short" not in said
+
+
+def test_keys_of_providers_are_never_shown() -> None:
+    [said] = faults({"exotel_ws_ai_keys": {"deepgram-api-key": [SECRET]}})
+    assert SECRET not in said
+
+
+def test_every_variable_at_once() -> None:
+    said = faults({"exotel_ws_port": "x", "exotel_ws_mode": "y", "unknown": None, "ansible_host": 5})
+    assert [sentence.partition(" ")[0] for sentence in said] == ["exotel_ws_mode", "exotel_ws_port"]
+
+
+def test_every_default_is_what_its_type_says() -> None:
+    plain = {name: spec["default"] for name, spec in specs().items() if "default" in spec and "{{" not in str(spec["default"])}
+    assert faults(plain) == []
+    assert server_settings.faults(plain) == []
+
+
+def test_ranges_are_of_real_variables() -> None:
+    assert RANGES.keys() <= specs().keys()
+    for name in RANGES:
+        assert "int" in (specs()[name]["type"], specs()[name].get("elements"))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"log": {"levle": "debug"}}, "level"),
+        ({"limits": {"max_calls": "many"}}, "limits.max_calls"),
+        ({"limits": None}, "limits"),
+        ({"log": []}, "log"),
+        ({"ports": 1}, "ports"),
+    ],
+)
+def test_a_setting_that_the_server_refuses_is_told_by_the_variable_that_says_it(more: dict[str, Any], said: str) -> None:
+    [told] = server_settings.faults({"exotel_ws_settings": more})
+    assert told.startswith("exotel_ws_settings: ")
+    assert said in told
+
+
+def test_the_settings_of_the_example() -> None:
+    table = server_settings.settings(
+        {"exotel_ws_credentials": f"KEY:{SECRET}", "exotel_ws_port": "9000", "exotel_ws_settings": {"limits": {"max_calls": 7}}},
+        "ws://203.0.113.10:9000",
+    )
+    assert (table["port"], table["auth"], table["limits"]) == (9000, {"required": True}, {"max_calls": 7})
+    assert table["public_url"] == "ws://203.0.113.10:9000"
+    assert "ai" not in table
+    talking = server_settings.settings({"exotel_ws_mode": "ai", "exotel_ws_ai_flow": "files/flow.yml", "exotel_ws_ai": "{}"})
+    assert talking["ai"] == {"flow": "files/flow.yml"}
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-10, 70_000) | st.floats(allow_nan=False) | st.text(max_size=12)
+WRITTEN = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+)
+LIKELY = st.sampled_from(
+    ["8765", "true", "echo", "ai", "/media", f"KEY:{SECRET}", "", [], {}, ["/a"], "10.0.0.0/8", "{}", "[]", {"log": {}}, "::"]
+)
+OF_THE_SERVER = sorted(
+    name for name, spec in specs().items() if name.startswith("exotel_ws_") and "{{" not in str(spec.get("default"))
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.dictionaries(st.sampled_from(OF_THE_SERVER), WRITTEN | LIKELY, min_size=1, max_size=4))
+def test_whatever_an_inventory_says_is_usable_or_refused_by_name(values: dict[str, Any]) -> None:
+    said = faults(values)
+    for sentence in said:
+        assert sentence.partition(" ")[0].rstrip(":") in values
+        assert sentence.isprintable()
+    if said:
+        return
+    refused = server_settings.faults(values)
+    assert all(sentence.startswith("exotel_ws_settings") for sentence in refused)
+    if not refused:
+        check(server_settings.settings(values, "ws://203.0.113.10:8765"))
