@@ -11,7 +11,7 @@ but for the log lines.
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Final
 
 from exotel_ws.crowd import Crowd
@@ -61,6 +61,7 @@ class Admission:
         tally: Tally,
         *,
         max_calls: int | None = None,
+        calls_bound: str = "limits.max_calls",
         most_files: int = 1_000_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -69,6 +70,9 @@ class Admission:
         self.clock = clock
         self._tally = tally
         self._max_calls = min(limits.max_calls, max_calls or limits.max_calls)
+        self._calls_bound = calls_bound
+        # An operator who sets a small limit does not mean the reserve to eat it up.
+        self._reserved = min(limits.reserved_connections, limits.max_connections // 10)
         self._most_files = most_files
         self._sources = Sources(limits.max_sources, limits.proxies)
         self._sampler = Sampler(_SAY_EVERY_S)
@@ -92,7 +96,7 @@ class Admission:
         if bound:
             self.bite(bound, source)
             return bound
-        ticket = Ticket(self, source, drop, now)
+        ticket = Ticket(self, source, host, drop, now)
         source.held += 1
         self.tickets.add(ticket)
         if not source.proxy:
@@ -164,11 +168,15 @@ class Admission:
         """Say why a caller nobody knows would be turned away now; empty if it would be let in."""
         now = self.clock()
         if self._calls >= self._max_calls and self._idle_call(now, for_proven=False) is None:
-            return f"{self._calls} live calls, limits.max_calls = {self._max_calls}"
+            return f"{self._calls} live calls, {self._calls_bound} = {self._max_calls}"
         most = self._open_places(proven=False)
         if self._websockets >= most and not self._oldest_opened(now):
             return f"{self._websockets} connections, limits.max_connections = {self.limits.max_connections}"
         return ""
+
+    def has_idle_call(self, ticket: "Ticket") -> bool:
+        """Return True if a call that has proven nothing would have to go for a call of ``ticket``'s."""
+        return self._idle_call(self.clock(), for_proven=ticket.trusted) is not None
 
     def places(self) -> dict[str, object]:
         """Return who holds what, for the admin socket: counts, and the source that holds most of each kind."""
@@ -187,7 +195,7 @@ class Admission:
 
     def _open_places(self, *, proven: bool) -> int:
         limits = self.limits
-        return limits.max_connections if proven else max(1, limits.max_connections - limits.reserved_connections)
+        return limits.max_connections if proven else limits.max_connections - self._reserved
 
     def _oldest_opened(self, now: float) -> "Ticket | None":
         largest = self._opened.largest()
@@ -218,6 +226,8 @@ class Ticket:
         "closed",
         "drop",
         "frames",
+        "host",
+        "may_know",
         "proven",
         "since",
         "source",
@@ -225,9 +235,13 @@ class Ticket:
         "websocket",
     )
 
-    def __init__(self, admission: Admission, source: Source, drop: Callable[[], None], now: float) -> None:
+    def __init__(self, admission: Admission, source: Source, host: str, drop: Callable[[], None], now: float) -> None:
         self._admission = admission
         self.source = source
+        self.host = host
+        """The peer's address."""
+        self.may_know = False
+        """Metrics, readiness and the details of a refusal may be told to this client."""
         self.drop = drop
         self.since = now
         self.started_at = now
@@ -249,7 +263,7 @@ class Ticket:
         if self.closed:
             return "its place was given to another"
         if admission.calls >= admission._max_calls and admission._idle_call(now, for_proven=trusted) is None:
-            return f"{admission.calls} live calls, limits.max_calls = {admission._max_calls}"
+            return f"{admission.calls} live calls, {admission._calls_bound} = {admission._max_calls}"
         most = admission._open_places(proven=trusted)
         if admission._websockets >= most:
             oldest = admission._oldest_opened(now)
@@ -275,7 +289,7 @@ class Ticket:
         if admission._calls >= admission._max_calls:
             idle = admission._idle_call(now, for_proven=self.trusted)
             if idle is None:
-                return f"limits.max_calls = {admission._max_calls}"
+                return f"{admission._calls_bound} = {admission._max_calls}"
             admission._evict(idle, "unproven_call")
         admission._calls += 1
         self.call = True
@@ -316,6 +330,7 @@ class Ticket:
         """Give the call's place back: it has ended."""
         if self.call:
             self.call = False
+            self.frames = int  # the call may go
             self._admission._calls -= 1
             self._admission._unproven_calls.remove(self)
 
@@ -342,8 +357,3 @@ def _count(crowd: Crowd[Source, Ticket]) -> int:
 def _top(crowd: Crowd[Source, Ticket], prefix: str = "") -> dict[str, object]:
     largest = crowd.largest()
     return {f"{prefix}source": largest.name, f"{prefix}count": crowd.count(largest)} if largest else {}
-
-
-def bounds() -> Collection[str]:
-    """Return the bounds of this part."""
-    return RAISED_BY

@@ -263,7 +263,8 @@ class Call:
         why = why or self._full()
         if why:
             self._tally.rejected["full"] += 1
-            raise HangUp(1013, f"full: {why}")
+            tells = self._ticket is None or self._ticket.may_know
+            raise HangUp(1013, f"full: {why}" if tells else "full")
 
     def _mark(self, mark: Mark) -> _Messages:
         if self._responder is None:

@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import logging
 import os
 from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
@@ -9,19 +10,34 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
+from exotel_ws.engines.head import Head, tokens
 from exotel_ws.settings import Auth, SettingsError
 
-_MOST_CANDIDATES: Final = 1000
-"""Texts tried on a start message. Exotel's three parameters give a few dozen; a stranger's thousands would hold up every call."""
+_MOST_SEGMENTS: Final = 8
+"""Segments of a path and values of a query that are tried; a URL that Exotel is given has one or two."""
+_MOST_CANDIDATES: Final = 100
+"""Texts tried on a start message. Exotel's three parameters give a few dozen."""
+_GOOD_LENGTH: Final = 16
+"""Characters of a token that nobody guesses, however many addresses try."""
+_MOST_LENGTH: Final = 512
+"""Characters of a text that is tried."""
+_MOST_FIELDS: Final = 32
+"""Values of a query that are read."""
+
+log = logging.getLogger("exotel_ws.server")
 
 
 class Rejection(NamedTuple):
-    """Why a handshake was refused: HTTP status, the metric's label, a sentence for the log and the client, a further word."""
+    """Why a handshake was refused: HTTP status, the metric's label, a sentence for the log and the client, a further word.
+
+    ``headers`` go with the answer.
+    """
 
     status: int
     reason: str
     text: str
     detail: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def fields(self) -> dict[str, str]:
@@ -39,7 +55,8 @@ class Target(NamedTuple):
     def parse(cls, raw_path: str) -> "Target":
         """From the request line, e.g. ``/?sample-rate=8000``. A query that is not well-formed is read as far as it goes."""
         path, _, query = raw_path.partition("?")
-        return cls(unquote(path) or "/", dict(parse_qsl(query, keep_blank_values=True)))
+        fields = "&".join(query.split("&", _MOST_FIELDS)[:_MOST_FIELDS])
+        return cls(unquote(path) or "/", dict(parse_qsl(fields, keep_blank_values=True)))
 
 
 class Credentials:
@@ -51,7 +68,7 @@ class Credentials:
 
     def __init__(self, entries: list[str]) -> None:
         self._entries = [entry.encode() for entry in entries]
-        self._tokens = [entry.partition(":")[2].encode() or entry.encode() for entry in entries]
+        self._tokens = [_token(entry).encode() for entry in entries]
 
     @classmethod
     def load(cls, auth: Auth) -> "Credentials | None":
@@ -72,12 +89,24 @@ class Credentials:
             raise SettingsError([f"auth.credential: {path} holds no credential; write one 'user:token' a line"])
         return cls(entries)
 
+    def check_length(self, auth: Auth) -> None:
+        """Refuse tokens that are quickly guessed, and warn of short ones. Raises `SettingsError`."""
+        least, cure = auth.least_length, "make a longer one: openssl rand -hex 16"
+        for number, token in enumerate(self._tokens, 1):
+            where = f"auth.credential: the token of credential {number} in {auth.credential}"
+            if len(token.decode()) < least:
+                raise SettingsError([f"{where} has less than auth.least_length = {least} characters: {cure}"])
+            if len(token.decode()) < _GOOD_LENGTH:
+                log.warning("⚠️ %s has less than %d characters; %s", where, _GOOD_LENGTH, cure)
+
     def spellings(self) -> set[str]:
         """What must be found nowhere else: every credential, whole and its token alone."""
         return {known.decode() for known in (*self._entries, *self._tokens)}
 
     def accepts(self, shown: str) -> bool:
         """Whether this is one of the credentials, whole or its token alone; in constant time for each."""
+        if len(shown) > _MOST_LENGTH:
+            return False
         # A request line need not be UTF-8: what could not be decoded comes as surrogates.
         candidate = shown.encode(errors="surrogatepass")
         matches = [hmac.compare_digest(candidate, known) for known in (*self._entries, *self._tokens)]
@@ -97,8 +126,9 @@ class Credentials:
             return False
 
     def in_target(self, target: Target) -> bool:
-        """Whether a path segment or a query value is a credential."""
-        return any(map(self.accepts, (*target.path.split("/"), *target.query.values())))
+        """Return True if one of the first path segments or query values is a credential."""
+        segments = [segment for segment in target.path[: 4 * _MOST_LENGTH].split("/") if segment][:_MOST_SEGMENTS]
+        return any(map(self.accepts, (*segments, *islice(target.query.values(), _MOST_SEGMENTS))))
 
     @staticmethod
     def shown_by(target: Target, paths: Collection[str], parameters: Mapping[str, str]) -> bool:
@@ -114,21 +144,44 @@ class Credentials:
         return any(map(self.accepts, islice(_parameter_candidates(parameters), _MOST_CANDIDATES)))
 
 
+def _token(entry: str) -> str:
+    return entry.partition(":")[2] or entry
+
+
 def _parameter_candidates(parameters: Mapping[str, str]) -> Iterator[str]:
     for key, value in parameters.items():
         yield value
         yield f"{key}:{value}"
         yield key
         for mangled in (key, f"{key}={value}", value):
-            for pair in mangled.replace("?", "&").split("&"):
+            for pair in mangled[: 4 * _MOST_LENGTH].replace("?", "&").split("&", _MOST_SEGMENTS)[:_MOST_SEGMENTS]:
                 for separator in ("=", ":"):
                     text = pair.partition(separator)[2]
                     # One "=" is the mangling's; a token may end with its own.
                     yield from (text, text.removesuffix("="), text.rstrip("="))
 
 
+def unfit(head: Head) -> Rejection | None:
+    """Find why a request can't become a WebSocket (RFC 6455, 4.2.1)."""
+    headers = head.headers
+    if head.method != "GET":
+        return Rejection(405, "bad_method", "a WebSocket is asked for by GET", headers=(("Allow", "GET, HEAD"),))
+    if "websocket" not in tokens(headers.get("Upgrade", "")) or "upgrade" not in tokens(headers.get("Connection", "")):
+        text = "the headers 'Upgrade: websocket' and 'Connection: Upgrade' did not both arrive: a proxy in front drops them"
+        return Rejection(400, "upgrade_lost", text)
+    if head.version < (1, 1):
+        return Rejection(400, "http_version", "a WebSocket needs HTTP/1.1: a proxy in front speaks HTTP/1.0")
+    if headers.get("Content-Length", "0").strip("0") or "Transfer-Encoding" in headers:
+        return Rejection(400, "bad_handshake", "the request has a body")
+    fault = malformed(headers)
+    if not fault:
+        return None
+    named = () if headers.get("Sec-WebSocket-Version") == "13" else (("Sec-WebSocket-Version", "13"),)
+    return Rejection(426 if named else 400, "bad_handshake", fault, headers=named)
+
+
 def malformed(headers: Mapping[str, str]) -> str:
-    """What is wrong with a request for a WebSocket (RFC 6455, 4.2.1), in a sentence; empty if nothing is."""
+    """Say in a sentence what is wrong with the version or the key of a request for a WebSocket; empty if nothing is."""
     if headers.get("Sec-WebSocket-Version") != "13":
         return "Sec-WebSocket-Version is not 13"
     try:

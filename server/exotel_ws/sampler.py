@@ -1,27 +1,31 @@
-"""Decides which of many equal log lines is written: the first of its kind, then one in a while that counts the rest."""
+"""Decides which of many equal log lines are written: the first few of a kind, then one in a while that counts the rest."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Final
 
-_MOST_KEYS: Final = 1000
+from exotel_ws.bucket import Bucket
+
+_MOST_KINDS: Final = 1000
 
 
 class Sampler:
-    """Let one line of a kind through each ``every_s`` seconds. Keeps at most a thousand kinds; the oldest is forgotten."""
+    """Let ``burst`` lines of a kind through, then one each ``every_s`` seconds.
 
-    def __init__(self, every_s: float) -> None:
+    Keeps at most a thousand kinds: the one that was not seen for longest is forgotten.
+    """
+
+    def __init__(self, every_s: float, burst: int = 1) -> None:
         self._every_s = every_s
-        self._kinds: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
+        self._burst = burst
+        self._kinds: OrderedDict[Hashable, tuple[Bucket, int]] = OrderedDict()
 
     def due(self, kind: Hashable, now: float) -> int | None:
         """Return how many lines of this kind were left out since the last one; None if this one is to be left out too."""
-        said_at, left_out = self._kinds.get(kind, (float("-inf"), 0))
-        if now - said_at < self._every_s:
-            self._kinds[kind] = (said_at, left_out + 1)
-            return None
-        self._kinds[kind] = (now, 0)
+        bucket, left_out = self._kinds.get(kind) or (Bucket(1 / self._every_s, self._burst, now), 0)
+        due = bucket.take(now)
+        self._kinds[kind] = (bucket, 0 if due else left_out + 1)
         self._kinds.move_to_end(kind)
-        if len(self._kinds) > _MOST_KEYS:
+        if len(self._kinds) > _MOST_KINDS:
             self._kinds.popitem(last=False)
-        return left_out
+        return left_out if due else None

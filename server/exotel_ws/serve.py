@@ -5,11 +5,10 @@ import contextlib
 import gc
 import logging
 import os
-import resource
 import signal
 from pathlib import Path
 
-from exotel_ws import engines, sockets, systemd
+from exotel_ws import engines, files, sockets, systemd
 from exotel_ws.server import VoicebotServer
 from exotel_ws.settings import Settings
 
@@ -21,7 +20,7 @@ def serve(settings: Settings, *, instance: str, admin_socket: Path | None, metri
 
     Raises OSError where a socket can't be had, `SettingsError` where credentials are missing.
     """
-    _lift_file_limit()
+    files.lift_limit()
     listeners = systemd.inherited_sockets()
     inherited = bool(listeners)
     if not inherited:
@@ -32,12 +31,6 @@ def serve(settings: Settings, *, instance: str, admin_socket: Path | None, metri
     finally:
         if admin_socket:
             admin_socket.unlink(missing_ok=True)
-
-
-def _lift_file_limit() -> None:
-    """A connection is a file; the usual soft limit, 1024, is below ``max_connections``, and accepting at it spins the loop."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _run(

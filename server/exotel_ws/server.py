@@ -9,11 +9,9 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,15 +19,22 @@ from typing import Final
 
 from exotel_ws import __version__, engines, modes
 from exotel_ws.admin import Routes, serve_admin
-from exotel_ws.admission import Admission
+from exotel_ws.admission import Admission, Ticket
 from exotel_ws.call import Phase
-from exotel_ws.engines import Answer, Connection, Request
-from exotel_ws.engines.first_bytes import Stranger
-from exotel_ws.handshake import Credentials, Rejection, Target, malformed
+from exotel_ws.engines import Connection
+from exotel_ws.engines.acceptor import Acceptor
+from exotel_ws.engines.front import Front
+from exotel_ws.engines.head import BadHead, Head
+from exotel_ws.engines.request import Answer, Reply, Request
+from exotel_ws.files import most_connections
+from exotel_ws.handshake import Credentials, Rejection, Target, unfit
 from exotel_ws.logs import printable
 from exotel_ws.metrics import CONTENT_TYPE, Publisher
 from exotel_ws.responder import HangUp
+from exotel_ws.sampler import Sampler
+from exotel_ws.scrapes import Scrapes
 from exotel_ws.settings import Settings
+from exotel_ws.sources import inside, networks
 from exotel_ws.stream import Stream
 from exotel_ws.tally import Tally
 from exotel_ws.tap import Taps
@@ -37,10 +42,14 @@ from exotel_ws.tap import Taps
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain; charset=utf-8"
 _TICK_S: Final = 1.0
-_STRANGERS: Final[Mapping[Stranger, str]] = {
-    "tls": "a TLS ClientHello, and this port speaks no TLS: the URL must say ws://, not wss://",
-    "not_http": "what came is not HTTP",
-}
+_THIS_HOST: Final = networks(["127.0.0.0/8", "::1"], "this host")
+_FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")
+_UPGRADE: Final = (("Upgrade", "websocket"),)
+_SAY_EVERY_S: Final = 10.0
+_SAY_AT_ONCE: Final = 20
+"""Refusals of one reason and source that are each said; after them one in ten seconds is."""
+_HEAD_WEIGHT: Final = 0.2
+"""What a request that was never finished counts, beside a wrong credential."""
 
 log = logging.getLogger("exotel_ws.server")
 
@@ -74,17 +83,27 @@ class VoicebotServer:
         self.draining = False
         self.pid = pid
         self._tally = Tally()
+        ai_is_smaller = settings.mode == "ai" and settings.ai.max_calls <= settings.limits.max_calls
         self._admission = Admission(
-            settings.limits, self._tally, max_calls=settings.ai.max_calls if settings.mode == "ai" else None
+            settings.limits,
+            self._tally,
+            max_calls=settings.ai.max_calls if ai_is_smaller else None,
+            calls_bound="ai.max_calls" if ai_is_smaller else "limits.max_calls",
+            most_files=most_connections(),
         )
-        self._engine = engines.choose(settings.engine)
         self._credentials = Credentials.load(settings.auth)
+        if self._credentials:
+            self._credentials.check_length(settings.auth)
+        self._engine = engines.choose(settings, self._open_stream)
         self._mode = modes.choose(settings)
         self._metrics = Publisher(
             self._tally, metrics_dir, version=__version__, release=self.identity.release, ai=self._mode.tally
         )
-        self._stop_accepting: list[Callable[[], None]] = []
-        self._listeners: list[socket.socket] = []
+        interval_s = settings.limits.metrics_interval_s
+        self._scrapes = Scrapes(self._publish, self._metrics.exposition, interval_s)
+        self._metrics_sources = networks(settings.metrics_sources, "metrics_sources")
+        self._said = Sampler(_SAY_EVERY_S, _SAY_AT_ONCE)
+        self._acceptors: list[Acceptor] = []
         self._shared = False
         self._admin: asyncio.Server | None = None
         self._streams: set[Stream] = set()
@@ -102,13 +121,12 @@ class VoicebotServer:
         ``shared`` tells that other processes hold the same listening sockets: they stay open when this worker drains.
         """
         await self._mode.open()
-        self._listeners = listeners
         self._shared = shared
-        for listener in listeners:
-            stop = await self._engine.serve(self._open_stream, listener, self._answer, self._greet_stranger, self.settings)
-            self._stop_accepting.append(stop)
+        self._acceptors = [Acceptor(listener, self._admission, self._connect) for listener in listeners]
+        for acceptor in self._acceptors:
+            acceptor.start()
         if admin:
-            routes: Routes = {"/health": self._admin_health, "/status": self.status}
+            routes: Routes = {"/health": self._admin_health, "/status": self.status, "/places": self._admission.places}
             self._admin = await serve_admin(admin, routes, {"/tap": partial(self._taps.serve, self._streams)})
 
     async def tick(self) -> None:
@@ -131,15 +149,11 @@ class VoicebotServer:
         self.draining = True
         self._publish()
         log.info("⏳ Draining: %d live call(s), no new ones", self._tally.calls_live)
-        loop = asyncio.get_running_loop()
-        for listener in self._listeners:
-            # Off the loop, but not closed: both engines turn away whom they accepted last once they are told to close.
-            loop.remove_reader(listener.fileno())
-            if not self._shared:
-                listener.shutdown(socket.SHUT_RDWR)  # Nobody else accepts here: refuse at once, keep nobody waiting.
+        for acceptor in self._acceptors:
+            acceptor.stop(shared=self._shared)
         await asyncio.sleep(self.settings.drain.grace_s)
-        for listener in self._listeners:
-            _let_go(listener)
+        for acceptor in self._acceptors:
+            acceptor.close()
         try:
             async with asyncio.timeout(self.settings.drain.timeout_s):
                 await self._idle.wait()
@@ -150,8 +164,9 @@ class VoicebotServer:
     async def close(self) -> int:
         """Close what is left with 1001 (going away); returns how many connections that were. `close` is idempotent."""
         left = list(self._streams)
-        for stop_accepting in self._stop_accepting:
-            stop_accepting()
+        for acceptor in self._acceptors:
+            acceptor.stop(shared=self._shared)
+            acceptor.close()
         for stream in left:
             stream.hang_up(HangUp(1001, "the server goes away"))
         if left:
@@ -184,72 +199,101 @@ class VoicebotServer:
         """What ``GET /health`` says, key for key as the guide's servers did."""
         return {"status": "ok", "service": modes.SERVICES[self.settings.mode], "mode": self.settings.mode}
 
-    def _answer(self, request: Request) -> Answer | None:
-        """Answer HTTP; None lets the request become a stream."""
-        target = Target.parse(request.path)
-        if "Sec-WebSocket-Key" not in request.headers:
-            return self._answer_http(target)
-        rejection = self._reject(request, target)
-        if rejection is None:
-            return None
-        if request.ticket is not None and rejection.reason == "credentials":
-            request.ticket.fail()
-        self._tally.rejected[rejection.reason] += 1
+    async def _connect(self, accepted: socket.socket, ticket: Ticket) -> None:
+        timeout_s = self.settings.limits.handshake_timeout_s
+        await self._engine.connect(accepted, lambda: Front(ticket, self, self._engine.upgrade, timeout_s))
+
+    def reply(self, head: Head, ticket: Ticket) -> Reply:
+        """See `exotel_ws.engines.front.Desk`."""
+        target = Target.parse(head.target)
+        ticket.may_know = self._may_know(head, ticket)
+        if not head.wants_websocket:
+            return self._answer_http(head, target, ticket)
+        request = Request(head.target, head.headers, ticket.host, ticket)
+        rejection = self._reject(head, request, target)
+        return request if rejection is None else self._refuse(rejection, target, ticket)
+
+    def refused(self, fault: BadHead, ticket: Ticket) -> None:
+        """See `exotel_ws.engines.front.Desk`."""
+        self._count_refusal(fault.reason, ticket, f"{fault.text} (from {ticket.host})")
+        if fault.reason in ("head_timeout", "head_too_big"):
+            ticket.fail(_HEAD_WEIGHT)
+
+    def _refuse(self, rejection: Rejection, target: Target, ticket: Ticket) -> "Answer | asyncio.Future[Answer]":
         # Where credentials are in use, a path may hold one: a wrong or an old one too.
         path = "not shown" if self._credentials else printable(target.path)
-        log.warning(
-            "🚫 Refused with %d: %s (path %s)",
-            rejection.status,
-            rejection.text,
-            path,
-            extra={"fields": {"EVENT": "refused", "REMOTE": request.remote_host, **rejection.fields}},
-        )
-        return Answer(rejection.status, _TEXT, rejection.text + "\n")
+        text = f"{rejection.text} (path {path})"
+        self._count_refusal(rejection.reason, ticket, text, f" with {rejection.status}", **rejection.fields)
+        # How full a worker is, is nobody's business.
+        told = rejection.text if ticket.may_know or rejection.status != 503 else "full"
+        answer = Answer(rejection.status, _TEXT, told + "\n", rejection.headers)
+        if self._credentials is None or rejection.reason not in ("credentials", "path"):
+            return answer
+        ticket.fail()
+        delay_s = ticket.source.delay_s(self._admission.clock())
+        return asyncio.ensure_future(asyncio.sleep(delay_s, answer)) if delay_s else answer
 
-    def _greet_stranger(self, stranger: Stranger, remote_host: str) -> None:
-        """A client at the wrong door: said, because its operator hears nothing but silence."""
-        self._tally.rejected[stranger] += 1
-        log.warning(
-            "🚫 Refused: %s (from %s)",
-            _STRANGERS[stranger],
-            remote_host,
-            extra={"fields": {"EVENT": "refused", "REASON": stranger, "REMOTE": remote_host}},
-        )
+    def _count_refusal(self, reason: str, ticket: Ticket, text: str, status: str = "", **fields: str) -> None:
+        """Count a refusal and say it; one that comes over and over from one source is said now and then, with its number."""
+        self._tally.rejected[reason] += 1
+        left_out = self._said.due((reason, ticket.source.name), self._admission.clock())
+        if left_out is None:
+            return
+        more = {"LEFT_OUT": str(left_out)} if left_out else {}
+        said = {"EVENT": "refused", "REASON": reason, "REMOTE": ticket.host, **fields, **more}
+        count = f", and {left_out} more of this kind from there" if left_out else ""
+        log.warning("🚫 Refused%s: %s%s", status, text, count, extra={"fields": said})
 
-    def _answer_http(self, target: Target) -> Answer:
-        match target.path:
-            case "/health":
-                return Answer(200, _JSON, _compact(self.health()))
-            case "/ready":
-                state = "draining" if self.draining else "full" if self._full() or self._mode.full() else "ready"
-                return Answer(200 if state == "ready" else 503, _JSON, _compact({"status": state}))
-            case "/metrics":
-                self._publish()
-                return Answer(200, CONTENT_TYPE, self._metrics.exposition())
-        self._tally.rejected["not_websocket"] += 1
-        text = "Exotel connects here by WebSocket. Over HTTP there are /health, /ready and /metrics.\n"
-        return Answer(426 if target.path == "/" else 404, _TEXT, text)
+    def _may_know(self, head: Head, ticket: Ticket) -> bool:
+        """Metrics and readiness are for this host and listed addresses, and not for whom a proxy on this host lets through."""
+        if self.settings.open_metrics or inside(ticket.host, self._metrics_sources):
+            return True
+        return inside(ticket.host, _THIS_HOST) and not any(name in head.headers for name in _FORWARDED)
 
-    def _reject(self, request: Request, target: Target) -> Rejection | None:
-        if fault := malformed(request.headers):
-            return Rejection(400, "bad_handshake", fault)
+    def _answer_http(self, head: Head, target: Target, ticket: Ticket) -> "Answer | asyncio.Future[Answer]":
+        if head.method not in ("GET", "HEAD"):
+            self._count_refusal("bad_method", ticket, "neither GET nor HEAD")
+            return Answer(405, _TEXT, "GET or HEAD\n", (("Allow", "GET, HEAD"),))
+        if target.path == "/health":
+            return Answer(200, _JSON, _compact(self.health()))
+        if ticket.may_know and target.path == "/ready":
+            state = "draining" if self.draining else "full" if self._admission.full() or self._mode.full() else "ready"
+            return Answer(200 if state == "ready" else 503, _JSON, _compact({"status": state}))
+        if ticket.may_know and target.path == "/metrics":
+            return asyncio.ensure_future(self._scrape())
+        self._count_refusal("not_websocket", ticket, "a request for no WebSocket")
+        more = " Over HTTP there are /health, /ready and /metrics." if ticket.may_know else ""
+        return Answer(426 if target.path == "/" else 404, _TEXT, f"Exotel connects here by WebSocket.{more}\n", _UPGRADE)
+
+    async def _scrape(self) -> Answer:
+        try:
+            return Answer(200, CONTENT_TYPE, await self._scrapes.text())
+        except OSError as error:
+            log.error("metrics can't be read: %s", error)
+            return Answer(503, _TEXT, "metrics can't be read\n")
+
+    def _reject(self, head: Head, request: Request, target: Target) -> Rejection | None:
+        if rejection := unfit(head):
+            return rejection
         if self._credentials and self._credentials.in_header(request.headers) is False:
-            return Rejection(401, "credentials", "the Authorization header holds no valid credential", "wrong")
+            text = "the Authorization header holds no valid credential"
+            return Rejection(401, "credentials", text, "wrong", (("WWW-Authenticate", 'Basic realm="exotel-voicebot"'),))
         if self.settings.paths and target.path not in self.settings.paths and not self._shows_credential(target):
             return Rejection(404, "path", "this path is not served; see 'paths' in the settings")
-        why = self._full() if request.ticket is None else request.ticket.open()
-        if why := why or self._mode.full():
+        assert request.ticket is not None
+        if why := self._lacks_place(request, target, request.ticket):
             return Rejection(503, "full", why)
         return None
 
+    def _lacks_place(self, request: Request, target: Target, ticket: Ticket) -> str:
+        credentials = self._credentials
+        if credentials and (credentials.in_header(request.headers) or credentials.in_target(target)):
+            ticket.prove()
+        # A mode that is full of calls which have shown nothing gets room at the start.
+        return ticket.open() or ("" if self._admission.has_idle_call(ticket) else self._mode.full())
+
     def _shows_credential(self, target: Target) -> bool:
         return self._credentials is not None and self._credentials.in_target(target)
-
-    def _full(self) -> str:
-        limits, tally = self.settings.limits, self._tally
-        if tally.calls_live < limits.max_calls and tally.connections < limits.max_connections:
-            return ""
-        return f"{tally.calls_live} live calls, limits.max_calls = {limits.max_calls}"
 
     def _admin_health(self) -> dict[str, object]:
         return {"status": "ok"}
@@ -271,16 +315,8 @@ class VoicebotServer:
             "calls_total": self._tally.calls,
             "connections": self._tally.connections,
             "taps": self._taps.count,
-            "places": self._admission.places(),
             "calls": [stream.call.facts() for stream in self._streams if stream.call.phase is Phase.STARTED],
         }
-
-
-def _let_go(listener: socket.socket) -> None:
-    """Stop holding the port, which may be moving elsewhere while our calls last, and leave the engine a file to close."""
-    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    os.dup2(nothing, listener.fileno(), inheritable=False)
-    os.close(nothing)
 
 
 def _compact(value: object) -> str:

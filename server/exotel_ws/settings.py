@@ -58,6 +58,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """Addresses that are remembered; each takes about 1 kB."""
     proxies: list[str] = []
     """Addresses or networks of proxies in front of the server: not bounded as one source."""
+    metrics_interval_s: Annotated[float, Meta(ge=0, le=60)] = 1.0
+    """``/metrics`` is computed at most once in this time; who asks sooner waits for the next turn."""
 
 
 class Ping(Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,6 +74,8 @@ class Auth(Struct, frozen=True, forbid_unknown_fields=True):
 
     required: bool = False
     credential: str = "stream-credentials"
+    least_length: Annotated[int, Meta(ge=1, le=256)] = 6
+    """Characters of a token. Shorter ones are refused at the start, and those below 16 are warned of."""
 
 
 class Log(Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,7 +101,10 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that can be set. ``paths`` are the URL paths that are answered; none named: any."""
+    """Everything that can be set. ``paths`` are the URL paths that are answered; none named: any.
+
+    ``/metrics`` and ``/ready`` answer to loopback and to ``metrics_sources`` (addresses or networks); ``open_metrics``: to all.
+    """
 
     mode: Mode = "echo"
     engine: Engine = "picows"
@@ -105,6 +112,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     port: Port = 8765
     public_url: str = ""
     paths: list[str] = []
+    metrics_sources: list[str] = []
+    open_metrics: bool = False
     limits: Limits = Limits()
     ping: Ping = Ping()
     auth: Auth = Auth()

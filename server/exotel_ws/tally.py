@@ -25,7 +25,23 @@ FAULT_KINDS: Final = (
     "unsupported_rate",
     "rate_mismatch",
 )
-REJECTIONS: Final = ("bad_handshake", "full", "path", "credentials", "not_websocket", "tls", "not_http")
+REJECTIONS: Final = (
+    "bad_handshake",
+    "bad_method",
+    "bad_request",
+    "credentials",
+    "full",
+    "head_timeout",
+    "head_too_big",
+    "http_version",
+    "not_http",
+    "not_websocket",
+    "path",
+    "proxy_protocol",
+    "target_too_long",
+    "tls",
+    "upgrade_lost",
+)
 BOUNDS: Final = (
     # admission
     "unproven_source",

@@ -12,7 +12,14 @@ from .process import eventually
 def test_ten_thousand_idle_connections(start_server: StartServer) -> None:
     """Half of them silent, half opened and idle, on a server that began with the usual limit of files: a call does not notice."""
     count = min(10_000, _files() - 1000)
-    limits = {"max_connections": 20_000, "handshake_timeout_s": 60, "start_timeout_s": 60}
+    limits = {
+        "max_connections": 20_000,
+        "unproven_total": 20_000,
+        "unproven_per_source": 20_000,
+        "handshakes_burst": 20_000,
+        "handshake_timeout_s": 60,
+        "start_timeout_s": 60,
+    }
     server = start_server({"limits": limits, "log": {"level": "warning"}}, most_files=1024)
     before = server.memory()
     idle: list[RawClient] = []

@@ -6,31 +6,17 @@ without a task or a queue in between: that is what a frame costs least.
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-from exotel_ws.admission import Ticket
-from exotel_ws.engines.first_bytes import Greet
+from exotel_ws.engines.request import Request as Request
 from exotel_ws.settings import Engine as EngineName
 from exotel_ws.settings import Settings
 
 CLOSE_TIMEOUT_S: Final = 5.0
 """How long a client gets to answer our close frame before its connection is dropped."""
-RECEIVE_BUFFER: Final = 64 * 1024
-"""Bytes, doubled by the kernel, a connection; without it a client that floods makes an engine read megabytes at once."""
 MOST_FRAGMENTS: Final = 1024
 """Frames of one message. Go's common client writes 4096 bytes a frame, so 64 hold the largest default message."""
-SERVER_HEADER: Final = "exotel-voicebot"
-
-
-class Request(NamedTuple):
-    """An HTTP request that asks for an upgrade, or just for an answer. ``path`` has the query with it."""
-
-    path: str
-    headers: Mapping[str, str]
-    remote_host: str
-    ticket: Ticket | None = None
-    """The connection's account; None only where a test has none."""
 
 
 class Closing(NamedTuple):
@@ -68,36 +54,24 @@ class Stream(Protocol):
     def closed(self, closing: Closing) -> None: ...
 
 
-class Answer(NamedTuple):
-    """An HTTP answer."""
-
-    status: int
-    content_type: str
-    body: str
-
-
 Open = Callable[[Connection], Stream]
-Respond = Callable[[Request], Answer | None]
-"""Answers a request, or lets it become a WebSocket by None."""
 
 
 class Engine(Protocol):
-    """Serves WebSockets, and plain HTTP GET, on a bound socket."""
+    """Makes transports of accepted sockets, and WebSockets of transports whose handshake was accepted."""
 
-    async def serve(
-        self, open_stream: Open, listener: socket.socket, respond: Respond, greet_stranger: Greet, settings: Settings
-    ) -> Callable[[], None]:
-        """Begin to serve; returns what ends it: then nothing is accepted any more, and open connections go on."""
+    async def connect(self, accepted: socket.socket, front: Callable[[], asyncio.BufferedProtocol]) -> None:
+        """Make the transport of an accepted socket, with the protocol that ``front`` makes."""
+
+    def upgrade(self, transport: asyncio.Transport, request: Request, rest: bytes) -> None:
+        """Answer a request, which is a valid one for a WebSocket, and open its stream; ``rest`` came behind its head."""
 
 
 T = TypeVar("T")
 
 
 def run(name: EngineName, main: Coroutine[Any, Any, T]) -> T:
-    """`asyncio.run` on the event loop that suits the engine: uvloop below picows (docs/performance.md), else asyncio's.
-
-    Either loop lets a listening socket of its engine be taken off by ``remove_reader``; uvloop's own servers would not.
-    """
+    """Run like `asyncio.run`, on the loop that suits the engine: uvloop below picows (docs/performance.md), else asyncio's."""
     factory = None
     if name == "picows":
         import uvloop
@@ -107,12 +81,12 @@ def run(name: EngineName, main: Coroutine[Any, Any, T]) -> T:
         return runner.run(main)
 
 
-def choose(name: EngineName) -> Engine:
-    """The engine of this name. Only that one is imported."""
-    if name == "picows":
+def choose(settings: Settings, open_stream: Open) -> Engine:
+    """Return the engine that is set. Only that one is imported."""
+    if settings.engine == "picows":
         from exotel_ws.engines.picows import PicowsEngine
 
-        return PicowsEngine()
+        return PicowsEngine(settings, open_stream)
     from exotel_ws.engines.websockets import WebsocketsEngine
 
-    return WebsocketsEngine()
+    return WebsocketsEngine(settings, open_stream)

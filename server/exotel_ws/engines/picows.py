@@ -1,38 +1,29 @@
 """The compiled engine, by picows' own listener interface: a frame is answered in the callback that brings it."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
-from http import HTTPStatus
 from time import perf_counter
 from typing import Any, Final
 
+from aiofastnet import connect_accepted_socket
 from picows import (
+    WSAutoPingStrategy,
     WSCloseCode,
     WSFrame,
     WSListener,
     WSMsgType,
     WSProtocolError,
     WSTransport,
-    WSUpgradeRequest,
     WSUpgradeResponse,
     WSUpgradeResponseWithListener,
-    ws_create_server,
 )
+from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
-from exotel_ws.engines import (
-    CLOSE_TIMEOUT_S,
-    MOST_FRAGMENTS,
-    RECEIVE_BUFFER,
-    SERVER_HEADER,
-    Answer,
-    Closing,
-    Open,
-    Request,
-    Respond,
-    Stream,
-)
-from exotel_ws.engines.first_bytes import FirstBytes, Greet
+from exotel_ws.engines import CLOSE_TIMEOUT_S, MOST_FRAGMENTS, Closing, Open, Stream
+from exotel_ws.engines.front import SERVER_HEADER
+from exotel_ws.engines.request import Request
 from exotel_ws.settings import Settings
 
 _READ_BUFFER: Final = 2048
@@ -40,43 +31,58 @@ _READ_BUFFER: Final = 2048
 _TEXT, _PONG, _CLOSE, _CONTINUATION = WSMsgType.TEXT, WSMsgType.PONG, WSMsgType.CLOSE, WSMsgType.CONTINUATION
 
 
+_HEAD: Final = (
+    "GET / HTTP/1.1\r\nHost: -\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: {key}\r\n\r\n"
+)
+"""What picows is shown of a request that was accepted: it takes fewer forms of one than RFC 6455 does."""
+
+
 class PicowsEngine:
     """See `exotel_ws.engines.Engine`."""
 
-    _remote_host = ""
+    def __init__(self, settings: Settings, open_stream: Open) -> None:
+        self._settings = settings
+        self._open_stream = open_stream
+        self._logger = logging.getLogger("picows.server")
 
-    async def serve(
-        self, open_stream: Open, listener: socket.socket, respond: Respond, greet_stranger: Greet, settings: Settings
-    ) -> Callable[[], None]:
-        def upgrade(asked: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
-            request = Request(asked.path.decode("ascii", "surrogateescape"), asked.headers, self._remote_host)
-            answer = respond(request)
-            if answer is not None:
-                return WSUpgradeResponseWithListener(_http(answer), None)
-            accepted = WSUpgradeResponse.create_101_response({"Server": SERVER_HEADER})
-            return WSUpgradeResponseWithListener(accepted, _Connection(request, open_stream, settings))
+    async def connect(self, accepted: socket.socket, front: Callable[[], asyncio.BufferedProtocol]) -> None:
+        # The transport that picows' own server would make: it reads without a copy.
+        await connect_accepted_socket(asyncio.get_running_loop(), front, accepted)
 
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        server = await ws_create_server(
-            upgrade,
-            sock=listener,
-            backlog=4096,
-            websocket_handshake_timeout=settings.limits.handshake_timeout_s,
-            max_frame_size=settings.limits.max_message_bytes,
-            read_buffer_init_size=_READ_BUFFER,
-            start_serving=False,
+    def upgrade(self, transport: asyncio.Transport, request: Request, rest: bytes) -> None:
+        protocol = self._protocol(_Connection(request, self._open_stream, self._settings))
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        unread = memoryview(_HEAD.format(key=request.headers["Sec-WebSocket-Key"]).encode("ascii") + rest)
+        while unread and not transport.is_closing():
+            buffer = memoryview(protocol.get_buffer(len(unread)))
+            size = min(len(buffer), len(unread))
+            buffer[:size] = unread[:size]
+            protocol.buffer_updated(size)
+            unread = unread[size:]
+
+    def _protocol(self, listener: WSListener) -> asyncio.BufferedProtocol:
+        """Make the protocol of one connection as `picows.ws_create_server` does, which has no way without a server."""
+        accepted = WSUpgradeResponse.create_101_response({"Server": SERVER_HEADER})
+        protocol: asyncio.BufferedProtocol = WSProtocol(
+            None,  # host and port: a client's
+            None,  # path: a client's
+            False,  # the server's side
+            lambda _asked: WSUpgradeResponseWithListener(accepted, listener),
+            self._logger,
+            True,  # an exception of the listener ends the connection
+            self._settings.limits.handshake_timeout_s,
+            False,  # pings are sent by the listener
+            20.0,
+            20.0,
+            WSAutoPingStrategy.PING_WHEN_IDLE,
+            True,  # pings are answered
+            self._settings.limits.max_message_bytes,
+            None,  # headers: a client's
+            _READ_BUFFER,
         )
-        # picows makes its protocol itself and has no hook before the upgrade: this is where a connection begins.
-        make: Callable[[], asyncio.BufferedProtocol] = server._protocol_factory  # type: ignore[attr-defined]
-
-        def engine_protocol(remote_host: str) -> asyncio.BufferedProtocol:
-            self._remote_host = remote_host  # for the upgrade, which follows at once and is shown the request alone
-            return make()
-
-        timeout_s = settings.limits.handshake_timeout_s
-        server._protocol_factory = lambda: FirstBytes(engine_protocol, greet_stranger, timeout_s)  # type: ignore[attr-defined]
-        await server.start_serving()
-        return server.close
+        return protocol
 
 
 class _Connection(WSListener):
@@ -214,11 +220,3 @@ def _closing(transport: WSTransport) -> Closing:
         return Closing(received)
     reason = handshake.sent.reason
     return Closing(received, int(handshake.sent.code), reason if isinstance(reason, str) else "")
-
-
-def _http(answer: Answer) -> WSUpgradeResponse:
-    response: WSUpgradeResponse = WSUpgradeResponse.create_error_response(HTTPStatus.NOT_FOUND, answer.body.encode())
-    response.status = HTTPStatus(answer.status)
-    response.headers["Server"] = SERVER_HEADER
-    response.headers["Content-Type"] = answer.content_type
-    return response

@@ -1,82 +1,77 @@
 """The reference engine: the `websockets` library, in pure Python with a C unmasker."""
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import socket
 from collections.abc import Callable
-from functools import partial
-from http import HTTPStatus
 from time import perf_counter
-from typing import Any
+from typing import Final
 
-from websockets import ConnectionClosed, MultipleValuesError
-from websockets import Request as UpgradeRequest
-from websockets import Response as UpgradeResponse
-from websockets.asyncio.server import ServerConnection, serve
+from websockets import ConnectionClosed
+from websockets.asyncio.connection import Connection
+from websockets.protocol import State
+from websockets.server import ServerProtocol
 
-from exotel_ws.engines import CLOSE_TIMEOUT_S, RECEIVE_BUFFER, SERVER_HEADER, Closing, Open, Request, Respond
-from exotel_ws.engines.first_bytes import Greet, host_of, judge
+from exotel_ws.engines import CLOSE_TIMEOUT_S, Closing, Open
+from exotel_ws.engines.front import SERVER_HEADER
+from exotel_ws.engines.request import Request
 from exotel_ws.settings import Settings
+
+_GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""RFC 6455, 1.3."""
 
 
 class WebsocketsEngine:
     """See `exotel_ws.engines.Engine`."""
 
-    async def serve(
-        self, open_stream: Open, listener: socket.socket, respond: Respond, greet_stranger: Greet, settings: Settings
-    ) -> Callable[[], None]:
-        def process_request(connection: ServerConnection, asked: UpgradeRequest) -> UpgradeResponse | None:
-            answer = respond(_request(asked, connection))
-            if answer is None:
-                return None
-            response = connection.respond(HTTPStatus(answer.status), answer.body)
-            del response.headers["Content-Type"]
-            response.headers["Content-Type"] = answer.content_type
-            return response
+    def __init__(self, settings: Settings, open_stream: Open) -> None:
+        self._settings = settings
+        self._open_stream = open_stream
+        self._conversing: set[asyncio.Task[None]] = set()
 
-        class Greeted(_Connected):
-            greet = staticmethod(greet_stranger)
+    async def connect(self, accepted: socket.socket, front: Callable[[], asyncio.BufferedProtocol]) -> None:
+        await asyncio.get_running_loop().connect_accepted_socket(front, accepted)
 
-        async def handle(connection: ServerConnection) -> None:
-            await _Connection(connection).converse(open_stream)
-
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        server = await serve(
-            handle,
-            sock=listener,
-            backlog=4096,
-            process_request=process_request,
-            compression=None,
-            server_header=SERVER_HEADER,
-            open_timeout=settings.limits.handshake_timeout_s,
+    def upgrade(self, transport: asyncio.Transport, request: Request, rest: bytes) -> None:
+        settings = self._settings
+        # The handshake was judged and is answered here: the library begins with the frames.
+        protocol = ServerProtocol(state=State.OPEN, max_size=settings.limits.max_message_bytes)
+        connection = _Connected(
+            protocol,
             ping_interval=settings.ping.interval_s,
             ping_timeout=settings.ping.timeout_s,
             close_timeout=CLOSE_TIMEOUT_S,
-            max_size=settings.limits.max_message_bytes,
-            create_connection=Greeted,
         )
-        return partial(server.close, close_connections=False)
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        transport.write(_accepted(request.headers["Sec-WebSocket-Key"]))
+        connection.start_keepalive()
+        task = asyncio.get_running_loop().create_task(_Connection(connection, request).converse(self._open_stream))
+        self._conversing.add(task)
+        task.add_done_callback(self._conversing.discard)
+        if rest:
+            connection.data_received(rest)
 
 
-class _Connected(ServerConnection):
-    """Looked at when its first bytes come; not read while it can't be written: else a client that pings and never reads fills
-    our memory with pongs.
-    """
+def _accepted(key: str) -> bytes:
+    digest = hashlib.sha1((key + _GUID).encode("ascii"), usedforsecurity=False).digest()
+    lines = [
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Accept: {base64.b64encode(digest).decode()}",
+        f"Server: {SERVER_HEADER}",
+        "\r\n",
+    ]
+    return "\r\n".join(lines).encode("ascii")
+
+
+class _Connected(Connection):
+    """Not read while it can't be written: else a client that pings and never reads fills our memory with pongs."""
 
     _stuck: asyncio.TimerHandle | None = None
-    _begun = False
-    greet: Greet
-
-    def data_received(self, data: bytes) -> None:
-        if not self._begun:
-            self._begun = True
-            stranger = judge(data)
-            if stranger:
-                self.greet(stranger, host_of(self.transport))
-            if stranger == "tls":
-                self.transport.abort()
-                return
-        super().data_received(data)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -99,9 +94,8 @@ class _Connected(ServerConnection):
 class _Connection:
     """A connection, as its stream sees it."""
 
-    def __init__(self, connection: ServerConnection) -> None:
-        assert connection.request is not None
-        self.request = _request(connection.request, connection)
+    def __init__(self, connection: Connection, request: Request) -> None:
+        self.request = request
         self._connection = connection
         self._closing: asyncio.Task[None] | None = None
         self._unasked: asyncio.Queue[str] = asyncio.Queue()
@@ -149,24 +143,3 @@ class _Connection:
         finally:
             if self._sending:
                 self._sending.cancel()
-
-
-class _Headers(dict[str, str]):
-    """Header names in any case; of a repeated header all values, comma-separated, as HTTP has it."""
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return super().get(name.lower(), default)
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and super().__contains__(name.lower())
-
-
-def _request(asked: UpgradeRequest, connection: ServerConnection) -> Request:
-    headers = _Headers()
-    for name in asked.headers:
-        try:
-            value = asked.headers[name]
-        except MultipleValuesError:
-            value = ", ".join(asked.headers.get_all(name))
-        headers[name.lower()] = value
-    return Request(asked.path, headers, host_of(connection.transport))

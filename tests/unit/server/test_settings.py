@@ -21,6 +21,8 @@ def test_every_key_can_be_set() -> None:
         "port": 0,
         "public_url": "ws://203.0.113.10:8765",
         "paths": ["/a"],
+        "metrics_sources": ["192.0.2.0/24"],
+        "open_metrics": True,
         "limits": {
             "max_calls": 1,
             "max_connections": 2,

@@ -1,0 +1,119 @@
+"""Accepts connections from a listening socket, a few a turn of the loop, and never spins when files run out.
+
+The loops' own servers take up to a whole backlog in one turn, make a transport for each before anybody is asked, and at the
+limit of open files fail over and over, with a traceback each time.
+"""
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from exotel_ws.admission import Admission, Ticket
+
+BACKLOG: Final = 4096
+RECEIVE_BUFFER: Final = 64 * 1024
+"""Bytes, doubled by the kernel, a connection; without it a client that floods makes an engine read megabytes at once."""
+_A_TURN: Final = 16
+_PAUSE_S: Final = 0.2
+_OUT_OF: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+Connect = Callable[[socket.socket, Ticket], Coroutine[Any, Any, object]]
+
+log = logging.getLogger("exotel_ws.server")
+
+
+class Acceptor:
+    """Accepts from ``listener``, asks ``admission`` by the peer's address, and hands on who may come in.
+
+    ``connect`` makes the transport; the socket is its own from then on.
+    """
+
+    def __init__(self, listener: socket.socket, admission: Admission, connect: Connect) -> None:
+        self._listener = listener
+        self._admission = admission
+        self._connect = connect
+        self._loop = asyncio.get_running_loop()
+        self._connecting: set[asyncio.Task[object]] = set()
+        self._paused: asyncio.TimerHandle | None = None
+        self._stopped = False
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._listener.setblocking(False)
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        self._listener.listen(BACKLOG)
+        self._loop.add_reader(self._listener.fileno(), self._accept, _A_TURN)
+
+    def stop(self, *, shared: bool) -> None:
+        """Accept nothing any more; idempotent. The listening socket stays open, for others may accept from it.
+
+        Where nobody else does (not ``shared``), who waits in the backlog is taken first, and later ones are refused at once.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
+        if self._paused:
+            self._paused.cancel()
+        self._loop.remove_reader(self._listener.fileno())
+        if not shared:
+            self._accept(BACKLOG)
+            self._listener.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let go of the listening socket: the port may move elsewhere while our calls last."""
+        self._listener.close()
+
+    def _accept(self, most: int) -> None:
+        for _ in range(most):
+            try:
+                accepted, address = self._listener.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in _OUT_OF:
+                    self._pause(error)
+                    return
+                continue  # That client is gone already: accept(2) tells of its network's errors here.
+            host = str(address[0]) if isinstance(address, tuple) and address else "local"
+            self._take(accepted, host)
+
+    def _take(self, accepted: socket.socket, host: str) -> None:
+        ticket = self._admission.accept(host, _nothing)
+        if not isinstance(ticket, Ticket):
+            accepted.close()
+            return
+        try:
+            accepted.setblocking(False)
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:  # gone already
+            ticket.close()
+            accepted.close()
+            return
+        task = self._loop.create_task(self._connect(accepted, ticket))
+        self._connecting.add(task)
+        task.add_done_callback(self._connected)
+        task.add_done_callback(lambda done: ticket.close() if done.cancelled() or done.exception() else None)
+
+    def _connected(self, task: asyncio.Task[object]) -> None:
+        self._connecting.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.warning("a connection was lost as it was made: %s", error)
+
+    def _pause(self, error: OSError) -> None:
+        """Wait with the next connection: who is in line stays there."""
+        self._admission.bite("files", text=f"accepting waits: {error.strerror}")
+        if self._stopped:
+            return
+        self._loop.remove_reader(self._listener.fileno())
+        self._paused = self._loop.call_later(_PAUSE_S, self._resume)
+
+    def _resume(self) -> None:
+        if not self._stopped:
+            self._loop.add_reader(self._listener.fileno(), self._accept, _A_TURN)
+
+
+def _nothing() -> None:
+    """End a connection that has no transport yet: it ends itself once it has one."""

@@ -1,0 +1,140 @@
+"""The first protocol of each connection: reads the request, answers plain HTTP itself, hands WebSockets to the engine."""
+
+import asyncio
+from collections.abc import Callable
+from email.utils import formatdate
+from http import HTTPStatus
+from time import time
+from typing import Final, Protocol, cast
+
+from exotel_ws.admission import Ticket
+from exotel_ws.engines.head import BadHead, Head, HeadReader
+from exotel_ws.engines.request import Answer, Reply, Request
+
+SERVER_HEADER: Final = "exotel-voicebot"
+_READ_BUFFER: Final = 2048
+"""Bytes; a phone's request has 300."""
+_LINGER_S: Final = 1.0
+_LINGER_BYTES: Final = 64 * 1024
+"""What is read and thrown away after a refusal, so that the client gets to see the answer before its sending fails."""
+
+
+class Desk(Protocol):
+    """What the server decides for a front."""
+
+    def reply(self, head: Head, ticket: Ticket) -> Reply:
+        """Answer a request, at once or later, or let it become a WebSocket by a `Request`."""
+
+    def refused(self, fault: BadHead, ticket: Ticket) -> None:
+        """Hear of a request that the front refused by itself."""
+
+
+class Front(asyncio.BufferedProtocol):
+    """Holds a connection until its HTTP head is whole, and is no part of it any more once it is a WebSocket.
+
+    ``upgrade`` is given the transport, the request and what came behind its head. A head that is not whole within
+    ``timeout_s`` ends the connection, however its bytes trickle in.
+    """
+
+    def __init__(
+        self, ticket: Ticket, desk: Desk, upgrade: Callable[[asyncio.Transport, Request, bytes], None], timeout_s: float
+    ) -> None:
+        self._ticket = ticket
+        self._desk = desk
+        self._upgrade = upgrade
+        self._timeout_s = timeout_s
+        self._buffer = bytearray(_READ_BUFFER)
+        self._reader: HeadReader | None = HeadReader()
+        self._upgraded = False
+        self._body = True
+        self._thrown_away = 0
+        self._pending: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # aiofastnet's is one by its methods only
+        self._timer = asyncio.get_running_loop().call_later(self._timeout_s, self._too_late)
+        self._ticket.drop = self._transport.abort
+        if self._ticket.closed:
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        if self._pending:
+            self._pending.cancel()
+        self._ticket.close()
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._reader is None:
+            self._throw_away(nbytes)
+            return
+        try:
+            head = self._reader.feed(memoryview(self._buffer)[:nbytes])
+            if head is not None:
+                self._take(head, self._reader)
+        except BadHead as fault:
+            self._reader = None
+            self._desk.refused(fault, self._ticket)
+            if fault.status:
+                self._answer(Answer(fault.status, "text/plain; charset=utf-8", fault.text + "\n"), linger=True)
+            else:
+                self._transport.abort()
+
+    def _take(self, head: Head, reader: HeadReader) -> None:
+        self._stop_waiting()
+        self._reader = None
+        self._body = head.method != "HEAD"
+        reply = self._desk.reply(head, self._ticket)
+        if isinstance(reply, Request):
+            self._upgrade(self._transport, reply, bytes(reader.data))
+        elif isinstance(reply, Answer):
+            self._answer(reply, linger=head.method not in ("GET", "HEAD") or "Content-Length" in head.headers)
+        else:
+            self._pending = asyncio.get_running_loop().create_task(self._answer_later(reply))
+
+    async def _answer_later(self, reply: "asyncio.Future[Answer]") -> None:
+        self._answer(await reply, linger=False)
+
+    def _answer(self, answer: Answer, *, linger: bool) -> None:
+        if self._transport.is_closing():
+            return
+        self._transport.write(response(answer, body=self._body))
+        if linger:
+            self._stop_waiting()
+            self._transport.write_eof()
+            self._timer = asyncio.get_running_loop().call_later(_LINGER_S, self._transport.abort)
+        else:
+            self._transport.close()
+
+    def _throw_away(self, nbytes: int) -> None:
+        self._thrown_away += nbytes
+        if self._thrown_away > _LINGER_BYTES:
+            self._transport.abort()
+
+    def _too_late(self) -> None:
+        fault = BadHead(0, "head_timeout", f"no whole request within limits.handshake_timeout_s = {self._timeout_s:g} s")
+        self._desk.refused(fault, self._ticket)
+        self._transport.abort()
+
+    def _stop_waiting(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+
+
+def response(answer: Answer, *, body: bool) -> bytes:
+    """Return an HTTP answer's bytes; without ``body`` (HEAD) its head alone, with the length that the body would have."""
+    data = answer.body.encode()
+    head = [
+        f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
+        f"Date: {formatdate(time(), usegmt=True)}",
+        f"Server: {SERVER_HEADER}",
+        f"Content-Type: {answer.content_type}",
+        f"Content-Length: {len(data)}",
+        *(f"{name}: {value}" for name, value in answer.headers),
+        "Connection: close",
+        "\r\n",
+    ]
+    return "\r\n".join(head).encode("latin-1") + (data if body else b"")

@@ -1,0 +1,29 @@
+"""What is asked of the server, and what it answers, whichever engine runs."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
+
+from exotel_ws.admission import Ticket
+
+
+class Request(NamedTuple):
+    """A request that becomes a WebSocket. ``path`` has the query with it."""
+
+    path: str
+    headers: Mapping[str, str]
+    remote_host: str
+    ticket: Ticket | None = None
+    """The connection's account; None only where a test has none."""
+
+
+class Answer(NamedTuple):
+    """An HTTP answer; ``headers`` beside those that each one has."""
+
+    status: int
+    content_type: str
+    body: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Reply: TypeAlias = "Request | Answer | asyncio.Future[Answer]"
