@@ -31,6 +31,8 @@ _SILENT_CALL_MAY_GO_S: Final = 0.5
 """A started call without a frame for so long may lose its place."""
 _CALL_MAY_GO_S: Final = 4.0
 """A started call whose media do not have a phone's pace may lose its place."""
+_CLOSING_FILES: Final = 64
+"""Sockets above the bound of files that may be closing while their places are given to others."""
 _SAY_EVERY_S: Final = 10.0
 
 RAISED_BY: Final = {
@@ -119,7 +121,8 @@ class Admission:
                 self._evict(oldest, "unproven_source")
         if len(self._waiting) >= limits.unproven_total and not self._make_room(self._waiting, source, "unproven_total", now):
             return "unproven_total"
-        if len(self.tickets) >= self._most_files and not self._make_room(self._waiting, source, "files", now):
+        files = len(self.tickets) - self._most_files
+        if files >= _CLOSING_FILES or (files >= 0 and not self._make_room(self._waiting, source, "files", now)):
             return "files"
         return ""
 
@@ -137,9 +140,8 @@ class Admission:
 
     def _evict(self, ticket: "Ticket", bound: str) -> None:
         self.bite(bound, ticket.source)
-        drop = ticket.drop
-        ticket.close()
-        drop()
+        ticket.release()
+        ticket.drop()
 
     def bite(self, bound: str, source: Source | None = None, text: str = "") -> None:
         """Count that a bound bit, and say it: one line a bound and source each ten seconds, with the number left out."""
@@ -334,8 +336,8 @@ class Ticket:
             self._admission._calls -= 1
             self._admission._unproven_calls.remove(self)
 
-    def close(self) -> None:
-        """Give every place back. Idempotent."""
+    def release(self) -> None:
+        """Give every place back, though the socket may take a moment to close. Idempotent."""
         if self.closed:
             return
         self.stop()
@@ -345,8 +347,13 @@ class Ticket:
             admission._websockets -= 1
         admission._waiting.remove(self)
         admission._opened.remove(self)
-        admission.tickets.discard(self)
-        self.source.held -= 1
+
+    def close(self) -> None:
+        """The socket is closed: give every place back, and the file. Idempotent."""
+        self.release()
+        if self in self._admission.tickets:
+            self._admission.tickets.discard(self)
+            self.source.held -= 1
 
 
 def _count(crowd: Crowd[Source, Ticket]) -> int:
