@@ -257,8 +257,7 @@ class Executor:
     def _trouble(self, name: str) -> str:
         """Say what keeps the instance from being healthy; empty when it is."""
         try:
-            instance.ask(self._paths.admin_socket(name), "/health")
-            status = instance.ask(self._paths.admin_socket(name), "/status")
+            status = instance.who(self._paths.admin_socket(name))
         except instance.Silent as silent:
             return str(silent)
         wanted = {"generation": self._generation.id, "release": self._generation.content.release}

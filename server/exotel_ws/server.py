@@ -35,6 +35,7 @@ from exotel_ws.sampler import Sampler
 from exotel_ws.scrapes import Scrapes
 from exotel_ws.settings import Settings
 from exotel_ws.sources import inside, networks
+from exotel_ws.state import listed
 from exotel_ws.stream import Stream
 from exotel_ws.tally import Tally
 from exotel_ws.tap import Taps
@@ -296,26 +297,32 @@ class VoicebotServer:
         return self._credentials is not None and self._credentials.in_target(target)
 
     def _admin_health(self) -> dict[str, object]:
-        return {"status": "ok"}
+        """Say who this is. The answer is small whatever the calls are like: deploys and restarts wait for it."""
+        return {"status": "ok", **self._who()}
 
-    def status(self) -> dict[str, object]:
-        """The instance's state, as its admin socket tells it."""
+    def _who(self) -> dict[str, object]:
         return {
             "instance": self.identity.instance,
             "generation": self.identity.generation,
             "release": self.identity.release,
-            "version": __version__,
             "pid": self.pid,
+            "state": "draining" if self.draining else "serving",
+            "calls_live": self._tally.calls_live,
+        }
+
+    def status(self) -> dict[str, object]:
+        """The instance's state, as its admin socket tells it."""
+        return {
+            **self._who(),
+            "version": __version__,
             "engine": self.settings.engine,
             "mode": self.settings.mode,
-            "state": "draining" if self.draining else "serving",
             "since": self._since.isoformat(timespec="seconds"),
             "uptime_s": round((datetime.now(UTC) - self._since).total_seconds(), 1),
-            "calls_live": self._tally.calls_live,
             "calls_total": self._tally.calls,
             "connections": self._tally.connections,
             "taps": self._taps.count,
-            "calls": [stream.call.facts() for stream in self._streams if stream.call.phase is Phase.STARTED],
+            **listed(stream.call.facts() for stream in self._streams if stream.call.phase is Phase.STARTED),
         }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.exotel.voicebot.plugins.module_utils import audit, files
 from ansible_collections.exotel.voicebot.plugins.module_utils.connections import established
-from ansible_collections.exotel.voicebot.plugins.module_utils.instance import Silent, ask
+from ansible_collections.exotel.voicebot.plugins.module_utils.instance import Silent, ask, calls_live
 from ansible_collections.exotel.voicebot.plugins.module_utils.lock import Locked, deploy_lock
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, run
 
@@ -108,16 +108,17 @@ def test_a_link_is_replaced(tmp_path: Path) -> None:
 
 
 @contextmanager
-def admin_socket(path: Path, answer: bytes) -> Iterator[None]:
+def admin_socket(path: Path, *answers: bytes) -> Iterator[None]:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
 
         def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(1000)
-                connection.sendall(answer)
+            for answer in answers:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(answer)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -132,6 +133,17 @@ def http(status: str, body: str) -> bytes:
 def test_an_instance_answers(tmp_path: Path) -> None:
     with admin_socket(tmp_path / "s", http("200 OK", '{"calls_live": 3}')):
         assert ask(tmp_path / "s", "/status") == {"calls_live": 3}
+
+
+def test_an_instance_says_who_it_is_by_its_health(tmp_path: Path) -> None:
+    with admin_socket(tmp_path / "s", http("200 OK", '{"status": "ok", "generation": "g", "calls_live": 3}')):
+        assert calls_live(tmp_path / "s") == 3
+
+
+def test_an_instance_of_an_older_release_says_it_by_its_status(tmp_path: Path) -> None:
+    answers = http("200 OK", '{"status": "ok"}'), http("200 OK", '{"generation": "g", "calls_live": 3}')
+    with admin_socket(tmp_path / "s", *answers):
+        assert calls_live(tmp_path / "s") == 3
 
 
 @pytest.mark.parametrize(

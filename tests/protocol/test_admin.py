@@ -27,7 +27,17 @@ def instance(session_server: StartServer, admin: Path) -> ServerProcess:
 
 
 def test_health(instance: ServerProcess, admin: Path) -> None:
-    assert fetch_unix(admin, "/health") == (200, {"status": "ok"})
+    status, health = fetch_unix(admin, "/health")
+    assert status == 200
+    assert health == {
+        "status": "ok",
+        "instance": INSTANCE,
+        "generation": INSTANCE.removesuffix("-1"),
+        "release": "unreleased",
+        "pid": instance.process.pid,
+        "state": "serving",
+        "calls_live": health["calls_live"],
+    }
     assert fetch_unix(admin, "/nothing")[0] == 404
 
 
@@ -49,6 +59,7 @@ def test_status_of_an_idle_instance(instance: ServerProcess, admin: Path, engine
         "connections": 0,
         "taps": 0,
         "calls": [],
+        "calls_unlisted": 0,
     }
 
 

@@ -225,3 +225,9 @@ def test_an_older_release_that_tells_less_is_understood() -> None:
 @pytest.mark.parametrize(("served", "since"), [("2026-11-25T10:28:07Z\n", 1795602487.0), ("", None)])
 def test_a_generation(served: str, since: float | None) -> None:
     assert parse_generation("g", {"release": "r", "workers": 2}, served) == Generation("g", "r", 2, since)
+
+
+def test_calls_that_a_worker_did_not_list_are_counted() -> None:
+    full = worker(f"{NEW}-1", answer=Answer("serving", "0.1.0-aa", 4, 1, (CALL,), unlisted=2))
+    [row] = judge(facts(workers=(full,))).rows
+    assert row.calls == 3

@@ -49,13 +49,19 @@ class Call:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """What a worker says of itself."""
+    """What a worker says of itself. ``unlisted`` calls are live and not among ``calls``: they did not fit."""
 
     state: str
     release: str
     calls_total: int
     connections: int
     calls: tuple[Call, ...]
+    unlisted: int = 0
+
+    @property
+    def calls_live(self) -> int:
+        """How many calls are live, listed or not."""
+        return len(self.calls) + self.unlisted
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

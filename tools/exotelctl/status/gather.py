@@ -78,6 +78,7 @@ def parse_answer(said: Mapping[str, Any]) -> Answer:
         calls_total=int(said.get("calls_total", 0)),
         connections=int(said.get("connections", 0)),
         calls=tuple(_call(call) for call in said.get("calls", ())),
+        unlisted=int(said.get("calls_unlisted", 0)),
     )
 
 

@@ -49,7 +49,7 @@ def _row(facts: Facts, name: str) -> Row:
     if state == "serving" and generation and generation.served is not None:
         age_s = max(0.0, facts.at - generation.served)
     answers = [worker.answer for worker in workers if worker.unit.active in ("active", "deactivating")]
-    known = [len(answer.calls) for answer in answers if answer]
+    known = [answer.calls_live for answer in answers if answer]
     calls = sum(known) if len(known) == len(answers) else None
     release = generation.release if generation else next((answer.release for answer in answers if answer), "")
     return Row(name, state, release, workers, calls, age_s)

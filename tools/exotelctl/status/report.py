@@ -91,7 +91,7 @@ def _said(worker: Worker) -> str:
         return printable(worker.fault, 100)
     if worker.answer is None:
         return "not asked"
-    calls = f"{plural(len(worker.answer.calls), 'call')}, {worker.answer.calls_total} since it started"
+    calls = f"{plural(worker.answer.calls_live, 'call')}, {worker.answer.calls_total} since it started"
     return f"{printable(worker.answer.state, 20)}, {calls}"
 
 
@@ -136,7 +136,7 @@ def _call_table(calls: Sequence[tuple[Worker, Call]], numbers: bool) -> str:
             )
         )
     more = len(calls) - _MOST_CALLS
-    return _table(cells) + (f"\n… and {plural(more, 'call')} more: --json lists all" if more > 0 else "")
+    return _table(cells) + (f"\n… and {plural(more, 'call')} more: see --json" if more > 0 else "")
 
 
 def _spoken(call: Call) -> tuple[str, str, str]:
@@ -173,7 +173,7 @@ def _worker_json(worker: Worker) -> dict[str, object]:
         "fault": worker.fault,
         "state": answer and answer.state,
         "release": answer and answer.release,
-        "calls_live": answer and len(answer.calls),
+        "calls_live": answer and answer.calls_live,
         "calls_total": answer and answer.calls_total,
         "connections": answer and answer.connections,
         "usage": worker.usage and dataclasses.asdict(worker.usage),
