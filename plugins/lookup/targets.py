@@ -31,6 +31,7 @@ _raw:
 """
 
 import os
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,4 +72,4 @@ def _typed() -> Typed:
     _, origin = constants.config.get_config_value_and_origin("DEFAULT_HOST_LIST")
     chosen = origin != "default" or list(sources) != list(constants.DEFAULT_HOST_LIST)
     playbooks = tuple(os.path.relpath(playbook) for playbook in context.CLIARGS.get("args") or ())
-    return Typed(playbooks[0] if playbooks else "deploy.yml", sources if chosen else (), context.CLIARGS.get("subset") or "")
+    return Typed(shlex.quote(playbooks[0]) if playbooks else "deploy.yml", sources if chosen else (), context.CLIARGS.get("subset") or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,11 +90,12 @@ def _missing(source: str, typed: Typed) -> str:
 
 def _type(typed: Typed) -> str:
     root = Path(os.path.relpath(TREE))
-    example, own = root / "inventory/example", root / "inventory/production"
+    example, own = (shlex.quote(str(root / "inventory" / name)) for name in ("example", "production"))
     made = "" if (TREE / "inventory/production").exists() else f" (first: cp -r {example} {own}, and edit the address in it)"
     return f"Type: ansible-playbook {typed.playbook} -i {own}{made}; on the server itself: -i localhost, -c local"
 
 
 def _short(path: str | Path) -> str:
+    """Return `path` as one would type it here, quoted for a shell."""
     relative = os.path.relpath(path)
-    return relative if not relative.startswith("..") else str(path)
+    return shlex.quote(str(path) if relative.startswith("..") else relative)
