@@ -39,7 +39,7 @@ from ansible import constants, context
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.targets import NoTarget, Typed, config_warning, pattern
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.targets import NoTarget, Typed, config_warning, pattern, spoiled
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
@@ -53,6 +53,8 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         self.set_options(var_options=variables, direct=kwargs)
         if warning := config_warning(constants.CONFIG_FILE, _typed().sources):
             Display().warning(warning)
+        if problem := spoiled(_typed().sources, self._loader.load_from_file):
+            raise AnsibleError(problem)
         try:
             return [
                 pattern(
@@ -63,8 +65,8 @@ class LookupModule(LookupBase):  # type: ignore[misc]
                     none_is_fine=bool(said.get("exotel_voicebot_no_host_is_fine", False)),
                 )
             ]
-        except NoTarget as problem:
-            raise AnsibleError(str(problem)) from None
+        except NoTarget as none:
+            raise AnsibleError(str(none)) from None
 
 
 def _typed() -> Typed:
@@ -72,4 +74,6 @@ def _typed() -> Typed:
     _, origin = constants.config.get_config_value_and_origin("DEFAULT_HOST_LIST")
     chosen = origin != "default" or list(sources) != list(constants.DEFAULT_HOST_LIST)
     playbooks = tuple(os.path.relpath(playbook) for playbook in context.CLIARGS.get("args") or ())
-    return Typed(shlex.quote(playbooks[0]) if playbooks else "deploy.yml", sources if chosen else (), context.CLIARGS.get("subset") or "")
+    return Typed(
+        shlex.quote(playbooks[0]) if playbooks else "deploy.yml", sources if chosen else (), context.CLIARGS.get("subset") or ""
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +63,23 @@ def pattern(
     where = " and ".join(_short(source) for source in typed.sources)
     what = f"the group {GROUP} of {where} has no host" if GROUP in groups else f"{where} has no host to deploy to"
     raise NoTarget(f"{what}: write one into it as inventory/example/hosts.yml does, and mend what Ansible warns of above")
+
+
+def spoiled(sources: Sequence[str], load: Callable[[str], object]) -> str:
+    """Return what to say of a file of YAML or JSON that `load` cannot read, or nothing where all can be read.
+
+    Ansible only warns of it, and a verb would go on with the hosts of the other files as if there were no more.
+    """
+    for source in sources:
+        entries = sorted(Path(source).iterdir()) if "," not in source and os.path.isdir(source) else [Path(source)]
+        for file in entries:
+            if file.suffix in (".yml", ".yaml", ".json") and file.is_file() and not os.access(file, os.X_OK):
+                try:
+                    load(str(file))
+                except Exception as error:  # whatever the loader raises
+                    why = " ".join(str(error).split())
+                    return f"the inventory {_short(file)} cannot be read, so its hosts would be left out: {why}"
+    return ""
 
 
 def config_warning(config_file: str | None, sources: Sequence[str]) -> str:

@@ -89,3 +89,14 @@ def test_a_limit_that_leaves_nobody_stops(tmp_path: Path) -> None:
     done = play("status.yml", "--limit", "two", inventory=hosts, timeout=60)
     assert done.rc != 0
     assert "--limit two leaves no host: there are one" in " ".join(done.stdout.split()), done.stdout
+
+
+def test_a_file_that_is_no_yaml_stops_though_others_have_hosts(tmp_path: Path) -> None:
+    """Ansible warns and goes on with the rest of the fleet."""
+    (tmp_path / "good.yml").write_text("exotel_ws: {hosts: {one: {}}}\n")
+    (tmp_path / "spoiled.yml").write_text("exotel_ws:\n  hosts:\n    two: {a: [}\n")
+    for sources in (["-i", str(tmp_path / "good.yml"), "-i", str(tmp_path / "spoiled.yml")], ["-i", str(tmp_path)]):
+        done = play("status.yml", *sources, timeout=60)
+        assert done.rc != 0
+        assert "spoiled.yml cannot be read, so its hosts would be left out" in " ".join(done.stdout.split()), done.stdout
+        assert "TASK" not in done.stdout
