@@ -58,6 +58,9 @@ class Publisher:
         self._faults = counter("protocol_faults", "Messages that broke the protocol, by kind", "kind", tally.faults)
         self._live = gauge("calls_live", "Streams that are live")
         self._connections = gauge("connections_live", "Open WebSocket connections")
+        self._unproven_most = gauge(
+            "unproven_most_of_one_source", "Connections or calls without proof of the source with most, summed over workers"
+        )
         self._draining = gauge("workers_draining", "Workers that finish their calls and take no new ones")
         self._lag = gauge("loop_lag_seconds", "How late the worker's event loop last ran a timer, summed over workers")
         gauge("workers", "Live workers", ("version", "release")).labels(version, release).set(1)
@@ -93,6 +96,7 @@ class Publisher:
         before.latency_sum_s = now.latency_sum_s
         self._live.set(now.calls_live)
         self._connections.set(now.connections)
+        self._unproven_most.set(now.unproven_most)
         self._draining.set(int(draining))
         self._lag.set(lag_s)
         for name in ("calls", "frames_in", "frames_out", "bytes_in", "bytes_out"):

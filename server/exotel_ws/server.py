@@ -127,7 +127,7 @@ class VoicebotServer:
         for acceptor in self._acceptors:
             acceptor.start()
         if admin:
-            routes: Routes = {"/health": self._admin_health, "/status": self.status, "/places": self._admission.places}
+            routes: Routes = {"/health": self._admin_health, "/status": self.status, "/places": self._places}
             self._admin = await serve_admin(admin, routes, {"/tap": partial(self._taps.serve, self._streams)})
 
     async def tick(self) -> None:
@@ -194,6 +194,7 @@ class VoicebotServer:
             self._idle.set()
 
     def _publish(self) -> None:
+        self._tally.unproven_most = self._admission.most_held()
         self._metrics.publish(draining=self.draining, lag_s=self._lag_s)
 
     def health(self) -> dict[str, str]:
@@ -295,6 +296,10 @@ class VoicebotServer:
 
     def _shows_credential(self, target: Target) -> bool:
         return self._credentials is not None and self._credentials.in_target(target)
+
+    def _places(self) -> dict[str, object]:
+        """Return who holds how much, as the admin socket tells it."""
+        return {**self._admission.places(), "metrics_computed": self._scrapes.computed}
 
     def _admin_health(self) -> dict[str, object]:
         """Say who this is. The answer is small whatever the calls are like: deploys and restarts wait for it."""

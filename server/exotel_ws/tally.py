@@ -81,11 +81,14 @@ class Tally:
         "latency",
         "latency_sum_s",
         "rejected",
+        "unproven_most",
     )
 
     def __init__(self) -> None:
         self.frames_in = self.frames_out = self.bytes_in = self.bytes_out = 0
         self.connections = self.calls = self.calls_live = 0
+        self.unproven_most = 0
+        """Unproven connections, or calls, of the source that holds most."""
         self.faults = dict.fromkeys(FAULT_KINDS, 0)
         self.rejected = dict.fromkeys(REJECTIONS, 0)
         self.bounds = dict.fromkeys(BOUNDS, 0)

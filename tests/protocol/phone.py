@@ -117,8 +117,11 @@ def payload(answer: dict[str, Any]) -> bytes:
 class RawClient:
     """A TCP connection, blocking, for requests and frames that a well-behaved library refuses to send."""
 
-    def __init__(self, port: int, *, receive_buffer: int | None = None) -> None:
+    def __init__(self, port: int, *, receive_buffer: int | None = None, source: str = "") -> None:
+        """``source`` is the address to come from, e.g. 127.0.0.2: all of 127.0.0.0/8 is this machine."""
         self.socket = socket.socket()
+        if source:
+            self.socket.bind((source, 0))
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(WAIT_S)

@@ -53,8 +53,12 @@ class ServerProcess:
         environment: dict[str, str] | None = None,
         listener: socket.socket | None = None,
         most_files: int | None = None,
+        hard_files: int | None = None,
     ) -> None:
-        """``listener`` is passed as systemd passes a socket; ``most_files`` is the soft limit of open files."""
+        """``listener`` is passed as systemd passes a socket; ``most_files`` is the soft limit of open files.
+
+        ``hard_files`` is the hard limit, which the server can't raise.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         # Tests look at metrics more often than a monitoring system; who is not told otherwise need not wait a second each time.
         settings = settings | {"limits": {"metrics_interval_s": 0.02} | settings.get("limits", {})}
@@ -67,6 +71,8 @@ class ServerProcess:
         prefix: list[str] = []
         if most_files:
             prefix += ["prlimit", f"--nofile={most_files}:", "--"]
+        if hard_files:
+            prefix += ["prlimit", f"--nofile={hard_files}:{hard_files}", "--"]
         if listener:
             # systemd's protocol wants the pid of the very process that serves: the shell becomes it.
             prefix += ["bash", "-c", f'exec 3<&{listener.fileno()}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "bash"]
