@@ -16,6 +16,7 @@ from exotel_ws.protocol import Clear, Connected, Dtmf, Mark, Media, ProtocolFaul
 from exotel_ws.responder import HangUp, Responder
 from exotel_ws.settings import Settings
 from exotel_ws.tally import Tally
+from exotel_ws.withheld import Withheld
 
 _Messages = tuple[str, ...]
 _NOTHING: Final[_Messages] = ()
@@ -38,7 +39,8 @@ class Call:
 
     ``credentials`` is None where the stream needs none or has shown one at the handshake already; else the start message has to.
     ``on_phase`` is told every change of phase. ``full`` says why no further call can be taken; empty where one can.
-    ``ticket`` is the connection's account with admission, ``clock`` tells seconds.
+    ``ticket`` is the connection's account with admission, ``clock`` tells seconds. ``withheld`` removes the server's credentials
+    from what the responder and the log are told, wherever on this connection they come; None: there are none.
     """
 
     def __init__(
@@ -54,12 +56,15 @@ class Call:
         full: Callable[[], str] = lambda: "",
         ticket: Ticket | None = None,
         clock: Callable[[], float] = time.monotonic,
+        withheld: Withheld | None = None,
     ) -> None:
         self.conn_id = conn_id
         self.remote_host = remote_host
         self.log = CallLog(conn_id)
         self.phase = Phase.OPENED
         self.start = Start("")
+        self._stream_sid = ""
+        """As it came: every message out carries it."""
         self.sample_rate = protocol.sample_rate(None, target.query)
         self.frames_in = self.frames_out = 0
         self.began = self.media_at = self._last_event_at = now = clock()
@@ -75,6 +80,7 @@ class Call:
         self._respond = respond
         self._full = full
         self._ticket = ticket
+        self._withheld = withheld
         self._responder: Responder | None = None
         self._faults: dict[str, int] = {}
         most = settings.limits.max_faults
@@ -142,7 +148,7 @@ class Call:
             responder = self._media_before_start(media)
             if responder is None:
                 return _NOTHING
-        elif media.stream_sid != self.start.stream_sid and media.stream_sid:
+        elif media.stream_sid != self._stream_sid and media.stream_sid:
             self._fault("other_stream", f"media of another stream, {printable(media.stream_sid, 60)}, is taken for this one")
         self.media_at = self._clock()
         tally = self._tally
@@ -224,6 +230,9 @@ class Call:
         return _NOTHING
 
     def _begin(self, start: Start) -> None:
+        self._stream_sid = start.stream_sid
+        if self._withheld is not None:
+            start = self._withheld.leave_out(start)
         self.start = start
         self.media_at = self._clock()
         self.sample_rate = protocol.sample_rate(start, self._target.query)
@@ -232,7 +241,7 @@ class Call:
         for name in start.cut:
             self._fault("too_long", f"{name} of start is too long and is cut")
         writer = protocol.Writer(
-            start.stream_sid, sample_rate=self.sample_rate, number_frames=self._settings.output.number_frames
+            self._stream_sid, sample_rate=self.sample_rate, number_frames=self._settings.output.number_frames
         )
         self.over()
         if self.phase is not Phase.STARTED:

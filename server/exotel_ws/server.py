@@ -39,6 +39,7 @@ from exotel_ws.state import listed
 from exotel_ws.stream import Stream
 from exotel_ws.tally import Tally
 from exotel_ws.tap import Taps
+from exotel_ws.withheld import Withheld
 
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain; charset=utf-8"
@@ -95,6 +96,7 @@ class VoicebotServer:
         self._credentials = Credentials.load(settings.auth)
         if self._credentials:
             self._credentials.check_length(settings.auth)
+        self._withheld = Withheld(self._credentials) if self._credentials else None
         self._engine = engines.choose(settings, self._open_stream)
         self._mode = modes.choose(settings)
         self._metrics = Publisher(
@@ -182,7 +184,7 @@ class VoicebotServer:
         return len(left)
 
     def _open_stream(self, connection: Connection) -> Stream:
-        stream = Stream(connection, self.settings, self._tally, self._credentials, self._mode, self._end_stream)
+        stream = Stream(connection, self.settings, self._tally, self._credentials, self._mode, self._end_stream, self._withheld)
         self._streams.add(stream)
         self._taps.opened(stream)
         self._idle.clear()

@@ -14,6 +14,7 @@ from exotel_ws.responder import HangUp, Mode
 from exotel_ws.settings import Settings
 from exotel_ws.tally import Tally
 from exotel_ws.tap_watch import Watch
+from exotel_ws.withheld import Withheld
 
 _AFTER_STOP_S: Final = 5.0
 """Exotel drops the connection right after stop; a client that does not is closed after this."""
@@ -33,6 +34,7 @@ class Stream:
         credentials: Credentials | None,
         mode: Mode,
         on_end: Callable[["Stream"], None],
+        withheld: Withheld | None = None,
     ) -> None:
         request = connection.request
         target = Target.parse(request.path)
@@ -65,6 +67,7 @@ class Stream:
             full=mode.full,
             ticket=ticket,
             clock=self._clock,
+            withheld=withheld,
         )
         if ticket is not None:
             ticket.drop = self._make_room
