@@ -10,6 +10,7 @@ from exotel_ws.admission import Ticket
 from exotel_ws.bucket import Bucket
 from exotel_ws.echo import Echo
 from exotel_ws.handshake import Credentials, Target
+from exotel_ws.log_budget import LogBudget
 from exotel_ws.logs import CallLog, printable
 from exotel_ws.mask import masked
 from exotel_ws.protocol import Clear, Connected, Dtmf, Mark, Media, ProtocolFault, Start, Stop, Unknown, Writer
@@ -57,10 +58,11 @@ class Call:
         ticket: Ticket | None = None,
         clock: Callable[[], float] = time.monotonic,
         withheld: Withheld | None = None,
+        log_budget: LogBudget | None = None,
     ) -> None:
         self.conn_id = conn_id
         self.remote_host = remote_host
-        self.log = CallLog(conn_id)
+        self.log = CallLog(conn_id, log_budget, ticket)
         self.phase = Phase.OPENED
         self.start = Start("")
         self._stream_sid = ""

@@ -3,7 +3,6 @@
 A record may carry fields of its own in ``extra={"fields": {...}}``; under systemd ``journalctl CALL_SID=…`` then shows one call.
 """
 
-import contextlib
 import json
 import logging
 import os
@@ -12,14 +11,25 @@ import socket
 import struct
 import sys
 from collections.abc import Mapping
-from typing import Final
+from enum import Enum
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exotel_ws.settings import Log, LogFormat
+
+if TYPE_CHECKING:
+    from exotel_ws.admission import Ticket
+    from exotel_ws.log_budget import LogBudget
 
 JOURNAL_SOCKET: Final = "/run/systemd/journal/socket"
 _PRIORITIES: Final = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 _MOST_LINES: Final = 10_000
 """Lines a connection: an hour's call has some thousand, a client that floods us with events has no end."""
+_MOST_HELD: Final = 40
+"""Lines of one connection that are kept until it proves to be a call; in the two seconds this takes a phone causes some 20."""
+MOST_NAMED: Final = 10
+"""Calls that are named when lines of theirs were lost."""
+_SEND_BUFFER: Final = 8 * 1024 * 1024
+"""Bytes asked for, as systemd's own library does; the kernel gives what net.core.wmem_max allows."""
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]|[\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -35,16 +45,26 @@ def fields_of(record: logging.LogRecord) -> Mapping[str, str]:
     return fields
 
 
+class Lost(NamedTuple):
+    """Records that could not be written, and the call sids of some of them."""
+
+    records: int
+    calls: frozenset[str]
+
+
 class JournalHandler(logging.Handler):
     """Sends records to journald by its native protocol (systemd's "Native Journal Protocol" document).
 
-    A journal that is gone or full never blocks or fails a call: the record is dropped.
+    A journal that is gone or full never blocks or fails a call: the record is dropped, and counted (`take_lost`).
     """
 
     def __init__(self, path: str = JOURNAL_SOCKET) -> None:
         super().__init__()
         self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        self._lost = 0
+        self._lost_calls: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         entry = {
@@ -54,8 +74,18 @@ class JournalHandler(logging.Handler):
             "LOGGER": record.name,
             **fields_of(record),
         }
-        with contextlib.suppress(OSError):
+        try:
             self._socket.sendto(b"".join(map(_journal_field, entry, entry.values())), self._path)
+        except OSError:
+            self._lost += 1
+            if len(self._lost_calls) < MOST_NAMED and (call_sid := entry.get("CALL_SID")):
+                self._lost_calls.add(call_sid)
+
+    def take_lost(self) -> "Lost":
+        """Return the records that the journal has not taken since the last time this was asked."""
+        lost, self._lost = Lost(self._lost, frozenset(self._lost_calls)), 0
+        self._lost_calls.clear()
+        return lost
 
     def close(self) -> None:
         self._socket.close()
@@ -104,15 +134,46 @@ def _stderr_is_journal() -> bool:
     return (device, inode) == (str(status.st_dev), str(status.st_ino))
 
 
-class CallLog:
-    """Logs the events of one connection, with its ids as fields and in front of each line."""
+def take_lost() -> Lost:
+    """Return what the journal has not taken since the last time this was asked; nothing where the log goes elsewhere."""
+    losses = [handler.take_lost() for handler in logging.getLogger().handlers if isinstance(handler, JournalHandler)]
+    return Lost(sum(loss.records for loss in losses), frozenset().union(*(loss.calls for loss in losses)))
 
-    def __init__(self, conn_id: str) -> None:
+
+class Verdict(Enum):
+    """What becomes of a line."""
+
+    WRITE = "write"
+    HOLD = "hold"
+    """Keep it until the connection has proven to be a call."""
+    LEAVE_OUT = "leave out"
+
+
+class _Line(NamedTuple):
+    text: str
+    level: int
+    fields: dict[str, str]
+
+
+class CallLog:
+    """Logs the events of one connection, with its ids as fields and in front of each line.
+
+    With a ``budget``, lines beyond what ``ticket`` may write are held back until the connection proves to be a call, or left
+    out and counted, see `exotel_ws.log_budget`.
+    """
+
+    def __init__(self, conn_id: str, budget: "LogBudget | None" = None, ticket: "Ticket | None" = None) -> None:
         self._logger = logging.getLogger("exotel_ws.call")
         self._prefix = f"[{conn_id}] "
         self.conn_id = conn_id
+        self.left_out = 0
+        """Lines of this connection that were not written."""
         self._ids = {"CONN_ID": conn_id}
         self._lines = 0
+        self._budget = budget if ticket is not None else None
+        self._ticket = ticket
+        self._own = budget.call() if budget else None
+        self._held: list[_Line] = []
 
     def identify(self, *, call_sid: str, stream_sid: str) -> None:
         """From now on every line carries the call's and the stream's id."""
@@ -125,20 +186,60 @@ class CallLog:
 
     def __call__(self, text: str, event: str, level: int = logging.INFO, **fields: object) -> None:
         """Log ``text``; ``fields`` are further journal fields, by their upper-case names."""
+        if not self._logger.isEnabledFor(level):
+            return
         self._lines += 1
-        if self._lines >= _MOST_LINES and event not in ("close", "summary"):  # these sum the call up
+        sums_up = event in ("close", "summary")
+        if self._lines >= _MOST_LINES and not sums_up:
             if self._lines > _MOST_LINES:
+                self._leave_out("log_call")
                 return
             text, level = f"🔇 {_MOST_LINES} lines: this connection is not logged any further", logging.WARNING
-        self._logger.log(level, "%s%s", self._prefix, text, extra={"fields": {**self._ids, "EVENT": event, **_texts(fields)}})
+        line = _Line(text, level, {**self._ids, "EVENT": event, **_texts(fields)})
+        if self._may_write(line, sums_up=sums_up):
+            self._write(line)
 
     def warning(self, text: str, event: str, **fields: object) -> None:
         """Something an operator should see."""
         self(text, event, logging.WARNING, **fields)
 
     def exception(self, text: str) -> None:
-        """A fault of ours that ends this call, with its traceback; always written."""
+        """A fault of ours that ends this call, with its traceback."""
         self._logger.exception("%s%s", self._prefix, text, extra={"fields": {**self._ids, "EVENT": "failed"}})
+
+    def over(self) -> None:
+        """Leave out what is still held back: the connection has ended without having been a call. Idempotent."""
+        if self._held and self._budget is not None:
+            self._leave_out("log_stranger", len(self._held))
+            self._held.clear()
+
+    def _may_write(self, line: _Line, *, sums_up: bool) -> bool:
+        if self._budget is None or self._ticket is None or self._own is None:
+            return True
+        if self._ticket.proven:
+            for held in self._held:
+                self._write(held)
+            self._held.clear()
+            if sums_up:
+                return True
+        verdict = self._budget.judge(self._ticket, self._own)
+        if verdict is Verdict.LEAVE_OUT:
+            self.left_out += 1
+        elif self._held or verdict is Verdict.HOLD:  # in their order
+            if len(self._held) < _MOST_HELD:
+                self._held.append(line)
+            else:
+                self._leave_out("log_stranger")
+            return False
+        return verdict is Verdict.WRITE
+
+    def _leave_out(self, bound: str, lines: int = 1) -> None:
+        self.left_out += lines
+        if self._budget is not None:
+            self._budget.leave_out(bound, lines)
+
+    def _write(self, line: _Line) -> None:
+        self._logger.log(line.level, "%s%s", self._prefix, line.text, extra={"fields": line.fields})
 
 
 def _texts(fields: Mapping[str, object]) -> dict[str, str]:

@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 from exotel_ws import engines, files, sockets, systemd
+from exotel_ws.log_budget import StrangerFilter
 from exotel_ws.server import VoicebotServer
 from exotel_ws.settings import Settings
 
@@ -43,6 +44,8 @@ async def _run(
     inherited: bool,
 ) -> int:
     server = VoicebotServer(settings, instance=instance, metrics_dir=metrics_dir, pid=os.getpid())
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(StrangerFilter(server.log_budget))
     drain, hurry = asyncio.Event(), asyncio.Event()
     _on_signals(drain, hurry)
     await server.start(listeners, admin, shared=inherited)

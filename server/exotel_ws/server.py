@@ -28,7 +28,8 @@ from exotel_ws.engines.head import BadHead, Head
 from exotel_ws.engines.request import Answer, Reply, Request
 from exotel_ws.files import most_connections
 from exotel_ws.handshake import Credentials, Rejection, Target, unfit
-from exotel_ws.logs import printable
+from exotel_ws.log_budget import BOUNDS, SAID, LogBudget
+from exotel_ws.logs import MOST_NAMED, printable, take_lost
 from exotel_ws.metrics import CONTENT_TYPE, Publisher
 from exotel_ws.responder import HangUp
 from exotel_ws.sampler import Sampler
@@ -93,6 +94,7 @@ class VoicebotServer:
             calls_bound="ai.max_calls" if ai_is_smaller else "limits.max_calls",
             most_files=most_connections(),
         )
+        self.log_budget = LogBudget(settings.log)
         self._credentials = Credentials.load(settings.auth)
         if self._credentials:
             self._credentials.check_length(settings.auth)
@@ -117,6 +119,7 @@ class VoicebotServer:
         self._idle.set()
         self._since = datetime.now(UTC)
         self._lag_s = 0.0
+        self._lost_calls: set[str] = set()
 
     async def start(self, listeners: list[socket.socket], admin: socket.socket | None = None, *, shared: bool = False) -> None:
         """Begin to serve calls on ``listeners`` and the instance's own state on ``admin``. The server owns them from now on.
@@ -139,10 +142,30 @@ class VoicebotServer:
             await asyncio.sleep(_TICK_S)
             self._lag_s = max(0.0, time.monotonic() - due)
             self._admission.sweep()
+            self._account_for_lines()
             try:
                 self._publish()
             except OSError as error:  # the calls go on without metrics
                 log.error("metrics can't be published: %s", error)
+
+    def _account_for_lines(self) -> None:
+        """Count and say the log lines that were not written."""
+        budget = self.log_budget
+        lost = take_lost()
+        if lost.records:
+            budget.leave_out("log_lost", lost.records)
+            self._lost_calls = set(sorted(self._lost_calls | lost.calls)[:MOST_NAMED])
+        for bound, lines in budget.counted().items():
+            self._tally.bounds[bound] += lines
+        for bound, lines in budget.due().items():
+            calls = " ".join(sorted(self._lost_calls)) if bound == "log_lost" else ""
+            fields = {"EVENT": "bound", "REASON": bound, "LEFT_OUT": str(lines)} | ({"LOST_CALLS": calls} if calls else {})
+            of = f", of calls {calls} and perhaps others" if calls else ""
+            log.warning(
+                "🔇 %d %s%s; raised by %s", lines, SAID[bound], of, BOUNDS[bound], extra={"fields": {**fields, "SUM": "1"}}
+            )
+            if calls:
+                self._lost_calls.clear()
 
     async def drain(self) -> int:
         """Take no more connections, wait for the live ones to end; returns how many were cut at ``drain.timeout_s``.
@@ -184,7 +207,16 @@ class VoicebotServer:
         return len(left)
 
     def _open_stream(self, connection: Connection) -> Stream:
-        stream = Stream(connection, self.settings, self._tally, self._credentials, self._mode, self._end_stream, self._withheld)
+        stream = Stream(
+            connection,
+            self.settings,
+            self._tally,
+            self._credentials,
+            self._mode,
+            self._end_stream,
+            withheld=self._withheld,
+            log_budget=self.log_budget,
+        )
         self._streams.add(stream)
         self._taps.opened(stream)
         self._idle.clear()

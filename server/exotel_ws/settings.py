@@ -85,6 +85,12 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
     format: LogFormat = "auto"
     media_first: Annotated[int, Meta(ge=0)] = 5
     media_every: Annotated[int, Meta(ge=0)] = 500
+    stranger_lines_s: Annotated[float, Meta(gt=0, le=10_000)] = 1.0
+    """Lines a second about connections that have not proven to be a call: 70 MB a day a worker, if it never stops."""
+    stranger_burst: Annotated[int, Meta(ge=10)] = 1000
+    """Of them so many at once, from one source a fifth of that: what an operator tries by hand is logged line by line."""
+    call_lines_s: Annotated[float, Meta(gt=0, le=10_000)] = 20.0
+    """Lines a second of one call that has proven itself, 1,000 at once; all calls of a worker together 15 times that."""
 
 
 class Drain(Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,6 +9,7 @@ from exotel_ws import protocol
 from exotel_ws.call import Call, Phase
 from exotel_ws.engines import Closing, Connection
 from exotel_ws.handshake import Credentials, Target
+from exotel_ws.log_budget import LogBudget
 from exotel_ws.logs import CallLog, printable
 from exotel_ws.responder import HangUp, Mode
 from exotel_ws.settings import Settings
@@ -35,6 +36,7 @@ class Stream:
         mode: Mode,
         on_end: Callable[["Stream"], None],
         withheld: Withheld | None = None,
+        log_budget: LogBudget | None = None,
     ) -> None:
         request = connection.request
         target = Target.parse(request.path)
@@ -68,6 +70,7 @@ class Stream:
             ticket=ticket,
             clock=self._clock,
             withheld=withheld,
+            log_budget=log_budget,
         )
         if ticket is not None:
             ticket.drop = self._make_room
@@ -153,7 +156,9 @@ class Stream:
             FRAMES_OUT=call.frames_out,
             RATE=call.sample_rate,
             REMOTE=call.remote_host,
+            **({"LINES_LEFT_OUT": call.log.left_out} if call.log.left_out else {}),
         )
+        call.log.over()
         for watch in self.watches:
             watch.closed(how, code)
         call.over()

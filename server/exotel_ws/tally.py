@@ -57,6 +57,10 @@ BOUNDS: Final = (
     "early_size",
     "malformed",
     "restarts",
+    # log_budget
+    "log_stranger",
+    "log_call",
+    "log_lost",
 )
 """Bounds on what one source or connection may use. Each has an entry in docs/operating.md, "Who may use how much"."""
 ENDINGS: Final = ("stop", "no_stop", "no_start", "closed_by_client", "closed_by_server", "no_media")

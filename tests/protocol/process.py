@@ -58,7 +58,10 @@ class ServerProcess:
         """``listener`` is passed as systemd passes a socket; ``most_files`` is the soft limit of open files.
 
         ``hard_files`` is the hard limit, which the server can't raise.
+
+        Every line is logged, unless ``settings`` bound that: the tests' calls are too short to prove themselves.
         """
+        settings = {**settings, "log": {"stranger_lines_s": 10_000, "stranger_burst": 100_000} | settings.get("log", {})}
         folder.mkdir(parents=True, exist_ok=True)
         # Tests look at metrics more often than a monitoring system; who is not told otherwise need not wait a second each time.
         settings = settings | {"limits": {"metrics_interval_s": 0.02} | settings.get("limits", {})}

@@ -1,5 +1,6 @@
 """Log records: into the journal, as JSON lines, and safe for a terminal."""
 
+import contextlib
 import json
 import logging
 import socket
@@ -167,3 +168,27 @@ def test_a_fault_of_ours_carries_the_calls_ids(caplog: pytest.LogCaptureFixture)
     (said,) = caplog.records
     assert said.exc_info is not None
     assert fields_of(said) == {"CONN_ID": "conn_1", "CALL_SID": "call", "STREAM_SID": "stream", "EVENT": "failed"}
+
+
+def test_what_the_journal_does_not_take_is_counted_with_the_calls_it_was_of(tmp_path: Path) -> None:
+    handler = JournalHandler(str(tmp_path / "nobody"))
+    for number in range(30):
+        handler.emit(record("hello", CALL_SID=f"call-{number // 10}"))
+    assert handler.take_lost() == (30, {"call-0", "call-1", "call-2"})
+    assert handler.take_lost() == (0, set())
+    handler.close()
+
+
+def test_a_journal_that_is_slow_blocks_nobody_and_what_it_misses_is_counted(
+    journal: tuple[socket.socket, JournalHandler],
+) -> None:
+    listener, handler = journal
+    listener.setblocking(False)
+    for _ in range(20_000):
+        handler.emit(record("x" * 200))
+    taken = 0
+    with contextlib.suppress(BlockingIOError):
+        while listener.recv(65536):
+            taken += 1
+    assert 0 < taken < 20_000
+    assert handler.take_lost().records == 20_000 - taken

@@ -1,0 +1,119 @@
+"""Bounds on log lines: calls that have proven themselves are logged in full, everybody else shares a small budget.
+
+A stranger who connects over and over must not push the lines of real calls out of the journal. So the first lines of a
+connection are written while its source and the worker have lines left, and held back after that: they are written, in their
+order, when the connection proves to be a call, and left out when it ends without. Whatever is left out is counted by kind
+(`BOUNDS`) and said once in a while.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from exotel_ws.admission import Ticket
+from exotel_ws.bucket import Bucket
+from exotel_ws.logs import Verdict
+from exotel_ws.settings import Log
+
+BOUNDS: Final = {
+    "log_stranger": "log.stranger_lines_s",
+    "log_call": "log.call_lines_s",
+    "log_lost": "the journal: see exotelctl doctor --check journal",
+}
+"""The bounds of this part, and the setting that raises each."""
+SAID: Final = {
+    "log_stranger": "lines about connections that proved to be no call were left out",
+    "log_call": "lines of calls were left out",
+    "log_lost": "lines were lost, because the journal did not take them",
+}
+_SAY_EVERY_S: Final = 30.0
+_SOURCE_SHARE: Final = 0.2
+"""What one unproven source may take at once of `Log.stranger_burst`; a connection without a call has four lines."""
+_TRUSTED_S: Final = 5.0
+_TRUSTED_BURST: Final = 5000
+"""Lines of connections that are new, from a source that makes calls: hundreds of calls may begin at once."""
+_CALL_BURST: Final = 1000
+"""Lines of one call at once; ten minutes of talk have a hundred."""
+_ALL_CALLS_FACTOR: Final = 15.0
+"""All calls of a worker together, as a multiple of what one may log a second."""
+_ALL_CALLS_BURST: Final = 20_000
+
+
+class LogBudget:
+    """The log lines that one worker may still write."""
+
+    def __init__(self, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = log
+        self._clock = clock
+        now = clock()
+        self._strangers = Bucket(log.stranger_lines_s, log.stranger_burst, now)
+        self._calls = Bucket(log.call_lines_s * _ALL_CALLS_FACTOR, _ALL_CALLS_BURST, now)
+        self._left_out = dict.fromkeys(BOUNDS, 0)
+        self._unsaid = dict.fromkeys(BOUNDS, 0)
+        self._said_at = dict.fromkeys(BOUNDS, float("-inf"))
+
+    def call(self) -> Bucket:
+        """Return a new call's own budget."""
+        return Bucket(self._settings.call_lines_s, _CALL_BURST, self._clock())
+
+    def judge(self, ticket: Ticket, own: Bucket) -> Verdict:
+        """Decide on a line of the connection that holds ``ticket``; ``own`` is its budget once it is a proven call."""
+        now = self._clock()
+        if ticket.proven:
+            if own.take(now) and self._calls.take(now):
+                return Verdict.WRITE
+            self.leave_out("log_call")
+            return Verdict.LEAVE_OUT
+        if ticket.trusted:
+            takes = ticket.source.bucket("new_call_lines", _TRUSTED_S, _TRUSTED_BURST, now).take(now)
+        else:
+            settings = self._settings
+            own = ticket.source.bucket("lines", settings.stranger_lines_s, settings.stranger_burst * _SOURCE_SHARE, now)
+            takes = own.take(now) and self._strangers.take(now)
+        return Verdict.WRITE if takes else Verdict.HOLD
+
+    def stranger(self) -> bool:
+        """Take one line about somebody who is no call: a refusal, a bound, a library's complaint. False: leave it out."""
+        if self._strangers.take(self._clock()):
+            return True
+        self.leave_out("log_stranger")
+        return False
+
+    def leave_out(self, bound: str, lines: int = 1) -> None:
+        """Count lines that are not written."""
+        self._left_out[bound] += lines
+        self._unsaid[bound] += lines
+
+    def counted(self) -> dict[str, int]:
+        """Return the lines left out since the last time this was asked, by bound."""
+        counted, self._left_out = self._left_out, dict.fromkeys(BOUNDS, 0)
+        return counted
+
+    def due(self) -> dict[str, int]:
+        """Return what is to be said now: the lines left out since they were last said, by bound; each at most twice a minute."""
+        now = self._clock()
+        due = {bound: lines for bound, lines in self._unsaid.items() if lines and now - self._said_at[bound] >= _SAY_EVERY_S}
+        for bound in due:
+            self._said_at[bound], self._unsaid[bound] = now, 0
+        return due
+
+
+class StrangerFilter(logging.Filter):
+    """Lets a record about no call through while there is a line left for it; every other record always.
+
+    Such records are refusals and bounds, what libraries log, and tracebacks: a stranger can cause each over and over.
+    """
+
+    def __init__(self, budget: LogBudget) -> None:
+        super().__init__()
+        self._budget = budget
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        fields = getattr(record, "fields", {})
+        ours = record.name.startswith("exotel_ws")
+        # A connection's own lines have been judged already.
+        about_a_stranger = fields.get("EVENT") in ("refused", "bound") and "CONN_ID" not in fields
+        if fields.get("REASON") in BOUNDS or (ours and not about_a_stranger and not record.exc_info):
+            return True
+        return self._budget.stranger()
