@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible import constants
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import connection_loader
@@ -43,7 +44,8 @@ class OnController(ActionBase):  # type: ignore[misc]
         self._play_context.become = False
         self._connection = connection_loader.get("ansible.builtin.local", self._play_context, "/dev/null")
         self._connection.set_options()
-        self._connection._shell.set_options()
+        # Not in the home directory, which an account of a service may lack.
+        self._connection._shell.set_options(var_options={"ansible_remote_tmp": constants.DEFAULT_LOCAL_TMP})
         kept = {name: value for name, value in task_vars.items() if not name.startswith(_OF_THE_HOST)}
         return {**kept, "ansible_python_interpreter": sys.executable}
 
