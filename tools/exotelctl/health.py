@@ -62,8 +62,8 @@ def judge_health(answer: Answer) -> Fault | None:
 
 
 def judge_ready(answer: Answer) -> Fault | None:
-    """``/ready`` must be 200; 503 names what keeps new calls out."""
-    if answer.status == 200:
+    """``/ready`` must be 200; 503 names what keeps new calls out. 404: it is told to listed addresses only, and is no fault."""
+    if answer.status in (200, 404):
         return None
     if answer.status == 503 and (state := _status(answer)):
         return Fault(printable(state, 30), f"{answer.url} takes no new calls: {printable(state, 30)}", _READY_NEXT)

@@ -42,7 +42,7 @@ def test_explained(error: BaseException, kind: str) -> None:
         (503, '{"status":"draining"}', "unhealthy", "draining"),
         (503, '{"status":"full"}', "unhealthy", "full"),
         (503, "nginx", "unhealthy", "not-ready"),
-        (404, "", "unhealthy", "not-ready"),
+        (404, "", "unhealthy", None),
     ],
 )
 def test_health_and_ready(status: int, body: str, healthy: str | None, ready: str | None) -> None:
