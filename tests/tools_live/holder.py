@@ -153,6 +153,23 @@ def client(port: int) -> None:
         wait()
 
 
+def only_bound(port: int) -> None:
+    """Has bound the port and does not listen."""
+    held = socket.socket()
+    held.bind(("127.0.0.1", port))
+    ready()
+    wait()
+    held.close()
+
+
+def outgoing(port: int) -> None:
+    """Uses the port as the local one of a connection to a server of its own, as the kernel gives one out to a client."""
+    server = socket.create_server(("127.0.0.1", 0))
+    with socket.create_connection(server.getsockname(), source_address=("127.0.0.1", port)):
+        ready()
+        wait()
+
+
 def decoy(port: int) -> None:
     """A bystander: of the same name, with a port of its own."""
     record_signals()

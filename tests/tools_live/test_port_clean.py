@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from exotelctl import privileges
 from exotelctl.exits import Exit
 from exotelctl.port import apply, proof, receipt, units, verb
 from exotelctl.port import gather as gathering
@@ -93,6 +94,62 @@ def clean(port: int, capsys: pytest.CaptureFixture[str], *, timeout_s: float = 5
 
 def decided(made: dict[str, Any]) -> dict[int, tuple[str, str]]:
     return {holder["pid"]: (holder["kind"], holder["action"]) for holder in made["holders"]}
+
+
+@pytest.mark.parametrize(
+    ("way", "kind", "says"),
+    [
+        ("only_bound", "bound", "has bound 127.0.0.1:{port} and does not listen"),
+        ("outgoing", "connected", "uses {port} as the local port of a connection: 127.0.0.1:{port} → 127.0.0.1:"),
+    ],
+)
+def test_who_holds_the_port_without_listening_is_named_and_left_alone(
+    way: str, kind: str, says: str, port: int, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = start(way)
+    for dry_run in (True, False):
+        code, made = clean(port, capsys, dry_run=dry_run)
+        assert (code, made["plan"]) == (Exit.OK if dry_run else Exit.REFUSED, "refused")
+        assert decided(made) == {held.pid: (kind, "refuse")}
+        assert says.format(port=port) in made["holders"][0]["why"]
+        assert f"pid {held.pid} (python" in made["reason"]
+        assert "Address already in use" in made["reason"]
+        assert made["holders"][0]["instead"].endswith(f"kill {held.pid}")
+    if kind == "connected":
+        assert "sysctl -w net.ipv4.ip_local_reserved_ports=" in made["holders"][0]["instead"]
+        assert "ip_local_reserved_ports" in made["reason"]
+    assert held.alive
+    held.end()
+    assert clean(port, capsys)[1]["verdict"] == "free"
+
+
+def test_root_without_a_capability_is_told_which(
+    port: int, start: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = start("plain")
+    monkeypatch.setattr(gathering, "lacking", lambda *names: names)
+    monkeypatch.setattr(gathering.process, "holding", lambda *_: {})
+    code, made = clean(port, capsys)
+    assert (code, made["verdict"]) == (Exit.PROBLEM, "unseen")
+    assert "this root lacks CAP_SYS_PTRACE (in a container?)" in made["reason"]
+    assert "needs root" not in made["reason"]
+    assert held.alive
+
+
+def test_root_that_may_not_signal_is_told_which_capability_lacks(
+    port: int, start: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start("plain")
+
+    def forbidden(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(signal, "pidfd_send_signal", forbidden)
+    monkeypatch.setattr(privileges, "lacking", lambda *names: names)
+    verb.run([port], verb.Options(yes=True, timeout_s=0.1), json=False)
+    said = capsys.readouterr().out
+    assert "may not be signalled: this root lacks CAP_KILL (in a container?)" in said
+    assert "needs root" not in said
 
 
 def ended(made: dict[str, Any]) -> dict[int, tuple[str, list[str]]]:

@@ -16,6 +16,8 @@ echo "clock_skew_s: $(($(date +%s) - NOW))"
 systemd-detect-virt --quiet --container || echo "ntp: \"$(timeout 3 timedatectl show --property NTPSynchronized --value)\""
 echo "socket: \"$(systemctl is-active exotel-ws.socket)\""
 listeners=$(ss -Hltnp "sport = :$PORT") && echo "listening: $([ -n "$listeners" ] && echo true || echo false)"
+# Who uses the port without listening on it keeps the server from it all the same.
+[ -n "$listeners" ] || listeners=$(ss -Hatnp "sport = :$PORT" | grep 'pid=')
 echo 'holders:'
 for pid in $(echo "$listeners" | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -nu); do
     command=$(tr '\0' ' ' <"/proc/$pid/cmdline" | tr -cd '[:alnum:] ._/:=@-' | cut -c1-80 | sed 's, *$,,')

@@ -135,6 +135,16 @@ RED: dict[str, tuple[str, dict[str, Any], str]] = {
         {"port": replace(PORT, holders=(replace(SYSTEMD, unit="other.socket", ours=False),))},
         "pid 1",
     ),
+    "bound without listening": (
+        "port-stranger",
+        {"port": Port(8765, (), (replace(STRANGER, holds="has bound 0.0.0.0:8765 and does not listen"),), True)},
+        "pid 4242, node server.js, has bound 0.0.0.0:8765 and does not listen",
+    ),
+    "used by a client": (
+        "port-stranger",
+        {"port": Port(8765, (), (replace(STRANGER, holds="uses it for a connection, 10.0.0.2:8765 → 192.0.2.1:443"),), True)},
+        "can't be bound",
+    ),
     "bind failed": (
         "unit-port-conflict",
         {"units": socket_failed("exotel-ws.socket: Failed to create listening socket (0.0.0.0:8765): Address already in use")},
@@ -450,6 +460,12 @@ def test_a_young_host_owes_no_older_journal() -> None:
 def test_sockets_without_a_visible_holder_may_be_anybodys() -> None:
     found = results(healthy(port=replace(PORT, holders=(), as_root=False)))
     assert (found["port-stranger"].verdict, found["port-stranger"].needs) == ("unknown", "root")
+
+
+def test_root_is_told_the_capability_that_it_lacks() -> None:
+    found = results(healthy(port=replace(PORT, holders=(), lacks=("CAP_SYS_PTRACE",))))["port-stranger"]
+    assert (found.verdict, found.needs) == ("unknown", "CAP_SYS_PTRACE")
+    assert "this root lacks CAP_SYS_PTRACE" in found.says
 
 
 def test_a_simulated_call_that_no_module_allows_is_unknown() -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from exotelctl import privileges
 from exotelctl.port import process, units
 from exotelctl.port.facts import Holder
 
@@ -22,13 +23,14 @@ class Ending:
 
     ``ended`` by SIGTERM, ``killed`` by SIGKILL; ``released``: it closed the socket and lives on; ``gone``: it had ended
     before; ``changed``: it is no longer what was planned, so it got no signal; ``alive``: it still holds the port.
-    ``seconds`` is how long that took.
+    ``seconds`` is how long that took; ``needs`` is what lacked where it was not permitted.
     """
 
     holder: Holder
     outcome: Outcome = "alive"
     signals: list[str] = dataclasses.field(default_factory=list)
     seconds: float = 0.0
+    needs: str = ""
 
 
 def end(holders: Sequence[Holder], protected: frozenset[int], timeout_s: float) -> list[Ending]:
@@ -80,6 +82,7 @@ class _Target:
         except ProcessLookupError:
             self.settle("gone")
         except PermissionError:
+            self.ending.needs = privileges.cure("CAP_KILL") or "a security policy of this host forbids it"
             self.settle("not-permitted")
         else:
             self.ending.signals.append(number.name)

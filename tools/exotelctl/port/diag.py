@@ -20,7 +20,7 @@ _ERROR, _DONE = 2, 3
 _HEAD = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, pid
 _ALL_STATES: Final = 0xFFF
 _ANY_COOKIE: Final = b"\xff" * 8
-_MESSAGE = struct.Struct("=BBxx2x2x16s16x4x8xIIIII")  # inet_diag_msg up to the inode; the ports are read apart, in network order
+_MESSAGE = struct.Struct("=BBxx2xH16s16s4x8xIIIII")  # inet_diag_msg up to the inode; the ports are read apart, in network order
 _FAMILIES: Final = {socket.AF_INET: "tcp4", socket.AF_INET6: "tcp6"}
 _WAIT_S: Final = 2.0
 
@@ -50,7 +50,9 @@ def _answers(kernel: socket.socket, port: int) -> Iterator[Socket]:
 
 
 def _socket(data: bytes, at: int, port: int) -> Socket:
-    family, state, address, _expires, waiting, _unsent, _uid, inode = _MESSAGE.unpack_from(data, at)
+    family, state, there, address, peer, _expires, waiting, _unsent, _uid, inode = _MESSAGE.unpack_from(data, at)
     size = 4 if family == socket.AF_INET else 16
-    shown = socket.inet_ntop(family, address[:size])
-    return Socket(_FAMILIES[socket.AddressFamily(family)], state, shown, port, inode, waiting)
+    shown, other = socket.inet_ntop(family, address[:size]), socket.inet_ntop(family, peer[:size])
+    bracketed = f"[{other}]" if ":" in other else other
+    peer_shown = f"{bracketed}:{socket.ntohs(there)}"
+    return Socket(_FAMILIES[socket.AddressFamily(family)], state, shown, port, inode, waiting, peer_shown)

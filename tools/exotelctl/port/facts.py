@@ -8,7 +8,8 @@ class Socket:
     """A TCP socket as the kernel tells of it.
 
     ``state`` is the kernel's number (10 LISTEN, 6 TIME_WAIT), ``inode`` 0 where no process has the socket.
-    ``waiting`` is Recv-Q: of a listener the connections to be accepted, of a connection the bytes to be read.
+    ``waiting`` is Recv-Q: of a listener the connections to be accepted, of a connection the bytes to be read. ``peer`` is the
+    address and port of a connection's other side.
     """
 
     family: str
@@ -17,6 +18,12 @@ class Socket:
     port: int
     inode: int
     waiting: int
+    peer: str = ""
+
+    @property
+    def shown(self) -> str:
+        """``198.51.100.7:8765``."""
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,7 +75,8 @@ class Holder:
     systemd was not asked or did not say), ``user_unit`` whether a user's own manager runs it. ``parents`` begins with
     the direct parent. ``inodes`` are the listening sockets that it holds, ``accepted`` is how many connections of the port.
     ``headless``: its leading thread has ended, other threads still hold the socket. ``worker`` is what the admin socket of
-    our unit says of itself; None: not ours, or it gave no answer.
+    our unit says of itself; None: not ours, or it gave no answer. Where the port can't be bound though nobody listens:
+    ``bound`` is the address that the process has bound without listening, ``connected`` the connection that it uses the port for.
     """
 
     identity: Identity
@@ -85,6 +93,8 @@ class Holder:
     accepted: int = 0
     headless: bool = False
     worker: Worker | None = None
+    bound: str = ""
+    connected: str = ""
 
     @property
     def pid(self) -> int:
@@ -99,7 +109,9 @@ class Facts:
     ``socket_unit`` is the systemd socket unit that listens on the port ("" for none or unknown), ``closing`` the number of
     connections in TIME_WAIT, ``connections`` that of all others. ``protected`` are this process and its ancestors.
     ``as_root`` False: the owners of other users' sockets could not be seen. ``everywhere`` False: PID 1 and our units
-    explain all there is, so other processes were not looked at.
+    explain all there is, so other processes were not looked at. ``lacks`` are the capabilities that root has not here and that a
+    look at others needs. ``blocked`` is why the port can't be bound though nobody listens; ``reserved`` is then the kernel's
+    ip_local_reserved_ports.
     """
 
     port: int
@@ -111,6 +123,9 @@ class Facts:
     protected: frozenset[int]
     as_root: bool
     everywhere: bool = True
+    lacks: tuple[str, ...] = ()
+    blocked: str = ""
+    reserved: str = ""
 
     @property
     def inodes(self) -> frozenset[int]:

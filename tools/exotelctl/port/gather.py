@@ -7,21 +7,33 @@ accepts. Either makes the look go everywhere; ``thorough`` demands it.
 """
 
 import dataclasses
-import os
 import shlex
 import time
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import psutil
 
-from exotelctl.port import process, sockets, units, workers
+from exotelctl.port import bound, process, proof, sockets, units, workers
 from exotelctl.port.facts import Facts, Holder, Parent
 from exotelctl.port.sockets import PortSockets
+from exotelctl.privileges import is_root, lacking
 
 _PARENTS: Final = 12
 _MANAGER: Final = 1
+_RESERVED: Final = Path("/proc/sys/net/ipv4/ip_local_reserved_ports")
 
 Held = dict[int, frozenset[int]]
+
+
+class HeldAs(NamedTuple):
+    """How a process holds the port without listening, as `Holder` tells it."""
+
+    bound: str
+    connected: str
+
+    def __str__(self) -> str:
+        return f"has bound {self.bound} and does not listen" if self.bound else f"uses it for a connection, {self.connected}"
 
 
 def gather(port: int, *, thorough: bool = False) -> Facts:
@@ -31,7 +43,16 @@ def gather(port: int, *, thorough: bool = False) -> Facts:
     ours = units.our_pids()
     held, everywhere = _find(found, listening, ours, thorough)
     matter = [(pid, has) for pid, has in sorted(held.items()) if has & listening or pid in ours]
-    holders = _with_units([holder for pid, has in matter if (holder := _holder(pid, has, listening))])
+    blocked = "" if listening else why_not(port)
+    others, lacks = blockers(port, found) if blocked else {}, lacking("CAP_SYS_PTRACE") if is_root() else ()
+    matter = [(pid, has) for pid, has in matter if pid not in others]
+    seen = [holder for pid, has in matter if (holder := _holder(pid, has, listening))]
+    seen += [
+        dataclasses.replace(holder, bound=held_as.bound, connected=held_as.connected)
+        for pid, held_as in others.items()
+        if (holder := _holder(pid, frozenset(), listening))
+    ]
+    holders = _with_units(seen)
     return Facts(
         port=port,
         listeners=found.listeners,
@@ -40,9 +61,39 @@ def gather(port: int, *, thorough: bool = False) -> Facts:
         closing=found.closing,
         connections=found.connections,
         protected=_protected(),
-        as_root=os.geteuid() == 0,
-        everywhere=everywhere,
+        as_root=is_root(),
+        everywhere=everywhere or bool(blocked),
+        lacks=lacks,
+        blocked=blocked,
+        reserved=_reserved() if blocked else "",
     )
+
+
+def why_not(port: int) -> str:
+    """Why the port can't be bound, though nobody listens on it; "" where it can, or this user may not try."""
+    tried = proof.bind(port)
+    return tried.text if tried.free is False else ""
+
+
+def blockers(port: int, found: PortSockets) -> dict[int, HeldAs]:
+    """Who makes a bind fail without a listener: a connection from this very port, or a socket that is only bound to it."""
+    connections = {each.inode: f"{each.shown} → {each.peer}" for each in found.others if each.inode}
+    users = process.holding(process.pids(), frozenset(connections)) if connections else {}
+    connected: dict[int, str] = {}
+    for pid, inodes in users.items():
+        first, *more = sorted(connections[inode] for inode in inodes)
+        connected[pid] = first + (f" and {len(more)} more" if more else "")
+    held = bound.on_port(port, process.pids())
+    # What this command was typed in may use the port, too, and is no news.
+    pids = sorted((held.keys() | connected.keys()) - _protected())
+    return {pid: HeldAs(held.get(pid, ""), connected.get(pid, "")) for pid in pids}
+
+
+def _reserved() -> str:
+    try:
+        return _RESERVED.read_text().strip()
+    except OSError:
+        return ""
 
 
 def _find(found: PortSockets, listening: frozenset[int], ours: list[int], thorough: bool) -> tuple[Held, bool]:

@@ -7,6 +7,7 @@ from typing import Literal
 from exotelctl.command import argument, command, of_units
 from exotelctl.port import units
 from exotelctl.port.facts import Facts, Holder
+from exotelctl.privileges import cure_of_root
 from exotelctl.text import plural
 
 Kind = Literal[
@@ -26,6 +27,8 @@ Kind = Literal[
     "orphan",
     "hung",
     "process",
+    "bound",  # holds the port without listening
+    "connected",  # uses the port for a connection of its own
 ]
 Action = Literal["end", "keep", "refuse"]
 Verdict = Literal["free", "ours", "act", "refused", "unseen"]
@@ -91,7 +94,9 @@ def plan(facts: Facts, *, force: bool) -> Plan:
         decisions = tuple(_spare(decision) for decision in decisions)
     refused = [decision for decision in decisions if decision.action == "refuse"]
     if not facts.listeners:
-        return Plan("free", decisions, _free_reason(facts, decisions))
+        blocking = [decision for decision in decisions if decision.kind in ("bound", "connected")]
+        reason = _blocked_reason(facts, blocking) if facts.blocked else _free_reason(facts, decisions)
+        return Plan("refused" if blocking else "free", decisions, reason)
     if refused:
         return Plan("refused", decisions, _refused_reason(decisions, refused[0]))
     if facts.ownerless:
@@ -106,6 +111,8 @@ def _decide(holder: Holder, facts: Facts, force: bool) -> Decision:
         return _pid_one(holder, facts)
     if holder.pid in facts.protected:
         return Decision(holder, "protected", "refuse", "this command itself, or what it was started by")
+    if holder.bound or holder.connected:
+        return _blocking(holder, facts)
     if not holder.inodes:
         return _draining(holder)
     managed = _managed(holder, facts)
@@ -113,6 +120,20 @@ def _decide(holder: Holder, facts: Facts, force: bool) -> Decision:
         return _forced(managed, facts) if force else managed
     kind, why = _stray(holder, facts)
     return Decision(holder, kind, "end", why + _waiting(holder, facts))
+
+
+def _blocking(holder: Holder, facts: Facts) -> Decision:
+    """Holds the port without listening. It is never ended here: it may be anybody's client, or a server about to listen."""
+    end = of_units("stop" if holder.bound else "restart", holder.unit, user=holder.user_unit) if holder.unit else ""
+    end = end or command("kill", holder.pid)
+    if holder.bound:
+        why = f"has bound {holder.bound} and does not listen: while it does, nobody else can"
+        return Decision(holder, "bound", "refuse", why, end)
+    ports = facts.reserved.split(",") if facts.reserved else []
+    listed = ",".join(dict.fromkeys([*ports, str(facts.port)]))
+    reserve = command("sysctl", "-w", f"net.ipv4.ip_local_reserved_ports={listed}")
+    why = f"uses {facts.port} as the local port of a connection: {holder.connected}; the port is free when that is closed"
+    return Decision(holder, "connected", "refuse", why, f"{reserve}; {end}")
 
 
 def _forced(managed: Decision, facts: Facts) -> Decision:
@@ -251,6 +272,25 @@ def _free_reason(facts: Facts, draining: tuple[Decision, ...]) -> str:
     return "nothing listens: nothing to kill"
 
 
+def _blocked_reason(facts: Facts, blocking: list[Decision]) -> str:
+    if not blocking:
+        who = "no process was found that holds it: "
+        cure = (
+            cure_of_root(facts.lacks) if facts.as_root else "seeing other users' sockets needs root (sudo exotelctl port-clean …)"
+        )
+        return (
+            f"nothing listens, but {facts.blocked}; {who}{cure or 'it is in another pid namespace (a container), or the kernel'}"
+        )
+    first = blocking[0]
+    reason = f"nothing listens, but {facts.blocked}: pid {first.holder.pid} ({first.holder.name}) {first.why}"
+    if any(decision.kind == "connected" for decision in blocking):
+        reason += (
+            f". So that the kernel gives {facts.port} to no client again, reserve it "
+            "(net.ipv4.ip_local_reserved_ports, and a file in /etc/sysctl.d for the next boot)"
+        )
+    return reason
+
+
 def _refused_reason(decisions: tuple[Decision, ...], first: Decision) -> str:
     if {decision.kind for decision in decisions} <= _OURS:
         return "the port is held by our own units, as it should be, and they are not ended here: nothing is signalled"
@@ -267,4 +307,6 @@ def _unseen_reason(facts: Facts) -> str:
     where = ", ".join(listener.shown for listener in facts.ownerless)
     if not facts.as_root:
         return f"the owner of {where} cannot be seen: seeing other users' sockets needs root (sudo exotelctl port-clean …)"
+    if facts.lacks:
+        return f"the owner of {where} cannot be seen: {cure_of_root(facts.lacks)}"
     return f"{where} is held by no process that can be seen: the kernel, or a process of another pid namespace (a container)"

@@ -39,6 +39,20 @@ def sockets(pid: int, wanted: frozenset[int]) -> frozenset[int]:
     return _sockets(pid, _links(wanted))
 
 
+def socket_descriptors(pid: int) -> list[tuple[int, str]]:
+    """Each descriptor of the process that is a socket, with its inode; none where it may not be looked at."""
+    folder = f"{_PROC}/{pid}/fd"
+    found = []
+    for name in _names(folder):
+        try:
+            target = os.readlink(f"{folder}/{name}")
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            found.append((int(name), target[8:-1]))
+    return found
+
+
 def cgroup_text(pid: int) -> str:
     """/proc/PID/cgroup, "" where the process is gone."""
     try:

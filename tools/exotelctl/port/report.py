@@ -17,7 +17,7 @@ _SAID = {
     "released": "let go of the port and lives on",
     "gone": "had already ended",
     "changed": "is no longer what was planned, got no signal",
-    "not-permitted": "may not be signalled by this user: needs root",
+    "not-permitted": "may not be signalled",
     "alive": "still holds the port",
 }
 
@@ -125,7 +125,7 @@ def _of_holder(holder: Holder) -> Receipt:
 
 def _said(ending: Ending) -> str:
     signals = f" ({', '.join(ending.signals)}, {ending.seconds:.1f} s)" if ending.signals else ""
-    return _SAID[ending.outcome] + signals
+    return _SAID[ending.outcome] + signals + (f": {ending.needs}" if ending.needs else "")
 
 
 def _decision(decision: Decision, timeout_s: float) -> list[str]:
@@ -165,7 +165,7 @@ def _decision_json(decision: Decision) -> dict[str, object]:
         "calls": holder.worker.calls if holder.worker else None,
         "kind": decision.kind,
         "action": decision.action,
-        "why": printable(decision.why),
+        "why": printable(decision.why, 400),
         "instead": decision.instead,
     }
 

@@ -18,13 +18,15 @@ _TIME_WAIT, _LISTEN = 6, 10
 class PortSockets:
     """The sockets bound to a local port: listeners, connections in TIME_WAIT, all other connections.
 
-    ``accepted`` are the inodes of those connections that a process has, or had a moment ago: the kernel's own have none.
+    ``others`` are those connections, ``accepted`` the inodes of those that a process has, or had a moment ago: the kernel's
+    own have none.
     """
 
     listeners: tuple[Listener, ...]
     closing: int
     connections: int
     accepted: frozenset[int]
+    others: tuple[Socket, ...] = ()
 
 
 def on_port(port: int) -> PortSockets:
@@ -45,7 +47,7 @@ def summed(found: Iterable[Socket]) -> PortSockets:
     others = [each for state in by_state.values() for each in state]
     accepted = frozenset(each.inode for each in others) - {0}
     ordered = tuple(sorted(listeners, key=lambda listener: (listener.family, listener.inode)))
-    return PortSockets(ordered, closing, len(others), accepted)
+    return PortSockets(ordered, closing, len(others), accepted, tuple(others))
 
 
 def read(port: int, proc: Path = _PROC) -> list[Socket]:
@@ -65,7 +67,10 @@ def _rows(table: str, family: str, port: int) -> Iterator[Socket]:
         if fields[1].endswith(wanted):
             waiting = int(fields[4].partition(":")[2], 16)
             address = _address(fields[1].partition(":")[0])
-            yield Socket(family, int(fields[3], 16), address, port, int(fields[9]), waiting)
+            host, _, number = fields[2].partition(":")
+            peer = _address(host)
+            shown = f"[{peer}]" if ":" in peer else peer
+            yield Socket(family, int(fields[3], 16), address, port, int(fields[9]), waiting, f"{shown}:{int(number, 16)}")
 
 
 def _address(text: str) -> str:

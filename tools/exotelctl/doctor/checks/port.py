@@ -5,6 +5,7 @@ from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.port import Holder, Port
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, unknown
+from exotelctl.privileges import cure_of_root
 from exotelctl.text import duration, plural
 
 
@@ -20,6 +21,21 @@ def stranger(facts: Facts) -> Finding:
     if port.held or not port.strangers:
         return _unseen(port) or ok(f"port {port.port}: {_ours(port)}")
     first = port.strangers[0]
+    if first.holds:
+        return fail(
+            f"port {port.port} can't be bound: pid {first.pid}, {first.command}, {first.holds}",
+            *map(shown, port.strangers),
+            remedy=Remedy(
+                "Nobody listens, but the socket unit can't either. End that process or its connection, then start the socket. "
+                "net.ipv4.ip_local_reserved_ports keeps the kernel from giving the port to a client again.",
+                (
+                    command("exotelctl", "port-clean", "--port", port.port, "--dry-run"),
+                    command("ss", "-tanp", f"sport = :{port.port}"),
+                    "sysctl net.ipv4.ip_local_reserved_ports net.ipv4.ip_local_port_range",
+                ),
+                ("exotelctl restart",),
+            ),
+        )
     return fail(
         f"port {port.port} is held by pid {first.pid}, {first.command}",
         *map(shown, port.strangers),
@@ -68,6 +84,8 @@ def _unseen(port: Port) -> Finding | None:
     if not port.ownerless:
         return None
     where = ", ".join(listener.address for listener in port.ownerless)
+    if port.as_root and port.lacks:
+        return unknown(f"who holds {where} can't be seen: {cure_of_root(port.lacks)}", needs=", ".join(port.lacks))
     if port.as_root:
         return unknown(f"no process was found that holds {where}", needs="the network namespace that it is in")
     return unknown(f"who holds {where} can be seen by root only", needs="root")

@@ -1,12 +1,12 @@
 """Who listens on the call port: every socket, and every process that holds one, ours or not."""
 
-import os
 import shlex
 import time
 from dataclasses import dataclass
 
 from exotelctl.doctor.mask import without_secrets
 from exotelctl.port import process, sockets, units
+from exotelctl.privileges import is_root, lacking
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,10 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A process that holds one of the sockets. ``ours``: systemd for exotel-ws.socket, or a worker of exotel-ws@.service."""
+    """A process that holds one of the sockets. ``ours``: systemd for exotel-ws.socket, or a worker of exotel-ws@.service.
+
+    ``holds`` is how it keeps others from the port without listening on it.
+    """
 
     pid: int
     command: str
@@ -30,16 +33,18 @@ class Holder:
     state: str
     inodes: tuple[int, ...]
     ours: bool
+    holds: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """``as_root`` False: the holders of other users' sockets could not be seen."""
+    """``as_root`` False: the holders of other users' sockets could not be seen; ``lacks``: root has not these capabilities."""
 
     port: int
     listeners: tuple[Listener, ...]
     holders: tuple[Holder, ...]
     as_root: bool
+    lacks: tuple[str, ...] = ()
 
     @property
     def held(self) -> frozenset[int]:
@@ -65,20 +70,26 @@ class Port:
 
 def look(port: int) -> Port:
     """All of /proc is searched, for a stranger may hold the very socket of ours."""
-    found = sockets.on_port(port).listeners
+    every = sockets.on_port(port)
+    found = every.listeners
     inodes = frozenset(listener.inode for listener in found)
     held = process.holding(process.pids(), inodes) if inodes else {}
     socket_unit = units.socket_unit(port) if 1 in held else ""
     seen = [_holder(pid, has, socket_unit) for pid, has in sorted(held.items())]
+    from exotelctl.port.gather import blockers, why_not  # needs psutil, which a release may lack
+
+    if not found and why_not(port):
+        seen += [_holder(pid, frozenset(), "", holds=str(how)) for pid, how in blockers(port, every).items()]
     return Port(
         port=port,
         listeners=tuple(Listener(listener.shown, listener.inode, listener.backlog) for listener in found),
         holders=tuple(holder for holder in seen if holder),
-        as_root=os.geteuid() == 0,
+        as_root=is_root(),
+        lacks=lacking("CAP_SYS_PTRACE") if is_root() else (),
     )
 
 
-def _holder(pid: int, inodes: frozenset[int], socket_unit: str) -> Holder | None:
+def _holder(pid: int, inodes: frozenset[int], socket_unit: str, holds: str = "") -> Holder | None:
     """The facts of one process; None where it ended meanwhile."""
     import psutil
 
@@ -102,5 +113,6 @@ def _holder(pid: int, inodes: frozenset[int], socket_unit: str) -> Holder | None
         age_s=round(max(0.0, time.time() - began), 1),
         state=state,
         inodes=tuple(sorted(inodes)),
-        ours=socket_unit in ("", units.OUR_SOCKET) if pid == 1 else units.is_ours(unit),
+        holds=holds,
+        ours=not holds and socket_unit in ("", units.OUR_SOCKET) if pid == 1 else not holds and units.is_ours(unit),
     )

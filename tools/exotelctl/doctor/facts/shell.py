@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from exotelctl.doctor.facts.fact import NotSeen
+from exotelctl.privileges import OF_ROOT, is_root, lacking
 
 
 def ask(*command: str, timeout_s: float = 3.0) -> str:
@@ -33,7 +34,7 @@ def ask(*command: str, timeout_s: float = 3.0) -> str:
 
 def require_root(what: str) -> None:
     """Raises NotSeen for another user than root."""
-    if os.geteuid() != 0:
+    if not is_root():
         raise NotSeen(f"{what} can be seen by root only", needs="root")
 
 
@@ -42,10 +43,10 @@ def read(path: Path) -> str:
     try:
         return path.read_text(errors="replace")
     except OSError as error:
-        needs = "root" if isinstance(error, PermissionError) else ""
+        needs = root() if isinstance(error, PermissionError) else ""
         raise NotSeen(f"{path}: {error.strerror}", needs=needs) from None
 
 
 def root() -> str:
-    """What a look lacked that was refused to this user: ``root``, or nothing for root itself."""
-    return "" if os.geteuid() == 0 else "root"
+    """What a look lacked that was refused to this user: ``root``; for root itself the capabilities that it has not, if any."""
+    return ", ".join(lacking(*OF_ROOT)) if is_root() else "root"

@@ -1,0 +1,90 @@
+"""Finds sockets that are bound to a port and neither listen nor are connected: the kernel lists them nowhere.
+
+A descriptor of every process that may be one is copied for a moment (pidfd_getfd) and asked for its own address. That needs
+root with CAP_SYS_PTRACE, and Linux 5.6.
+"""
+
+import contextlib
+import ctypes
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from exotelctl.port import process
+
+_PROC: Final = Path("/proc")
+_TABLES: Final = ("tcp", "tcp6", "udp", "udp6", "unix", "netlink", "packet", "raw", "raw6", "icmp", "icmp6")
+_GETFD: Final = 438
+_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
+_MOST_ASKED: Final = 20_000
+"""Descriptors that are copied at most."""
+
+
+def on_port(port: int, pids: Iterable[int]) -> dict[int, str]:
+    """Return which of ``pids`` have such a socket on ``port`` of this network, and the address that it is bound to."""
+    known = set(_listed())
+    here = _network("self")
+    found: dict[int, str] = {}
+    asked = 0
+    for pid in pids:
+        unlisted = [descriptor for descriptor, inode in process.socket_descriptors(pid) if inode not in known]
+        if not unlisted or _network(str(pid)) != here:
+            continue
+        with contextlib.suppress(OSError), _pidfd(pid) as pidfd:
+            for descriptor in unlisted:
+                asked += 1
+                address = _bound(pidfd, descriptor, port) if asked <= _MOST_ASKED else ""
+                if address:
+                    found[pid] = address
+                    break
+    return found
+
+
+def _listed() -> Iterator[str]:
+    """The inodes of all sockets that the kernel does list."""
+    for name in _TABLES:
+        with contextlib.suppress(OSError):
+            lines = (_PROC / "net" / name).read_text(errors="replace").splitlines()
+            column = _column(name)
+            for fields in map(str.split, lines[1:]):
+                if len(fields) > column:
+                    yield fields[column]
+
+
+def _column(table: str) -> int:
+    return {"unix": 6, "netlink": 9, "packet": 8}.get(table, 9)
+
+
+def _network(pid: str) -> str:
+    try:
+        return os.readlink(_PROC / pid / "ns/net")
+    except OSError:
+        return ""
+
+
+@contextlib.contextmanager
+def _pidfd(pid: int) -> Iterator[int]:
+    pidfd = os.pidfd_open(pid)
+    try:
+        yield pidfd
+    finally:
+        os.close(pidfd)
+
+
+def _bound(pidfd: int, descriptor: int, port: int) -> str:
+    """The address where the socket is a TCP one, bound to ``port``; else "", as where it may not be asked."""
+    copy = ctypes.CDLL(None, use_errno=True).syscall(_GETFD, pidfd, descriptor, 0)
+    if copy < 0:
+        return ""
+    try:
+        with socket.socket(fileno=copy) as other:
+            if other.family not in _FAMILIES or other.type != socket.SOCK_STREAM:
+                return ""
+            host, bound, *_ = other.getsockname()
+    except OSError:
+        return ""
+    if bound != port:
+        return ""
+    return f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
