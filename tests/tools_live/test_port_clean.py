@@ -18,7 +18,7 @@ import psutil
 import pytest
 from exotelctl import privileges
 from exotelctl.exits import Exit
-from exotelctl.port import apply, proof, receipt, units, verb
+from exotelctl.port import apply, bound, diag, proof, receipt, units, verb
 from exotelctl.port import gather as gathering
 from exotelctl.port.gather import gather
 
@@ -121,6 +121,22 @@ def test_who_holds_the_port_without_listening_is_named_and_left_alone(
     assert held.alive
     held.end()
     assert clean(port, capsys)[1]["verdict"] == "free"
+
+
+def test_an_older_kernel_lists_no_bound_socket_and_the_process_is_found_all_the_same(
+    port: int, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = start("only_bound")
+    monkeypatch.setattr(diag, "only_bound", lambda _port: [])
+    assert bound.on_port(port, [os.getpid(), held.pid]) == {held.pid: f"127.0.0.1:{port}"}
+
+
+def test_a_newer_kernel_lists_it(port: int, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    if tuple(map(int, os.uname().release.split(".")[:2])) < (6, 8):
+        pytest.skip("this kernel does not list sockets that are only bound")
+    held = start("only_bound")
+    monkeypatch.setattr(bound, "_asked", lambda _port, _pids: {})
+    assert bound.on_port(port, [os.getpid(), held.pid]) == {held.pid: f"127.0.0.1:{port}"}
 
 
 def test_root_without_a_capability_is_told_which(

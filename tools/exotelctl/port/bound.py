@@ -1,7 +1,7 @@
-"""Finds sockets that are bound to a port and neither listen nor are connected: the kernel lists them nowhere.
+"""Finds sockets that are bound to a port and neither listen nor are connected.
 
-A descriptor of every process that may be one is copied for a moment (pidfd_getfd) and asked for its own address. That needs
-root with CAP_SYS_PTRACE, and Linux 5.6.
+Linux 6.8 and newer list them when asked. Older ones list them nowhere: there a descriptor of every process that may be one is
+copied for a moment (pidfd_getfd) and asked for its own address, which needs root with CAP_SYS_PTRACE.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from exotelctl.port import process
+from exotelctl.port import diag, process
 
 _PROC: Final = Path("/proc")
 _TABLES: Final = ("tcp", "tcp6", "udp", "udp6", "unix", "netlink", "packet", "raw", "raw6", "icmp", "icmp6")
@@ -24,6 +24,16 @@ _MOST_ASKED: Final = 20_000
 
 def on_port(port: int, pids: Iterable[int]) -> dict[int, str]:
     """Return which of ``pids`` have such a socket on ``port`` of this network, and the address that it is bound to."""
+    pids = list(pids)
+    with contextlib.suppress(OSError):
+        listed = {each.inode: each.shown for each in diag.only_bound(port)}
+        holders = process.holding(pids, frozenset(listed)) if listed else {}
+        if holders:
+            return {pid: listed[min(inodes)] for pid, inodes in holders.items()}
+    return _asked(port, pids)
+
+
+def _asked(port: int, pids: Iterable[int]) -> dict[int, str]:
     known = set(_listed())
     here = _network("self")
     found: dict[int, str] = {}

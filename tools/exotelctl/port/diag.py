@@ -19,17 +19,27 @@ _TCPDIAG_GETSOCK: Final = 18
 _ERROR, _DONE = 2, 3
 _HEAD = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, pid
 _ALL_STATES: Final = 0xFFF
+_BOUND_INACTIVE: Final = 1 << 13  # Linux 6.8: what is bound and neither listens nor is connected
 _ANY_COOKIE: Final = b"\xff" * 8
-_MESSAGE = struct.Struct("=BBxx2xH16s16s4x8xIIIII")  # inet_diag_msg up to the inode; the ports are read apart, in network order
+_MESSAGE = struct.Struct("=BBxxHH16s16s4x8xIIIII")  # inet_diag_msg up to the inode; the ports are in network order
 _FAMILIES: Final = {socket.AF_INET: "tcp4", socket.AF_INET6: "tcp6"}
 _WAIT_S: Final = 2.0
 
 
 def on_port(port: int) -> list[Socket]:
     """Every TCP socket of this network namespace on local ``port``. Raises OSError where the kernel answers no such request."""
+    return _dump(port, _ALL_STATES)
+
+
+def only_bound(port: int) -> list[Socket]:
+    """The sockets that are only bound to ``port``; none from a kernel that does not list such. Raises OSError."""
+    return _dump(port, _BOUND_INACTIVE)
+
+
+def _dump(port: int, states: int) -> list[Socket]:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as kernel:
         kernel.settimeout(_WAIT_S)
-        body = bytes(4) + struct.pack("!HH", port, 0) + bytes(36) + _ANY_COOKIE + struct.pack("=II", _ALL_STATES, 0)
+        body = bytes(4) + struct.pack("!HH", port, 0) + bytes(36) + _ANY_COOKIE + struct.pack("=II", states, 0)
         kernel.send(_HEAD.pack(_HEAD.size + len(body), _TCPDIAG_GETSOCK, _REQUEST, 1, 0) + body)
         return list(_answers(kernel, port))
 
@@ -45,14 +55,16 @@ def _answers(kernel: socket.socket, port: int) -> Iterator[Socket]:
             if kind == _ERROR:
                 code = -int(struct.unpack_from("=i", data, at + _HEAD.size)[0])
                 raise OSError(code, os.strerror(code))
-            yield _socket(data, at + _HEAD.size, port)
+            found = _socket(data, at + _HEAD.size)
+            if found.port == port:
+                yield found
             at += (length + 3) & ~3
 
 
-def _socket(data: bytes, at: int, port: int) -> Socket:
-    family, state, there, address, peer, _expires, waiting, _unsent, _uid, inode = _MESSAGE.unpack_from(data, at)
+def _socket(data: bytes, at: int) -> Socket:
+    family, state, here, there, address, peer, _expires, waiting, _unsent, _uid, inode = _MESSAGE.unpack_from(data, at)
     size = 4 if family == socket.AF_INET else 16
     shown, other = socket.inet_ntop(family, address[:size]), socket.inet_ntop(family, peer[:size])
     bracketed = f"[{other}]" if ":" in other else other
     peer_shown = f"{bracketed}:{socket.ntohs(there)}"
-    return Socket(_FAMILIES[socket.AddressFamily(family)], state, shown, port, inode, waiting, peer_shown)
+    return Socket(_FAMILIES[socket.AddressFamily(family)], state, shown, socket.ntohs(here), inode, waiting, peer_shown)
