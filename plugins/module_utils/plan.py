@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Content, Generation, new_generation
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import (
@@ -110,6 +111,39 @@ def plan_restart(facts: Facts, requested_by: str, now: float) -> Plan:
     while (again := new_generation(serving.content, requested_by, now, serving.rollback_of, facts.key)).id in facts.generations:
         now += 1  # Generations are named by the second, and a restart takes less.
     return Plan(again, "restart asked for", (*_replace(facts, again), *_forget_copies(facts, again)))
+
+
+def rollback_choices(facts: Facts, sources: Mapping[str, str]) -> dict[str, Any]:
+    """Return what this host can go back to, for a decision over all hosts.
+
+    A generation is told by its `generation`, its `release` and the `source` of that, which `sources` knows by release: the
+    same on hosts of another Python. `previous` is what served before (None: nothing), `other_release` the last before it of
+    another release, `releases` the newest generation of each release, `reason` why there is no `previous`.
+    """
+
+    def told(generation: Generation | None) -> dict[str, str] | None:
+        if generation is None:
+            return None
+        release = generation.content.release
+        return {"generation": generation.id, "release": release, "source": sources.get(release, release)}
+
+    try:
+        previous, reason = rollback_target(facts, None), ""
+    except Refused as refused:
+        previous, reason = None, str(refused)
+    serving = facts.serving
+    served = [one for _, one in sorted(facts.generations.items()) if one.served and one.content.release in facts.releases]
+    older = []
+    if serving:
+        position = serving.rollback_of or serving.id
+        older = [one for one in served if one.id < position and one.content.release != serving.content.release]
+    return {
+        "serving": told(serving),
+        "previous": told(previous),
+        "other_release": told(older[-1] if older else None),
+        "releases": {one.content.release: told(one) for one in served},
+        "reason": reason,
+    }
 
 
 def rollback_target(facts: Facts, name: str | None) -> Generation:

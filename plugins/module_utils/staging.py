@@ -20,6 +20,7 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import run
 
 # Written last: a directory without it is an interrupted staging.
 MARK = "RELEASE.json"
+_OWN_WHEEL = "exotel_voicebot-"
 _INSTALL_S = 300.0
 
 
@@ -30,6 +31,16 @@ class StagingFailed(Exception):
 def staged(releases: Path) -> frozenset[str]:
     """Return the releases that are complete."""
     return frozenset(path.parent.name for path in releases.glob(f"*/{MARK}"))
+
+
+def sources(releases: Path) -> dict[str, str]:
+    """Return the source of each complete release: what the project's own wheel is, which is the same for every Python."""
+    found = {}
+    for name in staged(releases):
+        manifest = json.loads((releases / name / MARK).read_text("utf-8"))
+        own = [sha256 for wheel, sha256 in manifest.get("sha256", {}).items() if wheel.startswith(_OWN_WHEEL)]
+        found[name] = own[0] if own else name
+    return found
 
 
 def held(releases: Path, python: str) -> frozenset[str]:

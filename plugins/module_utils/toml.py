@@ -1,4 +1,4 @@
-"""Write settings as TOML. Python reads TOML but does not write it."""
+"""Write settings as TOML, which Python does not; and read them back, which it does since 3.11 only."""
 
 from __future__ import annotations
 
@@ -17,6 +17,25 @@ def dumps(settings: Mapping[str, Any]) -> str:
     ValueError with the dotted name of the key.
     """
     return "\n".join(_table(settings, ())) + "\n"
+
+
+def plain(text: str) -> dict[str, Any]:
+    """Return the plain values and lists of a document that `dumps` wrote, by their dotted names.
+
+    Tables in one line, and whatever else `dumps` does not write, are left out.
+    """
+    found: dict[str, Any] = {}
+    table = ""
+    for line in text.splitlines():
+        if line.startswith("["):
+            table = line.strip("[]") + "."
+            continue
+        key, _, value = line.partition(" = ")
+        try:
+            found[table + key] = json.loads(value)
+        except ValueError:
+            continue
+    return found
 
 
 def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:

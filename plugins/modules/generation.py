@@ -54,6 +54,13 @@ options:
       - When empty, it is the one that served before the one that serves now.
     type: str
     default: ""
+  accept:
+    description:
+      - To which consequences for callers there is consent. V(port), the port or the address to listen on moves;
+        V(credentials), none is asked for any more; V(paths), every path is served. Without it such a change is refused.
+    type: list
+    elements: str
+    default: []
   keep:
     description: How many generations to keep on the host. Those with calls, and the last two, stay in any case.
     type: int
@@ -84,7 +91,7 @@ options:
     default: 30
 attributes:
   check_mode:
-    description: Gathers facts and returns the plan. Takes no lock and touches nothing.
+    description: Gathers facts and returns the plan, and what it lacks consent to. Takes no lock and touches nothing.
     support: full
   diff_mode:
     description: Shows the release, settings and unit files before and after; of credentials only the names, and that they change.
@@ -135,6 +142,16 @@ reason:
   returned: success
   type: str
   sample: "changed: release"
+consequences:
+  description: What changes for callers, a sentence each.
+  returned: success
+  type: list
+  elements: str
+consent:
+  description: To what O(accept) lacks the consent. Only in check mode there is any; else the module fails.
+  returned: success
+  type: list
+  elements: str
 steps:
   description: What was done, in order; in check mode, what would be.
   returned: success
@@ -156,6 +173,12 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.exotel.voicebot.plugins.module_utils import redaction, toml
 from ansible_collections.exotel.voicebot.plugins.module_utils.act import act
+from ansible_collections.exotel.voicebot.plugins.module_utils.consequences import (
+    Consequence,
+    consequences,
+    missing,
+    require_consent,
+)
 from ansible_collections.exotel.voicebot.plugins.module_utils.execute import DeployFailed, Executor, Limits
 from ansible_collections.exotel.voicebot.plugins.module_utils.facts import gather
 from ansible_collections.exotel.voicebot.plugins.module_utils.generation import (
@@ -192,6 +215,7 @@ def main() -> None:
             "listen": {"type": "str"},
             "files": {"type": "dict", "default": {}, "no_log": True},
             "generation": {"type": "str", "default": ""},
+            "accept": {"type": "list", "elements": "str", "default": []},
             "keep": {"type": "int", "default": 5},
             "credentials": {"type": "dict", "default": {}, "no_log": True},
             "user": {"type": "str", "default": "exotel-ws"},
@@ -213,6 +237,7 @@ def main() -> None:
         with deploy_lock(paths.lock, f"{action} by {module.params['requested_by']}"):
             facts = gather(paths, systemd)
             plan = _plan(module, facts)
+            require_consent(_consequences(facts, plan), module.params["accept"])
             if plan.steps:
                 _execute(module, paths, systemd, facts, plan, action)
     except DeployFailed as failure:
@@ -287,13 +312,20 @@ def _execute(module: AnsibleModule, paths: Paths, systemd: Systemd, facts: Facts
     act(executor, plan, paths, action=done, who=module.params["requested_by"])
 
 
+def _consequences(facts: Facts, plan: Plan) -> tuple[Consequence, ...]:
+    return consequences(facts.serving.content if facts.serving else None, plan.generation.content)
+
+
 def _result(module: AnsibleModule, facts: Facts, plan: Plan) -> dict[str, Any]:
+    found = _consequences(facts, plan)
     result: dict[str, Any] = {
         "changed": bool(plan.steps),
         "generation": plan.generation.id,
         "previous": facts.current,
         "release": plan.generation.content.release,
         "reason": plan.reason,
+        "consequences": [one.text for one in found],
+        "consent": missing(found, module.params["accept"]),
         "steps": [str(step) for step in plan.steps],
         "invocation": _invocation(module),
     }

@@ -76,6 +76,13 @@ socket:
   returned: success
   type: dict
   sample: {active: active, listen: "0.0.0.0:8765", service: 20261122T101500-ab12cd34-1}
+back:
+  description:
+    - What this host can go back to. C(serving), C(previous) (what served before) and C(other_release) (the last before it of
+      another release) name a C(generation), its C(release) and the C(source) of that, or are null; C(releases) has the newest
+      generation of each release; C(reason) says why there is nothing that served before.
+  returned: success
+  type: dict
 text:
   description: The same for people, a line each.
   returned: success
@@ -87,6 +94,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.exotel.voicebot.plugins.module_utils.facts import gather
 from ansible_collections.exotel.voicebot.plugins.module_utils.instance import calls_live
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
+from ansible_collections.exotel.voicebot.plugins.module_utils.plan import rollback_choices
+from ansible_collections.exotel.voicebot.plugins.module_utils.staging import sources
 from ansible_collections.exotel.voicebot.plugins.module_utils.status import rows, table
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
 
@@ -105,7 +114,13 @@ def main() -> None:
         "listen": facts.serving.content.listen if facts.serving else None,
         "service": facts.point,
     }
-    module.exit_json(changed=False, generations=[row._asdict() for row in found], socket=socket, text=table(found, socket))
+    module.exit_json(
+        changed=False,
+        generations=[row._asdict() for row in found],
+        socket=socket,
+        back=rollback_choices(facts, sources(paths.releases)),
+        text=table(found, socket),
+    )
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ RANGES: dict[str, tuple[int, int]] = {
 # Lists that may be typed as A,B because no entry can hold a comma.
 _SPLIT = frozenset(
     {
+        "exotel_ws_accept",
         "exotel_ws_allowed_sources",
         "exotel_ws_extras",
         "gcp_firewall_extra_ports",
@@ -203,7 +204,7 @@ _CONVERTERS: dict[str, Callable[[str, Mapping[str, Any], object], Any]] = {
 
 
 def _checked(name: str, spec: Mapping[str, Any], value: Any) -> Any:
-    if "choices" in spec and value not in spec["choices"]:
+    if "choices" in spec and any(one not in spec["choices"] for one in (value if isinstance(value, list) else [value])):
         raise Fault(f"it must be one of {', '.join(map(str, spec['choices']))}")
     return _FORMS[name](value) if name in _FORMS else value
 

@@ -320,8 +320,9 @@ def test_preflight_names_a_misspelt_variable(host: LabHost) -> None:
 
 def test_a_changed_port_moves_new_calls_and_keeps_the_live_ones(host: LabHost) -> None:
     with traffic(host, held=20, arrivals=0) as reports:
-        done = deploy(host, "-e", "exotel_ws_port=9000")
+        done = deploy(host, "-e", "exotel_ws_port=9000", "-e", "exotel_ws_accept=port")
         assert done.rc == 0, done.stdout
+        assert "calls to 8765 are refused" in done.stdout
         with urllib.request.urlopen(f"http://{host.address}:9000/health", timeout=5) as answer:
             assert answer.status == 200
         wait_until("the old port is refused, not left hanging", lambda: not _connects(host, PORT), timeout_s=15)

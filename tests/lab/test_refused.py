@@ -29,7 +29,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
 
 
 def deploy(host: LabHost, *args: str, source: Path | None = None, **variables: object) -> Play:
-    settings = {"exotel_ws_source": str(source or this_tree()), **variables}
+    settings = {"exotel_ws_source": str(source or this_tree()), "exotel_ws_accept": ["port", "credentials"], **variables}
     return play("deploy.yml", "--diff", *args, "-e", json.dumps(settings), inventory=host.inventory)
 
 
@@ -53,6 +53,7 @@ def kill_workers(host: LabHost) -> None:
 
 REFUSED: dict[str, tuple[Callable[[Path], Path] | None, dict[str, object], str]] = {
     "port-taken": (None, {"exotel_ws_port": 22}, "Port 22 cannot be used"),
+    "no-consent": (None, {"exotel_ws_port": 9000, "exotel_ws_accept": []}, "calls to 8765 are refused"),
     "settings": (None, {"exotel_ws_settings": {"limts": {"max_calls": 1}}}, "limts"),
     "does-not-start": (releases.release_that_does_not_start, {}, "this release can not start"),
     "never-healthy": (releases.release_that_never_gets_healthy, {}, "is not healthy after"),
@@ -79,6 +80,28 @@ def test_what_served_comes_back_after_a_kill_and_after_a_reboot(
     assert (admits(host, OLD), admits(host, NEW)) == (True, False)
     host.reboot()
     wait_until("serving after the reboot", lambda: len(instances(host, "active")) == 2)
+    assert (admits(host, OLD), admits(host, NEW)) == (True, False)
+
+
+def test_what_opens_a_door_is_told_and_asks_for_consent(host: LabHost) -> None:
+    """In check mode it is told; a deploy and a rollback stop before they touch anything."""
+    opens = {"exotel_ws_credentials": [], "exotel_ws_accept": []}
+    look = (
+        "sudo find /etc /opt /usr/local /var/lib/exotel-ws -newer /proc/self/fd/0 -not -type d; readlink /etc/exotel-ws/current"
+    )
+    before = host.run(f"touch /tmp/now; {look} < /tmp/now").stdout
+    checked, refused = deploy(host, "--check", **opens), deploy(host, **opens)
+    assert (checked.rc, refused.rc) == (0, 2), checked.stdout + refused.stdout
+    for done in (checked, refused):
+        assert "streams need no credential any more" in done.stdout
+        assert "-e exotel_ws_accept=credentials" in done.stdout
+    assert host.run(look).stdout == before
+
+    assert deploy(host, exotel_ws_credentials=[], exotel_ws_accept="credentials").rc == 0
+    assert deploy(host, exotel_ws_credentials=[OLD]).rc == 0, "what closes a door needs no consent"
+    back = play("rollback.yml", inventory=host.inventory)
+    assert back.rc != 0
+    assert "-e exotel_ws_accept=credentials" in back.stdout
     assert (admits(host, OLD), admits(host, NEW)) == (True, False)
 
 

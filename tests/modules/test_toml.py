@@ -31,3 +31,18 @@ def test_plain_values_come_before_tables() -> None:
 def test_a_value_without_a_place_in_toml_is_named(value: object) -> None:
     with pytest.raises(ValueError, match=r"limits\.max_calls: a \w+ has no place in TOML"):
         toml.dumps({"limits": {"max_calls": value}})
+
+
+def test_what_was_written_reads_back_on_a_python_without_tomllib() -> None:
+    settings = {
+        "mode": "ai",
+        "paths": ["/a b", "/é\x7f"],
+        "auth": {"required": True, "x": {"y": 0.5}},
+        "ai": {"list": [{"a": 1}]},
+    }
+    expected = {"mode": "ai", "paths": ["/a b", "/é\x7f"], "auth.required": True, "auth.x.y": 0.5}
+    assert toml.plain(toml.dumps(settings)) == expected
+
+
+def test_what_is_no_toml_reads_as_nothing() -> None:
+    assert toml.plain("mode = \n]x[\nsome text") == {}

@@ -46,9 +46,9 @@ def port_clean(
 def restart(json: Json = False) -> None:
     """Start what serves anew, without cutting a call.
 
-    The same release, settings and unit files become a new generation, which is tested, started and proven healthy beside the
-    old one and then takes over; the old one finishes its calls. When anything fails the old one goes on serving. Waits for no
-    call: it takes a few seconds. Credentials that were changed on the host are read anew.
+    The same release, settings, credentials and unit files become a new generation, which is tested, started and proven healthy
+    beside the old one and then takes over; the old one finishes its calls. When anything fails the old one goes on serving.
+    Waits for no call: it takes a few seconds.
 
     \b
     Example:
