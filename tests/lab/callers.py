@@ -19,6 +19,7 @@ from exotelctl.phone import Phone
 from exotelctl.reach import Unreachable
 from exotelctl.target import Target, parse
 from exotelctl.wire import FRAME_MS, Ids, Stream, frame_bytes
+from websockets.exceptions import ConnectionClosed
 
 LONG_S = 3.5
 """Longer than what counts as an immediate disconnect."""
@@ -75,6 +76,31 @@ def without_start(url: str, *, calls: int) -> None:
         ws.transport.close()
 
     asyncio.run(_all(one for _ in range(calls)))
+
+
+def starting_anew(url: str, *, times: int) -> None:
+    """A call that sends ``start`` over and over."""
+
+    async def one() -> None:
+        ws = await dial(parse(url))
+        stream = Stream(ids(), 8000)
+        await ws.send(stream.connected())
+        await ws.send(stream.start())
+        await ws.send(stream.media(_SILENCE))
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(times):
+                await ws.send(stream.start())
+            await ws.wait_closed()
+        ws.transport.close()
+
+    asyncio.run(_all(one for _ in range(1)))
+
+
+def request(address: str, port: int, head: bytes) -> None:
+    """Ask for something by these bytes; whatever is answered."""
+    with socket.create_connection((address, port), timeout=5) as client, contextlib.suppress(OSError):
+        client.sendall(head)
+        client.recv(4096)
 
 
 def refused(url: str, *, calls: int = 1, seconds: float = 0.5) -> None:

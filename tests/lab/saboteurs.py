@@ -349,6 +349,35 @@ def url_with_a_wrong_path(host: LabHost) -> Iterator[None]:
     yield
 
 
+@saboteur("proxy-in-front")
+def proxy_that_drops_upgrade(host: LabHost) -> Iterator[None]:
+    """What nginx does by default."""
+    callers.request(host.address, PORT, _handshake("HTTP/1.0", "Connection: close"))
+    yield
+
+
+@saboteur("proxy-in-front")
+def proxy_that_sends_the_proxy_protocol(host: LabHost) -> Iterator[None]:
+    head = _handshake("HTTP/1.1", "Upgrade: websocket", "Connection: Upgrade")
+    callers.request(host.address, PORT, b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 8765\r\n" + head)
+    yield
+
+
+@saboteur("bad-handshake")
+def request_with_a_huge_head(host: LabHost) -> Iterator[None]:
+    head = _handshake("HTTP/1.1", "Upgrade: websocket", "Connection: Upgrade", f"Cookie: {'c' * 20_000}")
+    callers.request(host.address, PORT, head)
+    yield
+
+
+@saboteur("bounds")
+def call_that_starts_anew_without_end(host: LabHost) -> Iterator[None]:
+    """From an address that makes good calls too."""
+    callers.good(url(host), calls=4)
+    callers.starting_anew(url(host), times=80)
+    yield
+
+
 @saboteur("token-stripped", host="guarded")
 def url_without_its_token(host: LabHost) -> Iterator[None]:
     """What is left of ``?token=…``: Exotel strips the query."""
@@ -389,7 +418,7 @@ def few_files(host: LabHost) -> Iterator[None]:
         yield
 
 
-@saboteur("file-limit")
+@saboteur("file-limit", also=("bounds",))
 def more_connections_than_files(host: LabHost) -> Iterator[None]:
     """A worker accepts nobody any more, not even who asks at its admin socket."""
     unit = _unit(_workers(host)[0])
@@ -456,6 +485,12 @@ def forgotten_generation_that_serves(host: LabHost) -> Iterator[None]:
 
 
 # -- the means ---------------------------------------------------------------------------------------------------------
+
+
+def _handshake(version: str, *headers: str) -> bytes:
+    """A request for a WebSocket, as far as its headers make it one."""
+    fixed = ("Host: exotel.example", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+    return "\r\n".join([f"GET / {version}", *fixed, *headers, "", ""]).encode()
 
 
 def url(host: LabHost, path: str = "", credential: str = "") -> str:

@@ -11,7 +11,7 @@ from exotelctl.doctor.facts.call import Answers, Echo, Http, Trouble
 from exotelctl.doctor.facts.fact import Fact
 from exotelctl.doctor.facts.firewall import Firewall
 from exotelctl.doctor.facts.host import Clock, FileSystem, Memory
-from exotelctl.doctor.facts.journal import Refused
+from exotelctl.doctor.facts.journal import Bound, Refused
 from exotelctl.doctor.facts.outside import Broken, Outside
 from exotelctl.doctor.facts.port import Listener, Port
 from exotelctl.doctor.facts.units import Line, Units
@@ -226,6 +226,11 @@ RED: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "wss": ("tls-on-plain", refused("tls"), "ClientHello"),
     "path": ("wrong-path", refused("path"), "not served"),
+    "Upgrade dropped": ("proxy-in-front", refused("upgrade_lost"), "dropped Upgrade"),
+    "HTTP/1.0": ("proxy-in-front", refused("http_version"), "HTTP/1.0"),
+    "PROXY protocol": ("proxy-in-front", refused("proxy_protocol"), "PROXY protocol"),
+    "malformed": ("bad-handshake", refused("bad_handshake"), "malformed"),
+    "a huge head": ("bad-handshake", refused("head_too_big"), "malformed"),
     "Stream applet": ("no-start", {"calls": calls(call(started=False, ended="no_start", frames_in=0, frames_out=0))}, "no start"),
     "silence": ("no-media", {"calls": calls(call(frames_in=0, frames_out=0))}, "no media"),
     "silence in a live call": (
@@ -252,6 +257,21 @@ RED: dict[str, tuple[str, dict[str, Any], str]] = {
     "wrong token": ("auth-rejected", refused("credentials", "wrong"), "wrong credential"),
     "full": ("call-limit", refused("full"), "turned away"),
     "full at start": ("call-limit", {"calls": calls(call(code=1013))}, "turned away"),
+    "a bound that a caller felt": (
+        "bounds",
+        {"calls": calls(call(remote="203.0.113.9"), bounds=(Bound(NOW - 9, "message_rate", "203.0.113.9"),))},
+        "callers may have felt",
+    ),
+    "a bound that all felt": (
+        "bounds",
+        {"calls": calls(call(), bounds=(Bound(NOW - 9, "unproven_total", "192.0.2.1", 5),))},
+        "5 times",
+    ),
+    "a bound that a caller felt by IPv6": (
+        "bounds",
+        {"calls": calls(call(remote="2001:db8::7"), bounds=(Bound(NOW - 9, "barred", "2001:db8::/64"),))},
+        "callers may have felt",
+    ),
     "files": ("file-limit", {"workers": with_worker(files=900, files_limit=1024)}, "900 of 1024"),
     "EMFILE": (
         "file-limit",
@@ -302,6 +322,20 @@ def test_a_healthy_host_has_no_finding() -> None:
         "token-stripped",
         "auth-rejected",
     }
+
+
+def test_a_bound_that_only_strangers_felt_is_no_fault() -> None:
+    bitten = (Bound(NOW - 9, "barred", "192.0.2.1", 7), Bound(NOW - 8, "barred", "192.0.2.2", 2, "limits.proxies"))
+    found = results(healthy(calls=calls(call(), bounds=bitten)))["bounds"]
+    assert (found.verdict, found.says) == ("ok", "9 times a bound bit, only on addresses that made no call")
+    assert found.evidence == ("barred: 9 times, 192.0.2.1 7 of them",)
+
+
+def test_what_raises_a_bound_is_said() -> None:
+    bitten = (Bound(NOW - 9, "message_rate", "203.0.113.9", 3, "limits.messages_s"),)
+    remedy = results(healthy(calls=calls(call(), bounds=bitten)))["bounds"].remedy
+    assert remedy is not None
+    assert "raise limits.messages_s in exotel_ws_settings" in remedy.text
 
 
 def test_a_quiet_night_is_no_fault() -> None:
@@ -372,6 +406,10 @@ WARNED: dict[str, tuple[str, dict[str, Any]]] = {
         bot() | {"calls": calls(*(call(NOW - n) for n in range(9)), call(NOW - 99, failures=(QUOTA,)))},
     ),
     "nearly full": ("call-limit", {"workers": with_worker(calls_live=450)}),
+    "a bound that one of ten callers felt": (
+        "bounds",
+        {"calls": calls(*(call(NOW - n) for n in range(9)), bounds=(Bound(NOW - 99, "message_rate", "203.0.113.9"),))},
+    ),
     "draining": ("local-answer", answers(ready=Http(503, '{"status":"draining"}'))),
     "slow": ("loop-hung", {"workers": [replace(worker, answer_ms=1500.0) for worker in VALUES["workers"]]}),
     "too many files an hour ago": (

@@ -1,8 +1,15 @@
 """How near the bounds are."""
 
+import ipaddress
+from collections import Counter
+from collections.abc import Sequence
+
+from exotelctl.doctor.checks.calls import judged, times
 from exotelctl.doctor.checks.check import check
+from exotelctl.doctor.checks.grade import grade
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.fact import NotSeen
+from exotelctl.doctor.facts.journal import Bound
 from exotelctl.doctor.facts.units import Line
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, unknown, warn
 from exotelctl.text import duration, plural
@@ -11,6 +18,8 @@ _NEAR = 0.8
 _FULL_CODE = 1013
 _TOO_MANY = "Too many open files"
 _RECENT_S = 60.0
+_FELT_BY_ALL = ("unproven_total", "unproven_call", "files", "log_call", "log_lost")
+"""Bounds that bite when the worker, not one source, has no more to give."""
 _MEMORY_GONE, _MEMORY_LOW = 0.03, 0.06
 
 
@@ -76,6 +85,59 @@ def file_limit(facts: Facts) -> Finding:
         ago = duration(facts.collected_at - said[-1].at)
         return warn(f"{said[-1].unit} had too many open files {ago} ago; {says} now", _telling(said[-1]), remedy=remedy)
     return ok(says)
+
+
+@check(
+    "bounds",
+    "limits",
+    of="calls",
+    claim="what the server keeps from strangers was not kept from callers",
+    does_not_prove="that every stranger was kept out",
+)
+def bounds(facts: Facts) -> Finding:
+    seen = facts.calls.get()
+    bitten = [bound for bound in seen.bounds if bound.count]
+    if not bitten:
+        return ok("no bound on what one source may use up has bitten")
+    callers = {conn.remote for conn in seen.started}
+    felt = [bound for bound in bitten if _among(bound.remote, callers) or bound.name in _FELT_BY_ALL]
+    if not felt:
+        count = sum(bound.count for bound in bitten)
+        return ok(f"{plural(count, 'time')} a bound bit, only on addresses that made no call", *_by_name(bitten))
+    raised_by = sorted({bound.raised_by for bound in felt if bound.raised_by})
+    return judged(
+        grade([bound.at for bound in felt], times(seen.started)),
+        f"{plural(sum(bound.count for bound in felt), 'time')} a bound bit that callers may have felt",
+        _by_name(felt),
+        Remedy(
+            "Look who it is. Strangers: nothing to do, or close the firewall to them. Callers, or a proxy in front: raise "
+            f"{' or '.join(raised_by) or 'what the line names'} in exotel_ws_settings, or name the proxy in limits.proxies.",
+            ("journalctl EVENT=bound --since -1h", "exotelctl status"),
+            ("ansible-playbook deploy.yml -i INVENTORY",),
+        ),
+    )
+
+
+def _among(source: str, callers: set[str]) -> bool:
+    """Return True if one of the callers' addresses belongs to the source: an address, or a /64 network of IPv6."""
+    if "/" not in source:
+        return source in callers
+    network = ipaddress.ip_network(source, strict=False)
+    return any(ipaddress.ip_address(caller.partition("%")[0]) in network for caller in callers if ":" in caller)
+
+
+def _by_name(bitten: Sequence[Bound]) -> list[str]:
+    """Tell of each bound how often it bit, and whom most."""
+    lines = []
+    for name in sorted({bound.name for bound in bitten}):
+        counts: Counter[str] = Counter()
+        for bound in bitten:
+            if bound.name == name:
+                counts[bound.remote or "several addresses"] += bound.count
+        most, count = counts.most_common(1)[0]
+        whom = f"{most} {count} of them" if len(counts) > 1 else most
+        lines.append(f"{name}: {plural(counts.total(), 'time')}, {whom}")
+    return lines
 
 
 def _said_too_many(facts: Facts) -> list[Line]:

@@ -97,7 +97,7 @@ def tls_on_plain(facts: Facts) -> Finding:
         "From an address that is not Exotel's it is a scanner.",
         ("exotelctl url", "journalctl EVENT=refused REASON=tls --since -1h"),
     )
-    return _refused(facts, "tls", "came with a TLS ClientHello: its URL says wss://", remedy)
+    return _refused(facts, ("tls",), "came with a TLS ClientHello: its URL says wss://", remedy)
 
 
 @check(
@@ -114,12 +114,48 @@ def wrong_path(facts: Facts) -> Finding:
         ("exotelctl url", "journalctl EVENT=refused REASON=path --since -1h"),
         ("ansible-playbook deploy.yml -i INVENTORY",),
     )
-    return _refused(facts, "path", "asked for a path that is not served", remedy)
+    return _refused(facts, ("path",), "asked for a path that is not served", remedy)
 
 
-def _refused(facts: Facts, reason: str, says: str, remedy: Remedy) -> Finding:
+@check(
+    "proxy-in-front",
+    "reach",
+    of="calls",
+    claim="no proxy in front takes from a WebSocket's request what makes it one",
+    does_not_prove="that a proxy lets a call last: lost-calls tells",
+)
+def proxy_in_front(facts: Facts) -> Finding:
+    remedy = Remedy(
+        "A proxy or load balancer in front has to speak HTTP/1.1 to this port, pass on Upgrade and Connection (nginx: "
+        "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade), "
+        "and send no PROXY protocol.",
+        ("journalctl EVENT=refused REASON=upgrade_lost REASON=http_version REASON=proxy_protocol --since -1h",),
+    )
+    says = "came through a proxy that dropped Upgrade, speaks HTTP/1.0 or sends the PROXY protocol"
+    return _refused(facts, ("upgrade_lost", "http_version", "proxy_protocol"), says, remedy)
+
+
+@check(
+    "bad-handshake",
+    "reach",
+    of="calls",
+    claim="requests for a WebSocket are well-formed",
+    does_not_prove="that what is sent afterwards is",
+)
+def bad_handshake(facts: Facts) -> Finding:
+    remedy = Remedy(
+        "The reason is in each line. From Exotel's address, ask Exotel; from your own client or proxy, mend its request; from "
+        "an address that you do not know it is a scanner.",
+        ("exotelctl logs --event refused --since -1h", "exotelctl protocol-test 'ws://127.0.0.1:8765?sample-rate=8000'"),
+    )
+    return _refused(
+        facts, ("bad_handshake", "head_too_big", "target_too_long"), "sent a malformed request for a WebSocket", remedy
+    )
+
+
+def _refused(facts: Facts, reasons: Sequence[str], says: str, remedy: Remedy) -> Finding:
     calls = facts.calls.get()
-    bad: Sequence[Refused] = calls.refused(reason)
+    bad: Sequence[Refused] = [refused for refused in calls.refusals if refused.reason in reasons]
     if not bad:
         return ok("none did in the window")
     ago = duration(max(0.0, facts.collected_at - bad[-1].at))

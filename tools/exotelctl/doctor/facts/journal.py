@@ -17,9 +17,9 @@ from exotelctl.doctor.mask import without_numbers, without_secrets
 from exotelctl.exits import Refusal
 from exotelctl.journal import Entry
 
-_EVENTS: Final = ("open", "start", "fault", "provider_error", "refused", "close")
+_EVENTS: Final = ("open", "start", "fault", "provider_error", "refused", "bound", "close")
 _FIELDS: Final = (
-    *("MESSAGE", "EVENT", "CONN_ID", "CALL_SID", "REMOTE", "RATE", "RATE_ASKED", "KIND", "REASON", "DETAIL"),
+    *("MESSAGE", "EVENT", "CONN_ID", "CALL_SID", "REMOTE", "RATE", "RATE_ASKED", "KIND", "REASON", "DETAIL", "LEFT_OUT", "SUM"),
     *("ENDED", "CODE", "DURATION_MS", "FRAMES_IN", "FRAMES_OUT"),
 )
 _MOST_ENTRIES: Final = 20_000
@@ -72,6 +72,17 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """A bound on what one source may use up, which bit ``count`` times; ``raised_by`` is the setting that raises it."""
+
+    at: float
+    name: str
+    remote: str = ""
+    count: int = 1
+    raised_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Calls:
     """``begins`` is where the window begins, ``first_entry`` the journal's oldest entry, ``first_deploy`` what the audit tells.
 
@@ -88,6 +99,7 @@ class Calls:
     first_deploy: float | None = None
     last_arrival: float | None = None
     truncated: bool = False
+    bounds: tuple[Bound, ...] = ()
 
     @property
     def outside(self) -> tuple[Conn, ...]:
@@ -122,6 +134,7 @@ def look(since: float, audit: Path = AUDIT) -> Calls:
             first_deploy=_first_deploy(audit),
             last_arrival=_last_arrival(connections),
             truncated=len(entries) == _MOST_ENTRIES,
+            bounds=tuple(_bound(entry) for entry in entries if entry.event == "bound"),
         )
     except Refusal as refused:
         raise NotSeen(str(refused), needs=shell.root()) from None
@@ -170,6 +183,19 @@ def _refused(entry: Entry) -> Refused:
         detail=fields.get("DETAIL", ""),
         remote=fields.get("REMOTE", ""),
         conn_id=fields.get("CONN_ID", ""),
+    )
+
+
+def _bound(entry: Entry) -> Bound:
+    """Read a line about a bound. One that sums up (SUM) stands for what it left out, any other for itself as well."""
+    fields = entry.fields
+    itself = 0 if "SUM" in fields else 1
+    return Bound(
+        at=entry.time,
+        name=fields.get("REASON", ""),
+        remote=fields.get("REMOTE", ""),
+        count=itself + _int(fields, "LEFT_OUT"),
+        raised_by=entry.message.rpartition("raised by ")[2][:80] if "raised by " in entry.message else "",
     )
 
 
