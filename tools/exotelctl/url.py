@@ -4,8 +4,9 @@ ws://203.0.113.10:8765?sample-rate=8000
 """
 
 import dataclasses
-import ipaddress
 from pathlib import Path
+
+from ansible_collections.exotel.voicebot.plugins.module_utils.public_address import doubt
 
 from exotelctl.exits import Exit, Refusal, UsageFault
 from exotelctl.host_settings import DEFAULT_PORT, HostSettings, load
@@ -52,16 +53,3 @@ def public_address(settings: HostSettings | None, host: str | None, port: int | 
         return None
     target = parse(settings.public_url)
     return dataclasses.replace(target, port=port or target.port)
-
-
-def doubt(host: str) -> str | None:
-    """Why Exotel will not reach ``host``; None where nothing speaks against it. Only addresses are judged, not names."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return "localhost is this machine only" if host == "localhost" else None
-    if address.is_unspecified:
-        return f"{host} is a bind address, not one that can be called"
-    if address.is_global:
-        return None
-    return f"{host} is not a public address: Exotel cannot reach it from the internet"

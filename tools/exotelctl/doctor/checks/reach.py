@@ -5,6 +5,8 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
+from ansible_collections.exotel.voicebot.plugins.module_utils.public_address import CURE, doubt, is_of_a_test_network
+
 from exotelctl.command import command
 from exotelctl.compliance.judges import health as judge_health
 from exotelctl.doctor.checks.calls import judged, times
@@ -52,7 +54,7 @@ def local_answer(facts: Facts) -> Finding:
     "public-address",
     "reach",
     of="address",
-    claim="the address in public_url leads to this host",
+    claim="the address in public_url is a public one and leads to this host",
     does_not_prove="that the applet has the same URL: compare exotelctl url",
 )
 def public_address(facts: Facts) -> Finding:
@@ -67,6 +69,12 @@ def public_address(facts: Facts) -> Finding:
     has = f"this host has {', '.join((*seen.own, *filter(None, [seen.metadata])))}"
     if seen.unresolved:
         return fail(f"{seen.public_host} does not resolve: {seen.unresolved}", has, remedy=remedy)
+    why = doubt(seen.public_host)
+    if why and is_of_a_test_network(seen.public_host):
+        has = f"{why}; {has}"  # a lab's host has such an address, and nobody else
+    elif why:
+        cloud = (f"the cloud maps {seen.metadata} to this host",) if seen.metadata else ()
+        return warn(f"{why}: {CURE}", has, *cloud, remedy=remedy)
     if set(seen.resolved) & {*seen.own, seen.metadata}:
         return ok(f"{seen.public_host} is an address of this host", has)
     leads = f"{seen.public_host} leads to {', '.join(seen.resolved)}"

@@ -1,0 +1,48 @@
+"""``public_doubt``: why Exotel will not reach a host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ansible_collections.exotel.voicebot.plugins.module_utils.public_address import CURE, doubt
+
+DOCUMENTATION = """
+name: public_doubt
+author: The exotel-voicebot developers
+version_added: 0.1.0
+short_description: Why Exotel will not reach a host
+description:
+  - A sentence with its cure where the host is a private, loopback, link-local or documentation address, or a local name. Empty
+    where nothing speaks against it. C(exotelctl url) and C(exotelctl doctor) judge by the same function.
+options:
+  _input:
+    description: A name or an address, with or without brackets.
+    type: str
+    required: true
+"""
+
+EXAMPLES = """
+- name: Say that Exotel cannot reach 10.0.0.5
+  ansible.builtin.debug:
+    msg: "{{ '10.0.0.5' | exotel.voicebot.public_doubt }}"
+"""
+
+RETURN = """
+_value:
+  description: The sentence, or an empty text.
+  type: str
+"""
+
+
+def public_doubt(host: str) -> str:
+    """Return why Exotel will not reach `host`, with the cure; empty where nothing speaks against it."""
+    why = doubt(host)
+    return f"{why}: {CURE}." if why else ""
+
+
+class FilterModule:
+    """Filters of this file, as Ansible finds them."""
+
+    def filters(self) -> dict[str, Callable[..., object]]:
+        """The filter by its name."""
+        return {"public_doubt": public_doubt}
