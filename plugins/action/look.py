@@ -43,7 +43,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _unreachable(self, said: dict[str, Any], problem: str) -> str:
         address = str(said.get("ansible_host") or said["inventory_hostname"])
-        return unreachable(said["inventory_hostname"], address, self._play_context.remote_user or "", _of_ssh(problem))
+        names = ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args")
+        arguments = " ".join(str(self._templar.template(said.get(name) or "")) for name in names)
+        return unreachable(said["inventory_hostname"], address, self._play_context.remote_user or "", _of_ssh(problem), arguments)
 
 
 def _of_ssh(problem: str) -> str:

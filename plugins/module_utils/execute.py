@@ -200,6 +200,7 @@ class Executor:
     def _unlink(self, names: Sequence[str]) -> None:
         for name in names:
             files.remove(self._paths.instances / name)
+            files.remove(self._paths.admin_socket(name))  # A worker that was killed has left it.
         self._put_units({unit(name): None for name in names if (self._paths.units / unit(name)).exists()})
 
     def _remove_generations(self, names: Sequence[str]) -> None:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+import shlex
 
+_LAB = "/exotel-voicebot-lab/"
+_ANEW = "make clean-lab, then make deploy"
+# What SSH says around "REMOTE HOST IDENTIFICATION HAS CHANGED".
+_BANNER = re.compile(
+    r"@{5,}|IT IS POSSIBLE THAT.*?contact your system administrator\. *|Add correct host key in .*?this message\. *"
+)
 _CONNECTION: tuple[tuple[str, str], ...] = (
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
-        "Its key is another one than before. If it was made anew: ssh-keygen -R {address}, then log in once: ssh {user}{address}",
+        "Its key is another one than before. If it was made anew: {forget}, then log in once: {log_in}",
     ),
     (
         r"Host key verification failed",
-        "Log in once by hand and compare the key that it shows: ssh {user}{address}",
+        "Log in once by hand and compare the key that it shows: {log_in}",
     ),
     (
         r"Could not resolve hostname|Name or service not known|nodename nor servname",
@@ -39,10 +46,24 @@ _SUDO: tuple[tuple[str, str], ...] = (
 _SUDO_ELSE = "Let the user of ansible_user use sudo without a password, or give the password: add -K to the command"
 
 
-def unreachable(name: str, address: str, user: str, said: str) -> str:
-    """Return the sentences for a host that cannot be logged in to: who, what SSH said of it, and the cure."""
-    said = _line(said) or "no answer"
-    known = {"address": address, "user": f"{user}@" if user else ""}
+def unreachable(name: str, address: str, user: str, said: str, ssh_args: str = "") -> str:
+    """Return the sentences for a host that cannot be logged in to: who, what SSH said of it, and the cure.
+
+    `ssh_args` are SSH's arguments from the inventory: another file of known hosts than the user's is named there.
+    """
+    said = _BANNER.sub("", _line(said)) or "no answer"
+    file = re.search(r"UserKnownHostsFile[= ](\S+)", ssh_args)
+    at = f"{user}@{address}" if user else address
+    if file and _LAB in file[1] and "Host key verification failed" in said:
+        return (
+            f"{name} cannot be reached: Host key verification failed. It is a host of the lab, whose keys the lab keeps: {_ANEW}"
+        )
+    known = {
+        "address": address,
+        "user": f"{user}@" if user else "",
+        "forget": shlex.join(["ssh-keygen", "-R", address, *(["-f", file[1]] if file else [])]),
+        "log_in": shlex.join(["ssh", *(["-o", f"UserKnownHostsFile={file[1]}"] if file else []), at]),
+    }
     cures = [cure.format(**known) for what, cure in _CONNECTION if re.search(what, said)]
     cure = cures[0] if cures else f"Try: ssh {known['user']}{address}"
     return f"{name} cannot be reached: {said.rstrip('.')}. {cure}. To go on without it: --limit 'all:!{name}'"

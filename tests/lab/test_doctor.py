@@ -231,7 +231,7 @@ def in_google(compute: ComputeServer, host: LabHost, directory: Path) -> str:
 def test_live_calls_and_a_drain_are_no_finding(host: LabHost) -> None:
     begun = time()
     with callers.held(url(host), calls=3):
-        host.run("sudo exotelctl restart")
+        host.run("sudo exotelctl restart --yes")
         report = doctor(host, since=begun)
         draining = host.run("systemctl list-units --plain --no-legend --state=deactivating 'exotel-ws@*'").stdout
     healed(host)

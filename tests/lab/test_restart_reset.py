@@ -98,7 +98,7 @@ def no_worker_can_start(host: LabHost) -> Iterator[None]:
 def test_a_restart_under_load_is_noticed_by_no_caller(host: LabHost) -> None:
     old = current(host)
     with traffic(host, held=50, arrivals=5) as reports:
-        code, report = ctl(host, "restart")
+        code, report = ctl(host, "restart --yes")
         assert (code, report["problem"]) == (0, None)
         new = current(host)
         assert (report["previous"], report["generation"]) == (old, new)
@@ -117,7 +117,7 @@ def test_a_restart_under_load_is_noticed_by_no_caller(host: LabHost) -> None:
 def test_a_restart_that_fails_shows_the_journal_and_the_old_generation_goes_on(host: LabHost) -> None:
     before = current(host)
     with no_worker_can_start(host), traffic(host, held=5, arrivals=5) as reports:
-        done = host.run("sudo exotelctl restart", check=False, timeout=90)
+        done = host.run("sudo exotelctl restart --yes", check=False, timeout=90)
     assert done.returncode == 1
     assert f"{before} goes on serving." in done.stdout
     assert "a saboteur was here" in done.stdout
@@ -130,7 +130,7 @@ def test_the_holder_of_the_lock_is_named(host: LabHost) -> None:
     hold = f"sudo install -d -m 700 {LOCK.parent}; sudo flock {LOCK} -c 'echo night shift > {LOCK}; sleep 5'"
     with subprocess.Popen([*host._ssh(), hold], stdin=subprocess.DEVNULL) as holder:
         wait_until("the lock is held", lambda: host.run(f"sudo flock -n {LOCK} true", check=False).returncode)
-        refused = [host.run(f"sudo exotelctl {command}", check=False) for command in ("restart", "reset --yes")]
+        refused = [host.run(f"sudo exotelctl {command}", check=False) for command in ("restart --yes", "reset --yes")]
         holder.wait(timeout=30)
     for done in refused:
         assert done.returncode == 3
@@ -227,7 +227,7 @@ def test_an_interrupted_reset_says_what_state_the_host_is_in_and_what_brings_it_
         assert "exotel-ws.socket is inactive, new calls are refused" in done.stdout
         assert "Back into service: exotelctl restart" in done.stdout
         assert audited(host)["outcome"].startswith("interrupted: wait at most 60 s for the calls")
-        code, report = ctl(host, "restart")
+        code, report = ctl(host, "restart --yes")
         assert code == 0, report
         assert connects(host)
     assert_nobody_noticed(reports[0], 2)

@@ -198,7 +198,7 @@ def test_a_draining_generation_and_the_story_that_goes_on(oncall: LabHost) -> No
     """A restart while a call is up: the old generation drains, and whoever follows sees the workers of the new one, too."""
     before = current(oncall)
     with following(oncall) as seen, callers.held(url(oncall), calls=1):
-        oncall.run("sudo exotelctl restart", timeout=60)
+        oncall.run("sudo exotelctl restart --yes", timeout=60)
         code, said = status(oncall)
         assert code == 0, said["problems"]
         assert [(row["generation"], row["state"], row["calls_live"]) for row in said["generations"]] == [

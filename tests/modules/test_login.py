@@ -49,3 +49,35 @@ def test_not_root(said: str, cure: str) -> None:
     assert told.startswith("No command can be run as root on web-2: ")
     assert cure in told
     assert ": ." not in told
+
+
+CHANGED = """@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!
+Please contact your system administrator.
+Add correct host key in /home/me/hosts to get rid of this message.
+Host key verification failed."""
+
+
+def test_a_changed_key_is_forgotten_where_it_is_kept() -> None:
+    told = unreachable(
+        "web-2", "192.0.2.1", "deploy", CHANGED, "-o UserKnownHostsFile=/home/me/hosts -o StrictHostKeyChecking=yes"
+    )
+    assert "ssh-keygen -R 192.0.2.1 -f /home/me/hosts" in told
+    assert "ssh -o UserKnownHostsFile=/home/me/hosts deploy@192.0.2.1" in told
+    assert "@@@" not in told
+    assert "NASTY" not in told
+    assert "ssh-keygen -R 192.0.2.1, then log in once: ssh deploy@192.0.2.1" in unreachable(
+        "web-2", "192.0.2.1", "deploy", CHANGED
+    )
+
+
+@pytest.mark.parametrize("said", [CHANGED, "No ED25519 host key is known for 198.18.65.12. Host key verification failed."])
+def test_the_labs_own_keys_come_anew(said: str) -> None:
+    told = unreachable(
+        "exo12", "198.18.65.12", "operator", said, "-o UserKnownHostsFile=/var/lib/exotel-voicebot-lab/hosts/exo12/known_hosts"
+    )
+    assert told.endswith(
+        "Host key verification failed. It is a host of the lab, whose keys the lab keeps: make clean-lab, then make deploy"
+    )

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -409,6 +410,22 @@ def test_a_full_disk_leaves_what_was_written(start_worker: Start, capture: Start
     recorded = load(tmp_path / "a.jsonl")
     assert "in the middle of line" in recorded.end.why
     assert len(recorded.calls[0].messages) == said["messages"] > 10
+
+
+def test_the_socket_of_a_worker_that_is_gone_is_no_worker(start_worker: Start, runtime: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as gone:
+        gone.bind(str(runtime / "g0-1.sock"))  # and nobody listens, as after SIGKILL
+    notices: list[str] = []
+
+    async def main() -> None:
+        async for _ in follow(Filter(), runtime=runtime, notice=notices.append):
+            return
+
+    with pytest.raises(Refusal, match="no worker of the server runs here"):
+        asyncio.run(main())
+    start_worker("g1-1")
+    asyncio.run(main())
+    assert notices == []
 
 
 def test_where_no_worker_runs(tmp_path: Path, runtime: Path) -> None:

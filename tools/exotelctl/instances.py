@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 from typing import Any, Final
 
+from exotelctl import privileges
 from exotelctl.exits import Refusal
 
 RUNTIME: Final = Path("/run/exotel-ws")
@@ -25,7 +26,21 @@ def sockets(runtime: Path = RUNTIME) -> dict[str, Path]:
     except FileNotFoundError:
         return {}
     except PermissionError:
-        raise Refusal(f"{runtime} may be read by root only: put sudo in front of the command") from None
+        cure = privileges.cure("CAP_DAC_READ_SEARCH")
+        raise Refusal(f"{runtime} may be read by root only{f': {cure}' if cure else ''}") from None
+
+
+def is_alive(admin_socket: Path) -> bool:
+    """Somebody listens on the socket, though it may hang: the file alone stays behind where a worker was killed."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(admin_socket))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except OSError:
+            return True
+    return True
 
 
 def ask(admin_socket: Path, path: str, *, timeout_s: float = _ASK_S) -> dict[str, Any]:

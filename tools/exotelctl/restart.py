@@ -8,6 +8,7 @@
 """
 
 import os
+import sys
 import time
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.act import act
@@ -30,18 +31,25 @@ from exotelctl.text import plural
 USER = "exotel-ws"
 
 
-def run(*, json: bool) -> Exit:
-    """Restart what serves on this host and say what came of it. Raises Refusal."""
+def run(*, yes: bool, json: bool) -> Exit:
+    """Restart what serves on this host, given consent, and say what came of it. Raises Refusal."""
     require_systemd("restart")
     require_root("restart")
     os.umask(0o022)
     paths, systemd, who = Paths(), Systemd(), requester()
     progress = Progress(quiet=json)
+    if not yes:
+        facts, _ = _plan(paths, systemd, who)
+        assert facts.serving
+        if not json:
+            say(_announcement(facts.serving))
+        if json or not _consent():
+            raise Refusal("nothing was done: say --yes to restart (it cuts no call)")
     try:
         with deploy_lock(paths.lock, f"restart by {who}"):
             facts, plan = _plan(paths, systemd, who)
             assert facts.serving
-            if not json:
+            if yes and not json:
                 say(_announcement(facts.serving))
             failure = _act(Executor(paths, systemd, facts, USER, Limits()), plan, paths, who, progress)
     except Locked as locked:
@@ -52,6 +60,16 @@ def run(*, json: bool) -> Exit:
     else:
         say(_failure(failure) if failure else _success(facts.serving, plan, progress, left))
     return Exit.PROBLEM if failure else Exit.OK
+
+
+def _consent() -> bool:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    try:
+        answer = input("Restart? No call is cut. [y/N] ")
+    except (EOFError, KeyboardInterrupt):
+        return False
+    return answer.strip().lower() in ("y", "yes")
 
 
 def _plan(paths: Paths, systemd: Systemd, who: str) -> tuple[Facts, Plan]:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 
 import pytest
@@ -36,6 +37,13 @@ def test_nothing_heavy_is_loaded(argv: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "LOADED"
+
+
+def test_the_version_is_told_without_loading_anything() -> None:
+    code = PROBE.format(argv=["--version"], heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"exotelctl {version('exotel-voicebot')}", "LOADED"]
 
 
 @pytest.mark.skipif(find_spec("hibari") is None, reason="the ai extra is not installed")

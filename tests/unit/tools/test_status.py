@@ -206,6 +206,20 @@ def test_what_was_not_seen_is_said() -> None:
     assert "not asked" in text
 
 
+@pytest.mark.parametrize(
+    ("lacks", "says"),
+    [
+        ((), "Not seen: the port in use (no TOML)."),
+        (("CAP_SYS_PTRACE",), "Not seen: the port in use (no TOML); this root lacks CAP_SYS_PTRACE"),
+    ],
+)
+def test_root_is_not_told_to_use_sudo(lacks: tuple[str, ...], says: str) -> None:
+    seen = facts(unseen=("the port in use (no TOML)",), as_root=True, lacks=lacks)
+    text = report.as_text(seen, judge(seen), numbers=False)
+    assert says in text
+    assert "sudo" not in text
+
+
 def test_a_unit_as_systemd_tells_of_it() -> None:
     said = {"Id": "u", "ActiveState": "active", "MainPID": "12", "NRestarts": "2", "StateChangeTimestampMonotonic": "5000000"}
     assert parse_unit(said, 65.0) == Unit("u", "active", "", "", 12, 60.0, 2)

@@ -76,8 +76,8 @@ class _Merge:
         self._taps: dict[str, tuple[int, asyncio.Task[None]]] = {}
 
     async def records(self) -> AsyncGenerator[Record, None]:
-        if not instances.sockets(self._runtime):
-            raise Refusal(f"no worker of the server runs here (nothing in {self._runtime}): type it on a host of the server")
+        if not any(map(instances.is_alive, instances.sockets(self._runtime).values())):
+            raise Refusal(f"no worker of the server runs here (none answers in {self._runtime}): type it on a host of the server")
         looking = asyncio.create_task(self._look())
         try:
             async for record in self._ordered(looking):
@@ -128,6 +128,8 @@ class _Merge:
                 reader, writer = await asyncio.open_unix_connection(str(path), limit=records.MAX_LINE)
                 writer.write(f"GET /tap?{self._asked.query()} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        except (ConnectionRefusedError, FileNotFoundError):
+            return  # the socket of a worker that is gone: nobody is there to be tapped
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             self._notice(f"worker {name} can't be tapped: {printable(str(error)) or type(error).__name__}")
             return

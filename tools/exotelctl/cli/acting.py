@@ -43,21 +43,23 @@ def port_clean(
 
 
 @app.command(epilog=CODES)
-def restart(json: Json = False) -> None:
+def restart(yes: Yes = False, json: Json = False) -> None:
     """Start what serves anew, without cutting a call.
 
     The same release, settings, credentials and unit files become a new generation, which is tested, started and proven healthy
     beside the old one and then takes over; the old one finishes its calls. When anything fails the old one goes on serving.
     Waits for no call: it takes a few seconds.
 
+    On a terminal it asks. Elsewhere it acts only with --yes; without, it says what it would do and exits 3.
+
     \b
     Example:
-      exotelctl restart
+      exotelctl restart --yes
     """
     from exotelctl import restart as verb
 
     with answering():
-        code = verb.run(json=json)
+        code = verb.run(yes=yes, json=json)
     raise typer.Exit(code)
 
 

@@ -47,6 +47,24 @@ Own = Annotated[
 ]
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        release = Path(sys.prefix).name if "/releases/" in sys.prefix else ""
+        print(f"exotelctl {version('exotel-voicebot')}{f', of release {release}' if release else ''}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and the release, and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
 @contextlib.contextmanager
 def answering() -> Iterator[None]:
     """Turns a UsageFault into Typer's own usage error (exit code 2) and a Refusal into one line and exit code 3."""

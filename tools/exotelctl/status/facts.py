@@ -116,7 +116,8 @@ class Facts:
     """Everything the verdict rests on.
 
     ``current`` is the generation that is to serve ("": nothing is deployed), ``socket`` the unit that holds the port (None: there
-    is none), ``holders`` who really does. ``unseen`` names what this user could not see.
+    is none), ``holders`` who really does. ``unseen`` names what this user could not see; ``lacks`` are
+    capabilities that root has not here.
     """
 
     host: str
@@ -129,3 +130,5 @@ class Facts:
     holders: Plan
     deploy: Action | None
     unseen: tuple[str, ...] = ()
+    as_root: bool = False
+    lacks: tuple[str, ...] = ()

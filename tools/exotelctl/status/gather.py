@@ -14,6 +14,7 @@ from exotelctl.exits import Refusal, UsageFault
 from exotelctl.host_settings import DEFAULT_PORT, load
 from exotelctl.port.gather import gather as gather_port
 from exotelctl.port.plan import Plan, plan
+from exotelctl.privileges import OF_ROOT, is_root, lacking
 from exotelctl.status.facts import Answer, Call, Facts, Generation, Unit, Worker
 from exotelctl.status.usage import Meter
 
@@ -53,6 +54,8 @@ def gather(settings: Path, meter: Meter) -> Facts:
         holders=holders,
         deploy=_deploy(unseen),
         unseen=tuple(unseen),
+        as_root=is_root(),
+        lacks=lacking(*OF_ROOT) if is_root() else (),
     )
 
 
@@ -158,7 +161,7 @@ def _port(settings: Path, unseen: list[str]) -> int:
 
 def _holders(port: int, unseen: list[str]) -> Plan:
     facts = gather_port(port)
-    if facts.ownerless and not facts.as_root:
+    if facts.ownerless and (facts.lacks or not facts.as_root):
         unseen.append(f"who holds port {port}")
     return plan(facts, force=False)
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from exotelctl.audit import Action
 from exotelctl.mask import masked
+from exotelctl.privileges import cure_of_root
 from exotelctl.status.facts import Call, Facts, Worker
 from exotelctl.status.judge import Row, Verdict
 from exotelctl.text import duration, plural, printable
@@ -27,8 +28,16 @@ def as_text(facts: Facts, verdict: Verdict, *, numbers: bool) -> str:
     if facts.deploy:
         parts.append(_deploy(facts.deploy))
     if facts.unseen:
-        parts.append(f"Not seen without root: {', '.join(facts.unseen)}. Put sudo in front of the command.")
+        parts.append(_unseen(facts))
     return "\n\n".join(parts)
+
+
+def _unseen(facts: Facts) -> str:
+    what = ", ".join(facts.unseen)
+    if not facts.as_root:
+        return f"Not seen without root: {what}. Put sudo in front of the command."
+    cure = cure_of_root(facts.lacks)
+    return f"Not seen: {what}{f'; {cure}' if cure else ''}."
 
 
 def as_json(facts: Facts, verdict: Verdict, *, numbers: bool) -> dict[str, object]:

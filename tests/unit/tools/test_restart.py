@@ -1,0 +1,67 @@
+"""A restart asks on a terminal, and elsewhere acts with --yes only."""
+
+import builtins
+import contextlib
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from exotelctl import restart
+from exotelctl.exits import Exit, Refusal
+
+SERVING = SimpleNamespace(id="g1", content=SimpleNamespace(release="r1"), instances=())
+
+
+@pytest.fixture
+def acted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Who restarted; the host is made up."""
+    done: list[str] = []
+
+    def act(*arguments: Any) -> None:
+        done.append(arguments[3])
+
+    facts = SimpleNamespace(serving=SERVING, current="g1")
+    generation = SimpleNamespace(id="g2", content=SERVING.content)
+    for name, value in {
+        "require_systemd": lambda _: None,
+        "require_root": lambda _: None,
+        "requester": lambda: "me@desk",
+        "deploy_lock": lambda *_: contextlib.nullcontext(),
+        "_plan": lambda *_: (facts, SimpleNamespace(generation=generation, reason="asked", steps=())),
+        "Executor": lambda *_: None,
+        "_act": act,
+    }.items():
+        monkeypatch.setattr(restart, name, value)
+    return done
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> list[str]:
+    questions: list[str] = []
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(builtins, "input", lambda question: questions.append(question) or answer)
+    return questions
+
+
+def test_with_yes_it_asks_nothing(acted: list[str]) -> None:
+    assert restart.run(yes=True, json=True) == Exit.OK
+    assert acted == ["me@desk"]
+
+
+@pytest.mark.parametrize("json", [True, False])
+def test_where_nobody_can_be_asked_it_says_what_to_type(acted: list[str], json: bool) -> None:
+    with pytest.raises(Refusal, match="nothing was done: say --yes"):
+        restart.run(yes=False, json=json)
+    assert acted == []
+
+
+@pytest.mark.parametrize(("answer", "acts"), [("y", True), ("yes", True), ("", False), ("n", False)])
+def test_on_a_terminal_it_asks_after_it_has_said_what(
+    acted: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, acts: bool
+) -> None:
+    questions = on_a_terminal(monkeypatch, answer)
+    with contextlib.nullcontext() if acts else pytest.raises(Refusal):
+        restart.run(yes=False, json=False)
+    assert (len(questions), bool(acted)) == (1, acts)
+    assert capsys.readouterr().out.startswith("♻️  Restart of g1")
