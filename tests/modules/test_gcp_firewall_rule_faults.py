@@ -50,7 +50,7 @@ REFUSALS: list[tuple[dict[str, Any], str, str]] = [
     (
         {"status": 403, "reason": "forbidden", "message": f"Required 'compute.networks.updatePolicy' permission for '{RULE}'"},
         "forbidden",
-        f"lacks the permission compute.networks.updatePolicy in project {PROJECT}; .*: {BIND}",
+        rf"lacks the permission compute.networks.updatePolicy in project {PROJECT} \(Required .*\); .*: {BIND}",
     ),
     ({"status": 403, "message": "Forbidden"}, "forbidden", f"lacks the permission compute.firewalls.create in .*{BIND}"),
     (
@@ -60,8 +60,8 @@ REFUSALS: list[tuple[dict[str, Any], str, str]] = [
             "message": "Compute Engine API has not been used in project 1 before or it is disabled.\nEnable it by visiting …",
         },
         "accessNotConfigured",
-        f"the Compute Engine API is not enabled in project {PROJECT}: "
-        f"gcloud services enable compute.googleapis.com --project={PROJECT}$",
+        r"the Compute Engine API is not enabled in project 1 \(Compute Engine API has not been used .* …\): "
+        "gcloud services enable compute.googleapis.com --project=1; if it is only the quota project",
     ),
     (
         {"status": 403, "reason": "quotaExceeded", "message": "Quota 'FIREWALLS' exceeded. Limit: 100.0"},

@@ -24,6 +24,8 @@ _REQUEST_S = 30.0
 _BACKOFF_S = (0.25, 8.0)
 _POLL_S = (0.05, 2.0)
 _POLL_GROWTH = 1.6
+# What the client raises where an answer has another form than it expects.
+_NOT_UNDERSTOOD = (AttributeError, KeyError, TypeError, ValueError)
 # What a permission calls a method of another name.
 _VERBS = {"insert": "create", "aggregatedList": "list"}
 
@@ -127,6 +129,12 @@ class Calls:
                 wait_s = _retry_after_s(error) or random.uniform(pause_s / 2, pause_s)
                 if not is_passing(error) or wait_s >= deadline.left_s:
                     raise self._fault(error, what, _permission(service, method), tries, doubt) from error
+            except _NOT_UNDERSTOOD as error:
+                unclear = f"Google's client does not understand what came ({type(error).__name__}) from {self.session.endpoint}"
+                cure = "or from where its token is; check api_endpoint, and HTTPS_PROXY"
+                fault = Fault(f"{what}: {unclear} {cure}", reason="connection")
+                fault.carried_out = True
+                raise fault from error
             time.sleep(wait_s)
             pause_s = min(pause_s * 2, _BACKOFF_S[1])
 

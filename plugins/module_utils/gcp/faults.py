@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import ssl
@@ -10,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.refusal import Refusal, line
 
 # How IAM's commands name an account that nothing here knows the name of.
 SOMEBODY = "user:YOUR_ACCOUNT"
@@ -38,10 +39,18 @@ _ROLES = {
     "addresses": "roles/compute.networkAdmin",
 }
 _READ_VERBS = ("get", "list", "getEffectiveFirewalls")
-_RESOURCE = re.compile(r"'(?:https?://[^']*/)?(projects/[^']+)'")
-_PERMISSION = re.compile(r"\b(compute\.[A-Za-z]+\.[A-Za-z]+)\b")
-_SAID_CHARACTERS = 400
+# What Google says where a role lacks and it names neither the permission nor the project.
+_PLAIN = re.compile(r"(?i)(forbidden|permission denied|the caller does not have permission|unknown error|no reason given)?\.?")
+_SUSPENDED = re.compile(r"(?i)\b(consumer|project)\b.{0,120}\b(is|has been|was) suspended\b")
+_PROHIBITED = re.compile(r"(?i)prohibited by organization's policy|vpcServiceControlsUniqueIdentifier")
+_QUOTA_PROJECT = re.compile(r"does not have required permission to use project|serviceusage\.services\.use")
+# A name may hold the word: "billing" counts where it stands by itself, with what is wrong with it.
+_BILLING = re.compile(
+    r"(?i)(?<![-\w/.:'\"])billing(?![-\w/.:'\"]).{0,80}\b(disabled|enabled?|closed|absent|delinquent|not found)\b"
+    r"|\b(requires?|enable|without|no) (active )?billing(?![-\w/.:'\"])"
+)
 _ADC_LOGIN = "gcloud auth application-default login"
+_SET_QUOTA_PROJECT = "gcloud auth application-default set-quota-project PROJECT"
 
 
 class Fault(Exception):
@@ -93,27 +102,33 @@ def google_errors() -> tuple[type[Exception], ...]:
     return (GoogleAPIError, GoogleAuthError, ParseError, RequestException, OSError)
 
 
+def refusal_of(error: BaseException) -> Refusal:
+    """Return what `error`, an answer of Google's that the client has raised, says."""
+    taken = getattr(getattr(error, "response", None), "refusal", None)
+    if isinstance(taken, Refusal):
+        return taken
+    # The client puts the method and the address before what Google said.
+    said = re.sub(r"^[A-Z]+ https?://\S+: ", "", str(getattr(error, "message", None) or error))
+    return Refusal.of_parts(int(getattr(error, "code", None) or 0), said, getattr(error, "errors", None))
+
+
 def reason_of(error: BaseException) -> str:
     """Return Google's reason for `error`, such as ``notFound``, or nothing."""
-    errors = getattr(error, "errors", None)
-    if isinstance(errors, list) and errors and isinstance(errors[0], dict) and errors[0].get("reason"):
-        return str(errors[0]["reason"])
-    return str(getattr(error, "reason", None) or "")
+    refusal = refusal_of(error)
+    return refusal.reason or refusal.info
 
 
 def message_of(error: BaseException) -> str:
-    """Return what Google said, without the method and address that its client puts before it."""
-    message = one_line(str(getattr(error, "message", None) or error))
-    said = re.sub(r"^[A-Z]+ https?://\S+: ", "", message)
-    # A proxy in between may answer with a whole page.
-    return said if len(said) <= _SAID_CHARACTERS else said[:_SAID_CHARACTERS] + "…"
+    """Return what Google said, as one line of bounded length."""
+    return refusal_of(error).said
 
 
 def is_passing(error: BaseException) -> bool:
     """Tell whether the same request may well succeed later: an overload, or a connection that broke."""
     code = getattr(error, "code", None)
     if isinstance(code, int):
-        return code in _PASSING_CODES or reason_of(error) in _PASSING_REASONS
+        refusal = refusal_of(error)
+        return code in _PASSING_CODES or bool({refusal.reason, refusal.info} & _PASSING_REASONS)
     if getattr(error, "retryable", False):
         return True
     from requests import exceptions
@@ -134,8 +149,9 @@ def explain(error: BaseException, context: Context) -> Fault:
         return error
     code = getattr(error, "code", None)
     if isinstance(code, int):
-        reason, said = reason_of(error), message_of(error)
-        return _fault(f"{context.what}: {_refusal(int(code), reason, said, context)}", reason or "http", int(code), said)
+        refusal = refusal_of(error)
+        reason = refusal.reason or refusal.info or "http"
+        return _fault(f"{context.what}: {_refusal(refusal, context)}", reason, int(code), refusal.resource)
     if type(error).__module__.startswith("google.auth"):
         return _credentials(error, context)
     if type(error).__name__ == "ParseError":
@@ -155,51 +171,56 @@ def explain_operation(operation: Any, context: Context) -> Fault:
     errors = list(operation.error.errors)
     first = errors[0].code if errors else ""
     messages = "; ".join(entry.message or entry.code for entry in errors)
-    said = one_line(messages or operation.http_error_message or "no reason given")
     reason = _OPERATION_REASONS.get(first, first or "operation")
     code = operation.http_error_status_code or None
-    cure = _refusal(code or 0, reason, said, context)
-    return _fault(f"{context.what}: operation {operation.name} failed: {cure}", reason, code, said)
+    details = [
+        {
+            "@type": "google.rpc.ErrorInfo",
+            "reason": detail.error_info.reason,
+            "metadata": dict(detail.error_info.metadatas),
+            "links": [{"url": link.url} for link in detail.help_.links],
+        }
+        for entry in errors
+        for detail in entry.error_details
+        if detail.error_info.reason
+    ]
+    said = messages or operation.http_error_message
+    refusal = Refusal.of_parts(code or 0, said, [{"reason": reason}], details)
+    cure = _refusal(refusal, context)
+    return _fault(f"{context.what}: operation {operation.name} failed: {cure}", reason, code, refusal.resource)
 
 
-def _fault(message: str, reason: str, code: int | None, said: str) -> Fault:
+def _fault(message: str, reason: str, code: int | None, resource: str) -> Fault:
     fault = Fault(message, reason=reason, code=code)
     if reason == "notFound":
-        fault.resource = _resource(said)
+        fault.resource = resource
     return fault
 
 
-def _resource(said: str) -> str:
-    found = _RESOURCE.search(said)
-    return found.group(1) if found else ""
-
-
-def _refusal(code: int, reason: str, said: str, context: Context) -> str:
-    project = context.project
-    if reason in _DISABLED_REASONS:
+def _refusal(refusal: Refusal, context: Context) -> str:
+    """Return what a refusal means and the cure, for the project that Google means; ours where it names none."""
+    code, said = refusal.code, refusal.said
+    reasons = {refusal.reason, refusal.info} - {""}
+    if not refusal.google and code < 500 and code != 429:
         return (
-            f"the Compute Engine API is not enabled in project {project}: "
-            f"gcloud services enable compute.googleapis.com --project={project}"
+            f"{context.endpoint} answers HTTP {code} with what is not the Compute API's ({said}); "
+            "check api_endpoint, and HTTPS_PROXY: a proxy on the way may answer in its place"
         )
-    if "billing" in said.lower() and code in (400, 403):
-        return f"project {project} has no billing ({said}): gcloud billing projects link {project} --billing-account=ACCOUNT"
-    if reason in _SCOPE_REASONS:
-        return (
-            "the access scopes of this VM do not reach the Compute API; stop it and run "
-            "gcloud compute instances set-service-account VM --scopes=cloud-platform"
-        )
-    if reason == "quotaExceeded":
+    if code in (0, 400, 403, 404, 412) and (cure := _of_a_project(refusal, reasons, context, context.member)):
+        return cure
+    project = refusal.project or context.project
+    if "quotaExceeded" in reasons:
         return (
             f"a quota of project {project} is used up ({said}); see gcloud compute project-info describe --project={project}, "
             "then delete what is not needed or ask for more under IAM & Admin > Quotas"
         )
-    if code == 429 or reason in _RATE_REASONS:
+    if code == 429 or reasons & _RATE_REASONS:
         return f"too many requests for project {project} ({said}); wait a minute and run it again"
-    if reason == "forbidden" or code == 403:
-        return _permission(said, context)
-    if reason == "notFound":
-        return _not_found(said, context)
-    if reason == "resourceNotReady":
+    if "forbidden" in reasons or code == 403:
+        return _permission(refusal, context)
+    if "notFound" in reasons:
+        return _not_found(refusal, context)
+    if "resourceNotReady" in reasons:
         return (
             f"another change of the same thing is not finished ({said}); wait a minute and run it again, or see what it is: "
             f'gcloud compute operations list --project={project} --filter="status!=DONE"'
@@ -210,24 +231,96 @@ def _refusal(code: int, reason: str, said: str, context: Context) -> str:
         return f"Google answered HTTP {code} ({said}); run it again, and look at status.cloud.google.com if it stays"
     if code == 404:
         return f"{context.endpoint} does not look like the Compute API: HTTP 404 ({said}); check api_endpoint"
+    reason = refusal.reason or refusal.info
     return f"{said} (HTTP {code}{', ' + reason if reason else ''})" if code else f"{said} ({reason})"
 
 
-def _permission(said: str, context: Context) -> str:
-    named = _PERMISSION.search(said)
-    permission = named.group(1) if named else context.permission
+def _of_a_project(refusal: Refusal, reasons: set[str], context: Context, who: str) -> str:
+    """Return the cure where no role lacks but something is wrong with a project or the login of `who`; else nothing."""
+    said = refusal.said
+    project = refusal.project or context.project
+    if reasons & {"SECURITY_POLICY_VIOLATED", "vpcServiceControls"} or _PROHIBITED.search(said):
+        by = f" by the unique identifier {refusal.identifier}" if refusal.identifier else ""
+        where = f" for project {refusal.project}" if refusal.project else ""
+        return (
+            f"VPC Service Controls of the organization do not let this through{where} ({said}). No role helps: who administers "
+            f"the perimeter finds the cause{by} in the troubleshooter of VPC Service Controls and adds an ingress rule"
+        )
+    if reasons & _DISABLED_REASONS:
+        service = refusal.service or "compute.googleapis.com"
+        title = refusal.title or ("Compute Engine API" if service == "compute.googleapis.com" else service)
+        return (
+            f"the {title} is not enabled in project {project} ({said}): gcloud services enable {service} --project={project}"
+            f"{_other_quota_project(refusal, context)}"
+        )
+    if "BILLING_DISABLED" in reasons or any("BILLING" in reason for reason in reasons) or _BILLING.search(said):
+        return f"project {project} has no billing ({said}): gcloud billing projects link {project} --billing-account=ACCOUNT"
+    if reasons & {"CONSUMER_SUSPENDED", "GCP_SUSPENDED"} or _SUSPENDED.search(said):
+        more = f"see {refusal.link}" if refusal.link else "Google has written to its owners why, and how to appeal"
+        return f"Google has suspended project {project} ({said}); no role helps: {more}"
+    if "USER_PROJECT_DENIED" in reasons or _QUOTA_PROJECT.search(said):
+        if not refusal.project:
+            return f"{who} may not use the quota project of its credentials ({said}): {_SET_QUOTA_PROJECT}"
+        return (
+            f"{who} may not use project {refusal.project} as the quota project ({said}): {_SET_QUOTA_PROJECT}, "
+            f"or gcloud projects add-iam-policy-binding {refusal.project} --member={who} "
+            "--role=roles/serviceusage.serviceUsageConsumer"
+        )
+    if reasons & {"CONSUMER_INVALID", "RESOURCE_PROJECT_INVALID"}:
+        return (
+            f"project {project} does not exist, or {who} may not use it ({said}): gcloud projects list"
+            f"{_other_quota_project(refusal, context)}"
+        )
+    if reasons & _SCOPE_REASONS:
+        return (
+            "the access scopes of this VM do not reach the Compute API; stop it and run "
+            "gcloud compute instances set-service-account VM --scopes=cloud-platform"
+        )
+    return ""
+
+
+def _other_quota_project(refusal: Refusal, context: Context) -> str:
+    if refusal.project in ("", context.project):
+        return ""
+    return f"; if it is only the quota project of your login: {_SET_QUOTA_PROJECT}"
+
+
+def _permission(refusal: Refusal, context: Context) -> str:
+    """Return which permission lacks where. A grant is proposed only for the project that Google means."""
+    said, named, who = refusal.said, refusal.permission, context.member
+    plain = not named and not refusal.project and bool(_PLAIN.fullmatch(said))
+    permission = named or (context.permission if plain else "")
+    of_resource = re.match(r"projects/([^/]+)", refusal.resource)
+    meant = of_resource.group(1) if of_resource else refusal.project
+    project = meant or (context.project if plain or named else "")
+    if not permission:
+        needs = f"; it needs the permission {context.permission}" if meant in ("", context.project) else ""
+        return f"{who} may not do this{f' in project {meant}' if meant else ''} ({said}){needs}"
+    lacks = f"{who} lacks the permission {permission} in project {project}{'' if plain else f' ({said})'}"
+    subnetwork = re.search(r"/regions/([a-z0-9-]{1,63})/subnetworks/([a-z0-9-]{1,63})$", refusal.resource)
+    if permission.startswith("compute.subnetworks.use") and subnetwork:
+        return (
+            f"{lacks}; roles/compute.networkUser has it: gcloud compute networks subnets add-iam-policy-binding "
+            f"{subnetwork.group(2)} --region={subnetwork.group(1)} --project={project} --member={who} "
+            "--role=roles/compute.networkUser"
+        )
     role = role_for(permission)
-    lacks = f"lacks the permission {permission}" if permission else f"may not do this ({said})"
-    return (
-        f"{context.member} {lacks} in project {context.project}; {role} has it: gcloud projects add-iam-policy-binding "
-        f"{context.project} --member={context.member} --role={role}"
-    )
+    if not role:
+        return f"{lacks}; ask who administers project {project} for a role that has it"
+    return f"{lacks}; {role} has it: gcloud projects add-iam-policy-binding {project} --member={who} --role={role}"
 
 
 def role_for(permission: str) -> str:
-    """Return a predefined role that has `permission`, such as ``compute.firewalls.create``: the smallest that fits its work."""
-    _, _, rest = permission.partition(".")
+    """Return a predefined role that has `permission`, such as ``compute.firewalls.create``: the smallest that fits its work.
+
+    Empty for a permission of another service than Compute Engine.
+    """
+    service, _, rest = permission.partition(".")
+    if service != "compute":
+        return ""
     resource, _, verb = rest.partition(".")
+    if resource in ("networks", "subnetworks") and verb in ("use", "useExternalIp"):
+        return "roles/compute.networkUser"
     if resource == "networks" and verb == "updatePolicy":
         return _ROLES["firewalls"]
     if verb in _READ_VERBS and resource != "firewalls":
@@ -235,8 +328,8 @@ def role_for(permission: str) -> str:
     return _ROLES.get(resource, "roles/compute.networkAdmin")
 
 
-def _not_found(said: str, context: Context) -> str:
-    resource = _resource(said)
+def _not_found(refusal: Refusal, context: Context) -> str:
+    resource, said = refusal.resource, refusal.said
     parts = resource.split("/")
     if len(parts) == 2:
         return f"project {parts[1]} does not exist, or {context.member} may not see it: gcloud projects list"
@@ -250,10 +343,11 @@ def _credentials(error: BaseException, context: Context) -> Fault:
     kind = type(error).__name__
     if kind in ("TransportError", "TimeoutError", "ResponseError"):
         return Fault(f"{context.what}, asking for a token: {_connection(error, context)}", reason="connection")
-    said = one_line(str(error.args[0]) if error.args else kind)
+    said = line(str(error.args[0]) if error.args else kind)
     body = str(error.args[1]) if len(error.args) > 1 else ""
     if "impersonated credentials" in said:
-        return Fault(f"{context.what}: {_impersonation(body, context)}", reason="credentials", code=_status(body))
+        refusal = Refusal.of_body(_status(body), body)
+        return Fault(f"{context.what}: {_impersonation(refusal, context)}", reason="credentials", code=refusal.code or None)
     if kind == "DefaultCredentialsError":
         absent = "were not found" in said
         wrong = "no credentials of Google Cloud on this machine" if absent else said.rstrip(".")
@@ -267,24 +361,35 @@ def _credentials(error: BaseException, context: Context) -> Fault:
     )
 
 
-def _impersonation(body: str, context: Context) -> str:
+def _impersonation(refusal: Refusal, context: Context) -> str:
     account = context.member.partition(":")[2]
-    if "SERVICE_DISABLED" in body:
+    said = refusal.said
+    if not refusal.google:
+        return f"the IAM Service Account Credentials API gave no token for {account} ({said}); check iam_endpoint and HTTPS_PROXY"
+    reasons = {refusal.reason, refusal.info} - {""}
+    if "SERVICE_DISABLED" in reasons:
+        where = refusal.project or "PROJECT"
         return (
-            "the IAM Service Account Credentials API is not enabled: "
-            f"gcloud services enable iamcredentials.googleapis.com --project={context.project}"
+            f"the IAM Service Account Credentials API is not enabled ({said}): "
+            f"gcloud services enable {refusal.service or 'iamcredentials.googleapis.com'} --project={where}"
         )
+    # The account's own project is Google's to name here: `context` knows only whom the rule is for.
+    if refusal.code in (0, 400, 403) and (cure := _of_a_project(refusal, reasons, context, context.source)):
+        return cure
+    if refusal.code == 404:
+        return f"the service account {account} does not exist ({said}): gcloud iam service-accounts list"
+    if refusal.code >= 500 or refusal.code == 429:
+        return f"Google answered HTTP {refusal.code} for a token of {account} ({said}); run it again"
     return (
         f"the credentials of this machine may not impersonate {account}: gcloud iam service-accounts add-iam-policy-binding "
         f"{account} --member={context.source} --role=roles/iam.serviceAccountTokenCreator"
     )
 
 
-def _status(body: str) -> int | None:
-    try:
-        return int(json.loads(body)["error"]["code"])
-    except (ValueError, KeyError, TypeError):
-        return None
+def _status(body: str) -> int:
+    """Return the status that Google's JSON repeats in its body; 0 if there is none."""
+    found = re.search(r'"code":\s*([1-5][0-9]{2})\b', body[:8192])
+    return int(found.group(1)) if found else 0
 
 
 def _connection(error: BaseException, context: Context) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.faults import SOMEBODY, Context, Fault, explain
+from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.refusal import take
 
 # Documented in doc_fragments/gcp.py.
 AUTH_OPTIONS: dict[str, dict[str, Any]] = {
@@ -93,7 +94,9 @@ class Session:
 
         if self._credentials is None:
             self._credentials = self._find_credentials()
-        return kind(credentials=self._credentials, client_options={"api_endpoint": host}, transport=transport)
+        client = kind(credentials=self._credentials, client_options={"api_endpoint": host}, transport=transport)
+        client.transport._session.hooks["response"].append(take)
+        return client
 
     def _find_credentials(self) -> Any:
         params = self._params

@@ -24,19 +24,32 @@ class Call:
 
 
 class ApiError(Exception):
-    """An answer with an error status. `reason` is Google's word for it ("notFound"), `headers` go with it."""
+    """An answer with an error status. `reason` is Google's word for it ("notFound"), `headers` go with it.
 
-    def __init__(self, status: int, reason: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+    `details` are objects of google.rpc; a `raw` body is sent instead of Google's JSON.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        details: list[Json] | None = None,
+        raw: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.status, self.reason, self.message, self.headers = status, reason, message, dict(headers or {})
+        self.details, self.raw = details, raw
 
-    def body(self) -> Json:
+    def body(self) -> Json | str:
         """The error as the Compute API words it."""
+        if self.raw is not None:
+            return self.raw
         errors = [{"message": self.message, "domain": "global", "reason": self.reason}]
         status = STATUS.get(self.status)
-        return {
-            "error": {"code": self.status, "message": self.message, "errors": errors, **({"status": status} if status else {})}
-        }
+        more = {**({"status": status} if status else {}), **({"details": self.details} if self.details else {})}
+        return {"error": {"code": self.status, "message": self.message, "errors": errors, **more}}
 
 
 # The canonical code that newer front ends of Google add to the error.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tests.modules.compute.answers import ApiError
+from tests.modules.compute.discovery import Json
 
 
 @dataclass
@@ -64,7 +65,14 @@ REASONS: Mapping[int, tuple[str, str]] = {
 }
 
 
-def error(status: int, reason: str, message: str, headers: Mapping[str, str] | None) -> ApiError:
+def error(
+    status: int,
+    reason: str,
+    message: str,
+    headers: Mapping[str, str] | None,
+    details: list[Json] | None = None,
+    raw: str | None = None,
+) -> ApiError:
     """The error of a status, with the reason and the message that Google has for it where none are given."""
     usual_reason, usual_message = REASONS.get(status, ("unknown", "Unknown Error"))
-    return ApiError(status, reason or usual_reason, message or usual_message, headers)
+    return ApiError(status, reason or usual_reason, message or usual_message, headers, details, raw)

@@ -86,10 +86,15 @@ class ComputeServer:
         message: str = "",
         times: int = 1,
         headers: Mapping[str, str] | None = None,
+        details: list[Json] | None = None,
+        raw: str | None = None,
     ) -> None:
-        """The next `times` requests of `method` with the regular expression `path` in their path get an error and do nothing."""
+        """The next `times` requests of `method` with the regular expression `path` in their path get an error and do nothing.
+
+        `details` are added to Google's JSON; `raw` is sent in its place.
+        """
         with self._lock:
-            self._faults.fail(method, path, injected.error(status, reason, message, headers), times)
+            self._faults.fail(method, path, injected.error(status, reason, message, headers, details, raw), times)
 
     def drop(self, method: str, path: str, times: int = 1, *, carried_out: bool = False) -> None:
         """The next `times` such requests get no answer. `carried_out`: what they ask for is done."""
