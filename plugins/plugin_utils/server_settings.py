@@ -31,6 +31,12 @@ def settings(values: Mapping[str, Any], public_url: str = "") -> dict[str, Any]:
         "auth": {"required": len(value("exotel_ws_credentials")) > 0},
         "drain": {"timeout_s": value("exotel_ws_drain_timeout")},
     }
+    # What has the server's own default is not written: an older release need not know it.
+    if value("exotel_ws_proxies"):
+        table["limits"]["proxies"] = value("exotel_ws_proxies")
+    for key in ("metrics_sources", "open_metrics"):
+        if value(f"exotel_ws_{key}"):
+            table[key] = value(f"exotel_ws_{key}")
     if table["mode"] == "ai":
         # The files lie beside settings.toml.
         files = {"flow": "files/flow.yml", "prompt": "files/prompt.txt"}

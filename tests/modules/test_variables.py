@@ -170,6 +170,14 @@ def test_a_setting_that_the_server_refuses_is_told_by_the_variable_that_says_it(
     assert said in told
 
 
+def test_who_may_read_metrics_and_which_proxies_are_none_of_the_callers() -> None:
+    table = server_settings.settings(
+        {"exotel_ws_metrics_sources": "192.0.2.9", "exotel_ws_proxies": ["10.0.0.0/8"], "exotel_ws_open_metrics": "yes"}
+    )
+    assert (table["metrics_sources"], table["limits"]["proxies"], table["open_metrics"]) == (["192.0.2.9"], ["10.0.0.0/8"], True)
+    assert "open_metrics" not in server_settings.settings({})
+
+
 def test_the_settings_of_the_example() -> None:
     table = server_settings.settings(
         {"exotel_ws_credentials": f"KEY:{SECRET}", "exotel_ws_port": "9000", "exotel_ws_settings": {"limits": {"max_calls": 7}}},
