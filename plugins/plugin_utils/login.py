@@ -22,7 +22,7 @@ _CONNECTION: tuple[tuple[str, str], ...] = (
     ),
     (
         r"Could not resolve hostname|Name or service not known|nodename nor servname",
-        "Is the name right? Write its address into ansible_host",
+        "If the name is right, write its address into ansible_host",
     ),
     (
         r"Permission denied|Too many authentication failures|Load key|Authentication failed|Invalid/incorrect password",
@@ -30,11 +30,11 @@ _CONNECTION: tuple[tuple[str, str], ...] = (
     ),
     (
         r"Connection refused",
-        "Nothing listens for SSH there: is sshd up, and the port right (ansible_port)?",
+        "Nothing listens for SSH there: start sshd, or give the right port (ansible_port)",
     ),
     (
         r"timed out|No route to host|Network is unreachable|Connection closed|Connection reset",
-        "Is it up, is the address right (ansible_host), and does a firewall let SSH in from here?",
+        "Look whether it is up, its address right (ansible_host), and SSH let in from here by the firewall",
     ),
     (r"sshpass", "Install sshpass, or log in with a key (ansible_ssh_private_key_file)"),
 )

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,9 +125,10 @@ def test_by_address_the_host_is_dialled_and_not_the_controller(oncall: LabHost, 
         judged = run("doctor.yml", inventory=inventory)
     assert dropped.rc != 0
     assert f"http://{oncall.address}:8765" in dropped.said, dropped.output
-    assert "takes calls" not in dropped.said
+    assert f"✅ {oncall.address} takes calls" not in dropped.said
     assert judged.rc != 0
-    assert "❌ outside-reach" in judged.said, judged.output
+    assert "❌ host-firewall" in judged.said, judged.output
+    assert "✅ outside-reach" not in judged.said
 
 
 def test_by_a_name_that_the_controller_knows(oncall: LabHost, login: dict[str, Any], tmp_path: Path) -> None:
@@ -165,12 +167,12 @@ def test_by_ipv6_the_url_has_brackets(oncall: LabHost, login: dict[str, Any], tm
 
 
 def test_by_a_host_of_ssh_config_behind_a_jump_host(oncall: LabHost, login: dict[str, Any], tmp_path: Path) -> None:
-    config = tmp_path / "ssh config"
+    config = tmp_path / "ssh_config"
     config.write_text(
         f"Host bastion voicebot-prod\n  HostName {oncall.address}\n  User operator\n  IdentityFile {oncall.key}\n"
         f"  UserKnownHostsFile {oncall.known_hosts}\n  StrictHostKeyChecking yes\nHost voicebot-prod\n  ProxyJump bastion\n"
     )
-    variables = {"ansible_ssh_common_args": f"-F '{config}'", "ansible_become": True}
+    variables = {"ansible_ssh_common_args": f"-F {config}", "ansible_become": True}
     inventory = write(tmp_path / "hosts.yml", {"exotel_ws": {"hosts": {"voicebot-prod": variables}}})
     proven(run("verify.yml", inventory=inventory), oncall)
 
@@ -196,17 +198,23 @@ def test_a_group_in_a_group_and_two_users_of_different_hosts(oncall: LabHost, lo
 # -- by who runs it, and where -------------------------------------------------------------------------------------------
 
 
-def test_sudo_for_the_hosts_is_none_for_the_controller(oncall: LabHost, login: dict[str, Any], tmp_path: Path) -> None:
+@pytest.fixture
+def public_path() -> Iterator[Path]:
+    """A directory that every user may enter, as pytest's own is not."""
+    with tempfile.TemporaryDirectory(prefix="exotel-inventories-") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+def test_sudo_for_the_hosts_is_none_for_the_controller(oncall: LabHost, login: dict[str, Any], public_path: Path) -> None:
     """Somebody without sudo runs it; the hosts' password is offered to nobody here."""
-    asked, programs, home = tmp_path / "asked", tmp_path / "bin", tmp_path / "home"
+    asked, programs, home = public_path / "asked", public_path / "bin", public_path / "home"
     for directory in (programs, home):
         directory.mkdir()
     sudo = programs / "sudo"
     sudo.write_text(f'#!/bin/sh\necho "$@" >>{asked}\nexit 1\n')
     sudo.chmod(0o755)
-    for directory in (tmp_path, *tmp_path.parents[:2]):
-        directory.chmod(0o755)
-    os.chown(tmp_path, NOBODY, NOBODY)
+    os.chown(public_path, NOBODY, NOBODY)
     os.chown(home, NOBODY, NOBODY)
     # It may read this tree wherever that is; it may write nothing and is not root.
     prefix = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
@@ -214,7 +222,7 @@ def test_sudo_for_the_hosts_is_none_for_the_controller(oncall: LabHost, login: d
     if subprocess.run([*prefix, "true"], check=False).returncode != 0:
         pytest.skip("setpriv cannot give up root here")
     variables = {**login, "ansible_become_password": "of-the-server", "ansible_become_method": "ansible.builtin.sudo"}
-    inventory = write(tmp_path / "hosts.yml", {"all": {"hosts": {oncall.address: {}}, "vars": variables}})
+    inventory = write(public_path / "hosts.yml", {"all": {"hosts": {oncall.address: {}}, "vars": variables}})
     env = {"HOME": str(home), "PATH": f"{programs}:{os.environ['PATH']}"}
     proven(run("verify.yml", inventory=inventory, env=env, prefix=prefix), oncall)
     for verb in ("doctor.yml", "playbooks/logs.yml"):

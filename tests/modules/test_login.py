@@ -14,8 +14,8 @@ from ansible_collections.exotel.voicebot.plugins.plugin_utils.login import not_r
         ("@@@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @@@ Host key verification failed.", "ssh-keygen -R 192.0.2.1"),
         ("deploy@192.0.2.1: Permission denied (publickey).", "ansible_ssh_private_key_file"),
         ("ssh: Could not resolve hostname web: Name or service not known", "ansible_host"),
-        ("ssh: connect to host 192.0.2.1 port 22: Connection timed out", "does a firewall let SSH in"),
-        ("ssh: connect to host 192.0.2.1 port 22: No route to host", "Is it up"),
+        ("ssh: connect to host 192.0.2.1 port 22: Connection timed out", "SSH let in from here"),
+        ("ssh: connect to host 192.0.2.1 port 22: No route to host", "whether it is up"),
         ("ssh: connect to host 192.0.2.1 port 22: Connection refused", "ansible_port"),
         (
             "to use the 'ssh' connection type with passwords or pkcs11_provider, you must install the sshpass program",
