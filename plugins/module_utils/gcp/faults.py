@@ -298,13 +298,15 @@ def _permission(refusal: Refusal, context: Context) -> str:
         return f"{who} may not do this{f' in project {meant}' if meant else ''} ({said}){needs}"
     lacks = f"{who} lacks the permission {permission} in project {project}{'' if plain else f' ({said})'}"
     subnetwork = re.search(r"/regions/([a-z0-9-]{1,63})/subnetworks/([a-z0-9-]{1,63})$", refusal.resource)
-    if permission.startswith("compute.subnetworks.use") and subnetwork:
+    # Who makes VMs in a project of their own needs no role there but that one; in a Shared VPC's host, the subnetwork's alone.
+    if permission.startswith("compute.subnetworks.use") and subnetwork and project != context.project:
         return (
             f"{lacks}; roles/compute.networkUser has it: gcloud compute networks subnets add-iam-policy-binding "
             f"{subnetwork.group(2)} --region={subnetwork.group(1)} --project={project} --member={who} "
             "--role=roles/compute.networkUser"
         )
-    role = role_for(permission)
+    foreign_use = project != context.project and permission.startswith(("compute.networks.use", "compute.subnetworks.use"))
+    role = "roles/compute.networkUser" if foreign_use else role_for(permission)
     if not role:
         return f"{lacks}; ask who administers project {project} for a role that has it"
     return f"{lacks}; {role} has it: gcloud projects add-iam-policy-binding {project} --member={who} --role={role}"
@@ -319,8 +321,6 @@ def role_for(permission: str) -> str:
     if service != "compute":
         return ""
     resource, _, verb = rest.partition(".")
-    if resource in ("networks", "subnetworks") and verb in ("use", "useExternalIp"):
-        return "roles/compute.networkUser"
     if resource == "networks" and verb == "updatePolicy":
         return _ROLES["firewalls"]
     if verb in _READ_VERBS and resource != "firewalls":
