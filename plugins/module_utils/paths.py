@@ -22,6 +22,7 @@ class Paths:
         self.generations = root / "etc/exotel-ws/generations"
         self.instances = root / "etc/exotel-ws/instances"
         self.current = root / "etc/exotel-ws/current"
+        self.maintenance = root / "etc/exotel-ws/maintenance.json"
         self.hash_key = root / "etc/exotel-ws/hash-key"
         self.shared_credentials = root / SHARED_CREDENTIALS[1:]
         self.units = root / "etc/systemd/system"

@@ -51,6 +51,24 @@ def local_answer(facts: Facts) -> Finding:
 
 
 @check(
+    "port-moved",
+    "reach",
+    of="deployment",
+    claim="the port has not moved away from callers lately",
+    does_not_prove="that the applet dials this port: compare exotelctl url",
+)
+def port_moved(facts: Facts) -> Finding:
+    moved = facts.deployment.get().moved
+    if not moved:
+        return ok("the same port for a week, or since the first deploy")
+    remedy = Remedy(
+        "Correct the URL in the applet. This is told for a week; that the applet is right cannot be seen from here.",
+        ("exotelctl url",),
+    )
+    return warn(moved, remedy=remedy)
+
+
+@check(
     "public-address",
     "reach",
     of="address",
