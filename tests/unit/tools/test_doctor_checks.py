@@ -350,6 +350,12 @@ def test_a_bound_that_only_strangers_felt_is_no_fault() -> None:
     assert found.evidence == ("barred: 9 times, 192.0.2.1 7 of them",)
 
 
+def test_who_fills_the_places_is_said() -> None:
+    seen = refused("full") | {"workers": with_worker(crowd="192.0.2.1 holds 450 calls without media")}
+    evidence = results(healthy(**seen))["call-limit"].evidence
+    assert evidence == (f"{WORKERS[0]}: 192.0.2.1 holds 450 calls without media",)
+
+
 def test_what_raises_a_bound_is_said() -> None:
     bitten = (Bound(NOW - 9, "message_rate", "203.0.113.9", 3, "limits.messages_s"),)
     remedy = results(healthy(calls=calls(call(), bounds=bitten)))["bounds"].remedy
