@@ -9,6 +9,8 @@ SHUTDOWN = "exotel-ws-shutdown.service"
 TEMPLATE = "exotel-ws@.service"
 SHARED_CREDENTIALS = "/etc/exotel-ws/credentials"
 """Where older generations load secrets from; newer ones have their own."""
+JOURNAL = "exotel-ws"
+"""The journal namespace of the workers: what they write pushes out no line of another unit."""
 COMMANDS = ("exotel-ws", "exotelctl")
 
 

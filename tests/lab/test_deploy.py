@@ -192,10 +192,10 @@ def test_one_call_is_one_story_in_the_journal(host: LabHost) -> None:
         check=False,
     )
     assert made.returncode == 0, made.stdout + made.stderr
-    lines = host.run("sudo journalctl -o json --since -60s -t exotel-ws").stdout.splitlines()
+    lines = host.run("sudo journalctl --namespace=+exotel-ws -o json --since -60s -t exotel-ws").stdout.splitlines()
     starts = [entry for entry in map(json.loads, lines) if "START EVENT" in str(entry["MESSAGE"])]
     assert starts
-    story = host.run(f"sudo journalctl -o cat CALL_SID={starts[-1]['CALL_SID']}").stdout
+    story = host.run(f"sudo journalctl --namespace=+exotel-ws -o cat CALL_SID={starts[-1]['CALL_SID']}").stdout
     assert "START EVENT" in story
     assert "STOP EVENT" in story
     assert "WebSocket connected" not in story  # before the call told its id
@@ -347,7 +347,7 @@ def test_credentials_and_the_other_engine(host: LabHost) -> None:
     uninvited = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert uninvited.returncode == 1, uninvited.stdout
     assert "1008" in uninvited.stdout + uninvited.stderr
-    assert token not in host.run("sudo journalctl -o export -t exotel-ws").stdout
+    assert token not in host.run("sudo journalctl --namespace=+exotel-ws -o export -t exotel-ws").stdout
 
 
 def _connects(host: LabHost, port: int) -> bool:

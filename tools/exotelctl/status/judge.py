@@ -4,7 +4,7 @@ import dataclasses
 from typing import Final, Literal
 
 from exotelctl import boot
-from exotelctl.command import command
+from exotelctl.command import command, journal
 from exotelctl.status.facts import Facts, Unit, Worker
 from exotelctl.text import plural, printable
 
@@ -119,10 +119,10 @@ def _of_row(facts: Facts, row: Row) -> list[str]:
     problems = [_silent(worker) for worker in row.workers if worker.fault]
     if row.state in ("failed", "stray"):
         what = "has failed" if row.state == "failed" else "runs though it is not the one that is to serve"
-        problems.append(f"generation {row.name} {what}: {command('journalctl', '-n', 50, '-u', f'exotel-ws@{row.name}-*')}")
+        problems.append(f"generation {row.name} {what}: {journal('-n', 50, '-u', f'exotel-ws@{row.name}-*')}")
     if row.name == facts.current:
         down = [worker.unit for worker in row.workers if worker.unit.active not in ("active", "reloading")]
-        problems += [f"{unit.name} is {_how(unit)}: {command('journalctl', '-n', 50, '-u', unit.name)}" for unit in down]
+        problems += [f"{unit.name} is {_how(unit)}: {journal('-n', 50, '-u', unit.name)}" for unit in down]
         expected = facts.generations[row.name].workers if row.name in facts.generations else 0
         if len(row.workers) < expected:
             problems.append(f"{plural(expected - len(row.workers), 'worker')} of {expected} not started: run deploy.yml again")
