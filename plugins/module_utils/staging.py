@@ -94,12 +94,12 @@ def _install(wheels: Path, target: Path, python: str) -> None:
     pip = next(wheels.glob("pip-*.whl"))
     # A virtual environment cannot be moved, so it is made in its place.
     run([python, "-m", "venv", "--without-pip", str(target)], timeout_s=_INSTALL_S)
-    run(
-        [f"{target}/bin/python", "-I", f"{pip}/pip", "--quiet", "--no-cache-dir", "--disable-pip-version-check"]
-        + ["install", "--no-index", "--no-deps", "--root-user-action=ignore"]
-        + [str(wheel) for wheel in sorted(wheels.glob("*.whl")) if wheel != pip],
-        timeout_s=_INSTALL_S,
-    )
+    sent = [str(wheel) for wheel in sorted(wheels.glob("*.whl")) if wheel != pip]
+    if not sent:  # another release has the same wheels: all of them are shared
+        return
+    options = ("--quiet", "--no-cache-dir", "--disable-pip-version-check")
+    install = ("install", "--no-index", "--no-deps", "--root-user-action=ignore")
+    run([f"{target}/bin/python", "-I", f"{pip}/pip", *options, *install, *sent], timeout_s=_INSTALL_S)
 
 
 def _unpack(bundle: Path, wheels: Path, known: Mapping[str, str] | None) -> tuple[dict[str, Any], list[str]]:

@@ -111,6 +111,15 @@ def test_a_wheel_that_another_release_has_need_not_be_in_the_bundle(tmp_path: Pa
     assert held(releases, "3.11") == has | {hashlib.sha256(b"own").hexdigest()}
 
 
+def test_a_release_of_nothing_but_what_another_has_needs_no_installer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was changed may not go into a wheel: a lock, say, or a part of the deploy that runs on the controller."""
+    commands: list[str] = []
+    monkeypatch.setattr(the_module, "run", lambda command, **_: commands.append(command[1]))
+    (tmp_path / "pip-1-py3-none-any.whl").write_text("")
+    the_module._install(tmp_path, tmp_path / "1-bb", sys.executable)
+    assert commands == ["-m"]
+
+
 def test_a_failed_installation_leaves_nothing(tmp_path: Path) -> None:
     bundle = a_bundle(tmp_path / "b.tar", "1-aa", WHEELS)
     with pytest.raises(CommandFailed):
