@@ -28,9 +28,9 @@ _PROOF_MESSAGES: Final = 5
 _SOCKET_MAY_GO_S: Final = 1.0
 """A connection that has sent no start for so long may lose its place; Exotel's start follows within milliseconds."""
 _SILENT_CALL_MAY_GO_S: Final = 0.5
-"""A started call without a frame for so long may lose its place."""
+"""A started call without a frame for so long may lose its place to another source, if its own has proven nothing."""
 _CALL_MAY_GO_S: Final = 4.0
-"""A started call whose media do not have a phone's pace may lose its place."""
+"""Any started call that has not proven itself for so long may lose its place: its media do not have a phone's pace."""
 _CLOSING_FILES: Final = 64
 """Sockets above the bound of files that may be closing while their places are given to others."""
 _SAY_EVERY_S: Final = 10.0
@@ -169,7 +169,7 @@ class Admission:
     def full(self) -> str:
         """Say why a caller nobody knows would be turned away now; empty if it would be let in."""
         now = self.clock()
-        if self._calls >= self._max_calls and self._idle_call(now, for_proven=False) is None:
+        if self._calls >= self._max_calls and self._idle_call(now, None) is None:
             return f"{self._calls} live calls, {self._calls_bound} = {self._max_calls}"
         most = self._open_places(proven=False)
         if self._websockets >= most and not self._oldest_opened(now):
@@ -178,7 +178,7 @@ class Admission:
 
     def has_idle_call(self, ticket: "Ticket") -> bool:
         """Return True if a call that has proven nothing would have to go for a call of ``ticket``'s."""
-        return self._idle_call(self.clock(), for_proven=ticket.trusted) is not None
+        return self._idle_call(self.clock(), ticket) is not None
 
     def places(self) -> dict[str, object]:
         """Return who holds what, for the admin socket: counts, and the source that holds most of each kind."""
@@ -206,15 +206,18 @@ class Admission:
         oldest = self._opened.oldest(largest)
         return oldest if now - oldest.since >= _SOCKET_MAY_GO_S else None
 
-    def _idle_call(self, now: float, *, for_proven: bool) -> "Ticket | None":
-        """Return the unproven call that would have to go for another one; None if there is none."""
+    def _idle_call(self, now: float, newcomer: "Ticket | None") -> "Ticket | None":
+        """Return the unproven call that has to go for the newcomer's, if there is one. No newcomer: of a source nobody knows."""
         largest = self._unproven_calls.largest()
         if largest is None:
             return None
         oldest = self._unproven_calls.oldest(largest)
-        age_s = now - oldest.started_at
-        may_go_s = _CALL_MAY_GO_S if oldest.frames() else _SILENT_CALL_MAY_GO_S
-        return oldest if for_proven or age_s >= may_go_s else None
+        may_go_s = _CALL_MAY_GO_S
+        if not largest.proven(now) and (newcomer is None or newcomer.source is not largest):
+            if newcomer is not None and newcomer.trusted:
+                return oldest
+            may_go_s = _CALL_MAY_GO_S if oldest.frames() else _SILENT_CALL_MAY_GO_S
+        return oldest if now - oldest.started_at >= may_go_s else None
 
 
 class Ticket:
@@ -264,7 +267,7 @@ class Ticket:
         now, trusted = admission.clock(), self.trusted
         if self.closed:
             return "its place was given to another"
-        if admission.calls >= admission._max_calls and admission._idle_call(now, for_proven=trusted) is None:
+        if admission.calls >= admission._max_calls and admission._idle_call(now, self) is None:
             return f"{admission.calls} live calls, {admission._calls_bound} = {admission._max_calls}"
         most = admission._open_places(proven=trusted)
         if admission._websockets >= most:
@@ -289,7 +292,7 @@ class Ticket:
         self.frames = frames
         self.started_at = now
         if admission._calls >= admission._max_calls:
-            idle = admission._idle_call(now, for_proven=self.trusted)
+            idle = admission._idle_call(now, self)
             if idle is None:
                 return f"{admission._calls_bound} = {admission._max_calls}"
             admission._evict(idle, "unproven_call")
