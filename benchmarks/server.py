@@ -20,6 +20,15 @@ STOP_S = 10.0
 NODE_DIR = Path(__file__).parent / "node"
 CPUCLOCK_SCHED = 2
 SERVERS = ["node", "picows", "websockets"]
+UNBOUNDED = """
+[limits]
+messages_per_s = 1e6
+messages_burst = 1_000_000_000
+bytes_per_s = 1_000_000_000
+bytes_burst = 1_000_000_000
+media_timeout_s = 3600
+"""
+"""Settings for calls that send as fast as they are answered, or wait for their turn: no telephone does."""
 
 
 class ServerError(Exception):
@@ -55,9 +64,11 @@ def _command(name: str, port: int, scratch: Path) -> list[str]:
     where = ["--host", "127.0.0.1", "--port", str(port)]
     if name == "node":
         return ["node", str(NODE_DIR / "echo.js"), *where]
+    settings = scratch / "settings.toml"
+    settings.write_text(UNBOUNDED, "utf-8")
     exotel_ws = Path(sysconfig.get_path("scripts")) / "exotel-ws"
     return [
-        *(str(exotel_ws), "serve", "--mode", "echo", "--engine", name, *where),
+        *(str(exotel_ws), "serve", "--settings", str(settings), "--mode", "echo", "--engine", name, *where),
         *("--log-format", "json", "--metrics-dir", str(scratch / "metrics")),
     ]
 

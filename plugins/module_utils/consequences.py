@@ -8,10 +8,11 @@ from typing import Any
 
 from ansible_collections.exotel.voicebot.plugins.module_utils import redaction, toml
 from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Content
+from ansible_collections.exotel.voicebot.plugins.module_utils.maintenance import Maintenance
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Refused
 
-CONSENTS = ("port", "credentials", "paths")
-"""What needs consent: what moves the address that callers dial, or lets in who was kept out."""
+CONSENTS = ("maintenance", "port", "credentials", "paths")
+"""What needs consent: what ends a maintenance, moves the address that callers dial, or lets in who was kept out."""
 _EVERYWHERE = {"0.0.0.0": "every IPv4 address of the host", "::": "every address of the host"}
 _MOST_NAMED = 5
 
@@ -30,6 +31,11 @@ def consequences(before: Content | None, after: Content) -> tuple[Consequence, .
         return ()
     old, new = toml.plain(before.settings), toml.plain(after.settings)
     return (*_address(before, after), *_credentials(before, after, old, new), *_paths(old, new), *_mode(old, new))
+
+
+def of_maintenance(mark: Maintenance | None) -> tuple[Consequence, ...]:
+    """Return that a host which was taken out of service is brought back."""
+    return (Consequence(f"the host is {mark}; it takes calls again", "maintenance"),) if mark else ()
 
 
 def missing(found: Iterable[Consequence], accepted: Collection[str]) -> list[str]:

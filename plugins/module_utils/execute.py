@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.exotel.voicebot.plugins.module_utils import files, generation, instance
+from ansible_collections.exotel.voicebot.plugins.module_utils import files, generation, instance, maintenance
 from ansible_collections.exotel.voicebot.plugins.module_utils.connections import established
 from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Content
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import (
@@ -210,6 +210,9 @@ class Executor:
     def _remove_releases(self, names: Sequence[str]) -> None:
         for name in names:
             files.remove(self._paths.releases / name)
+
+    def _end_maintenance(self, names: Sequence[str]) -> None:
+        maintenance.end(self._paths)
 
     def _remove_shared_credentials(self, names: Sequence[str]) -> None:
         files.remove(self._paths.shared_credentials)

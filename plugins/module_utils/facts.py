@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ansible_collections.exotel.voicebot.plugins.module_utils import files, generation
+from ansible_collections.exotel.voicebot.plugins.module_utils import files, generation, maintenance
 from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Generation
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import (
     SHUTDOWN,
@@ -37,6 +37,7 @@ def gather(paths: Paths, systemd: Systemd) -> Facts:
         releases=staged(paths.releases),
         shared_credentials=paths.shared_credentials.is_dir(),
         key=generation.read_key(paths),
+        maintenance=maintenance.read(paths),
     )
 
 

@@ -9,6 +9,8 @@ SHUTDOWN = "exotel-ws-shutdown.service"
 TEMPLATE = "exotel-ws@.service"
 SHARED_CREDENTIALS = "/etc/exotel-ws/credentials"
 """Where older generations load secrets from; newer ones have their own."""
+JOURNAL = "exotel-ws"
+"""The journal namespace of the workers: what they write pushes out no line of another unit."""
 COMMANDS = ("exotel-ws", "exotelctl")
 
 
@@ -22,6 +24,7 @@ class Paths:
         self.generations = root / "etc/exotel-ws/generations"
         self.instances = root / "etc/exotel-ws/instances"
         self.current = root / "etc/exotel-ws/current"
+        self.maintenance = root / "etc/exotel-ws/maintenance.json"
         self.hash_key = root / "etc/exotel-ws/hash-key"
         self.shared_credentials = root / SHARED_CREDENTIALS[1:]
         self.units = root / "etc/systemd/system"

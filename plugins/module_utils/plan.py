@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Content, Generation, new_generation
+from ansible_collections.exotel.voicebot.plugins.module_utils.maintenance import Maintenance
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import (
     SHARED_CREDENTIALS,
     SHUTDOWN,
@@ -29,7 +30,7 @@ class Facts:
     boot, `links` the instances with a link, `unpinned` those of them whose own unit file is missing or changed, `units`
     the text of each unit file that all share, `point` the instance that the socket starts, `releases` the staged releases,
     `shared_credentials` whether there is the directory of secrets that generations shared before each had its own, `key`
-    the key of the generations' hashes.
+    the key of the generations' hashes, `maintenance` the mark of a host that was taken out of service.
     """
 
     generations: Mapping[str, Generation] = field(default_factory=dict)
@@ -44,6 +45,7 @@ class Facts:
     releases: frozenset[str] = frozenset()
     shared_credentials: bool = False
     key: bytes = field(default=b"", repr=False)
+    maintenance: Maintenance | None = None
 
     @property
     def serving(self) -> Generation | None:
@@ -106,11 +108,25 @@ def plan_restart(facts: Facts, requested_by: str, now: float) -> Plan:
     serving = facts.serving
     if serving is None:
         raise Refused("nothing serves on this host, so there is nothing to restart. Run deploy.yml")
+    if facts.maintenance:
+        raise Refused(f"this host is {facts.maintenance}. Bring it back: exotelctl maintenance off")
     if serving.content.release not in facts.releases:
         raise Refused(f"release {serving.content.release} of the serving generation is gone from this host. Run deploy.yml")
     while (again := new_generation(serving.content, requested_by, now, serving.rollback_of, facts.key)).id in facts.generations:
         now += 1  # Generations are named by the second, and a restart takes less.
     return Plan(again, "restart asked for", (*_replace(facts, again), *_forget_copies(facts, again)))
+
+
+def plan_return(facts: Facts, requested_by: str, now: float) -> Plan:
+    """Bring back a host that was taken out of service, at `now` (seconds since the epoch). Raises Refused.
+
+    Workers that still finish their calls cannot be started again, so then a new generation of the same content serves.
+    """
+    serving = facts.serving
+    if serving and facts.live(serving.instances):
+        again = plan_restart(replace(facts, maintenance=None), requested_by, now)
+        return replace(again, reason="maintenance ends", steps=(*again.steps, Step("end_maintenance")))
+    return plan_repair(facts, "maintenance ends")
 
 
 def rollback_choices(facts: Facts, sources: Mapping[str, str]) -> dict[str, Any]:
@@ -217,6 +233,8 @@ def _repair(facts: Facts, serving: Generation) -> Iterable[Step]:
         yield Step("await_healthy", missing)
     yield from _enable(facts, serving)
     yield from _retire_others(facts, serving)
+    if facts.maintenance:
+        yield Step("end_maintenance")
 
 
 def _replace(facts: Facts, wanted: Generation) -> Iterable[Step]:
@@ -251,6 +269,8 @@ def _replace(facts: Facts, wanted: Generation) -> Iterable[Step]:
     yield from _enable(facts, wanted)
     yield Step("switch", (wanted.id,))
     yield from _retire_others(facts, wanted)
+    if facts.maintenance:
+        yield Step("end_maintenance")
 
 
 def _moved_from(facts: Facts, wanted: Content) -> str | None:

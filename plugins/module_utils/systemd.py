@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.paths import unit
+from ansible_collections.exotel.voicebot.plugins.module_utils.paths import JOURNAL, unit
 
 _TIMEOUT_S = 30.0
 _LIVE = ("active", "activating", "reloading", "deactivating")
@@ -120,7 +121,9 @@ class Systemd:
     def journal(self, names: Sequence[str], lines: int) -> str:
         """Return the last `lines` lines that units wrote to the journal, and systemd about them."""
         run(["journalctl", "--sync"])
+        with contextlib.suppress(CommandFailed):  # of a host where no generation has written to it yet
+            run(["journalctl", f"--namespace={JOURNAL}", "--sync"])
         units = [f"--unit={name}" for name in names]
-        entries = run(["journalctl", "--no-pager", "--output=short-iso", f"--lines={lines}", *units])
+        entries = run(["journalctl", f"--namespace=+{JOURNAL}", "--no-pager", "--output=short-iso", f"--lines={lines}", *units])
         # Ansible shows a text as it is, unless a line ends in a blank or has a character that libyaml does not print.
         return "\n".join(re.sub("[\U00010000-\U0010ffff]", "", line).rstrip() for line in entries.splitlines())

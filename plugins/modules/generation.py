@@ -57,7 +57,8 @@ options:
   accept:
     description:
       - To which consequences for callers there is consent. V(port), the port or the address to listen on moves;
-        V(credentials), none is asked for any more; V(paths), every path is served. Without it such a change is refused.
+        V(credentials), none is asked for any more; V(paths), every path is served; V(maintenance), a host that was taken out of
+        service takes calls again. Without it such a change is refused.
     type: list
     elements: str
     default: []
@@ -177,6 +178,7 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.consequences impor
     Consequence,
     consequences,
     missing,
+    of_maintenance,
     require_consent,
 )
 from ansible_collections.exotel.voicebot.plugins.module_utils.execute import DeployFailed, Executor, Limits
@@ -313,7 +315,8 @@ def _execute(module: AnsibleModule, paths: Paths, systemd: Systemd, facts: Facts
 
 
 def _consequences(facts: Facts, plan: Plan) -> tuple[Consequence, ...]:
-    return consequences(facts.serving.content if facts.serving else None, plan.generation.content)
+    found = consequences(facts.serving.content if facts.serving else None, plan.generation.content)
+    return (*of_maintenance(facts.maintenance), *found)
 
 
 def _result(module: AnsibleModule, facts: Facts, plan: Plan) -> dict[str, Any]:

@@ -29,6 +29,7 @@ RANGES: dict[str, tuple[int, int]] = {
     "exotel_ws_drain_timeout": (1, 86_400),
     "exotel_ws_shutdown_grace": (1, 3600),
     "exotel_ws_memory_mb": (0, 1_000_000),
+    "exotel_ws_journal_mb": (16, 100_000),
     "gcp_firewall_priority": (0, 65535),
     "gcp_firewall_timeout": (1, 3600),
     "oncall_ports": _PORTS,

@@ -43,6 +43,18 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """Above Exotel's own 60 minutes, so that it is Exotel that ends a long call."""
     max_faults: Count = 50
     """Malformed messages at once after which a connection is closed with 1008; a minute, or 50 media for each, earn them back."""
+    messages_per_s: Annotated[float, Meta(gt=0, le=1_000_000)] = 200.0
+    """Frames a second of one call, pings and pieces of messages too: four times a phone's 50."""
+    messages_burst: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 2000
+    """Frames at once after a pause: what a network held back for 40 seconds."""
+    bytes_per_s: Annotated[int, Meta(ge=1024, le=1_000_000_000)] = 512 * 1024
+    """Bytes a second of one call; PCM at 24 kHz has 64 kB in base64."""
+    bytes_burst: Annotated[int, Meta(ge=1024, le=1_000_000_000)] = 16 * 1024 * 1024
+    """Bytes at once after a pause: four minutes of PCM at 24 kHz, for a client that sends a recording as fast as it can."""
+    early_message_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 8 * 1024
+    """Bytes of one message before start, whose own has less than 1 kB."""
+    early_messages: Count = 100
+    """Frames before start, in all; a phone sends two."""
     unproven_per_source: Count = 600
     """Connections of one address without a start: as many as ``max_calls`` may begin at once, and some."""
     unproven_total: Count = 1500

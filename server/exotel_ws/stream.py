@@ -54,6 +54,7 @@ class Stream:
         self._deadline: asyncio.TimerHandle | None = None
         self._silence: asyncio.TimerHandle | None = None
         self._clock = asyncio.get_running_loop().time
+        self.stuck = False
         self.answered = tally.observe_latency
         self.rate_asked = protocol.rate_asked(target.query, {})
         self.watches: tuple[Watch, ...] = ()
@@ -74,6 +75,11 @@ class Stream:
         )
         if ticket is not None:
             ticket.drop = self._make_room
+
+    @property
+    def started(self) -> bool:
+        """See `exotel_ws.engines.Stream`."""
+        return self.call.phase is not Phase.OPENED
 
     @property
     def log(self) -> CallLog:
@@ -130,6 +136,12 @@ class Stream:
             watch.answered(messages)
         return messages
 
+    def flooded(self, bound: str, reason: str, code: int) -> None:
+        """See `exotel_ws.engines.Stream`."""
+        if self.ticket is not None:
+            self.ticket.fail()
+        self.hang_up(HangUp(code, reason, bound))
+
     def closed(self, closing: Closing) -> None:
         call, tally = self.call, self._tally
         for timer in (self._deadline, self._silence):
@@ -141,6 +153,8 @@ class Stream:
         if self._hung_up is None and closing.sent in _VIOLATIONS:
             kind = _VIOLATIONS[closing.sent]
             tally.faults[kind] += 1
+            if kind == "too_big" and call.phase is Phase.OPENED:
+                self._bite("early_size", "a message of too many bytes before start")
             call.log.warning(f"✂️ Closed with {closing.sent} ({kind}): {printable(closing.reason)}", event="hang_up")
         how, code = self._how_it_ended(closing), closing.sent or closing.received or 1006
         tally.ended[how] += 1
@@ -173,14 +187,14 @@ class Stream:
             say = self.call.log if hang_up.code == 1000 else self.call.log.warning
             say(f"✂️ Closing with {hang_up.code}: {hang_up.reason}", event="hang_up")
             if hang_up.bound:
-                self._bite(hang_up)
+                self._bite(hang_up.bound, hang_up.reason)
             self._connection.close(hang_up.code, hang_up.reason)
 
-    def _bite(self, hang_up: HangUp) -> None:
+    def _bite(self, bound: str, text: str) -> None:
         if self.ticket is not None:
-            self.ticket.bite(hang_up.bound, hang_up.reason)
+            self.ticket.bite(bound, text)
         else:
-            self._tally.bounds[hang_up.bound] += 1
+            self._tally.bounds[bound] += 1
 
     def _make_room(self) -> None:
         """Give the place to another: this connection has not shown that it is a call."""
@@ -212,6 +226,8 @@ class Stream:
         left_s = most_s - (self._clock() - self.call.media_at)
         if left_s > _TIMER_RESOLUTION_S:
             self._await_media(left_s)
+        elif self.stuck:
+            self.hang_up(HangUp(1008, f"the client reads nothing for {most_s:g} s", "no_media"))
         else:
             self.hang_up(HangUp(1008, f"no media for {most_s:g} s, see limits.media_timeout_s", "no_media"))
 

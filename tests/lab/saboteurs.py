@@ -53,6 +53,8 @@ NOT_MADE_HERE: Final = {
     "arrivals": "never red by itself: whether somebody has called is no fault of the host",
     "cloud-firewall": "a lab host is in no cloud; a test tells doctor.yml of an instance with its address instead",
     "provider": "the host of the saboteurs echoes; the test of AI mode takes a bot its language model instead",
+    "maintenance": "never red by itself: it is done on purpose; the test of exotelctl maintenance asks the doctor",
+    "port-moved": "never red by itself: what the applet dials cannot be seen; the test of a move asks the doctor",
     "clock": "a lab host has the clock of its machine; the test tells the doctor another time instead",
 }
 """Checks whose fault cannot be made on a lab host, and why."""
@@ -183,6 +185,17 @@ def worker_stopped(host: LabHost) -> Iterator[None]:
 def everything_stopped(host: LabHost) -> Iterator[None]:
     with _service_stopped(host):
         yield
+
+
+@saboteur("boot")
+def units_disabled(host: LabHost) -> Iterator[None]:
+    """All goes on as it was, until the next boot."""
+    units = f"exotel-ws.socket {_unit(_workers(host)[1])}"
+    _root(host, f"systemctl disable {units} 2>&1")
+    try:
+        yield
+    finally:
+        _root(host, f"systemctl enable {units} 2>&1")
 
 
 @saboteur("unit-down")

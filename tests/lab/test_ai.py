@@ -228,7 +228,7 @@ def test_a_call_goes_on_to_its_end_while_another_generation_takes_over(deployed:
     assert SECRET not in done.stdout
     key = "/etc/exotel-ws/current/credentials/deepgram-api-key"
     assert deployed.host.run(f"sudo stat -c '%a %U' {key}; sudo cat {key}").stdout == f"600 root\n{SECRET}"
-    seen = deployed.host.run("sudo journalctl -o export; cat /etc/systemd/system/exotel-ws@.service")
+    seen = deployed.host.run("sudo journalctl --namespace=+exotel-ws -o export; cat /etc/systemd/system/exotel-ws@.service")
     assert SECRET not in seen.stdout
     assert "LoadCredential=deepgram-api-key:/etc/exotel-ws/instances/%i/credentials/deepgram-api-key" in seen.stdout
     assert "files/flow.yml" in deployed.host.run("cat /etc/exotel-ws/current/settings.toml").stdout
@@ -262,7 +262,7 @@ def test_an_answer_comes_from_a_model_elsewhere_by_a_key_that_nobody_sees(deploy
     assert host.run(f"sudo stat -c '%a %U' {key}; sudo cat {key}").stdout == f"600 root\n{KEY}"
     for look in (
         "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ",
-        "journalctl --output export",
+        "journalctl --namespace=+exotel-ws --output export",
         f"systemctl show {deployed.unit}",
         "cat /etc/systemd/system/exotel-ws*.service",
         "find /etc/exotel-ws/generations /var/lib/exotel-ws -type f -not -path */credentials/* -exec cat {} +",

@@ -3,10 +3,12 @@
 import atexit
 import json
 import re
+import shlex
 import socket
 import subprocess
 import sys
 import tempfile
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -190,10 +192,10 @@ def test_one_call_is_one_story_in_the_journal(host: LabHost) -> None:
         check=False,
     )
     assert made.returncode == 0, made.stdout + made.stderr
-    lines = host.run("sudo journalctl -o json --since -60s -t exotel-ws").stdout.splitlines()
+    lines = host.run("sudo journalctl --namespace=+exotel-ws -o json --since -60s -t exotel-ws").stdout.splitlines()
     starts = [entry for entry in map(json.loads, lines) if "START EVENT" in str(entry["MESSAGE"])]
     assert starts
-    story = host.run(f"sudo journalctl -o cat CALL_SID={starts[-1]['CALL_SID']}").stdout
+    story = host.run(f"sudo journalctl --namespace=+exotel-ws -o cat CALL_SID={starts[-1]['CALL_SID']}").stdout
     assert "START EVENT" in story
     assert "STOP EVENT" in story
     assert "WebSocket connected" not in story  # before the call told its id
@@ -202,7 +204,11 @@ def test_one_call_is_one_story_in_the_journal(host: LabHost) -> None:
 def test_metrics_of_one_scrape_speak_for_all_workers(host: LabHost) -> None:
     with traffic(host, held=20, arrivals=0) as reports:
         sleep(2)  # each worker publishes once a second
-        text = get(host, "/metrics")
+        # Metrics are for the host itself, unless the inventory lists who else may read them.
+        with pytest.raises(urllib.error.HTTPError, match=r"404"):
+            get(host, "/metrics")
+        read = f"import urllib.request as r; print(r.urlopen('http://127.0.0.1:{PORT}/metrics', timeout=5).read().decode())"
+        text = host.run(f"python3 -c {shlex.quote(read)}").stdout
     assert re.search(r"^exotel_ws_calls_live 20\.0$", text, re.MULTILINE), text
     assert len(re.findall(r"^exotel_ws_workers\{", text, re.MULTILINE)) == 1
     assert_nobody_noticed(reports[0], 20)
@@ -341,7 +347,7 @@ def test_credentials_and_the_other_engine(host: LabHost) -> None:
     uninvited = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert uninvited.returncode == 1, uninvited.stdout
     assert "1008" in uninvited.stdout + uninvited.stderr
-    assert token not in host.run("sudo journalctl -o export -t exotel-ws").stdout
+    assert token not in host.run("sudo journalctl --namespace=+exotel-ws -o export -t exotel-ws").stdout
 
 
 def _connects(host: LabHost, port: int) -> bool:

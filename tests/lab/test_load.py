@@ -18,7 +18,8 @@ def load(host: LabHost, *options: str) -> tuple[int, str, str]:
 
 def calls_begun(host: LabHost) -> int:
     """How many calls the host has ever had, by its journal."""
-    ask = "sudo journalctl --sync; sudo journalctl -q EVENT=start -o json --output-fields=CALL_SID"
+    journal = "sudo journalctl --namespace=exotel-ws"
+    ask = f"{journal} --sync; {journal} -q EVENT=start -o json --output-fields=CALL_SID"
     return len({sid for line in host.run(ask).stdout.splitlines() if (sid := json.loads(line).get("CALL_SID"))})
 
 

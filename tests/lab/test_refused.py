@@ -122,6 +122,8 @@ def test_secrets_go_with_their_generation_there_and_back(host: LabHost) -> None:
 
     files = "sudo find /etc/exotel-ws -path '*/credentials/*' -printf '%u %m %f\\n' | sort -u"
     assert host.run(files).stdout == "root 600 stream-credentials\n"
-    seen = host.run("sudo journalctl --output=export; sudo cat /etc/systemd/system/exotel-ws*.service", timeout=60).stdout
+    seen = host.run(
+        "sudo journalctl --namespace=+exotel-ws --output=export; sudo cat /etc/systemd/system/exotel-ws*.service", timeout=60
+    ).stdout
     assert "LoadCredential" in seen
     assert "of-the-lab" not in seen

@@ -131,13 +131,22 @@ def test_suppressed_messages_are_told_of(oncall: LabHost) -> None:
 def test_a_busy_host_loses_no_line(oncall: LabHost) -> None:
     """With journald's own limit, 10,000 lines in 30 s and some more for much free space, calls would vanish from the log."""
     units = "/etc/systemd/system/exotel-ws@.service"
-    limits = oncall.run(f"grep -h ^LogRateLimit {units}").stdout.split()
+    limits = oncall.run(f"grep -hE '^Log(RateLimit|Namespace)' {units}").stdout.split()
     properties = " ".join(f"-p {limit}" for limit in limits)
     unit = "exotel-ws-busy.service"
     oncall.run(f"sudo systemd-run --quiet --wait --collect --unit={unit} {properties} bash -c 'seq 60000; sleep 0.5'", timeout=60)
     # What was written may still wait in journald's socket: a sync ends once all of it is in the file.
-    oncall.run("sudo journalctl --sync", timeout=60)
-    assert oncall.run(f"sudo journalctl --quiet --output=cat --unit={unit} | grep -c '^[0-9]*$'", timeout=60).stdout == "60000\n"
+    oncall.run("sudo journalctl --namespace=exotel-ws --sync", timeout=60)
+    ask = f"sudo journalctl --namespace=exotel-ws --quiet --output=cat --unit={unit} | grep -c '^[0-9]*$'"
+    assert oncall.run(ask, timeout=60).stdout == "60000\n"
+
+
+def test_what_workers_write_pushes_out_no_line_of_other_units(oncall: LabHost, call: dict[str, Any]) -> None:
+    """A flood at the call port rotated the host's journal away, sshd's lines with it: workers have a bounded one of their own."""
+    ask = f"sudo journalctl --quiet --output=cat CALL_SID={call['call_sid']}"
+    assert oncall.run(ask).stdout == ""
+    assert "START EVENT" in oncall.run(f"{ask} --namespace=exotel-ws").stdout
+    assert "SystemMaxUse=512M" in oncall.run("cat /etc/systemd/journald@exotel-ws.conf").stdout
 
 
 def test_a_reader_that_stops_reading_is_no_error(oncall: LabHost, call: dict[str, Any]) -> None:

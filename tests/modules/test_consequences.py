@@ -4,8 +4,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.exotel.voicebot.plugins.module_utils import toml
-from ansible_collections.exotel.voicebot.plugins.module_utils.consequences import consequences, missing, require_consent
+from ansible_collections.exotel.voicebot.plugins.module_utils.consequences import (
+    consequences,
+    missing,
+    of_maintenance,
+    require_consent,
+)
 from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Content
+from ansible_collections.exotel.voicebot.plugins.module_utils.maintenance import Maintenance
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Refused
 
 
@@ -120,5 +126,12 @@ def test_no_secret_is_told() -> None:
 
 
 def test_a_misspelt_consent_is_named() -> None:
-    with pytest.raises(Refused, match="no consent 'ports': exotel_ws_accept takes port, credentials, paths"):
+    with pytest.raises(Refused, match="no consent 'ports': exotel_ws_accept takes maintenance, port, credentials, paths"):
         require_consent((), ["ports"])
+
+
+def test_bringing_a_host_back_from_a_maintenance_needs_consent() -> None:
+    found = of_maintenance(Maintenance("2026-11-28T20:00:00Z", "me", "disk swap"))
+    with pytest.raises(Refused, match=r"in maintenance since .*, by me: disk swap; it takes calls again\n.*accept=maintenance$"):
+        require_consent(found, [])
+    assert of_maintenance(None) == ()

@@ -1,11 +1,13 @@
 """What a restart does, as tables; and that copies of a generation do not push out what can be rolled back to."""
 
 import pytest
+from ansible_collections.exotel.voicebot.plugins.module_utils.maintenance import Maintenance
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import (
     Facts,
     Refused,
     plan_repair,
     plan_restart,
+    plan_return,
     plan_serving,
     rollback_target,
 )
@@ -126,3 +128,42 @@ def test_what_serves_already_does_not_count_among_what_is_kept_beside_it() -> No
     facts = host(generation("g1", content("ra")), generation("g2", content("rb")), socket=UnitState())
     again = generation("g9", content("rb"), served=False)
     assert [str(step) for step in plan_serving(facts, again, 2).steps if step.verb == "remove_generations"] == []
+
+
+MARK = Maintenance("2026-11-28T20:00:00Z", "me@desk", "disk swap")
+
+
+def test_a_restart_does_not_end_a_maintenance() -> None:
+    with pytest.raises(
+        Refused, match=r"in maintenance since .*, by me@desk: disk swap. Bring it back: exotelctl maintenance off"
+    ):
+        plan_restart(host(generation("g1"), maintenance=MARK), "somebody", AT)
+
+
+def test_a_host_comes_back_from_a_maintenance_with_what_served() -> None:
+    stopped = {"g1-1": UnitState(), "g1-2": UnitState()}
+    taken_out = host(generation("g1"), instances=stopped, socket=UnitState(), enabled=frozenset(), maintenance=MARK)
+    planned = plan_return(taken_out, "somebody", AT)
+    assert (planned.generation.id, planned.reason) == ("g1", "maintenance ends")
+    assert [str(step) for step in planned.steps] == [
+        "start socket",
+        "start g1-1 g1-2",
+        "await healthy g1-1 g1-2",
+        "enable exotel-ws.socket exotel-ws-shutdown.service exotel-ws@g1-1.service exotel-ws@g1-2.service",
+        "end maintenance",
+    ]
+
+
+def test_while_calls_still_end_it_comes_back_beside_them() -> None:
+    draining = {"g1-1": DRAINING, "g1-2": UnitState()}
+    planned = plan_return(host(generation("g1"), instances=draining, socket=UnitState(), maintenance=MARK), "somebody", AT)
+    steps = [str(step) for step in planned.steps]
+    assert planned.generation.id == AGAIN
+    assert steps.index("await address free 0.0.0.0:8765") < steps.index("start socket")
+    assert steps[-1] == "end maintenance"
+
+
+def test_a_deploy_ends_a_maintenance_last() -> None:
+    facts = host(generation("g1"), maintenance=MARK)
+    for wanted in (generation("g9", served=False), generation("g9", content("r9"), served=False)):
+        assert "end_maintenance" in [step.verb for step in plan_serving(facts, wanted, 5).steps]

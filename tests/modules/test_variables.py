@@ -78,7 +78,7 @@ def test_what_is_meant_is_taken(name: str, written: object, meant: object) -> No
         ("exotel_ws_paths", "[/media", "like a list"),
         ("exotel_ws_allowed_sources", "", "an empty text"),
         ("exotel_ws_allowed_sources", "everybody", "an address or a range"),
-        ("exotel_ws_accept", "port,door", "one of port, credentials, paths"),
+        ("exotel_ws_accept", "port,door", "one of maintenance, port, credentials, paths"),
         ("exotel_ws_settings", [], "a mapping"),
         ("exotel_ws_settings", "debug", "a mapping"),
         ("exotel_ws_host", "voicebot-1", "an address to listen on"),

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from exotelctl import audio, served
+from exotelctl.command import journal
 from exotelctl.echo_meter import percentile
 from exotelctl.exits import Exit, UsageFault
 from exotelctl.output import emit_json, say
@@ -162,7 +163,7 @@ def _save(order: Order, result: CallResult) -> Fault | None:
 def judge(result: CallResult) -> Fault | None:
     """What was wrong with a call; None for a perfect one."""
     if result.closed_early:
-        return Fault("closed-early", result.closed_early, "on the host: journalctl -u 'exotel-ws@*' -n 50")
+        return Fault("closed-early", result.closed_early, f"on the host: {journal('-u', 'exotel-ws@*', '-n', 50)}")
     if result.fault_count:
         count = plural(result.fault_count, "message")
         cause = f"{count} that Exotel could not use, the first: {result.faults[0]}"
@@ -172,7 +173,7 @@ def judge(result: CallResult) -> Fault | None:
         return Fault("no-echo", cause, "exotelctl health URL says which mode is served")
     if result.frames_lost:
         cause = f"{plural(result.frames_lost, 'frame')} of {result.frames_sent} did not come back"
-        return Fault("lost", cause, "exotelctl protocol-test URL; on the host: journalctl -u 'exotel-ws@*' -n 50")
+        return Fault("lost", cause, f"exotelctl protocol-test URL; on the host: {journal('-u', 'exotel-ws@*', '-n', 50)}")
     if result.difference is not None:
         cause = f"the echo is not what was sent, from byte {result.difference} on"
         return Fault("altered", cause, "exotelctl protocol-test URL says how the audio is altered")

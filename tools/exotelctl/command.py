@@ -5,6 +5,10 @@ from typing import Final
 
 from exotelctl.text import printable
 
+NAMESPACE: Final = "exotel-ws"
+"""The journal namespace of the workers' units."""
+JOURNAL: Final = ("journalctl", f"--namespace=+{NAMESPACE}")
+"""journalctl of the server's own journal, where a flood of its lines pushes out nobody else's, and of the host's."""
 _MOST: Final = 300
 """Characters of one argument; a unit's name has 255 at most."""
 
@@ -16,6 +20,11 @@ def command(*argv: str | int, note: str = "") -> str:
     """
     words = " ".join(argument(word) for word in argv)
     return f"{words}  # {printable(note)}" if note else words
+
+
+def journal(*argv: str | int) -> str:
+    """Return the journalctl command with these arguments that sees the server's lines, and what systemd says of its units."""
+    return command(*JOURNAL, *argv)
 
 
 def argument(word: str | int) -> str:

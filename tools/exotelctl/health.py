@@ -9,6 +9,7 @@ import dataclasses
 import json as jsonlib
 from pathlib import Path
 
+from exotelctl.command import journal
 from exotelctl.exits import Exit
 from exotelctl.host_settings import load
 from exotelctl.http_get import Answer, get
@@ -58,7 +59,7 @@ def judge_health(answer: Answer) -> Fault | None:
         return None
     said = printable(answer.body.strip(), 120)
     cause = f"{answer.url} says HTTP {answer.status}: {said!r}, not 200 with status ok"
-    return Fault("unhealthy", cause, "on the host: journalctl -u 'exotel-ws@*' -n 50")
+    return Fault("unhealthy", cause, f"on the host: {journal('-u', 'exotel-ws@*', '-n', 50)}")
 
 
 def judge_ready(answer: Answer) -> Fault | None:

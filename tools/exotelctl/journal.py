@@ -8,10 +8,11 @@ import dataclasses
 import json
 import os
 import subprocess
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from exotelctl.command import JOURNAL, NAMESPACE
 from exotelctl.exits import Refusal, UsageFault
 
 OUR_UNITS: Final = ("exotel-ws@*.service", "exotel-ws.socket")
@@ -84,7 +85,7 @@ def read(
     or it may not be read; UsageFault for a time that is none.
     """
     _require_readable()
-    command = ["journalctl", "--output=json", "--all", "--quiet", "--no-pager", *(f"--unit={unit}" for unit in units)]
+    command = [*JOURNAL, "--output=json", "--all", "--quiet", "--no-pager", *(f"--unit={unit}" for unit in units)]
     for option, value in (("since", since), ("until", until), ("lines", lines), ("priority", priority)):
         if value is not None:
             command.append(f"--{option}={value}")
@@ -100,8 +101,22 @@ def read(
 
 
 def starts() -> float | None:
-    """When the journal of this host begins, whoever wrote it, in Unix seconds; None where it is empty. Raises Refusal."""
-    with contextlib.closing(read(units=(), only=("MESSAGE",))) as entries:
+    """Return when the journal of this host begins, in Unix seconds; None where it is empty. Raises Refusal.
+
+    Where workers have a journal of their own it is that one, or the host's if it has older lines of workers: those of a
+    release from before they had one.
+    """
+    _require_readable()
+    own = _first(f"--namespace={NAMESPACE}")
+    if own is None:
+        return _first()
+    older = _first("SYSLOG_IDENTIFIER=exotel-ws")
+    return own if older is None else min(own, older)
+
+
+def _first(*options: str) -> float | None:
+    command = ["journalctl", "--output=json", "--output-fields=MESSAGE", "--quiet", "--no-pager", *options]
+    with contextlib.closing(_entries(command)) as entries:
         return next((entry.time for entry in entries), None)
 
 
@@ -117,7 +132,7 @@ def _require_readable(stores: Iterable[Path] = _STORES) -> None:
         raise Refusal("the system's journal may be read by root and the group systemd-journal: put sudo in front of the command")
 
 
-def _entries(command: Sequence[str]) -> Iterator[Entry]:
+def _entries(command: Sequence[str]) -> Generator[Entry, None, None]:
     try:
         asked = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except OSError as error:

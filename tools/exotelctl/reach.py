@@ -5,7 +5,7 @@ import errno
 import socket
 import ssl
 
-from exotelctl.command import command
+from exotelctl.command import command, journal
 from exotelctl.target import Target
 from exotelctl.text import printable
 
@@ -68,7 +68,7 @@ def explain(error: BaseException, target: Target, timeout_s: float) -> Fault:
             "reset",
             f"{where} took the connection and closed it without an answer",
             f"{'ws:// if it speaks no TLS' if target.secure else 'wss:// if it wants TLS'}; "
-            "on the host: journalctl -u 'exotel-ws@*' -n 50",
+            f"on the host: {journal('-u', 'exotel-ws@*', '-n', 50)}",
         )
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
     kind = "unreachable" if isinstance(error, OSError) and error.errno in _ROUTE else "error"

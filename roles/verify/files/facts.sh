@@ -9,6 +9,10 @@ import json, tomllib
 settings = tomllib.load(open("/etc/exotel-ws/current/settings.toml", "rb"))
 asks = settings.get("auth", {}).get("required", False)
 print(json.dumps({"paths": settings.get("paths", []), "asks_credential": asks}))')
+moved=$(/etc/exotel-ws/current/release/bin/python -I -c '
+import json, time
+from exotelctl import moved
+print(json.dumps(str(moved.look(time.time()) or "")))')
 
 comma=''
 units=''
@@ -26,4 +30,4 @@ done
 
 health=$(/usr/local/bin/exotelctl health --json)
 echo '--- verify'
-echo "{\"generation\": $generation, \"units\": {$units}, \"holders\": [$holders], \"health\": ${health:-null}, \"settings\": ${settings:-null}}"
+echo "{\"generation\": $generation, \"units\": {$units}, \"holders\": [$holders], \"health\": ${health:-null}, \"settings\": ${settings:-null}, \"moved\": ${moved:-\"\"}}"

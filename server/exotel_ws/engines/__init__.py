@@ -15,8 +15,16 @@ from exotel_ws.settings import Settings
 
 CLOSE_TIMEOUT_S: Final = 5.0
 """How long a client gets to answer our close frame before its connection is dropped."""
+CUT_S: Final = 1.0
+"""How long a client that floods gets to read our close frame; nothing is read from it any more."""
+FLOODED: Final = 1008
+"""Close code of a client that sends too much."""
+IN_PIECES: Final = 1009
+"""Close code of one whose message has no end, as of any message that is too big."""
 MOST_FRAGMENTS: Final = 1024
 """Frames of one message. Go's common client writes 4096 bytes a frame, so 64 hold the largest default message."""
+A_TURN: Final = 32
+"""Messages of one connection that are taken in one turn of the loop; the other calls come between."""
 
 
 class Closing(NamedTuple):
@@ -42,7 +50,16 @@ class Connection(Protocol):
 
 
 class Stream(Protocol):
-    """What an engine tells of a connection: once `opened`, each message, once `closed`. None of these may raise."""
+    """What an engine tells of a connection: once `opened`, each message, once `closed`. None of these may raise.
+
+    ``stuck`` is set by the engine: the client does not read, so that nothing is read from it.
+    """
+
+    stuck: bool
+
+    @property
+    def started(self) -> bool:
+        """True once the stream has started: until then a connection may send little."""
 
     def opened(self) -> None: ...
     def received(self, raw: str | bytes) -> tuple[str, ...]:
@@ -50,6 +67,9 @@ class Stream(Protocol):
 
     def answered(self, seconds: float) -> None:
         """The messages that `received` returned were handed to the socket, this long after the arrival of theirs."""
+
+    def flooded(self, bound: str, reason: str, code: int) -> None:
+        """The connection sent more than ``bound`` of `exotel_ws.engines.pace` allows; the stream closes it with ``code``."""
 
     def closed(self, closing: Closing) -> None: ...
 

@@ -10,13 +10,14 @@ from time import perf_counter
 from typing import Final
 
 from websockets import ConnectionClosed
-from websockets.asyncio.connection import Connection
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from exotel_ws.engines import CLOSE_TIMEOUT_S, Closing, Open
+from exotel_ws.engines import A_TURN, CLOSE_TIMEOUT_S, CUT_S, Closing, Open
 from exotel_ws.engines.front import SERVER_HEADER
+from exotel_ws.engines.keepalive import KeepAlive
 from exotel_ws.engines.request import Request
+from exotel_ws.engines.websockets_wire import Wire
 from exotel_ws.settings import Settings
 
 _GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -38,17 +39,11 @@ class WebsocketsEngine:
         settings = self._settings
         # The handshake was judged and is answered here: the library begins with the frames.
         protocol = ServerProtocol(state=State.OPEN, max_size=settings.limits.max_message_bytes)
-        connection = _Connected(
-            protocol,
-            ping_interval=settings.ping.interval_s,
-            ping_timeout=settings.ping.timeout_s,
-            close_timeout=CLOSE_TIMEOUT_S,
-        )
+        connection = Wire(protocol, settings)
         transport.set_protocol(connection)
         connection.connection_made(transport)
         transport.write(_accepted(request.headers["Sec-WebSocket-Key"]))
-        connection.start_keepalive()
-        task = asyncio.get_running_loop().create_task(_Connection(connection, request).converse(self._open_stream))
+        task = asyncio.get_running_loop().create_task(_Connection(connection, request, settings).converse(self._open_stream))
         self._conversing.add(task)
         task.add_done_callback(self._conversing.discard)
         if rest:
@@ -68,34 +63,12 @@ def _accepted(key: str) -> bytes:
     return "\r\n".join(lines).encode("ascii")
 
 
-class _Connected(Connection):
-    """Not read while it can't be written: else a client that pings and never reads fills our memory with pongs."""
-
-    _stuck: asyncio.TimerHandle | None = None
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self.transport.pause_reading()
-        # Neither a ping nor a close frame gets out any more, so neither's timeout begins.
-        self._stuck = self.loop.call_later(self.ping_timeout or 0, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self._stuck:
-            self._stuck.cancel()
-        self.transport.resume_reading()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._stuck:
-            self._stuck.cancel()
-        super().connection_lost(exc)
-
-
 class _Connection:
     """A connection, as its stream sees it."""
 
-    def __init__(self, connection: Connection, request: Request) -> None:
+    def __init__(self, connection: Wire, request: Request, settings: Settings) -> None:
         self.request = request
+        self._settings = settings
         self._connection = connection
         self._closing: asyncio.Task[None] | None = None
         self._unasked: asyncio.Queue[str] = asyncio.Queue()
@@ -123,23 +96,42 @@ class _Connection:
             # A client that does not read holds up the close frame, and with it the library's own timeout.
             asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._connection.transport.abort)
 
+    def _cut(self) -> None:
+        asyncio.get_running_loop().call_later(CUT_S, self._connection.transport.abort)
+
     async def converse(self, open_stream: Open) -> None:
+        connection = self._connection
         stream = open_stream(self)
-        receive, send = self._connection.recv, self._connection.send
+        receive, send = connection.recv, connection.send
         stream.opened()
+        alive = KeepAlive(self._settings.ping, connection.send_ping, lambda: self.close(1011, "keepalive ping timeout"))
+        connection.listen(stream, alive, self._cut)
+        early, gone, taken = True, False, 0
         try:
             while True:
                 raw = await receive()
+                if taken >= A_TURN:
+                    # Messages that have come are handed over without a pause, and the other calls would wait.
+                    await asyncio.sleep(0)
+                    taken = 0
+                taken += 1
                 arrived = perf_counter()
                 messages = stream.received(raw)
-                if messages:
-                    for message in messages:
-                        await send(message)
+                if messages and not gone:
+                    try:
+                        for message in messages:
+                            await send(message)
+                    except ConnectionClosed:
+                        gone = True  # What came before, a stop perhaps, is taken all the same.
                     stream.answered(perf_counter() - arrived)
+                if early and stream.started:
+                    early = False
+                    connection.start()
         except ConnectionClosed as error:
             received = error.rcvd.code if error.rcvd else None
             ours = error.sent if not error.rcvd_then_sent else None
             stream.closed(Closing(received, ours.code, ours.reason) if ours else Closing(received))
         finally:
+            alive.end()
             if self._sending:
                 self._sending.cancel()

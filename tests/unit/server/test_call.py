@@ -5,8 +5,9 @@ import json
 from typing import Any
 
 import pytest
+from exotel_ws.admission import Admission, Ticket
 from exotel_ws.call import Call, HangUp, Phase
-from exotel_ws.echo import EchoMode
+from exotel_ws.echo import Echo, EchoMode
 from exotel_ws.engines import Closing, Request
 from exotel_ws.handshake import Credentials, Target
 from exotel_ws.protocol import Start, Writer
@@ -294,6 +295,58 @@ def test_a_mode_that_is_full_takes_no_stream_that_was_opened_before() -> None:
         for stream in streams:
             stream.closed(Closing(1000))
         assert tally.calls_live == 0
+
+    asyncio.run(main())
+
+
+class Bot(EchoMode):
+    """A mode that takes two calls at a time, and one more once a call is over."""
+
+    live = 0
+
+    def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Responder:
+        mode = self
+        mode.live += 1
+
+        class Counted(Echo):
+            def stopped(self) -> None:
+                mode.live -= 1
+
+        return Counted(writer)
+
+    def full(self) -> str:
+        return "2 live calls" if self.live >= 2 else ""
+
+
+def test_a_silent_call_makes_room_in_a_mode_that_is_full() -> None:
+    """At once, not when its connection has closed."""
+
+    async def main() -> None:
+        now = 0.0
+        mode, tally = Bot(), Tally()
+        admission = Admission(Limits(), tally, max_calls=2, calls_bound="ai.max_calls", clock=lambda: now)
+
+        def stream(host: str) -> tuple[Stream, Connection]:
+            ticket = admission.accept(host, lambda: None)
+            assert isinstance(ticket, Ticket)
+            connection = Connection()
+            connection.request = Request("/", {}, host, ticket)
+            assert ticket.open() == ""
+            opened = Stream(connection, Settings(), tally, None, mode, lambda _stream: None)
+            opened.opened()
+            return opened, connection
+
+        silent = [stream("198.51.100.1") for _ in range(2)]
+        for opened, _ in silent:
+            opened.received(START)
+        now = 1.0
+        another, connection = stream("198.51.100.2")
+        another.received(START)
+        assert [each.code for _, each in silent] == [1013, 0]
+        assert (connection.code, mode.live, tally.bounds["unproven_call"]) == (0, 2, 1)
+        for opened, _ in (*silent, (another, connection)):
+            opened.closed(Closing(1000))
+        assert (tally.calls_live, admission.calls, len(admission.tickets)) == (0, 0, 0)
 
     asyncio.run(main())
 

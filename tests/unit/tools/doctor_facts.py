@@ -31,6 +31,7 @@ DEPLOYMENT = Deployment(
     listen="0.0.0.0:8765",
     public_url="ws://198.51.100.7:8765",
     socket_points_to=WORKERS[0],
+    enabled=tuple(UNITS),
 )
 SYSTEMD = Holder(1, "/sbin/init", "root", "exotel-ws.socket", 9000.0, "sleeping", (77,), True)
 WORKER = Holder(42, "exotel-ws serve", "exotel-ws", UNITS[1], 900.0, "sleeping", (77,), True)

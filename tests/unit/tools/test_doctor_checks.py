@@ -119,6 +119,11 @@ MODULE = "ModuleNotFoundError: No module named 'picows'"
 TRACE = '  File "/opt/r/exotel_ws/serve.py", line 12'
 
 RED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "units that do not start at boot": (
+        "boot",
+        {"deployment": replace(DEPLOYMENT, enabled=("exotel-ws.socket", UNITS[1]))},
+        f"not started at the next boot: {UNITS[2]}",
+    ),
     "another program in our place": ("port-stranger", {"port": replace(PORT, holders=(STRANGER,))}, "node server.js"),
     "one beside us": (
         "port-two-listeners",
@@ -311,7 +316,21 @@ def test_a_fault_turns_its_own_check_red_and_no_other(id: str, changes: dict[str
 
 
 def test_each_check_has_a_fault_here() -> None:
-    assert {id for id, _, _ in RED.values()} == set(checks.IDS) - {"arrivals"}
+    assert {id for id, _, _ in RED.values()} == set(checks.IDS) - {"arrivals", "maintenance", "port-moved"}
+
+
+def test_a_maintenance_is_told_and_explains_what_is_down() -> None:
+    deployment = replace(DEPLOYMENT, maintenance="in maintenance since 8, by me: disk swap", enabled=())
+    found = results(healthy(deployment=deployment, units=Units(tuple(unit(name, **DOWN) for name in UNITS), ())))
+    assert found["maintenance"].verdict == "warn"
+    assert found["maintenance"].says == "the host is in maintenance since 8, by me: disk swap"
+    assert found["unit-down"].blocked_by == "maintenance"
+    assert {result.id for result in found.values() if result.verdict == "fail"} == set()
+
+
+def test_a_port_that_moved_is_told() -> None:
+    found = results(healthy(deployment=replace(DEPLOYMENT, moved="calls to port 8765 are refused since then")))
+    assert (found["port-moved"].verdict, found["port-moved"].says) == ("warn", "calls to port 8765 are refused since then")
 
 
 def test_a_healthy_host_has_no_finding() -> None:
@@ -329,6 +348,12 @@ def test_a_bound_that_only_strangers_felt_is_no_fault() -> None:
     found = results(healthy(calls=calls(call(), bounds=bitten)))["bounds"]
     assert (found.verdict, found.says) == ("ok", "9 times a bound bit, only on addresses that made no call")
     assert found.evidence == ("barred: 9 times, 192.0.2.1 7 of them",)
+
+
+def test_who_fills_the_places_is_said() -> None:
+    seen = refused("full") | {"workers": with_worker(crowd="192.0.2.1 holds 450 calls without media")}
+    evidence = results(healthy(**seen))["call-limit"].evidence
+    assert evidence == (f"{WORKERS[0]}: 192.0.2.1 holds 450 calls without media",)
 
 
 def test_what_raises_a_bound_is_said() -> None:

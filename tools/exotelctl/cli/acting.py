@@ -1,6 +1,6 @@
 """Verbs that change something on this host. Each says what it is about to do, and to whom, before it does it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -94,4 +94,30 @@ def reset(
 
     with answering():
         code = verb.run(yes=yes, dry_run=dry_run, drain_s=drain, ports=port or [], requested_by=requested_by, json=json)
+    raise typer.Exit(code)
+
+
+@app.command(epilog=CODES)
+def maintenance(
+    state: Annotated[Literal["on", "off"], typer.Argument(metavar="on|off", help="Out of service, or back into it.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="For whoever looks at the host meanwhile.")] = "",
+    cut: Annotated[bool, typer.Option("--cut", help="Close live calls now, with 1001, instead of letting them end.")] = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Take this host out of service; bring it back.
+
+    With on, new calls are refused and nothing starts at boot; live calls go on to their end. status and doctor say so instead
+    of calling it a fault; restart, reset, deploy.yml and rollback.yml refuse to bring the host back unasked. With off, what
+    served before serves again.
+
+    \b
+    Example:
+      exotelctl maintenance on --reason "disk swap until 22:00"
+      exotelctl maintenance off
+    """
+    from exotelctl import maintenance as verb
+
+    with answering():
+        code = verb.run(state, reason=reason, cut=cut, yes=yes, json=json)
     raise typer.Exit(code)

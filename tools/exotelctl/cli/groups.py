@@ -8,7 +8,7 @@ GROUPS: Final = {
     "See what is going on": ("status", "logs", "doctor", "health"),
     "Be Exotel": ("call", "protocol-test", "load", "url"),
     "Look into calls": ("trace", "capture", "replay", "diff"),
-    "Put it right": ("restart", "reset", "port-clean"),
+    "Put it right": ("restart", "reset", "port-clean", "maintenance"),
     "Your shell": ("completion",),
 }
 

@@ -13,14 +13,15 @@ _CRASHES: Final = (
     "unit-settings-error",
     "unit-out-of-memory",
 )
-_NOT_SERVING: Final = ("port-stranger", *_CRASHES, "loop-hung", "unit-down")
+_NOT_SERVING: Final = ("maintenance", "port-stranger", *_CRASHES, "loop-hung", "unit-down")
 _NOT_ANSWERING: Final = (*_NOT_SERVING, "file-limit", "port-two-listeners", "host-firewall", "local-answer")
 _NO_CALL: Final = (*_NOT_ANSWERING, "call-limit", "token-stripped", "auth-rejected")
 
 CAUSES: Final[dict[str, tuple[str, ...]]] = {
     "unit-port-conflict": ("port-stranger",),
-    "loop-hung": ("file-limit",),
-    "unit-down": ("port-stranger", *_CRASHES, "file-limit", "loop-hung", "disk"),
+    "loop-hung": ("maintenance", "file-limit"),
+    "generations": ("maintenance",),
+    "unit-down": ("maintenance", "port-stranger", *_CRASHES, "file-limit", "loop-hung", "disk"),
     "local-answer": (*_NOT_SERVING, "file-limit", "port-two-listeners", "host-firewall", "call-limit"),
     "outside-reach": (*_NOT_ANSWERING, "cloud-firewall"),
     "wrong-fields": _NO_CALL,
@@ -34,7 +35,8 @@ CAUSES: Final[dict[str, tuple[str, ...]]] = {
 
 def mark(results: Sequence[Result]) -> list[Result]:
     """``results`` with consequences marked. A check that is ok stays so, whatever failed: it was seen to hold."""
-    failed = {result.id for result in results if result.verdict == "fail"}
+    # A maintenance is no fault, but explains what is down.
+    failed = {result.id for result in results if result.verdict == ("warn" if result.id == "maintenance" else "fail")}
     explained = {result.id for result in results if _cause(result, failed)}
     return [_marked(result, _cause(result, failed - explained) or _cause(result, failed)) for result in results]
 

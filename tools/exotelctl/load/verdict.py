@@ -4,6 +4,7 @@ import dataclasses
 from collections import Counter
 from typing import Literal
 
+from exotelctl.command import journal
 from exotelctl.load.tally import Tally
 from exotelctl.reach import Fault
 from exotelctl.text import plural
@@ -12,7 +13,7 @@ from exotelctl.wire import FRAME_MS
 LATE_MS = FRAME_MS / 2
 """Where one frame in a hundred leaves this machine later than that, what was measured is this machine."""
 
-_LOGS = "on the host: journalctl -u 'exotel-ws@*' -n 50"
+_LOGS = f"on the host: {journal('-u', 'exotel-ws@*', '-n', 50)}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

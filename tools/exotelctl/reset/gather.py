@@ -24,6 +24,8 @@ def gather(paths: Paths, systemd: Systemd, more_ports: Sequence[int] = ()) -> Fa
     host = engine.gather(paths, systemd)
     if host.serving is None:
         raise Refusal("nothing is deployed to this host, so there is nothing to reset: ansible-playbook deploy.yml -i INVENTORY")
+    if host.maintenance:
+        raise Refusal(f"this host is {host.maintenance}. Bring it back: exotelctl maintenance off")
     call_port = int(host.serving.content.listen.rpartition(":")[2])
     return Facts(
         serving=host.serving,

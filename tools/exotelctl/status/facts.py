@@ -117,7 +117,9 @@ class Facts:
 
     ``current`` is the generation that is to serve ("": nothing is deployed), ``socket`` the unit that holds the port (None: there
     is none), ``holders`` who really does. ``unseen`` names what this user could not see; ``lacks`` are
-    capabilities that root has not here.
+    capabilities that root has not here. ``maintenance`` says
+    since when the host is out of service on purpose ("": it is not), ``enabled`` the units that start at boot (None: unknown),
+    ``moved`` since when the port that callers may still dial is refused ("": it has not moved lately).
     """
 
     host: str
@@ -132,3 +134,6 @@ class Facts:
     unseen: tuple[str, ...] = ()
     as_root: bool = False
     lacks: tuple[str, ...] = ()
+    maintenance: str = ""
+    enabled: frozenset[str] | None = None
+    moved: str = ""

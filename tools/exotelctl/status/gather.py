@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from exotelctl import audit, instances, systemctl
+from exotelctl import audit, boot, instances, moved, systemctl
 from exotelctl.exits import Refusal, UsageFault
 from exotelctl.host_settings import DEFAULT_PORT, load
 from exotelctl.port.gather import gather as gather_port
@@ -56,6 +56,9 @@ def gather(settings: Path, meter: Meter) -> Facts:
         unseen=tuple(unseen),
         as_root=is_root(),
         lacks=lacking(*OF_ROOT) if is_root() else (),
+        maintenance=boot.maintenance(),
+        enabled=boot.enabled(),
+        moved=str(moved.look(time.time()) or ""),
     )
 
 

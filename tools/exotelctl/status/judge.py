@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Final, Literal
 
-from exotelctl.command import command
+from exotelctl import boot
+from exotelctl.command import command, journal
 from exotelctl.status.facts import Facts, Unit, Worker
 from exotelctl.text import plural, printable
 
@@ -36,8 +37,25 @@ def judge(facts: Facts) -> Verdict:
     others = {worker.generation for worker in facts.workers} - {facts.current}
     names = [*([facts.current] if facts.current else []), *sorted(others, reverse=True)]
     rows = [row for row in (_row(facts, name) for name in names) if row.state != "ended"]
+    if facts.maintenance:
+        return Verdict(tuple(rows), tuple(_though_in_maintenance(facts)))
     problems = [*_nothing(facts), *_socket(facts), *_port(facts), *(text for row in rows for text in _of_row(facts, row))]
-    return Verdict(tuple(rows), tuple(problems))
+    return Verdict(tuple(rows), (*problems, *_boot(facts)))
+
+
+def _boot(facts: Facts) -> list[str]:
+    if not facts.current or facts.enabled is None or facts.current not in facts.generations:
+        return []
+    missing = boot.missing(facts.current, facts.generations[facts.current].workers, facts.enabled)
+    cure = command("systemctl", "enable", *missing)
+    return [f"not started at the next boot: {', '.join(missing)}; {cure}"] if missing else []
+
+
+def _though_in_maintenance(facts: Facts) -> list[str]:
+    """Out of service on purpose: that nothing serves is no fault then."""
+    socket = facts.socket and facts.socket.active == "active"
+    back = [f"exotel-ws.socket takes calls, though the host is {facts.maintenance}: exotelctl maintenance off"] if socket else []
+    return [*back, *_strangers(facts)]
 
 
 def _row(facts: Facts, name: str) -> Row:
@@ -84,6 +102,10 @@ def _port(facts: Facts) -> list[str]:
     """Nobody or a stranger on the port. A stranger beside our units takes calls away from them."""
     if facts.holders.verdict == "free":
         return [f"nothing listens on port {facts.port}"] if facts.current else []
+    return _strangers(facts)
+
+
+def _strangers(facts: Facts) -> list[str]:
     strangers = [decision for decision in facts.holders.decisions if decision.kind not in _OURS]
     return [
         f"port {facts.port} is held by pid {found.holder.pid} ({printable(found.holder.name, 40)}"
@@ -97,10 +119,10 @@ def _of_row(facts: Facts, row: Row) -> list[str]:
     problems = [_silent(worker) for worker in row.workers if worker.fault]
     if row.state in ("failed", "stray"):
         what = "has failed" if row.state == "failed" else "runs though it is not the one that is to serve"
-        problems.append(f"generation {row.name} {what}: {command('journalctl', '-n', 50, '-u', f'exotel-ws@{row.name}-*')}")
+        problems.append(f"generation {row.name} {what}: {journal('-n', 50, '-u', f'exotel-ws@{row.name}-*')}")
     if row.name == facts.current:
         down = [worker.unit for worker in row.workers if worker.unit.active not in ("active", "reloading")]
-        problems += [f"{unit.name} is {_how(unit)}: {command('journalctl', '-n', 50, '-u', unit.name)}" for unit in down]
+        problems += [f"{unit.name} is {_how(unit)}: {journal('-n', 50, '-u', unit.name)}" for unit in down]
         expected = facts.generations[row.name].workers if row.name in facts.generations else 0
         if len(row.workers) < expected:
             problems.append(f"{plural(expected - len(row.workers), 'worker')} of {expected} not started: run deploy.yml again")

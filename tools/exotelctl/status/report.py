@@ -22,7 +22,7 @@ def as_text(facts: Facts, verdict: Verdict, *, numbers: bool) -> str:
     parts = [_headline(facts, verdict)]
     if verdict.rows:
         parts += [_generations(verdict.rows), _workers(verdict.rows)]
-    parts.append(_port(facts))
+    parts.append("\n".join([_port(facts), *([f"⚠️ {facts.moved}"] if facts.moved else [])]))
     if calls := _calls(verdict.rows):
         parts.append(_call_table(calls, numbers))
     if facts.deploy:
@@ -47,6 +47,8 @@ def as_json(facts: Facts, verdict: Verdict, *, numbers: bool) -> dict[str, objec
         "time": facts.at,
         "ok": not verdict.problems,
         "problems": list(verdict.problems),
+        "maintenance": facts.maintenance or None,
+        "moved": facts.moved or None,
         "current": facts.current or None,
         "generations": [_generation_json(row) for row in verdict.rows],
         "workers": [_worker_json(worker) for worker in facts.workers],
@@ -67,6 +69,8 @@ def as_json(facts: Facts, verdict: Verdict, *, numbers: bool) -> dict[str, objec
 
 def _headline(facts: Facts, verdict: Verdict) -> str:
     when = f"{datetime.fromtimestamp(facts.at).astimezone():%Y-%m-%d %H:%M:%S %Z}"
+    if facts.maintenance and not verdict.problems:
+        return f"🔧 {facts.host}, {when}: {facts.maintenance}\n   Bring it back: exotelctl maintenance off"
     if verdict.problems:
         return "\n".join([f"❌ {facts.host}, {when}", *(f"   {problem}" for problem in verdict.problems)])
     return f"✅ {facts.host}, {when}: serving, as far as was seen" if facts.unseen else f"✅ {facts.host}, {when}: serving"

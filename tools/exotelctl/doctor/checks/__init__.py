@@ -3,12 +3,13 @@
 from typing import Final
 
 from exotelctl.doctor import causes
-from exotelctl.doctor.checks import calls, cloud, firewall, host, limits, outside, port, reach, units
+from exotelctl.doctor.checks import boot, calls, cloud, firewall, host, limits, outside, port, reach, units
 from exotelctl.doctor.checks.check import Check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.result import Result
 
 ALL: Final[tuple[Check, ...]] = (
+    boot.maintenance,
     port.stranger,
     port.two_listeners,
     units.port_conflict,
@@ -19,11 +20,13 @@ ALL: Final[tuple[Check, ...]] = (
     units.down,
     units.generations,
     units.loop_hung,
+    boot.boot,
     reach.local_answer,
     firewall.host_firewall,
     cloud.cloud_firewall,
     outside.outside_reach,
     reach.public_address,
+    reach.port_moved,
     reach.tls_on_plain,
     reach.wrong_path,
     reach.proxy_in_front,

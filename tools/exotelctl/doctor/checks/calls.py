@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from exotelctl.command import command
+from exotelctl.command import command, journal
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.checks.grade import counted, grade
 from exotelctl.doctor.facts import Facts
@@ -37,7 +37,7 @@ def shown(conn: Conn) -> str:
 
 def story(conn: Conn) -> str:
     """The command that tells one call's story."""
-    return logs_of(conn.call_sid) if conn.call_sid else command("journalctl", f"CONN_ID={conn.id}")
+    return logs_of(conn.call_sid) if conn.call_sid else journal(f"CONN_ID={conn.id}")
 
 
 def logs_of(sid: str) -> str:
@@ -194,7 +194,7 @@ def provider(facts: Facts) -> Finding:
         Remedy(
             "The key, the quota, the address or the provider itself: its own words are above. Where exotel_ws_ai names another "
             "service for that stage, it answered; else the caller heard the apology.",
-            (story(bad[-1]), "journalctl EVENT=provider_error --since -1h"),
+            (story(bad[-1]), journal("EVENT=provider_error", "--since", "-1h")),
             ("correct exotel_ws_ai or exotel_ws_ai_keys, then ansible-playbook deploy.yml -i INVENTORY",),
         ),
     )
@@ -347,7 +347,7 @@ def auth_rejected(facts: Facts) -> Finding:
     remedy = Remedy(
         "The applet's credential is not one of exotel_ws_credentials: it was rotated on one side only, or mistyped. "
         "From an address that is not Exotel's it is somebody who tries.",
-        ("journalctl EVENT=refused REASON=credentials --since -1h",),
+        (journal("EVENT=refused", "REASON=credentials", "--since", "-1h"),),
         ("correct exotel_ws_credentials, then ansible-playbook deploy.yml -i INVENTORY",),
     )
     return _credentials(facts, "wrong", "none was refused", "showed a wrong credential", remedy)

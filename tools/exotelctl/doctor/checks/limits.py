@@ -40,9 +40,10 @@ def call_limit(facts: Facts) -> Finding:
     )
     calls = facts.calls.value
     refused = len(calls.refused("full")) + sum(conn.code == _FULL_CODE for conn in calls.outside) if calls else 0
+    crowds = [f"{worker.instance}: {worker.crowd}" for worker in facts.workers.value or () if worker.crowd]
     if refused:
         says = f"{plural(refused, 'call')} turned away: a worker takes {deployment.max_calls}"
-        return fail(says, remedy=remedy)
+        return fail(says, *crowds, remedy=remedy)
     workers = [worker for worker in facts.workers.get() if not worker.silent]
     if not workers:
         return unknown("no worker says how many calls it has")
@@ -51,7 +52,7 @@ def call_limit(facts: Facts) -> Finding:
         f"at most {fullest.calls_live} of {deployment.max_calls} calls in a worker, {sum(w.calls_live for w in workers)} in all"
     )
     if fullest.calls_live >= _NEAR * deployment.max_calls:
-        return warn(says, fullest.instance, remedy=remedy)
+        return warn(says, fullest.instance, *crowds, remedy=remedy)
     if calls is None:
         raise NotSeen(f"{says}; refusals were not seen: {facts.calls.missing}", facts.calls.needs)
     return ok(says)

@@ -7,7 +7,7 @@ from typing import Final
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.public_address import CURE, doubt, is_of_a_test_network
 
-from exotelctl.command import command
+from exotelctl.command import command, journal
 from exotelctl.compliance.judges import health as judge_health
 from exotelctl.doctor.checks.calls import judged, times
 from exotelctl.doctor.checks.check import check
@@ -33,7 +33,7 @@ def local_answer(facts: Facts) -> Finding:
     answers = facts.loopback.get()
     remedy = Remedy(
         "Something answers that is not our server, or the server is not well.",
-        ("exotelctl health", "exotelctl status", "exotelctl port-clean --dry-run", "journalctl -n 50 -u 'exotel-ws@*'"),
+        ("exotelctl health", "exotelctl status", "exotelctl port-clean --dry-run", journal("-n", 50, "-u", "exotel-ws@*")),
     )
     if answers.health.trouble:
         return fail(answers.health.trouble.cause, remedy=remedy)
@@ -48,6 +48,24 @@ def local_answer(facts: Facts) -> Finding:
     if answers.ready and answers.ready.status == 503:
         return warn(f"/ready says 503 {answers.ready.body}: no new calls", said, remedy=remedy)
     return ok(said)
+
+
+@check(
+    "port-moved",
+    "reach",
+    of="deployment",
+    claim="the port has not moved away from callers lately",
+    does_not_prove="that the applet dials this port: compare exotelctl url",
+)
+def port_moved(facts: Facts) -> Finding:
+    moved = facts.deployment.get().moved
+    if not moved:
+        return ok("the same port for a week, or since the first deploy")
+    remedy = Remedy(
+        "Correct the URL in the applet. This is told for a week; that the applet is right cannot be seen from here.",
+        ("exotelctl url",),
+    )
+    return warn(moved, remedy=remedy)
 
 
 @check(
@@ -103,7 +121,7 @@ def tls_on_plain(facts: Facts) -> Finding:
     remedy = Remedy(
         "The applet's URL says wss:// where it has to say ws://, or TLS must be put in front of this port. "
         "From an address that is not Exotel's it is a scanner.",
-        ("exotelctl url", "journalctl EVENT=refused REASON=tls --since -1h"),
+        ("exotelctl url", journal("EVENT=refused", "REASON=tls", "--since", "-1h")),
     )
     return _refused(facts, ("tls",), "came with a TLS ClientHello: its URL says wss://", remedy)
 
@@ -119,7 +137,7 @@ def wrong_path(facts: Facts) -> Finding:
     served = ", ".join(facts.deployment.get().paths) or "any path"
     remedy = Remedy(
         f"Served: {served}. Correct the path in the applet's URL, or exotel_ws_paths.",
-        ("exotelctl url", "journalctl EVENT=refused REASON=path --since -1h"),
+        ("exotelctl url", journal("EVENT=refused", "REASON=path", "--since", "-1h")),
         ("ansible-playbook deploy.yml -i INVENTORY",),
     )
     return _refused(facts, ("path",), "asked for a path that is not served", remedy)

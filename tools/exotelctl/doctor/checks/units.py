@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from exotelctl.command import command, of_units
+from exotelctl.command import command, journal, of_units
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.deployment import Deployment
@@ -78,7 +78,7 @@ def _judge(found: list[Hit], all_well: str, says: str, remedy: Remedy) -> Findin
 
 
 def _journal_of(unit: str) -> str:
-    return command("journalctl", "-n", 50, "-u", unit)
+    return journal("-n", 50, "-u", unit)
 
 
 def _rebuild(text: str) -> Remedy:

@@ -1,11 +1,13 @@
 """What is meant to serve here: the current generation, its settings, and where the socket unit points."""
 
 import json
+import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from exotelctl import boot, moved
 from exotelctl.doctor.facts import shell
 from exotelctl.doctor.facts.fact import NotSeen
 
@@ -25,6 +27,8 @@ class Deployment:
 
     ``settings_problem`` is why settings.toml could not be read. ``socket_points_to`` is the instance that the socket unit
     starts. ``deploying``: a deploy holds the lock at this moment. ``drain_s`` bounds a drain, in seconds.
+    ``maintenance`` says since when the host is out of service on purpose, "" where it is not; ``enabled`` are the units that
+    start at boot (None: not looked at); ``moved`` since when the port that callers may still dial is refused.
     """
 
     generation: str = ""
@@ -43,6 +47,9 @@ class Deployment:
     settings_problem: str = ""
     socket_points_to: str = ""
     deploying: bool = False
+    maintenance: str = ""
+    enabled: tuple[str, ...] | None = None
+    moved: str = ""
 
     @property
     def instances(self) -> tuple[str, ...]:
@@ -80,6 +87,9 @@ def look(etc: Path = ETC, point: Path = POINT, lock: Path = LOCK, locks: Path = 
         settings_problem=problem,
         socket_points_to=_points_to(point),
         deploying=_is_locked(lock, locks),
+        maintenance=boot.maintenance(),
+        enabled=tuple(sorted(boot.enabled())),
+        moved=str(moved.look(time.time()) or ""),
     )
 
 

@@ -38,6 +38,8 @@ class Worker:
     calls: tuple[LiveCall, ...] = ()
     files: int = 0
     files_limit: int = 0
+    crowd: str = ""
+    """The source that holds most unproven connections or calls, and how many; "" where none does, or the worker does not tell."""
 
 
 def look() -> list[Worker]:
@@ -73,8 +75,22 @@ def _ask(instance: str, admin_socket: Path, pid: int) -> Worker:
         counted,
         answer_ms=_since(began),
         calls_live=int(said.get("calls_live", 0)),
+        crowd=_crowd(admin_socket),
         calls=tuple(_call(call) for call in said.get("calls", ())),
     )
+
+
+def _crowd(admin_socket: Path) -> str:
+    """Ask who holds most. A worker of an older release does not know."""
+    try:
+        top = instances.ask(admin_socket, "/places").get("top")
+    except instances.Silent:
+        return ""
+    if not isinstance(top, dict):
+        return ""
+    kinds = (("source", "count", "connections without a start"), ("call_source", "call_count", "calls without media"))
+    said = [f"{top[source]} holds {top[count]} {what}" for source, count, what in kinds if top.get(source) and top.get(count)]
+    return ", ".join(said)
 
 
 def _call(said: dict[str, object]) -> LiveCall:

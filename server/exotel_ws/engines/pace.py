@@ -1,0 +1,66 @@
+"""How many messages and bytes one connection may send: a phone's pace, and what the network held back at once."""
+
+from collections.abc import Callable
+
+from exotel_ws.settings import Limits
+
+
+class Pace:
+    """Counts the frames of one connection, pings and pieces of messages too.
+
+    Until `start` a connection may send ``early_messages`` and as many times ``early_message_bytes`` / 8 in all; from then on
+    ``messages_per_s`` and ``bytes_per_s`` with their bursts. The clock is looked at when an allowance is used up, not a frame:
+    after a pause that is up to twice the burst.
+    """
+
+    __slots__ = ("_at", "_bytes", "_clock", "_limits", "_messages", "_started", "exceeded", "most_bytes")
+
+    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._at = clock()
+        self._started = False
+        self._messages: float = limits.early_messages
+        self._bytes: float = limits.early_messages * limits.early_message_bytes // 8
+        self.most_bytes = min(limits.early_message_bytes, limits.max_message_bytes)
+        """Of one message, as far as the stream has come."""
+        self.exceeded = ""
+        """The bound that was exceeded, once `take` has returned False."""
+
+    def start(self) -> None:
+        """Take the connection for a call from now on."""
+        limits = self._limits
+        self._started = True
+        self._at = self._clock()
+        self._messages, self._bytes = limits.messages_burst, limits.bytes_burst
+        self.most_bytes = limits.max_message_bytes
+
+    def take(self, size: int) -> bool:
+        """Count a frame of ``size`` bytes. Return False if the connection sends too much; it does so once and for all."""
+        self._messages -= 1
+        self._bytes -= size
+        return (self._messages >= 0 and self._bytes >= 0) or self._earn()
+
+    def _earn(self) -> bool:
+        if self.exceeded:
+            return False
+        limits = self._limits
+        if self._started:
+            now = self._clock()
+            passed_s, self._at = now - self._at, now
+            self._messages = min(limits.messages_burst, self._messages + passed_s * limits.messages_per_s)
+            self._bytes = min(limits.bytes_burst, self._bytes + passed_s * limits.bytes_per_s)
+        if self._messages < 0:
+            self.exceeded = "message_rate"
+        elif self._bytes < 0:
+            self.exceeded = "byte_rate"
+        return not self.exceeded
+
+    def reason(self) -> str:
+        """Say what was exceeded, for a close frame."""
+        limits = self._limits
+        if not self._started:
+            return "too much before start, see limits.early_messages"
+        if self.exceeded == "byte_rate":
+            return f"more than limits.bytes_per_s = {limits.bytes_per_s}"
+        return f"more than limits.messages_per_s = {limits.messages_per_s:g}"
