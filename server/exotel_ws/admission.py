@@ -48,6 +48,13 @@ RAISED_BY: Final = {
     "early_size": "limits.early_message_bytes",
     "malformed": "limits.max_faults",
     "restarts": "limits.max_faults",
+    "ai_requests": "ai.limits.requests_per_minute",
+    "ai_requests_call": "ai.limits.requests_per_call",
+    "ai_context": "ai.limits.context_characters",
+    "ai_speech": "ai.limits.speech_characters_per_minute",
+    "ai_speech_call": "ai.limits.speech_characters_per_call",
+    "ai_starts": "ai.limits.starts_per_minute",
+    "ai_names": "ai.languages or ai.voices",
 }
 """The setting that raises each bound."""
 

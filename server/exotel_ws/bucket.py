@@ -21,6 +21,10 @@ class Bucket:
         self._left -= count
         return True
 
+    def owe(self, count: float) -> None:
+        """Take ``count`` events out, though fewer may be left: they are missing later."""
+        self._left -= count
+
     def give(self, count: float) -> None:
         """Put ``count`` events back, up to the burst."""
         self._left = min(self.burst, self._left + count)

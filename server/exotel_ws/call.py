@@ -86,7 +86,11 @@ class Call:
         self._responder: Responder | None = None
         self._faults: dict[str, int] = {}
         most = settings.limits.max_faults
-        self._malformed_left, self._restarts_left = Bucket(most / 60, most, now), Bucket(most / 60, most, now)
+        self._malformed_left = Bucket(most / 60, most, now)
+        self._restarts, self._restarts_bound = most, "restarts"
+        if self._private:
+            self._restarts, self._restarts_bound = settings.ai.limits.starts_per_minute, "ai_starts"
+        self._restarts_left = Bucket(self._restarts / 60, self._restarts, now)
         self._media_made_up_for = 0
         self._media_first, self._media_every = settings.log.media_first, settings.log.media_every
 
@@ -221,8 +225,8 @@ class Call:
         if self.phase is Phase.STARTED and "media_before_start" not in self._faults:
             self._fault("duplicate_start", "a second start on one connection: the stream begins anew")
             if not self._restarts_left.take(self._clock()):
-                most = self._settings.limits.max_faults
-                raise HangUp(1008, f"the stream began anew more than {most} times within a minute", "restarts")
+                text = f"the stream began anew more than {self._restarts} times within a minute"
+                raise HangUp(1008, text, self._restarts_bound)
         self._begin(start)
         self.log("🚀 START EVENT", event="start", RATE=self.sample_rate, RATE_ASKED=self._rate_asked())
         self.log(f"   Stream SID: {printable(start.stream_sid)}", event="start")

@@ -53,6 +53,9 @@ class Line(Protocol):
     def send(self, messages: tuple[str, ...], audio_bytes: int = 0) -> None:
         """Send now; ``audio_bytes`` of PCM are in them. After the end of the stream: nothing."""
 
+    def bite(self, bound: str, text: str) -> None:
+        """Count and say, sampled, that one of `exotel_ws.tally.BOUNDS` bit on this call; ``text`` says what was not done."""
+
     def hang_up(self, hang_up: HangUp) -> None:
         """Close the stream from our side: with code 1000 Exotel's call flow goes on with the next applet."""
 

@@ -154,7 +154,7 @@ class Stream:
             kind = _VIOLATIONS[closing.sent]
             tally.faults[kind] += 1
             if kind == "too_big" and call.phase is Phase.OPENED:
-                self._bite("early_size", "a message of too many bytes before start")
+                self.bite("early_size", "a message of too many bytes before start")
             call.log.warning(f"✂️ Closed with {closing.sent} ({kind}): {printable(closing.reason)}", event="hang_up")
         how, code = self._how_it_ended(closing), closing.sent or closing.received or 1006
         tally.ended[how] += 1
@@ -187,10 +187,11 @@ class Stream:
             say = self.call.log if hang_up.code == 1000 else self.call.log.warning
             say(f"✂️ Closing with {hang_up.code}: {hang_up.reason}", event="hang_up")
             if hang_up.bound:
-                self._bite(hang_up.bound, hang_up.reason)
+                self.bite(hang_up.bound, hang_up.reason)
             self._connection.close(hang_up.code, hang_up.reason)
 
-    def _bite(self, bound: str, text: str) -> None:
+    def bite(self, bound: str, text: str) -> None:
+        """See `exotel_ws.responder.Line`."""
         if self.ticket is not None:
             self.ticket.bite(bound, text)
         else:

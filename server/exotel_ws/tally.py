@@ -61,6 +61,14 @@ BOUNDS: Final = (
     "log_stranger",
     "log_call",
     "log_lost",
+    # one call of AI mode
+    "ai_requests",
+    "ai_requests_call",
+    "ai_context",
+    "ai_speech",
+    "ai_speech_call",
+    "ai_starts",
+    "ai_names",
 )
 """Bounds on what one source or connection may use. Each has an entry in docs/operating.md, "Who may use how much"."""
 ENDINGS: Final = ("stop", "no_stop", "no_start", "closed_by_client", "closed_by_server", "no_media")

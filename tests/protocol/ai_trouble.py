@@ -106,6 +106,7 @@ class TroubledCall(Call):
             greeting="",
             tools=self.tools,
             events=conversation,
+            limits=self.settings.limits,
         )
         return self.dialogue
 

@@ -33,6 +33,9 @@ class Line:
         if audio_bytes and not self.first_at:
             self.first_at = time.monotonic()
 
+    def bite(self, bound: str, text: str) -> None:
+        raise AssertionError(f"{bound}: {text}")
+
     def hang_up(self, hang_up: HangUp) -> None:
         self.hung_up = hang_up
 
@@ -109,3 +112,28 @@ def test_what_a_call_says_is_what_the_flow_says_and_the_loop_is_never_held_up_fo
     made_s, longest_s = in_mode(calls)
     assert longest_s < 0.05
     assert made_s < 0.4
+
+
+def test_starts_in_one_packet_make_one_bot_and_hold_up_nobody() -> None:
+    """By what is made, not by the clock: each bot that is made holds the loop."""
+
+    async def calls(mode: AiMode) -> None:
+        made = []
+        make = mode._make
+        mode._make = lambda *args: made.append(args) or make(*args)  # type: ignore[method-assign,func-returns-value]
+        line = Line()
+        begun = []
+        for _ in range(51):
+            for before in begun[-1:]:
+                before.stopped()
+            begun.append(call(mode, line))
+        assert not made, "nothing is made while a message is received"
+        assert len(mode._calls) == 1
+        while not made:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        assert len(made) == 1
+        assert line.audio_bytes, "greeted"
+        begun[-1].stopped()
+
+    in_mode(calls)

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Final
 
 from exotel_ws.ai.alarm import Alarm
+from exotel_ws.ai.allowance import Allowance
 from exotel_ws.ai.dialogue import Dialogue
 from exotel_ws.ai.ear import Ear, WholeSamples
 from exotel_ws.ai.failure.rescue import Rescue
 from exotel_ws.ai.keypad import Keypad
+from exotel_ws.ai.late import LateDialogue
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.playout import Playout
 from exotel_ws.ai.records.stopwatch import Stopwatch
@@ -30,6 +32,8 @@ _GREETING_S: Final = 30.0
 """How long a greeting may take in all before what the caller says is answered."""
 _PROMPT_S: Final = 5.0
 """How long a prompt may take to be heard before the silence after it is counted all the same."""
+_REFUSALS_AT_MOST: Final = 10
+"""Turns of one call that are refused because they come too fast; with one more the call ends."""
 _OUTCOMES: Final = {1000: "time_up", 1001: "drained", 1011: "failed"}
 """By the code with which the server closed the stream, where it was not the conversation that did."""
 
@@ -48,17 +52,23 @@ class Conversation:
         writer: Writer,
         start: Start,
         sample_rate: int,
-        build: Callable[["Conversation", Mouth], Dialogue],
+        build: Callable[["Conversation", Mouth], Dialogue | LateDialogue],
         greeting: bytes,
         greeting_text: str,
         on_end: Callable[["Conversation"], None],
         story: Story,
         protect: Callable[["Conversation"], Rescue],
+        allowance: Allowance | None = None,
     ) -> None:
-        """``greeting`` is PCM16 at ``sample_rate``; empty: ``greeting_text`` is spoken with the call's own voice."""
+        """``greeting`` is PCM16 at ``sample_rate``; empty: ``greeting_text`` is spoken with the call's own voice.
+
+        ``allowance`` is the connection's; None: this call has one of its own.
+        """
         loop = self._clock = asyncio.get_running_loop()
         self.start = start
         self.stopwatch = Stopwatch(story.stage)
+        self._allowance = allowance or Allowance(settings.limits, loop.time)
+        self._refusals = 0
         self._settings = settings
         self._line = line
         self._on_end = on_end
@@ -174,6 +184,9 @@ class Conversation:
             self.rescue.nothing_meant()
             self._nothing_said()
             return False
+        if bound := self._allowance.request():
+            self._refuse(bound)
+            return False
         if self._interrupted:
             self._story.interruption(meant=True)
         self._holding = self._interrupted = self._in_words = False
@@ -181,6 +194,25 @@ class Conversation:
         self._silence.off()
         self._silences = 0
         return True
+
+    def asked_again(self) -> None:
+        self._allowance.request_again()
+
+    def context_cut(self, characters: int) -> None:
+        self._line.bite("ai_context", f"{characters} characters of the dialogue were left out of a request")
+
+    def answered(self, characters: int) -> str | None:
+        bound = self._allowance.speak(characters)
+        if not bound:
+            return None
+        self._line.bite(bound, "the rest of an answer is not spoken")
+        if bound == "ai_speech_call":
+            self._enough()
+            return ""
+        return self._settings.limits.too_long
+
+    def said_by_us(self, characters: int) -> None:
+        self._allowance.speak_anyway(characters)
 
     def endless(self) -> None:
         self.rescue.give_up("llm: it calls tools without end")
@@ -221,17 +253,39 @@ class Conversation:
         return stopped
 
     def give_up(self, text: str, pcm: bytes, then: str) -> None:
+        self._last_words(text, pcm, then, "failed")
+
+    # Within
+
+    def _refuse(self, bound: str) -> None:
+        """Leave a turn unanswered that is one request too many, and say so; the bot goes on with what it was saying."""
+        self._refusals += 1
+        self._line.bite(bound, "what the caller said is not answered")
+        self._dialogue.forget_last_user_message()
+        self.rescue.nothing_meant()
+        if bound == "ai_requests_call" or self._refusals > _REFUSALS_AT_MOST:
+            self._enough()
+            return
+        self._nothing_said()
+        if not self._mouth.busy:
+            self.say(*self.rescue.too_fast)
+
+    def _enough(self) -> None:
+        """End the call because it has used up what one call may."""
+        if not self._ending:
+            self.rescue.close()
+            self._last_words(*self.rescue.enough, "hang_up", "limit")
+
+    def _last_words(self, text: str, pcm: bytes, then: str, outcome: str) -> None:
         if self._over:
             return
         self._mouth.mute()
         self._playout.drop()
-        self._outcome = "failed"
+        self._outcome = outcome
         self._part(then)
         self._playout.say(pcm)
         self._playout.flush()
         self._playout.note(lambda heard: self._said_last(text, heard))
-
-    # Within
 
     @property
     def _deaf(self) -> bool:

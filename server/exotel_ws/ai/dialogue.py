@@ -19,6 +19,7 @@ from pipecat.frames.frames import (
     InputAudioRawFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
+    LLMContextFrame,
     LLMFullResponseStartFrame,
     LLMMessagesAppendFrame,
     LLMTextFrame,
@@ -37,6 +38,7 @@ from pipecat.turns.user_start import TranscriptionUserTurnStartStrategy, VADUser
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
 
+from exotel_ws.ai import context
 from exotel_ws.ai.ear import HEARING_RATE
 from exotel_ws.ai.embedded.models import TurnModel
 from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, SharedVoiceDetector, TurnEnd
@@ -44,12 +46,15 @@ from exotel_ws.ai.gate import Gate, Tap
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.providers.keys import redact
 from exotel_ws.ai.records.stopwatch import MonotonicClock, Stopwatch
+from exotel_ws.ai.settings import Limits
 
+_USUAL: Final = Limits()
 _UNSURE_S: Final = 1.0
 """Silence after which a turn ends though the turn model is not sure; its own default is 3 s."""
 MOST_ACTS: Final = 10
 """Calls of tools that are made for one turn of the caller. A model that is asked twice as often in one turn is given up."""
 _ENOUGH: Final = {"error": "too many calls of tools: no more can be done until the caller speaks, answer with what you know"}
+_SENTENCE_ENDS: Final = tuple(".!?…।")
 _CLOSE_S: Final = 1.0
 """How long a connection to a provider may take to be closed."""
 
@@ -87,6 +92,18 @@ class Events(Protocol):
     async def meant(self, text: str) -> bool:
         """Whether what was just said, or pressed, is for the bot to answer."""
 
+    def asked_again(self) -> None:
+        """The model is asked once more for the same turn: after a tool, or a failure."""
+
+    def context_cut(self, characters: int) -> None:
+        """So many characters of the dialogue were left out of what the model is told."""
+
+    def answered(self, characters: int) -> str | None:
+        """Return None if ``characters`` more of an answer may be spoken, else what is said instead of them and the rest."""
+
+    def said_by_us(self, characters: int) -> None:
+        """A sentence that is not the model's is given to the voice."""
+
     def endless(self) -> None:
         """The model calls tools again and again, and leaves the caller no turn."""
 
@@ -110,6 +127,7 @@ class Dialogue:
         tools: Sequence[Tool],
         events: Events,
         services: Sequence[FrameProcessor] = (),
+        limits: Limits = _USUAL,
     ) -> None:
         """``services`` are all that were made for this call, whether they are used or not: what they hold is let go of."""
         schemas = [
@@ -119,6 +137,11 @@ class Dialogue:
         self.context = LLMContext(messages, ToolsSchema(standard_tools=schemas))
         self.in_words = False
         """Whether the model has put its latest answer in words, not in tools alone."""
+        self._limits = limits
+        self._cut = False
+        """The rest of the answer that is being made is not spoken."""
+        self._said = ""
+        """The last piece of the answer that was."""
         self._asked = self._acts = 0
         """How often the model was asked, and called a tool, since the caller's last turn."""
         self._events = events
@@ -138,7 +161,7 @@ class Dialogue:
             check_dangling_tasks=False,
         )
         self._stages = {id(stt): "stt", id(llm): "llm", id(tts): "tts"}
-        self._started = asyncio.Event()
+        self.started = asyncio.Event()
         user.add_event_handler("on_user_turn_started", self._user_started)
         user.add_event_handler("on_user_turn_stopped", self._user_stopped)
         self.worker.add_event_handler("on_pipeline_started", self._ready)
@@ -185,7 +208,7 @@ class Dialogue:
 
     async def _feed(self) -> None:
         """One task for all that comes in. What goes in behind the gate keeps its order: an interruption passes nothing."""
-        await self._started.wait()
+        await self.started.wait()
         while True:
             behind, frame = await self._waiting.get()
             if behind is None:
@@ -197,7 +220,15 @@ class Dialogue:
         meant = await self._events.meant(text)
         if meant:
             self._asked = self._acts = 0
+            self._bound_context()
         return meant
+
+    def _bound_context(self) -> None:
+        before = self.context.messages
+        messages = context.bounded(before, self._limits.context_characters, self._limits.turn_characters)
+        if messages is not before:
+            self.context.set_messages(messages)
+            self._events.context_cut(context.size(before) - context.size(messages))
 
     def _heard(self, frame: Frame) -> None:
         if isinstance(frame, VADUserStartedSpeakingFrame):
@@ -212,18 +243,37 @@ class Dialogue:
     def _answered(self, frame: Frame) -> None:
         if isinstance(frame, LLMFullResponseStartFrame):
             self.in_words = False
+            self._cut, self._said = False, ""
             self._mouth.answer_begins()
             self._asked += 1
+            if self._asked > 1:
+                self._events.asked_again()
             if self._asked > 2 * MOST_ACTS:
                 self._events.endless()
         elif isinstance(frame, LLMTextFrame):
-            frame.text = _whole(frame.text)
+            frame.text = self._spoken(_whole(frame.text))
             self.in_words |= bool(frame.text.strip())
+        elif isinstance(frame, LLMContextFrame):  # on its way up to the model, after a tool
+            self._bound_context()
+        elif isinstance(frame, TTSSpeakFrame):
+            self._events.said_by_us(len(frame.text))
         elif isinstance(frame, FunctionCallInProgressFrame):
             frame.function_name = _whole(frame.function_name)
             frame.arguments = _whole_json(frame.arguments)
         elif isinstance(frame, FunctionCallResultFrame):
             frame.result = _whole_json(frame.result)
+
+    def _spoken(self, text: str) -> str:
+        """Return what the voice is given of a piece of an answer."""
+        if self._cut:
+            return ""
+        instead = self._events.answered(len(text))
+        if instead is None:
+            self._said = text.rstrip() or self._said
+            return text
+        self._cut = True
+        stop = "." if self._said and not self._said.endswith(_SENTENCE_ENDS) else ""
+        return f"{stop} {instead}"
 
     def _handler(self, tool: Tool) -> Callable[[FunctionCallParams], Any]:
         async def handle(params: FunctionCallParams) -> None:
@@ -237,7 +287,7 @@ class Dialogue:
         return handle
 
     async def _ready(self, *_: object) -> None:
-        self._started.set()
+        self.started.set()
         self._events.ready()
 
     async def _user_started(self, *_: object) -> None:

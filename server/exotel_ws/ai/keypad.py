@@ -9,28 +9,41 @@ from exotel_ws.ai.playout import Clock
 APART_S: Final = 1.0
 """Keys further apart than this are inputs of their own."""
 END: Final = "#"
-"""Ends an input at once."""
+"""Ends an input at once, unless another input was told within `APART_S`."""
 MOST: Final = 32
-"""Keys in one input."""
+"""Keys in one input; what more is pressed without a pause is left out."""
 
 
 class Keypad:
-    """Collects keys until `END`, or until none follows for `APART_S`. `END` alone is an input too."""
+    """Collects keys until `END`, or until none follows for `APART_S`. `END` alone is an input too.
+
+    Every input is a request to a language model: so between two of them there is a pause of `APART_S` without a key.
+    """
 
     def __init__(self, clock: Clock, told: Callable[[str], None]) -> None:
         """``told`` is told each input: its keys, without the `END` that ended it."""
+        self._clock = clock
         self._told = told
         self._keys = ""
+        self._pressed_at = float("-inf")
+        self._again = False
+        """The keys follow an input without a pause: only a pause ends them."""
         self._pause = Alarm(clock, self._done)
 
     @property
     def waiting(self) -> bool:
-        """Whether there are keys that may be followed by more."""
+        """Return True if there are keys that may be followed by more."""
         return bool(self._keys)
 
     def press(self, key: str) -> None:
-        self._keys += key
-        if key == END or len(self._keys) >= MOST:
+        """Take a key, and tell the input if it is complete."""
+        now = self._clock.time()
+        if not self._keys:
+            self._again = now - self._pressed_at < APART_S
+        self._pressed_at = now
+        if len(self._keys) < MOST:
+            self._keys += key
+        if not self._again and (key == END or len(self._keys) >= MOST):
             self._done()
         else:
             self._pause.set(APART_S)
@@ -43,4 +56,4 @@ class Keypad:
     def _done(self) -> None:
         keys = self._keys
         self.close()
-        self._told(keys.removesuffix(END) or keys)
+        self._told(keys.rstrip(END) or END)

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import aiohttp
 from pipecat.processors.frame_processor import FrameProcessor
 
+from exotel_ws.ai.allowance import Allowance
 from exotel_ws.ai.conversation import Conversation
 from exotel_ws.ai.dialogue import Dialogue, Tool
 from exotel_ws.ai.embedded.models import Models, example_flow
@@ -19,6 +21,7 @@ from exotel_ws.ai.failure.failover import Failover
 from exotel_ws.ai.failure.rescue import Rescue
 from exotel_ws.ai.failure.work import Answering, Listening, Speaking, Work
 from exotel_ws.ai.greeting import Greetings
+from exotel_ws.ai.late import LateDialogue, Workshop
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.providers import supply
 from exotel_ws.ai.providers.supply import Named, Supply
@@ -46,6 +49,9 @@ class AiMode:
         self._settings = settings.ai
         self._flow = _flow(settings.ai.flow)
         self._calls: set[Conversation] = set()
+        self._workshop = Workshop()
+        self._allowances: WeakKeyDictionary[Line, Allowance] = WeakKeyDictionary()
+        """By connection: a stream that begins anew has what is left."""
         self._running: set[asyncio.Task[None]] = set()
         self.tally = AiTally()
         record = settings.ai.record
@@ -66,7 +72,8 @@ class AiMode:
         self._endpoint = await asyncio.to_thread(Endpoint, self._flow, self._models.speaker.sounds)
         await self._endpoint.open()
         speak = self._models.speaker.speak
-        self._phrases = await asyncio.to_thread(apology.prepare, self._settings.failure, speak, SAMPLE_RATES)
+        settings = self._settings
+        self._phrases = await asyncio.to_thread(apology.prepare, settings.failure, speak, SAMPLE_RATES, settings.limits)
         self._supply = Supply(self._settings, self._models, self._endpoint.url)
         self._greetings = Greetings(self._greeting, self._voice)
         if task := self._greetings.prepare():
@@ -89,9 +96,11 @@ class AiMode:
         return f"{len(self._calls)} live calls, ai.max_calls = {most}" if len(self._calls) >= most else ""
 
     def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Conversation:
-        wished = wishes(start)
+        wished = wishes(start, self._supply.languages | dict.fromkeys(self._flow.languages()), self._supply.voices)
         if wished.unusable:
-            line.log.warning(f"⚠️ Not usable, and passed over: {', '.join(wished.unusable)}", event="parameters")
+            names = ", ".join(wished.unusable)
+            line.log.warning(f"⚠️ Not usable or not allowed, and passed over: {names}", event="parameters")
+            line.bite("ai_names", f"a call asked for a {names} that is not allowed, and has the usual one")
         story = Story(
             self._settings,
             start,
@@ -114,13 +123,22 @@ class AiMode:
             self._calls.discard,
             story,
             partial(self._protect, story, sample_rate),
+            self._allowance(line),
         )
         self._calls.add(call)
         self._running.add(call.running)
         call.running.add_done_callback(self._running.discard)
         return call
 
-    def _build(self, wished: Wishes, call: Conversation, mouth: Mouth) -> Dialogue:
+    def _allowance(self, line: Line) -> Allowance:
+        if line not in self._allowances:
+            self._allowances[line] = Allowance(self._settings.limits, asyncio.get_running_loop().time)
+        return self._allowances[line]
+
+    def _build(self, wished: Wishes, call: Conversation, mouth: Mouth) -> LateDialogue:
+        return LateDialogue(partial(self._make, wished, call, mouth), self._workshop, mouth)
+
+    def _make(self, wished: Wishes, call: Conversation, mouth: Mouth) -> Dialogue:
         filled: Callable[[str], str] = partial(fill, start=call.start)
         stt = self._supply.stt(wished.language)
         llm = self._supply.llm(wished.language, filled)
@@ -136,6 +154,7 @@ class AiMode:
             greeting=self._greeting(wished.language),
             tools=self._tools(call),
             events=call,
+            limits=self._settings.limits,
         )
 
     def _protect(self, story: Story, sample_rate: int, call: Conversation) -> Rescue:

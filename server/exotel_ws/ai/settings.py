@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Count = Annotated[int, Meta(ge=1)]
 Services = Annotated[list[str], Meta(min_length=1)]
 
 
@@ -79,6 +80,33 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True):
     """Of one recording: 35 minutes at 8 kHz, 11 at 24 kHz. A WAV file can't hold more than 4 GB."""
 
 
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one call may cost, whoever calls: services are paid by request and by character, and all calls share a worker.
+
+    ``too_fast`` and ``too_long`` are said when a bound bites, ``enough`` before the call ends because of one.
+    """
+
+    requests_per_minute: Count = 30
+    """Requests to the language model; a fast talker makes 15, and as many again where tools are used."""
+    requests_at_once: Count = 10
+    """Of them without a pause: a few quick turns, each with a tool."""
+    requests_per_call: Count = 300
+    """As many as a call of ``max_call_s`` may make by the minute."""
+    context_characters: Annotated[int, Meta(ge=1000)] = 24_000
+    """Of the dialogue that a request carries, the prompt aside: 25 minutes of talk. Beyond, the oldest turns are left out."""
+    turn_characters: Annotated[int, Meta(ge=100)] = 2_000
+    """Of one turn of the caller: two minutes of talk. Of a longer one the end is kept."""
+    speech_characters_per_minute: Annotated[int, Meta(ge=500)] = 3_000
+    """That the voice is given: a minute of speech has 900, and an answer that is interrupted was made in full."""
+    speech_characters_per_call: Annotated[int, Meta(ge=500)] = 30_000
+    """As many as a call of ``max_call_s`` may be given by the minute."""
+    starts_per_minute: Count = 3
+    """Times that a stream may begin anew on one connection, each with a bot of its own: Exotel's never does."""
+    too_fast: str = "One moment, please. That was too fast for me."
+    too_long: str = "I will stop here."
+    enough: str = "I am sorry, we have to end this call here. Goodbye."
+
+
 class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     """AI mode. ``stt``, ``llm`` and ``tts`` name services in the order in which they are tried."""
 
@@ -95,6 +123,9 @@ class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     """Text file of the system prompt; empty: a short one that ships."""
     language: str = "en"
     voice: str = ""
+    languages: list[str] = []
+    """That a call may ask for by its parameter, beside those that are configured; ``voices`` likewise."""
+    voices: list[str] = []
     webhook_url: str = ""
     max_call_s: Seconds = 600.0
     time_up: str = "Our time is up. Thank you for calling. Goodbye."
@@ -107,3 +138,4 @@ class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     failure: Failure = Failure()
     barge_in: BargeIn = BargeIn()
     record: Record = Record()
+    limits: Limits = Limits()

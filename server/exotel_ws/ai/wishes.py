@@ -2,35 +2,47 @@
 
 import re
 import unicodedata
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from exotel_ws.protocol import Start
 
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
-_VOICE: Final = re.compile(r"[\w .:/-]{1,100}")
+_VOICE: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.:-]{1,64}")
+"""Names of voices become part of providers' URLs."""
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][\w-]{0,63})\}")
 _MOST: Final = 200
 """Characters of a value in the prompt."""
 
 
 class Wishes(NamedTuple):
-    """Of one call; empty: nothing was asked for. ``unusable`` are the names of those whose value can't be one."""
+    """Of one call; empty: nothing was asked for. ``unusable`` names the parameters whose value is no name, or not allowed."""
 
     language: str
     voice: str
     unusable: tuple[str, ...]
 
 
-def wishes(start: Start) -> Wishes:
-    """Read the parameters ``language`` and ``voice``. All others are passed over."""
+def wishes(start: Start, languages: Collection[str] | None = None, voices: Collection[str] | None = None) -> Wishes:
+    """Read the parameters ``language`` and ``voice``. All others are passed over.
+
+    ``languages`` and ``voices`` are those that a call may ask for, capitals aside; None: any that is well-formed.
+    """
     told = start.custom_parameters
-    language, voice = told.get("language", ""), told.get("voice", "")
-    usable = {"language": bool(_LANGUAGE.fullmatch(language)), "voice": bool(_VOICE.fullmatch(voice))}
-    return Wishes(
-        language if usable["language"] else "",
-        voice if usable["voice"] else "",
-        tuple(name for name, fits in usable.items() if told.get(name) and not fits),
-    )
+    found = {
+        "language": _allowed(told.get("language", ""), _LANGUAGE, languages),
+        "voice": _allowed(told.get("voice", ""), _VOICE, voices),
+    }
+    return Wishes(found["language"], found["voice"], tuple(name for name in found if told.get(name) and not found[name]))
+
+
+def _allowed(asked: str, form: re.Pattern[str], among: Collection[str] | None) -> str:
+    """Return ``asked`` as the settings spell it; empty if it is not allowed."""
+    if not form.fullmatch(asked):
+        return ""
+    if among is None:
+        return asked
+    return next((name for name in among if name.casefold() == asked.casefold()), "")
 
 
 def fill(prompt: str, start: Start) -> str:

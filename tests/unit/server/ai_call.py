@@ -162,6 +162,7 @@ class Call:
         self.log = CallLog("conn_1")
         self.hung_up: HangUp | None = None
         self.hung_up_at = 0.0
+        self.bounds: list[str] = []
         self.began = self.loop.time()
         self.exotel = Exotel(self.loop, RATE, marks=marks)
         self.services: Services
@@ -203,6 +204,9 @@ class Call:
     def send(self, messages: tuple[str, ...], audio_bytes: int = 0) -> None:
         if self.hung_up is None:
             self.exotel.take(messages, audio_bytes)
+
+    def bite(self, bound: str, text: str) -> None:
+        self.bounds.append(bound)
 
     def hang_up(self, hang_up: HangUp) -> None:
         if self.hung_up is None:

@@ -3,24 +3,31 @@ pipeline when it is needed.
 """
 
 from collections.abc import Callable, Collection, Mapping
+from typing import Final
 
-from exotel_ws.ai.settings import Failure
+from exotel_ws.ai.settings import Failure, Limits
+
+_USUAL: Final = Limits()
 
 
 class Phrases:
     """PCM16 of each of the settings' sentences, at one stream's rate."""
 
-    def __init__(self, settings: Failure, speak: Callable[[str], bytes]) -> None:
+    def __init__(self, settings: Failure, speak: Callable[[str], bytes], limits: Limits = _USUAL) -> None:
         """``speak`` gives a sentence as PCM16 at the stream's rate; it blocks."""
         self.fillers = tuple((text, speak(text)) for text in settings.fillers)
         self.not_heard = (settings.not_heard, speak(settings.not_heard))
         self.apology = (settings.apology, speak(settings.apology))
+        self.too_fast = (limits.too_fast, speak(limits.too_fast))
+        self.enough = (limits.enough, speak(limits.enough))
 
 
-def prepare(settings: Failure, speak: Callable[[str, int], bytes], rates: Collection[int]) -> Mapping[int, Phrases]:
+def prepare(
+    settings: Failure, speak: Callable[[str, int], bytes], rates: Collection[int], limits: Limits = _USUAL
+) -> Mapping[int, Phrases]:
     """For every rate in Hz that a stream may have. Blocks for as long as ``speak`` takes."""
 
     def at(rate: int) -> Callable[[str], bytes]:
         return lambda text: speak(text, rate)
 
-    return {rate: Phrases(settings, at(rate)) for rate in rates}
+    return {rate: Phrases(settings, at(rate), limits) for rate in rates}

@@ -56,6 +56,16 @@ class Rescue:
     def add(self, stage: Failover) -> None:
         self._stages[stage.stage] = stage
 
+    @property
+    def too_fast(self) -> tuple[str, bytes]:
+        """Return what a caller is told who asks faster than a call may."""
+        return self._phrases.too_fast
+
+    @property
+    def enough(self) -> tuple[str, bytes]:
+        """Return what a caller is told whose call ends because it has used up what one call may."""
+        return self._phrases.enough
+
     # What the call tells
 
     def ready(self) -> None:

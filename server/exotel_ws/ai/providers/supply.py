@@ -17,6 +17,7 @@ from exotel_ws.ai.providers import catalogue, keys
 from exotel_ws.ai.providers.address import leads_to_a_host
 from exotel_ws.ai.providers.catalogue import STAGES
 from exotel_ws.ai.providers.plan import EMBEDDED, Plan, Planned, as_language, plan
+from exotel_ws.ai.providers.tls import share_context
 from exotel_ws.ai.scripted.endpoint import MODEL
 from exotel_ws.ai.settings import Ai
 from exotel_ws.logs import printable
@@ -40,12 +41,27 @@ class Supply:
 
     def __init__(self, settings: Ai, models: Models, scripted_url: str) -> None:
         """``scripted_url`` is where the scripted flow answers. Raises `SettingsError` with every problem at once."""
+        share_context()
         self._settings = settings
         self._models = models
         self._scripted_url = scripted_url
         self._plan = _checked(settings, read_keys=True)
         self._prompt = _prompt(settings)
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def languages(self) -> dict[str, None]:
+        """Return what calls may ask for, in the settings' spelling: what is configured, and ``ai.languages``."""
+        return self._configured("language", self._settings.language, self._settings.languages)
+
+    @property
+    def voices(self) -> dict[str, None]:
+        """Return what calls may ask for: what is configured, and ``ai.voices``."""
+        return self._configured("voice", self._settings.voice, self._settings.voices)
+
+    def _configured(self, name: str, usual: str, more: list[str]) -> dict[str, None]:
+        tables = [one.settings.get(name) for stage in STAGES for one in self._plan.services[stage] if one]
+        return dict.fromkeys(str(value) for value in (usual, *tables, *more) if value)
 
     def stt(self, language: str = "") -> list[Named]:
         """``language`` is what this call asks for; empty or ``ai.language``: each service's own, as the settings say."""

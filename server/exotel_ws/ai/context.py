@@ -1,0 +1,65 @@
+"""The dialogue that a language model is told with each request, within its bound."""
+
+import json
+from typing import Any, Final
+
+_LEAST: Final = 200
+"""Characters that are left of a tool's result, at least."""
+
+
+def bounded(messages: list[Any], most: int, most_turn: int) -> list[Any]:
+    """Return ``messages`` in ``most`` characters: whole turns are left out, the oldest first; the last one always stays.
+
+    Of what the caller said in the last turn the end is kept, ``most_turn`` characters. Results of tools in it are cut if the
+    turn alone is too long. ``messages`` itself is returned, and nothing changed in it, if it fits.
+    """
+    fits = messages
+    last = next((at for at in range(len(messages) - 1, -1, -1) if _role(messages[at]) == "user"), len(messages))
+    if last < len(messages) and isinstance(said := messages[last].get("content"), str) and len(said) > most_turn:
+        fits = [*messages[:last], {**messages[last], "content": said[-most_turn:]}, *messages[last + 1 :]]
+    sizes = [_size(message) for message in fits]
+    if sum(sizes) <= most:
+        return fits
+    rules = [message for message in fits[:last] if _role(message) in ("system", "developer")]
+    first = last
+    left = most - sum(sizes[last:]) - sum(map(_size, rules))
+    for at in range(last - 1, -1, -1):
+        left -= sizes[at]
+        if left < 0:
+            break
+        if _role(fits[at]) == "user":
+            first = at
+    rules = [message for message in fits[:first] if _role(message) in ("system", "developer")]
+    return _cut([*rules, *fits[first:]], most)
+
+
+def _cut(messages: list[Any], most: int) -> list[Any]:
+    over = sum(map(_size, messages)) - most
+    for at, message in enumerate(messages):
+        if over <= 0:
+            break
+        text = message.get("content") if _role(message) == "tool" else None
+        if isinstance(text, str) and len(text) > _LEAST:
+            shorter = {**message, "content": text[: max(_LEAST, len(text) - over)]}
+            over -= _size(message) - _size(shorter)
+            messages[at] = shorter
+    return messages
+
+
+def _role(message: Any) -> str:
+    return str(message.get("role")) if isinstance(message, dict) else ""
+
+
+def size(messages: list[Any]) -> int:
+    """Return the characters of a dialogue, as `bounded` counts them."""
+    return sum(map(_size, messages))
+
+
+def _size(message: Any) -> int:
+    """Return the characters of a message, the names of its fields among them."""
+    if not isinstance(message, dict):
+        return len(repr(message))
+    content = message.get("content")
+    rest = {name: value for name, value in message.items() if name not in ("role", "content")}
+    size = len(content) if isinstance(content, str) else len(json.dumps(content, ensure_ascii=False, default=str))
+    return size + (len(json.dumps(rest, ensure_ascii=False, default=str)) if rest else 0)

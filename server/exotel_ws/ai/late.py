@@ -1,0 +1,91 @@
+"""A dialogue that is made when its turn comes: what makes one holds the loop, and with it every other call."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from exotel_ws.ai.dialogue import Dialogue
+from exotel_ws.ai.mouth import Mouth
+
+_STARTS_S: Final = 2.0
+"""How long a pipeline may take to start, where its call has ended meanwhile."""
+
+
+class Workshop:
+    """Makes one dialogue at a time, and lets the loop turn before and after each."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for one's turn."""
+        async with self._lock:
+            await asyncio.sleep(0)
+            yield
+            await asyncio.sleep(0)
+
+
+class LateDialogue:
+    """Stands for a `Dialogue` from the first moment of a call. A call that ends before its turn never gets one."""
+
+    def __init__(self, make: Callable[[], Dialogue], workshop: Workshop, mouth: Mouth) -> None:
+        """``make`` makes the dialogue; it may take some milliseconds."""
+        self._make = make
+        self._workshop = workshop
+        self._mouth = mouth
+        self._made: Dialogue | None = None
+        self._waiting: list[Callable[[Dialogue], None]] = []
+
+    @property
+    def in_words(self) -> bool:
+        """See `Dialogue`."""
+        return self._made is not None and self._made.in_words
+
+    async def run(self) -> None:
+        """See `Dialogue.run`."""
+        async with self._workshop.turn():
+            made = self._make()
+        for told in self._waiting:
+            told(made)
+        self._waiting.clear()
+        self._made = made
+        running = asyncio.create_task(made.run())
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            # Cut short while it starts, a pipeline would leave tasks behind that wait for each other.
+            started = asyncio.create_task(made.started.wait())
+            await asyncio.wait({started, running}, timeout=_STARTS_S, return_when=asyncio.FIRST_COMPLETED)
+            started.cancel()
+            running.cancel()
+            await asyncio.wait({running})
+            raise
+
+    def hear(self, pcm: bytes) -> None:
+        """See `Dialogue.hear`."""
+        self._tell(lambda made: made.hear(pcm))
+
+    def say(self, text: str) -> None:
+        """See `Dialogue.say`."""
+        self._mouth.expect()
+        self._tell(lambda made: made.say(text))
+
+    def interrupt(self) -> None:
+        """See `Dialogue.interrupt`."""
+        self._tell(lambda made: made.interrupt())
+
+    def told(self, text: str) -> None:
+        """See `Dialogue.told`."""
+        self._tell(lambda made: made.told(text))
+
+    def forget_last_user_message(self) -> None:
+        """See `Dialogue.forget_last_user_message`."""
+        self._tell(lambda made: made.forget_last_user_message())
+
+    def _tell(self, tell: Callable[[Dialogue], None]) -> None:
+        if self._made is not None:
+            tell(self._made)
+        else:
+            self._waiting.append(tell)
