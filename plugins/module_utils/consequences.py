@@ -30,7 +30,7 @@ def consequences(before: Content | None, after: Content) -> tuple[Consequence, .
     if before is None:
         return ()
     old, new = toml.plain(before.settings), toml.plain(after.settings)
-    return (*_address(before, after), *_credentials(before, after, old, new), *_paths(old, new), *_mode(old, new))
+    return (*_address(before, after), *_credentials(before, after, old, new), *_paths(old, new), *_others(old, new))
 
 
 def of_maintenance(mark: Maintenance | None) -> tuple[Consequence, ...]:
@@ -91,11 +91,13 @@ def _paths(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Consequence]:
         yield Consequence(f"{_named(dropped)} is served no more: calls to it are refused")
 
 
-def _mode(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Consequence]:
+def _others(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Consequence]:
     was, will = old.get("mode", "echo"), new.get("mode", "echo")
     if was != will:
         means = "callers hear themselves instead of the bot" if will == "echo" else "callers talk to the bot"
         yield Consequence(f"the mode changes from {was} to {will}: {means}")
+    if new.get("open_metrics") is True and old.get("open_metrics") is not True:
+        yield Consequence("/metrics and /ready answer everybody who reaches the port")
 
 
 def _list(settings: dict[str, Any], name: str) -> list[str]:

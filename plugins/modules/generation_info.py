@@ -83,12 +83,18 @@ back:
       generation of each release; C(reason) says why there is nothing that served before.
   returned: success
   type: dict
+maintenance:
+  description: The C(since), C(who) and C(reason) of a host that was taken out of service; null for one in service.
+  returned: success
+  type: dict
 text:
   description: The same for people, a line each.
   returned: success
   type: str
 """
 
+
+from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.exotel.voicebot.plugins.module_utils.facts import gather
@@ -114,12 +120,16 @@ def main() -> None:
         "listen": facts.serving.content.listen if facts.serving else None,
         "service": facts.point,
     }
+    text = table(found, socket)
+    if facts.maintenance:
+        text += f"\nthis host is {facts.maintenance}; it comes back by: exotelctl maintenance off"
     module.exit_json(
         changed=False,
         generations=[row._asdict() for row in found],
         socket=socket,
         back=rollback_choices(facts, sources(paths.releases)),
-        text=table(found, socket),
+        maintenance=asdict(facts.maintenance) if facts.maintenance else None,
+        text=text,
     )
 
 

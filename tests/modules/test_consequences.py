@@ -94,6 +94,12 @@ CASES = [
         content(),
         [("the mode changes from ai to echo: callers hear themselves instead of the bot", "")],
     ),
+    (
+        "metrics for all",
+        content(),
+        content(open_metrics=True),
+        [("/metrics and /ready answer everybody who reaches the port", "")],
+    ),
     ("to the bot", content(), content(mode="ai"), [("the mode changes from echo to ai: callers talk to the bot", "")]),
 ]
 

@@ -208,7 +208,8 @@ def _down(units: Units, lost: list[str]) -> Finding:
     state = f"{first.state} for {duration(first.changed_s)}" if first else "not running, nor loaded"
     last = [line.text for line in units.lines if line.unit == lost[0]][-5:]
     remedy = Remedy(
-        "Read its last lines. Where it was stopped by hand, start it; where it crashed, deploy again or go back.",
+        "Read its last lines. Where it was stopped by hand, start it (to keep it down across reboots: exotelctl maintenance on); "
+        "where it crashed, deploy again or go back.",
         (_journal_of(lost[0]), of_units("status", lost[0])),
         (of_units("start", lost[0]), _REPAIR, _BACK),
     )
