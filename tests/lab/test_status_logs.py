@@ -46,10 +46,10 @@ def messages(found: list[dict[str, Any]]) -> list[str]:
     return [line["message"].partition("] ")[2] for line in found]
 
 
-def logged(host: LabHost, fields: dict[str, str]) -> None:
-    """Write one entry to the host's journal."""
+def logged(host: LabHost, fields: dict[str, str], *, user: str = "root") -> None:
+    """Write one entry to the host's journal, as ``user``."""
     entry = "".join(f"{name}={value}\n" for name, value in fields.items())
-    host.run(f"python3 - <<'END'\n{LOG.format(entry=entry)}\nEND\nsudo journalctl --sync")
+    host.run(f"sudo -u {user} python3 - <<'END'\n{LOG.format(entry=entry)}\nEND\nsudo journalctl --sync")
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +126,21 @@ def test_suppressed_messages_are_told_of(oncall: LabHost) -> None:
     oncall.run(f"sudo systemd-run --quiet --wait --collect --unit=exotel-ws-flood.service {limit} bash -c '{flood}'")
     shown = oncall.run("sudo exotelctl logs --since -1min --errors").stdout
     assert re.search(r"journald suppressed \d+ messages of exotel-ws-flood: lines are missing", shown)
+
+
+def test_what_a_local_user_logs_with_our_field_names_is_not_told(oncall: LabHost, call: dict[str, Any]) -> None:
+    sids = {"CALL_SID": call["call_sid"], "STREAM_SID": call["stream_sid"], "CONN_ID": call["conn_id"]}
+    unit = {"UNIT": "exotel-ws@g-1.service", "OBJECT_SYSTEMD_UNIT": "exotel-ws@g-1.service", "PRIORITY": "none"}
+    for forged in (
+        {"MESSAGE": "forged line", "EVENT": "fault", "SYSLOG_IDENTIFIER": "exotel-ws", **sids},
+        {"MESSAGE": "forged unit", "EVENT": "refused", "REASON": "path", **unit},
+        {"MESSAGE": "forged gap", "MESSAGE_ID": "a596d6fe7bfa4994828e72309e95d61e", "N_DROPPED": "999999", **unit},
+    ):
+        logged(oncall, forged, user="nobody")
+    for options in (f"--call {call['call_sid']}", "--since -5min", "--since -5min --errors"):
+        shown = oncall.run(f"sudo exotelctl logs {options}").stdout
+        assert "forged" not in shown
+        assert "999999" not in shown
 
 
 def test_a_busy_host_loses_no_line(oncall: LabHost) -> None:

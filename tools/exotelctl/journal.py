@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import pwd
 import subprocess
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from exotelctl.exits import Refusal, UsageFault
 OUR_UNITS: Final = ("exotel-ws@*.service", "exotel-ws.socket")
 DROPPED: Final = "a596d6fe7bfa4994828e72309e95d61e"
 """MESSAGE_ID of journald's own "Suppressed N messages from UNIT"."""
+_USER: Final = "exotel-ws"
 _STORES: Final = (Path("/var/log/journal"), Path("/run/log/journal"))
 _CLOSE_S: Final = 5.0
 
@@ -74,17 +76,20 @@ def read(
     priority: int | None = None,
     follow: bool = False,
     only: Sequence[str] = (),
+    anybody: bool = False,
 ) -> Generator[Entry, None, None]:
-    """The entries of ``units``, oldest first; with ``lines`` the newest so many.
+    """Read the entries of ``units`` that root or a worker wrote, oldest first; with ``lines`` the newest so many.
 
     ``matches`` are journal matches such as ``CALL_SID=…``: of those for one field any must hold, for several fields each, and
-    ``+`` stands between alternatives. They are found by index, whatever the journal's size. Without ``units`` it is everybody's
-    entries. ``since`` and ``until`` are what ``journalctl`` takes: ``-1h``, ``2026-11-25 10:00``, ``@1764060000``. ``priority``
-    4 leaves out what is less than a warning. With ``follow`` it goes on as entries are written, until the iterator is closed.
+    ``+`` stands between alternatives. They are found by index, whatever the journal's size. Without ``units`` it is those of all
+    units; with ``anybody`` of all users. ``since`` and ``until`` are what ``journalctl`` takes: ``-1h``, ``2026-11-25 10:00``,
+    ``@1764060000``. ``priority`` 4 leaves out what is less than a warning. With ``follow`` it goes on as entries are written,
+    until the iterator is closed.
     ``only`` names the fields that are needed, where many entries are to be read fast. Raises Refusal where there is no journal,
     or it may not be read; UsageFault for a time that is none.
     """
     _require_readable()
+    asked = list(matches) if anybody else trusted(matches)
     command = [*JOURNAL, "--output=json", "--all", "--quiet", "--no-pager", *(f"--unit={unit}" for unit in units)]
     for option, value in (("since", since), ("until", until), ("lines", lines), ("priority", priority)):
         if value is not None:
@@ -94,10 +99,29 @@ def read(
     if only:
         command.append(f"--output-fields={','.join(only)}")
     if since is None or lines is None or follow:
-        yield from _entries([*command, *matches])
+        yield from _entries([*command, *asked])
         return
     # Up to systemd 252 at least, --since with --lines gives the first so many after that time.
-    yield from reversed(list(_entries([*command, "--reverse", *matches])))
+    yield from reversed(list(_entries([*command, "--reverse", *asked])))
+
+
+def trusted(matches: Sequence[str]) -> list[str]:
+    """Return ``matches`` narrowed to entries of root and of the workers' user: any local user may log with our field names.
+
+    journald itself fills `_UID` in. ``+`` between alternatives is kept; each of them is narrowed.
+    """
+    own = [f"_UID={uid}" for uid in (0, *_workers_uid())]
+    narrowed: list[str] = []
+    for match in [*matches, "+"]:
+        narrowed += [*own, match] if match == "+" else [match]
+    return narrowed[:-1]
+
+
+def _workers_uid() -> tuple[int, ...]:
+    try:
+        return (pwd.getpwnam(_USER).pw_uid,)
+    except KeyError:
+        return ()
 
 
 def starts() -> float | None:
@@ -163,7 +187,7 @@ def parse(line: bytes) -> Entry:
     return Entry(
         time=int(raw.get("__REALTIME_TIMESTAMP", "0")) / 1e6,
         message=raw.get("MESSAGE", ""),
-        priority=int(raw.get("PRIORITY", "6")),
+        priority=int(priority) if (priority := raw.get("PRIORITY", "")).isdecimal() else 6,
         unit=raw.get("UNIT") or raw.get("OBJECT_SYSTEMD_UNIT") or raw.get("_SYSTEMD_UNIT", ""),
         cursor=raw.get("__CURSOR", ""),
         fields=raw,

@@ -74,3 +74,24 @@ def test_a_journal_that_may_not_be_read_is_not_an_empty_one(tmp_path: Path, monk
 def test_a_machine_without_a_journal_is_not_one_where_nothing_happened(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="on a host of the server"):
         journal._require_readable([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("matches", "asked"),
+    [
+        ([], ["_UID=0", "_UID=999"]),
+        (["EVENT=open", "EVENT=start"], ["EVENT=open", "EVENT=start", "_UID=0", "_UID=999"]),
+        (
+            ["CALL_SID=a", "+", "STREAM_SID=a", "EVENT=fault"],
+            ["CALL_SID=a", "_UID=0", "_UID=999", "+", "STREAM_SID=a", "EVENT=fault", "_UID=0", "_UID=999"],
+        ),
+    ],
+)
+def test_only_root_and_the_workers_are_believed(matches: list[str], asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any local user may log with the names of our fields; journald itself says who it was."""
+    monkeypatch.setattr(journal, "_workers_uid", lambda: (999,))
+    assert journal.trusted(matches) == asked
+
+
+def test_a_priority_that_is_no_number_is_that_of_information() -> None:
+    assert entry(PRIORITY="loud").priority == 6

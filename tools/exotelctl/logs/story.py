@@ -104,7 +104,7 @@ def _all_opened(call: _Call) -> bool:
 
 def _reaches(since: str) -> bool:
     """The journal has an entry, whoever wrote it, from before ``since``."""
-    return any(True for _ in journal.read(units=(), until=since, lines=1, only=("MESSAGE",)))
+    return any(True for _ in journal.read(units=(), until=since, lines=1, only=("MESSAGE",), anybody=True))
 
 
 def _dropped(since: str | None, until: str | None) -> Iterator[Entry]:
