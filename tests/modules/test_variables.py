@@ -170,6 +170,13 @@ def test_a_setting_that_the_server_refuses_is_told_by_the_variable_that_says_it(
     assert said in told
 
 
+def test_a_number_that_ansible_has_tagged_is_a_number() -> None:
+    class Tagged(float):
+        """As ansible-core wraps what an inventory says."""
+
+    assert server_settings.faults({"exotel_ws_settings": {"drain": {"grace_s": Tagged(0.1)}}}) == []
+
+
 def test_who_may_read_metrics_and_which_proxies_are_none_of_the_callers() -> None:
     table = server_settings.settings(
         {"exotel_ws_metrics_sources": "192.0.2.9", "exotel_ws_proxies": ["10.0.0.0/8"], "exotel_ws_open_metrics": "yes"}
