@@ -94,10 +94,13 @@ bench-ai: venv voices ## AI mode beside pipecat's own path to Exotel, in one run
 soak: venv ## 1,000 calls to a worker in AI mode, a third of its services failing: nothing is left of them
 	SOAK_CALLS=1000 pytest -s tests/protocol/test_ai_soak.py
 
+fuzz: venv ## what strangers may send, tried for minutes instead of seconds
+	HYPOTHESIS_PROFILE=fuzz pytest tests/unit/server/fuzz -n 2 --timeout 3600
+
 lock: ## renew requirements/*.lock (hashes, no index address)
 	scripts/lock
 
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "make: this target builds lab hosts and needs root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }
 
-.PHONY: help venv deploy clean-lab test lint $(PARTS) voices lab bench bench-ai soak lock root
+.PHONY: help venv deploy clean-lab test lint $(PARTS) voices lab bench bench-ai soak fuzz lock root
