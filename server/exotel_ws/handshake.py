@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
+from exotel_ws import parameters
 from exotel_ws.engines.head import Head, tokens
 from exotel_ws.settings import Auth, SettingsError
 
@@ -131,34 +132,32 @@ class Credentials:
         return any(map(self.accepts, (*segments, *islice(target.query.values(), _MOST_SEGMENTS))))
 
     @staticmethod
-    def shown_by(target: Target, paths: Collection[str], parameters: Mapping[str, str]) -> bool:
+    def shown_by(target: Target, paths: Collection[str], raw: Mapping[str, str]) -> bool:
         """Whether anything came that may have been meant as one: a path other than ``paths``, a query, parameters.
 
         Nothing at all is what is left of a token in the query, which Exotel strips.
         """
-        told = {*target.query, *parameters} - {"sample-rate", "sample_rate"}
+        told = {*target.query, *parameters.restore(raw)} - {*parameters.RATE_NAMES}
         return bool(told) or target.path not in ("/", *paths)
 
-    def in_parameters(self, parameters: Mapping[str, str]) -> bool:
-        """Whether the custom parameters hold one, as a value or in one of the mangled forms that were reported."""
-        return any(map(self.accepts, islice(_parameter_candidates(parameters), _MOST_CANDIDATES)))
+    def in_parameters(self, raw: Mapping[str, str]) -> bool:
+        """Return True if the custom parameters, as they came, hold one: as a value, a name, or in a mangled form."""
+        return any(map(self.accepts, islice(_parameter_candidates(raw), _MOST_CANDIDATES)))
 
 
 def _token(entry: str) -> str:
     return entry.partition(":")[2] or entry
 
 
-def _parameter_candidates(parameters: Mapping[str, str]) -> Iterator[str]:
-    for key, value in parameters.items():
-        yield value
-        yield f"{key}:{value}"
-        yield key
-        for mangled in (key, f"{key}={value}", value):
-            for pair in mangled[: 4 * _MOST_LENGTH].replace("?", "&").split("&", _MOST_SEGMENTS)[:_MOST_SEGMENTS]:
-                for separator in ("=", ":"):
-                    text = pair.partition(separator)[2]
-                    # One "=" is the mangling's; a token may end with its own.
-                    yield from (text, text.removesuffix("="), text.rstrip("="))
+def _parameter_candidates(raw: Mapping[str, str]) -> Iterator[str]:
+    for told in (parameters.restore(raw), raw):
+        for name, value in told.items():
+            # One "=" may be the mangling's, or the token's own that was taken for it; "+" the token's own, and not a blank.
+            own = value.replace(" ", "+")
+            for text in dict.fromkeys((value, own, own.removesuffix("="), own.rstrip("="), f"{own}=", own.partition("=")[2])):
+                yield text
+                yield f"{name}:{text}"
+            yield name
 
 
 def unfit(head: Head) -> Rejection | None:

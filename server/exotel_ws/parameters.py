@@ -40,11 +40,13 @@ def collect(value: object) -> tuple[dict[str, str], bool]:
 def restore(parameters: Mapping[str, str]) -> dict[str, str]:
     """Undo the mangling: return the parameters as the applet's URL had them, `MOST_PARAMETERS` at most.
 
-    A name without a value that holds ``=``, ``:`` or ``&`` is a piece of a query; so is a value without a name.
+    A name without a value that holds ``=``, ``:`` or ``&`` is a piece of a query; so is a value without a name, or one that is
+    called ``query``. A colon stands for ``=`` where the mangling's own follows, at the end or as the value.
     """
     told: dict[str, str] = {}
     for name, value in parameters.items():
-        text = name if not value else value if not name else ""
+        lone = not value or (value == "=" and ":" in name)
+        text = name if lone else value if name in ("", "query") else ""
         if text and any(mark in text for mark in "=:&?"):
             _read_query(text, told)
         else:
