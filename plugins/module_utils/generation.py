@@ -94,9 +94,20 @@ def save(paths: Paths, generation: Generation, group: str | None = None) -> None
 
     Its settings and files may hold secrets (a webhook's address, say): only their owner and `group` can read them.
     """
-    content = generation.content
+    # A deploy that was killed left its half, secrets and all. There is only one at a time.
+    for left in paths.generations.glob(f"{_STAGING}*"):
+        files.remove(left)
     staging = paths.generations / f"{_STAGING}{generation.id}"
-    files.remove(staging)
+    try:
+        _write(staging, generation, group, paths)
+    except BaseException:
+        files.remove(staging)
+        raise
+    staging.rename(paths.generations / generation.id)
+
+
+def _write(staging: Path, generation: Generation, group: str | None, paths: Paths) -> None:
+    content = generation.content
     staging.mkdir(parents=True)
     files.write(staging / "settings.toml", content.settings, _PRIVATE)
     for directory, texts in ((staging / "units", content.units), (staging / "files", content.files)):
@@ -122,7 +133,6 @@ def save(paths: Paths, generation: Generation, group: str | None = None) -> None
         "listen": content.listen,
     }
     files.write(staging / "generation.json", json.dumps(facts, indent=2) + "\n")
-    staging.rename(paths.generations / generation.id)
 
 
 def _keep_private(directory: Path, group: str | None) -> None:

@@ -45,7 +45,7 @@ def kill_workers(host: LabHost) -> None:
     assert len(names) == 2
     restarts = f"systemctl show -P NRestarts {' '.join(names)} | grep -v '^$'"
     before = [int(count) for count in host.run(restarts).stdout.split()]
-    host.run(f"sudo systemctl kill --signal=KILL {' '.join(names)}")
+    host.run(f"sudo systemctl daemon-reload; sudo systemctl kill --signal=KILL {' '.join(names)}")
     wanted = [count + 1 for count in before]
     wait_until("each is started again", lambda: [int(count) for count in host.run(restarts).stdout.split()] >= wanted)
     wait_until("each serves again", lambda: len(instances(host, "active")) == 2)

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from ansible_collections.exotel.voicebot.plugins.module_utils import toml
+from ansible_collections.exotel.voicebot.plugins.module_utils import files, toml
 from ansible_collections.exotel.voicebot.plugins.module_utils.generation import (
     Content,
     keep_key,
@@ -179,3 +179,22 @@ def test_a_directory_that_is_not_whole_is_no_generation(tmp_path: Path) -> None:
     (paths.generations / ".staging-20261122T101500-aa/generation.json").write_text("{}")
     (paths.generations / "20261122T101500-bb").mkdir()
     assert load_all(paths) == {}
+
+
+def test_no_half_of_a_generation_stays_with_its_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = Paths(tmp_path)
+    generation = new_generation(dataclasses.replace(CONTENT, credentials=SECRETS), "somebody", AT)
+    killed = paths.generations / ".staging-20261122T101459-aa/credentials"
+    killed.mkdir(parents=True)
+    (killed / "stream-credentials").write_text("left by a deploy that was killed")
+    write = files.write
+
+    def full_disk(path: Path, text: str, mode: int = 0o644) -> None:
+        if path.name == "generation.json":
+            raise OSError("no space left")
+        write(path, text, mode)
+
+    monkeypatch.setattr(files, "write", full_disk)
+    with pytest.raises(OSError, match="no space left"):
+        save(paths, generation)
+    assert list(paths.generations.iterdir()) == []
