@@ -94,6 +94,7 @@ PROGRAM = re.compile(
 )
 NO_COMMANDS = (
     "this exotelctl reads",
+    "exotelctl {version(",
     "exotelctl trace  ",
     "needs root: sudo",
     "systemctl {' '.join(arguments)}",
