@@ -51,7 +51,7 @@ class Peer:
     async def open(self) -> None:
         """Begin to answer what language models are asked. Raises OSError where no port can be had."""
         await self._endpoint.open()
-        self._supply = Supply(Ai(), self._models, self._endpoint.url)
+        self._supply = Supply(Ai(), self._models, self._endpoint.url, self._endpoint.key)
 
     async def close(self) -> None:
         await self._endpoint.close()

@@ -74,7 +74,7 @@ class AiMode:
         speak = self._models.speaker.speak
         settings = self._settings
         self._phrases = await asyncio.to_thread(apology.prepare, settings.failure, speak, SAMPLE_RATES, settings.limits)
-        self._supply = Supply(self._settings, self._models, self._endpoint.url)
+        self._supply = Supply(self._settings, self._models, self._endpoint.url, self._endpoint.key)
         self._greetings = Greetings(self._greeting, self._voice)
         if task := self._greetings.prepare():
             await task

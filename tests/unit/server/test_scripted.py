@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,10 +11,10 @@ import aiohttp
 import pytest
 from exotel_ws.ai.embedded.models import example_flow
 from exotel_ws.ai.scripted import flow
-from exotel_ws.ai.scripted.endpoint import MOST_BYTES, Endpoint
+from exotel_ws.ai.scripted.endpoint import MOST_AT_ONCE, MOST_BYTES, Endpoint
 from exotel_ws.ai.scripted.likeness import Examples, words
 from exotel_ws.ai.scripted.script import Answer, Script
-from openai import AsyncOpenAI, BadRequestError, NotFoundError
+from openai import APIStatusError, AsyncOpenAI, BadRequestError, NotFoundError
 
 FLOW = flow.parse(
     """
@@ -247,12 +248,16 @@ def test_what_ends_a_call_has_to_be_meant_more_clearly() -> None:
 # The endpoint
 
 
+def bearer(endpoint: Endpoint) -> dict[str, str]:
+    return {"Authorization": f"Bearer {endpoint.key}"}
+
+
 def served(test: Callable[[Endpoint, AsyncOpenAI], Awaitable[None]]) -> None:
     async def run() -> None:
         endpoint = Endpoint(FLOW)
         await endpoint.open()
         try:
-            async with AsyncOpenAI(base_url=endpoint.url, api_key="none", max_retries=0, timeout=10) as client:
+            async with AsyncOpenAI(base_url=endpoint.url, api_key=endpoint.key, max_retries=0, timeout=10) as client:
                 await test(endpoint, client)
         finally:
             await endpoint.close()
@@ -349,7 +354,7 @@ def test_a_client_is_told_what_is_wrong() -> None:
 )
 def test_a_broken_request_breaks_nothing(body: bytes, status: int) -> None:
     async def test(endpoint: Endpoint, _client: AsyncOpenAI) -> None:
-        async with aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession(headers=bearer(endpoint)) as session:
             async with session.post(f"{endpoint.url}/chat/completions", data=body) as response:
                 told = await response.json()
                 assert response.status == status
@@ -365,7 +370,10 @@ def test_a_call_that_ends_in_mid_request_is_no_error(caplog: pytest.LogCaptureFi
     async def test(endpoint: Endpoint, _client: AsyncOpenAI) -> None:
         to = urlsplit(endpoint.url)
         _, writer = await asyncio.open_connection(to.hostname, to.port)
-        writer.write(f'POST {to.path}/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: 99\r\n\r\n{{"messages"'.encode())
+        head = (
+            f"POST {to.path}/chat/completions HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {endpoint.key}\r\nContent-Length: 99"
+        )
+        writer.write(f'{head}\r\n\r\n{{"messages"'.encode())
         await asyncio.sleep(0.05)
         writer.transport.abort()
         await asyncio.sleep(0.05)
@@ -378,7 +386,7 @@ def test_calls_are_answered_side_by_side_and_nothing_is_left() -> None:
     async def run() -> None:
         endpoint = Endpoint(flow.load(example_flow()))
         await endpoint.open()
-        async with AsyncOpenAI(base_url=endpoint.url, api_key="none", max_retries=0, timeout=10) as client:
+        async with AsyncOpenAI(base_url=endpoint.url, api_key=endpoint.key, max_retries=0, timeout=10) as client:
 
             async def ask(text: str) -> str | None:
                 made = await client.chat.completions.create(model="scripted:en", messages=[user(text)])  # type: ignore[list-item]
@@ -396,3 +404,71 @@ def test_calls_are_answered_side_by_side_and_nothing_is_left() -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(run())
+
+
+# A stranger on the same host
+
+
+@pytest.mark.parametrize(
+    "shown", [None, "", "none", "Bearer none", "Bearer ", "Basic {key}", "{key}", "Bearer {key}x", "bearer\xff"]
+)
+def test_who_has_not_the_key_of_the_process_is_refused_and_their_body_is_not_read(shown: str | None) -> None:
+    async def test(endpoint: Endpoint, _client: AsyncOpenAI) -> None:
+        endpoint._script.answer = None  # type: ignore[assignment,method-assign]  # nobody may get so far
+        to = urlsplit(endpoint.url)
+        for path in ("chat/completions", "models", "nowhere"):
+            reader, writer = await asyncio.open_connection(to.hostname, to.port)
+            header = "" if shown is None else f"Authorization: {shown.format(key=endpoint.key)}\r\n"
+            head = f"POST {to.path}/{path} HTTP/1.1\r\nHost: h\r\n{header}Content-Length: 500000\r\n\r\n"
+            writer.write(head.encode("latin-1"))
+            answer = await asyncio.wait_for(reader.read(), 10)
+            assert answer.startswith(b"HTTP/1.1 401 "), "answered and closed, though no body came"
+            assert endpoint.key.encode() not in answer
+            writer.close()
+
+    served(test)
+
+
+def test_each_process_has_a_key_of_its_own() -> None:
+    keys = {Endpoint(FLOW).key for _ in range(3)}
+    assert len(keys) == 3
+    assert min(map(len, keys)) >= 32
+
+
+def test_the_matching_never_runs_on_the_loop_and_more_than_can_be_in_work_is_refused() -> None:
+    async def test(endpoint: Endpoint, client: AsyncOpenAI) -> None:
+        held, turned = threading.Event(), threading.Event()
+        threads: set[str] = set()
+        answer = endpoint._script.answer
+
+        def slow(*args: Any, **options: Any) -> Any:
+            threads.add(threading.current_thread().name)
+            turned.set()
+            held.wait(20)
+            return answer(*args, **options)
+
+        endpoint._script.answer = slow  # type: ignore[method-assign]
+        asked = [
+            asyncio.create_task(client.chat.completions.create(model="scripted", messages=[{"role": "user", "content": "x"}]))
+            for _ in range(MOST_AT_ONCE + 5)
+        ]
+        while sum(task.done() for task in asked) < 5:
+            await asyncio.sleep(0.01)  # the loop turns while the flow is held
+        assert turned.is_set()
+        held.set()
+        said = await asyncio.gather(*asked, return_exceptions=True)
+        refused = [error for error in said if isinstance(error, APIStatusError)]
+        assert [error.status_code for error in refused] == [503] * 5
+        assert {name.rpartition("_")[0] for name in threads} == {"flow"}
+
+    served(test)
+
+
+def test_a_long_utterance_and_a_long_dialogue_are_looked_at_to_a_bound() -> None:
+    compared: list[int] = []
+    script = Script(FLOW)
+    find = script._examples._find
+    script._examples._closest = lambda heard: compared.append(len(heard)) or find(heard)  # type: ignore[assignment,func-returns-value]
+    script.answer([user(" ".join(f"w{i}" for i in range(9000)))] * 5000)
+    assert max(compared) <= 40
+    assert len(compared) <= 200

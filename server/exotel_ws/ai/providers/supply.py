@@ -39,12 +39,15 @@ class Named(NamedTuple):
 class Supply:
     """What a worker's calls are served with."""
 
-    def __init__(self, settings: Ai, models: Models, scripted_url: str) -> None:
-        """``scripted_url`` is where the scripted flow answers. Raises `SettingsError` with every problem at once."""
+    def __init__(self, settings: Ai, models: Models, scripted_url: str, scripted_key: str = "none") -> None:
+        """``scripted_url`` is where the scripted flow answers to who shows ``scripted_key``.
+
+        Raises `SettingsError` with every problem at once.
+        """
         share_context()
         self._settings = settings
         self._models = models
-        self._scripted_url = scripted_url
+        self._scripted_url, self._scripted_key = scripted_url, scripted_key
         self._plan = _checked(settings, read_keys=True)
         self._prompt = _prompt(settings)
         self._session: aiohttp.ClientSession | None = None
@@ -103,7 +106,7 @@ class Supply:
     def _scripted(self, language: str) -> OpenAILLMService:
         model = f"{MODEL}:{language or self._settings.language}"
         settings = OpenAILLMService.Settings(model=model, system_instruction=self._prompt)
-        return OpenAILLMService(api_key="none", base_url=self._scripted_url, settings=settings)
+        return OpenAILLMService(api_key=self._scripted_key, base_url=self._scripted_url, settings=settings)
 
     def _language(self, planned: Planned, asked: str) -> Any:
         if asked in ("", self._settings.language):

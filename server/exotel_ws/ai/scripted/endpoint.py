@@ -1,9 +1,18 @@
-"""The scripted flow behind an OpenAI-compatible endpoint on loopback: the same path as with any language model."""
+"""The scripted flow behind an OpenAI-compatible endpoint on loopback: the same path as with any language model.
 
+Any user of the host can reach loopback. So a request needs the key that the process made for itself, is refused without it
+before its body is read, and is bounded; what takes long is done in a thread.
+"""
+
+import asyncio
+import hmac
 import json
+import secrets
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
@@ -13,28 +22,39 @@ from exotel_ws.ai.scripted.script import Answer, Script
 
 MODEL: Final = "scripted"
 """``scripted:hi`` answers in Hindi, where the flow has it."""
-MOST_BYTES: Final = 1024 * 1024
+MOST_BYTES: Final = 512 * 1024
 """Of a request: ten minutes of talk are about 50 KB."""
+MOST_AT_ONCE: Final = 64
+"""Requests in work; a worker has 25 calls by default, and each waits for its answer."""
+_BODY_S: Final = 5.0
+"""How long the body of a request may take to arrive."""
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Endpoint:
-    """Serves OpenAI's ``/v1/chat/completions`` and ``/v1/models`` on 127.0.0.1. ``url`` is known once it is open."""
+    """Serves OpenAI's ``/v1/chat/completions`` and ``/v1/models`` on 127.0.0.1. ``url`` is known once it is open.
+
+    ``key`` is what a client has to show, as ``Authorization: Bearer KEY``: one of this object's own.
+    """
 
     def __init__(self, flow: Flow, sounds: Callable[[str], str] | None = None) -> None:
         """``sounds``: see `exotel_ws.ai.scripted.likeness.Examples`."""
         self._script = Script(flow, sounds)
         self._models = [MODEL, *(f"{MODEL}:{tag}" for tag in flow.languages())]
         self._runner: web.AppRunner | None = None
+        self._thread: ThreadPoolExecutor | None = None
+        self._in_work = 0
         self.url = ""
+        self.key = secrets.token_urlsafe(32)
 
     async def open(self) -> None:
         """Raises OSError where no port can be had."""
-        app = web.Application(client_max_size=MOST_BYTES, middlewares=[_errors])
+        app = web.Application(client_max_size=MOST_BYTES, middlewares=[_errors, self._admit])
         app.router.add_post("/v1/chat/completions", self._complete)
         app.router.add_get("/v1/models", self._list)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        self._thread = ThreadPoolExecutor(1, "flow")
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=60.0, lingering_time=0.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
@@ -46,19 +66,38 @@ class Endpoint:
         runner, self._runner = self._runner, None
         if runner:
             await runner.cleanup()
+        if self._thread:
+            self._thread.shutdown(wait=False, cancel_futures=True)
+            self._thread = None
+
+    @web.middleware
+    async def _admit(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        """Refuse who has no key, and what is more than can be in work."""
+        shown = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        if not hmac.compare_digest(shown, f"Bearer {self.key}".encode()):
+            return _refused(401, "Incorrect API key provided.", "invalid_api_key")
+        if self._in_work >= MOST_AT_ONCE:
+            return _refused(503, "Too many requests are in work.", "overloaded")
+        self._in_work += 1
+        try:
+            return await handler(request)
+        finally:
+            self._in_work -= 1
 
     async def _list(self, _request: web.Request) -> web.Response:
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "exotel-ws"} for name in self._models]
         return web.json_response({"object": "list", "data": data})
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
+        assert self._thread is not None
         asked = await _read(request)
         model = asked.get("model") or MODEL
         name, _, language = str(model).partition(":")
         if name != MODEL:
             return _error(404, f"The model `{model}` does not exist; there is: {', '.join(self._models)}", "model_not_found")
         offered = _offered(asked.get("tools") or [])
-        answer = self._script.answer(asked["messages"], language, webhook="webhook" in offered)
+        find = partial(self._script.answer, asked["messages"], language, webhook="webhook" in offered)
+        answer = await asyncio.get_running_loop().run_in_executor(self._thread, find)
         made = _Completion(str(model), answer, offered, asked["messages"])
         if not asked.get("stream"):
             return web.json_response(made.whole())
@@ -126,7 +165,11 @@ async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse
 
 async def _read(request: web.Request) -> dict[str, Any]:
     try:
-        asked = json.loads(await request.read())
+        async with asyncio.timeout(_BODY_S):
+            body = await request.read()
+        asked = json.loads(body)
+    except TimeoutError:
+        raise _BadRequest("The body did not arrive in time.") from None
     except (ValueError, RecursionError):
         raise _BadRequest("We could not parse the JSON body of your request.") from None
     if not isinstance(asked, dict):
@@ -144,6 +187,13 @@ async def _read(request: web.Request) -> dict[str, Any]:
 def _offered(tools: list[Any]) -> set[str]:
     functions = [tool.get("function") for tool in tools if isinstance(tool, dict)]
     return {str(function.get("name")) for function in functions if isinstance(function, dict)}
+
+
+def _refused(status: int, text: str, code: str) -> web.Response:
+    """Answer without having read the body, and read no more of this connection."""
+    response = _error(status, text, code)
+    response.force_close()
+    return response
 
 
 def _error(status: int, text: str, code: str | None = None) -> web.Response:

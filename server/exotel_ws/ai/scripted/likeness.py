@@ -50,6 +50,10 @@ _SHORT_FORMS: Final = (
 )
 
 
+MOST_WORDS: Final = 40
+"""Words of what was heard that are compared: each costs time for each word of each example. A question has about ten."""
+
+
 def words(text: str) -> tuple[str, ...]:
     """The words of ``text`` without case, punctuation, English short forms and fillers. A letter keeps its marks (को, é)."""
     text = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
@@ -79,11 +83,11 @@ class Examples:
             for said in (*example, " ".join(example)):
                 self._sounds(said)  # now, and not while a caller waits
         self._least = dict.fromkeys(final, LEAST_FINAL)
-        self._closest = lru_cache(maxsize=1024)(self._find)
+        self._closest = lru_cache(maxsize=8192)(self._find)
 
     def closest(self, heard: str) -> str | None:
         """The intent that ``heard`` comes closest to; None where it comes close to none."""
-        return self._closest(words(heard))
+        return self._closest(words(heard)[:MOST_WORDS])
 
     def _find(self, heard: tuple[str, ...]) -> str | None:
         if not heard:

@@ -16,6 +16,8 @@ _NOT_YET: Final = "IN_PROGRESS"
 """pipecat's word for a tool that has not answered."""
 _MOST_HEARD: Final = 300
 """Characters of one turn that are looked at."""
+_MOST_MESSAGES: Final = 200
+"""Messages of a dialogue that are looked at, the latest: what was said before has no bearing on the answer."""
 _MOST_SAID: Final = 600
 """Characters of a webhook's answer that are spoken: about 40 s."""
 
@@ -59,7 +61,7 @@ class Script:
         dialogue = _Dialogue()
         told: dict[str, Any] | None = None
         spoken = ""
-        for message in messages:
+        for message in messages[-_MOST_MESSAGES:]:
             text = _text(message)
             match message.get("role"):
                 case "user" if text:
@@ -121,5 +123,5 @@ def _result(text: str) -> dict[str, Any] | None:
 def _text(message: dict[str, Any]) -> str:
     content = message.get("content")
     if isinstance(content, list):
-        return " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict)).strip()
+        return " ".join(str(part.get("text", "")) for part in content[:_MOST_MESSAGES] if isinstance(part, dict)).strip()
     return str(content or "").strip()
