@@ -132,6 +132,14 @@ def test_hosts_share_a_rule_and_each_project_has_its_own(compute: ComputeServer,
     assert warned(done)  # of the third: the whole of IPv6
 
 
+def test_what_is_typed_for_hosts_does_not_hold_here(compute: ComputeServer, run: Run, fleet: Fleet) -> None:
+    """What ``-e`` says goes before a task's own words, so nothing of the rule may be a task of a host."""
+    typed = {"ansible_become": True, "ansible_become_exe": "/nonexistent/sudo", "ansible_python_interpreter": "/nonexistent"}
+    done = run("firewall.yml", *fleet("    one: {gcp_project: my-project}"), "--become", "-e", json.dumps(typed))
+    assert (done.rc, done.changed) == (0, 1), done.stdout
+    assert rule_ports(compute) == ["8765"]
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

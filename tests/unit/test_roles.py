@@ -161,7 +161,7 @@ def test_every_verb_has_its_hosts_from_one_place() -> None:
 
 def test_what_changes_hosts_looks_at_all_of_them_first() -> None:
     """One that is away is named before any other is touched, so no canary is passed over."""
-    for name in ("deploy.yml", "rollback.yml", "reset.yml", "playbooks/restart.yml"):
+    for name in ("deploy.yml", "rollback.yml", "reset.yml", "playbooks/restart.yml", "playbooks/uninstall.yml"):
         of_hosts = load(ROOT / name)
         [first] = [number for number, play in enumerate(of_hosts) if "serial" in play]
         looked = [
