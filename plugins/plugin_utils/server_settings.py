@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.variables import settled, specs
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.variables import LEAST_TOKEN, settled, short_token, specs
 
 TREE = Path(__file__).resolve().parents[2]
 
@@ -54,9 +54,13 @@ def faults(values: Mapping[str, Any]) -> list[str]:
     check = _check()
     if check is None:
         return []
-    said = check(settings(values))
+    table = settings(values)
     sources = "exotel_ws_settings" + (" or exotel_ws_ai" if values.get("exotel_ws_ai") else "")
-    return [f"{sources}: {problem}" for problem in said]
+    if said := [f"{sources}: {problem}" for problem in check(table)]:
+        return said
+    credentials = settled("exotel_ws_credentials", values.get("exotel_ws_credentials", []))
+    short = short_token(credentials, table["auth"].get("least_length", LEAST_TOKEN))
+    return [f"exotel_ws_credentials: {short}"] if short else []
 
 
 def _check() -> Any:

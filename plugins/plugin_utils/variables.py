@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 ROLES = Path(__file__).parents[2] / "roles"
-LEAST_TOKEN = 8
-"""Characters. A shorter token is guessed from outside in a day."""
+LEAST_TOKEN = 6
+"""Characters, as the server's own auth.least_length."""
 
 _TRUE = frozenset({"yes", "on", "true", "1"})
 _FALSE = frozenset({"no", "off", "false", "0"})
@@ -269,12 +269,20 @@ def _credentials(credentials: list[str]) -> list[str]:
             raise Fault(f"entry {number}: it must be user:token, with one colon")
         if user.startswith("#"):
             raise Fault(f"entry {number}: a user that begins with # would be taken for a comment")
-        if len(token) < LEAST_TOKEN:
-            raise Fault(f"entry {number}: its token has fewer than {LEAST_TOKEN} characters; make one: openssl rand -hex 16")
+    if short := short_token(credentials, LEAST_TOKEN):
+        raise Fault(short)
     tokens = [credential.partition(":")[2] for credential in credentials]
     if len(set(tokens)) < len(tokens):
         raise Fault("two entries have the same token: give each caller its own, or name it once")
     return credentials
+
+
+def short_token(credentials: list[str], least: int) -> str:
+    """Return what to say of the first credential whose token has fewer than `least` characters, or nothing."""
+    for number, credential in enumerate(credentials, 1):
+        if len(credential.partition(":")[2]) < least:
+            return f"entry {number}: its token has fewer than {least} characters; make one: openssl rand -hex 16"
+    return ""
 
 
 def _keys(keys: dict[str, Any]) -> dict[str, str]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.exotel.voicebot.plugins.plugin_utils import server_settings
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.variables import RANGES, Fault, faults, settled, specs
-from exotel_ws.settings import check
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.variables import LEAST_TOKEN, RANGES, Fault, faults, settled, specs
+from exotel_ws.settings import Auth, check
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -183,6 +183,14 @@ def test_who_may_read_metrics_and_which_proxies_are_none_of_the_callers() -> Non
     )
     assert (table["metrics_sources"], table["limits"]["proxies"], table["open_metrics"]) == (["192.0.2.9"], ["10.0.0.0/8"], True)
     assert "open_metrics" not in server_settings.settings({})
+
+
+def test_the_least_length_of_a_token_is_the_servers() -> None:
+    assert Auth().least_length == LEAST_TOKEN
+    values = {"exotel_ws_credentials": "KEY:ten-letter", "exotel_ws_settings": {"auth": {"least_length": 16}}}
+    assert faults(values) == []
+    [said] = server_settings.faults(values)
+    assert said.startswith("exotel_ws_credentials: entry 1: its token has fewer than 16")
 
 
 def test_the_settings_of_the_example() -> None:
