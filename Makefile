@@ -88,6 +88,9 @@ bench: venv ## our server beside Node ws, in one run; writes docs/performance.md
 	@command -v node npm >/dev/null || scripts/apt-need nodejs npm
 	python -m benchmarks
 
+bench-attacks: venv ## a live call beside each attack, before the bounds and with them; writes docs/performance.md
+	python -m benchmarks.attacks
+
 bench-ai: venv voices ## AI mode beside pipecat's own path to Exotel, in one run; writes docs/performance.md
 	python -m benchmarks.ai
 
@@ -103,4 +106,4 @@ lock: ## renew requirements/*.lock (hashes, no index address)
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "make: this target builds lab hosts and needs root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }
 
-.PHONY: help venv deploy clean-lab test lint $(PARTS) voices lab bench bench-ai soak fuzz lock root
+.PHONY: help venv deploy clean-lab test lint $(PARTS) voices lab bench bench-attacks bench-ai soak fuzz lock root

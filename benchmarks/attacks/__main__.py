@@ -130,7 +130,8 @@ def measure(tree: Path, engine: str, attack: str, seconds: float, core: int) -> 
     serve = [sys.executable, "-m", "exotel_ws", "serve", "--mode", "echo", "--engine", engine, "--host", "127.0.0.1"]
     with tempfile.TemporaryDirectory(prefix="exotel-bench-") as folder:
         options = ["--port", str(port), "--log-format", "json", "--metrics-dir", str(Path(folder, "metrics"))]
-        command = ["prlimit", f"--nofile={FILES}:{FILES}", "--", *serve, *options]
+        limited = ["prlimit", f"--nofile={FILES}:{FILES}", "--"] if attack == "files" else []
+        command = [*limited, *serve, *options]
         environment = {"PYTHONPATH": str(tree / "server")}
         with launched(engine, command, [core], port, Path(folder), env=environment) as server:
             return asyncio.run(_beside(server, attack, seconds))

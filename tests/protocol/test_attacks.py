@@ -16,7 +16,7 @@ from .process import ServerProcess
 SECONDS = 5.0
 FRAMES = 250
 MOST_MEMORY = 64 * 1024 * 1024
-MOST_LOG = 300_000
+MOST_LOG = 150_000
 
 # What becomes of the attacker: its connections are ended, or it may ask and is answered, or not let in.
 ENDS: dict[str, Callable[[Report], bool]] = {
@@ -33,7 +33,11 @@ ENDS: dict[str, Callable[[Report], bool]] = {
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_call_goes_on_and_others_are_let_in(start_server: StartServer, attack: str) -> None:
-    server = start_server({"limits": {"metrics_interval_s": 1.0}}, hard_files=1024)
+    files = {"hard_files": 1024} if attack == "files" else {}
+    # As the product ships; other tests look more often, and log everything.
+    server = start_server(
+        {"limits": {"metrics_interval_s": 1.0}, "log": {"stranger_lines_s": 1.0, "stranger_burst": 1000}}, **files
+    )
     before = server.memory()
 
     async def call(scene: Scene) -> int:
