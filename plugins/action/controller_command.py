@@ -24,9 +24,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "stdin": {"type": "str", "default": ""},
                 "files": {"type": "dict", "default": {}},
                 "timeout": {"type": "int", "default": 600},
+                "variables": {"type": "dict", "default": {}},
             }
         )
-        result |= run_here(options["argv"], options["stdin"], options["files"], options["timeout"])
+        result |= run_here(options["argv"], options["stdin"], options["files"], options["timeout"], options["variables"])
         result["changed"] = False
         if result["rc"] != 0:
             result["failed"] = True

@@ -32,6 +32,10 @@ options:
     description: Seconds after which it is ended.
     type: int
     default: 600
+  variables:
+    description: What is added to its environment.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     description: It runs in check mode as it does otherwise, for it changes nothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import subprocess
 import sys
 import tempfile
@@ -51,11 +52,16 @@ class OnController(ActionBase):  # type: ignore[misc]
 
 
 def run_here(
-    argv: list[str], stdin: str = "", files: Mapping[str, str] | None = None, timeout_s: float = 600.0
+    argv: list[str],
+    stdin: str = "",
+    files: Mapping[str, str] | None = None,
+    timeout_s: float = 600.0,
+    variables: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Run `argv` and return its ``rc``, ``stdout`` and ``stderr``; 127 if it can't be run, 124 when the time is over.
 
-    Its working directory is one of its own that is deleted afterwards, with `files` in it, their contents in base64.
+    Its working directory is one of its own that is deleted afterwards, with `files` in it, their contents in base64;
+    `variables` are added to its environment.
     """
     with tempfile.TemporaryDirectory(prefix="exotelctl-") as directory:
         for name, content in (files or {}).items():
@@ -63,7 +69,15 @@ def run_here(
             file.touch(mode=0o600)
             file.write_bytes(base64.b64decode(content))
         try:
-            done = subprocess.run(argv, input=stdin.encode(), cwd=directory, capture_output=True, timeout=timeout_s, check=False)
+            done = subprocess.run(
+                argv,
+                input=stdin.encode(),
+                cwd=directory,
+                capture_output=True,
+                timeout=timeout_s,
+                check=False,
+                env={**os.environ, **(variables or {})},
+            )
         except OSError as error:
             return {"rc": 127, "stdout": "", "stderr": f"{argv[0]}: {error.strerror}"}
         except subprocess.TimeoutExpired:

@@ -240,6 +240,7 @@ class Ticket:
         "frames",
         "host",
         "may_know",
+        "ours",
         "proven",
         "since",
         "source",
@@ -260,6 +261,8 @@ class Ticket:
         self.proven = source.proxy
         """This connection has shown a credential or carried media; or it is a named proxy's."""
         self.websocket = self.call = self.closed = False
+        self.ours = False
+        """A test call of the operator's own."""
         self.frames: Callable[[], int] = int
         self._seen = self._good_seconds = 0
 
@@ -324,6 +327,15 @@ class Ticket:
         """Trust the connection, and its source for a while: it has shown a credential, or media."""
         admission = self._admission
         self.source.prove(admission.clock() + admission.limits.proven_s)
+        self._trust()
+
+    def vouch(self) -> None:
+        """Trust this connection alone, not its source: it is a test call of the operator's own."""
+        self.ours = True
+        self._trust()
+
+    def _trust(self) -> None:
+        admission = self._admission
         if not self.proven:
             self.proven = True
             admission._waiting.remove(self)

@@ -133,6 +133,7 @@ class Call:
             "from": self.start.from_,
             "to": self.start.to,
             "remote": self.remote_host,
+            "ours": self._ticket is not None and self._ticket.ours,
             "rate": self.sample_rate,
             "age_s": round(now - self.began, 1),
             "frames_in": self.frames_in,

@@ -168,7 +168,7 @@ class CallLog:
         self.conn_id = conn_id
         self.left_out = 0
         """Lines of this connection that were not written."""
-        self._ids = {"CONN_ID": conn_id}
+        self._ids = {"CONN_ID": conn_id} | ({"OURS": "1"} if ticket is not None and ticket.ours else {})
         self._lines = 0
         self._budget = budget if ticket is not None else None
         self._ticket = ticket

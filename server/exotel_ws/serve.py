@@ -10,6 +10,7 @@ from pathlib import Path
 
 from exotel_ws import engines, files, sockets, systemd
 from exotel_ws.log_budget import StrangerFilter
+from exotel_ws.ours import TestCalls
 from exotel_ws.server import VoicebotServer
 from exotel_ws.settings import Settings
 
@@ -28,7 +29,9 @@ def serve(settings: Settings, *, instance: str, admin_socket: Path | None, metri
         listeners = sockets.bind(settings.host, settings.port)
     admin = sockets.bind_admin(admin_socket) if admin_socket else None
     try:
-        return engines.run(settings.engine, _run(settings, listeners, admin, instance, metrics_dir, inherited=inherited))
+        test_calls = TestCalls.of_host(admin_socket.parent) if admin_socket else None
+        serving = _run(settings, listeners, admin, instance, metrics_dir, test_calls, inherited=inherited)
+        return engines.run(settings.engine, serving)
     finally:
         if admin_socket:
             admin_socket.unlink(missing_ok=True)
@@ -40,10 +43,11 @@ async def _run(
     admin: sockets.Socket | None,
     instance: str,
     metrics_dir: Path | None,
+    test_calls: TestCalls | None,
     *,
     inherited: bool,
 ) -> int:
-    server = VoicebotServer(settings, instance=instance, metrics_dir=metrics_dir, pid=os.getpid())
+    server = VoicebotServer(settings, instance=instance, metrics_dir=metrics_dir, pid=os.getpid(), test_calls=test_calls)
     for handler in logging.getLogger().handlers:
         handler.addFilter(StrangerFilter(server.log_budget))
     drain, hurry = asyncio.Event(), asyncio.Event()

@@ -31,6 +31,7 @@ from exotel_ws.handshake import Credentials, Rejection, Target, unfit
 from exotel_ws.log_budget import BOUNDS, SAID, LogBudget
 from exotel_ws.logs import MOST_NAMED, printable, take_lost
 from exotel_ws.metrics import CONTENT_TYPE, Publisher
+from exotel_ws.ours import TestCalls
 from exotel_ws.responder import HangUp
 from exotel_ws.sampler import Sampler
 from exotel_ws.scrapes import Scrapes
@@ -79,12 +80,14 @@ class VoicebotServer:
         instance: str = "foreground",
         metrics_dir: Path | None = None,
         pid: int | None = None,
+        test_calls: TestCalls | None = None,
     ) -> None:
         """Raises `SettingsError` where credentials are required and missing, OSError where metrics can't be written."""
         self.settings = settings
         self.identity = Identity(instance)
         self.draining = False
         self.pid = pid
+        self._test_calls = test_calls or TestCalls()
         self._tally = Tally()
         ai_is_smaller = settings.mode == "ai" and settings.ai.max_calls <= settings.limits.max_calls
         self._admission = Admission(
@@ -243,6 +246,8 @@ class VoicebotServer:
         """See `exotel_ws.engines.front.Desk`."""
         target = Target.parse(head.target)
         ticket.may_know = self._may_know(head, ticket)
+        if self._test_calls.include(head.headers):
+            ticket.vouch()
         if not head.wants_websocket:
             return self._answer_http(head, target, ticket)
         request = Request(head.target, head.headers, ticket.host, ticket)
@@ -276,7 +281,8 @@ class VoicebotServer:
         if left_out is None:
             return
         more = {"LEFT_OUT": str(left_out)} if left_out else {}
-        said = {"EVENT": "refused", "REASON": reason, "REMOTE": ticket.host, **fields, **more}
+        ours = {"OURS": "1"} if ticket.ours else {}
+        said = {"EVENT": "refused", "REASON": reason, "REMOTE": ticket.host, **fields, **more, **ours}
         count = f", and {left_out} more of this kind from there" if left_out else ""
         log.warning("🚫 Refused%s: %s%s", status, text, count, extra={"fields": said})
 

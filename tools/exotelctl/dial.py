@@ -8,6 +8,7 @@ from urllib.parse import urljoin, urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
 
+from exotelctl import ours
 from exotelctl.command import command
 from exotelctl.pinned import connected
 from exotelctl.reach import Fault, NotHttp, Unreachable, explain
@@ -49,7 +50,7 @@ async def dial(
         async with asyncio.timeout(timeout_s):
             return await _Straight(
                 target.url(query=query),
-                additional_headers={**target.headers, **(headers or {})},
+                additional_headers={**target.headers, **ours.headers(), **(headers or {})},
                 user_agent_header=USER_AGENT,
                 compression=None,
                 proxy=None,

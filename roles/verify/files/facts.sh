@@ -14,6 +14,11 @@ import json, time
 from exotelctl import moved
 print(json.dumps(str(moved.look(time.time()) or "")))')
 
+test_call=$(/etc/exotel-ws/current/release/bin/python -I -c '
+import json
+from exotelctl import ours
+print(json.dumps(ours.token()))')
+
 comma=''
 units=''
 for unit in exotel-ws.socket $(seq -f "exotel-ws@$name-%g.service" "${workers:-0}"); do
@@ -30,4 +35,4 @@ done
 
 health=$(/usr/local/bin/exotelctl health --json)
 echo '--- verify'
-echo "{\"generation\": $generation, \"units\": {$units}, \"holders\": [$holders], \"health\": ${health:-null}, \"settings\": ${settings:-null}, \"moved\": ${moved:-\"\"}}"
+echo "{\"generation\": $generation, \"units\": {$units}, \"holders\": [$holders], \"health\": ${health:-null}, \"settings\": ${settings:-null}, \"moved\": ${moved:-\"\"}, \"test_call\": ${test_call:-\"\"}}"

@@ -97,6 +97,7 @@ NO_COMMANDS = (
     "exotelctl {version(",
     "exotelctl trace  ",
     "needs root: sudo",
+    "exotelctl {version(",
     "systemctl {' '.join(arguments)}",
     "apt-get install {what}",
 )

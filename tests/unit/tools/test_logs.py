@@ -55,6 +55,33 @@ class TestQuestion:
         assert question.alternatives([["A=1", "B=1"], ["C=1"]]) == ["A=1", "B=1", "+", "C=1"]
 
 
+class TestOurs:
+    """The operator's own test calls break the protocol on purpose: their warnings are no errors."""
+
+    @pytest.fixture(autouse=True)
+    def _journal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def read(*, lines: int | None = None, **_: object) -> Iterator[Entry]:
+            found = [entry(at, f"line {at}", OURS="1") if at % 10 else entry(at, f"line {at}") for at in range(1, 101)]
+            return iter(found[-lines:] if lines else found)
+
+        monkeypatch.setattr(journal, "read", read)
+
+    @pytest.mark.parametrize(
+        ("typed", "shown"),
+        [
+            ({"errors": True, "since": "-1h"}, 10),
+            ({"errors": True, "lines": 4}, 4),
+            ({"errors": True, "ours": True, "since": "-1h"}, 100),
+            ({"errors": True, "call": "x"}, 100),
+            ({"since": "-1h"}, 100),
+        ],
+    )
+    def test_they_are_left_out_of_the_errors_unless_asked_for(self, typed: dict[str, Any], shown: int) -> None:
+        found = list(story._read(question.ask(**typed), []))
+        assert len(found) == shown
+        assert found[-1].message == "line 100"
+
+
 class TestText:
     def test_time_worker_and_message(self) -> None:
         shown = lines.as_text(entry(), Style(host=True, worker=True))

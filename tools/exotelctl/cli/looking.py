@@ -39,7 +39,8 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is logged from now on.")] = False,
     since: Annotated[str | None, typer.Option(metavar="TIME", help="-1h, today, '2026-11-25 10:00', @1764060000")] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="The same.")] = None,
-    errors: Annotated[bool, typer.Option("--errors", help="Warnings and worse only.")] = False,
+    errors: Annotated[bool, typer.Option("--errors", help="Warnings and worse only, not those of our own test calls.")] = False,
+    ours: Annotated[bool, typer.Option("--test-calls", help="With --errors: those of our own test calls too.")] = False,
     event: Annotated[list[str] | None, typer.Option(metavar="NAME", help="start, refused, close …; may be repeated.")] = None,
     lines: Annotated[
         int | None,
@@ -66,7 +67,9 @@ def logs(
     from exotelctl.logs.question import ask
 
     with answering():
-        question = ask(call=call, since=since, until=until, errors=errors, events=event or (), lines=lines, follow=follow)
+        question = ask(
+            call=call, since=since, until=until, errors=errors, events=event or (), lines=lines, follow=follow, ours=ours
+        )
         code = verb.run_merge(merge, numbers=numbers, json=json) if merge else verb.run(question, numbers=numbers, json=json)
     raise typer.Exit(code)
 

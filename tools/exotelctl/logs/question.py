@@ -16,7 +16,7 @@ class Question:
     """``call`` is a call_sid, stream_sid or conn_id ("" for all calls), ``lines`` None for everything there is.
 
     ``since`` and ``until`` are in journalctl's words, ``errors`` leaves out what is less than a warning, ``events`` what is not
-    one of these (empty: none is left out).
+    one of these (empty: none is left out). ``ours`` shows the operator's own test calls among the errors too.
     """
 
     call: str = ""
@@ -26,6 +26,12 @@ class Question:
     events: tuple[str, ...] = ()
     lines: int | None = None
     follow: bool = False
+    ours: bool = False
+
+    @property
+    def leaves_ours_out(self) -> bool:
+        """True if lines of the operator's own test calls are not shown: their faults are on purpose."""
+        return self.errors and not self.ours and not self.call
 
     @property
     def priority(self) -> int | None:
@@ -47,6 +53,7 @@ def ask(
     events: Sequence[str] = (),
     lines: int | None = None,
     follow: bool = False,
+    ours: bool = False,
 ) -> Question:
     """The question as typed. A look-back that nothing bounds is bounded to the last 50 lines. Raises UsageFault."""
     if call is not None and not call.strip():
@@ -55,7 +62,7 @@ def ask(
         raise UsageFault("--follow has no end, so it goes without --until")
     if lines is None and (follow or since is None) and call is None:
         lines = DEFAULT_LINES
-    return Question((call or "").strip(), since, until, errors, tuple(events), lines, follow)
+    return Question((call or "").strip(), since, until, errors, tuple(events), lines, follow, ours)
 
 
 def by_id(call: str) -> list[str]:

@@ -3,6 +3,7 @@
 import dataclasses
 import heapq
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -11,6 +12,8 @@ from exotelctl.journal import DROPPED, OUR_UNITS, Entry
 from exotelctl.logs import question as matches
 from exotelctl.logs.question import Question
 
+_OURS_BESIDE: Final = 20
+"""Lines read for each that is asked for, where those of test calls are left out afterwards."""
 _OURS: Final = "exotel-ws"
 _LATE_S: Final = 60.0
 """journald tells of suppressed lines with the next line that it lets through, by default within 30 s."""
@@ -133,18 +136,28 @@ def _go_on(before: Iterator[Entry], question: Question, asked: Sequence[str]) ->
         seen.add(entry.origin)
         yield entry
     later = journal.read(units=(), matches=asked, since=_at(now), priority=question.priority, follow=True)
-    yield from (entry for entry in later if entry.unit.startswith(_OURS) and entry.origin not in seen)
+    new = (entry for entry in later if entry.unit.startswith(_OURS) and entry.origin not in seen)
+    yield from _wanted(question, new)
 
 
 def _read(question: Question, asked: Sequence[str], units: Sequence[str] = ()) -> Iterator[Entry]:
+    lines = question.lines
+    if not question.leaves_ours_out or lines is None:
+        return _wanted(question, _ask(question, asked, units, lines))
+    # The journal can't be asked for what has no such field.
+    return iter(deque(_wanted(question, _ask(question, asked, units, lines * _OURS_BESIDE)), lines))
+
+
+def _ask(question: Question, asked: Sequence[str], units: Sequence[str], lines: int | None) -> Iterator[Entry]:
     return journal.read(
-        units=units,
-        matches=asked,
-        since=question.since,
-        until=question.until,
-        lines=question.lines,
-        priority=question.priority,
+        units=units, matches=asked, since=question.since, until=question.until, lines=lines, priority=question.priority
     )
+
+
+def _wanted(question: Question, entries: Iterator[Entry]) -> Iterator[Entry]:
+    if not question.leaves_ours_out:
+        return entries
+    return (entry for entry in entries if entry.fields.get("OURS") != "1")
 
 
 def _at(seconds: float) -> str:

@@ -1,7 +1,6 @@
 """The calls of the window as the journal has them: one record a connection, every refusal, what was lost of the log."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from exotelctl import journal
-from exotelctl.doctor import own
 from exotelctl.doctor.facts import shell
 from exotelctl.doctor.facts.fact import NotSeen
 from exotelctl.doctor.facts.units import Line
@@ -19,14 +17,27 @@ from exotelctl.journal import Entry
 
 _EVENTS: Final = ("open", "start", "fault", "provider_error", "refused", "bound", "close")
 _FIELDS: Final = (
-    *("MESSAGE", "EVENT", "CONN_ID", "CALL_SID", "REMOTE", "RATE", "RATE_ASKED", "KIND", "REASON", "DETAIL", "LEFT_OUT", "SUM"),
-    *("ENDED", "CODE", "DURATION_MS", "FRAMES_IN", "FRAMES_OUT"),
+    *(
+        "MESSAGE",
+        "EVENT",
+        "CONN_ID",
+        "CALL_SID",
+        "REMOTE",
+        "RATE",
+        "RATE_ASKED",
+        "KIND",
+        "REASON",
+        "DETAIL",
+        "LEFT_OUT",
+        "SUM",
+        "OURS",
+    ),
+    *("ENDED", "CODE", "DURATION_MS", "FRAMES_IN", "FRAMES_OUT", "OURS"),
 )
 _MOST_ENTRIES: Final = 20_000
 _MOST_ERRORS: Final = 100
 _MOST_FAILURES: Final = 3
 _FAILURE_LENGTH: Final = 300
-_FROM_TO: Final = re.compile(r"From: (.*?) → To: (.*)$")
 AUDIT: Final = Path("/var/lib/exotel-ws/audit.jsonl")
 
 
@@ -127,7 +138,7 @@ def look(since: float, audit: Path = AUDIT) -> Calls:
         return Calls(
             begins=since,
             connections=connections,
-            refusals=tuple(_refused(entry) for entry in entries if entry.event == "refused"),
+            refusals=tuple(_refused(entry) for entry in entries if entry.event == "refused" and entry.fields.get("OURS") != "1"),
             errors=tuple(_errors(begins)),
             suppressed=tuple(_suppressed(begins)),
             first_entry=journal.starts(),
@@ -154,11 +165,10 @@ def _note(conn: Conn, entry: Entry) -> None:
     fields = entry.fields
     conn.remote = fields.get("REMOTE") or conn.remote
     conn.call_sid = fields.get("CALL_SID") or conn.call_sid
+    conn.own = conn.own or fields.get("OURS") == "1"
     if entry.event == "start" and "START EVENT" in entry.message:
         conn.started = True
         conn.rate, conn.rate_asked = fields.get("RATE", ""), fields.get("RATE_ASKED", "")
-    elif entry.event == "start" and (numbers := _FROM_TO.search(entry.message)):
-        conn.own = own.are(*numbers.groups())
     elif entry.event == "fault":
         conn.faults = (*conn.faults, fields.get("KIND", ""))
     elif entry.event == "provider_error":

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from exotelctl import instances, systemctl
-from exotelctl.doctor import own
 from exotelctl.doctor.facts.fact import NotSeen
 from exotelctl.exits import Refusal
 
@@ -99,7 +98,7 @@ def _call(said: dict[str, object]) -> LiveCall:
         age_s=float(str(said.get("age_s", 0))),
         frames_in=int(str(said.get("frames_in", 0))),
         frames_out=int(str(said.get("frames_out", 0))),
-        own=own.are(said.get("from"), said.get("to")),
+        own=said.get("ours") is True,
     )
 
 
