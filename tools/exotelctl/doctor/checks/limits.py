@@ -4,6 +4,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Sequence
 
+from exotelctl.command import journal
 from exotelctl.doctor.checks.calls import judged, times
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.checks.grade import grade
@@ -113,7 +114,7 @@ def bounds(facts: Facts) -> Finding:
         Remedy(
             "Look who it is. Strangers: nothing to do, or close the firewall to them. Callers, or a proxy in front: raise "
             f"{' or '.join(raised_by) or 'what the line names'} in exotel_ws_settings, or name the proxy in limits.proxies.",
-            ("journalctl EVENT=bound --since -1h", "exotelctl status"),
+            (journal("EVENT=bound", "--since", "-1h"), "exotelctl status"),
             ("ansible-playbook deploy.yml -i INVENTORY",),
         ),
     )

@@ -155,7 +155,7 @@ def proxy_in_front(facts: Facts) -> Finding:
         "A proxy or load balancer in front has to speak HTTP/1.1 to this port, pass on Upgrade and Connection (nginx: "
         "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade), "
         "and send no PROXY protocol.",
-        ("journalctl EVENT=refused REASON=upgrade_lost REASON=http_version REASON=proxy_protocol --since -1h",),
+        (journal("EVENT=refused", "REASON=upgrade_lost", "REASON=http_version", "REASON=proxy_protocol", "--since", "-1h"),),
     )
     says = "came through a proxy that dropped Upgrade, speaks HTTP/1.0 or sends the PROXY protocol"
     return _refused(facts, ("upgrade_lost", "http_version", "proxy_protocol"), says, remedy)
