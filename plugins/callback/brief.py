@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible.playbook.task_include import TaskInclude
-from ansible.plugins.callback.default import CallbackModule as Default
-
 DOCUMENTATION = """
 name: brief
 type: stdout
-author: The exotel-voicebot developers
+author:
+  - The exotel-voicebot developers (!UNKNOWN)
 version_added: 0.1.0
 short_description: What changed, what was found, what failed
 description:
   - As P(ansible.builtin.default#callback), but a task that found everything as it should be, or was skipped, is not shown, and
-    what P(ansible.builtin.debug#action) says stands there as plain text.
+    what M(ansible.builtin.debug) says stands there as plain text.
   - With C(-v) and more it is P(ansible.builtin.default#callback).
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
 """
+
+from typing import Any
+
+from ansible.playbook.task_include import TaskInclude
+from ansible.plugins.callback.default import CallbackModule as Default
 
 _DEBUG = ("debug", "ansible.builtin.debug", "ansible.legacy.debug")
 
