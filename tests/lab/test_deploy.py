@@ -273,11 +273,11 @@ def test_a_broken_release_leaves_the_old_one_serving_and_shows_its_journal(
 
 
 def test_two_deploys_at_once_are_refused_by_the_holders_name(host: LabHost) -> None:
-    hold = f"sudo install -d -m 700 {LOCK.parent}; sudo flock {LOCK} -c 'echo night shift > {LOCK}; sleep 20'"
-    with subprocess.Popen([*host._ssh(), hold], stdin=subprocess.DEVNULL) as holder:
+    hold = f"sudo install -d -m 700 {LOCK.parent}; sudo flock {LOCK} -c 'echo night shift > {LOCK}; cat'"
+    with subprocess.Popen([*host._ssh(), hold], stdin=subprocess.PIPE) as holder:
         wait_until("the lock is held", lambda: host.run(f"sudo flock -n {LOCK} true", check=False).returncode)
         done = deploy(host, "-e", "exotel_ws_max_calls=78")
-        holder.wait(timeout=30)
+        holder.communicate(timeout=30)
     assert done.rc != 0
     assert "night shift" in done.stdout
 

@@ -127,12 +127,12 @@ def test_a_restart_that_fails_shows_the_journal_and_the_old_generation_goes_on(h
 
 
 def test_the_holder_of_the_lock_is_named(host: LabHost) -> None:
-    hold = f"sudo install -d -m 700 {LOCK.parent}; sudo flock {LOCK} -c 'echo night shift > {LOCK}; sleep 5'"
-    with subprocess.Popen([*host._ssh(), hold], stdin=subprocess.DEVNULL) as holder:
+    hold = f"sudo install -d -m 700 {LOCK.parent}; sudo flock {LOCK} -c 'echo night shift > {LOCK}; cat'"
+    with subprocess.Popen([*host._ssh(), hold], stdin=subprocess.PIPE) as holder:
         wait_until("the lock is held", lambda: host.run(f"sudo flock -n {LOCK} true", check=False).returncode)
         assert "Permission denied" in host.run(f"flock -n {LOCK} true", check=False).stderr, "who is not root cannot hold it"
         refused = [host.run(f"sudo exotelctl {command}", check=False) for command in ("restart --yes", "reset --yes")]
-        holder.wait(timeout=30)
+        holder.communicate(timeout=30)
     for done in refused:
         assert done.returncode == 3
         assert "night shift" in done.stderr
