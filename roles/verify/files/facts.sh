@@ -9,10 +9,10 @@ import json, tomllib
 settings = tomllib.load(open("/etc/exotel-ws/current/settings.toml", "rb"))
 asks = settings.get("auth", {}).get("required", False)
 print(json.dumps({"paths": settings.get("paths", []), "asks_credential": asks}))')
-moved=$(/etc/exotel-ws/current/release/bin/python -I -c '
+told=$(/etc/exotel-ws/current/release/bin/python -I -c '
 import json, time
-from exotelctl import moved
-print(json.dumps(str(moved.look(time.time()) or "")))')
+from exotelctl import boot, moved
+print(json.dumps({"moved": str(moved.look(time.time()) or ""), "maintenance": boot.maintenance()}))')
 
 test_call=$(/etc/exotel-ws/current/release/bin/python -I -c '
 import json
@@ -35,4 +35,4 @@ done
 
 health=$(/usr/local/bin/exotelctl health --json)
 echo '--- verify'
-echo "{\"generation\": $generation, \"units\": {$units}, \"holders\": [$holders], \"health\": ${health:-null}, \"settings\": ${settings:-null}, \"moved\": ${moved:-\"\"}, \"test_call\": ${test_call:-\"\"}}"
+echo "{\"generation\": $generation, \"units\": {$units}, \"holders\": [$holders], \"health\": ${health:-null}, \"settings\": ${settings:-null}, \"told\": ${told:-null}, \"test_call\": ${test_call:-\"\"}}"
