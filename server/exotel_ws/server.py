@@ -284,7 +284,9 @@ class VoicebotServer:
         ours = {"OURS": "1"} if ticket.ours else {}
         said = {"EVENT": "refused", "REASON": reason, "REMOTE": ticket.host, **fields, **more, **ours}
         count = f", and {left_out} more of this kind from there" if left_out else ""
-        log.warning("🚫 Refused%s: %s%s", status, text, count, extra={"fields": said})
+        # Whoever opens the URL in a browser is no trouble.
+        level = logging.INFO if reason == "not_websocket" else logging.WARNING
+        log.log(level, "🚫 Refused%s: %s%s", status, text, count, extra={"fields": said})
 
     def _may_know(self, head: Head, ticket: Ticket) -> bool:
         """Metrics and readiness are for this host and listed addresses, and not for whom a proxy on this host lets through."""

@@ -18,7 +18,13 @@ RECEIVE_BUFFER: Final = 64 * 1024
 """Bytes, doubled by the kernel, a connection; without it a client that floods makes an engine read megabytes at once."""
 _A_TURN: Final = 16
 _PAUSE_S: Final = 0.2
-_OUT_OF: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_GONE: Final = frozenset(
+    {
+        *(errno.ECONNABORTED, errno.EPROTO, errno.ENOPROTOOPT, errno.EOPNOTSUPP, errno.EPERM, errno.ETIMEDOUT),
+        *(errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH),
+    }
+)
+"""What accept(2) tells of a client, or its network, that is gone already; anything else is a lack of ours."""
 
 Connect = Callable[[socket.socket, Ticket], Coroutine[Any, Any, object]]
 
@@ -73,10 +79,10 @@ class Acceptor:
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                if error.errno in _OUT_OF:
-                    self._pause(error)
-                    return
-                continue  # That client is gone already: accept(2) tells of its network's errors here.
+                if error.errno in _GONE:
+                    continue
+                self._pause(error)
+                return
             host = str(address[0]) if isinstance(address, tuple) and address else "local"
             self._take(accepted, host)
 

@@ -1,6 +1,7 @@
 """The first protocol of each connection: reads the request, answers plain HTTP itself, hands WebSockets to the engine."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
@@ -14,9 +15,13 @@ from exotel_ws.engines.request import Answer, Reply, Request
 SERVER_HEADER: Final = "exotel-voicebot"
 _READ_BUFFER: Final = 2048
 """Bytes; a phone's request has 300."""
+_SEND_S: Final = 10.0
+"""How long a client gets to take an answer: one that does not read would hold its connection for ever."""
 _LINGER_S: Final = 1.0
 _LINGER_BYTES: Final = 64 * 1024
 """What is read and thrown away after a refusal, so that the client gets to see the answer before its sending fails."""
+
+log = logging.getLogger("exotel_ws.server")
 
 
 class Desk(Protocol):
@@ -96,18 +101,22 @@ class Front(asyncio.BufferedProtocol):
             self._pending = asyncio.get_running_loop().create_task(self._answer_later(reply))
 
     async def _answer_later(self, reply: "asyncio.Future[Answer]") -> None:
-        self._answer(await reply, linger=False)
+        try:
+            self._answer(await reply, linger=False)
+        except Exception:
+            log.exception("💥 A request could not be answered")
+            self._transport.abort()
 
     def _answer(self, answer: Answer, *, linger: bool) -> None:
         if self._transport.is_closing():
             return
+        self._stop_waiting()
         self._transport.write(response(answer, body=self._body))
         if linger:
-            self._stop_waiting()
             self._transport.write_eof()
-            self._timer = asyncio.get_running_loop().call_later(_LINGER_S, self._transport.abort)
         else:
             self._transport.close()
+        self._timer = asyncio.get_running_loop().call_later(_LINGER_S if linger else _SEND_S, self._transport.abort)
 
     def _throw_away(self, nbytes: int) -> None:
         self._thrown_away += nbytes
