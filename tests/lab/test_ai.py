@@ -17,7 +17,7 @@ from exotelctl.bot_call.record import Call
 from exotelctl.target import parse
 from rapidfuzz import fuzz
 
-from tests.lab import speaking
+from tests.lab import metadata, speaking
 from tests.lab.labhost import REPO, HostSpec, LabHost, Play, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
 from tests.lab.speaking import says
@@ -245,6 +245,7 @@ def test_an_answer_comes_from_a_model_elsewhere_by_a_key_that_nobody_sees(deploy
     assert HOURS in flow
     host.inventory.with_name("other.yml").write_text(flow.replace(HOURS, OTHER_HOURS))
     host.run(f"echo {Model.host} model.example | sudo tee --append /etc/hosts")
+    host.run(metadata.START)
     with Model() as model:
         url = f"http://model.example:{model.address.rpartition(':')[2]}/v1"
         service = {"use": "openai", "model": "of-the-lab", "base_url": url, "credential": "model-api-key"}
@@ -269,6 +270,15 @@ def test_an_answer_comes_from_a_model_elsewhere_by_a_key_that_nobody_sees(deploy
     ):
         seen = host.run(f"sudo sh -c '{look} 2>/dev/null | grep -aohF -e exotel-ws -f {key} | sort -u'").stdout
         assert seen == "exotel-ws\n", look
+
+
+def test_names_are_found_where_the_resolver_is_a_metadata_service_and_the_identity_is_out_of_reach(deployed: Deployed) -> None:
+    """On the host as the test before deployed it."""
+    host = deployed.host
+    assert host.run(metadata.probe()).stdout.split() == [metadata.NAMED, metadata.SECRET]
+    assert host.run(metadata.probe(deployed.unit)).stdout.split() == [metadata.NAMED, "URLError"]
+    rated = host.run(f"systemd-analyze security --no-pager {deployed.unit} | tail -1").stdout
+    assert float(re.findall(r"[0-9]+\.[0-9]+", rated)[-1]) <= 1.5, rated
 
 
 def test_a_rollback_brings_back_the_flow_and_takes_the_network_away(deployed: Deployed) -> None:

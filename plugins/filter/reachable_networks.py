@@ -1,0 +1,141 @@
+"""``reachable_networks``: what the sandbox of AI mode lets the server reach."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+DOCUMENTATION = """
+name: reachable_networks
+author: The exotel-voicebot developers
+version_added: 0.1.0
+short_description: The networks that a unit in AI mode may not reach, and how it finds names then
+description:
+  - A cloud's metadata service hands out the machine's own identity to whoever asks over HTTP, so no address of one can be
+    reached, nor any link-local one. Private networks can't either, unless a setting names a host by its name, which may be there.
+  - Where the host's resolver is at the address of a metadata service, as on Google Cloud, names are asked for through a relay
+    that systemd runs.
+options:
+  _input:
+    description: The text of C(/etc/resolv.conf) of the host.
+    type: str
+    required: true
+  settings:
+    description: The settings of AI mode, the table C(ai).
+    type: dict
+    required: true
+  networks:
+    description: Addresses and networks that may be reached all the same, those of metadata services aside.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = """
+- name: Show what the worker may not reach
+  ansible.builtin.debug:
+    msg: "{{ 'nameserver 169.254.169.254' | exotel.voicebot.reachable_networks({'stt': ['deepgram']}) }}"
+"""
+
+RETURN = """
+_value:
+  description: >-
+    C(deny) and C(allow) for C(IPAddressDeny=) and C(IPAddressAllow=); C(relay), the address that DNS is relayed to, empty where
+    none is needed; and C(resolv_conf), what the unit has in place of the host's then.
+  type: dict
+"""
+
+RELAY = "127.69.53.1"
+"""Where the relay of DNS listens: of the host's own addresses one that nobody else is likely to use."""
+
+_METADATA = ("169.254.169.254", "168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254")
+_LINK_LOCAL = ("169.254.0.0/16", "fe80::/10", "64:ff9b::a9fe:0/112")
+_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?(:[0-9]+)?")
+_HOST_OPTIONS = re.compile(r"(^|_)(url|uri|endpoint|server|host|address|base)(_|$)")
+
+
+def reachable_networks(resolv_conf: str, settings: Mapping[str, Any], networks: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the rules of the sandbox, see `RETURN`. Raises ValueError if one of ``networks`` is none."""
+    allow, by_name = [str(ipaddress.ip_network(network, strict=False)) for network in networks], False
+    for host in _hosts(settings):
+        address = _address(host)
+        if address is None:
+            by_name |= not (host == "localhost" or host.endswith(".localhost"))
+        elif not address.is_loopback and str(address) not in _METADATA:
+            allow.append(str(address))
+    resolvers = [address for line in resolv_conf.splitlines() if (address := _nameserver(line))]
+    relay = next((str(address) for address in resolvers if str(address) in _METADATA), "")
+    allow += [str(address) for address in resolvers if str(address) not in _METADATA and not address.is_loopback]
+    # What is allowed goes before what is denied: a network that holds a metadata service would open it.
+    narrow = [one for network in dict.fromkeys(allow) for one in _without_metadata(network)]
+    return {
+        "deny": [*_METADATA, *_LINK_LOCAL, *(() if by_name else _PRIVATE)],
+        "allow": narrow,
+        "relay": relay,
+        "resolv_conf": _relayed(resolv_conf) if relay else "",
+    }
+
+
+def _hosts(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Give each host that the settings name."""
+    told = [settings.get("webhook_url")]
+    for service in (settings.get("services") or {}).values():
+        told.append(service.get("base_url"))
+        told += [value for name, value in (service.get("options") or {}).items() if _HOST_OPTIONS.search(str(name))]
+    for text in told:
+        if not isinstance(text, str) or not text:
+            continue
+        if "://" not in text and not _HOST.fullmatch(text.partition("/")[0]) and _address(text) is None:
+            continue
+        if _address(text) is not None:
+            yield text
+            continue
+        try:
+            host = urlsplit(text if "://" in text else f"//{text}").hostname
+        except ValueError:
+            continue
+        if host:
+            yield host
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text.strip("[]").partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _nameserver(line: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    words = line.split()
+    return _address(words[1]) if len(words) > 1 and words[0] == "nameserver" else None
+
+
+def _without_metadata(network: str) -> list[str]:
+    parts = [ipaddress.ip_network(network)]
+    for address in _METADATA:
+        hole = ipaddress.ip_network(address)
+        cut: list[Any] = []
+        for part in parts:
+            inside = part.version == hole.version and hole.subnet_of(part)  # type: ignore[arg-type]
+            cut += part.address_exclude(hole) if inside else [part]  # type: ignore[arg-type]
+        parts = cut
+    return [str(part.network_address) if part.num_addresses == 1 else str(part) for part in parts]
+
+
+def _relayed(resolv_conf: str) -> str:
+    """Return the host's text with the relay in place of what can't be reached; it relays TCP alone."""
+    kept = [line for line in resolv_conf.splitlines() if not (_nameserver(line) and str(_nameserver(line)) in _METADATA)]
+    return "\n".join([f"nameserver {RELAY}", *(line for line in kept if line.strip()), "options use-vc", ""])
+
+
+class FilterModule:
+    """Filters of this file, as Ansible finds them."""
+
+    def filters(self) -> dict[str, Callable[..., object]]:
+        """The filter by its name."""
+        return {"reachable_networks": reachable_networks}
