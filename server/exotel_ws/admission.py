@@ -122,10 +122,8 @@ class Admission:
                 # No failure by itself: a busy source has to slow down, not to stay away.
                 return "handshake_rate"
             if self._waiting.count(source) >= limits.unproven_per_source:
-                oldest = self._waiting.oldest(source)
-                if now - oldest.since < _SOCKET_MAY_GO_S:
-                    return "unproven_source"
-                self._evict(oldest, "unproven_source")
+                # The newest may have a credential to show; a call would have begun by now.
+                self._evict(self._waiting.oldest(source), "unproven_source")
         if len(self._waiting) >= limits.unproven_total and not self._make_room(self._waiting, source, "unproven_total", now):
             return "unproven_total"
         files = len(self.tickets) - self._most_files

@@ -14,6 +14,8 @@ _FORGIVEN_S: Final = 60.0
 """Failures count half after this time."""
 _TOLERATED: Final = 20.0
 """Failures before a source is kept away."""
+_FORGOTTEN: Final = 0.5
+"""Failures so few that a source begins anew."""
 _FIRST_BAR_S: Final = 5.0
 _LONGEST_BAR_S: Final = 60.0
 """Short: the address may be a telephone company's, shared by callers who did nothing wrong."""
@@ -65,7 +67,7 @@ class Source:
         if self.proven(now):
             return
         failures = self.failures(now)
-        if not failures:
+        if failures < _FORGOTTEN:
             self.bars = 0
         self._failures, self._failed_at = failures + weight, now
         if self._failures >= _TOLERATED:

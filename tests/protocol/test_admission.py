@@ -118,6 +118,15 @@ def test_sockets_without_a_credential_do_not_fill_the_places_of_those_with_one(
         assert asyncio.run(calls_from(server, B, f"/{TOKEN}"))
 
 
+def test_who_shows_a_credential_gets_in_beside_2000_who_show_none(start_server: StartServer, credentials: str) -> None:
+    """From the same address, even."""
+    limits = {"handshake_timeout_s": 60, "start_timeout_s": 60}
+    server = start_server({"auth": {"required": True, "credential": credentials}, "limits": limits})
+    with holding(server, 2000, upgrade_request()):
+        assert asyncio.run(calls_from(server, A, credential=f"exotel:{TOKEN}"))
+        assert asyncio.run(calls_from(server, B, credential=f"exotel:{TOKEN}"))
+
+
 def test_500_calls_at_once_from_one_address_are_all_served(start_server: StartServer) -> None:
     server = start_server({"log": {"level": "warning"}})
 

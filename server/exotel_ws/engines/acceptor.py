@@ -24,7 +24,7 @@ _GONE: Final = frozenset(
         *(errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH),
     }
 )
-"""What accept(2) tells of a client, or its network, that is gone already; anything else is a lack of ours."""
+"""Errors of accept(2) that tell of a client, or its network, that is gone; any other tells of a lack of ours."""
 
 Connect = Callable[[socket.socket, Ticket], Coroutine[Any, Any, object]]
 

@@ -16,16 +16,16 @@ SERVER_HEADER: Final = "exotel-voicebot"
 _READ_BUFFER: Final = 2048
 """Bytes; a phone's request has 300."""
 _SEND_S: Final = 10.0
-"""How long a client gets to take an answer: one that does not read would hold its connection for ever."""
+"""Time for a client to take an answer: one that does not read would hold its connection for ever."""
 _LINGER_S: Final = 1.0
 _LINGER_BYTES: Final = 64 * 1024
-"""What is read and thrown away after a refusal, so that the client gets to see the answer before its sending fails."""
+"""Read and thrown away after a refusal, so that the client sees the answer before its sending fails."""
 
 log = logging.getLogger("exotel_ws.server")
 
 
 class Desk(Protocol):
-    """What the server decides for a front."""
+    """Decides for the fronts: the server."""
 
     def reply(self, head: Head, ticket: Ticket) -> Reply:
         """Answer a request, at once or later, or let it become a WebSocket by a `Request`."""

@@ -1,4 +1,4 @@
-"""What is asked of the server, and what it answers, whichever engine runs."""
+"""Requests to the server and its answers, whichever engine runs."""
 
 import asyncio
 from collections.abc import Mapping
