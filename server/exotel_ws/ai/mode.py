@@ -23,7 +23,7 @@ from exotel_ws.ai.failure.work import Answering, Listening, Speaking, Work
 from exotel_ws.ai.greeting import Greetings
 from exotel_ws.ai.late import LateDialogue, Workshop
 from exotel_ws.ai.mouth import Mouth
-from exotel_ws.ai.providers import supply
+from exotel_ws.ai.providers import supply, webhook
 from exotel_ws.ai.providers.supply import Named, Supply
 from exotel_ws.ai.records.shelf import Shelf
 from exotel_ws.ai.records.story import Story
@@ -47,6 +47,7 @@ class AiMode:
         """Raises `SettingsError` where the flow can't be used, or a service: before a model is loaded."""
         supply.check(settings.ai)
         self._settings = settings.ai
+        self._webhook_secret = webhook.secret(settings.ai)
         self._flow = _flow(settings.ai.flow)
         self._calls: set[Conversation] = set()
         self._workshop = Workshop()
@@ -180,7 +181,7 @@ class AiMode:
             EndCall("transfer", "Hand the caller to a human agent.", call.end),
         ]
         if self._settings.webhook_url:
-            tools.append(Webhook(self._settings.webhook_url, self._session, call.start, call.used))
+            tools.append(Webhook(self._settings.webhook_url, self._session, call.start, call.used, self._webhook_secret))
         return tools
 
 

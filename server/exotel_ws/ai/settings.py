@@ -127,6 +127,8 @@ class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     """That a call may ask for by its parameter, beside those that are configured; ``voices`` likewise."""
     voices: list[str] = []
     webhook_url: str = ""
+    webhook_credential: str = ""
+    """Of the secret that is sent with each question, as ``Authorization: Bearer``. Empty: ``webhook``, if there is one."""
     max_call_s: Seconds = 600.0
     time_up: str = "Our time is up. Thank you for calling. Goodbye."
     goodbye: str = "Thank you for calling. Goodbye."

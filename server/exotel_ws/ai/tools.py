@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from exotel_ws.ai.providers.keys import redact
 from exotel_ws.protocol import Start
 
 WEBHOOK_S: Final = 5.0
@@ -35,9 +36,15 @@ class Webhook:
     name = "webhook"
     description = "Ask the company's own system, or tell it something. Its answer is for you to use in what you say next."
 
-    def __init__(self, url: str, session: aiohttp.ClientSession, start: Start, used: Callable[[str], None]) -> None:
-        """``start`` is the call's; ``used`` is told the name of the tool when it is called."""
+    def __init__(
+        self, url: str, session: aiohttp.ClientSession, start: Start, used: Callable[[str], None], secret: str = ""
+    ) -> None:
+        """``start`` is the call's; ``used`` is told the name of the tool when it is called.
+
+        ``secret`` goes with each question as ``Authorization: Bearer``; empty: none does.
+        """
         self._url, self._session, self._used = url, session, used
+        self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         self.properties: dict[str, Any] = {
             "intent": {"type": "string", "description": "What the caller wants, in a word."},
             "data": {"type": "object", "description": "What the caller told that is needed for it."},
@@ -62,13 +69,13 @@ class Webhook:
 
     async def _ask(self, arguments: dict[str, Any]) -> Any:
         body = {**arguments, **self._call}  # who calls is not the model's to say, which a caller can talk into much
-        async with self._session.post(self._url, json=body, allow_redirects=False) as response:
+        async with self._session.post(self._url, json=body, headers=self._headers, allow_redirects=False) as response:
             raw = await _at_most(response.content, WEBHOOK_MOST + 1)
         if not 200 <= response.status < 300:
             return {"error": f"HTTP {response.status}"}
         if len(raw) > WEBHOOK_MOST:
             return {"error": f"an answer of more than {WEBHOOK_MOST} bytes"}
-        return _read(raw.decode("utf-8")) or {"ok": True}
+        return _read(redact(raw.decode("utf-8"))) or {"ok": True}
 
 
 def _read(text: str) -> Any:

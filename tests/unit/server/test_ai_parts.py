@@ -106,7 +106,7 @@ def test_the_tools_that_end_a_call_say_how_and_ask_for_no_further_word() -> None
 
 
 @asynccontextmanager
-async def hook(answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[Webhook]:
+async def hook(answer: Callable[[web.Request], Awaitable[web.StreamResponse]], secret: str = "") -> AsyncIterator[Webhook]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app, access_log=None)
@@ -115,7 +115,8 @@ async def hook(answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -
     await site.start()
     try:
         async with aiohttp.ClientSession() as session:
-            yield Webhook(f"http://127.0.0.1:{runner.addresses[0][1]}/", session, start(name="Asha"), lambda _name: None)
+            url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+            yield Webhook(url, session, start(name="Asha"), lambda _name: None, secret)
     finally:
         await runner.cleanup()
 

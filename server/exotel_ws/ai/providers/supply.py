@@ -13,8 +13,7 @@ from pipecat.services.openai.llm import OpenAILLMService
 from exotel_ws.ai import text_file
 from exotel_ws.ai.embedded.models import Models
 from exotel_ws.ai.embedded.services import EmbeddedSTT, EmbeddedTTS
-from exotel_ws.ai.providers import catalogue, keys
-from exotel_ws.ai.providers.address import leads_to_a_host
+from exotel_ws.ai.providers import catalogue, keys, webhook
 from exotel_ws.ai.providers.catalogue import STAGES
 from exotel_ws.ai.providers.plan import EMBEDDED, Plan, Planned, as_language, plan
 from exotel_ws.ai.providers.tls import share_context
@@ -132,7 +131,7 @@ def check(settings: Ai, *, read_keys: bool = True) -> list[str]:
 def _checked(settings: Ai, *, read_keys: bool) -> Plan:
     keys.forget_environment({name.partition(".")[0] for stage in STAGES for name in catalogue.names(stage)})
     made = plan(settings, read_keys=read_keys)
-    problems = [*_webhook(settings.webhook_url), *(made.problems or _tried(made))]
+    problems = [*webhook.problems(settings, read_keys=read_keys), *(made.problems or _tried(made))]
     if problems:
         raise SettingsError(problems)
     return made
@@ -158,12 +157,6 @@ def _tried(made: Plan) -> list[str]:
     thread.start()
     thread.join()
     return problems
-
-
-def _webhook(url: str) -> list[str]:
-    if not url or leads_to_a_host(url, ("http", "https")):
-        return []
-    return ["ai.webhook_url: is no address to post to: it is written as https://HOST/PATH"]
 
 
 def _prompt(settings: Ai) -> str:

@@ -1,0 +1,52 @@
+"""The address of the user's own system, and the secret by which it knows who asks."""
+
+import logging
+import re
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from exotel_ws.ai.providers import keys
+from exotel_ws.ai.providers.address import leads_to_a_host
+from exotel_ws.ai.settings import Ai
+
+log = logging.getLogger("exotel_ws.ai")
+
+USUAL: Final = "webhook"
+"""The credential that is sent if there is one of this name, and ``ai.webhook_credential`` names none."""
+_CURE: Final = 'take it out, and add to the inventory: exotel_ws_ai_keys: {webhook: "…"}. It is sent as Authorization: Bearer …'
+_SECRET: Final = re.compile(r"key|token|secret|passw|auth|^sig(nature)?$|^code$", re.IGNORECASE)
+
+
+def problems(settings: Ai, *, read_keys: bool) -> list[str]:
+    """Find what is wrong with the webhook. A secret in its address is warned of, with the cure."""
+    url = settings.webhook_url
+    if not url:
+        return []
+    if not leads_to_a_host(url, ("http", "https")):
+        return ["ai.webhook_url: is no address to post to: it is written as https://HOST/PATH"]
+    parts = urlsplit(url)
+    names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if _SECRET.search(name)]
+    if names:
+        log.warning("🔑 ai.webhook_url: its query has %s, which looks like a secret: %s", ", ".join(names)[:100], _CURE)
+    try:
+        key = secret(settings, read_keys=read_keys)
+    except keys.NoKey as error:
+        return [
+            f'ai.webhook_credential: {error}. Add to the inventory: exotel_ws_ai_keys: {{{settings.webhook_credential}: "…"}}'
+        ]
+    if key and parts.scheme == "http" and not _on_this_host(parts.hostname or ""):
+        log.warning("🔑 ai.webhook_url: its secret goes over the network as everybody on the way can read it: use https")
+    return []
+
+
+def secret(settings: Ai, *, read_keys: bool = True) -> str:
+    """Return the secret that is sent with each question; empty if there is none. Raises `keys.NoKey`."""
+    name = settings.webhook_credential
+    there = keys.directory()
+    if not settings.webhook_url or (not name and not (there and (there / USUAL).exists())) or not (read_keys or there):
+        return ""
+    return keys.read(name or USUAL).text
+
+
+def _on_this_host(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
