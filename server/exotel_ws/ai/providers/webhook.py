@@ -31,9 +31,13 @@ def problems(settings: Ai, *, read_keys: bool) -> list[str]:
     try:
         key = secret(settings, read_keys=read_keys)
     except keys.NoKey as error:
-        return [
-            f'ai.webhook_credential: {error}. Add to the inventory: exotel_ws_ai_keys: {{{settings.webhook_credential}: "…"}}'
-        ]
+        name = settings.webhook_credential or USUAL
+        return [f'ai.webhook_credential: {error}. Add to the inventory: exotel_ws_ai_keys: {{{name}: "…"}}']
+    if "@" in parts.netloc:
+        text = f"ai.webhook_url: holds a name or a password before the host, which settings are no place for: {_CURE}"
+        if key:
+            return [f"{text}; both can't be sent"]
+        log.warning("🔑 %s", text)
     if key and parts.scheme == "http" and not _on_this_host(parts.hostname or ""):
         log.warning("🔑 ai.webhook_url: its secret goes over the network as everybody on the way can read it: use https")
     return []
