@@ -35,3 +35,11 @@ def test_known_ones_go_on_to_the_hosts(playbook: str, typed: str) -> None:
     done = play(playbook, "-i", "127.0.0.2,", "-e", "ansible_port=9", "-e", typed, timeout=60)
     assert "unknown variable" not in done.stdout
     assert "connect to host 127.0.0.2 port 9" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("ports", ["all", "8765,0", "8765,x"])
+def test_ports_that_are_none_are_refused_before_a_host_is_asked(ports: str) -> None:
+    done = play("playbooks/port_cleanup.yml", "-i", "127.0.0.2,", "-e", "ansible_port=9", "-e", f"ports={ports}", timeout=60)
+    assert done.rc != 0
+    assert "oncall_ports" in done.stdout  # by the role's argument spec, or by the range of a port
+    assert "UNREACHABLE" not in done.stdout
