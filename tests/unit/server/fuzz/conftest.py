@@ -6,5 +6,5 @@ from hypothesis import HealthCheck, settings
 
 _COMMON = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("ci", max_examples=150, derandomize=True, **_COMMON)
-settings.register_profile("fuzz", max_examples=20_000, **_COMMON)
+settings.register_profile("fuzz", max_examples=5_000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

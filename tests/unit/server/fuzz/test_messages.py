@@ -1,6 +1,6 @@
 """Whatever comes, a call answers, faults or hangs up; what it keeps and sends is bounded; an echo is exact."""
 
-import base64
+import binascii
 import json
 from typing import Any
 
@@ -42,11 +42,15 @@ def test_a_message_is_read_or_is_a_fault(text: str) -> None:
         assert (message.fault == "") == (len(message.pcm) > 0 and len(message.pcm) % 2 == 0 and _is_base64(message))
         assert len(message.pcm) <= len(message.payload)
     elif message is not None:
-        assert len(str(message)) < 2000
+        assert sum(len(str(getattr(message, name))) for name in message.__struct_fields__) < 1000
 
 
 def _is_base64(media: Media) -> bool:
-    return base64.b64encode(media.pcm).decode()[:-4] == media.payload[:-4] and len(media.payload) % 4 == 0
+    try:
+        # Python 3.11 lets a padding pass that is too much.
+        return len(media.payload) % 4 == 0 and binascii.a2b_base64(media.payload, strict_mode=True) == media.pcm
+    except ValueError:
+        return False
 
 
 @given(st.binary(max_size=100))
