@@ -17,13 +17,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from .phone import RawClient
 
-START_S = 15.0
+START_S = 60.0
 """A server that does not answer /health by then has failed to start."""
 
 Value = TypeVar("Value")
 
 
-def eventually(probe: Callable[[], Value], what: str, within_s: float = 10.0) -> Value:
+def eventually(probe: Callable[[], Value], what: str, within_s: float = 30.0) -> Value:
     """Ask until the answer is true; fails with ``what`` was waited for. The answer."""
     until = time.monotonic() + within_s
     while not (value := probe()):
@@ -167,7 +167,7 @@ class ServerProcess:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def ended(self, within_s: float = 10.0) -> int:
+    def ended(self, within_s: float = 30.0) -> int:
         """Wait for the end; the exit code."""
         try:
             return self.process.wait(within_s)

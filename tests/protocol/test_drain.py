@@ -20,11 +20,9 @@ QUICK = {"drain": {"grace_s": 0.3}}
 
 
 def test_an_idle_server_ends_at_once(start_server: StartServer) -> None:
-    server = start_server(QUICK)
-    began = time.monotonic()
+    server = start_server({"drain": {"timeout_s": 3600}} | QUICK)
     server.signal(signal.SIGTERM)
     assert server.ended() == 0
-    assert time.monotonic() - began < 2
     assert server.log().endswith("⏳ Draining: 0 live call(s), no new ones\n🏁 Drained, every call ended by itself\n")
 
 
@@ -88,13 +86,11 @@ def test_in_a_hurry_calls_are_closed(start_server: StartServer, signals: list[si
         async with Phone(server.url()) as phone, Phone(server.url()) as other:
             await phone.open()
             await phone.in_order()
-            began = time.monotonic()
             for number in signals:
                 server.signal(number)
                 await asyncio.sleep(0.1)
             assert await phone.closed() == (1001, "the server goes away")
             assert await other.closed() == (1001, "the server goes away")
-            assert time.monotonic() - began < 3
 
     asyncio.run(call())
     assert server.ended() == 0
@@ -120,7 +116,6 @@ def test_workers_share_a_socket_and_one_leaves(start_server: StartServer) -> Non
     """As under systemd: while one worker drains, not one of the calls that keep arriving is refused or cut."""
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
         stays, leaves = start_server(QUICK, listener=listener), start_server(QUICK, listener=listener)
-        arriving = threading.Event()
 
         async def call(number: int) -> None:
             frames = wire.audio(5, seed=number)
@@ -129,29 +124,26 @@ def test_workers_share_a_socket_and_one_leaves(start_server: StartServer) -> Non
                 assert await phone.converse(frames) == frames
                 await phone.send(wire.stop())
 
-        async def calls() -> int:
-            running = []
-            while not arriving.is_set():
+        running: list[asyncio.Task[None]] = []
+
+        async def arrive(most: int) -> None:
+            while len(running) < most:
                 running.append(asyncio.create_task(call(len(running))))
                 await asyncio.sleep(0.005)
-            await asyncio.gather(*running)
-            return len(running)
 
-        async def story() -> int:
+        async def story() -> None:
             async with Phone(stays.url()) as held:
                 await held.open("held")
-                counting = asyncio.create_task(calls())
-                await asyncio.sleep(0.5)
+                await arrive(60)
                 leaves.signal(signal.SIGTERM)
-                await asyncio.to_thread(eventually, lambda: "Draining" in leaves.log(), "the drain")
-                await asyncio.sleep(0.7)
-                arriving.set()
-                count = await counting
+                while "Draining" not in leaves.log():
+                    await arrive(len(running) + 1)
+                await arrive(len(running) + 60)
+                await asyncio.gather(*running)
                 pcm = wire.audio(1)[0]
                 assert await held.echo_of(pcm, "held") == pcm
-                return count
 
-        assert asyncio.run(story()) > 50
+        asyncio.run(story())
         assert leaves.ended() == 0
         both = [server.log().count("🚀 START EVENT") for server in (stays, leaves)]
         assert min(both) > 0, "both workers had calls"

@@ -43,7 +43,7 @@ def test_the_close_line_sums_a_call_up(start_server: StartServer) -> None:
         "remote": "127.0.0.1",
         "stream_sid": "summed-up",
     }
-    assert 0 < int(closed["duration_ms"]) < 60_000
+    assert int(closed["duration_ms"]) > 0
 
 
 @pytest.mark.parametrize(

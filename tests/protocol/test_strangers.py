@@ -18,7 +18,7 @@ TLS, NOT_HTTP = 'handshakes_rejected_total{reason="tls"}', 'handshakes_rejected_
 def test_a_tls_hello_is_named_and_ended_at_once(start_server: StartServer) -> None:
     server = start_server({}, "--log-format", "json")
     context = ssl.create_default_context()
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as plain, pytest.raises(OSError, match=r"."):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as plain, pytest.raises(OSError, match=r"."):
         context.wrap_socket(plain, server_hostname="localhost")
     said = eventually(lambda: server.fields("refused"), "the refusal in the log")
     assert "ws://, not wss://" in said[0].pop("message")
@@ -28,7 +28,7 @@ def test_a_tls_hello_is_named_and_ended_at_once(start_server: StartServer) -> No
 
 def test_what_is_not_http_is_named(start_server: StartServer) -> None:
     server = start_server({}, "--log-format", "json")
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client, contextlib.suppress(OSError):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client, contextlib.suppress(OSError):
         client.sendall(b"\x00\x01 hello\r\n\r\n")
         client.recv(1000)
     said = eventually(lambda: server.fields("refused"), "the refusal in the log")
@@ -45,7 +45,7 @@ def test_a_request_in_pieces_and_a_frame_behind_it(server: ServerProcess) -> Non
     message = wire.start("pieces").encode()
     size = len(message)
     frame = b"\x81" + (bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")) + bytes(4) + message
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
         for at in range(0, len(request) - 4, 40):
             client.sendall(request[at : min(at + 40, len(request) - 4)])
         client.sendall(request[-4:] + frame)

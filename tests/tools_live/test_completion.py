@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 PROMPT = "ready> "
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 HEAVY = ("asyncio", "rich", "websockets", "msgspec", "pydantic", "exotel_ws")
 PROBE = """
 import atexit, sys

@@ -72,7 +72,7 @@ def test_a_kept_open_connection_does_not_cost_the_timeout(capsys: pytest.Capture
     body = b'{"status":"ok"}'
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
     assert against(replying(answer, then_close=False)) == Exit.OK
-    assert json.loads(capsys.readouterr().out)["probes"][0]["latency_ms"] < 1500
+    assert json.loads(capsys.readouterr().out)["probes"][0].get("problem") is None
 
 
 def test_draining_is_a_problem_that_names_itself(capsys: pytest.CaptureFixture[str]) -> None:
