@@ -1,6 +1,7 @@
 """What a server is put under in a round, one load after the other, and what is read meanwhile."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from typing import Final
 
 from exotelctl.bot_call.record import Call
 
-from benchmarks.ai import calls
-from benchmarks.ai.server import Bot, Told
+from benchmarks.ai import calls, hostile
+from benchmarks.ai.server import OURS, Bot, Told
 from benchmarks.ai.speech import HOURS, ORDER, script
 from benchmarks.figures import machine_s
 from benchmarks.server import Server
@@ -19,6 +20,8 @@ FEW: Final = 5
 MANY: Final = 10
 APART_S: Final = 0.37
 _SAMPLE_S: Final = 0.5
+_HAMMERED_S: Final = 2.0
+"""Before the call beside it begins."""
 _WRITTEN_S: Final = 0.5
 """Until a server has written down a call that is over."""
 
@@ -72,7 +75,21 @@ async def carry_out(bot: Bot, size: Size) -> Round:
         "in step": lambda: calls.in_step(url, step),
         "staggered": lambda: calls.staggered(url, mixed, APART_S),
     }
+    if bot.server.name == OURS:  # the peer has no bounds: there is nothing to compare
+        todo["beside"] = lambda: _beside(url, size.alone)
     return Round(idle_mb, {name: await _watched(bot, place) for name, place in todo.items()})
+
+
+async def _beside(url: str, turns: int) -> list[Call]:
+    """The call of "alone" once more, beside a hostile caller."""
+    hammering = asyncio.create_task(hostile.caller(url))
+    try:
+        await asyncio.sleep(_HAMMERED_S)
+        return [await calls.alone(url, script((HOURS,), turns))]
+    finally:
+        hammering.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await hammering
 
 
 async def _one(call: Awaitable[Call]) -> list[Call]:

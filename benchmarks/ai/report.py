@@ -73,7 +73,7 @@ def _median(of: Callable[[Figures], float]) -> Value:
 
 
 def _parts(rounds: Rounds, loads: Sequence[str] = ALL) -> list[Part]:
-    return [figures.parts[load] for figures in rounds for load in loads]
+    return [figures.parts[load] for figures in rounds for load in loads if load in figures.parts]
 
 
 ALONE_P50: Final = Row("1 call: voice to voice, p50", _spread(ALONE, lambda part: part.to_audio_ms, 50), most=600)
@@ -90,6 +90,8 @@ ROWS: Final = (
     Row("1 call: barge-in to `clear`, p50", _spread(ALONE, lambda part: part.to_clear_ms, 50)),
     Row("1 call: barge-in to `clear`, p95", _spread(ALONE, lambda part: part.to_clear_ms, 95), most=400),
     Row("1 call: CPU time a turn", _median(lambda figures: figures.parts["alone"].turn_cpu_ms)),
+    Row("1 call beside a hostile caller: voice to voice, p50", _spread(["beside"], lambda part: part.to_audio_ms, 50)),
+    Row("the same, ÷ the same questions without", lambda rounds: _beside(rounds), unit="", digits=2),
     Row(f"{MANY} calls in step: voice to voice, p50", _spread(["in step"], lambda part: part.to_audio_ms, 50)),
     IN_STEP_P95,
     Row(f"{MANY} calls in step: `start` to greeting, p95", _spread(["in step"], lambda part: part.greeting_ms, 95)),
@@ -184,6 +186,11 @@ def missed(ours: Rounds) -> list[str]:
 
 def _stage(name: str, part: Part) -> list[float]:
     return part.stages_ms.get(name, [])
+
+
+def _beside(rounds: Rounds) -> float | None:
+    beside, alone = (_spread([load], lambda part: part.to_audio_ms, 50)(rounds) for load in ("beside", "alone"))
+    return beside / alone if beside and alone else None
 
 
 def _further_mb(figures: Figures) -> float:
