@@ -181,8 +181,8 @@ class Admission:
             return f"{self._websockets} connections, limits.max_connections = {self.limits.max_connections}"
         return ""
 
-    def has_idle_call(self, ticket: "Ticket") -> bool:
-        """Return True if a call that has proven nothing would have to go for a call of ``ticket``'s."""
+    def has_idle_call(self, ticket: "Ticket | None") -> bool:
+        """Return True if a call that has proven nothing would go for a call of ``ticket``'s, or of a source nobody knows."""
         return self._idle_call(self.clock(), ticket) is not None
 
     def places(self) -> dict[str, object]:

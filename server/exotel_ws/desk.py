@@ -1,0 +1,172 @@
+"""Judge a request, whichever engine runs: it becomes a WebSocket, an HTTP answer, or a refusal with a line and a count."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from exotel_ws.admission import Admission, Ticket
+from exotel_ws.engines.head import BadHead, Head
+from exotel_ws.engines.request import Answer, Reply, Request
+from exotel_ws.handshake import Credentials, Rejection, Target, unfit
+from exotel_ws.logs import printable
+from exotel_ws.metrics import CONTENT_TYPE
+from exotel_ws.ours import TestCalls
+from exotel_ws.responder import Mode
+from exotel_ws.sampler import Sampler
+from exotel_ws.scrapes import Scrapes
+from exotel_ws.settings import Settings
+from exotel_ws.sources import inside, networks
+from exotel_ws.tally import Tally
+
+_JSON: Final = "application/json"
+_TEXT: Final = "text/plain; charset=utf-8"
+_THIS_HOST: Final = networks(["127.0.0.0/8", "::1"], "this host")
+_FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")
+_UPGRADE: Final = (("Upgrade", "websocket"),)
+_SAY_EVERY_S: Final = 10.0
+_SAY_AT_ONCE: Final = 20
+"""Refusals of one reason and source that are each said; after them one in ten seconds is."""
+_HEAD_WEIGHT: Final = 0.2
+"""The weight of a request that was never finished, beside a wrong credential."""
+
+log = logging.getLogger("exotel_ws.server")
+
+
+class Desk:
+    """Judges requests for a worker. See `exotel_ws.engines.front.Desk`.
+
+    ``credentials`` is None where none are asked for. ``draining`` and ``health`` ask the worker for its state.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        tally: Tally,
+        admission: Admission,
+        credentials: Credentials | None,
+        mode: Mode,
+        scrapes: Scrapes,
+        test_calls: TestCalls,
+        *,
+        draining: Callable[[], bool],
+        health: Callable[[], dict[str, str]],
+    ) -> None:
+        """Raises `SettingsError` if ``metrics_sources`` holds a text that is no address."""
+        self._settings = settings
+        self._tally = tally
+        self._admission = admission
+        self._credentials = credentials
+        self._mode = mode
+        self._scrapes = scrapes
+        self._test_calls = test_calls
+        self._draining = draining
+        self._health = health
+        self._metrics_sources = networks(settings.metrics_sources, "metrics_sources")
+        self._said = Sampler(_SAY_EVERY_S, _SAY_AT_ONCE)
+
+    def reply(self, head: Head, ticket: Ticket) -> Reply:
+        """See `exotel_ws.engines.front.Desk`."""
+        target = Target.parse(head.target)
+        ticket.may_know = self._may_know(head, ticket)
+        if self._test_calls.include(head.headers):
+            ticket.vouch()
+        if not head.wants_websocket:
+            return self._answer_http(head, target, ticket)
+        request = Request(head.target, head.headers, ticket.host, ticket)
+        rejection = self._reject(head, request, target)
+        return request if rejection is None else self._refuse(rejection, target, ticket)
+
+    def refused(self, fault: BadHead, ticket: Ticket) -> None:
+        """See `exotel_ws.engines.front.Desk`."""
+        self._count_refusal(fault.reason, ticket, f"{fault.text} (from {ticket.host})")
+        if fault.reason in ("head_timeout", "head_too_big"):
+            ticket.fail(_HEAD_WEIGHT)
+
+    def _refuse(self, rejection: Rejection, target: Target, ticket: Ticket) -> "Answer | asyncio.Future[Answer]":
+        # Where credentials are in use, a path may hold one: a wrong or an old one too.
+        path = "not shown" if self._credentials else printable(target.path)
+        text = f"{rejection.text} (path {path})"
+        self._count_refusal(rejection.reason, ticket, text, f" with {rejection.status}", **rejection.fields)
+        # How full a worker is, is nobody's business.
+        told = rejection.text if ticket.may_know or rejection.status != 503 else "full"
+        answer = Answer(rejection.status, _TEXT, told + "\n", rejection.headers)
+        if self._credentials is None or rejection.reason not in ("credentials", "path"):
+            return answer
+        ticket.fail()
+        delay_s = ticket.source.delay_s(self._admission.clock())
+        return asyncio.ensure_future(asyncio.sleep(delay_s, answer)) if delay_s else answer
+
+    def _count_refusal(self, reason: str, ticket: Ticket, text: str, status: str = "", **fields: str) -> None:
+        """Count a refusal and say it; one that comes over and over from one source is said now and then, with its number."""
+        self._tally.rejected[reason] += 1
+        left_out = self._said.due((reason, ticket.source.name), self._admission.clock())
+        if left_out is None:
+            return
+        more = {"LEFT_OUT": str(left_out)} if left_out else {}
+        ours = {"OURS": "1"} if ticket.ours else {}
+        said = {"EVENT": "refused", "REASON": reason, "REMOTE": ticket.host, **fields, **more, **ours}
+        count = f", and {left_out} more of this kind from there" if left_out else ""
+        # Whoever opens the URL in a browser is no trouble.
+        level = logging.INFO if reason == "not_websocket" else logging.WARNING
+        log.log(level, "🚫 Refused%s: %s%s", status, text, count, extra={"fields": said})
+
+    def _may_know(self, head: Head, ticket: Ticket) -> bool:
+        """Metrics and readiness are for this host and listed addresses, and not for whom a proxy on this host lets through."""
+        if self._settings.open_metrics or inside(ticket.host, self._metrics_sources):
+            return True
+        return inside(ticket.host, _THIS_HOST) and not any(name in head.headers for name in _FORWARDED)
+
+    def _answer_http(self, head: Head, target: Target, ticket: Ticket) -> "Answer | asyncio.Future[Answer]":
+        if head.method not in ("GET", "HEAD"):
+            self._count_refusal("bad_method", ticket, "neither GET nor HEAD")
+            return Answer(405, _TEXT, "GET or HEAD\n", (("Allow", "GET, HEAD"),))
+        if target.path == "/health":
+            return Answer(200, _JSON, _compact(self._health()))
+        if ticket.may_know and target.path == "/ready":
+            state = "draining" if self._draining() else "full" if self._full() else "ready"
+            return Answer(200 if state == "ready" else 503, _JSON, _compact({"status": state}))
+        if ticket.may_know and target.path == "/metrics":
+            return asyncio.ensure_future(self._scrape())
+        self._count_refusal("not_websocket", ticket, "a request for no WebSocket")
+        more = " Over HTTP there are /health, /ready and /metrics." if ticket.may_know else ""
+        return Answer(426 if target.path == "/" else 404, _TEXT, f"Exotel connects here by WebSocket.{more}\n", _UPGRADE)
+
+    async def _scrape(self) -> Answer:
+        try:
+            return Answer(200, CONTENT_TYPE, await self._scrapes.text())
+        except OSError as error:
+            log.error("metrics can't be read: %s", error)
+            return Answer(503, _TEXT, "metrics can't be read\n")
+
+    def _reject(self, head: Head, request: Request, target: Target) -> Rejection | None:
+        if rejection := unfit(head):
+            return rejection
+        if self._credentials and self._credentials.in_header(request.headers) is False:
+            text = "the Authorization header holds no valid credential"
+            return Rejection(401, "credentials", text, "wrong", (("WWW-Authenticate", 'Basic realm="exotel-voicebot"'),))
+        if self._settings.paths and target.path not in self._settings.paths and not self._shows_credential(target):
+            return Rejection(404, "path", "this path is not served; see 'paths' in the settings")
+        assert request.ticket is not None
+        if why := self._lacks_place(request, target, request.ticket):
+            return Rejection(503, "full", why)
+        return None
+
+    def _lacks_place(self, request: Request, target: Target, ticket: Ticket) -> str:
+        credentials = self._credentials
+        if credentials and (credentials.in_header(request.headers) or credentials.in_target(target)):
+            ticket.prove()
+        # A mode that is full of calls which have shown nothing gets room at the start.
+        return ticket.open() or ("" if self._admission.has_idle_call(ticket) else self._mode.full())
+
+    def _full(self) -> bool:
+        """Return True if a caller nobody knows would be turned away."""
+        return bool(self._admission.full()) or (not self._admission.has_idle_call(None) and bool(self._mode.full()))
+
+    def _shows_credential(self, target: Target) -> bool:
+        return self._credentials is not None and self._credentials.in_target(target)
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
