@@ -26,7 +26,8 @@ class Wishes(NamedTuple):
 def wishes(start: Start, languages: Collection[str] | None = None, voices: Collection[str] | None = None) -> Wishes:
     """Read the parameters ``language`` and ``voice``. All others are passed over.
 
-    ``languages`` and ``voices`` are those that a call may ask for, capitals aside; None: any that is well-formed.
+    ``languages`` and ``voices`` are those that a call may ask for, capitals aside; None: any that is well-formed. ``hi`` is
+    the first of the languages that begins with it.
     """
     told = start.custom_parameters
     found = {
@@ -42,7 +43,9 @@ def _allowed(asked: str, form: re.Pattern[str], among: Collection[str] | None) -
         return ""
     if among is None:
         return asked
-    return next((name for name in among if name.casefold() == asked.casefold()), "")
+    known = {name.partition("-")[0].casefold(): name for name in reversed(tuple(among))} if form is _LANGUAGE else {}
+    known |= {name.casefold(): name for name in among}
+    return known.get(asked.casefold(), "")
 
 
 def fill(prompt: str, start: Start) -> str:

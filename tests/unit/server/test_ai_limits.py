@@ -136,6 +136,8 @@ def test_keys_without_a_pause_are_one_input(presses: list[tuple[float, str]], to
     ("parameters", "language", "voice", "unusable"),
     [
         ({"language": "HI-in", "voice": "Anushka"}, "hi-IN", "anushka", ()),
+        ({"language": "hi"}, "hi-IN", "", ()),
+        ({"language": "hi-Latn"}, "", "", ("language",)),
         ({"voice": "../../"}, "", "", ("voice",)),
         ({"voice": "..%2F..%2F"}, "", "", ("voice",)),
         ({"voice": "anushka/../expensive"}, "", "", ("voice",)),
