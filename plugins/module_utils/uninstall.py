@@ -23,6 +23,12 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.paths import COMMA
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd, run
 
 _UNITS = "exotel-ws*"
+# The server's own journal, which systemd keeps by a journald of its own.
+_JOURNAL = (
+    "systemd-journald@exotel-ws.service",
+    "systemd-journald@exotel-ws.socket",
+    "systemd-journald-varlink@exotel-ws.socket",
+)
 _SLICE = r"system-exotel\x2dws.slice"
 # Removed with all that is in them. The records of calls are looked at apart.
 _TREES = (
@@ -40,6 +46,10 @@ _GLOBS = (
     f"run/systemd/system.control/{_UNITS}",
     f"etc/systemd/system.control/{_UNITS}",
     "etc/systemd/journald@exotel-ws.conf",
+    "etc/systemd/journald@exotel-ws.conf.d",
+    "run/systemd/journal.exotel-ws",
+    "run/log/journal/*.exotel-ws",
+    "var/log/journal/*.exotel-ws",
     "etc/sysctl.d/*exotel-ws*.conf",
     f"run/systemd/propagate/{_UNITS}",
     f"var/tmp/systemd-private-*-{_UNITS}",
@@ -100,7 +110,7 @@ class Uninstall:
 
     def look(self, with_records: bool) -> Found:
         """Return what there is. Records are among what is removed only `with_records`."""
-        live = tuple(sorted(name for name, state in self._systemd.states(_UNITS).items() if state.live))
+        live = tuple(self._live())
         records = tuple(self._records())
         kept = () if with_records else records
         paths = (*self._of_tree(kept), *(records if with_records else ()))
@@ -193,7 +203,7 @@ class Uninstall:
         live = self._live()
         others = [name for name in live if not _is_worker(name)]
         workers = [name for name in live if _is_worker(name)]
-        for name in (name for name in others if name.endswith(".socket")):
+        for name in (name for name in others if name.endswith(".socket") and name not in _JOURNAL):
             self._systemd.switch_socket("stop", name)
             yield f"stopped {name}"
         if workers:
@@ -220,7 +230,7 @@ class Uninstall:
                 self._systemd.disable(enabled)
 
     def _live(self) -> list[str]:
-        return sorted(name for name, state in self._systemd.states(_UNITS).items() if state.live)
+        return sorted(name for name, state in self._systemd.states(_UNITS, *_JOURNAL).items() if state.live)
 
     def _still(self, names: Sequence[str]) -> list[str]:
         return [name for name in self._live() if name in names]

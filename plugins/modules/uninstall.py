@@ -8,7 +8,8 @@ module: uninstall
 short_description: Take the Exotel voicebot server off a host
 description:
   - Ends every unit of the server and removes all that a deploy has put on the host. These are units, generations with their
-    settings and secrets, releases, commands, completions, the audit file, runtime directories, the service's user and group.
+    settings and secrets, releases, commands, completions, the server's own journal, the audit file, runtime directories, the
+    service's user and group.
   - What was recorded of calls is kept, for root only, unless O(records=true).
   - Finds nothing to do on a host without the server. One that was interrupted is finished by the next run.
 version_added: 0.1.0

@@ -19,7 +19,8 @@ LISTING = """
 sudo find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /home -o -path /tmp -o -path /var/log \\) -prune \\
     -o -printf '%p %y %m %u %g\\n' | grep -v '^/var/lib/systemd/\\|^/etc/\\(passwd\\|group\\|shadow\\|gshadow\\)-' | sort
 sudo find /run -path '*exotel*'; getent passwd; getent group; systemctl list-unit-files --plain --no-legend | grep exotel
-systemctl list-units --all --plain --no-legend --type=service,socket,mount | grep exotel; sudo ls /tmp /var/tmp | grep exotel
+systemctl list-units --all --plain --no-legend --type=service,socket,mount | grep exotel
+sudo ls /tmp /var/tmp /var/log/journal /run/log/journal | grep exotel
 """
 
 

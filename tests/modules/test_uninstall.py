@@ -21,6 +21,8 @@ OURS = [
     "run/exotel-ws/g1-1.sock",
     "run/exotel-ws-deploy/lock",
     "var/lib/exotel-ws/audit.jsonl",
+    "etc/systemd/journald@exotel-ws.conf",
+    "var/log/journal/0123.exotel-ws/system.journal",
     "usr/local/share/bash-completion/completions/exotelctl",
 ]
 OTHERS = [
@@ -29,6 +31,8 @@ OTHERS = [
     "opt/other/file",
     "usr/local/bin/exotelctl-of-somebody",
     "var/lib/other/file",
+    "var/log/journal/0123/system.journal",
+    "etc/systemd/journald.conf",
 ]
 RECORD = "var/lib/exotel-ws/calls/2026/call.wav"
 
