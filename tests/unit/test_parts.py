@@ -17,7 +17,7 @@ second:
 third:
 \t@echo three; exit 1
 endless:
-\t@echo begun; sleep 600
+\t@echo begun; exec sleep 600
 """
 
 

@@ -131,6 +131,7 @@ def test_counters_and_facts() -> None:
         "from": "",
         "to": "",
         "remote": "203.0.113.9",
+        "ours": False,
         "rate": 8000,
         "call_sid": "c",
         "stream_sid": "s",
