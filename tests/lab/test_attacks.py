@@ -15,7 +15,7 @@ from tests.lab import releases
 from tests.lab.labhost import HostSpec, LabHost, bring_up, play, take_down
 
 PORT = 8765
-SPEC = HostSpec("exo-t28", "bookworm", "198.18.65.128")
+SPEC = HostSpec("exo-t33", "bookworm", "198.18.65.133")
 STRANGER = "198.18.65.66"
 """An address of this machine's on the lab's network that is neither the controller's nor a host's."""
 BRIDGE = "exolab0"

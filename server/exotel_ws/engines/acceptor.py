@@ -16,7 +16,8 @@ from exotel_ws.admission import Admission, Ticket
 BACKLOG: Final = 4096
 RECEIVE_BUFFER: Final = 64 * 1024
 """Bytes, doubled by the kernel, a connection; without it a client that floods makes an engine read megabytes at once."""
-_A_TURN: Final = 16
+_A_TURN: Final = 4
+"""Accepted before live calls have their turn again; each brings a handshake of a millisecond."""
 _PAUSE_S: Final = 0.2
 _GONE: Final = frozenset(
     {
