@@ -74,7 +74,7 @@ def test_status_names_the_live_calls(instance: ServerProcess, admin: Path) -> No
             assert call.pop("age_s") >= call.pop("last_event_age_s") >= 0
             assert call.pop("conn_id").startswith("conn_")
             expected = {"call_sid": "call-1", "stream_sid": "sid-1", "frames_in": 7, "frames_out": 7, "last_event": "media"}
-            expected |= {"from": "09876543210", "to": "02012345678", "remote": "127.0.0.1", "rate": 8000}
+            expected |= {"from": "09876543210", "to": "02012345678", "remote": "127.0.0.1", "rate": 8000, "ours": False}
             assert call == expected
             await talking.send(wire.stop("sid-1"))
             eventually(lambda: fetch_unix(admin, "/status")[1]["calls"] == [], "no live call after stop")
