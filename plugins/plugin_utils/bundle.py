@@ -75,7 +75,8 @@ def wheels_of(archive: Path) -> dict[str, str]:
     """Return the SHA-256 of each wheel of a release by its name, as `archive` has them that bundle() has just returned."""
     with tarfile.open(archive, "r:") as tar:
         manifest = tar.extractfile("RELEASE.json")
-        assert manifest is not None
+        if manifest is None:
+            raise BundleError(f"{archive} has no manifest: delete it, and type the command again")
         return dict(json.load(manifest)["sha256"])
 
 
@@ -227,7 +228,8 @@ def _sha256(path: Path) -> str:
 
 
 def _digest(file: IO[bytes] | None) -> str:
-    assert file is not None  # a regular file
+    if file is None:
+        raise BundleError("a member of the bundle is no regular file: delete .cache/releases, and type the command again")
     digest = hashlib.sha256()
     while piece := file.read(1 << 20):
         digest.update(piece)
