@@ -102,7 +102,12 @@ def main() -> None:
                 done = list(this.remove(this.look(records), module.params["drain_s"], records))
     except (CommandFailed, Locked, OSError, UninstallFailed) as error:
         module.fail_json(msg=str(error), done=done)
-    result = {"calls_live": found.calls, "summary": in_words(found, records), "done": done, "nothing": found.nothing}
+    result: dict[str, object] = {
+        "calls_live": found.calls,
+        "summary": in_words(found, records),
+        "done": done,
+        "nothing": found.nothing,
+    }
     if module._diff:
         result["diff"] = _diff(found)
     module.exit_json(changed=not found.nothing, **result)

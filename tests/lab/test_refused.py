@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_what_served_comes_back_after_a_kill_and_after_a_reboot(
 
 def test_what_opens_a_door_is_told_and_asks_for_consent(host: LabHost) -> None:
     """In check mode it is told; a deploy and a rollback stop before they touch anything."""
-    opens = {"exotel_ws_credentials": [], "exotel_ws_accept": []}
+    opens: dict[str, Any] = {"exotel_ws_credentials": [], "exotel_ws_accept": []}
     look = (
         "sudo find /etc /opt /usr/local /var/lib/exotel-ws -newer /proc/self/fd/0 -not -type d; readlink /etc/exotel-ws/current"
     )

@@ -6,7 +6,7 @@ import os
 import socket
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,7 +46,12 @@ def test_nobody_but_the_owner_can_open_the_lock(tmp_path: Path) -> None:
 def test_what_is_no_file_is_not_taken_for_the_lock(tmp_path: Path, planted: str) -> None:
     path, other = tmp_path / "lock", tmp_path / "other"
     other.write_text("kept")
-    {"link": lambda: path.symlink_to(other), "fifo": lambda: os.mkfifo(path), "directory": path.mkdir}[planted]()
+    ways: dict[str, Callable[[], None]] = {
+        "link": lambda: path.symlink_to(other),
+        "fifo": lambda: os.mkfifo(path),
+        "directory": lambda: path.mkdir(),
+    }
+    ways[planted]()
     with pytest.raises(OSError, match="lock"), deploy_lock(path, "one"):
         pass
     assert other.read_text() == "kept"
