@@ -59,6 +59,7 @@ NOT_MADE_HERE: Final = {
 }
 """Checks whose fault cannot be made on a lab host, and why."""
 
+_RESTART_JOURNALD: Final = "systemctl restart systemd-journald@exotel-ws.service"
 _Fault = Callable[[LabHost], Iterator[None]]
 
 
@@ -474,6 +475,49 @@ def journal_that_drops_lines(host: LabHost) -> Iterator[None]:
     ):
         callers.good(url(host), calls=4)
         yield
+
+
+@saboteur("journal")
+def journald_that_stores_nothing(host: LabHost) -> Iterator[None]:
+    """Older files stay, so the journal looks like that of a quiet host."""
+    directory = "/etc/systemd/journald@exotel-ws.conf.d"
+    drop_in = f"{directory}/zz-saboteur.conf"
+    _root(host, f"mkdir -p {directory}; printf '[Journal]\\nStorage=none\\n' >{drop_in}; {_RESTART_JOURNALD}")
+    try:
+        yield
+    finally:
+        _root(host, f"rm {drop_in}; {_RESTART_JOURNALD}")
+
+
+@saboteur("journal")
+def deleted_journal_files(host: LabHost) -> Iterator[None]:
+    """journald writes on into files that nobody can open any more."""
+    _root(host, "rm /var/log/journal/*.exotel-ws/*.journal")
+    try:
+        yield
+    finally:
+        _root(host, _RESTART_JOURNALD)
+
+
+@saboteur("journal")
+def stopped_journald_of_the_workers(host: LabHost) -> Iterator[None]:
+    units = "systemd-journald@exotel-ws.socket systemd-journald@exotel-ws.service"
+    _root(host, f"systemctl stop {units} 2>&1")
+    try:
+        yield
+    finally:
+        _root(host, "systemctl start systemd-journald@exotel-ws.socket systemd-journald@exotel-ws.service")
+
+
+@saboteur("journal")
+def stopped_journald_of_the_host(host: LabHost) -> Iterator[None]:
+    """Its sockets go first: they would start it again."""
+    sockets = "systemd-journald.socket systemd-journald-dev-log.socket systemd-journald-audit.socket"
+    _root(host, f"systemctl stop {sockets} systemd-journald.service 2>&1")
+    try:
+        yield
+    finally:
+        _root(host, "systemctl start systemd-journald.socket systemd-journald-dev-log.socket systemd-journald.service")
 
 
 @saboteur("generations")

@@ -151,9 +151,16 @@ def _require_readable(stores: Iterable[Path] = _STORES) -> None:
     """
     journals = [file for store in stores for file in store.glob("*/system.journal")]
     if not journals:
-        raise Refusal("there is no system journal here: type it on a host of the server, with sudo in front")
+        gone = "on a host of the server journald stores none, or its files were deleted: systemctl status systemd-journald"
+        typed = "type it on a host of the server, with sudo in front"
+        raise Refusal(f"there is no system journal here: {gone if os.geteuid() == 0 else typed}")
     if not any(os.access(file, os.R_OK) for file in journals):
-        raise Refusal("the system's journal may be read by root and the group systemd-journal: put sudo in front of the command")
+        cure = "" if os.geteuid() == 0 else ": put sudo in front of the command"
+        raise Refusal(f"the system's journal may be read by root and the group systemd-journal{cure}")
+
+
+def _sudo() -> str:
+    return "" if os.geteuid() == 0 else "; try sudo"
 
 
 def _entries(command: Sequence[str]) -> Generator[Entry, None, None]:
@@ -172,7 +179,7 @@ def _entries(command: Sequence[str]) -> Generator[Entry, None, None]:
         if asked.wait(_CLOSE_S) != 0:
             if "parse timestamp" in said:
                 raise UsageFault(f"{said}. A time is such as -1h, today, '2026-11-25 10:00' or @1764060000")
-            raise Refusal(f"the journal cannot be read: {said or f'{command[0]} exit code {asked.returncode}'}; try sudo")
+            raise Refusal(f"the journal cannot be read: {said or f'{command[0]} exit code {asked.returncode}'}{_sudo()}")
     finally:
         asked.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -12,6 +12,7 @@ from exotelctl.doctor.facts.fact import Fact
 from exotelctl.doctor.facts.firewall import Firewall
 from exotelctl.doctor.facts.host import Clock, FileSystem, Memory
 from exotelctl.doctor.facts.journal import Calls, Conn
+from exotelctl.doctor.facts.log import HOST_JOURNALD, WORKERS_JOURNALD, Log
 from exotelctl.doctor.facts.outside import Outside
 from exotelctl.doctor.facts.port import Holder, Listener, Port
 from exotelctl.doctor.facts.units import Unit, Units
@@ -86,6 +87,7 @@ def calls(*connections: Conn, **changes: Any) -> Calls:
     return dataclasses.replace(seen, **changes)
 
 
+LOG = Log("exotelctl-call-1", True, True, states=((HOST_JOURNALD, "active"), (WORKERS_JOURNALD, "active")))
 VALUES: dict[str, Any] = {
     "deployment": DEPLOYMENT,
     "units": Units(tuple(map(unit, UNITS)), ()),
@@ -93,6 +95,7 @@ VALUES: dict[str, Any] = {
     "workers": [Worker(worker, answer_ms=2.0, pid=42, files=20, files_limit=65536) for worker in WORKERS],
     "calls": calls(call()),
     "loopback": ANSWERS,
+    "log": LOG,
     "firewall": Firewall(0, ()),
     "file_systems": [ROOM],
     "memory": Memory(8 << 30, 4 << 30, "the machine's memory"),

@@ -11,7 +11,8 @@ from exotelctl.doctor.facts.call import Answers, Echo, Http, Trouble
 from exotelctl.doctor.facts.fact import Fact
 from exotelctl.doctor.facts.firewall import Firewall
 from exotelctl.doctor.facts.host import Clock, FileSystem, Memory
-from exotelctl.doctor.facts.journal import Bound, Refused
+from exotelctl.doctor.facts.journal import Bound, Calls, Refused
+from exotelctl.doctor.facts.log import HOST_JOURNALD, WORKERS_JOURNALD, Silence
 from exotelctl.doctor.facts.outside import Broken, Outside
 from exotelctl.doctor.facts.port import Listener, Port
 from exotelctl.doctor.facts.units import Line, Units
@@ -23,6 +24,8 @@ from tests.unit.tools.doctor_facts import (
     CLOUD,
     DEPLOYMENT,
     ECHO,
+    GENERATION,
+    LOG,
     NOW,
     OUTSIDE,
     PORT,
@@ -293,6 +296,19 @@ RED: dict[str, tuple[str, dict[str, Any], str]] = {
     "read-only": ("disk", {"file_systems": [ROOM, replace(ROOM, paths=("/tmp",), read_only=True)]}, "/tmp: it is read-only"),
     "suppressed": ("journal", {"calls": calls(call(), suppressed=("Suppressed 76 messages from exotel-ws@x",))}, "Suppressed 76"),
     "journal too short": ("journal", {"calls": calls(call(), first_entry=NOW - 600)}, "begins at"),
+    "journald of the workers stopped": (
+        "journal",
+        {"log": replace(LOG, call_written=False, states=((HOST_JOURNALD, "active"), (WORKERS_JOURNALD, "inactive")))},
+        "the server's journal: it is stopped",
+    ),
+    "Storage=none": ("journal", {"log": replace(LOG, call_written=False, store_nothing=(WORKERS_JOURNALD,))}, "Storage=none"),
+    "files of the journal deleted": ("journal", {"log": replace(LOG, call_written=False, mark_written=False)}, "the host's"),
+    "journald of the host stopped": ("journal", {"log": replace(LOG, mark_written=False)}, "into the host's journal"),
+    "a worker whose calls were not logged": (
+        "journal",
+        {"log": replace(LOG, call_sid="", call_written=False, silent=(Silence(f"{GENERATION}-1", 3, NOW - 600),))},
+        "the server's",
+    ),
     "socket points elsewhere": ("generations", {"deployment": replace(DEPLOYMENT, socket_points_to=f"{OLD}-1")}, OLD),
     "stray": (
         "generations",
@@ -513,6 +529,34 @@ def test_a_container_has_no_clock_of_its_own() -> None:
 def test_a_small_file_system_is_full_by_its_share() -> None:
     small = FileSystem(("/run",), 64 << 20, 60 << 20, 0, 0, False)
     assert results(healthy(file_systems=[small]))["disk"].verdict == "ok"
+
+
+@pytest.mark.parametrize("had", [calls(), calls(call())], ids=["no call in it", "a good call in it"])
+def test_a_journal_that_keeps_nothing_makes_calls_unknown(had: Calls) -> None:
+    """It says which check tells why, and never that there was no call."""
+    found = results(healthy(calls=had, log=replace(LOG, call_written=False)))
+    assert found["journal"].verdict == "fail"
+    assert {found[id].verdict for id in ("no-start", "no-media", "short-calls", "arrivals", "bad-handshake")} == {"unknown"}
+    assert "see the check journal" in found["no-start"].says
+    assert not found["no-start"].needs
+
+
+def test_a_fault_that_was_still_logged_stays_a_fault() -> None:
+    bad = [call(NOW - 60 - n, started=False, ended="no_start") for n in range(6)]
+    assert results(healthy(calls=calls(*bad)))["no-start"].verdict == "fail"
+    assert results(healthy(calls=calls(*bad), log=replace(LOG, call_written=False)))["no-start"].verdict == "fail"
+
+
+def test_a_journal_not_proven_to_keep_lines_is_unknown() -> None:
+    found = results(healthy(log=Fact(missing="looking at it took more than 8 s")))["journal"]
+    assert (found.verdict, "took more than 8 s" in found.says) == ("unknown", True)
+
+
+def test_the_cure_of_a_journal_names_its_unit() -> None:
+    remedy = results(healthy(log=replace(LOG, call_written=False)))["journal"].remedy
+    assert remedy is not None
+    assert f"systemctl status {WORKERS_JOURNALD}" in remedy.safe_commands
+    assert any(WORKERS_JOURNALD in command and "restart" in command for command in remedy.risky_commands)
 
 
 def test_a_young_host_owes_no_older_journal() -> None:

@@ -67,13 +67,20 @@ def test_a_journal_that_may_not_be_read_is_not_an_empty_one(tmp_path: Path, monk
     (tmp_path / "machine/system.journal").touch()
     journal._require_readable([tmp_path])
     monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(Refusal, match="sudo"):
         journal._require_readable([tmp_path])
 
 
-def test_a_machine_without_a_journal_is_not_one_where_nothing_happened(tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match="on a host of the server"):
+@pytest.mark.parametrize("user", [0, 1000])
+def test_a_machine_without_a_journal_is_not_one_where_nothing_happened(
+    user: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root is not told to type sudo, but that journald stores nothing."""
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    with pytest.raises(Refusal, match="on a host of the server") as refused:
         journal._require_readable([tmp_path])
+    assert ("sudo" in str(refused.value), "systemctl status systemd-journald" in str(refused.value)) == (user != 0, user == 0)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """The checks, in the order of the report. Each is judged exactly once in every run."""
 
+import dataclasses
 from typing import Final
 
 from exotelctl.doctor import causes
 from exotelctl.doctor.checks import boot, calls, cloud, firewall, host, limits, outside, port, reach, units
 from exotelctl.doctor.checks.check import Check
 from exotelctl.doctor.facts import Facts
+from exotelctl.doctor.facts.fact import Fact
 from exotelctl.doctor.result import Result
 
 ALL: Final[tuple[Check, ...]] = (
@@ -50,9 +52,18 @@ ALL: Final[tuple[Check, ...]] = (
     host.disk,
     host.journal,
 )
+_BLIND: Final = "the journal does not keep what is logged now, see the check journal: nothing in it means nothing"
 IDS: Final = tuple(check.id for check in ALL)
 
 
 def judge(facts: Facts) -> list[Result]:
     """The result of every check, consequences marked as such."""
-    return causes.mark([check.run(facts) for check in ALL])
+    return causes.mark([_judged(check, facts) for check in ALL])
+
+
+def _judged(check: Check, facts: Facts) -> Result:
+    """Judge; where the journal does not take lines, what it has still proves a fault, but never that there is none."""
+    found = check.run(facts)
+    if check is host.journal or found.verdict not in ("ok", "skipped") or facts.log.value is None or not facts.log.value.broken:
+        return found
+    return check.run(dataclasses.replace(facts, calls=Fact(missing=_BLIND, at=facts.calls.at, ms=facts.calls.ms)))

@@ -7,7 +7,9 @@ from typing import Final
 from exotelctl.command import command
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.facts import Facts
+from exotelctl.doctor.facts.fact import NotSeen
 from exotelctl.doctor.facts.host import FileSystem
+from exotelctl.doctor.facts.log import HOST_JOURNALD, WORKERS_JOURNALD, Log
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, unknown, warn
 from exotelctl.text import duration, plural
 
@@ -18,6 +20,7 @@ _SMALL_BYTES: Final = 2 << 30
 """Below this size a file system is full by its share alone: of 64 MB nobody can ask for 100 MB free."""
 _INODES: Final = 0.02
 _JOURNAL_SLACK_S: Final = 60.0
+_CONFIGS: Final = {HOST_JOURNALD: "systemd/journald.conf", WORKERS_JOURNALD: "systemd/journald@exotel-ws.conf"}
 
 
 @check(
@@ -97,10 +100,13 @@ def _room(system: FileSystem) -> str:
     "journal",
     "host",
     of="calls",
-    claim="the journal is whole for the window",
+    claim="the journal is whole for the window, and keeps what is logged now",
     does_not_prove="that every line reached it: a server logs without waiting",
 )
 def journal(facts: Facts) -> Finding:
+    log = facts.log.value
+    if log is not None and log.broken:
+        return _lost(log)
     calls = facts.calls.get()
     remedy = Remedy(
         "What is missing is lost: judge calls of that time by other means. A journal in /var/log/journal outlives a reboot.",
@@ -118,7 +124,42 @@ def journal(facts: Facts) -> Finding:
     if calls.truncated:
         oldest = min((conn.at for conn in calls.connections), default=calls.begins)
         return warn(f"only what came after {_moment(oldest)} was read", remedy=Remedy("Give a shorter --since."))
-    return ok(f"it reaches back to {_moment(calls.first_entry)}, nothing was suppressed")
+    if log is None:
+        raise NotSeen(f"whether it keeps what is logged now was not seen: {facts.log.missing}", facts.log.needs)
+    proof = "this look's own lines are in it" if log.call_sid else "no call could be placed to prove it"
+    return ok(f"it reaches back to {_moment(calls.first_entry)}, nothing was suppressed, {proof}")
+
+
+def _lost(log: Log) -> Finding:
+    """Tell which journal loses lines, by what that is seen, and how it is cured."""
+    evidence = [f"{unit}: {state}" for unit, state in log.states]
+    if log.call_sid and not log.call_written:
+        evidence.append(f"no line of this look's own call {log.call_sid}")
+    evidence += [
+        f"worker {one.instance} counts {plural(one.calls, 'call')} since {_moment(one.since)}, the journal has none of them"
+        for one in log.silent
+    ]
+    if not log.mark_written:
+        evidence.append("the host's journal has not kept the line that this look wrote to it")
+    evidence += [f"{unit}: Storage=none" for unit in log.store_nothing]
+    whose = {WORKERS_JOURNALD: "the server's", HOST_JOURNALD: "the host's"}
+    stopped = [unit for unit, state in log.states if unit in log.broken and state != "active"]
+    why = "Storage=none" if set(log.store_nothing) & set(log.broken) else "it is stopped" if stopped else ""
+    lost = " and ".join(whose[unit] for unit in log.broken)
+    return fail(
+        f"lines of now do not get into {lost} journal{f': {why}' if why else ''}",
+        *evidence,
+        remedy=Remedy(
+            "What was logged meanwhile is lost. Start journald where it is stopped; take Storage=none out of its configuration"
+            " (journald.conf, journald@exotel-ws.conf and their .d); a restart makes files that were deleted anew. Calls go on.",
+            (
+                *(command("systemctl", "status", unit) for unit in log.broken),
+                *(command("systemd-analyze", "cat-config", _CONFIGS[unit]) for unit in log.broken),
+                "df -h /var/log/journal /run/log/journal",
+            ),
+            tuple(command("systemctl", "restart", unit.replace(".service", ".socket"), unit) for unit in log.broken),
+        ),
+    )
 
 
 def _deployed(facts: Facts) -> float | None:

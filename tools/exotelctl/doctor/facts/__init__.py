@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from exotelctl.doctor.facts import address, deployment, firewall, host, journal, loopback, port, units, workers
+from exotelctl.doctor.facts import address, deployment, firewall, host, journal, log, loopback, port, units, workers
 from exotelctl.doctor.facts.address import Address
 from exotelctl.doctor.facts.call import Answers
 from exotelctl.doctor.facts.cloud import Cloud
@@ -21,6 +21,7 @@ from exotelctl.doctor.facts.fact import Fact, NotSeen
 from exotelctl.doctor.facts.firewall import Firewall
 from exotelctl.doctor.facts.host import Clock, FileSystem, Memory
 from exotelctl.doctor.facts.journal import Calls
+from exotelctl.doctor.facts.log import Log
 from exotelctl.doctor.facts.outside import Outside
 from exotelctl.doctor.facts.port import Port
 from exotelctl.doctor.facts.units import Units
@@ -47,6 +48,7 @@ class Facts:
     workers: Fact[list[Worker]] = _UNSEEN
     calls: Fact[Calls] = _UNSEEN
     loopback: Fact[Answers] = _UNSEEN
+    log: Fact[Log] = _UNSEEN
     firewall: Fact[Firewall] = _UNSEEN
     file_systems: Fact[list[FileSystem]] = _UNSEEN
     memory: Fact[Memory] = _UNSEEN
@@ -73,6 +75,12 @@ def collect(since: float) -> Facts:
         _Look("address", partial(address.look, known.public_url)),
     ]
     deadline = time.monotonic() + _BOUND_S
+    by_name = {look.name: look for look in running}
+
+    def seen(name: str) -> Callable[[], Fact[Any]]:
+        return lambda: by_name[name].wait(deadline)
+
+    running.append(_Look("log", partial(log.look, seen("loopback"), seen("workers"))))
     found = {look.name: look.wait(deadline) for look in running}
     return Facts(
         hostname=socket.gethostname(),

@@ -35,7 +35,10 @@ class Http:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """What came of the simulated call; ``faults`` are the first messages that Exotel could not have used."""
+    """What came of the simulated call; ``faults`` are the first messages that Exotel could not have used.
+
+    ``call_sid`` is its name in the journal, "" where it was not placed.
+    """
 
     trouble: Trouble | None = None
     frames_sent: int = 0
@@ -48,6 +51,7 @@ class Echo:
     faults: tuple[str, ...] = ()
     fault_count: int = 0
     round_trip_ms: float = 0.0
+    call_sid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ async def echo(target: Target, rate: int, ask_s: float) -> Echo:
         faults=result.faults,
         fault_count=result.fault_count,
         round_trip_ms=round(trips[len(trips) // 2], 2) if trips else 0.0,
+        call_sid=result.ids.call_sid,
     )
 
 

@@ -4,6 +4,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from exotelctl import instances, systemctl
@@ -26,6 +27,7 @@ class LiveCall:
 class Worker:
     """``silent`` is why it gave no answer, "" where it did, within ``answer_ms``.
 
+    ``calls_total`` counts its calls since ``since`` (Unix seconds, 0 where it does not tell).
     ``files`` are its open descriptors and ``files_limit`` the soft limit; 0 where the process was not found.
     """
 
@@ -37,6 +39,8 @@ class Worker:
     calls: tuple[LiveCall, ...] = ()
     files: int = 0
     files_limit: int = 0
+    calls_total: int = 0
+    since: float = 0.0
     crowd: str = ""
     """The source that holds most unproven connections or calls, and how many; "" where none does, or the worker does not tell."""
 
@@ -74,9 +78,18 @@ def _ask(instance: str, admin_socket: Path, pid: int) -> Worker:
         counted,
         answer_ms=_since(began),
         calls_live=int(said.get("calls_live", 0)),
+        calls_total=int(said.get("calls_total", 0)),
+        since=_moment(said.get("since")),
         crowd=_crowd(admin_socket),
         calls=tuple(_call(call) for call in said.get("calls", ())),
     )
+
+
+def _moment(said: object) -> float:
+    try:
+        return datetime.fromisoformat(str(said)).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _crowd(admin_socket: Path) -> str:
