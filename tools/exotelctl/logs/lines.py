@@ -1,6 +1,6 @@
 """Entries as lines: for people, with time, worker and colour, and as JSON, which can be read back. Pure.
 
-11-25 10:28:30.594  102807-1c8a7fcd-2  [conn_5369143e563a] 🚀 START EVENT
+11-25 10:28:30.594 +0530  102807-1c8a7fcd-2  [conn_5369143e563a] 🚀 START EVENT
 """
 
 import dataclasses
@@ -35,13 +35,19 @@ class Style:
 def as_text(entry: Entry, style: Style) -> str:
     """The line as a person reads it. Whatever a caller put into it stays text; a second line of it is indented."""
     first, *others = _message(entry, style).split("\n")
-    columns = [datetime.fromtimestamp(entry.time).strftime("%m-%d %H:%M:%S.%f")[:-3]]
+    columns = [_moment(entry.time)]
     if style.host:
         columns.append(printable(entry.host, 60))
     if style.worker:
         columns.append(printable(short(entry), 40))
     lines = [printable(first, _LONGEST), *(f"    {printable(line, _LONGEST)}" for line in others)]
     return _coloured("  ".join(columns), "\n".join(lines), entry, style)
+
+
+def _moment(at: float) -> str:
+    """Return the time with the offset of this machine's zone, as ``--since`` takes it."""
+    local = datetime.fromtimestamp(at).astimezone()
+    return f"{local:%m-%d %H:%M:%S}.{local.microsecond // 1000:03d} {local:%z}"
 
 
 def as_json(entry: Entry, style: Style) -> str:
@@ -85,7 +91,7 @@ def beginning(starts: float | None) -> str:
     """How far back a journal reaches, with the zone of this machine's clock."""
     if starts is None:
         return "the journal is empty"
-    return f"the journal starts at {datetime.fromtimestamp(starts).astimezone():%Y-%m-%d %H:%M:%S %Z}"
+    return f"the journal starts at {datetime.fromtimestamp(starts).astimezone():%Y-%m-%d %H:%M:%S %z}"
 
 
 def short(entry: Entry) -> str:

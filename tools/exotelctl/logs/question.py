@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from exotelctl.exits import UsageFault
+from exotelctl.instant import instant
 
 DEFAULT_LINES: Final = 50
 WARNING: Final = 4
@@ -55,13 +56,17 @@ def ask(
     follow: bool = False,
     ours: bool = False,
 ) -> Question:
-    """The question as typed. A look-back that nothing bounds is bounded to the last 50 lines. Raises UsageFault."""
+    """Return the question as typed, absolute times as instants. Raises UsageFault.
+
+    A look-back that nothing bounds is bounded to the last 50 lines.
+    """
     if call is not None and not call.strip():
         raise UsageFault("--call is empty: name a call_sid, a stream_sid or a conn_id")
     if follow and until is not None:
         raise UsageFault("--follow has no end, so it goes without --until")
     if lines is None and (follow or since is None) and call is None:
         lines = DEFAULT_LINES
+    since, until = (time if time is None else instant(time) for time in (since, until))
     return Question((call or "").strip(), since, until, errors, tuple(events), lines, follow, ours)
 
 

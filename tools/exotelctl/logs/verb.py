@@ -1,8 +1,8 @@
 """``exotelctl logs``: one call's story, the last lines, or what is logged from now on.
 
-11-25 10:28:30.554  [conn_5369143e563a] 🔌 WebSocket connected
-11-25 10:28:30.594  [conn_5369143e563a] 🚀 START EVENT
-11-25 10:28:30.594  [conn_5369143e563a]    From: 098•••••210 → To: 080•••••345
+11-25 10:28:30.554 +0530  [conn_5369143e563a] 🔌 WebSocket connected
+11-25 10:28:30.594 +0530  [conn_5369143e563a] 🚀 START EVENT
+11-25 10:28:30.594 +0530  [conn_5369143e563a]    From: 098•••••210 → To: 080•••••345
 """
 
 import contextlib

@@ -68,7 +68,7 @@ def as_json(facts: Facts, verdict: Verdict, *, numbers: bool) -> dict[str, objec
 
 
 def _headline(facts: Facts, verdict: Verdict) -> str:
-    when = f"{datetime.fromtimestamp(facts.at).astimezone():%Y-%m-%d %H:%M:%S %Z}"
+    when = f"{datetime.fromtimestamp(facts.at).astimezone():%Y-%m-%d %H:%M:%S %z}"
     if facts.maintenance and not verdict.problems:
         return f"🔧 {facts.host}, {when}: {facts.maintenance}\n   Bring it back: exotelctl maintenance off"
     if verdict.problems:
