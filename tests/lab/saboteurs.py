@@ -491,22 +491,36 @@ def journald_that_stores_nothing(host: LabHost) -> Iterator[None]:
 
 @saboteur("journal")
 def deleted_journal_files(host: LabHost) -> Iterator[None]:
-    """journald writes on into files that nobody can open any more."""
-    _root(host, "rm /var/log/journal/*.exotel-ws/*.journal")
+    """journald writes on into files that nobody reads any more. They are moved, so that later tests find them again."""
+    files, kept = "/var/log/journal/*.exotel-ws", "/var/log/saboteur"
+    _root(host, f"mkdir {kept}; mv {files}/*.journal {kept}/")
     try:
         yield
     finally:
-        _root(host, _RESTART_JOURNALD)
+        _root(host, f"mv {kept}/*.journal {files}/; rmdir {kept}")
+
+
+@saboteur("journal")
+def stuck_journald_of_the_workers(host: LabHost) -> Iterator[None]:
+    _root(host, "systemctl kill --signal=SIGSTOP systemd-journald@exotel-ws.service")
+    try:
+        yield
+    finally:
+        _root(host, "systemctl kill --signal=SIGCONT systemd-journald@exotel-ws.service")
 
 
 @saboteur("journal")
 def stopped_journald_of_the_workers(host: LabHost) -> Iterator[None]:
-    units = "systemd-journald@exotel-ws.socket systemd-journald@exotel-ws.service"
-    _root(host, f"systemctl stop {units} 2>&1")
+    """Its socket stays, which the workers' units require; masked, it does not start it again."""
+    unit = "systemd-journald@exotel-ws"
+    _root(host, f"systemctl mask --runtime {unit}.service 2>&1; systemctl stop {unit}.service 2>&1")
     try:
         yield
     finally:
-        _root(host, "systemctl start systemd-journald@exotel-ws.socket systemd-journald@exotel-ws.service")
+        _root(
+            host,
+            f"systemctl unmask --runtime {unit}.service 2>&1; systemctl reset-failed '{unit}*'; systemctl start {unit}.service",
+        )
 
 
 @saboteur("journal")

@@ -157,7 +157,7 @@ def _lost(log: Log) -> Finding:
                 *(command("systemd-analyze", "cat-config", _CONFIGS[unit]) for unit in log.broken),
                 "df -h /var/log/journal /run/log/journal",
             ),
-            tuple(command("systemctl", "restart", unit.replace(".service", ".socket"), unit) for unit in log.broken),
+            tuple(command("systemctl", "restart", unit) for unit in log.broken),
         ),
     )
 
