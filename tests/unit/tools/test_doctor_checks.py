@@ -541,6 +541,11 @@ def test_a_journal_that_keeps_nothing_makes_calls_unknown(had: Calls) -> None:
     assert not found["no-start"].needs
 
 
+def test_the_hosts_journal_says_nothing_of_calls() -> None:
+    found = results(healthy(log=replace(LOG, mark_written=False)))
+    assert (found["journal"].verdict, found["no-start"].verdict) == ("fail", "ok")
+
+
 def test_a_fault_that_was_still_logged_stays_a_fault() -> None:
     bad = [call(NOW - 60 - n, started=False, ended="no_start") for n in range(6)]
     assert results(healthy(calls=calls(*bad)))["no-start"].verdict == "fail"

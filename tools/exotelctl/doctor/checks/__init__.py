@@ -8,6 +8,7 @@ from exotelctl.doctor.checks import boot, calls, cloud, firewall, host, limits, 
 from exotelctl.doctor.checks.check import Check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.fact import Fact
+from exotelctl.doctor.facts.log import WORKERS_JOURNALD
 from exotelctl.doctor.result import Result
 
 ALL: Final[tuple[Check, ...]] = (
@@ -64,6 +65,7 @@ def judge(facts: Facts) -> list[Result]:
 def _judged(check: Check, facts: Facts) -> Result:
     """Judge; where the journal does not take lines, what it has still proves a fault, but never that there is none."""
     found = check.run(facts)
-    if check is host.journal or found.verdict not in ("ok", "skipped") or facts.log.value is None or not facts.log.value.broken:
+    lost = facts.log.value is not None and WORKERS_JOURNALD in facts.log.value.broken
+    if check is host.journal or not lost or found.verdict not in ("ok", "skipped"):
         return found
     return check.run(dataclasses.replace(facts, calls=Fact(missing=_BLIND, at=facts.calls.at, ms=facts.calls.ms)))
