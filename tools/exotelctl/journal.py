@@ -178,7 +178,7 @@ def _entries(command: Sequence[str]) -> Generator[Entry, None, None]:
         said = asked.stderr.read().decode(errors="replace").strip()
         if asked.wait(_CLOSE_S) != 0:
             if "parse timestamp" in said:
-                raise UsageFault(f"{said}. A time is such as -1h, today, '2026-11-25 10:00' or @1764060000")
+                raise UsageFault(f"{said}. A time is such as -1h, today, '2026-11-25 10:00 +0530' or @1764060000")
             raise Refusal(f"the journal cannot be read: {said or f'{command[0]} exit code {asked.returncode}'}{_sudo()}")
     finally:
         asked.terminate()

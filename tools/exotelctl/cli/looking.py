@@ -37,7 +37,7 @@ def status(
 def logs(
     call: Annotated[str | None, typer.Option(metavar="SID", help="One call: its call_sid, stream_sid or conn_id.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is logged from now on.")] = False,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="-1h, today, '2026-11-25 10:00', @1764060000")] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="-1h, today, '2026-11-25 10:00 +0530', @1764060000")] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="The same.")] = None,
     errors: Annotated[bool, typer.Option("--errors", help="Warnings and worse only, not those of our own test calls.")] = False,
     ours: Annotated[bool, typer.Option("--test-calls", help="With --errors: those of our own test calls too.")] = False,
@@ -83,7 +83,9 @@ DOCTOR_CODES = (
 @app.command(epilog=DOCTOR_CODES)
 def doctor(
     check: Annotated[list[str] | None, typer.Option(metavar="ID", help="Show this check only; may be repeated.")] = None,
-    since: Annotated[str, typer.Option(metavar="TIME", help="The calls to judge: -1h, '2026-11-25 10:00', @1764060000")] = "-1h",
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Calls to judge: -1h, '2026-11-25 10:00 +0530', @1764060000")
+    ] = "-1h",
     bundle: Annotated[Path | None, typer.Option(metavar="FILE", help="Save what was seen as a tar, secrets left out.")] = None,
     replay: Annotated[Path | None, typer.Option(metavar="FILE", help="Judge a saved bundle, on any machine.")] = None,
     outside: Annotated[
