@@ -53,7 +53,7 @@ ALL: Final[tuple[Check, ...]] = (
     host.disk,
     host.journal,
 )
-_BLIND: Final = "the journal does not keep what is logged now, see the check journal: nothing in it means nothing"
+_BLIND: Final = "the journal does not keep what is logged now: that nothing is in it means nothing"
 IDS: Final = tuple(check.id for check in ALL)
 
 
@@ -68,4 +68,5 @@ def _judged(check: Check, facts: Facts) -> Result:
     lost = facts.log.value is not None and WORKERS_JOURNALD in facts.log.value.broken
     if check is host.journal or not lost or found.verdict not in ("ok", "skipped"):
         return found
-    return check.run(dataclasses.replace(facts, calls=Fact(missing=_BLIND, at=facts.calls.at, ms=facts.calls.ms)))
+    blind = check.run(dataclasses.replace(facts, calls=Fact(missing=_BLIND, at=facts.calls.at, ms=facts.calls.ms)))
+    return dataclasses.replace(blind, verdict="skipped", blocked_by=host.journal.id) if blind.verdict == "unknown" else blind
