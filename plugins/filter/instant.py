@@ -9,7 +9,7 @@ from ansible.errors import AnsibleFilterError
 DOCUMENTATION = """
 name: instant
 author: The exotel-voicebot developers
-version_added: 0.2.0
+version_added: 0.1.0
 short_description: An absolute time as an instant
 description:
   - A host in another zone takes a time without a zone for one of its own. An absolute time becomes C(@SECONDS) here, which is

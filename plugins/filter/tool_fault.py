@@ -8,7 +8,7 @@ from typing import Any
 DOCUMENTATION = """
 name: tool_fault
 author: The exotel-voicebot developers
-version_added: 0.2.0
+version_added: 0.1.0
 short_description: Why exotelctl gave no answer on a host
 description:
   - What the tool itself said, if it ran. Where it is not there, that nothing seems to be deployed, and how to deploy.
