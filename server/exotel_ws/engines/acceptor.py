@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from exotel_ws.admission import Admission, Ticket
+from exotel_ws.engines.waiting_room import WaitingRoom
 
 BACKLOG: Final = 4096
 RECEIVE_BUFFER: Final = 64 * 1024
@@ -43,6 +44,7 @@ class Acceptor:
         self._admission = admission
         self._connect = connect
         self._loop = asyncio.get_running_loop()
+        self._waiting = WaitingRoom(self._begin)
         self._connecting: set[asyncio.Task[object]] = set()
         self._paused: asyncio.TimerHandle | None = None
         self._stopped = False
@@ -68,6 +70,7 @@ class Acceptor:
         if not shared:
             self._accept(BACKLOG)
             self._listener.shutdown(socket.SHUT_RDWR)
+        self._waiting.empty()
 
     def close(self) -> None:
         """Let go of the listening socket: the port may move elsewhere while our calls last."""
@@ -99,6 +102,9 @@ class Acceptor:
             ticket.close()
             accepted.close()
             return
+        self._waiting.add(accepted, ticket)
+
+    def _begin(self, accepted: socket.socket, ticket: Ticket) -> None:
         task = self._loop.create_task(self._connect(accepted, ticket))
         self._connecting.add(task)
         task.add_done_callback(self._connected)
