@@ -17,8 +17,8 @@ from exotel_ws.engines.waiting_room import WaitingRoom
 BACKLOG: Final = 4096
 RECEIVE_BUFFER: Final = 64 * 1024
 """Bytes, doubled by the kernel, a connection; without it a client that floods makes an engine read megabytes at once."""
-_A_TURN: Final = 4
-"""Accepted before live calls have their turn again; each brings a handshake of a millisecond."""
+_A_TURN: Final = 16
+"""Accepted, or turned away, before live calls have their turn again; handshakes have turns of their own."""
 _PAUSE_S: Final = 0.2
 _GONE: Final = frozenset(
     {
