@@ -61,7 +61,9 @@ class Front(asyncio.BufferedProtocol):
         self._timer = asyncio.get_running_loop().call_later(self._timeout_s, self._too_late)
         self._ticket.drop = self._transport.abort
         if self._ticket.closed:
-            self._transport.abort()
+            # Not now: aiofastnet begins to read right after this, also from what was aborted, and nobody would take the reader
+            # off the loop again. The next connection with this file number would never be heard.
+            asyncio.get_running_loop().call_soon(self._transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()

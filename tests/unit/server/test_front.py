@@ -135,3 +135,41 @@ def test_a_client_that_is_gone_already_is_passed_over() -> None:
         return listener
 
     assert asyncio.run(story()).asked == 3
+
+
+def test_a_connection_that_loses_its_place_at_once_does_not_make_the_next_one_deaf() -> None:
+    """On uvloop a reader that stays behind on a closed file number keeps the next socket with that number from being read."""
+    import uvloop
+    from aiofastnet import connect_accepted_socket
+
+    health = Answer(200, "text/plain", "ok")
+
+    async def meet(admission: Admission, *, closed: bool) -> tuple[int, bytes]:
+        ours, theirs = socket.socketpair()
+        number = ours.fileno()
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        ticket = admission.accept("192.0.2.1", lambda: None)
+        assert isinstance(ticket, Ticket)
+        if closed:
+            ticket.close()
+        else:
+            theirs.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        await connect_accepted_socket(asyncio.get_running_loop(), lambda: Front(ticket, Desk(health), no_upgrade, 60), ours)
+        async with asyncio.timeout(30):
+            answer = await asyncio.get_running_loop().sock_recv(theirs, 100)
+        theirs.close()
+        return number, answer
+
+    def no_upgrade(_transport: object, _request: object, _rest: bytes) -> None:
+        raise AssertionError("nobody asked for a WebSocket")
+
+    async def story() -> list[tuple[int, bytes]]:
+        admission = Admission(Limits(), Tally())
+        return [await meet(admission, closed=closed) for closed in (True, False)]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        (first, nothing), (second, answer) = runner.run(story())
+    assert nothing == b""
+    assert second == first, "the file number is used again"
+    assert answer.startswith(b"HTTP/1.1 200 ")
