@@ -61,7 +61,8 @@ class PicowsConnection(WSListener):
         self.request = request
         self.early: _Early | None = None
         """What the bytes come by way of until the stream starts."""
-        self.pace = Pace(settings.limits, asyncio.get_running_loop().time)
+        self._clock = asyncio.get_running_loop().time
+        self.pace = Pace(settings.limits, self._clock)
         self._open_stream = open_stream
         self._settings = settings
         self._fragments: list[bytes] = []
@@ -69,6 +70,7 @@ class PicowsConnection(WSListener):
         self._fragments_type = _TEXT
         self._deaf = False
         """Nothing that still comes is looked at."""
+        self._turn_at = 0.0
         self._in_turn = 0
         self._held: deque[_Held] = deque()
         self._dropping: asyncio.TimerHandle | None = None
@@ -141,13 +143,15 @@ class PicowsConnection(WSListener):
     def _take_in_turn(self, frame: WSFrame) -> None:
         """Handle a frame that came together with others, or keep it for the next turn of the loop."""
         if not self._held:
+            # uvloop looks at the clock once a turn. To be called back at its end would cost a turn more for each late frame.
+            if (now := self._clock()) != self._turn_at:
+                self._turn_at, self._in_turn = now, 0
             self._in_turn += 1
-            if self._in_turn == 1:
-                asyncio.get_running_loop().call_soon(self._next_turn)
             if self._in_turn <= A_TURN:
                 self._handle(frame)
                 return
             self._reading.pause("turn")
+            asyncio.get_running_loop().call_soon(self._next_turn)
         self._held.append(_Held(frame))
 
     def _next_turn(self) -> None:
