@@ -95,9 +95,11 @@ PROGRAM = re.compile(
 NO_COMMANDS = (
     "this exotelctl reads",
     "exotelctl {version(",
+    "MESSAGE=exotelctl doctor looks",
     "exotelctl trace  ",
     "needs root: sudo",
     "exotelctl {version(",
+    "MESSAGE=exotelctl doctor looks",
     "systemctl {' '.join(arguments)}",
     "apt-get install {what}",
 )
