@@ -1,4 +1,4 @@
-"""Who may use how much of a worker: sockets, handshakes, places for calls.
+"""Bounds on what each source may use of a worker: sockets, handshakes, places for calls.
 
 A source is an address (`exotel_ws.sources`). What it has not proven bounds it: a connection proves itself by a credential, or by
 a ``start`` that media follow at a phone's pace, and with itself its source for `Limits.proven_s`. Real calls come from few
@@ -22,17 +22,17 @@ from exotel_ws.sources import Source, Sources
 from exotel_ws.tally import Tally
 
 _PROOF_TICKS: Final = 2
-"""Seconds with media that prove a call."""
+"""Seconds with media at a phone's pace that prove a call."""
 _PROOF_MESSAGES: Final = 5
-"""Media messages in such a second; a phone sends 50, and 10 where a message has 100 ms."""
+"""Least media messages in such a second; a phone sends 50, or 10 with 100 ms in each message."""
 _SOCKET_MAY_GO_S: Final = 1.0
-"""A connection that has sent no start for so long may lose its place; Exotel's start follows within milliseconds."""
+"""Seconds without a start after which a connection may lose its place; Exotel's start follows within milliseconds."""
 _SILENT_CALL_MAY_GO_S: Final = 0.5
-"""A started call without a frame for so long may lose its place to another source, if its own has proven nothing."""
+"""Seconds without a frame after which a started call of an unproven source may lose its place to another source."""
 _CALL_MAY_GO_S: Final = 4.0
-"""Any started call that has not proven itself for so long may lose its place: its media do not have a phone's pace."""
+"""Seconds after which a started call that is still unproven may lose its place: its media lack a phone's pace."""
 _CLOSING_FILES: Final = 64
-"""Sockets above the bound of files that may be closing while their places are given to others."""
+"""Sockets above the bound on files that may still be closing after their places went to others."""
 _SAY_EVERY_S: Final = 10.0
 
 RAISED_BY: Final = {
@@ -62,7 +62,7 @@ log = logging.getLogger("exotel_ws.server")
 
 
 class Admission:
-    """The accounts of all sources of one worker. ``most_files`` is how many connections the limit of open files allows."""
+    """Accounts of all sources of one worker. ``most_files`` is the number of connections that the limit of open files allows."""
 
     def __init__(
         self,
@@ -87,15 +87,15 @@ class Admission:
         self._sampler = Sampler(_SAY_EVERY_S)
         self.tickets: set[Ticket] = set()
         self._waiting: Crowd[Source, Ticket] = Crowd()
-        """Connections without a start that have shown nothing."""
+        """Connections, WebSockets or not yet, without a start whose client has shown nothing."""
         self._opened: Crowd[Source, Ticket] = Crowd()
-        """Those of them that are WebSockets."""
+        """WebSockets without a start whose client has shown nothing."""
         self._calls = 0
         self._websockets = 0
         self._unproven_calls: Crowd[Source, Ticket] = Crowd()
 
     def accept(self, host: str, drop: Callable[[], None]) -> "Ticket | str":
-        """Let a socket from ``host`` in, or return the bound that keeps it out, which is counted and said.
+        """Admit a socket from ``host``, or count and log the bound that keeps it out, and return its name.
 
         ``drop`` ends the connection, when its place is needed; it may be replaced (`Ticket.drop`).
         """
@@ -132,7 +132,7 @@ class Admission:
         return ""
 
     def _make_room(self, crowd: "Crowd[Source, Ticket]", newcomer: Source, bound: str, now: float) -> bool:
-        """Take a place from the source that holds most; False if those places are as young as the newcomer's."""
+        """Take a place from the source that holds most. Return False if all its places are too young to be taken."""
         largest = crowd.largest()
         if largest is None:
             return False
@@ -149,7 +149,7 @@ class Admission:
         ticket.drop()
 
     def bite(self, bound: str, source: Source | None = None, text: str = "") -> None:
-        """Count that a bound bit, and say it: one line a bound and source each ten seconds, with the number left out."""
+        """Count a bound that bit, and log it: at most one line per bound and source in ten seconds, with the number left out."""
         self._tally.bounds[bound] += 1
         name = source.name if source else ""
         left_out = self._sampler.due((bound, name), self.clock())
@@ -162,7 +162,7 @@ class Admission:
         log.warning("🚧 Bound %s: %s, from %s%s%s", bound, said, name or "several", cure, more, extra={"fields": fields})
 
     def sweep(self) -> None:
-        """Look at the calls that have not proven themselves; to be called about once a second."""
+        """Check the unproven calls; call this about once a second."""
         for ticket in self._unproven_calls:
             ticket.look()
 
@@ -172,7 +172,7 @@ class Admission:
         return self._calls
 
     def full(self) -> str:
-        """Say why a caller nobody knows would be turned away now; empty if it would be let in."""
+        """Return why an unknown caller would be turned away now; empty if it would be let in."""
         now = self.clock()
         if self._calls >= self._max_calls and self._idle_call(now, None) is None:
             return f"{self._calls} live calls, {self._calls_bound} = {self._max_calls}"
@@ -182,11 +182,11 @@ class Admission:
         return ""
 
     def has_idle_call(self, ticket: "Ticket | None") -> bool:
-        """Return True if a call that has proven nothing would go for a call of ``ticket``'s, or of a source nobody knows."""
+        """Return True if an unproven call would lose its place to one of ``ticket``; None: to one of an unknown source."""
         return self._idle_call(self.clock(), ticket) is not None
 
     def places(self) -> dict[str, object]:
-        """Return who holds what, for the admin socket: counts, and the source that holds most of each kind."""
+        """Return, for the admin socket, the counts and the source that holds most of each kind."""
         return {
             "sockets": len(self.tickets),
             "unproven_sockets": len(self._waiting),
@@ -212,7 +212,7 @@ class Admission:
         return oldest if now - oldest.since >= _SOCKET_MAY_GO_S else None
 
     def _idle_call(self, now: float, newcomer: "Ticket | None") -> "Ticket | None":
-        """Return the unproven call that has to go for the newcomer's, if there is one. No newcomer: of a source nobody knows."""
+        """Return the unproven call that loses its place to ``newcomer``, if any; None: a newcomer of an unknown source."""
         largest = self._unproven_calls.largest()
         if largest is None:
             return None
@@ -226,7 +226,7 @@ class Admission:
 
 
 class Ticket:
-    """One connection's account, from acceptance to end. ``drop`` ends the connection; whoever carries it on replaces it."""
+    """Account of one connection, from acceptance to end. ``drop`` ends the connection; each part that takes it over sets it."""
 
     __slots__ = (
         "_admission",
@@ -252,15 +252,15 @@ class Ticket:
         self.host = host
         """The peer's address."""
         self.may_know = False
-        """Metrics, readiness and the details of a refusal may be told to this client."""
+        """True if this client may see metrics, readiness and the details of a refusal."""
         self.drop = drop
         self.since = now
         self.started_at = now
         self.proven = source.proxy
-        """This connection has shown a credential or carried media; or it is a named proxy's."""
+        """True if this connection has shown a credential or carried media, or comes from a named proxy."""
         self.websocket = self.call = self.closed = False
         self.ours = False
-        """A test call of the operator's own."""
+        """True for a test call of the operator."""
         self.frames: Callable[[], int] = int
         self._seen = self._good_seconds = 0
 
@@ -270,7 +270,7 @@ class Ticket:
         return self.proven or self.source.proven(self._admission.clock())
 
     def open(self) -> str:
-        """Take a place of a WebSocket. Returns why there is none (for the log, not for strangers); empty: it is taken."""
+        """Take a place for a WebSocket. Return an empty text, or why there is none (for the log, not for strangers)."""
         admission = self._admission
         now, trusted = admission.clock(), self.trusted
         if self.closed:
@@ -290,7 +290,7 @@ class Ticket:
         return ""
 
     def start(self, frames: Callable[[], int]) -> str:
-        """Take a call's place; ``frames`` tells how many media messages have come. Returns why there is none; empty: taken."""
+        """Take a place for a call. Return an empty text, or why there is none. ``frames`` returns the media messages so far."""
         admission = self._admission
         if self.closed:
             return "its place was given to another"
@@ -313,7 +313,7 @@ class Ticket:
         return ""
 
     def look(self) -> None:
-        """Prove the call if it had media at a phone's pace; called each second."""
+        """Mark the call as proven if its media came at a phone's pace; call this each second."""
         frames = self.frames()
         if frames - self._seen >= _PROOF_MESSAGES:
             self._good_seconds += 1
@@ -322,13 +322,13 @@ class Ticket:
         self._seen = frames
 
     def prove(self) -> None:
-        """Trust the connection, and its source for a while: it has shown a credential, or media."""
+        """Trust the connection, and its source for a while, after it has shown a credential or media."""
         admission = self._admission
         self.source.prove(admission.clock() + admission.limits.proven_s)
         self._trust()
 
     def vouch(self) -> None:
-        """Trust this connection alone, not its source: it is a test call of the operator's own."""
+        """Trust this connection, a test call of the operator, but not its source."""
         self.ours = True
         self._trust()
 
@@ -341,15 +341,15 @@ class Ticket:
             admission._unproven_calls.remove(self)
 
     def fail(self, weight: float = 1.0) -> None:
-        """Count a failure against the source: a wrong credential or a flood 1, a head that never ended 0.2."""
+        """Count a failure against the source. Weights: wrong credential or flood 1, unfinished head 0.2."""
         self.source.fail(self._admission.clock(), weight)
 
     def bite(self, bound: str, text: str = "") -> None:
-        """Count and say a bound that bit on this connection, see `Admission.bite`."""
+        """Count and log a bound that bit on this connection, see `Admission.bite`."""
         self._admission.bite(bound, self.source, text)
 
     def stop(self) -> None:
-        """Give the call's place back: it has ended."""
+        """Give back the place of a call that has ended."""
         if self.call:
             self.call = False
             self.frames = int  # the call may go
@@ -357,7 +357,7 @@ class Ticket:
             self._admission._unproven_calls.remove(self)
 
     def release(self) -> None:
-        """Give every place back, though the socket may take a moment to close. Idempotent."""
+        """Give back every place, before the socket has closed. Idempotent."""
         if self.closed:
             return
         self.stop()
@@ -369,7 +369,7 @@ class Ticket:
         admission._opened.remove(self)
 
     def close(self) -> None:
-        """The socket is closed: give every place back, and the file. Idempotent."""
+        """Give back every place and the file, once the socket is closed. Idempotent."""
         self.release()
         if self in self._admission.tickets:
             self._admission.tickets.discard(self)

@@ -36,42 +36,42 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_message_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
     handshake_timeout_s: Seconds = 10.0
     start_timeout_s: Seconds = 5.0
-    """Exotel's start follows the handshake within milliseconds."""
+    """Seconds from the handshake to the start message; Exotel sends its start within milliseconds."""
     media_timeout_s: Seconds = 15.0
-    """A call without media for so long is ended: Exotel sends 50 a second, silence included."""
+    """Seconds without media after which a call is ended; Exotel sends 50 media messages a second, during silence too."""
     max_call_s: Seconds = 3700.0
-    """Above Exotel's own 60 minutes, so that it is Exotel that ends a long call."""
+    """Seconds that a call may last; above Exotel's own 60 minutes, so that Exotel ends a long call first."""
     max_faults: Count = 50
-    """Malformed messages at once after which a connection is closed with 1008; a minute, or 50 media for each, earn them back."""
+    """Malformed messages at once before the connection is closed with 1008. A minute, or 50 media each, earn them back."""
     messages_per_s: Annotated[float, Meta(gt=0, le=1_000_000)] = 200.0
-    """Frames a second of one call, pings and pieces of messages too: four times a phone's 50."""
+    """Frames a second that one call may send, pings and fragments included: four times a phone's 50."""
     messages_burst: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 2000
-    """Frames at once after a pause: what a network held back for 40 seconds."""
+    """Frames that one call may send at once after a pause: 40 seconds of audio that the network held back."""
     bytes_per_s: Annotated[int, Meta(ge=1024, le=1_000_000_000)] = 512 * 1024
-    """Bytes a second of one call; PCM at 24 kHz has 64 kB in base64."""
+    """Bytes a second that one call may send; PCM at 24 kHz takes 64 kB in base64."""
     bytes_burst: Annotated[int, Meta(ge=1024, le=1_000_000_000)] = 16 * 1024 * 1024
-    """Bytes at once after a pause: four minutes of PCM at 24 kHz, for a client that sends a recording as fast as it can."""
+    """Bytes at once after a pause: four minutes of PCM at 24 kHz, for a client that sends a recording at full speed."""
     early_message_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 8 * 1024
-    """Bytes of one message before start, whose own has less than 1 kB."""
+    """Bytes of one message up to and including start; a start message has less than 1 kB."""
     early_messages: Count = 100
-    """Frames before start, in all; a phone sends two."""
+    """Frames in total before the start; a phone sends two."""
     unproven_per_source: Count = 600
-    """Connections of one address without a start: as many as ``max_calls`` may begin at once, and some."""
+    """Connections of one address without a start: some more than the default ``max_calls``, which may all begin at once."""
     unproven_total: Count = 1500
-    """The same of all addresses; beyond it whoever holds most gives one up."""
+    """Connections of all addresses without a start; beyond that, the address with the most of them loses one."""
     reserved_connections: Annotated[int, Meta(ge=0)] = 200
-    """Of ``max_connections``, those for who has shown a credential or made calls before."""
+    """Part of ``max_connections`` kept for clients that have shown a credential or made calls before."""
     handshakes_per_source_s: Annotated[float, Meta(gt=0, le=1_000_000)] = 50.0
-    """New connections a second of one address that has proven nothing, after ``handshakes_burst`` of them at once."""
+    """New connections a second of one unproven address, once it has used up its ``handshakes_burst``."""
     handshakes_burst: Count = 2000
     proven_s: Seconds = 3600.0
-    """How long an address is trusted after a call with media or a right credential."""
+    """Seconds that an address stays trusted after a call with media or a valid credential."""
     max_sources: Annotated[int, Meta(ge=100, le=1_000_000)] = 10_000
-    """Addresses that are remembered; each takes about 1 kB."""
+    """Number of addresses that are remembered; each takes about 1 kB."""
     proxies: list[str] = []
-    """Addresses or networks of proxies in front of the server: not bounded as one source."""
+    """Addresses or networks of proxies in front of the server; the bounds of one source do not apply to them."""
     metrics_interval_s: Annotated[float, Meta(ge=0, le=60)] = 1.0
-    """``/metrics`` is computed at most once in this time; who asks sooner waits for the next turn."""
+    """Least seconds between two computations of ``/metrics``; an earlier request waits for the next one."""
 
 
 class Ping(Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,7 +87,7 @@ class Auth(Struct, frozen=True, forbid_unknown_fields=True):
     required: bool = False
     credential: str = "stream-credentials"
     least_length: Annotated[int, Meta(ge=1, le=256)] = 6
-    """Characters of a token. Shorter ones are refused at the start, and those below 16 are warned of."""
+    """Least characters of a token. The server does not start with a shorter one, and warns of one with less than 16."""
 
 
 class Log(Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,11 +98,11 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
     media_first: Annotated[int, Meta(ge=0)] = 5
     media_every: Annotated[int, Meta(ge=0)] = 500
     stranger_lines_s: Annotated[float, Meta(gt=0, le=10_000)] = 1.0
-    """Lines a second about connections that have not proven to be a call: 70 MB a day a worker, if it never stops."""
+    """Lines a second about connections that have not proven to be a call; at this rate a worker writes 70 MB a day."""
     stranger_burst: Annotated[int, Meta(ge=10)] = 1000
-    """Of them so many at once, from one source a fifth of that: what an operator tries by hand is logged line by line."""
+    """Such lines at once; a fifth of that from one source. High enough that all that an operator tries by hand is logged."""
     call_lines_s: Annotated[float, Meta(gt=0, le=10_000)] = 20.0
-    """Lines a second of one call that has proven itself, 1,000 at once; all calls of a worker together 15 times that."""
+    """Lines a second of one proven call, 1,000 at once; 15 times that for all calls of a worker together."""
 
 
 class Drain(Struct, frozen=True, forbid_unknown_fields=True):

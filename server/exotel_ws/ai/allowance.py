@@ -1,4 +1,4 @@
-"""What one connection may still use of what costs money: requests to a language model, and characters for a voice."""
+"""Remaining budget of one connection for what costs money: requests to a language model, characters for a voice."""
 
 from collections.abc import Callable
 
@@ -7,10 +7,10 @@ from exotel_ws.bucket import Bucket
 
 
 class Allowance:
-    """The account of one connection, however often its stream begins anew. Each bound's name is in `exotel_ws.tally.BOUNDS`."""
+    """Account of one connection, kept when its stream restarts. Names of bounds are those of `exotel_ws.tally.BOUNDS`."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
-        """``clock`` tells seconds."""
+        """Start with a full budget; ``clock`` returns seconds."""
         self._clock = clock
         now = clock()
         self._requests = Bucket(limits.requests_per_minute / 60, limits.requests_at_once, now)
@@ -20,7 +20,7 @@ class Allowance:
         self._speech_left = limits.speech_characters_per_call
 
     def request(self) -> str:
-        """Take one request for a turn of the caller. Returns the bound that bites; empty: it may be made."""
+        """Take one request for a turn of the caller. Return the bound that bites, or an empty text if it may be made."""
         if self._requests_left <= 0:
             return "ai_requests_call"
         if not self._requests.take(self._clock()):
@@ -29,12 +29,12 @@ class Allowance:
         return ""
 
     def request_again(self) -> None:
-        """Count a further request of a turn, after a tool or a failure: it is owed if none is left."""
+        """Count a further request of a turn, after a tool or a failure; with none left, it becomes a debt."""
         self._requests_left -= 1
         self._requests.owe(1)
 
     def speak(self, characters: int) -> str:
-        """Take ``characters`` of a model's answer. Returns the bound that bites; empty: they may be spoken."""
+        """Take ``characters`` of a model's answer. Return the bound that bites, or an empty text if they may be spoken."""
         if self._speech_left <= 0:
             return "ai_speech_call"
         if not self._speech.take(self._clock(), min(characters, self._speech.burst)):
@@ -43,6 +43,6 @@ class Allowance:
         return ""
 
     def speak_anyway(self, characters: int) -> None:
-        """Count what the server says by itself: its sentences are few and short, and never cut."""
+        """Count a sentence of the server's own; these are few and short, and never cut."""
         self._speech_left -= characters
         self._speech.owe(characters)

@@ -1,14 +1,14 @@
-"""The dialogue that a language model is told with each request, within its bound."""
+"""Dialogue sent to a language model with each request, shortened to its bound."""
 
 import json
 from typing import Any, Final
 
 _LEAST: Final = 200
-"""Characters that are left of a tool's result, at least."""
+"""Least characters kept of a tool's result."""
 
 
 def bounded(messages: list[Any], most: int, most_turn: int) -> list[Any]:
-    """Return ``messages`` in ``most`` characters: whole turns are left out, the oldest first; the last one always stays.
+    """Return ``messages`` in at most ``most`` characters: drop whole turns, oldest first; the last turn always stays.
 
     Of what the caller said in the last turn the end is kept, ``most_turn`` characters. Results of tools in it are cut if the
     turn alone is too long. ``messages`` itself is returned, and nothing changed in it, if it fits.
@@ -56,7 +56,7 @@ def size(messages: list[Any]) -> int:
 
 
 def _size(message: Any) -> int:
-    """Return the characters of a message, the names of its fields among them."""
+    """Return the characters of a message, including the names of its fields."""
     if not isinstance(message, dict):
         return len(repr(message))
     content = message.get("content")

@@ -33,7 +33,7 @@ _GREETING_S: Final = 30.0
 _PROMPT_S: Final = 5.0
 """How long a prompt may take to be heard before the silence after it is counted all the same."""
 _REFUSALS_AT_MOST: Final = 10
-"""Turns of one call that are refused because they come too fast; with one more the call ends."""
+"""Turns of one call that may be refused for coming too fast; one more ends the call."""
 _OUTCOMES: Final = {1000: "time_up", 1001: "drained", 1011: "failed"}
 """By the code with which the server closed the stream, where it was not the conversation that did."""
 
@@ -258,7 +258,7 @@ class Conversation:
     # Within
 
     def _refuse(self, bound: str) -> None:
-        """Leave a turn unanswered that is one request too many, and say so; the bot goes on with what it was saying."""
+        """Refuse a turn that is one request too many, and tell the caller; the bot goes on with what it was saying."""
         self._refusals += 1
         self._line.bite(bound, "what the caller said is not answered")
         self._dialogue.forget_last_user_message()
@@ -271,7 +271,7 @@ class Conversation:
             self.say(*self.rescue.too_fast)
 
     def _enough(self) -> None:
-        """End the call because it has used up what one call may."""
+        """End the call because it has used up the budget of one call."""
         if not self._ending:
             self.rescue.close()
             self._last_words(*self.rescue.enough, "hang_up", "limit")

@@ -93,16 +93,16 @@ class Events(Protocol):
         """Whether what was just said, or pressed, is for the bot to answer."""
 
     def asked_again(self) -> None:
-        """The model is asked once more for the same turn: after a tool, or a failure."""
+        """Note another request to the model for the same turn, after a tool or a failure."""
 
     def context_cut(self, characters: int) -> None:
-        """So many characters of the dialogue were left out of what the model is told."""
+        """Note that ``characters`` of the dialogue were left out of a request to the model."""
 
     def answered(self, characters: int) -> str | None:
-        """Return None if ``characters`` more of an answer may be spoken, else what is said instead of them and the rest."""
+        """Return None if ``characters`` more of an answer may be spoken, else the sentence to say instead of all the rest."""
 
     def said_by_us(self, characters: int) -> None:
-        """A sentence that is not the model's is given to the voice."""
+        """Note a sentence sent to the voice that the model did not write."""
 
     def endless(self) -> None:
         """The model calls tools again and again, and leaves the caller no turn."""
@@ -139,9 +139,9 @@ class Dialogue:
         """Whether the model has put its latest answer in words, not in tools alone."""
         self._limits = limits
         self._cut = False
-        """The rest of the answer that is being made is not spoken."""
+        """True while the rest of the answer being generated is not to be spoken."""
         self._said = ""
-        """The last piece of the answer that was."""
+        """Last piece of the answer that was spoken."""
         self._asked = self._acts = 0
         """How often the model was asked, and called a tool, since the caller's last turn."""
         self._events = events
@@ -264,7 +264,7 @@ class Dialogue:
             frame.result = _whole_json(frame.result)
 
     def _spoken(self, text: str) -> str:
-        """Return what the voice is given of a piece of an answer."""
+        """Return the part of a piece of an answer that goes to the voice."""
         if self._cut:
             return ""
         instead = self._events.answered(len(text))

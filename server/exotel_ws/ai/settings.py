@@ -81,27 +81,27 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
-    """What one call may cost, whoever calls: services are paid by request and by character, and all calls share a worker.
+    """Bounds on the cost of one call: services are paid by request and by character, and all calls share a worker.
 
     ``too_fast`` and ``too_long`` are said when a bound bites, ``enough`` before the call ends because of one.
     """
 
     requests_per_minute: Count = 30
-    """Requests to the language model; a fast talker makes 15, and as many again where tools are used."""
+    """Requests to the language model a minute; a fast talker causes 15, and 15 more where tools are used."""
     requests_at_once: Count = 10
-    """Of them without a pause: a few quick turns, each with a tool."""
+    """Requests without a pause: a few quick turns, each with a tool."""
     requests_per_call: Count = 300
-    """As many as a call of ``max_call_s`` may make by the minute."""
+    """Requests in one call: ``requests_per_minute`` for the default ``max_call_s``."""
     context_characters: Annotated[int, Meta(ge=1000)] = 24_000
-    """Of the dialogue that a request carries, the prompt aside: 25 minutes of talk. Beyond, the oldest turns are left out."""
+    """Characters of dialogue in one request, without the prompt: 25 minutes of talk. Beyond that, oldest turns are left out."""
     turn_characters: Annotated[int, Meta(ge=100)] = 2_000
-    """Of one turn of the caller: two minutes of talk. Of a longer one the end is kept."""
+    """Characters of one turn of the caller: two minutes of talk. The end of a longer turn is kept."""
     speech_characters_per_minute: Annotated[int, Meta(ge=500)] = 3_000
-    """That the voice is given: a minute of speech has 900, and an answer that is interrupted was made in full."""
+    """Characters sent to the voice a minute; speech has 900, but an interrupted answer was synthesized in full."""
     speech_characters_per_call: Annotated[int, Meta(ge=500)] = 30_000
-    """As many as a call of ``max_call_s`` may be given by the minute."""
+    """Characters sent to the voice in one call: ``speech_characters_per_minute`` for the default ``max_call_s``."""
     starts_per_minute: Count = 3
-    """Times that a stream may begin anew on one connection, each with a bot of its own: Exotel's never does."""
+    """Restarts of the stream on one connection a minute; each starts a new bot. Exotel never restarts a stream."""
     too_fast: str = "One moment, please. That was too fast for me."
     too_long: str = "I will stop here."
     enough: str = "I am sorry, we have to end this call here. Goodbye."
@@ -124,11 +124,11 @@ class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     language: str = "en"
     voice: str = ""
     languages: list[str] = []
-    """That a call may ask for by its parameter, beside those that are configured; ``voices`` likewise."""
+    """Languages that a call may ask for by parameter, beside the configured ones; ``voices`` likewise."""
     voices: list[str] = []
     webhook_url: str = ""
     webhook_credential: str = ""
-    """Of the secret that is sent with each question, as ``Authorization: Bearer``. Empty: ``webhook``, if there is one."""
+    """Credential name of the secret sent to the webhook as ``Authorization: Bearer``. Empty: ``webhook``, if it exists."""
     max_call_s: Seconds = 600.0
     time_up: str = "Our time is up. Thank you for calling. Goodbye."
     goodbye: str = "Thank you for calling. Goodbye."
