@@ -1,4 +1,4 @@
-"""Who holds how many places, so that the one who holds most gives one up."""
+"""Count of places held by each owner, to find the owner who holds most."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -45,11 +45,11 @@ class Crowd(Generic[Owner, Place]):
             del self._places[owner]
 
     def count(self, owner: Owner) -> int:
-        """Return how many places ``owner`` holds."""
+        """Return the number of places that ``owner`` holds."""
         return len(self._places.get(owner, ()))
 
     def largest(self) -> Owner | None:
-        """Return who holds most places; None if nobody holds any."""
+        """Return the owner of most places; None if nobody holds any."""
         return next(iter(self._by_count[self._most])) if self._most else None
 
     def oldest(self, owner: Owner) -> Place:

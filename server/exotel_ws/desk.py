@@ -1,4 +1,4 @@
-"""Judge a request, whichever engine runs: it becomes a WebSocket, an HTTP answer, or a refusal with a line and a count."""
+"""Judge a request, with any engine: open a WebSocket, give an HTTP answer, or refuse with a log line and a count."""
 
 import asyncio
 import json
@@ -27,9 +27,9 @@ _FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")
 _UPGRADE: Final = (("Upgrade", "websocket"),)
 _SAY_EVERY_S: Final = 10.0
 _SAY_AT_ONCE: Final = 20
-"""Refusals of one reason and source that are each said; after them one in ten seconds is."""
+"""Refusals of one reason and source that are all logged; after them one in ten seconds."""
 _HEAD_WEIGHT: Final = 0.2
-"""The weight of a request that was never finished, beside a wrong credential."""
+"""Weight of an unfinished request as a failure; a wrong credential weighs 1."""
 
 log = logging.getLogger("exotel_ws.server")
 
@@ -89,7 +89,7 @@ class Desk:
         path = "not shown" if self._credentials else printable(target.path)
         text = f"{rejection.text} (path {path})"
         self._count_refusal(rejection.reason, ticket, text, f" with {rejection.status}", **rejection.fields)
-        # How full a worker is, is nobody's business.
+        # Strangers must not learn how full a worker is.
         told = rejection.text if ticket.may_know or rejection.status != 503 else "full"
         answer = Answer(rejection.status, _TEXT, told + "\n", rejection.headers)
         if self._credentials is None or rejection.reason not in ("credentials", "path"):
@@ -99,7 +99,7 @@ class Desk:
         return asyncio.ensure_future(asyncio.sleep(delay_s, answer)) if delay_s else answer
 
     def _count_refusal(self, reason: str, ticket: Ticket, text: str, status: str = "", **fields: str) -> None:
-        """Count a refusal and say it; one that comes over and over from one source is said now and then, with its number."""
+        """Count a refusal and log it; repeated ones of one source are sampled, each line with the number left out."""
         self._tally.rejected[reason] += 1
         left_out = self._said.due((reason, ticket.source.name), self._admission.clock())
         if left_out is None:
@@ -108,12 +108,12 @@ class Desk:
         ours = {"OURS": "1"} if ticket.ours else {}
         said = {"EVENT": "refused", "REASON": reason, "REMOTE": ticket.host, **fields, **more, **ours}
         count = f", and {left_out} more of this kind from there" if left_out else ""
-        # Whoever opens the URL in a browser is no trouble.
+        # Opening the URL in a browser is harmless.
         level = logging.INFO if reason == "not_websocket" else logging.WARNING
         log.log(level, "🚫 Refused%s: %s%s", status, text, count, extra={"fields": said})
 
     def _may_know(self, head: Head, ticket: Ticket) -> bool:
-        """Metrics and readiness are for this host and listed addresses, and not for whom a proxy on this host lets through."""
+        """Return True for this host and listed addresses, but not for requests that a proxy on this host forwards."""
         if self._settings.open_metrics or inside(ticket.host, self._metrics_sources):
             return True
         return inside(ticket.host, _THIS_HOST) and not any(name in head.headers for name in _FORWARDED)
@@ -157,11 +157,11 @@ class Desk:
         credentials = self._credentials
         if credentials and (credentials.in_header(request.headers) or credentials.in_target(target)):
             ticket.prove()
-        # A mode that is full of calls which have shown nothing gets room at the start.
+        # A full mode is no obstacle while an unproven call can lose its place at the start.
         return ticket.open() or ("" if self._admission.has_idle_call(ticket) else self._mode.full())
 
     def _full(self) -> bool:
-        """Return True if a caller nobody knows would be turned away."""
+        """Return True if an unknown caller would be turned away."""
         return bool(self._admission.full()) or (not self._admission.has_idle_call(None) and bool(self._mode.full()))
 
     def _shows_credential(self, target: Target) -> bool:

@@ -21,7 +21,7 @@ BOUNDS: Final = {
     "log_call": "log.call_lines_s",
     "log_lost": "the journal: see exotelctl doctor --check journal",
 }
-"""The bounds of this part, and the setting that raises each."""
+"""Bounds on log lines, each with the setting that raises it."""
 SAID: Final = {
     "log_stranger": "lines about connections that proved to be no call were left out",
     "log_call": "lines of calls were left out",
@@ -29,19 +29,19 @@ SAID: Final = {
 }
 _SAY_EVERY_S: Final = 30.0
 _SOURCE_SHARE: Final = 0.2
-"""What one unproven source may take at once of `Log.stranger_burst`; a connection without a call has four lines."""
+"""Part of `Log.stranger_burst` that one unproven source may use at once; a connection without a call has four lines."""
 _TRUSTED_S: Final = 5.0
 _TRUSTED_BURST: Final = 5000
-"""Lines of connections that are new, from a source that makes calls: hundreds of calls may begin at once."""
+"""Lines at once about new connections from a source that makes calls: hundreds of calls may begin at once."""
 _CALL_BURST: Final = 1000
 """Lines of one call at once; ten minutes of talk have a hundred."""
 _ALL_CALLS_FACTOR: Final = 15.0
-"""All calls of a worker together, as a multiple of what one may log a second."""
+"""Lines a second of all calls of a worker together, as a multiple of `Log.call_lines_s`."""
 _ALL_CALLS_BURST: Final = 20_000
 
 
 class LogBudget:
-    """The log lines that one worker may still write."""
+    """Budget of log lines of one worker."""
 
     def __init__(self, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = log
@@ -58,7 +58,7 @@ class LogBudget:
         return Bucket(self._settings.call_lines_s, _CALL_BURST, self._clock())
 
     def judge(self, ticket: Ticket, own: Bucket) -> Verdict:
-        """Decide on a line of the connection that holds ``ticket``; ``own`` is its budget once it is a proven call."""
+        """Return the verdict on a line of the connection with ``ticket``; ``own`` is its budget once it is a proven call."""
         now = self._clock()
         if ticket.proven:
             if own.take(now) and self._calls.take(now):
@@ -74,7 +74,7 @@ class LogBudget:
         return Verdict.WRITE if takes else Verdict.HOLD
 
     def stranger(self) -> bool:
-        """Take one line about somebody who is no call: a refusal, a bound, a library's complaint. False: leave it out."""
+        """Take one line that belongs to no call: a refusal, a bound, a library's complaint. Return False to leave it out."""
         if self._strangers.take(self._clock()):
             return True
         self.leave_out("log_stranger")
@@ -86,12 +86,12 @@ class LogBudget:
         self._unsaid[bound] += lines
 
     def counted(self) -> dict[str, int]:
-        """Return the lines left out since the last time this was asked, by bound."""
+        """Return the lines left out since the last call, by bound."""
         counted, self._left_out = self._left_out, dict.fromkeys(BOUNDS, 0)
         return counted
 
     def due(self) -> dict[str, int]:
-        """Return what is to be said now: the lines left out since they were last said, by bound; each at most twice a minute."""
+        """Return the lines left out since they were last logged, by bound; each bound is due at most twice a minute."""
         now = self._clock()
         due = {bound: lines for bound, lines in self._unsaid.items() if lines and now - self._said_at[bound] >= _SAY_EVERY_S}
         for bound in due:
@@ -100,7 +100,7 @@ class LogBudget:
 
 
 class StrangerFilter(logging.Filter):
-    """Lets a record about no call through while there is a line left for it; every other record always.
+    """Passes a record that belongs to no call while a line is left for it; passes every other record always.
 
     Such records are refusals and bounds, what libraries log, and tracebacks: a stranger can cause each over and over.
     """

@@ -25,11 +25,11 @@ _PRIORITIES: Final = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, log
 _MOST_LINES: Final = 10_000
 """Lines a connection: an hour's call has some thousand, a client that floods us with events has no end."""
 _MOST_HELD: Final = 40
-"""Lines of one connection that are kept until it proves to be a call; in the two seconds this takes a phone causes some 20."""
+"""Lines held for one connection until it proves to be a call; a phone causes some 20 in the two seconds that this takes."""
 MOST_NAMED: Final = 10
-"""Calls that are named when lines of theirs were lost."""
+"""Most calls that are named when lines of calls were lost."""
 _SEND_BUFFER: Final = 8 * 1024 * 1024
-"""Bytes asked for, as systemd's own library does; the kernel gives what net.core.wmem_max allows."""
+"""Bytes of socket buffer requested, as systemd's own library does; the kernel grants at most net.core.wmem_max."""
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]|[\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -82,7 +82,7 @@ class JournalHandler(logging.Handler):
                 self._lost_calls.add(call_sid)
 
     def take_lost(self) -> "Lost":
-        """Return the records that the journal has not taken since the last time this was asked."""
+        """Return the records that the journal has not taken since the last call."""
         lost, self._lost = Lost(self._lost, frozenset(self._lost_calls)), 0
         self._lost_calls.clear()
         return lost
@@ -135,13 +135,13 @@ def _stderr_is_journal() -> bool:
 
 
 def take_lost() -> Lost:
-    """Return what the journal has not taken since the last time this was asked; nothing where the log goes elsewhere."""
+    """Return the records that the journal lost since the last call; none where the log goes elsewhere."""
     losses = [handler.take_lost() for handler in logging.getLogger().handlers if isinstance(handler, JournalHandler)]
     return Lost(sum(loss.records for loss in losses), frozenset().union(*(loss.calls for loss in losses)))
 
 
 class Verdict(Enum):
-    """What becomes of a line."""
+    """Verdict on a log line."""
 
     WRITE = "write"
     HOLD = "hold"
@@ -204,11 +204,11 @@ class CallLog:
         self(text, event, logging.WARNING, **fields)
 
     def exception(self, text: str) -> None:
-        """A fault of ours that ends this call, with its traceback."""
+        """Log a fault of the server that ends this call, with its traceback."""
         self._logger.exception("%s%s", self._prefix, text, extra={"fields": {**self._ids, "EVENT": "failed"}})
 
     def over(self) -> None:
-        """Leave out what is still held back: the connection has ended without having been a call. Idempotent."""
+        """Drop and count the lines still held, once the connection has ended without having been a call. Idempotent."""
         if self._held and self._budget is not None:
             self._leave_out("log_stranger", len(self._held))
             self._held.clear()

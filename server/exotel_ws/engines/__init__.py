@@ -14,17 +14,17 @@ from exotel_ws.settings import Engine as EngineName
 from exotel_ws.settings import Settings
 
 CLOSE_TIMEOUT_S: Final = 5.0
-"""How long a client gets to answer our close frame before its connection is dropped."""
+"""Seconds that a client gets to answer our close frame before its connection is dropped."""
 CUT_S: Final = 1.0
-"""How long a client that floods gets to read our close frame; nothing is read from it any more."""
+"""Seconds that a flooding client gets to read our close frame; nothing more is read from it."""
 FLOODED: Final = 1008
 """Close code of a client that sends too much."""
 IN_PIECES: Final = 1009
-"""Close code of one whose message has no end, as of any message that is too big."""
+"""Close code of a client whose fragmented message never ends, the same as for a message that is too big."""
 MOST_FRAGMENTS: Final = 1024
-"""Frames of one message. Go's common client writes 4096 bytes a frame, so 64 hold the largest default message."""
+"""Most frames of one message. Go's usual client writes 4096 bytes a frame, so 64 carry the largest default message."""
 A_TURN: Final = 32
-"""Messages of one connection that are taken in one turn of the loop; the other calls come between."""
+"""Messages of one connection handled in one turn of the loop, so that other calls get their turns in between."""
 
 
 class Closing(NamedTuple):
@@ -50,26 +50,26 @@ class Connection(Protocol):
 
 
 class Stream(Protocol):
-    """What an engine tells of a connection: once `opened`, each message, once `closed`. None of these may raise.
+    """Receiver of a connection's events: `opened` once, `received` for each message, `closed` once. None of these may raise.
 
-    ``stuck`` is set by the engine: the client does not read, so that nothing is read from it.
+    The engine sets ``stuck`` while the client does not read; nothing is read from the client then.
     """
 
     stuck: bool
 
     @property
     def started(self) -> bool:
-        """True once the stream has started: until then a connection may send little."""
+        """True once the stream has started; until then a connection may send little."""
 
     def opened(self) -> None: ...
     def received(self, raw: str | bytes) -> tuple[str, ...]:
         """Take a message (str: a text one); return the messages to send."""
 
     def answered(self, seconds: float) -> None:
-        """The messages that `received` returned were handed to the socket, this long after the arrival of theirs."""
+        """Note that the messages returned by `received` reached the socket, ``seconds`` after the message they answer."""
 
     def flooded(self, bound: str, reason: str, code: int) -> None:
-        """The connection sent more than ``bound`` of `exotel_ws.engines.pace` allows; the stream closes it with ``code``."""
+        """Close the connection with ``code``: it sent more than ``bound`` of `exotel_ws.engines.pace` allows."""
 
     def closed(self, closing: Closing) -> None: ...
 
@@ -84,7 +84,7 @@ class Engine(Protocol):
         """Make the transport of an accepted socket, with the protocol that ``front`` makes."""
 
     def upgrade(self, transport: asyncio.Transport, request: Request, rest: bytes) -> None:
-        """Answer a request, which is a valid one for a WebSocket, and open its stream; ``rest`` came behind its head."""
+        """Answer a valid request for a WebSocket and open its stream; ``rest`` holds the bytes that came behind its head."""
 
 
 T = TypeVar("T")
@@ -102,7 +102,7 @@ def run(name: EngineName, main: Coroutine[Any, Any, T]) -> T:
 
 
 def choose(settings: Settings, open_stream: Open) -> Engine:
-    """Return the engine that is set. Only that one is imported."""
+    """Return the engine that the settings name; import no other."""
     if settings.engine == "picows":
         from exotel_ws.engines.picows import PicowsEngine
 

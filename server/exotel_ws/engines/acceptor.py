@@ -16,9 +16,9 @@ from exotel_ws.engines.waiting_room import WaitingRoom
 
 BACKLOG: Final = 4096
 RECEIVE_BUFFER: Final = 64 * 1024
-"""Bytes, doubled by the kernel, a connection; without it a client that floods makes an engine read megabytes at once."""
+"""Receive buffer of a connection in bytes; the kernel doubles it. Without it, engines read megabytes of a flood at once."""
 _A_TURN: Final = 16
-"""Accepted, or turned away, before live calls have their turn again; handshakes have turns of their own."""
+"""Connections accepted or refused in one turn of the loop, before live calls get theirs; handshakes take other turns."""
 _PAUSE_S: Final = 0.2
 _GONE: Final = frozenset(
     {
@@ -26,7 +26,7 @@ _GONE: Final = frozenset(
         *(errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH),
     }
 )
-"""Errors of accept(2) that tell of a client, or its network, that is gone; any other tells of a lack of ours."""
+"""Errors of accept(2) that mean a lost client or network; any other means that this host lacks something."""
 
 Connect = Callable[[socket.socket, Ticket], Coroutine[Any, Any, object]]
 
@@ -34,7 +34,7 @@ log = logging.getLogger("exotel_ws.server")
 
 
 class Acceptor:
-    """Accepts from ``listener``, asks ``admission`` by the peer's address, and hands on who may come in.
+    """Accepts connections from ``listener`` and passes those that ``admission`` lets in to ``connect``.
 
     ``connect`` makes the transport; the socket is its own from then on.
     """
@@ -57,9 +57,9 @@ class Acceptor:
         self._loop.add_reader(self._listener.fileno(), self._accept, _A_TURN)
 
     def stop(self, *, shared: bool) -> None:
-        """Accept nothing any more; idempotent. The listening socket stays open, for others may accept from it.
+        """Stop accepting; idempotent. The listening socket stays open, because others may accept from it.
 
-        Where nobody else does (not ``shared``), who waits in the backlog is taken first, and later ones are refused at once.
+        If not ``shared``, connections in the backlog are accepted first, and later ones are refused at once.
         """
         if self._stopped:
             return
@@ -73,7 +73,7 @@ class Acceptor:
         self._waiting.empty()
 
     def close(self) -> None:
-        """Let go of the listening socket: the port may move elsewhere while our calls last."""
+        """Close the listening socket, so that the port can move elsewhere while our calls last."""
         self._listener.close()
 
     def _accept(self, most: int) -> None:
@@ -116,7 +116,7 @@ class Acceptor:
             log.warning("a connection was lost as it was made: %s", error)
 
     def _pause(self, error: OSError) -> None:
-        """Wait with the next connection: who is in line stays there."""
+        """Accept nothing for `_PAUSE_S`; waiting connections stay in the kernel's queue."""
         self._admission.bite("files", text=f"accepting waits: {error.strerror}")
         if self._stopped:
             return
@@ -129,4 +129,4 @@ class Acceptor:
 
 
 def _nothing() -> None:
-    """End a connection that has no transport yet: it ends itself once it has one."""
+    """Do nothing: a connection without a transport closes by itself when it gets one."""

@@ -14,28 +14,28 @@ from exotel_ws.engines.request import Answer, Reply, Request
 
 SERVER_HEADER: Final = "exotel-voicebot"
 _READ_BUFFER: Final = 2048
-"""Bytes; a phone's request has 300."""
+"""Bytes read at once; a phone's request has 300."""
 _SEND_S: Final = 10.0
-"""Time for a client to take an answer: one that does not read would hold its connection for ever."""
+"""Seconds for a client to read an answer; a client that does not read would hold its connection for ever."""
 _LINGER_S: Final = 1.0
 _LINGER_BYTES: Final = 64 * 1024
-"""Read and thrown away after a refusal, so that the client sees the answer before its sending fails."""
+"""Bytes read and dropped after a refusal, so that the client sees the answer before its sending fails."""
 
 log = logging.getLogger("exotel_ws.server")
 
 
 class Desk(Protocol):
-    """Decides for the fronts: the server."""
+    """Decides on requests for the fronts; implemented by the server."""
 
     def reply(self, head: Head, ticket: Ticket) -> Reply:
-        """Answer a request, at once or later, or let it become a WebSocket by a `Request`."""
+        """Return an answer, now or later, or a `Request` to open a WebSocket."""
 
     def refused(self, fault: BadHead, ticket: Ticket) -> None:
-        """Hear of a request that the front refused by itself."""
+        """Note a request that the front refused by itself."""
 
 
 class Front(asyncio.BufferedProtocol):
-    """Holds a connection until its HTTP head is whole, and is no part of it any more once it is a WebSocket.
+    """Protocol of a connection until its HTTP head is complete; an engine's protocol replaces it for a WebSocket.
 
     ``upgrade`` is given the transport, the request and what came behind its head. A head that is not whole within
     ``timeout_s`` ends the connection, however its bytes trickle in.

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 MOST_HEAD: Final = 8 * 1024
-"""Bytes. A phone's request has 300, one through several proxies with cookies 4,000."""
+"""Most bytes of a head. A phone's request has 300, one with cookies through several proxies 4,000."""
 MOST_HEADERS: Final = 64
 MOST_TARGET: Final = 2 * 1024
-"""Bytes of path and query; Exotel strips the query anyway."""
+"""Most bytes of path and query; Exotel strips the query anyway."""
 
 _METHOD: Final = re.compile(rb"[A-Z][A-Z-]{0,31}")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -21,7 +21,7 @@ _PROXY_V2: Final = b"\r\n\r\n\x00\r\nQUIT\n"
 
 
 class BadHead(Exception):
-    """The request is refused: by this HTTP status (0: without an answer), for this reason (`exotel_ws.tally.REJECTIONS`)."""
+    """Refusal of a request: HTTP ``status`` (0: no answer) and reason, one of `exotel_ws.tally.REJECTIONS`."""
 
     def __init__(self, status: int, reason: str, text: str) -> None:
         super().__init__(text)
@@ -40,7 +40,7 @@ class Head(NamedTuple):
 
     @property
     def wants_websocket(self) -> bool:
-        """True if anything in it asks for a WebSocket, be it well-formed or not."""
+        """True if any field asks for a WebSocket, well-formed or not."""
         return any(name in self.headers for name in ("Sec-WebSocket-Key", "Sec-WebSocket-Version")) or "websocket" in tokens(
             self.headers.get("Upgrade", "")
         )
@@ -77,11 +77,11 @@ class HeadReader:
 
     def __init__(self) -> None:
         self.data = bytearray()
-        """What has come so far; once the head is whole, what came behind it."""
+        """Bytes received so far; once the head is complete, the bytes behind it."""
         self._judged = False
 
     def feed(self, data: bytes | memoryview) -> Head | None:
-        """Take some bytes; return the head when it is whole. Raises `BadHead` as soon as it is clear that none will come."""
+        """Add bytes; return the head once it is complete. Raises `BadHead` as soon as the bytes can't become one."""
         self.data += data
         if not self._judged:
             self._judge_first_bytes()
@@ -95,7 +95,7 @@ class HeadReader:
         return parse(head)
 
     def _judge_first_bytes(self) -> None:
-        """Look at what has come until the first line is whole."""
+        """Check the bytes received before the first line is complete."""
         data = self.data
         if len(data) == 1 and data[0] in (0x16, 0x0D):
             return  # the next byte tells

@@ -1,4 +1,4 @@
-"""Pings, and what shows that the other side lives: anything that it sends after one."""
+"""Keep-alive by pings: anything that the other side sends after a ping shows that it is alive."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,7 +17,7 @@ class KeepAlive:
         self._send_ping = send_ping
         self._give_up = give_up
         self.waiting = False
-        """A ping was sent and nothing has come since: `heard` is to be called."""
+        """True if nothing has come since the last ping; the next frame must then call `heard`."""
         self._later(ping.interval_s, self._send)
 
     def heard(self) -> None:

@@ -1,4 +1,4 @@
-"""How many messages and bytes one connection may send: a phone's pace, and what the network held back at once."""
+"""Bounds on the messages and bytes of one connection: a phone's pace, and bursts of what the network held back."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from exotel_ws.settings import Limits
 
 
 class Pace:
-    """Counts the frames of one connection, pings and pieces of messages too.
+    """Counts the frames of one connection, including pings and fragments.
 
     Until `start` a connection may send ``early_messages`` and as many times ``early_message_bytes`` / 8 in all; from then on
     ``messages_per_s`` and ``bytes_per_s`` with their bursts. The clock is looked at when an allowance is used up, not a frame:
@@ -23,12 +23,12 @@ class Pace:
         self._messages: float = limits.early_messages
         self._bytes: float = limits.early_messages * limits.early_message_bytes // 8
         self.most_bytes = min(limits.early_message_bytes, limits.max_message_bytes)
-        """Of one message, as far as the stream has come."""
+        """Bytes of one message; fewer are allowed before the start."""
         self.exceeded = ""
         """The bound that was exceeded, once `take` has returned False."""
 
     def start(self) -> None:
-        """Take the connection for a call from now on."""
+        """Switch to the bounds of a started call."""
         limits = self._limits
         self._started = True
         self._at = self._clock()
@@ -36,7 +36,7 @@ class Pace:
         self.most_bytes = limits.max_message_bytes
 
     def take(self, size: int) -> bool:
-        """Count a frame of ``size`` bytes. Return False if the connection sends too much; it does so once and for all."""
+        """Count a frame of ``size`` bytes. Return False once the connection has sent too much, and for ever after."""
         self._messages -= 1
         self._bytes -= size
         return (self._messages >= 0 and self._bytes >= 0) or self._earn()
@@ -57,7 +57,7 @@ class Pace:
         return not self.exceeded
 
     def reason(self) -> str:
-        """Say what was exceeded, for a close frame."""
+        """Return, for a close frame, the bound that was exceeded."""
         limits = self._limits
         if not self._started:
             return "too much before start, see limits.early_messages"

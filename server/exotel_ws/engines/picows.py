@@ -23,12 +23,12 @@ from exotel_ws.engines.request import Request
 from exotel_ws.settings import Settings
 
 _READ_BUFFER: Final = 2048
-"""Bytes a connection at first; a phone frame has 600."""
+"""Bytes of a connection's read buffer at first; a phone's frame has 600."""
 _HEAD: Final = (
     "GET / HTTP/1.1\r\nHost: -\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: {key}\r\n\r\n"
 )
-"""What picows is shown of a request that was accepted: it takes fewer forms of one than RFC 6455 does."""
+"""Request passed to picows in place of the accepted one, because picows takes fewer forms than RFC 6455 allows."""
 
 
 class PicowsEngine:
@@ -53,7 +53,7 @@ class PicowsEngine:
         _feed(transport, early, rest)
 
     def _protocol(self, listener: WSListener) -> asyncio.BufferedProtocol:
-        """Make the protocol of one connection as `picows.ws_create_server` does, which has no way without a server."""
+        """Make the protocol of one connection as `picows.ws_create_server` does; picows has no function for it alone."""
         accepted = WSUpgradeResponse.create_101_response({"Server": SERVER_HEADER})
         protocol: asyncio.BufferedProtocol = WSProtocol(
             None,  # host and port: a client's

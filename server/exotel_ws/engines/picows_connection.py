@@ -17,7 +17,7 @@ from exotel_ws.settings import Settings
 _TEXT, _PING, _PONG, _CLOSE = WSMsgType.TEXT, WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE
 _CONTINUATION = WSMsgType.CONTINUATION
 _VIOLATION_S: Final = 0.01
-"""Between our close frame to a client that broke the protocol and the end of its connection."""
+"""Seconds between our close frame to a client that broke the protocol and the end of its connection."""
 
 
 class _Early(Protocol):
@@ -27,7 +27,7 @@ class _Early(Protocol):
 
 
 class _Held:
-    """A frame that waits for another turn of the loop, with what `WSFrame` tells of one."""
+    """Copy of a `WSFrame` that waits for another turn of the loop."""
 
     __slots__ = ("_payload", "fin", "msg_type", "payload_size", "reserved")
 
@@ -60,7 +60,7 @@ class PicowsConnection(WSListener):
     def __init__(self, request: Request, open_stream: Open, settings: Settings) -> None:
         self.request = request
         self.early: _Early | None = None
-        """What the bytes come by way of until the stream starts."""
+        """Protocol that the bytes pass through until the stream starts."""
         self._clock = asyncio.get_running_loop().time
         self.pace = Pace(settings.limits, self._clock)
         self._open_stream = open_stream
@@ -69,7 +69,7 @@ class PicowsConnection(WSListener):
         self._fragments_size = 0
         self._fragments_type = _TEXT
         self._deaf = False
-        """Nothing that still comes is looked at."""
+        """True once further frames are ignored."""
         self._turn_at = 0.0
         self._in_turn = 0
         self._held: deque[_Held] = deque()
@@ -103,7 +103,7 @@ class PicowsConnection(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if self._deaf:
-            return  # picows goes on with what came together with the frame that was too much
+            return  # picows still delivers the frames of the same read
         size = frame.payload_size
         if not self.pace.take(size):
             self._cut(IN_PIECES if frame.msg_type == _CONTINUATION else FLOODED)
@@ -130,7 +130,7 @@ class PicowsConnection(WSListener):
         self._stream.closed(_closing(transport))
 
     def pause_writing(self) -> None:
-        """The client does not read: nothing more is read from it either, so that what waits for it stays bounded."""
+        """Stop reading from a client that does not read, so that the output waiting for it stays bounded."""
         self._stream.stuck = True
         self._reading.pause("writing")
 
@@ -198,7 +198,7 @@ class PicowsConnection(WSListener):
             self.pace.start()
 
     def _take_rarer(self, frame: WSFrame | _Held) -> None:
-        """A binary message, or one in several frames."""
+        """Handle a frame of a binary or fragmented message."""
         if frame.rsv1 or frame.rsv2 or frame.rsv3 or (frame.msg_type == _CONTINUATION) != bool(self._fragments):
             self._violate(WSCloseCode.PROTOCOL_ERROR, "a frame that does not belong here")
             return
@@ -228,7 +228,7 @@ class PicowsConnection(WSListener):
         asyncio.get_running_loop().call_later(_VIOLATION_S, self._transport.disconnect)
 
     def _cut(self, code: int) -> None:
-        """End the connection of a client that sends too much: it gets our close frame and is not read any more."""
+        """End the connection of a client that sends too much: send our close frame and stop reading."""
         self._be_deaf()
         self._stream.flooded(self.pace.exceeded, self.pace.reason(), code)
         asyncio.get_running_loop().call_later(CUT_S, self._transport.disconnect, False)

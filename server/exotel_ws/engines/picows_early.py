@@ -1,7 +1,7 @@
-"""What a connection of picows may keep in memory before its stream starts.
+"""Bound on the memory of a picows connection before its stream starts.
 
-picows keeps a message until it is whole, up to the largest that is allowed: a stranger's half message would stay as long as he
-likes. Until the start its bytes come by way of here.
+picows keeps an incomplete message, up to the largest allowed size: a stranger's half message would stay as long as he
+likes. So until the start, all bytes pass through `Early`, which counts them.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ _FRAME_HEAD: Final = 14
 
 
 class Early(asyncio.BufferedProtocol):
-    """Stands before picows' protocol until the stream starts, and is no part of the connection from then on."""
+    """Protocol in front of picows' own until the stream starts; it then takes itself out of the connection."""
 
     def __init__(self, protocol: asyncio.BufferedProtocol, connection: PicowsConnection, transport: asyncio.Transport) -> None:
         self._protocol = protocol
         self._connection = connection
         self._transport = transport
         self.unread = 0
-        """Bytes that came and are no whole frame yet; the connection sets it at each frame."""
+        """Bytes of an incomplete frame; the connection sets it at each frame."""
         connection.early = self
 
     def get_buffer(self, sizehint: int) -> memoryview:

@@ -1,10 +1,10 @@
-"""Whether a connection is read from: several parts may each have a reason not to."""
+"""Pauses reading from a connection while any part has a reason to."""
 
 import asyncio
 
 
 class Reading:
-    """Pauses a transport's reading while there is any reason to."""
+    """Pauses a transport's reading while at least one reason stands."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport

@@ -8,7 +8,7 @@ from exotel_ws.admission import Ticket
 
 
 class Request(NamedTuple):
-    """A request that becomes a WebSocket. ``path`` has the query with it."""
+    """Request that becomes a WebSocket. ``path`` includes the query."""
 
     path: str
     headers: Mapping[str, str]
@@ -18,7 +18,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An HTTP answer; ``headers`` beside those that each one has."""
+    """HTTP answer; ``headers`` are sent beside those of every answer."""
 
     status: int
     content_type: str

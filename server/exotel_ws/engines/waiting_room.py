@@ -1,7 +1,7 @@
-"""Accepted sockets that have no transport yet: a few are connected at a time, and each source gets its turn.
+"""Queue of accepted sockets without a transport: connects a few at a time, one source after the other.
 
 A handshake costs as much as a hundred frames. Two thousand at once, one after the other, would hold up every live call for
-seconds; a few each some milliseconds do not, and a source that comes second does not wait behind two thousand of another.
+seconds. A few in each 5 ms do not, and one source does not wait behind the two thousand sockets of another.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ Connect = Callable[[socket.socket, Ticket], None]
 
 
 class WaitingRoom:
-    """Hands sockets to ``connect`` by turns of their sources."""
+    """Passes sockets to ``connect``, one source after the other."""
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
@@ -31,7 +31,7 @@ class WaitingRoom:
         self._left = AT_A_TIME
 
     def add(self, accepted: socket.socket, ticket: Ticket) -> None:
-        """Connect the socket at once if it is one of few, else when its turn comes."""
+        """Connect the socket at once if few came lately, else when its source's turn comes."""
         if self._timer is None:
             self._left = AT_A_TIME
             self._timer = self._loop.call_later(EACH_S, self._next)
@@ -42,7 +42,7 @@ class WaitingRoom:
         self._lines.setdefault(ticket.source, deque()).append((accepted, ticket))
 
     def empty(self) -> None:
-        """Connect all that wait now: the server accepts no more, and whoever was accepted is served."""
+        """Connect all waiting sockets now: the server accepts no more, and serves every accepted one."""
         while self._lines:
             self._take_one()
 

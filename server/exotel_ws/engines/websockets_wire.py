@@ -1,4 +1,4 @@
-"""A connection of the `websockets` library, with bounds on what one turn of the loop parses and on what comes at all."""
+"""Connection of the `websockets` library with bounds on the bytes parsed in one turn of the loop and on all input."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,22 +16,22 @@ from exotel_ws.engines.reading import Reading
 from exotel_ws.settings import Settings
 
 _A_SLICE: Final = 2048
-"""Bytes that are parsed in one turn of the loop: three frames of a phone, or 340 empty ones."""
+"""Bytes parsed in one turn of the loop: three frames of a phone, or 340 empty ones."""
 
 _CONTROL_HEAD: Final = 6
 _FRAME_HEADS: Final = 64
-"""Bytes that a message of a few pieces has beside what it says."""
+"""Bytes of frame heads allowed for a message of a few fragments."""
 
 
 class Wire(Connection):
-    """Not read while it can't be written: else a client that pings and never reads fills our memory with pongs."""
+    """Pauses reading while writing is paused: a client that pings and never reads would fill our memory with pongs."""
 
     def __init__(self, protocol: ServerProtocol, settings: Settings) -> None:
         super().__init__(protocol, ping_interval=None, ping_timeout=None, close_timeout=CLOSE_TIMEOUT_S)
         self.pace = Pace(settings.limits, asyncio.get_running_loop().time)
         self._early = True
         self._waiting = 0
-        """Bytes that came before the start and are no whole message yet."""
+        """Bytes of an incomplete message before the start."""
         self._unparsed = bytearray()
         self._deaf = False
         self._code = FLOODED
@@ -46,7 +46,7 @@ class Wire(Connection):
             self._flooded()
 
     def start(self) -> None:
-        """Take the connection for a call from now on."""
+        """Switch to the bounds of a started call."""
         self._early = False
         self.pace.start()
 
@@ -121,7 +121,7 @@ class Wire(Connection):
             self._cut()
 
     def _parse(self) -> None:
-        """Parse some of what has come; the rest has its turn after the other calls' and unless there is a reason to wait."""
+        """Parse at most `_A_SLICE` bytes; the rest follows after other calls' turns, unless another reason pauses reading."""
         piece = bytes(self._unparsed[:_A_SLICE])
         del self._unparsed[:_A_SLICE]
         self._take(piece)
@@ -142,7 +142,7 @@ class Wire(Connection):
             self._take(data)
 
     def _take(self, data: bytes) -> None:
-        """Parse ``data``. The library keeps a message until it is whole: before the start not more than little of it."""
+        """Parse ``data``. Before the start, bound the incomplete message that the library keeps."""
         self._waiting += len(data)
         super().data_received(data)
         if self._early and not self._deaf and self._waiting > self.pace.most_bytes + _FRAME_HEADS:
