@@ -24,7 +24,7 @@ _NOTHING: Final[_Messages] = ()
 Respond = Callable[[Start, Writer, int], Responder]
 """Makes the responder of a stream that starts: its start, a writer of its messages, its sample rate in Hz."""
 _MEDIA_A_FAULT: Final = 50
-"""Media messages that make up for one malformed message: one in a hundred is a nuisance, not an attack."""
+"""Media messages that make up for one malformed message; one fault in a hundred messages is no attack."""
 
 
 class Phase(Enum):
@@ -66,11 +66,11 @@ class Call:
         self.phase = Phase.OPENED
         self.start = Start("")
         self._stream_sid = ""
-        """As it came: every message out carries it."""
+        """Stream sid as received, for every outgoing message."""
         self.sample_rate = protocol.sample_rate(None, target.query)
         self.frames_in = self.frames_out = 0
         self.began = self.media_at = self._last_event_at = now = clock()
-        """``media_at`` is when the last media came, or the stream began."""
+        """Times in seconds; ``media_at`` is that of the last media, or the stream's beginning."""
         self._last_event = ""
         self._frames_then = 0
         self._clock = clock
@@ -120,7 +120,7 @@ class Call:
 
     @property
     def last_event(self) -> str:
-        """The kind of the last message; empty before the first."""
+        """Return the kind of the last message; empty before the first."""
         return "media" if self.frames_in > self._frames_then else self._last_event
 
     def facts(self) -> dict[str, object]:

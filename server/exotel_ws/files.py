@@ -1,11 +1,11 @@
-"""The limit of open files: how many connections it allows, and what is kept for everything else."""
+"""Derive the bound on connections from the limit of open files, with a reserve for everything else."""
 
 import resource
 from pathlib import Path
 from typing import Final
 
 _MOST_RESERVED: Final = 256
-"""Files for the admin socket, the journal, metrics, recordings, and the services that AI mode asks."""
+"""Open files kept for the admin socket, the journal, metrics, recordings, and the services that AI mode asks."""
 
 
 def lift_limit() -> None:
@@ -15,7 +15,7 @@ def lift_limit() -> None:
 
 
 def most_connections() -> int:
-    """Return how many connections this process may hold so that a reserve of files is left."""
+    """Return the number of connections that this process may hold, with a reserve of files left."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
         return 1_000_000

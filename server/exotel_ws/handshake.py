@@ -15,21 +15,21 @@ from exotel_ws.engines.head import Head, tokens
 from exotel_ws.settings import Auth, SettingsError
 
 _MOST_SEGMENTS: Final = 8
-"""Segments of a path and values of a query that are tried; a URL that Exotel is given has one or two."""
+"""Path segments and query values tried as credentials; a URL given to Exotel has one or two."""
 _MOST_CANDIDATES: Final = 100
-"""Texts tried on a start message. Exotel's three parameters give a few dozen."""
+"""Texts of a start message tried as credentials; Exotel's three parameters give a few dozen."""
 _GOOD_LENGTH: Final = 16
-"""Characters of a token that nobody guesses, however many addresses try."""
+"""Least characters of a token that can't be guessed, even from many addresses."""
 _MOST_LENGTH: Final = 512
-"""Characters of a text that is tried."""
+"""Most characters of a text that is tried as a credential."""
 _MOST_FIELDS: Final = 32
-"""Values of a query that are read."""
+"""Most query values that are read."""
 
 log = logging.getLogger("exotel_ws.server")
 
 
 class Rejection(NamedTuple):
-    """Why a handshake was refused: HTTP status, the metric's label, a sentence for the log and the client, a further word.
+    """Refusal of a handshake: HTTP status, the metric's label, a sentence for the log and the client, a further word.
 
     ``headers`` go with the answer.
     """
@@ -141,7 +141,7 @@ class Credentials:
         return bool(told) or target.path not in ("/", *paths)
 
     def in_parameters(self, raw: Mapping[str, str]) -> bool:
-        """Return True if the custom parameters, as they came, hold one: as a value, a name, or in a mangled form."""
+        """Return True if the raw custom parameters hold a credential: as a value, a name, or in a mangled form."""
         return any(map(self.accepts, islice(_parameter_candidates(raw), _MOST_CANDIDATES)))
 
 
@@ -152,7 +152,7 @@ def _token(entry: str) -> str:
 def _parameter_candidates(raw: Mapping[str, str]) -> Iterator[str]:
     for told in (parameters.restore(raw), raw):
         for name, value in told.items():
-            # One "=" may be the mangling's, or the token's own that was taken for it; "+" the token's own, and not a blank.
+            # An "=" may come from the mangling, or be the token's own and lost by it; a "+" may be the token's own, not a blank.
             own = value.replace(" ", "+")
             for text in dict.fromkeys((value, own, own.removesuffix("="), own.rstrip("="), f"{own}=", own.partition("=")[2])):
                 yield text
@@ -161,7 +161,7 @@ def _parameter_candidates(raw: Mapping[str, str]) -> Iterator[str]:
 
 
 def unfit(head: Head) -> Rejection | None:
-    """Find why a request can't become a WebSocket (RFC 6455, 4.2.1)."""
+    """Return why a request can't become a WebSocket (RFC 6455, 4.2.1)."""
     headers = head.headers
     if head.method != "GET":
         return Rejection(405, "bad_method", "a WebSocket is asked for by GET", headers=(("Allow", "GET, HEAD"),))
@@ -180,7 +180,7 @@ def unfit(head: Head) -> Rejection | None:
 
 
 def malformed(headers: Mapping[str, str]) -> str:
-    """Say in a sentence what is wrong with the version or the key of a request for a WebSocket; empty if nothing is."""
+    """Return, as a sentence, the fault in the version or key of a request for a WebSocket; empty if there is none."""
     if headers.get("Sec-WebSocket-Version") != "13":
         return "Sec-WebSocket-Version is not 13"
     try:

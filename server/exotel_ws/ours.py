@@ -18,22 +18,22 @@ from typing import Final
 
 HEADER: Final = "X-Exotelctl-Call"
 KEY_FILE: Final = "test-call-key"
-"""Its name, beside the workers' admin sockets."""
+"""File name of the key, in the directory of the workers' admin sockets."""
 VALID_S: Final = 900.0
 _KEY_BYTES: Final = 32
 
 
 class TestCalls:
-    """Tells test calls from others. ``key`` is the host's; None: there is none, and no call is ours."""
+    """Recognises test calls by the host's ``key``; with None, no call is ours."""
 
-    __test__ = False  # no test of pytest's
+    __test__ = False  # not a class of tests for pytest
 
     def __init__(self, key: bytes | None = None) -> None:
         self._key = key
 
     @classmethod
     def of_host(cls, directory: Path) -> "TestCalls":
-        """Read the key of the host's workers, which the first of them makes; without one where that can't be."""
+        """Read the key of the host's workers, or make it as the first of them; go without where neither is possible."""
         path = directory / KEY_FILE
         new = directory / f".{KEY_FILE}-{secrets.token_hex(8)}"
         try:

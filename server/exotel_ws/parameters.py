@@ -1,4 +1,4 @@
-"""Read what a call brings with it: custom parameters and sample rates, in every form in which they were seen to arrive.
+"""Read custom parameters and sample rates of a call, in every form seen from Exotel or other clients.
 
 Exotel strips the query from the applet's URL before it connects and delivers it in ``start.custom_parameters``, sometimes
 mangled: ``{"language:ta=": ""}``, ``{"token:abc=": ""}``, ``{"a=1&b=2": ""}``. This module reads them for all who use them.
@@ -10,9 +10,9 @@ from typing import Final
 from urllib.parse import unquote_plus
 
 MOST_PARAMETERS: Final = 32
-"""Parameters of a call; Exotel's applet allows three."""
+"""Most parameters of a call; Exotel's applet allows three."""
 MOST_TEXT: Final = 1024
-"""Characters of a name or a value; Exotel's applet allows 256 in all."""
+"""Most characters of a name or a value; Exotel's applet allows 256 in all."""
 RATE_NAMES: Final = ("sample-rate", "sample_rate")
 _RATE: Final = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(k?)\s*(?:hz)?\s*", re.IGNORECASE)
 
@@ -79,7 +79,7 @@ def rate(value: object) -> int | None:
 
 
 def rates(parameters: Mapping[str, str]) -> list[str]:
-    """Return what the parameters (restored ones, or a URL's query) say of the rate, as it came."""
+    """Return the rates named by the parameters (restored ones, or a URL's query), as unparsed texts."""
     return [said for name in RATE_NAMES if (said := parameters.get(name))]
 
 

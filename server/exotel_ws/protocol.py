@@ -31,12 +31,12 @@ MOST_SID: Final = 256
 """Characters of a stream_sid; live ones have 32. Every message out carries it: a longer one is refused, as is a longer mark name,
 which is kept and sent back. Other ids, which only name the call, are cut."""
 _MOST_NUMBER: Final = 64
-"""Characters of a telephone number."""
+"""Most characters of a telephone number."""
 _MOST_WORD: Final = 40
-"""Characters of an encoding, a number written as a text, or an event's name in a message about it."""
+"""Most characters of an encoding, a number written as a text, or an event's name in a message about it."""
 _MOST_REASON: Final = 200
 _MOST_PIECES: Final = 64
-"""Pieces of base64 that are looked for in one payload that is not well-formed."""
+"""Most pieces of base64 sought in one malformed payload."""
 _BASE64_PIECE: Final = re.compile(r"[A-Za-z0-9+/]{2,}")
 
 
@@ -157,7 +157,7 @@ class _Frame(msgspec.Struct, gc=False):
 
 
 class _Flat(msgspec.Struct, gc=False):
-    """What some clients write at the top level of ``start`` and ``stop``, where Exotel nests it."""
+    """Fields that some clients write at the top level of ``start`` and ``stop``, where Exotel nests them."""
 
     call_sid: Any = None
     leg_sid: Any = None
@@ -169,7 +169,7 @@ class _Flat(msgspec.Struct, gc=False):
     reason: Any = None
 
     def below(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return ``body`` with what it lacks taken from here."""
+        """Return ``body`` with its missing fields taken from here."""
         flat = {name.rstrip("_"): getattr(self, name) for name in self.__struct_fields__}
         return flat | {name: value for name, value in body.items() if value is not None}
 
@@ -343,7 +343,7 @@ def sample_rate(start: Start | None, query: Mapping[str, str]) -> int:
 
 
 def rates_unused(start: Start, query: Mapping[str, str]) -> list[str]:
-    """Return what was said of the rate and can't be read, or is none of `SAMPLE_RATES`: by ``start``, else by the URL."""
+    """Return the rates asked for, by ``start`` or else by the URL, that can't be read or are none of `SAMPLE_RATES`."""
     if start.rate_said:
         return [start.rate_said]
     if start.sample_rate is not None:
@@ -362,7 +362,7 @@ def rate_asked(query: Mapping[str, str], custom_parameters: Mapping[str, str]) -
 
 
 def audio_bytes(payload: str) -> int:
-    """Return the size in bytes of what a base64 text holds, by its length; for a text that is not base64 an estimate."""
+    """Return the bytes that a base64 text decodes to, computed from its length; an estimate for other texts."""
     return len(payload.rstrip("=")) * 3 // 4
 
 
@@ -392,7 +392,7 @@ class Writer:
         return (f'{self._media_head}{payload}"}}}}',)
 
     def _echo_rarer(self, payload: str, *, plain: bool) -> tuple[str, ...]:
-        """A payload that is not base64 may hold anything: as a text of JSON it comes back the same."""
+        """Echo a large or malformed payload; a malformed one may hold anything, so encode it as JSON to return it unchanged."""
         pieces = [payload[at : at + _PAYLOAD_MAX] for at in range(0, len(payload), _PAYLOAD_MAX)] or [""]
         texts = ((piece if plain else json.dumps(piece, ensure_ascii=False)[1:-1], audio_bytes(piece)) for piece in pieces)
         if self._numbering:

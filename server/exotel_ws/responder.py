@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class HangUp(Exception):
-    """The connection has to be closed by us, with a WebSocket close code and a reason of at most 123 bytes.
+    """Reason for this server to close the connection: a WebSocket close code and a text of at most 123 bytes.
 
     ``bound`` is the bound of `exotel_ws.tally.BOUNDS` that bit, empty if it was none.
     """
@@ -54,7 +54,7 @@ class Line(Protocol):
         """Send now; ``audio_bytes`` of PCM are in them. After the end of the stream: nothing."""
 
     def bite(self, bound: str, text: str) -> None:
-        """Count and say, sampled, that one of `exotel_ws.tally.BOUNDS` bit on this call; ``text`` says what was not done."""
+        """Count, and log sampled, that one of `exotel_ws.tally.BOUNDS` bit on this call; ``text`` says what was not done."""
 
     def hang_up(self, hang_up: HangUp) -> None:
         """Close the stream from our side: with code 1000 Exotel's call flow goes on with the next applet."""

@@ -1,4 +1,4 @@
-"""Decides which of many equal log lines are written: the first few of a kind, then one in a while that counts the rest."""
+"""Sample equal log lines: write the first few of a kind, then at intervals one that counts the rest."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -21,7 +21,7 @@ class Sampler:
         self._kinds: OrderedDict[Hashable, tuple[Bucket, int]] = OrderedDict()
 
     def due(self, kind: Hashable, now: float) -> int | None:
-        """Return how many lines of this kind were left out since the last one; None if this one is to be left out too."""
+        """Return the number of lines of this kind left out since the last one; None if this one is left out too."""
         bucket, left_out = self._kinds.get(kind) or (Bucket(1 / self._every_s, self._burst, now), 0)
         due = bucket.take(now)
         self._kinds[kind] = (bucket, 0 if due else left_out + 1)

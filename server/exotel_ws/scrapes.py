@@ -1,13 +1,13 @@
-"""Computes the metrics' text for whoever asks, however many ask: at most once in a while, and off the loop that carries calls."""
+"""Compute the metrics' text at most once per interval, for any number of requests, and off the loop that carries calls."""
 
 import asyncio
 from collections.abc import Callable
 
 
 class Scrapes:
-    """Answers each request with counts that are not older than the request, and computes at most once each ``interval_s``.
+    """Answers each request with counts no older than the request, and computes at most once each ``interval_s``.
 
-    Who asks sooner waits, together with all others, for the next turn. ``publish`` brings the counts up and runs on the loop;
+    An earlier request waits, with all others, for the next computation. ``publish`` updates the counts and runs on the loop;
     ``compute`` reads all workers' files and runs in a thread.
     """
 
@@ -19,7 +19,7 @@ class Scrapes:
         self._turn = asyncio.Lock()
         self._next: asyncio.Task[str] | None = None
         self.computed = 0
-        """How often the text was computed."""
+        """Number of times the text was computed."""
 
     async def text(self) -> str:
         """Return the metrics of all workers in Prometheus' text format. Raises OSError where their files can't be used."""
@@ -31,7 +31,7 @@ class Scrapes:
         loop = asyncio.get_running_loop()
         async with self._turn:
             await asyncio.sleep(self._began + self._interval_s - loop.time())
-            # From here on it is too late to join: what is counted later would not be in it.
+            # Later requests must not join: this text would lack what is counted until then.
             self._next = None
             self._began = loop.time()
             self.computed += 1

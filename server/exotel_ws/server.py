@@ -148,7 +148,7 @@ class VoicebotServer:
                 log.error("metrics can't be published: %s", error)
 
     def _account_for_lines(self) -> None:
-        """Count and say the log lines that were not written."""
+        """Count and log the lines that were not written."""
         budget = self.log_budget
         lost = take_lost()
         if lost.records:
@@ -239,11 +239,11 @@ class VoicebotServer:
         await self._engine.connect(accepted, lambda: Front(ticket, self._desk, self._engine.upgrade, timeout_s))
 
     def _places(self) -> dict[str, object]:
-        """Return who holds how much, as the admin socket tells it."""
+        """Return the places held, for the admin socket."""
         return {**self._admission.places(), "metrics_computed": self._scrapes.computed}
 
     def _admin_health(self) -> dict[str, object]:
-        """Say who this is. The answer is small whatever the calls are like: deploys and restarts wait for it."""
+        """Return this worker's identity. Keep the answer small, with any number of calls: deploys and restarts wait for it."""
         return {"status": "ok", **self._who()}
 
     def _who(self) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Who connects: an address, what it has proven, and what it may still use. The table of them is bounded."""
+"""Bounded table of sources: addresses with what each has proven and may still use."""
 
 import ipaddress
 from collections import OrderedDict
@@ -9,16 +9,16 @@ from exotel_ws.bucket import Bucket
 from exotel_ws.settings import SettingsError
 
 _SCAN: Final = 64
-"""Entries looked at to find one that may be forgotten; a source with open connections is kept."""
+"""Most entries searched for one to forget; a source with open connections is kept."""
 _FORGIVEN_S: Final = 60.0
-"""Failures count half after this time."""
+"""Seconds after which failures count half."""
 _TOLERATED: Final = 20.0
-"""Failures before a source is kept away."""
+"""Failures before a source is barred."""
 _FORGOTTEN: Final = 0.5
-"""Failures so few that a source begins anew."""
+"""Failures below which a source starts afresh."""
 _FIRST_BAR_S: Final = 5.0
 _LONGEST_BAR_S: Final = 60.0
-"""Short: the address may be a telephone company's, shared by callers who did nothing wrong."""
+"""Longest bar in seconds; short, because innocent callers may share the address, such as a telephone company's."""
 _LONGEST_DELAY_S: Final = 5.0
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -35,7 +35,7 @@ class Source:
         self.held = 0
         """Open connections."""
         self.buckets: dict[str, Bucket] = {}
-        """Budgets a second, by the name of what they bound."""
+        """Token buckets by the name of the bound."""
         self.bars = 0
         self.barred_until = float("-inf")
         self._failures = 0.0
@@ -43,7 +43,7 @@ class Source:
         self._proven_until = float("-inf")
 
     def bucket(self, name: str, rate: float, burst: float, now: float) -> Bucket:
-        """Return this source's budget of that name; it is made, and full, when it is first asked for."""
+        """Return this source's bucket of that name; make a full one at the first request."""
         found = self.buckets.get(name)
         if found is None:
             found = self.buckets[name] = Bucket(rate, burst, now)
@@ -76,13 +76,13 @@ class Source:
             self._failures = _TOLERATED / 2
 
     def delay_s(self, now: float) -> float:
-        """Return how long an answer to a wrong credential is held back, in seconds: it doubles with each failure above five."""
+        """Return the seconds to delay an answer to a wrong credential; they double with each failure above five."""
         failures = self.failures(now)
         return 0.0 if failures < 5 or self.proven(now) else min(_LONGEST_DELAY_S, 0.1 * 2 ** (failures - 5))
 
 
 class Sources:
-    """The sources seen lately, at most ``most``; ``proxies`` are addresses or networks in the settings' spelling."""
+    """Sources seen lately, at most ``most``; ``proxies`` are addresses or networks in the settings' spelling."""
 
     def __init__(self, most: int, proxies: Sequence[str]) -> None:
         """Raises `SettingsError` if one of ``proxies`` is neither an address nor a network."""
@@ -114,7 +114,7 @@ class Sources:
 
 
 def source_name(host: str) -> str:
-    """Return the source that an address belongs to: itself, of IPv6 its /64 network; other texts as they are."""
+    """Return the source's name for an address: the address itself, for IPv6 its /64 network; other texts unchanged."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

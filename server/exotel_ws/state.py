@@ -1,17 +1,17 @@
-"""The live calls of a worker, as its admin socket tells them: never more than who asks reads."""
+"""List the live calls of a worker for its admin socket, in no more bytes than its clients read."""
 
 import json
 from collections.abc import Iterable
 from typing import Final
 
 MOST_BYTES: Final = 256 * 1024
-"""Of all calls listed. Exotel's have 350 bytes each, so a full worker's fit; a reader takes a megabyte."""
+"""Bytes of all calls listed. An Exotel call has 350, so those of a full worker fit; clients read up to a megabyte."""
 _MOST_TEXT: Final = 256
-"""Characters of one text of a call."""
+"""Most characters of one text of a call."""
 
 
 def listed(calls: Iterable[dict[str, object]]) -> dict[str, object]:
-    """Return ``calls``, as many as fit, and in ``calls_unlisted`` how many did not."""
+    """Return as many of ``calls`` as fit, and in ``calls_unlisted`` the number of others."""
     taken: list[dict[str, object]] = []
     left, unlisted = MOST_BYTES, 0
     for facts in calls:

@@ -198,7 +198,7 @@ class Stream:
             self._tally.bounds[bound] += 1
 
     def _make_room(self) -> None:
-        """Give the place to another: this connection has not shown that it is a call."""
+        """Close this connection, which has not proven to be a call, to give its place to another."""
         self.hang_up(HangUp(1013, "full: the place of a connection without media went to another"))
         self.call.over()
 
@@ -219,7 +219,7 @@ class Stream:
             self._bound(_AFTER_STOP_S, HangUp(1000, "still open after stop"))
 
     def _await_media(self, delay_s: float) -> None:
-        """Look at the time of the last media when it may be too long ago; a frame arms no timer."""
+        """Check the time of the last media after ``delay_s``, so that no frame has to arm a timer."""
         self._silence = asyncio.get_running_loop().call_later(delay_s, self._end_if_silent)
 
     def _end_if_silent(self) -> None:

@@ -100,7 +100,7 @@ class Tally:
         self.frames_in = self.frames_out = self.bytes_in = self.bytes_out = 0
         self.connections = self.calls = self.calls_live = 0
         self.unproven_most = 0
-        """Unproven connections, or calls, of the source that holds most."""
+        """Unproven connections or calls of the source that holds most."""
         self.faults = dict.fromkeys(FAULT_KINDS, 0)
         self.rejected = dict.fromkeys(REJECTIONS, 0)
         self.bounds = dict.fromkeys(BOUNDS, 0)

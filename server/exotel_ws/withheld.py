@@ -1,4 +1,4 @@
-"""Credentials leave the server nowhere: a start message goes on without the ones that the check of credentials accepts."""
+"""Keep credentials inside the server: remove those that the credentials' check accepts from each start message."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -24,7 +24,7 @@ class Withheld:
         self._secrets = {some for one in spellings for some in (one.rstrip("="), unquote_plus(one).rstrip("="))} - {""}
 
     def leave_out(self, start: Start) -> Start:
-        """Return ``start`` without any parameter that holds a credential, in whatever spelling the check accepts or contained.
+        """Return ``start`` without parameters that are or contain a credential, in any spelling that the check accepts.
 
         In other texts the credential is replaced. ``start`` itself is returned if it holds none.
         """

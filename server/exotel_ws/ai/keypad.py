@@ -9,9 +9,9 @@ from exotel_ws.ai.playout import Clock
 APART_S: Final = 1.0
 """Keys further apart than this are inputs of their own."""
 END: Final = "#"
-"""Ends an input at once, unless another input was told within `APART_S`."""
+"""Key that ends an input at once, unless another input ended less than `APART_S` ago."""
 MOST: Final = 32
-"""Keys in one input; what more is pressed without a pause is left out."""
+"""Most keys of one input; further keys without a pause are left out."""
 
 
 class Keypad:
@@ -21,22 +21,22 @@ class Keypad:
     """
 
     def __init__(self, clock: Clock, told: Callable[[str], None]) -> None:
-        """``told`` is told each input: its keys, without the `END` that ended it."""
+        """Call ``told`` with the keys of each input, without the `END` that ended it."""
         self._clock = clock
         self._told = told
         self._keys = ""
         self._pressed_at = float("-inf")
         self._again = False
-        """The keys follow an input without a pause: only a pause ends them."""
+        """True if the keys followed an input without a pause; only a pause ends them then."""
         self._pause = Alarm(clock, self._done)
 
     @property
     def waiting(self) -> bool:
-        """Return True if there are keys that may be followed by more."""
+        """Return True while an input is incomplete."""
         return bool(self._keys)
 
     def press(self, key: str) -> None:
-        """Take a key, and tell the input if it is complete."""
+        """Add a key, and report the input if it is complete."""
         now = self._clock.time()
         if not self._keys:
             self._again = now - self._pressed_at < APART_S

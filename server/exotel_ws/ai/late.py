@@ -1,4 +1,4 @@
-"""A dialogue that is made when its turn comes: what makes one holds the loop, and with it every other call."""
+"""Make dialogues one after the other, because making one holds the loop, and with it every other call."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,7 +9,7 @@ from exotel_ws.ai.dialogue import Dialogue
 from exotel_ws.ai.mouth import Mouth
 
 _STARTS_S: Final = 2.0
-"""How long a pipeline may take to start, where its call has ended meanwhile."""
+"""Seconds to wait for the start of a pipeline whose call has ended meanwhile."""
 
 
 class Workshop:
@@ -20,7 +20,7 @@ class Workshop:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for one's turn."""
+        """Hold the turn to make a dialogue for the length of the block."""
         async with self._lock:
             await asyncio.sleep(0)
             yield
@@ -28,7 +28,7 @@ class Workshop:
 
 
 class LateDialogue:
-    """Stands for a `Dialogue` from the first moment of a call. A call that ends before its turn never gets one."""
+    """Stands in for a `Dialogue` until it is made. A call that ends before its turn never gets one."""
 
     def __init__(self, make: Callable[[], Dialogue], workshop: Workshop, mouth: Mouth) -> None:
         """``make`` makes the dialogue; it may take some milliseconds."""
@@ -55,7 +55,7 @@ class LateDialogue:
         try:
             await asyncio.shield(running)
         except asyncio.CancelledError:
-            # Cut short while it starts, a pipeline would leave tasks behind that wait for each other.
+            # A pipeline cancelled while it starts would leave tasks behind that wait for each other.
             started = asyncio.create_task(made.started.wait())
             await asyncio.wait({started, running}, timeout=_STARTS_S, return_when=asyncio.FIRST_COMPLETED)
             started.cancel()

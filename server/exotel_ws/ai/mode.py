@@ -52,7 +52,7 @@ class AiMode:
         self._calls: set[Conversation] = set()
         self._workshop = Workshop()
         self._allowances: WeakKeyDictionary[Line, Allowance] = WeakKeyDictionary()
-        """By connection: a stream that begins anew has what is left."""
+        """Allowance of each connection; a restarted stream continues with what is left."""
         self._running: set[asyncio.Task[None]] = set()
         self.tally = AiTally()
         record = settings.ai.record

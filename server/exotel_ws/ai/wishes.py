@@ -9,14 +9,14 @@ from exotel_ws.protocol import Start
 
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _VOICE: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.:-]{1,64}")
-"""Names of voices become part of providers' URLs."""
+"""Form of a voice's name, which becomes part of providers' URLs."""
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][\w-]{0,63})\}")
 _MOST: Final = 200
 """Characters of a value in the prompt."""
 
 
 class Wishes(NamedTuple):
-    """Of one call; empty: nothing was asked for. ``unusable`` names the parameters whose value is no name, or not allowed."""
+    """Wishes of one call; empty if there is none. ``unusable`` names parameters with a malformed or forbidden value."""
 
     language: str
     voice: str
@@ -38,7 +38,7 @@ def wishes(start: Start, languages: Collection[str] | None = None, voices: Colle
 
 
 def _allowed(asked: str, form: re.Pattern[str], among: Collection[str] | None) -> str:
-    """Return ``asked`` as the settings spell it; empty if it is not allowed."""
+    """Return ``asked`` in the settings' spelling; empty if it is not allowed."""
     if not form.fullmatch(asked):
         return ""
     if among is None:

@@ -58,12 +58,12 @@ class Rescue:
 
     @property
     def too_fast(self) -> tuple[str, bytes]:
-        """Return what a caller is told who asks faster than a call may."""
+        """Return the sentence for a caller who asks faster than a call may, and its audio."""
         return self._phrases.too_fast
 
     @property
     def enough(self) -> tuple[str, bytes]:
-        """Return what a caller is told whose call ends because it has used up what one call may."""
+        """Return the sentence for a caller whose call has used up its budget and ends, and its audio."""
         return self._phrases.enough
 
     # What the call tells

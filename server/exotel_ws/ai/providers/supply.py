@@ -39,7 +39,7 @@ class Supply:
     """What a worker's calls are served with."""
 
     def __init__(self, settings: Ai, models: Models, scripted_url: str, scripted_key: str = "none") -> None:
-        """``scripted_url`` is where the scripted flow answers to who shows ``scripted_key``.
+        """Check the settings; ``scripted_url`` is the scripted flow's address, which asks for ``scripted_key``.
 
         Raises `SettingsError` with every problem at once.
         """
@@ -53,12 +53,12 @@ class Supply:
 
     @property
     def languages(self) -> dict[str, None]:
-        """Return what calls may ask for, in the settings' spelling: what is configured, and ``ai.languages``."""
+        """Return the languages that calls may ask for, in the settings' spelling: configured ones and ``ai.languages``."""
         return self._configured("language", self._settings.language, self._settings.languages)
 
     @property
     def voices(self) -> dict[str, None]:
-        """Return what calls may ask for: what is configured, and ``ai.voices``."""
+        """Return the voices that calls may ask for: configured ones and ``ai.voices``."""
         return self._configured("voice", self._settings.voice, self._settings.voices)
 
     def _configured(self, name: str, usual: str, more: list[str]) -> dict[str, None]:

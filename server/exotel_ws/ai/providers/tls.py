@@ -5,7 +5,7 @@ from functools import lru_cache
 
 
 def share_context() -> None:
-    """Make the clients of OpenAI's SDK share a context: each made its own, which held the loop for 26 ms a call.
+    """Make the clients of OpenAI's SDK share a TLS context; a context of its own held the loop for 26 ms in each call.
 
     Does nothing where that SDK is built on another library.
     """

@@ -1,4 +1,4 @@
-"""The address of the user's own system, and the secret by which it knows who asks."""
+"""Address of the user's own system, and the secret that proves to it that this server asks."""
 
 import logging
 import re
@@ -12,13 +12,13 @@ from exotel_ws.ai.settings import Ai
 log = logging.getLogger("exotel_ws.ai")
 
 USUAL: Final = "webhook"
-"""The credential that is sent if there is one of this name, and ``ai.webhook_credential`` names none."""
+"""Name of the credential that is sent, if it exists, where ``ai.webhook_credential`` is empty."""
 _CURE: Final = 'take it out, and add to the inventory: exotel_ws_ai_keys: {webhook: "…"}. It is sent as Authorization: Bearer …'
 _SECRET: Final = re.compile(r"key|token|secret|passw|auth|^sig(nature)?$|^code$", re.IGNORECASE)
 
 
 def problems(settings: Ai, *, read_keys: bool) -> list[str]:
-    """Find what is wrong with the webhook. A secret in its address is warned of, with the cure."""
+    """Return the problems of the webhook's settings. Warn of a secret in its address, with the cure."""
     url = settings.webhook_url
     if not url:
         return []
@@ -44,7 +44,7 @@ def problems(settings: Ai, *, read_keys: bool) -> list[str]:
 
 
 def secret(settings: Ai, *, read_keys: bool = True) -> str:
-    """Return the secret that is sent with each question; empty if there is none. Raises `keys.NoKey`."""
+    """Return the secret to send with each question; empty if there is none. Raises `keys.NoKey`."""
     name = settings.webhook_credential
     there = keys.directory()
     if not settings.webhook_url or (not name and not (there and (there / USUAL).exists())) or not (read_keys or there):

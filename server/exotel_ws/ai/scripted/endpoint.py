@@ -25,9 +25,9 @@ MODEL: Final = "scripted"
 MOST_BYTES: Final = 512 * 1024
 """Of a request: ten minutes of talk are about 50 KB."""
 MOST_AT_ONCE: Final = 64
-"""Requests in work; a worker has 25 calls by default, and each waits for its answer."""
+"""Most requests handled at once; a worker has 25 calls by default, and each waits for its answer."""
 _BODY_S: Final = 5.0
-"""How long the body of a request may take to arrive."""
+"""Seconds that the body of a request may take to arrive."""
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -72,7 +72,7 @@ class Endpoint:
 
     @web.middleware
     async def _admit(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        """Refuse who has no key, and what is more than can be in work."""
+        """Refuse a request without the key, or beyond `MOST_AT_ONCE`."""
         shown = request.headers.get("Authorization", "").encode(errors="surrogateescape")
         if not hmac.compare_digest(shown, f"Bearer {self.key}".encode()):
             return _refused(401, "Incorrect API key provided.", "invalid_api_key")
@@ -190,7 +190,7 @@ def _offered(tools: list[Any]) -> set[str]:
 
 
 def _refused(status: int, text: str, code: str) -> web.Response:
-    """Answer without having read the body, and read no more of this connection."""
+    """Return an error for a request whose body is not read; the connection closes after it."""
     response = _error(status, text, code)
     response.force_close()
     return response

@@ -51,7 +51,7 @@ _SHORT_FORMS: Final = (
 
 
 MOST_WORDS: Final = 40
-"""Words of what was heard that are compared: each costs time for each word of each example. A question has about ten."""
+"""Most words of a turn that are compared, each with each word of each example. A question has about ten."""
 
 
 def words(text: str) -> tuple[str, ...]:

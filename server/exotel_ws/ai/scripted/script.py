@@ -17,7 +17,7 @@ _NOT_YET: Final = "IN_PROGRESS"
 _MOST_HEARD: Final = 300
 """Characters of one turn that are looked at."""
 _MOST_MESSAGES: Final = 200
-"""Messages of a dialogue that are looked at, the latest: what was said before has no bearing on the answer."""
+"""Latest messages of a dialogue that are read; earlier ones have no bearing on the answer."""
 _MOST_SAID: Final = 600
 """Characters of a webhook's answer that are spoken: about 40 s."""
 
