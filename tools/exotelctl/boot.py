@@ -1,4 +1,4 @@
-"""What starts at the next boot of this host, and whether somebody took it out of service on purpose."""
+"""Read which units start at the next boot of this host, and whether somebody took it out of service on purpose."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -11,17 +11,17 @@ _UNITS: Final = Path("/etc/systemd/system")
 
 
 def maintenance(root: Path = Path("/")) -> str:
-    """``in maintenance since …, by …: reason``; "" where the host is in service."""
+    """Return ``in maintenance since …, by …: reason``; "" where the host is in service."""
     mark = marks.read(Paths(root))
     return str(mark) if mark else ""
 
 
 def enabled(units: Path = _UNITS) -> frozenset[str]:
-    """The units of ours that systemd starts at boot."""
+    """Return our units that systemd starts at boot."""
     return frozenset(path.name for path in units.glob("*.wants/exotel-ws*"))
 
 
 def missing(generation: str, workers: int, started: Collection[str]) -> list[str]:
-    """The units of the serving ``generation`` that are not among those ``started`` at boot."""
+    """Return the units of the serving ``generation`` that are missing from those ``started`` at boot."""
     wanted = [SOCKET, *(unit(f"{generation}-{number}") for number in range(1, workers + 1))]
     return [name for name in wanted if name not in started]

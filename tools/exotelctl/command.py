@@ -1,4 +1,4 @@
-"""Commands that are suggested to people, who paste them into a root shell. Every one with a value in it is made here."""
+"""Quote every suggested command with a value in it, because people paste such commands into a root shell."""
 
 import shlex
 from typing import Final
@@ -8,9 +8,9 @@ from exotelctl.text import printable
 NAMESPACE: Final = "exotel-ws"
 """The journal namespace of the workers' units."""
 JOURNAL: Final = ("journalctl", f"--namespace=+{NAMESPACE}")
-"""journalctl of the server's own journal, where a flood of its lines pushes out nobody else's, and of the host's."""
+"""journalctl for the server's own journal, whose floods push out nobody else's lines, together with the host's."""
 _MOST: Final = 300
-"""Characters of one argument; a unit's name has 255 at most."""
+"""Most characters of one argument; a unit's name has at most 255."""
 
 
 def command(*argv: str | int, note: str = "") -> str:
@@ -23,7 +23,7 @@ def command(*argv: str | int, note: str = "") -> str:
 
 
 def journal(*argv: str | int) -> str:
-    """Return the journalctl command with these arguments that sees the server's lines, and what systemd says of its units."""
+    """Return a journalctl command with these arguments, over the server's lines and systemd's lines about its units."""
     return command(*JOURNAL, *argv)
 
 

@@ -63,7 +63,7 @@ def judge_health(answer: Answer) -> Fault | None:
 
 
 def judge_ready(answer: Answer) -> Fault | None:
-    """``/ready`` must be 200; 503 names what keeps new calls out. 404: it is told to listed addresses only, and is no fault."""
+    """Judge ``/ready``: 200 is ready, 503 names what keeps new calls out; 404 is no fault, only listed addresses may ask."""
     if answer.status in (200, 404):
         return None
     if answer.status == 503 and (state := _status(answer)):

@@ -34,7 +34,7 @@ class HostSettings:
 
 
 def load(file: Path) -> HostSettings:
-    """Read ``file``. Raises UsageFault where there is none: this is then not a host of the server, and an address is needed.
+    """Read ``file``. Raises UsageFault if it is missing: this is no host of the server, so the user has to name an address.
 
     It holds secrets and is for root; who is not root gets what generation.json beside it tells everybody.
     """

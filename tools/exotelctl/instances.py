@@ -31,7 +31,7 @@ def sockets(runtime: Path = RUNTIME) -> dict[str, Path]:
 
 
 def is_alive(admin_socket: Path) -> bool:
-    """Somebody listens on the socket, though it may hang: the file alone stays behind where a worker was killed."""
+    """Return True if a process, perhaps a stuck one, listens on the socket; a killed worker leaves only its file behind."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:

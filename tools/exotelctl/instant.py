@@ -1,4 +1,4 @@
-"""Times as they are typed: an absolute one becomes an instant (``@SECONDS``), which means the same on every host.
+"""Turn a typed absolute time into an instant (``@SECONDS``), which means the same on every host.
 
 A relative one (``-2h``, ``today``, ``yesterday``) is left to the host's clock.
 """
@@ -18,7 +18,7 @@ _TIME: Final = re.compile(
 
 
 def instant(text: str, now: datetime | None = None) -> str:
-    """Return an absolute time as ``@SECONDS``, everything else as it is.
+    """Return an absolute time as ``@SECONDS``, any other text unchanged.
 
     ``2026-11-25 10:00:00 +0530``, with ``UTC`` or ``Asia/Kolkata`` for the offset, or in the zone of ``now`` (this machine's)
     without one. Without a date it is that of today; without a year, as log lines have it, the last such day until tomorrow.

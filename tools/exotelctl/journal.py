@@ -78,7 +78,7 @@ def read(
     only: Sequence[str] = (),
     anybody: bool = False,
 ) -> Generator[Entry, None, None]:
-    """Read the entries of ``units`` that root or a worker wrote, oldest first; with ``lines`` the newest so many.
+    """Read the entries of ``units`` that root or a worker wrote, oldest first; only the newest ``lines``, if given.
 
     ``matches`` are journal matches such as ``CALL_SID=…``: of those for one field any must hold, for several fields each, and
     ``+`` stands between alternatives. They are found by index, whatever the journal's size. Without ``units`` it is those of all
@@ -125,7 +125,7 @@ def _workers_uid() -> tuple[int, ...]:
 
 
 def starts() -> float | None:
-    """Return when the journal of this host begins, in Unix seconds; None where it is empty. Raises Refusal.
+    """Return the time of this host's oldest entry in Unix seconds; None for an empty journal. Raises Refusal.
 
     Where workers have a journal of their own it is that one, or the host's if it has older lines of workers: those of a
     release from before they had one.

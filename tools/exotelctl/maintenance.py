@@ -31,13 +31,13 @@ from exotelctl.text import plural
 
 USER: Final = "exotel-ws"
 _HANG_UP_S: Final = 8.0
-"""A worker told to hurry closes each call with 1001 and gives the caller 5 s to answer."""
+"""Seconds for a worker told to hurry: it closes each call with 1001 and gives the caller 5 s to answer."""
 _POLL_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What came of it: the mark that stands now (None: in service), the live calls that are left, and a problem or ""."""
+    """Result: the mark that stands now (None: in service), the live calls left, and a problem or ""."""
 
     mark: Maintenance | None
     calls: int = 0
@@ -85,7 +85,7 @@ def run(state: str, *, reason: str, cut: bool, yes: bool, json: bool) -> Exit:
 
 
 def _begin(paths: Paths, systemd: Systemd, facts: Facts, who: str, reason: str, cut: bool, progress: Progress) -> _Outcome:
-    """Write the mark first: interrupted, the host then says that it was being taken out of service."""
+    """Take the host out of service. Write the mark first, so that it stands even if the rest is interrupted."""
     if facts.serving is None:
         raise Refused("nothing is deployed to this host, so there is nothing to take out of service")
     mark, changed = facts.maintenance, False
@@ -159,7 +159,7 @@ def _live(systemd: Systemd, names: tuple[str, ...]) -> list[str]:
 
 
 def _calls(paths: Paths, names: tuple[str, ...]) -> int:
-    """How many calls these workers have. One that has ended by now has none."""
+    """Return the live calls of these workers; a worker that has ended counts as none."""
     return sum(calls_live(paths.admin_socket(name)) or 0 for name in names)
 
 

@@ -1,4 +1,4 @@
-"""Where callers dialled before: after a move the old port refuses calls, and the applet may still dial it."""
+"""Find the last move of the server's address: the old port refuses calls, and the applet may still dial it."""
 
 import itertools
 import json
@@ -10,12 +10,12 @@ from typing import Final
 
 _GENERATIONS: Final = Path("/etc/exotel-ws/generations")
 _TOLD_S: Final = 7 * 86_400.0
-"""How long a move is told of: by then somebody has corrected the applet, or nobody calls."""
+"""Seconds for which a move is reported; by then somebody has corrected the applet, or nobody calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """``listen`` is where calls were taken until ``since`` (Unix seconds), ``now`` where they are since then."""
+    """Move at ``since`` (Unix seconds) from the address ``listen`` to the address ``now``."""
 
     listen: str
     now: str
@@ -30,7 +30,7 @@ class Moved:
 
 
 def last(served: Iterable[tuple[float, str]], at: float) -> Moved | None:
-    """The last move of generations that ``served`` since (Unix seconds) at an address; None where it was long before ``at``."""
+    """Return the last change of address among ``served`` (Unix seconds, address); None if it was too long before ``at``."""
     history = sorted(served)
     for (_, before), (since, after) in reversed(list(itertools.pairwise(history))):
         if before != after:
@@ -39,12 +39,12 @@ def last(served: Iterable[tuple[float, str]], at: float) -> Moved | None:
 
 
 def look(at: float, generations: Path = _GENERATIONS) -> Moved | None:
-    """The last move on this host, at the time ``at``."""
+    """Return the last move on this host that is still worth telling at ``at`` (Unix seconds)."""
     served = []
     for file in generations.glob("*/served"):
         try:
             since = datetime.fromisoformat(file.read_text().strip()).timestamp()
             served.append((since, str(json.loads(file.with_name("generation.json").read_text())["listen"])))
-        except (OSError, ValueError, TypeError, KeyError):  # Being removed, or not what we write.
+        except (OSError, ValueError, TypeError, KeyError):  # A generation being removed, or a file that we did not write.
             continue
     return last(served, at)

@@ -25,7 +25,7 @@ def make(key: bytes, now: float) -> str:
 
 
 def token(key: Path = KEY) -> str:
-    """Return a token: the environment's, else one of this host where its key may be read; empty where there is none."""
+    """Return the environment's token, else a new one if this host's key can be read; empty if neither is there."""
     given = os.environ.get(VARIABLE, "").strip()
     if _TOKEN.fullmatch(given):
         return given
@@ -36,6 +36,6 @@ def token(key: Path = KEY) -> str:
 
 
 def headers() -> dict[str, str]:
-    """Return what goes into the handshake."""
+    """Return the handshake's headers that mark a test call; none without a token."""
     shown = token()
     return {HEADER: shown} if shown else {}

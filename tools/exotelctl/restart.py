@@ -32,7 +32,7 @@ USER = "exotel-ws"
 
 
 def run(*, yes: bool, json: bool) -> Exit:
-    """Restart what serves on this host, given consent, and say what came of it. Raises Refusal."""
+    """Restart the serving workers of this host, given consent, and report the result. Raises Refusal."""
     require_systemd("restart")
     require_root("restart")
     os.umask(0o022)

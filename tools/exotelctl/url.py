@@ -22,7 +22,7 @@ _CREDENTIAL = "Streams must show a credential here: put USER:TOKEN@ before the h
 
 
 def run(*, host: str | None, port: int | None, rate: int, settings: Path, json: bool) -> Exit:
-    """Print the URL, and on a doubtful address a warning. Raises UsageFault, Refusal."""
+    """Print the URL, and a warning if the address is doubtful. Raises UsageFault, Refusal."""
     if rate not in SAMPLE_RATES:
         raise UsageFault(f"--rate {rate}: Exotel streams at 8000, 16000 or 24000 Hz")
     known = None if host else load(settings)

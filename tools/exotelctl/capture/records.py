@@ -84,7 +84,7 @@ class Message(_Record, frozen=True):
 
 
 class Close(_Record, frozen=True):
-    """The connection's end: ``ended`` as the server counts it.
+    """End of a connection; ``ended`` is the server's name for how it ended.
 
     It is one of stop, no_stop, no_start, closed_by_client, closed_by_server, no_media.
     """

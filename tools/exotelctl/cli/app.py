@@ -27,7 +27,7 @@ app = typer.Typer(
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="ws://HOST:PORT?sample-rate=8000, wss://user:token@HOST/path")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
-# readable: what settings.toml means to who may not read it, host_settings says.
+# readable: host_settings tells a user who may not read settings.toml what to do.
 Settings = Annotated[Path, typer.Option(metavar="FILE", readable=False, help="The server's settings on this host.")]
 Credential = Annotated[
     Path | None,

@@ -75,7 +75,7 @@ def write(path: Path, facts: Facts, root: Path = Path("/")) -> None:
 
 
 def _secrets(root: Path) -> list[str]:
-    """What is secret on this host, as far as this user may read it: the longest first."""
+    """Return the secrets of this host that this user may read, longest first."""
     found: set[str] = set()
     for path in root.glob(_ALL_SETTINGS):
         with contextlib.suppress(OSError):
@@ -100,7 +100,7 @@ def _redacted(facts: Facts) -> Facts:
 
 
 def _without(document: bytes, secrets: list[str]) -> bytes:
-    """Return JSON with every text in it, but no key, less ``secrets``."""
+    """Return JSON with ``secrets`` taken out of every text except keys."""
 
     def walk(value: Any) -> Any:
         if isinstance(value, dict):

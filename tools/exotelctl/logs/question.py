@@ -31,7 +31,7 @@ class Question:
 
     @property
     def leaves_ours_out(self) -> bool:
-        """True if lines of the operator's own test calls are not shown: their faults are on purpose."""
+        """True if lines of the operator's own test calls are left out, because their faults are on purpose."""
         return self.errors and not self.ours and not self.call
 
     @property

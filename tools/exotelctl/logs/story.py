@@ -13,7 +13,7 @@ from exotelctl.logs import question as matches
 from exotelctl.logs.question import Question
 
 _OURS_BESIDE: Final = 20
-"""Lines read for each that is asked for, where those of test calls are left out afterwards."""
+"""Lines read for each line asked for, where lines of test calls are filtered out afterwards."""
 _OURS: Final = "exotel-ws"
 _LATE_S: Final = 60.0
 """journald tells of suppressed lines with the next line that it lets through, by default within 30 s."""
@@ -144,7 +144,7 @@ def _read(question: Question, asked: Sequence[str], units: Sequence[str] = ()) -
     lines = question.lines
     if not question.leaves_ours_out or lines is None:
         return _wanted(question, _ask(question, asked, units, lines))
-    # The journal can't be asked for what has no such field.
+    # journalctl can't match entries that lack a field.
     return iter(deque(_wanted(question, _ask(question, asked, units, lines * _OURS_BESIDE)), lines))
 
 

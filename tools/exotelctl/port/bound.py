@@ -19,11 +19,11 @@ _TABLES: Final = ("tcp", "tcp6", "udp", "udp6", "unix", "netlink", "packet", "ra
 _GETFD: Final = 438
 _FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
 _MOST_ASKED: Final = 20_000
-"""Descriptors that are copied at most."""
+"""Most descriptors that are copied."""
 
 
 def on_port(port: int, pids: Iterable[int]) -> dict[int, str]:
-    """Return which of ``pids`` have such a socket on ``port`` of this network, and the address that it is bound to."""
+    """Return those of ``pids`` with such a socket on ``port`` of this network, each with the socket's address."""
     pids = list(pids)
     with contextlib.suppress(OSError):
         listed = {each.inode: each.shown for each in diag.only_bound(port)}
@@ -53,7 +53,7 @@ def _asked(port: int, pids: Iterable[int]) -> dict[int, str]:
 
 
 def _listed() -> Iterator[str]:
-    """The inodes of all sockets that the kernel does list."""
+    """Yield the inodes of all sockets that the kernel lists."""
     for name in _TABLES:
         with contextlib.suppress(OSError):
             lines = (_PROC / "net" / name).read_text(errors="replace").splitlines()
@@ -84,7 +84,7 @@ def _pidfd(pid: int) -> Iterator[int]:
 
 
 def _bound(pidfd: int, descriptor: int, port: int) -> str:
-    """The address where the socket is a TCP one, bound to ``port``; else "", as where it may not be asked."""
+    """Return the address of a TCP socket bound to ``port``; "" for any other, or one that may not be inspected."""
     copy = ctypes.CDLL(None, use_errno=True).syscall(_GETFD, pidfd, descriptor, 0)
     if copy < 0:
         return ""

@@ -19,7 +19,7 @@ _TCPDIAG_GETSOCK: Final = 18
 _ERROR, _DONE = 2, 3
 _HEAD = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, pid
 _ALL_STATES: Final = 0xFFF
-_BOUND_INACTIVE: Final = 1 << 13  # Linux 6.8: what is bound and neither listens nor is connected
+_BOUND_INACTIVE: Final = 1 << 13  # Linux 6.8: sockets that are bound and neither listen nor are connected
 _ANY_COOKIE: Final = b"\xff" * 8
 _MESSAGE = struct.Struct("=BBxxHH16s16s4x8xIIIII")  # inet_diag_msg up to the inode; the ports are in network order
 _FAMILIES: Final = {socket.AF_INET: "tcp4", socket.AF_INET6: "tcp6"}
@@ -32,7 +32,7 @@ def on_port(port: int) -> list[Socket]:
 
 
 def only_bound(port: int) -> list[Socket]:
-    """The sockets that are only bound to ``port``; none from a kernel that does not list such. Raises OSError."""
+    """Return the sockets that are only bound to ``port``; none from a kernel that does not list these. Raises OSError."""
     return _dump(port, _BOUND_INACTIVE)
 
 

@@ -27,7 +27,7 @@ Held = dict[int, frozenset[int]]
 
 
 class HeldAs(NamedTuple):
-    """How a process holds the port without listening, as `Holder` tells it."""
+    """Sockets by which a process holds the port without listening, in words for `Holder`."""
 
     bound: str
     connected: str
@@ -70,13 +70,13 @@ def gather(port: int, *, thorough: bool = False) -> Facts:
 
 
 def why_not(port: int) -> str:
-    """Why the port can't be bound, though nobody listens on it; "" where it can, or this user may not try."""
+    """Return why a port without a listener can't be bound; "" if it can, or this user may not try."""
     tried = proof.bind(port)
     return tried.text if tried.free is False else ""
 
 
 def blockers(port: int, found: PortSockets) -> dict[int, HeldAs]:
-    """Who makes a bind fail without a listener: a connection from this very port, or a socket that is only bound to it."""
+    """Return processes that make a bind fail without a listener: by a connection from the port, or a socket bound to it."""
     connections = {each.inode: f"{each.shown} → {each.peer}" for each in found.others if each.inode}
     users = process.holding(process.pids(), frozenset(connections)) if connections else {}
     connected: dict[int, str] = {}
@@ -84,7 +84,7 @@ def blockers(port: int, found: PortSockets) -> dict[int, HeldAs]:
         first, *more = sorted(connections[inode] for inode in inodes)
         connected[pid] = first + (f" and {len(more)} more" if more else "")
     held = bound.on_port(port, process.pids())
-    # What this command was typed in may use the port, too, and is no news.
+    # The shell or SSH session of this very command may use the port, too; leave it out.
     pids = sorted((held.keys() | connected.keys()) - _protected())
     return {pid: HeldAs(held.get(pid, ""), connected.get(pid, "")) for pid in pids}
 

@@ -40,7 +40,7 @@ def sockets(pid: int, wanted: frozenset[int]) -> frozenset[int]:
 
 
 def socket_descriptors(pid: int) -> list[tuple[int, str]]:
-    """Each descriptor of the process that is a socket, with its inode; none where it may not be looked at."""
+    """Yield each descriptor of the process that is a socket, with its inode; none if the process may not be inspected."""
     folder = f"{_PROC}/{pid}/fd"
     found = []
     for name in _names(folder):

@@ -49,7 +49,7 @@ class Call:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """What a worker says of itself. ``unlisted`` calls are live and not among ``calls``: they did not fit."""
+    """Answer of a worker about itself. ``unlisted`` counts live calls that did not fit into ``calls``."""
 
     state: str
     release: str
@@ -60,7 +60,7 @@ class Answer:
 
     @property
     def calls_live(self) -> int:
-        """How many calls are live, listed or not."""
+        """Return the number of live calls, listed or not."""
         return len(self.calls) + self.unlisted
 
 

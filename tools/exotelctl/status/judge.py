@@ -52,7 +52,7 @@ def _boot(facts: Facts) -> list[str]:
 
 
 def _though_in_maintenance(facts: Facts) -> list[str]:
-    """Out of service on purpose: that nothing serves is no fault then."""
+    """Judge a host that is out of service on purpose, where an idle server is no fault."""
     socket = facts.socket and facts.socket.active == "active"
     back = [f"exotel-ws.socket takes calls, though the host is {facts.maintenance}: exotelctl maintenance off"] if socket else []
     return [*back, *_strangers(facts)]

@@ -63,7 +63,7 @@ def judge(facts: Facts) -> list[Result]:
 
 
 def _judged(check: Check, facts: Facts) -> Result:
-    """Judge; where the journal does not take lines, what it has still proves a fault, but never that there is none."""
+    """Run a check. While the journal loses lines, its entries can still prove a fault, but never that there is none."""
     found = check.run(facts)
     lost = facts.log.value is not None and WORKERS_JOURNALD in facts.log.value.broken
     if check is host.journal or not lost or found.verdict not in ("ok", "skipped"):

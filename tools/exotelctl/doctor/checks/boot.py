@@ -1,4 +1,4 @@
-"""Whether the host is meant to serve, and would after a reboot."""
+"""Check that the host is meant to serve, and would serve after a reboot."""
 
 from exotelctl import boot as units_at_boot
 from exotelctl.command import command

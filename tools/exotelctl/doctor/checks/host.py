@@ -131,7 +131,7 @@ def journal(facts: Facts) -> Finding:
 
 
 def _lost(log: Log) -> Finding:
-    """Tell which journal loses lines, by what that is seen, and how it is cured."""
+    """Report which journal loses lines, the evidence, and the cure."""
     evidence = [f"{unit}: {state}" for unit, state in log.states]
     if log.call_sid and not log.call_written:
         evidence.append(f"no line of this look's own call {log.call_sid}")

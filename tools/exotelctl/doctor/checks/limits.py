@@ -20,7 +20,7 @@ _FULL_CODE = 1013
 _TOO_MANY = "Too many open files"
 _RECENT_S = 60.0
 _FELT_BY_ALL = ("unproven_total", "unproven_call", "files", "log_call", "log_lost")
-"""Bounds that bite when the worker, not one source, has no more to give."""
+"""Bounds that bite when the whole worker, not one source, is at its limit."""
 _MEMORY_GONE, _MEMORY_LOW = 0.03, 0.06
 
 
@@ -129,7 +129,7 @@ def _among(source: str, callers: set[str]) -> bool:
 
 
 def _by_name(bitten: Sequence[Bound]) -> list[str]:
-    """Tell of each bound how often it bit, and whom most."""
+    """Report for each bound how often it bit, and which source most."""
     lines = []
     for name in sorted({bound.name for bound in bitten}):
         counts: Counter[str] = Counter()

@@ -89,7 +89,7 @@ def public_address(facts: Facts) -> Finding:
         return fail(f"{seen.public_host} does not resolve: {seen.unresolved}", has, remedy=remedy)
     why = doubt(seen.public_host)
     if why and is_of_a_test_network(seen.public_host):
-        has = f"{why}; {has}"  # a lab's host has such an address, and nobody else
+        has = f"{why}; {has}"  # only a lab's host has such an address
     elif why:
         cloud = (f"the cloud maps {seen.metadata} to this host",) if seen.metadata else ()
         return warn(f"{why}: {CURE}", has, *cloud, remedy=remedy)

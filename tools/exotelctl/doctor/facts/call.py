@@ -35,7 +35,7 @@ class Http:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """What came of the simulated call; ``faults`` are the first messages that Exotel could not have used.
+    """Result of the simulated call; ``faults`` are the first messages that Exotel could not have used.
 
     ``call_sid`` is its name in the journal, "" where it was not placed.
     """

@@ -84,7 +84,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A bound on what one source may use up, which bit ``count`` times; ``raised_by`` is the setting that raises it."""
+    """Bound on what one source may use, which bit ``count`` times; ``raised_by`` is the setting that raises it."""
 
     at: float
     name: str
@@ -197,7 +197,7 @@ def _refused(entry: Entry) -> Refused:
 
 
 def _bound(entry: Entry) -> Bound:
-    """Read a line about a bound. One that sums up (SUM) stands for what it left out, any other for itself as well."""
+    """Read a line about a bound. A summary (SUM) counts the events it left out; any other line counts itself as well."""
     fields = entry.fields
     itself = 0 if "SUM" in fields else 1
     return Bound(

@@ -1,4 +1,4 @@
-"""Proof that the journals take what is written now: lines of the doctor's own call, and one line that it writes itself.
+"""Prove that the journals store new lines: those of the doctor's own call, and one that it writes itself.
 
 journalctl reads files. Where journald is stopped, stores nothing or writes into files that were deleted, old files look like a
 quiet host. Only a line that was just written and is found again shows that none is lost.
@@ -32,7 +32,7 @@ _MARK: Final = "EXOTELCTL_DOCTOR"
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A worker that has counted ``calls`` since ``since`` (Unix seconds), of which the journal has no line."""
+    """Worker that has counted ``calls`` since ``since`` (Unix seconds) while the journal has no line of them."""
 
     instance: str
     calls: int
@@ -41,7 +41,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Compare what was written with what the journals have.
+    """Lines written, compared with the lines that the journals have.
 
     ``call_sid`` names the doctor's own call, "" where it came to none; ``call_written`` says that the journal has lines of it,
     ``mark_written`` that the host's journal has the line that the doctor sent to it. ``states`` are the journald units' states,
@@ -90,7 +90,7 @@ def _call_sid(answers: Answers | None) -> str:
 
 
 def _send(mark: str, to: Path = _SOCKET) -> None:
-    """Write one line to the host's journal. A journald that does not listen, or is stuck, is seen by the line's absence."""
+    """Write one line to the host's journal; its absence later shows that journald does not listen, or is stuck."""
     text = f"MESSAGE=exotelctl doctor looks whether this line is kept\nPRIORITY=5\nSYSLOG_IDENTIFIER=exotelctl\n{_MARK}={mark}\n"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, contextlib.suppress(OSError):
         sender.setblocking(False)
@@ -98,7 +98,7 @@ def _send(mark: str, to: Path = _SOCKET) -> None:
 
 
 def _found(matches: list[str]) -> bool:
-    """Look a few times: a sync that could not be asked for does not delay the line by more than that."""
+    """Look for the line a few times, in case journald could not be told to sync and the line is late."""
     for attempt in range(_TRIES):
         if attempt:
             time.sleep(_PAUSE_S)
@@ -113,7 +113,7 @@ def _any(matches: list[str], since: str | None = None) -> bool:
 
 
 def _silent(workers: Iterable[Worker]) -> Iterable[Silence]:
-    """Name workers with calls of which nothing is left, unless the journal begins after they started: older lines may go."""
+    """Yield workers whose calls left no line, except those older than the journal, whose lines may have been rotated out."""
     begins: float | None = None
     for worker in workers:
         if not (worker.calls_total and worker.since):
@@ -142,7 +142,7 @@ def _store_nothing() -> Iterable[str]:
 
 
 def stored(config: str) -> str:
-    """Return the value of Storage= that holds in the text of a configuration and its drop-ins, "" where none is set."""
+    """Return the effective value of Storage= in a configuration and its drop-ins; "" where none is set."""
     lines = (line.strip().partition("=") for line in config.splitlines())
     values = [value.strip().lower() for name, _, value in lines if name.strip() == "Storage"]
     return values[-1] if values else ""

@@ -20,9 +20,9 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A process that holds one of the sockets. ``ours``: systemd for exotel-ws.socket, or a worker of exotel-ws@.service.
+    """Process that holds one of the sockets. ``ours``: systemd for exotel-ws.socket, or a worker of exotel-ws@.service.
 
-    ``holds`` is how it keeps others from the port without listening on it.
+    ``holds`` describes a socket that keeps others from the port without listening on it.
     """
 
     pid: int
@@ -38,7 +38,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """``as_root`` False: the holders of other users' sockets could not be seen; ``lacks``: root has not these capabilities."""
+    """Sockets of a port. ``as_root`` False: other users' processes are unseen; ``lacks``: capabilities that this root lacks."""
 
     port: int
     listeners: tuple[Listener, ...]

@@ -48,5 +48,5 @@ def read(path: Path) -> str:
 
 
 def root() -> str:
-    """What a look lacked that was refused to this user: ``root``; for root itself the capabilities that it has not, if any."""
+    """Return what a refused look needs: ``root``, or, for root itself, the capabilities that it lacks, if any."""
     return ", ".join(lacking(*OF_ROOT)) if is_root() else "root"

@@ -42,7 +42,7 @@ class Worker:
     calls_total: int = 0
     since: float = 0.0
     crowd: str = ""
-    """The source that holds most unproven connections or calls, and how many; "" where none does, or the worker does not tell."""
+    """Source with most unproven connections or calls, and their number; "" if there is none, or the worker does not tell."""
 
 
 def look() -> list[Worker]:
@@ -93,7 +93,7 @@ def _moment(said: object) -> float:
 
 
 def _crowd(admin_socket: Path) -> str:
-    """Ask who holds most. A worker of an older release does not know."""
+    """Ask the worker for the source that holds most; a worker of an older release does not know."""
     try:
         top = instances.ask(admin_socket, "/places").get("top")
     except instances.Silent:
