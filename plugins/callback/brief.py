@@ -1,4 +1,4 @@
-"""A screen that shows what changed, what was found, and what failed; nothing of what was as it should be."""
+"""Print changes, findings and failures only; leave out tasks that found everything in order."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class CallbackModule(Default):  # type: ignore[misc]
     CALLBACK_NAME = "brief"
 
     def get_option(self, option: str, hostvars: dict[str, Any] | None = None) -> Any:
-        """Return an option; what is as it should be is not shown, unless with -v."""
+        """Return an option; without -v, results in order and skipped tasks are not displayed."""
         if option in ("display_ok_hosts", "display_skipped_hosts") and not self._display.verbosity:
             return False
         return super().get_option(option, hostvars)
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        """Show what a task has changed or says."""
+        """Show the changes or messages of a task."""
         if self._display.verbosity or result.result.get("changed", False):
             super().v2_runner_on_ok(result)
         elif not isinstance(result.task, TaskInclude):
@@ -49,14 +49,14 @@ class CallbackModule(Default):  # type: ignore[misc]
                 self._say(result)
 
     def v2_runner_item_on_ok(self, result: Any) -> None:
-        """Show what one round of a loop has changed or says."""
+        """Show the changes or messages of one item of a loop."""
         if self._display.verbosity or result.result.get("changed", False):
             super().v2_runner_item_on_ok(result)
         elif not isinstance(result.task, TaskInclude):
             self._say(result)
 
     def v2_playbook_on_include(self, included_file: Any) -> None:
-        """Show no files of tasks, unless with -v."""
+        """Show the included files of tasks only with -v."""
         if self._display.verbosity:
             super().v2_playbook_on_include(included_file)
 

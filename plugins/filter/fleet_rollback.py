@@ -1,4 +1,4 @@
-"""Decide where the hosts of a fleet go back to, before any of them is touched."""
+"""Choose the generation that each host of a fleet goes back to, before any host is touched."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _by_generation(hosts: Mapping[str, Mapping[str, Any]], generation: str) -> d
 
 
 def _by_release(hosts: Mapping[str, Mapping[str, Any]], release: str) -> dict[str, Any]:
-    """On hosts of another Python the same source is a release of another name."""
+    """Compare releases by source: on hosts with another Python, the same source has a release of another name."""
     known = [back["releases"][release]["source"] for back in hosts.values() if release in back["releases"]]
     source = known[0] if known else release
     serves = [host for host, back in hosts.items() if (back["serving"] or {}).get("source") == source]
@@ -108,7 +108,7 @@ def _decision(
 
 
 class FilterModule:
-    """Ansible's hook."""
+    """Filters of this file, as Ansible finds them."""
 
     def filters(self) -> dict[str, Callable[..., dict[str, Any]]]:
         return {"fleet_rollback": fleet_rollback}

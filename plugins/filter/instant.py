@@ -36,7 +36,7 @@ _value:
 
 
 def instant(text: str) -> str:
-    """Return an absolute time as ``@SECONDS``, everything else as it is. Raises AnsibleFilterError without the tool."""
+    """Return an absolute time as ``@SECONDS``, any other text unchanged. Raises AnsibleFilterError without the tool."""
     try:
         from exotelctl import instant as times
     except ImportError as error:

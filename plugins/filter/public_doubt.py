@@ -35,7 +35,7 @@ _value:
 
 
 def public_doubt(host: str) -> str:
-    """Return why Exotel will not reach `host`, with the cure; empty where nothing speaks against it."""
+    """Return why Exotel will not reach `host`, with the cure; empty if no reason is known."""
     why = doubt(host)
     return f"{why}: {CURE}." if why else ""
 
@@ -44,5 +44,5 @@ class FilterModule:
     """Filters of this file, as Ansible finds them."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
-        """The filter by its name."""
+        """Return the filter by its name."""
         return {"public_doubt": public_doubt}

@@ -1,4 +1,4 @@
-"""``reachable_networks``: what the sandbox of AI mode lets the server reach."""
+"""``reachable_networks``: networks that the sandbox of AI mode lets the server reach."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _value:
 """
 
 RELAY = "127.69.53.1"
-"""Where the relay of DNS listens: of the host's own addresses one that nobody else is likely to use."""
+"""Address of the DNS relay: a loopback address that no other service is likely to use."""
 
 _METADATA = ("169.254.169.254", "168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254")
 _LINK_LOCAL = ("169.254.0.0/16", "fe80::/10", "64:ff9b::a9fe:0/112")
@@ -70,7 +70,7 @@ def reachable_networks(resolv_conf: str, settings: Mapping[str, Any], networks: 
     resolvers = [address for line in resolv_conf.splitlines() if (address := _nameserver(line))]
     relay = next((str(address) for address in resolvers if str(address) in _METADATA), "")
     allow += [str(address) for address in resolvers if str(address) not in _METADATA and not address.is_loopback]
-    # What is allowed goes before what is denied: a network that holds a metadata service would open it.
+    # Allowed networks take precedence over denied ones: a network that contains a metadata service would open it.
     narrow = [one for network in dict.fromkeys(allow) for one in _without_metadata(network)]
     return {
         "deny": [*_METADATA, *_LINK_LOCAL, *(() if by_name else _PRIVATE)],
@@ -81,7 +81,7 @@ def reachable_networks(resolv_conf: str, settings: Mapping[str, Any], networks: 
 
 
 def _hosts(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Give each host that the settings name."""
+    """Yield each host that the settings name."""
     told = [settings.get("webhook_url")]
     for service in (settings.get("services") or {}).values():
         told.append(service.get("base_url"))
@@ -128,7 +128,7 @@ def _without_metadata(network: str) -> list[str]:
 
 
 def _relayed(resolv_conf: str) -> str:
-    """Return the host's text with the relay in place of what can't be reached; it relays TCP alone."""
+    """Return the host's resolv.conf with the relay in place of unreachable servers; it relays TCP only."""
     kept = [line for line in resolv_conf.splitlines() if not (_nameserver(line) and str(_nameserver(line)) in _METADATA)]
     return "\n".join([f"nameserver {RELAY}", *(line for line in kept if line.strip()), "options use-vc", ""])
 
@@ -137,5 +137,5 @@ class FilterModule:
     """Filters of this file, as Ansible finds them."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
-        """The filter by its name."""
+        """Return the filter by its name."""
         return {"reachable_networks": reachable_networks}

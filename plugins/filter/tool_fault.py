@@ -36,7 +36,7 @@ _DEPLOY = "Is anything deployed there? ansible-playbook deploy.yml -i INVENTORY"
 
 
 def tool_fault(result: Mapping[str, Any]) -> str:
-    """Return what went wrong; a tool that could not be started is one that was not deployed."""
+    """Return what went wrong; report a tool that could not be started as not deployed."""
     said, message = (str(result.get(name) or "").strip() for name in ("stderr", "msg"))
     if said:
         return said

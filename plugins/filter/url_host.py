@@ -34,7 +34,7 @@ _value:
 
 
 def url_host(host: str) -> str:
-    """Return `host` as it stands in a URL: an IPv6 address in brackets."""
+    """Return `host` as written in a URL: an IPv6 address in brackets."""
     return in_url(bare(host))
 
 
@@ -42,5 +42,5 @@ class FilterModule:
     """Filters of this file, as Ansible finds them."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
-        """The filter by its name."""
+        """Return the filter by its name."""
         return {"url_host": url_host}

@@ -1,4 +1,4 @@
-"""``reach``: where callers reach a host, by what its inventory means."""
+"""``reach``: the name or address at which callers reach a host, read from its inventory."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
     """The lookup of this file, as Ansible finds it."""
 
     def run(self, terms: list[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[dict[str, str]]:
-        """Return where the host of the task is called; it takes no terms."""
+        """Return the name or address to call the task's host by; takes no terms."""
         if terms or variables is None:
             raise AnsibleError("reach takes no terms")
         try:

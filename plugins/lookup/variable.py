@@ -1,4 +1,4 @@
-"""``variable``: a variable of the roles as the type that it has, however an inventory or ``-e`` writes it."""
+"""``variable``: a variable of the roles, converted to its type from any form in an inventory or ``-e``."""
 
 from __future__ import annotations
 

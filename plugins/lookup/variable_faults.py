@@ -1,4 +1,4 @@
-"""``variable_faults``: what is wrong with the values of the variables of the roles."""
+"""``variable_faults``: faults in the values of the roles' variables, one sentence each."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             if name in said:
                 try:
                     values[name] = self._templar.template(said[name])
-                except Exception as error:  # whatever a template of the inventory raises
+                except Exception as error:  # a template of the inventory may raise any
                     why = "" if spec.get("no_log") else f": {' '.join(str(error).split())}"
                     unresolved.append(f"{name}: its value cannot be found{why}")
         return values, unresolved

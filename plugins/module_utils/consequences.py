@@ -1,4 +1,4 @@
-"""Tell what another content means for callers, before anything is touched. Pure: two contents in, sentences out."""
+"""Describe what a new content changes for callers, before anything is touched. Pure: two contents in, sentences out."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.maintenance import
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Refused
 
 CONSENTS = ("maintenance", "port", "credentials", "paths")
-"""What needs consent: what ends a maintenance, moves the address that callers dial, or lets in who was kept out."""
+"""Changes that need consent: they end a maintenance, move the address that callers dial, or admit refused clients."""
 _EVERYWHERE = {"0.0.0.0": "every IPv4 address of the host", "::": "every address of the host"}
 _MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
 class Consequence:
-    """One thing that changes for callers, as a sentence; `consent` is the word that agrees to it, "" where none is needed."""
+    """One change for callers, as a sentence; `consent` is the word that agrees to it, "" if it needs none."""
 
     text: str
     consent: str = ""
 
 
 def consequences(before: Content | None, after: Content) -> tuple[Consequence, ...]:
-    """Return what changes for callers when `after` takes over from `before`. Nothing on a host where nothing serves."""
+    """Return the changes for callers when `after` replaces `before`; none on a host where nothing serves."""
     if before is None:
         return ()
     old, new = toml.plain(before.settings), toml.plain(after.settings)
@@ -34,7 +34,7 @@ def consequences(before: Content | None, after: Content) -> tuple[Consequence, .
 
 
 def of_maintenance(mark: Maintenance | None) -> tuple[Consequence, ...]:
-    """Return that a host which was taken out of service is brought back."""
+    """Return the consequence that a host in maintenance takes calls again; none for a host in service."""
     return (Consequence(f"the host is {mark}; it takes calls again", "maintenance"),) if mark else ()
 
 
@@ -45,7 +45,7 @@ def missing(found: Iterable[Consequence], accepted: Collection[str]) -> list[str
 
 
 def require_consent(found: Sequence[Consequence], accepted: Collection[str]) -> None:
-    """Raise Refused, with what changes and the line to type, unless all that needs consent has it."""
+    """Raise Refused, with the changes and the line to type, unless each change that needs consent has it."""
     unknown = sorted(set(accepted) - set(CONSENTS))
     if unknown:
         raise Refused(f"there is no consent {unknown[0]!r}: exotel_ws_accept takes {', '.join(CONSENTS)}")

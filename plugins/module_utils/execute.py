@@ -92,7 +92,7 @@ class Executor:
 
     def _check_config(self, names: Sequence[str]) -> None:
         command = [self._command("exotel-ws"), "check-config", self._settings()]
-        # With its secrets, where it has its own: a missing one is then told before anything starts.
+        # With the generation's own secrets, if it has any, so that a missing one is found before anything starts.
         secrets = self._directory() / "credentials"
         variables = {"CREDENTIALS_DIRECTORY": str(secrets)} if self._generation.content.credentials else {}
         run(command, timeout_s=_CHECK_S, variables=variables)
@@ -102,7 +102,7 @@ class Executor:
         run(command, timeout_s=self._limits.start_s, user=self._user)
 
     def _link(self, names: Sequence[str]) -> None:
-        # An instance gets a unit file of its own: what a later deploy does to the template is nothing to it.
+        # Each instance has its own unit file, so that later changes of the template do not affect it.
         pinned = {name: files.read(self._paths.units / unit(name)) for name in names if name in self._facts.links}
         self._undo.append(lambda: self._unlink([name for name in names if name not in {*pinned, *self._live(names)}]))
         if pinned:

@@ -20,7 +20,7 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import Sys
 
 
 def gather(paths: Paths, systemd: Systemd) -> Facts:
-    """Look at the host."""
+    """Gather the facts of the host."""
     texts = {name: files.read(paths.units / name) for name in (SOCKET, TEMPLATE, SHUTDOWN)}
     generations = generation.load_all(paths)
     links = frozenset(path.name for path in paths.instances.glob("*") if path.is_symlink())
@@ -47,7 +47,7 @@ def _point(drop_in: str) -> str | None:
 
 
 def _unpinned(paths: Paths, links: Iterable[str], generations: Mapping[str, Generation]) -> Iterable[str]:
-    """Return the instances whose own unit file is not what their generation says."""
+    """Return the instances whose own unit file differs from that of their generation."""
     for name in links:
         known = generations.get(generation_of(name))
         if known and files.read(paths.units / unit(name)) != known.content.units.get(TEMPLATE):

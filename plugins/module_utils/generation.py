@@ -41,7 +41,7 @@ class Content:
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def hash(self, key: bytes = b"") -> str:
-        """Return a digest of the whole content. Without `key` (the host's own) nobody can test guesses of a secret on it."""
+        """Return a digest of the whole content with the host's `key`, without which nobody can test guesses of a secret on it."""
         return hmac.new(key, json.dumps(asdict(self), sort_keys=True).encode(), hashlib.sha256).hexdigest()
 
 
@@ -76,7 +76,7 @@ def new_generation(content: Content, created_by: str, now: float, rollback_of: s
 
 
 def read_key(paths: Paths) -> bytes:
-    """Return the key of this host's hashes, or a fresh one where there is none that this user can read."""
+    """Return the key of this host's hashes, or a fresh one if this user can read none."""
     try:
         return paths.hash_key.read_bytes()
     except (FileNotFoundError, PermissionError):
@@ -136,7 +136,7 @@ def _write(staging: Path, generation: Generation, group: str | None, paths: Path
 
 
 def _keep_private(directory: Path, group: str | None) -> None:
-    """Take the settings and files of a generation from everybody but its owner and `group`; earlier versions did not."""
+    """Make a generation's settings and files readable to its owner and `group` only; earlier versions did not."""
     for path in (directory / "settings.toml", *directory.glob("files/*")):
         if path.is_file():
             if group is not None:
@@ -182,7 +182,7 @@ def _texts(directory: Path) -> dict[str, str]:
 
 
 def _private(path: Path) -> str:
-    """Return the text of a file; empty for who may not read it, who sees a generation but cannot make another of it either."""
+    """Return the text of a file; empty for a user who may not read it: they may see a generation, but not make a new one."""
     try:
         return path.read_text("utf-8")
     except PermissionError:

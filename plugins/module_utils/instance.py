@@ -36,7 +36,7 @@ def ask(admin_socket: Path, path: str) -> dict[str, Any]:
 
 
 def who(admin_socket: Path) -> dict[str, Any]:
-    """Return what the instance says of itself: generation, release, calls_live among it. Raises Silent.
+    """Return the instance's answer about itself, with generation, release and calls_live. Raises Silent.
 
     The answer is small whatever its calls are like. A release before that had these fields in /status alone.
     """

@@ -1,4 +1,4 @@
-"""Allow one deploy at a time on a host, and tell a second one whose turn it is."""
+"""Allow one deploy at a time on a host, and tell a second one who holds the lock."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _open(path: Path) -> int:
 
 
 def _turn_of(descriptor: int, proc: Path) -> str:
-    """Say who holds the lock: as they wrote, and which process it is, so that one that hangs can be found."""
+    """Describe the holder of the lock: its own words and its process, so that a stuck one can be found."""
     said = _shown(os.pread(descriptor, _MOST_BYTES, 0).decode("utf-8", "replace")) or "somebody who left no name"
     pid = _holding_pid(os.fstat(descriptor).st_ino, proc)
     hangs = f"; if it hangs, look at it: ps -o pid,etime,args -p {pid}" if pid else ""
@@ -65,7 +65,7 @@ def _turn_of(descriptor: int, proc: Path) -> str:
 
 
 def _holding_pid(inode: int, proc: Path) -> int:
-    """Return the process that holds a lock on the file `inode`, 0 when it is not known."""
+    """Return the pid that holds a lock on the file `inode`; 0 if unknown."""
     try:
         held = [line.split() for line in (proc / "locks").read_text().splitlines()]
         return next((int(fields[4]) for fields in held if fields[1] == "FLOCK" and fields[5].endswith(f":{inode}")), 0)

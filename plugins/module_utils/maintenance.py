@@ -1,4 +1,4 @@
-"""A host taken out of service on purpose: a mark that survives a reboot, and says since when, by whom and why."""
+"""Mark of a host taken out of service on purpose; it survives a reboot and has the time, the person and the reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_CHARACTERS = 200
 
 @dataclass(frozen=True)
 class Maintenance:
-    """`since` is a UTC time, `who` asked for it, `reason` may be empty."""
+    """Mark of a host in maintenance: `since` is a UTC time, `who` asked for it, `reason` may be empty."""
 
     since: str
     who: str
@@ -44,7 +44,7 @@ def begin(paths: Paths, who: str, reason: str) -> Maintenance:
 
 
 def end(paths: Paths) -> None:
-    """Remove the mark; where there is none that is fine."""
+    """Remove the mark, if there is one."""
     files.remove(paths.maintenance)
 
 

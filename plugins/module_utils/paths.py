@@ -8,9 +8,9 @@ SOCKET = "exotel-ws.socket"
 SHUTDOWN = "exotel-ws-shutdown.service"
 TEMPLATE = "exotel-ws@.service"
 SHARED_CREDENTIALS = "/etc/exotel-ws/credentials"
-"""Where older generations load secrets from; newer ones have their own."""
+"""Directory of secrets of older generations; newer ones have their own."""
 JOURNAL = "exotel-ws"
-"""The journal namespace of the workers: what they write pushes out no line of another unit."""
+"""Journal namespace of the workers, so that their lines push out no lines of other units."""
 COMMANDS = ("exotel-ws", "exotelctl")
 
 

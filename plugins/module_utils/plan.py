@@ -130,7 +130,7 @@ def plan_return(facts: Facts, requested_by: str, now: float) -> Plan:
 
 
 def rollback_choices(facts: Facts, sources: Mapping[str, str]) -> dict[str, Any]:
-    """Return what this host can go back to, for a decision over all hosts.
+    """Return the generations and releases that this host can go back to, for a decision over all hosts.
 
     A generation is told by its `generation`, its `release` and the `source` of that, which `sources` knows by release: the
     same on hosts of another Python. `previous` is what served before (None: nothing), `other_release` the last before it of
@@ -245,7 +245,7 @@ def _replace(facts: Facts, wanted: Generation) -> Iterable[Step]:
     yield Step("self_test", (wanted.id,))
     unpinned = tuple(name for name in (facts.serving.instances if facts.serving else ()) if name in facts.unpinned)
     if unpinned:
-        # Of before each worker had a unit file of its own: the shared one is about to change below it.
+        # It dates from before each worker had its own unit file, and the shared one is about to change.
         yield Step("link", unpinned)
     yield Step("link", instances)
     yield Step("verify_units", tuple(content.units))

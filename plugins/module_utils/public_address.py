@@ -1,4 +1,4 @@
-"""Judge whether Exotel can reach an address. The deploy, ``exotelctl url`` and the doctor all ask here, and so say the same."""
+"""Judge if Exotel can reach an address; shared by the deploy, ``exotelctl url`` and the doctor, so that they agree."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ipaddress
 import re
 import socket
 
-# Not what a host can be reached by, and yet given to one: in examples, tests and labs.
+# Networks that can't be reached, but are given to hosts in examples, tests and labs.
 _TEST_NETWORKS = tuple(
     ipaddress.ip_network(network)
     for network in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "198.18.0.0/15")
@@ -17,9 +17,9 @@ CURE = "put the address that Exotel can reach in its place, and into exotel_ws_p
 
 
 def doubt(host: str) -> str | None:
-    """Return why Exotel will not reach `host` from the internet, or None where nothing speaks against it.
+    """Return why Exotel will not reach `host` from the internet; None if no reason is known.
 
-    `host` is an address, with or without brackets, or a name; of names only those are judged that never lead out of a network.
+    `host` is an address, with or without brackets, or a name; a name is judged only if it never leads out of a network.
     """
     name = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     address = _address(name.partition("%")[0])
@@ -37,7 +37,7 @@ def doubt(host: str) -> str | None:
 
 
 def is_of_a_test_network(host: str) -> bool:
-    """Return whether `host` is an address of the networks for documentation and benchmarks, which only a lab gives to a host."""
+    """Return True for an address of the networks for documentation and benchmarks, which only hosts of a lab have."""
     address = _address(host)
     return address is not None and any(address in network for network in _TEST_NETWORKS)
 

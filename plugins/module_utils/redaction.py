@@ -1,4 +1,4 @@
-"""Know what is secret in the server's settings, and leave it out of logs, diffs and bundles.
+"""Find the secrets in the server's settings, and keep them out of logs, diffs and bundles.
 
 Secret are: the userinfo, query and fragment of a URL, each segment of its path (and of `paths`) that is no common word,
 values of keys such as api_key, token or headers, and in the `options` of a service what looks like a key. A webhook's
@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 HIDDEN = "•••"
-# A shorter text would be found where it is not meant.
+# Shorter texts would match by chance.
 _LEAST_SOUGHT = 4
 _SECRET_KEY = re.compile(
     r"token|api[-_]?key|secret|passw|pwd|authorization|header|cookie|signature|private|bearer|^key$|^auth$", re.I
@@ -36,7 +36,7 @@ _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'")
 
 
 def redacted(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of `settings` in which HIDDEN stands for what is secret."""
+    """Return a copy of `settings` with HIDDEN in place of each secret."""
     return {key: _shown((key,), value, set()) for key, value in settings.items()}
 
 
@@ -58,7 +58,7 @@ def secrets_of_credentials(text: str) -> list[str]:
 
 
 def spellings(secrets: Iterable[str]) -> list[str]:
-    """Return `secrets` as they are, percent-encoded and decoded, and in JSON, the longest first; too short ones are left out."""
+    """Return `secrets` plain, percent-encoded, percent-decoded and in JSON, longest first, without too short ones."""
     found: set[str] = set()
     for secret in secrets:
         found |= {secret, quote(secret, safe=""), quote(secret), unquote(secret), json.dumps(secret)[1:-1]}
@@ -66,7 +66,7 @@ def spellings(secrets: Iterable[str]) -> list[str]:
 
 
 def without(text: str, secrets: Iterable[str]) -> str:
-    """Return `text` with HIDDEN for each of `secrets`, which are in the order that spellings() gives."""
+    """Return `text` with HIDDEN for each of `secrets`, which must be in the order of spellings()."""
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
     return text
@@ -83,12 +83,12 @@ def redacted_path(path: str) -> str:
 
 
 def redacted_toml(text: str) -> str:
-    """Return settings.toml with HIDDEN for what is secret. A line in a form that this project does not write loses its texts."""
+    """Return settings.toml with HIDDEN for secrets. A line in a form that this project does not write loses its texts."""
     return "".join(_lines(text, set()))
 
 
 def secrets_of_toml(text: str) -> list[str]:
-    """Return the secrets of a settings.toml as secrets_in() does, whether it is valid or not."""
+    """Return the secrets of a settings.toml, valid or not, as secrets_in() does."""
     found: set[str] = set()
     list(_lines(text, found))
     return spellings(found)
@@ -159,6 +159,6 @@ def _without_url_parts(text: str, found: set[str]) -> str:
 
 def _without_segments(path: str, found: set[str]) -> str:
     segments = path.split("/")
-    # A word stands for something else elsewhere: it is sought as a part of a path only.
+    # A plain word has other meanings elsewhere, so it is sought only as a part of a path.
     found.update(part if _DISTINCT.search(part) else f"/{part}" for part in segments if part and part.lower() not in _COMMON)
     return "/".join(segment if not segment or segment.lower() in _COMMON else HIDDEN for segment in segments)

@@ -34,7 +34,7 @@ def staged(releases: Path) -> frozenset[str]:
 
 
 def sources(releases: Path) -> dict[str, str]:
-    """Return the source of each complete release: what the project's own wheel is, which is the same for every Python."""
+    """Return the source of each complete release: the identity of the project's own wheel, the same for every Python."""
     found = {}
     for name in staged(releases):
         manifest = json.loads((releases / name / MARK).read_text("utf-8"))
@@ -125,7 +125,7 @@ def _unpack(bundle: Path, wheels: Path, known: Mapping[str, str] | None) -> tupl
 
 
 def _refuse_more(names: Sequence[str], said: Mapping[str, str], known: Mapping[str, str] | None) -> None:
-    """Raise StagingFailed when the bundle holds what its manifest does not name, or that differs from what is `known`."""
+    """Raise StagingFailed if the bundle has a file that its manifest does not name, or that differs from the `known` one."""
     wheels = [name.removeprefix("wheels/") for name in names if name != MARK]
     extra = sorted({name for name in wheels if name not in said or wheels.count(name) > 1 or Path(name).name != name})
     if extra:

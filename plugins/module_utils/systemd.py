@@ -121,7 +121,7 @@ class Systemd:
     def journal(self, names: Sequence[str], lines: int) -> str:
         """Return the last `lines` lines that units wrote to the journal, and systemd about them."""
         run(["journalctl", "--sync"])
-        with contextlib.suppress(CommandFailed):  # of a host where no generation has written to it yet
+        with contextlib.suppress(CommandFailed):  # a host where no generation has written to it yet
             run(["journalctl", f"--namespace={JOURNAL}", "--sync"])
         units = [f"--unit={name}" for name in names]
         entries = run(["journalctl", f"--namespace=+{JOURNAL}", "--no-pager", "--output=short-iso", f"--lines={lines}", *units])

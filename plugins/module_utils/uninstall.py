@@ -1,4 +1,4 @@
-"""Take the server off a host: see what a deploy has put there, end it, and remove it.
+"""Remove the server from a host: find what deploys have put there, stop it, and delete it.
 
 Nothing here comes from a release, for the release goes too. Each look is at the host as it is, so that an uninstall that
 was interrupted is finished by the next one, and one on a host without the server finds nothing.
@@ -56,7 +56,7 @@ _GLOBS = (
     f"tmp/systemd-private-*-{_UNITS}",
 )
 _COMPLETION = "usr/local/share/bash-completion/completions/exotelctl"
-# Made by a deploy where they are missing, and somebody else's otherwise: removed when nothing is left in them.
+# A deploy made these if they were missing; they may be somebody else's, so they are removed only when empty.
 _PARENTS = (
     "etc/systemd/system/multi-user.target.wants",
     "etc/systemd/system/shutdown.target.wants",
@@ -68,19 +68,19 @@ _RECORDS = "/var/lib/exotel-ws/calls"
 _RECORD_TABLE = re.compile(r"^\[ai\.record\]$(?P<body>(?:\n(?!\[).*)*)", re.MULTILINE)
 _RECORD_DIRECTORY = re.compile(r'^directory = "(?P<path>/[^"\\]+)"$', re.MULTILINE)
 _LEAST_DEPTH = 3
-"""Parts of a path, / included, below which no directory is ever removed because the settings name it."""
+"""Least parts of a path, including /, for a directory to be removed because the settings name it."""
 _HANG_UP_S = 8.0
 _KILLED_S = 5.0
 _POLL_S = 0.2
 
 
 class UninstallFailed(Exception):
-    """The host still has a part of the server; the message says which, and why."""
+    """Raised while the host still has a part of the server; the message says which, and why."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a host has of the server.
+    """Parts of the server found on a host.
 
     `live` are its units that run and `calls` their live calls (None where one does not say). `paths` is all that is
     removed, and `records` the directories with what was kept of calls. `user` and `group` are there or not.
@@ -95,7 +95,7 @@ class Found:
 
     @property
     def nothing(self) -> bool:
-        """Nothing is left but records that are kept."""
+        """Return True if nothing is left but records that are kept."""
         return not (self.live or self.paths or self.user or self.group)
 
 
@@ -109,7 +109,7 @@ class Uninstall:
         self._name = name
 
     def look(self, with_records: bool) -> Found:
-        """Return what there is. Records are among what is removed only `with_records`."""
+        """Return what there is; records are marked for removal only `with_records`."""
         live = tuple(self._live())
         records = tuple(self._records())
         kept = () if with_records else records
@@ -161,7 +161,7 @@ class Uninstall:
             yield completion
 
     def _around(self, path: Path, kept: Sequence[Path]) -> Iterator[Path]:
-        """Yield `path`, or, where something that is `kept` lies in it, all that is beside that."""
+        """Yield `path`, or, if something `kept` lies in it, everything else in it."""
         if path in kept or not (path.exists() or path.is_symlink()):
             return
         if any(path in other.parents for other in kept):
@@ -191,7 +191,7 @@ class Uninstall:
         if calls is None:
             port = self._port()
             with contextlib.suppress(CommandFailed, OSError):
-                # It does not answer. The kernel knows whether somebody is connected.
+                # It does not answer, but the kernel knows its connections.
                 calls = established(self._systemd.main_pid(name), port) if port else None
         return calls
 
@@ -241,7 +241,7 @@ class Uninstall:
             time.sleep(_POLL_S)
 
     def _give_to_root(self, directory: Path) -> None:
-        """Leave kept records to nobody but root: the number of a user that is gone may be given to another."""
+        """Give kept records to root alone, because the number of a removed user may be reused."""
         for path in (directory, *directory.rglob("*")):
             with contextlib.suppress(FileNotFoundError):
                 os.chown(path, 0, 0, follow_symlinks=False)
@@ -262,7 +262,7 @@ class Uninstall:
             if self._has_user():
                 run(["userdel", self._name])
                 yield f"removed the user {self._name}"
-            if self._has_group():  # userdel leaves it where login.defs says so
+            if self._has_group():  # userdel keeps the group if login.defs says so
                 run(["groupdel", self._name])
                 yield f"removed the group {self._name}"
         except CommandFailed as error:
@@ -275,7 +275,7 @@ def _is_worker(name: str) -> bool:
 
 
 def in_words(found: Found, with_records: bool) -> list[str]:
-    """Say what an uninstall of what was `found` cuts, removes and keeps, a line each."""
+    """Describe what an uninstall of `found` cuts, removes and keeps, one line each."""
     if found.nothing:
         lines = ["there is nothing of the server on this host"]
     else:

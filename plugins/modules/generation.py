@@ -210,7 +210,7 @@ def main() -> None:
         argument_spec={
             "state": {"type": "str", "choices": ["serving", "rollback", "restart"], "default": "serving"},
             "release": {"type": "str"},
-            # Not for the host's syslog, where anybody of group adm reads what a module was invoked with.
+            # Keep it out of the host's syslog, where the group adm can read a module's options.
             "settings": {"type": "dict", "no_log": True},
             "units": {"type": "dict", "no_log": True},
             "workers": {"type": "int"},
@@ -250,7 +250,7 @@ def main() -> None:
 
 
 def _tell_secrets(module: AnsibleModule) -> None:
-    """Leave the secrets out of the result, and only them: no_log alone blots each text of the settings out, "echo" say."""
+    """Remove only the secrets from the result; no_log alone would blot out every text of the settings, such as "echo"."""
     secrets = redaction.secrets_in(module.params["settings"] or {})
     for text in (module.params.get("credentials") or {}).values():
         secrets += redaction.secrets_of_credentials(text)
@@ -258,7 +258,7 @@ def _tell_secrets(module: AnsibleModule) -> None:
 
 
 def _invocation(module: AnsibleModule) -> dict[str, Any]:
-    """Return what -vvv shows of the options."""
+    """Return the options as -vvv shows them."""
     params = {name: value for name, value in module.params.items() if name != "credentials"}
     shown = {"settings": redaction.redacted(params["settings"] or {}), "files": sorted(params["files"])}
     return {"module_args": {**params, **shown}}
@@ -348,7 +348,7 @@ def _diff(facts: Facts, after: Generation) -> list[dict[str, str]]:
 
 
 def _shown(name: str, before: str, after: str) -> dict[str, str]:
-    """Return both texts without what is secret in them, for people to see what changes."""
+    """Return both texts without their secrets, for people to see the changes."""
     if name != "settings.toml":
         return {"before": before, "after": after}
     shown = {"before": redaction.redacted_toml(before), "after": redaction.redacted_toml(after)}
@@ -364,7 +364,7 @@ def _texts(generation: Generation) -> dict[str, str]:
 
 
 def _secrets(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return the difference of credentials without a value: their names, and which of them get another value."""
+    """Return the difference of credentials without values: their names, and those that get another value."""
     if before == after:
         return []
     names = [f"{name} (another value)" if before.get(name, text) != text else name for name, text in after.items()]

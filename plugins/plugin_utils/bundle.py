@@ -72,7 +72,7 @@ def bundle(
 
 
 def wheels_of(archive: Path) -> dict[str, str]:
-    """Return the SHA-256 of each wheel of a release by its name, as `archive` has them that bundle() has just returned."""
+    """Return the SHA-256 of each wheel of a release by its name, read from `archive`, the latest result of bundle()."""
     with tarfile.open(archive, "r:") as tar:
         manifest = tar.extractfile("RELEASE.json")
         if manifest is None:
@@ -209,7 +209,7 @@ def _manifest(source: Path, release: str, python: str, machine: str, wheels: Seq
 
 
 def _is_whole(archive: Path, wheels: Sequence[Path], manifest: dict[str, Any]) -> bool:
-    """Return whether a cached archive is what _write() would make of `wheels` and `manifest` now."""
+    """Return True if a cached archive equals what _write() would make of `wheels` and `manifest` now."""
     wanted = {f"wheels/{wheel.name}": manifest["sha256"][wheel.name] for wheel in wheels}
     wanted["RELEASE.json"] = hashlib.sha256(_text(manifest)).hexdigest()
     try:

@@ -1,4 +1,4 @@
-"""Work on the controller, as who typed the command: no connection, no other user, no interpreter but Ansible's own."""
+"""Run modules on the controller as the user who typed the command, with Ansible's own Python and no connection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OF_THE_HOST = ("ansible_become", "ansible_connection", "ansible_delegated_vars"
 
 
 class OnController(ActionBase):  # type: ignore[misc]
-    """Run the module of the same name on the controller, whatever an inventory, ``-e`` or ``--become`` says to its hosts.
+    """Run the module of the same name on the controller, regardless of an inventory's, ``-e``'s or ``--become``'s settings.
 
     A task that is delegated goes where it is delegated to, as every other module does.
     """
@@ -29,7 +29,7 @@ class OnController(ActionBase):  # type: ignore[misc]
     _supports_async = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return what the module returns."""
+        """Return the module's result."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         if self._task.delegate_to is None:
             task_vars = self._be_here(task_vars or {})
@@ -40,7 +40,7 @@ class OnController(ActionBase):  # type: ignore[misc]
         return result
 
     def _be_here(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        """Exchange the host's connection for a local one, and return the variables without what is meant for the host."""
+        """Replace the host's connection with a local one, and return the variables without those for the host's connection."""
         self._play_context = PlayContext()
         self._play_context.become = False
         self._connection = connection_loader.get("ansible.builtin.local", self._play_context, "/dev/null")

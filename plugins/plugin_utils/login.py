@@ -1,4 +1,4 @@
-"""Why a host cannot be logged in to, or no root be had there: the cure, from what SSH and sudo say. Pure."""
+"""Explain a failed login, or a failed change to root, by the messages of SSH and sudo, with the cure. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 
 _LAB = "/exotel-voicebot-lab/"
 _ANEW = "make clean-lab, then make deploy"
-# What SSH says around "REMOTE HOST IDENTIFICATION HAS CHANGED".
+# SSH's text around "REMOTE HOST IDENTIFICATION HAS CHANGED".
 _BANNER = re.compile(
     r"@{5,}|IT IS POSSIBLE THAT.*?contact your system administrator\. *|Add correct host key in .*?this message\. *"
 )
@@ -47,7 +47,7 @@ _SUDO_ELSE = "Let the user of ansible_user use sudo without a password, or give 
 
 
 def unreachable(name: str, address: str, user: str, said: str, ssh_args: str = "") -> str:
-    """Return the sentences for a host that cannot be logged in to: who, what SSH said of it, and the cure.
+    """Return the sentences for a host with a failed login: the user, SSH's message, and the cure.
 
     `ssh_args` are SSH's arguments from the inventory: another file of known hosts than the user's is named there.
     """

@@ -1,4 +1,4 @@
-"""How a host is reached: the name or address that an inventory means, for callers and for SSH."""
+"""Find the name or address of a host that an inventory means, for callers and for SSH."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def bare(name: str) -> str:
 
 
 def in_url(name: str) -> str:
-    """Return `name` as it stands in a URL: an IPv6 address in brackets."""
+    """Return `name` as written in a URL: an IPv6 address in brackets."""
     return f"[{name}]" if ":" in name else name
 
 
 def is_address(name: str) -> bool:
-    """Return whether `name` is an IP address rather than a name to look up."""
+    """Return True if `name` is an IP address, not a name to look up."""
     try:
         ipaddress.ip_address(bare(name))
     except ValueError:
@@ -50,7 +50,7 @@ def is_address(name: str) -> bool:
 
 @cache
 def ssh_host_name(name: str, arguments: str, program: str = "ssh") -> str:
-    """Return what ``HostName`` of SSH's configuration makes of `name`, or `name` where SSH does not say."""
+    """Return the ``HostName`` that SSH's configuration gives for `name`, else `name`."""
     try:
         done = subprocess.run(
             [program, *shlex.split(arguments), "-G", "--", name],

@@ -1,4 +1,4 @@
-"""The server's settings, made of the variables of the role ``exotel_ws``, and what the server itself says of them."""
+"""Make the server's settings from the variables of the role ``exotel_ws``, and check them as the server does."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def settings(values: Mapping[str, Any], public_url: str = "") -> dict[str, Any]:
         "auth": {"required": len(value("exotel_ws_credentials")) > 0},
         "drain": {"timeout_s": value("exotel_ws_drain_timeout")},
     }
-    # What has the server's own default is not written: an older release need not know it.
+    # Server defaults are not written, because an older release may not know the setting.
     if value("exotel_ws_proxies"):
         table["limits"]["proxies"] = value("exotel_ws_proxies")
     for key in ("metrics_sources", "open_metrics"):
@@ -47,7 +47,7 @@ def settings(values: Mapping[str, Any], public_url: str = "") -> dict[str, Any]:
 
 
 def faults(values: Mapping[str, Any]) -> list[str]:
-    """Return what the server's own check says of the settings, by the variables that they come from.
+    """Return the problems that the server's own check finds in the settings, by the variables that they come from.
 
     Nothing where the controller has no server of this tree installed: the host checks them again before they serve.
     """
@@ -74,7 +74,7 @@ def _check() -> Any:
 
     def problems(table: dict[str, Any]) -> list[str]:
         try:
-            # Plain values: Ansible's own kinds of text and number, which carry tags, are none to a strict check.
+            # Plain values, because a strict check refuses Ansible's own tagged kinds of text and number.
             check(json.loads(json.dumps(table)))
         except SettingsError as error:
             return list(error.problems)

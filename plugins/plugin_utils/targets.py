@@ -1,4 +1,4 @@
-"""Which hosts a playbook is for, and what to type where there are none."""
+"""Choose the hosts of a playbook, or say what to type if there are none."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ TREE = Path(__file__).resolve().parents[2]
 
 
 class NoTarget(ValueError):
-    """No host is meant. The text says why, and has the line to type."""
+    """Raised if no host is left; the text has the reason and the line to type."""
 
 
 @dataclass(frozen=True)
 class Typed:
-    """What was typed: the playbook, the inventories (none: Ansible's own default file counts), and ``--limit``."""
+    """Command as typed: the playbook, the inventories (none: Ansible's default file applies), and ``--limit``."""
 
     playbook: str
     sources: tuple[str, ...]
@@ -66,7 +66,7 @@ def pattern(
 
 
 def spoiled(sources: Sequence[str], load: Callable[[str], object]) -> str:
-    """Return what to say of a file of YAML or JSON that `load` cannot read, or nothing where all can be read.
+    """Return a message about a file of YAML or JSON that `load` cannot read; empty if it can read all.
 
     Ansible only warns of it, and a verb would go on with the hosts of the other files as if there were no more.
     """
@@ -76,14 +76,14 @@ def spoiled(sources: Sequence[str], load: Callable[[str], object]) -> str:
             if file.suffix in (".yml", ".yaml", ".json") and file.is_file() and not os.access(file, os.X_OK):
                 try:
                     load(str(file))
-                except Exception as error:  # whatever the loader raises
+                except Exception as error:  # the loader may raise any
                     why = " ".join(str(error).split())
                     return f"the inventory {_short(file)} cannot be read, so its hosts would be left out: {why}"
     return ""
 
 
 def config_warning(config_file: str | None, sources: Sequence[str]) -> str:
-    """Return what to say where Ansible does not use this tree's ``ansible.cfg``, or nothing where that makes no difference."""
+    """Return a message if Ansible does not use this tree's ``ansible.cfg``; empty if that makes no difference."""
     if config_file and Path(config_file).resolve() == TREE / "ansible.cfg":
         return ""
     beside = [source for source in sources if "," not in source and Path(source, "files").is_dir()]

@@ -1,4 +1,4 @@
-"""The variables of the roles: what each may be, and how what an inventory or ``-e`` says becomes that. Pure."""
+"""Check the roles' variables, and convert values from an inventory or ``-e`` to the type of each. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import yaml
 
 ROLES = Path(__file__).parents[2] / "roles"
 LEAST_TOKEN = 6
-"""Characters, as the server's own auth.least_length."""
+"""Least characters of a token, as the server's own auth.least_length."""
 
 _TRUE = frozenset({"yes", "on", "true", "1"})
 _FALSE = frozenset({"no", "off", "false", "0"})
@@ -59,12 +59,12 @@ _SPLIT = frozenset(
         "reset_ports",
     }
 )
-# An empty one would let everybody in, and is what a variable of the environment that is not set gives.
+# An unset environment variable gives an empty text, which would let everybody in.
 _NEVER_AN_EMPTY_TEXT = frozenset({"exotel_ws_credentials", "exotel_ws_allowed_sources"})
 
 
 class Fault(ValueError):
-    """A value that a variable can't have. The text says what is wrong and what to do, and never holds a secret."""
+    """Invalid value of a variable. The text says what is wrong and what to do, and never contains a secret."""
 
 
 @cache
@@ -78,7 +78,7 @@ def specs() -> dict[str, dict[str, Any]]:
 
 
 def settled(name: str, value: object) -> Any:
-    """Return `value` as the type that the variable `name` has, where that is safe. Raises `Fault` with the name and the cure.
+    """Return `value` converted to the type of the variable `name`, if that is safe. Raises `Fault` with name and cure.
 
     A number or a boolean may be a text ("8765", "yes"), a list one entry or a text of JSON, a mapping a text of JSON.
     """
@@ -90,7 +90,7 @@ def settled(name: str, value: object) -> Any:
 
 
 def faults(values: Mapping[str, object]) -> list[str]:
-    """Return a sentence for each of these variables that has a value it can't have; others are passed over."""
+    """Return a sentence for each of these variables with an invalid value; skip names that are not the roles'."""
     found = []
     for name in sorted(values.keys() & specs().keys()):
         try:
@@ -115,7 +115,7 @@ def _text(name: str, spec: Mapping[str, Any], value: object) -> str:
     _nothing(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise Fault("it must be a text" + (": put it in quotes" if isinstance(value, bool) else ""))
-    text = str(value).rstrip("\r\n")  # what a file or `echo` ends with
+    text = str(value).rstrip("\r\n")  # a file or `echo` ends with a newline
     if not text.isprintable():
         raise Fault("it must be one line without control characters")
     return text
@@ -279,7 +279,7 @@ def _credentials(credentials: list[str]) -> list[str]:
 
 
 def short_token(credentials: list[str], least: int) -> str:
-    """Return what to say of the first credential whose token has fewer than `least` characters, or nothing."""
+    """Return a sentence about the first credential with a token below `least` characters; empty if there is none."""
     for number, credential in enumerate(credentials, 1):
         if len(credential.partition(":")[2]) < least:
             return f"entry {number}: its token has fewer than {least} characters; make one: openssl rand -hex 16"

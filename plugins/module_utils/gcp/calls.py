@@ -24,7 +24,7 @@ _REQUEST_S = 30.0
 _BACKOFF_S = (0.25, 8.0)
 _POLL_S = (0.05, 2.0)
 _POLL_GROWTH = 1.6
-# What the client raises where an answer has another form than it expects.
+# Errors that the client raises for an answer of an unexpected form.
 _NOT_UNDERSTOOD = (AttributeError, KeyError, TypeError, ValueError)
 # What a permission calls a method of another name.
 _VERBS = {"insert": "create", "aggregatedList": "list"}

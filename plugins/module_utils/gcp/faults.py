@@ -39,12 +39,12 @@ _ROLES = {
     "addresses": "roles/compute.networkAdmin",
 }
 _READ_VERBS = ("get", "list", "getEffectiveFirewalls")
-# What Google says where a role lacks and it names neither the permission nor the project.
+# Google's words for a missing role when it names neither the permission nor the project.
 _PLAIN = re.compile(r"(?i)(forbidden|permission denied|the caller does not have permission|unknown error|no reason given)?\.?")
 _SUSPENDED = re.compile(r"(?i)\b(consumer|project)\b.{0,120}\b(is|has been|was) suspended\b")
 _PROHIBITED = re.compile(r"(?i)prohibited by organization's policy|vpcServiceControlsUniqueIdentifier")
 _QUOTA_PROJECT = re.compile(r"does not have required permission to use project|serviceusage\.services\.use")
-# A name may hold the word: "billing" counts where it stands by itself, with what is wrong with it.
+# A name may contain the word: "billing" counts only as a word of its own, next to what is wrong with it.
 _BILLING = re.compile(
     r"(?i)(?<![-\w/.:'\"])billing(?![-\w/.:'\"]).{0,80}\b(disabled|enabled?|closed|absent|delinquent|not found)\b"
     r"|\b(requires?|enable|without|no) (active )?billing(?![-\w/.:'\"])"
@@ -103,11 +103,11 @@ def google_errors() -> tuple[type[Exception], ...]:
 
 
 def refusal_of(error: BaseException) -> Refusal:
-    """Return what `error`, an answer of Google's that the client has raised, says."""
+    """Return the text of `error`, an answer of Google's that the client has raised."""
     taken = getattr(getattr(error, "response", None), "refusal", None)
     if isinstance(taken, Refusal):
         return taken
-    # The client puts the method and the address before what Google said.
+    # The client puts the method and the address before Google's text.
     said = re.sub(r"^[A-Z]+ https?://\S+: ", "", str(getattr(error, "message", None) or error))
     return Refusal.of_parts(int(getattr(error, "code", None) or 0), said, getattr(error, "errors", None))
 
@@ -119,7 +119,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """Return what Google said, as one line of bounded length."""
+    """Return Google's text as one line of bounded length."""
     return refusal_of(error).said
 
 
@@ -198,7 +198,7 @@ def _fault(message: str, reason: str, code: int | None, resource: str) -> Fault:
 
 
 def _refusal(refusal: Refusal, context: Context) -> str:
-    """Return what a refusal means and the cure, for the project that Google means; ours where it names none."""
+    """Return the meaning of a refusal and its cure, for the project that Google names, else for ours."""
     code, said = refusal.code, refusal.said
     reasons = {refusal.reason, refusal.info} - {""}
     if not refusal.google and code < 500 and code != 429:
@@ -236,7 +236,7 @@ def _refusal(refusal: Refusal, context: Context) -> str:
 
 
 def _of_a_project(refusal: Refusal, reasons: set[str], context: Context, who: str) -> str:
-    """Return the cure where no role lacks but something is wrong with a project or the login of `who`; else nothing."""
+    """Return the cure for a fault of a project or of the login of `who`; nothing if a role is missing instead."""
     said = refusal.said
     project = refusal.project or context.project
     if reasons & {"SECURITY_POLICY_VIOLATED", "vpcServiceControls"} or _PROHIBITED.search(said):
@@ -286,7 +286,7 @@ def _other_quota_project(refusal: Refusal, context: Context) -> str:
 
 
 def _permission(refusal: Refusal, context: Context) -> str:
-    """Return which permission lacks where. A grant is proposed only for the project that Google means."""
+    """Return the missing permission and its project. Propose a grant only for the project that Google names."""
     said, named, who = refusal.said, refusal.permission, context.member
     plain = not named and not refusal.project and bool(_PLAIN.fullmatch(said))
     permission = named or (context.permission if plain else "")
@@ -298,7 +298,7 @@ def _permission(refusal: Refusal, context: Context) -> str:
         return f"{who} may not do this{f' in project {meant}' if meant else ''} ({said}){needs}"
     lacks = f"{who} lacks the permission {permission} in project {project}{'' if plain else f' ({said})'}"
     subnetwork = re.search(r"/regions/([a-z0-9-]{1,63})/subnetworks/([a-z0-9-]{1,63})$", refusal.resource)
-    # Who makes VMs in a project of their own needs no role there but that one; in a Shared VPC's host, the subnetwork's alone.
+    # To make VMs in one's own project takes only that role; in the host project of a Shared VPC, only the subnetwork's role.
     if permission.startswith("compute.subnetworks.use") and subnetwork and project != context.project:
         return (
             f"{lacks}; roles/compute.networkUser has it: gcloud compute networks subnets add-iam-policy-binding "
@@ -373,7 +373,7 @@ def _impersonation(refusal: Refusal, context: Context) -> str:
             f"the IAM Service Account Credentials API is not enabled ({said}): "
             f"gcloud services enable {refusal.service or 'iamcredentials.googleapis.com'} --project={where}"
         )
-    # The account's own project is Google's to name here: `context` knows only whom the rule is for.
+    # Only Google can name the account's own project here: `context` knows only the project of the rule.
     if refusal.code in (0, 400, 403) and (cure := _of_a_project(refusal, reasons, context, context.source)):
         return cure
     if refusal.code == 404:

@@ -1,4 +1,4 @@
-"""Read an error of a Google API: what it says, and the project, permission and identifier that it names.
+"""Read an error of a Google API: its text, and the project, permission and identifier that it names.
 
 An error's body comes from outside and may be anything: Google's JSON, a proxy's page, nothing at all. `Refusal.of_body` takes any
 bytes, and each text of a `Refusal` is one printable line of bounded length without tokens.
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 BODY_BYTES = 256 * 1024
-"""The most that is read of an error's body."""
+"""Most bytes read of an error's body."""
 _SAID_CHARACTERS = 400
 _RAW_CHARACTERS = 8192
 _DETAILS = 32
@@ -25,7 +25,7 @@ _SERVICE = re.compile(r"[a-z][-a-z0-9]{0,62}\.googleapis\.com")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{8,128}")
 _PERMISSION = re.compile(r"[a-z][A-Za-z0-9]{0,39}\.[a-zA-Z][A-Za-z0-9]{0,59}\.[a-zA-Z][A-Za-z0-9]{0,59}")
 _LINK = re.compile(r"https://[a-z0-9.-]{1,100}\.google\.com/[A-Za-z0-9_./?=&%:;#@+~-]{0,300}")
-# The end that keeps a longer name from being cut short to one that Google did not mean.
+# Requires the end of a name, so that a longer one is not cut to a name that Google did not mean.
 _END = r"(?![-a-z0-9:])"
 _NAMED_PROJECT = (
     re.compile(rf"\bprojects/({_PROJECT_ID}){_END}"),
@@ -54,7 +54,7 @@ _SECRETS = (
 
 @dataclass(frozen=True)
 class Refusal:
-    """What an error of Google says. A text that it does not say is empty.
+    """Content of an error of Google's; texts that it lacks are empty.
 
     `reason` is the Compute API's word (``forbidden``), `info` that of ``google.rpc.ErrorInfo`` (``SERVICE_DISABLED``); `project`
     (an ID or a number), `service` and `permission` are those that Google means; `identifier` is what VPC Service Controls
@@ -122,7 +122,7 @@ def take(response: Any, **_options: Any) -> None:
         return
     try:
         body = response.raw.read(BODY_BYTES, decode_content=True)
-    except Exception:  # it breaks off, or is not what its encoding says; the status is what counts
+    except Exception:  # cut off or wrongly encoded; the status is enough
         body = b""
     if len(body) >= BODY_BYTES:
         response.close()
@@ -185,7 +185,7 @@ def _search(patterns: Iterable[re.Pattern[str]], text: str) -> str:
 
 
 def _project(metadata: Mapping[str, Any], said: str) -> str:
-    """Return the project that Google means: the consumer of its metadata, else the one that its sentence names."""
+    """Return the project that Google names: the consumer in its metadata, else the one in its sentence."""
     whole = re.compile(rf"(?:projects/)?({_PROJECT_ID})")
     for key in ("consumer", "containerInfo", "project"):
         value = metadata.get(key)
@@ -195,7 +195,7 @@ def _project(metadata: Mapping[str, Any], said: str) -> str:
     for pattern in _NAMED_PROJECT:
         for found in pattern.finditer(said):
             name = found.group(1)
-            # A word is a name if it has what words have not, or stands in quotes, or is long enough for an ID.
+            # A word is a name if it has characters that words lack, or stands in quotes, or is long enough for an ID.
             if not name.isalpha() or name + "'" in found.group(0) or (len(name) >= 6 and name not in _NO_PROJECT):
                 return name
     return ""
