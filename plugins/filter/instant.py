@@ -41,7 +41,7 @@ def instant(text: str) -> str:
         from exotelctl import instant as times
     except ImportError as error:
         raise AnsibleFilterError(
-            f"exotelctl is not installed beside Ansible here ({error}): run scripts/setup, and use its ansible-playbook"
+            f"exotelctl is not installed beside Ansible here ({error}): type make venv, and use the ansible-playbook of .venv"
         ) from error
     return times.instant(str(text))
 

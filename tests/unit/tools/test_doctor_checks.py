@@ -599,3 +599,10 @@ def test_a_command_to_copy_runs_nothing_that_a_caller_chose() -> None:
     remedy = results(healthy(calls=calls(call(ended="no_stop", call_sid="x; reboot"))))["lost-calls"].remedy
     assert remedy is not None
     assert remedy.safe_commands[0] == "exotelctl logs --call 'x; reboot'"
+
+
+def test_a_journal_that_an_older_tool_did_not_prove_is_said_so() -> None:
+    """After a rollback the host's own tool is of that release, and the controller judges what it saw."""
+    found = results(healthy(log=Fact(None, at=NOW, ms=0.0)))["journal"]
+    assert found.verdict == "unknown"
+    assert "of a release that does not look" in found.says

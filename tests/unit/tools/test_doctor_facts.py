@@ -195,8 +195,27 @@ def test_the_lines_of_a_connection_become_one_record() -> None:
 def test_a_test_call_is_known_by_what_the_worker_says_of_it() -> None:
     """Not by numbers: a stranger may give those of our test calls too."""
     line = "[conn_1]    From: 09876543210 → To: 02012345678"
-    assert [conn.own for conn in journal.connect([entry("start", line, OURS="1")])] == [True]
-    assert [conn.own for conn in journal.connect([entry("start", line)])] == [False]
+    assert [conn.own for conn in journal.connect([entry("start", line, OURS="1", _NAMESPACE="exotel-ws")])] == [True]
+    assert [conn.own for conn in journal.connect([entry("start", line, _NAMESPACE="exotel-ws")])] == [False]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "own"),
+    [
+        ("From: 09876543210 → To: 02012345678", True),
+        ("From: 098•••••210 → To: 020•••••678", True),  # as AI mode writes them
+        ("From: 09876543210 → To: 08012345670", False),
+        ("From: 09123456780 → To: 02012345678", False),
+    ],
+)
+def test_a_test_call_of_a_release_without_marks_is_known_by_its_numbers(numbers: str, own: bool) -> None:
+    """A release without marks writes to the host's journal. Its workers' lines outlive an upgrade, and are in the window."""
+    [conn] = journal.connect([entry("start", "[conn_1] START EVENT"), entry("start", f"[conn_1]    {numbers}")])
+    assert conn.own is own
+
+
+def test_the_journal_is_asked_which_of_the_two_an_entry_is_from() -> None:
+    assert "_NAMESPACE" in journal._FIELDS
 
 
 def test_a_call_that_began_before_the_window_is_one_all_the_same() -> None:

@@ -20,6 +20,7 @@ _SMALL_BYTES: Final = 2 << 30
 """Below this size a file system is full by its share alone: of 64 MB nobody can ask for 100 MB free."""
 _INODES: Final = 0.02
 _JOURNAL_SLACK_S: Final = 60.0
+_OLDER: Final = "the exotelctl of this host is of a release that does not look"
 _CONFIGS: Final = {HOST_JOURNALD: "systemd/journald.conf", WORKERS_JOURNALD: "systemd/journald@exotel-ws.conf"}
 
 
@@ -125,7 +126,7 @@ def journal(facts: Facts) -> Finding:
         oldest = min((conn.at for conn in calls.connections), default=calls.begins)
         return warn(f"only what came after {_moment(oldest)} was read", remedy=Remedy("Give a shorter --since."))
     if log is None:
-        raise NotSeen(f"whether it keeps what is logged now was not seen: {facts.log.missing}", facts.log.needs)
+        raise NotSeen(f"whether it keeps what is logged now was not seen: {facts.log.missing or _OLDER}", facts.log.needs)
     proof = "this look's own lines are in it" if log.call_sid else "no call could be placed to prove it"
     return ok(f"it reaches back to {_moment(calls.first_entry)}, nothing was suppressed, {proof}")
 
