@@ -86,6 +86,8 @@ class Admission:
         self._sources = Sources(limits.max_sources, limits.proxies)
         self._sampler = Sampler(_SAY_EVERY_S)
         self.tickets: set[Ticket] = set()
+        self._closing: dict[Ticket, None] = {}
+        """Those that have lost their places, the first to do so first: a WebSocket may take seconds to close."""
         self._waiting: Crowd[Source, Ticket] = Crowd()
         """Connections, WebSockets or not yet, without a start whose client has shown nothing."""
         self._opened: Crowd[Source, Ticket] = Crowd()
@@ -126,10 +128,22 @@ class Admission:
                 self._evict(self._waiting.oldest(source), "unproven_source")
         if len(self._waiting) >= limits.unproven_total and not self._make_room(self._waiting, source, "unproven_total", now):
             return "unproven_total"
+        return "" if self._has_file(source, now) else "files"
+
+    def _has_file(self, newcomer: Source, now: float) -> bool:
+        """Return True if a socket may be opened; near the limit one that has lost its place is ended at once for it."""
         files = len(self.tickets) - self._most_files
-        if files >= _CLOSING_FILES or (files >= 0 and not self._make_room(self._waiting, source, "files", now)):
-            return "files"
-        return ""
+        if files < 0:
+            return True
+        if files >= _CLOSING_FILES:
+            return False
+        if not self._closing and not self._make_room(self._waiting, newcomer, "files", now):
+            return False
+        ticket = next(iter(self._closing), None)
+        if ticket is not None:
+            del self._closing[ticket]
+            ticket.abort()
+        return True
 
     def _make_room(self, crowd: "Crowd[Source, Ticket]", newcomer: Source, bound: str, now: float) -> bool:
         """Take a place from the source that holds most. Return False if all its places are too young to be taken."""
@@ -146,6 +160,7 @@ class Admission:
     def _evict(self, ticket: "Ticket", bound: str) -> None:
         self.bite(bound, ticket.source)
         ticket.release()
+        self._closing[ticket] = None
         ticket.drop()
 
     def bite(self, bound: str, source: Source | None = None, text: str = "") -> None:
@@ -232,6 +247,7 @@ class Ticket:
         "_admission",
         "_good_seconds",
         "_seen",
+        "abort",
         "call",
         "closed",
         "drop",
@@ -254,6 +270,8 @@ class Ticket:
         self.may_know = False
         """True if this client may see metrics, readiness and the details of a refusal."""
         self.drop = drop
+        self.abort = drop
+        """Close the socket without a word, after `drop`: its file is needed."""
         self.since = now
         self.started_at = now
         self.proven = source.proxy
@@ -373,6 +391,7 @@ class Ticket:
         self.release()
         if self in self._admission.tickets:
             self._admission.tickets.discard(self)
+            self._admission._closing.pop(self, None)
             self.source.held -= 1
 
 

@@ -102,9 +102,11 @@ class Acceptor:
             ticket.close()
             accepted.close()
             return
+        ticket.drop = accepted.close
         self._waiting.add(accepted, ticket)
 
     def _begin(self, accepted: socket.socket, ticket: Ticket) -> None:
+        ticket.drop = _nothing
         task = self._loop.create_task(self._connect(accepted, ticket))
         self._connecting.add(task)
         task.add_done_callback(self._connected)

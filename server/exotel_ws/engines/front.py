@@ -59,7 +59,7 @@ class Front(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # aiofastnet's is one by its methods only
         self._timer = asyncio.get_running_loop().call_later(self._timeout_s, self._too_late)
-        self._ticket.drop = self._transport.abort
+        self._ticket.drop = self._ticket.abort = self._transport.abort
         if self._ticket.closed:
             # Not now: aiofastnet begins to read right after this, also from what was aborted, and nobody would take the reader
             # off the loop again. The next connection with this file number would never be heard.

@@ -16,12 +16,14 @@ class Door:
         self.now = 1000.0
         self.tally = Tally()
         self.dropped: list[Ticket] = []
+        self.aborted: list[Ticket] = []
         self.admission = Admission(Limits(**limits), self.tally, most_files=most_files, clock=lambda: self.now)  # type: ignore[arg-type]
 
     def enter(self, host: str = A) -> Ticket:
         entered = self.admission.accept(host, lambda: None)
         assert isinstance(entered, Ticket), entered
         entered.drop = lambda: self.dropped.append(entered)
+        entered.abort = lambda: self.aborted.append(entered)
         return entered
 
     def kept_out(self, host: str = A) -> str:
@@ -239,6 +241,29 @@ def test_files_run_short() -> None:
     for ticket in list(door.admission.tickets):
         ticket.close()
     door.enter(C)
+
+
+def test_sockets_that_linger_are_ended_when_their_files_are_needed() -> None:
+    """WebSockets that have lost their places wait for the close handshake, at a client that does not answer."""
+    door = Door(most_files=20, unproven_per_source=10)
+    held = [door.enter(A) for _ in range(20)]
+    assert door.dropped == held[:10]
+    assert door.aborted == []
+    for count in range(1, 101):
+        door.enter(A)
+        for ticket in door.aborted[count - 1 :]:
+            ticket.close()
+    assert len(door.aborted) == 100
+    assert len(door.admission.tickets) == 20
+    door.enter(B)
+    assert door.tally.bounds["files"] == 0, "only sockets without a place had to go"
+
+
+def test_a_socket_that_loses_its_place_for_a_file_is_ended_at_once() -> None:
+    door = Door(most_files=5)
+    held = [door.enter(A) for _ in range(5)]
+    door.enter(B)
+    assert (door.dropped, door.aborted) == (held[:1], held[:1])
 
 
 def test_a_closed_ticket_gives_everything_back() -> None:

@@ -1,6 +1,7 @@
 """Sockets that wait for their handshake: a few at a time, by turns of their sources. Time is the test's."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from itertools import pairwise
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from exotel_ws.admission import Admission, Ticket
+from exotel_ws.engines.acceptor import Acceptor
 from exotel_ws.engines.waiting_room import AT_A_TIME, EACH_S, WaitingRoom
 from exotel_ws.settings import Limits
 from exotel_ws.tally import Tally
@@ -104,3 +106,24 @@ def test_all_are_connected_when_the_server_accepts_no_more(rig: Rig) -> None:
     rig.arrive("192.0.2.1", 50)
     rig.room.empty()
     assert len(rig.connected) == 50
+
+
+def test_a_waiting_socket_that_loses_its_place_is_closed_at_once() -> None:
+    """Its file is free again before its turn comes."""
+
+    async def connect(_socket: socket.socket, _ticket: Ticket) -> None:
+        return None
+
+    async def story() -> None:
+        admission = Admission(Limits(unproven_per_source=AT_A_TIME + 1), Tally())
+        with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as stack:
+            acceptor = Acceptor(listener, admission, connect)
+            acceptor.start()
+            for _ in range(2 * AT_A_TIME + 2):
+                stack.enter_context(socket.create_connection(listener.getsockname()))
+            acceptor._accept(2 * AT_A_TIME + 2)
+            held = [accepted for line in acceptor._waiting._lines.values() for accepted, _ in line]
+            assert [accepted.fileno() >= 0 for accepted in held] == [False] + [True] * (AT_A_TIME + 1)
+            acceptor.stop(shared=False)
+
+    asyncio.run(story())
