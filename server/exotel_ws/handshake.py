@@ -137,8 +137,8 @@ class Credentials:
 
         Nothing at all is what is left of a token in the query, which Exotel strips.
         """
-        told = {*target.query, *parameters.restore(raw)} - {*parameters.RATE_NAMES}
-        return bool(told) or target.path not in ("/", *paths)
+        told = {*target.query, *parameters.restore(raw)}
+        return not all(map(parameters.is_rate, told)) or target.path not in ("/", *paths)
 
     def in_parameters(self, raw: Mapping[str, str]) -> bool:
         """Return True if the raw custom parameters hold a credential: as a value, a name, or in a mangled form."""

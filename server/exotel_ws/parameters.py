@@ -13,8 +13,9 @@ MOST_PARAMETERS: Final = 32
 """Most parameters of a call; Exotel's applet allows three."""
 MOST_TEXT: Final = 1024
 """Most characters of a name or a value; Exotel's applet allows 256 in all."""
-RATE_NAMES: Final = ("sample-rate", "sample_rate")
-_RATE: Final = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(k?)\s*(?:hz)?\s*", re.IGNORECASE)
+_RATE_NAME: Final = re.compile(r"sample[-_ ]?rate", re.IGNORECASE)
+_RATE: Final = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(k?)\s*(?:hz)?\s*=?", re.IGNORECASE)
+"""At the end perhaps the mangling's "="."""
 
 
 def collect(value: object) -> tuple[dict[str, str], bool]:
@@ -47,6 +48,8 @@ def restore(parameters: Mapping[str, str]) -> dict[str, str]:
     for name, value in parameters.items():
         lone = not value or (value == "=" and ":" in name)
         text = name if lone else value if name in ("", "query") else ""
+        if not any(mark in text for mark in "=:&") and "%3d" in text.lower():  # encoded once more
+            text = unquote_plus(text)
         if text and any(mark in text for mark in "=:&?"):
             _read_query(text, told)
         else:
@@ -80,7 +83,12 @@ def rate(value: object) -> int | None:
 
 def rates(parameters: Mapping[str, str]) -> list[str]:
     """Return the rates named by the parameters (restored ones, or a URL's query), as unparsed texts."""
-    return [said for name in RATE_NAMES if (said := parameters.get(name))]
+    return [said for name, said in parameters.items() if said and is_rate(name)]
+
+
+def is_rate(name: str) -> bool:
+    """Return True if a parameter of this name tells the sample rate: ``sample-rate``, ``sample_rate`` or ``sampleRate``."""
+    return _RATE_NAME.fullmatch(name) is not None
 
 
 def as_text(value: object) -> str:

@@ -38,6 +38,17 @@ _MOST_REASON: Final = 200
 _MOST_PIECES: Final = 64
 """Most pieces of base64 sought in one malformed payload."""
 _BASE64_PIECE: Final = re.compile(r"[A-Za-z0-9+/]{2,}")
+_BASE64_FORMS: Final = {**dict.fromkeys(map(ord, " \t\r\n")), ord("-"): "+", ord("_"): "/"}
+"""Blanks and line ends are left out, the URL-safe alphabet (RFC 4648, 5) becomes the usual one."""
+_SNAKE: Final = {
+    "callSid": "call_sid",
+    "legSid": "leg_sid",
+    "accountSid": "account_sid",
+    "mediaFormat": "media_format",
+    "customParameters": "custom_parameters",
+    "sampleRate": "sample_rate",
+}
+"""The second spelling of fields of start, which clients use that know ``streamSid``."""
 
 
 class ProtocolFault(Exception):
@@ -156,26 +167,8 @@ class _Frame(msgspec.Struct, gc=False):
     name: str | None = None
 
 
-class _Flat(msgspec.Struct, gc=False):
-    """Fields that some clients write at the top level of ``start`` and ``stop``, where Exotel nests them."""
-
-    call_sid: Any = None
-    leg_sid: Any = None
-    account_sid: Any = None
-    from_: Any = msgspec.field(default=None, name="from")
-    to: Any = None
-    media_format: Any = None
-    custom_parameters: Any = None
-    reason: Any = None
-
-    def below(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return ``body`` with its missing fields taken from here."""
-        flat = {name.rstrip("_"): getattr(self, name) for name in self.__struct_fields__}
-        return flat | {name: value for name, value in body.items() if value is not None}
-
-
 _decode = msgspec.json.Decoder(_Frame).decode
-_decode_flat = msgspec.json.Decoder(_Flat).decode
+_decode_flat = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_base64 = msgspec.convert
 
 
@@ -211,11 +204,8 @@ def read(text: str | bytes) -> Message:
     if event == "media":
         return _media(frame, stream_sid)
     if event in ("start", "stop"):
-        try:
-            flat = _decode_flat(text)
-        except RecursionError:
-            raise ProtocolFault("not_json", "JSON nested too deep") from None
-        return _start(frame, stream_sid, flat) if event == "start" else _stop(frame, stream_sid, flat)
+        fields = _fields(text, (frame.start if event == "start" else frame.stop) or {})
+        return _start(stream_sid, fields) if event == "start" else _stop(stream_sid, fields)
     reader = _READERS.get(event)
     return Unknown(event[:_MOST_WORD]) if reader is None else reader(frame, stream_sid)
 
@@ -240,7 +230,7 @@ def _media(frame: _Frame, stream_sid: str) -> Media:
 def _salvage(payload: str) -> bytes:
     """Decode the pieces of base64 in a text that is not well-formed, joined ones with padding inside for one."""
     found = bytearray()
-    for count, piece in enumerate(_BASE64_PIECE.finditer(payload)):
+    for count, piece in enumerate(_BASE64_PIECE.finditer(payload.translate(_BASE64_FORMS))):
         if count >= _MOST_PIECES:
             break
         text = piece[0][: len(piece[0]) - (len(piece[0]) % 4 == 1)]
@@ -252,27 +242,41 @@ def _connected(_frame: _Frame, _stream_sid: str) -> Connected:
     return Connected()
 
 
-def _start(frame: _Frame, stream_sid: str, flat: _Flat) -> Start:
-    body = frame.start or {}
+def _fields(text: str | bytes, body: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of ``body``, and those that it lacks from the top level, where some clients write them."""
+    try:
+        flat = _decode_flat(text)
+    except msgspec.ValidationError as error:
+        raise ProtocolFault("bad_type", str(error)) from None
+    except RecursionError:
+        raise ProtocolFault("not_json", "JSON nested too deep") from None
+    return _snake(flat) | _snake(body)
+
+
+def _snake(body: dict[str, Any]) -> dict[str, Any]:
+    """Return what is told, by its names in snake_case; of a field in both spellings that one counts."""
+    told = {name: value for name, value in body.items() if value is not None}
+    return {snake: told[name] for name, snake in _SNAKE.items() if name in told} | told
+
+
+def _start(stream_sid: str, body: dict[str, Any]) -> Start:
     stream_sid = stream_sid or as_text(body.get("stream_sid") or body.get("streamSid"))
     if not stream_sid:
         raise ProtocolFault("missing_field", "start without stream_sid, neither at the top nor inside start")
     if len(stream_sid) > MOST_SID:
         raise _too_long("bad_type", "stream_sid", stream_sid)
-    body = flat.below(body)
-    media_format = body["media_format"]
-    if not isinstance(media_format, dict):
-        media_format = {}
-    raw, left_out = parameters.collect(body["custom_parameters"])
+    media_format = body.get("media_format")
+    media_format = _snake(media_format) if isinstance(media_format, dict) else {}
+    raw, left_out = parameters.collect(body.get("custom_parameters"))
     cut = ["custom_parameters"] if left_out else []
 
     def short(name: str, most: int) -> str:
-        text = as_text(body[name])
+        text = as_text(body.get(name))
         if len(text) > most:
             cut.append(name)
         return text[:most]
 
-    said = media_format.get("sample_rate")
+    said = media_format.get("sample_rate", body.get("sample_rate"))
     rate = parameters.rate(said)
     return Start(
         stream_sid=stream_sid,
@@ -311,9 +315,8 @@ def _clear(_frame: _Frame, stream_sid: str) -> Clear:
     return Clear(stream_sid)
 
 
-def _stop(frame: _Frame, stream_sid: str, flat: _Flat) -> Stop:
-    body = flat.below(frame.stop or {})
-    return Stop(stream_sid, as_text(body["reason"])[:_MOST_REASON], as_text(body["call_sid"])[:MOST_SID])
+def _stop(stream_sid: str, body: dict[str, Any]) -> Stop:
+    return Stop(stream_sid, as_text(body.get("reason"))[:_MOST_REASON], as_text(body.get("call_sid"))[:MOST_SID])
 
 
 _READERS: Final[dict[str, Callable[[_Frame, str], Message]]] = {

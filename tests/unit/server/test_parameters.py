@@ -27,6 +27,9 @@ from exotel_ws import parameters
         ({"query": "what"}, {"query": "what"}),
         ({"flag": ""}, {"flag": ""}),
         ({" name ": "x"}, {"name": "x"}),
+        ({"sample-rate%3D16000": ""}, {"sample-rate": "16000"}),
+        ({"a%3D1%26b%3D2": ""}, {"a": "1", "b": "2"}),
+        ({"100%": ""}, {"100%": ""}),
         ({"&&==": ""}, {}),
         ({}, {}),
     ],
@@ -45,7 +48,7 @@ def test_a_query_without_end_is_read_as_far_as_it_may_go() -> None:
     [
         *[
             (said, 16000)
-            for said in ("16000", "16000Hz", "16000 hz", "16 kHz", "16k", " 16 K ", "16.0k", "16000.0", 16000, 16000.0)
+            for said in ("16000", "16000Hz", "16000 hz", "16 kHz", "16k", " 16 K ", "16.0k", "16000.0", "16000=", 16000, 16000.0)
         ],
         ("8k", 8000),
         ("22.05 kHz", 22050),
@@ -59,3 +62,12 @@ def test_a_query_without_end_is_read_as_far_as_it_may_go() -> None:
 )
 def test_rates(value: object, hz: int | None) -> None:
     assert parameters.rate(value) == hz
+
+
+@pytest.mark.parametrize("name", ["sample-rate", "sample_rate", "sampleRate", "Sample-Rate", "samplerate", "SAMPLE_RATE"])
+def test_the_rate_is_found_in_any_spelling_of_its_name(name: str) -> None:
+    assert parameters.rates({"language": "en", name: "16000"}) == ["16000"]
+
+
+def test_another_name_is_no_rate() -> None:
+    assert parameters.rates({"rate": "16000", "sample-rate-limit": "8000"}) == []
