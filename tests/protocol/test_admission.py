@@ -177,6 +177,18 @@ def test_a_call_goes_on_and_the_admin_socket_answers_at_the_limit_of_files(start
     assert len(server.log()) < 20_000
 
 
+def test_websockets_without_start_leave_files_to_another_source(start_server: StartServer) -> None:
+    """They lose their places, and answer no close frame."""
+    limits = {"start_timeout_s": 60, "unproven_per_source": 100, "handshakes_burst": 5000}
+    server = start_server({"limits": limits}, hard_files=300)
+    with holding(server, 600, upgrade_request()):
+        eventually(lambda: bounds(server)["unproven_source"] >= 400, "the first have lost their places")
+        for _ in range(20):
+            assert asyncio.run(calls_from(server, B))
+        assert bounds(server).get("files", 0) == 0
+    assert "Traceback" not in server.log()
+
+
 def test_300_sockets_that_ask_for_metrics_are_answered_by_few_looks(start_server: StartServer, tmp_path: Path) -> None:
     """Each answer counts all that was before its request; most requests share one."""
     admin = tmp_path / "a.sock"
