@@ -28,7 +28,7 @@ bytes_per_s = 1_000_000_000
 bytes_burst = 1_000_000_000
 media_timeout_s = 3600
 """
-"""Settings for calls that send as fast as they are answered, or wait for their turn: no telephone does."""
+"""Settings for load that no telephone causes: calls that send as soon as they are answered, or wait for their turn."""
 
 
 class ServerError(Exception):

@@ -29,6 +29,7 @@ from benchmarks.figures import QUIET_CORES
 from benchmarks.load import LoadError
 from benchmarks.report import write
 from benchmarks.server import ServerError
+from benchmarks.trees import server_at
 
 SECTION = "benchmarks.ai"
 ROUNDS = 3
@@ -91,7 +92,7 @@ def _round(number: int, of: int, cores: list[int], size: loads.Size) -> dict[str
 def _echo(rounds: int, cores: list[int], seconds: float, starts: int) -> dict[str, list[echo.Echo]]:
     """Echo mode before and with AI mode, by turns; nothing where this clone does not have the tree of before."""
     found: dict[str, list[echo.Echo]] = {"before": [], "now": []}
-    with echo.before() as old:
+    with server_at(echo.BEFORE) as old:
         if old is None:
             return {}
         os.sched_setaffinity(0, cores[1:])

@@ -4,12 +4,10 @@ import asyncio
 import os
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -32,7 +30,7 @@ import sys
 print(len(sys.modules))
 """
 FOREIGN: Final = ("numpy", "onnxruntime", "moonshine", "soxr")
-"""Of these AI mode loads shared objects."""
+"""Packages whose shared objects only AI mode loads."""
 
 
 @dataclass(frozen=True)
@@ -43,19 +41,6 @@ class Echo:
     modules: int
     idle_kib: float
     cpu_us_per_frame: float
-
-
-@contextmanager
-def before() -> Iterator[Path | None]:
-    """The tree before AI mode, for the length of the block; None where this clone does not have it."""
-    archive = subprocess.run(["git", "archive", BEFORE, "server"], cwd=ROOT, capture_output=True, check=False, timeout=30)
-    if archive.returncode != 0:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="exotel-bench-") as folder:
-        with tarfile.open(fileobj=BytesIO(archive.stdout)) as tar:
-            tar.extractall(folder, filter="data")
-        yield Path(folder)
 
 
 def measure(trees: Mapping[str, Path], cores: list[int], seconds: float, starts: int) -> dict[str, Echo]:

@@ -1,4 +1,4 @@
-"""A caller who uses up what they can: ten keys a second in one call, and each second another that begins 51 times at once."""
+"""Hostile caller: ten keys a second in one call, and each second another call that starts 51 times at once."""
 
 import asyncio
 import base64
@@ -11,13 +11,13 @@ from websockets.exceptions import ConnectionClosed
 
 _FRAME_S: Final = 0.02
 _KEYS_EVERY: Final = 5
-"""Frames."""
+"""Frames between two keys."""
 _STARTS: Final = 51
 _SILENCE: Final = base64.b64encode(bytes(320)).decode()
 
 
 async def caller(url: str) -> None:
-    """Until cancelled."""
+    """Press keys in one call and start further calls, until cancelled."""
     async with asyncio.TaskGroup() as group:
         group.create_task(_again(url, _keys))
         group.create_task(_again(url, _starts))

@@ -21,7 +21,7 @@ MANY: Final = 10
 APART_S: Final = 0.37
 _SAMPLE_S: Final = 0.5
 _HAMMERED_S: Final = 2.0
-"""Before the call beside it begins."""
+"""Seconds of attack before the call beside it begins."""
 _WRITTEN_S: Final = 0.5
 """Until a server has written down a call that is over."""
 
@@ -81,7 +81,7 @@ async def carry_out(bot: Bot, size: Size) -> Round:
 
 
 async def _beside(url: str, turns: int) -> list[Call]:
-    """The call of "alone" once more, beside a hostile caller."""
+    """Measure the call of "alone" again, beside a hostile caller."""
     hammering = asyncio.create_task(hostile.caller(url))
     try:
         await asyncio.sleep(_HAMMERED_S)

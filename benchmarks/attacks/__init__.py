@@ -1,1 +1,1 @@
-"""What a stranger can do to a live call: attacks in processes of their own, and what is measured beside them."""
+"""Effect of a stranger's attacks on a live call: each attack runs in its own process, and calls beside it are measured."""

@@ -12,13 +12,9 @@ import json
 import os
 import subprocess
 import sys
-import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -29,9 +25,10 @@ from benchmarks.attacks.attacker import ATTACKS
 from benchmarks.attacks.processes import ROOT, Scene, attacked
 from benchmarks.load import Calls, LoadError, percentile
 from benchmarks.server import Server, ServerError, launched
+from benchmarks.trees import server_at
 
 BEFORE: Final = "e591967daa732a745a8c993cf9c1cb5ea9fa7cd4"
-"""The last commit without bounds a source."""
+"""Last commit without bounds on each source."""
 ENGINES: Final = ("picows", "websockets")
 FILES: Final = 1024
 WARM_S: Final = 1.0
@@ -44,7 +41,7 @@ MB: Final = 1024.0
 
 @dataclass(frozen=True)
 class Seen:
-    """One attack on one tree and engine. ``broken`` says why the live call broke, if it did."""
+    """Result of one attack on one tree and engine. ``broken`` says why the live call broke; empty if it did not."""
 
     p95_ms: float
     memory_mb: float
@@ -73,7 +70,7 @@ class Seen:
 
 
 def main() -> int:
-    """Exit code 0: all goals are reached; 1: one is not, or the table could not be made."""
+    """Return 0 if all goals are reached; 1 if one is not, or the table could not be made."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.attacks", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=10.0, help="how long each attack lasts; default: 10")
     parser.add_argument("--attack", action="append", choices=list(ATTACKS), help="only this one; may be given several times")
@@ -87,7 +84,7 @@ def main() -> int:
     os.sched_setaffinity(0, {cores[1]})
     rows: dict[tuple[str, str], dict[str, Seen]] = {}
     try:
-        with tree_before() as old:
+        with server_at(BEFORE) as old:
             trees = {"before": old, "now": ROOT} if old else {"now": ROOT}
             for engine in options.engine or ENGINES:
                 for attack in options.attack or ATTACKS:
@@ -111,21 +108,8 @@ def main() -> int:
     return 1 if missed else 0
 
 
-@contextmanager
-def tree_before() -> Iterator[Path | None]:
-    """Unpack the tree before the bounds for the length of the block; None where this clone does not have it."""
-    archive = subprocess.run(["git", "archive", BEFORE, "server"], cwd=ROOT, capture_output=True, check=False, timeout=30)
-    if archive.returncode != 0:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="exotel-bench-") as folder:
-        with tarfile.open(fileobj=BytesIO(archive.stdout)) as tar:
-            tar.extractall(folder, filter="data")
-        yield Path(folder)
-
-
 def measure(tree: Path, engine: str, attack: str, seconds: float, core: int) -> Seen:
-    """Put one attack on a fresh server of ``tree``, a live call beside it. Raises ServerError."""
+    """Run one attack on a fresh server of ``tree``, beside a live call. Raises ServerError."""
     port = free_port()
     serve = [sys.executable, "-m", "exotel_ws", "serve", "--mode", "echo", "--engine", engine, "--host", "127.0.0.1"]
     with tempfile.TemporaryDirectory(prefix="exotel-bench-") as folder:
@@ -157,13 +141,13 @@ async def _beside(server: Server, attack: str, seconds: float) -> Seen:
 
 
 def cpu_ratio(trees: dict[str, Path], cores: list[int]) -> float:
-    """Return the CPU time a frame takes now, divided by that before. Raises LoadError and ServerError."""
+    """Return CPU time per frame now, divided by that before. Raises LoadError and ServerError."""
     measured = echo.measure(trees, cores, 4.0, 1)
     return measured["now"].cpu_us_per_frame / measured["before"].cpu_us_per_frame
 
 
 def table(rows: dict[tuple[str, str], dict[str, Seen]], cpu: float) -> str:
-    """The Markdown table."""
+    """Return the results as a Markdown table."""
     names = list(next(iter(rows.values())))
     lines = ["| for 10 s, beside one call | engine | " + " | ".join(names) + " |", "|---|---|" + "---|" * len(names)]
     lines += [f"| {attack} | {engine} | " + " | ".join(str(seen[name]) for name in names) + " |"

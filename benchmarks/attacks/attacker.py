@@ -21,12 +21,12 @@ PAUSE_S: Final = 0.05
 MOST_BYTES: Final = 1 << 30
 MOST_S: Final = 300.0
 _LOCAL: Final = [ipaddress.ip_network(text) for text in ("127.0.0.0/8", "198.18.0.0/15")]
-"""Loopback and the lab's network: an attack goes nowhere else."""
+"""Networks that may be attacked: loopback and the lab's."""
 
 
 @dataclass
 class Report:
-    """What an attacker saw. ``refused``: no answer, or another than it asked for; ``ended``: closed by the server afterwards."""
+    """Counts of one attacker. ``refused``: no answer, or not the one asked for; ``ended``: closed by the server afterwards."""
 
     tried: int = 0
     accepted: int = 0
@@ -49,7 +49,7 @@ class Attacker:
         return monotonic() >= self._until or self.report.sent_bytes >= MOST_BYTES
 
     async def keep_busy(self, count: int, body: Callable[["Attacker"], Awaitable[None]]) -> None:
-        """Run ``body`` ``count`` times side by side, again and again until the end."""
+        """Run ``body`` in ``count`` parallel tasks, over and over until the end."""
         await asyncio.gather(*(self._again(body) for _ in range(count)))
 
     async def _again(self, body: Callable[["Attacker"], Awaitable[None]]) -> None:
@@ -86,13 +86,13 @@ class Attacker:
         return reader, writer
 
     async def send(self, writer: asyncio.StreamWriter, data: bytes) -> None:
-        """Write and wait until most of it is gone. Raises OSError."""
+        """Write and wait until most of the buffer is sent. Raises OSError."""
         writer.write(data)
         self.report.sent_bytes += len(data)
         await writer.drain()
 
     async def hold(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Keep a connection open and silent until the server ends it, or the end."""
+        """Keep a connection open and silent until the server closes it, or the attack ends."""
         try:
             async with asyncio.timeout(max(0.0, self._until - monotonic())):
                 while await reader.read(65536):
@@ -105,7 +105,7 @@ class Attacker:
         writer.transport.abort()
 
     async def flood(self, begin: bytes, block: bytes) -> None:
-        """Open a WebSocket, send ``begin``, then ``block`` without end, reading what comes."""
+        """Open a WebSocket, send ``begin``, then ``block`` over and over, reading all answers."""
         reader, writer = await self.upgraded()
         holding = asyncio.create_task(self.hold(reader, writer))
         try:
@@ -118,14 +118,14 @@ class Attacker:
 
 
 def upgrade(path: str = "/") -> bytes:
-    """The bytes of a WebSocket handshake as Exotel writes it."""
+    """Return the bytes of a WebSocket handshake as Exotel writes it."""
     lines = (f"GET {path} HTTP/1.1", "Host: a", "User-Agent: Go-http-client/1.1", "Connection: Upgrade", "Upgrade: websocket",
              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13", "", "")  # fmt: skip
     return "\r\n".join(lines).encode()
 
 
 def frame(text: bytes) -> bytes:
-    """A masked text frame; the mask is zero."""
+    """Return a masked text frame; the mask is zero."""
     size = len(text)
     if size < 126:
         return bytes((0x81, 0x80 | size)) + bytes(4) + text
@@ -179,11 +179,11 @@ ATTACKS: Final[dict[str, tuple[int, Callable[[Attacker], Awaitable[None]]]]] = {
     "files": (3000, _half_a_head),
     "short": (50, _come_and_go),
 }
-"""How many connections at a time, and what each does."""
+"""Attacks by name: connections at a time, and the behaviour of each."""
 
 
 def main() -> int:
-    """Exit code 0: the attack has ended and its report is printed; 2: usage."""
+    """Return 0 once the attack has ended and its report is printed; 2 for wrong usage."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.attacks.attacker", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("attack", choices=list(ATTACKS))
     parser.add_argument("--host", default="127.0.0.1")

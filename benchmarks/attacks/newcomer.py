@@ -47,7 +47,7 @@ async def call(url: str, source: str) -> None:
 
 
 async def run(url: str, source: str, seconds: float) -> Report:
-    """Make calls for ``seconds``, the last of which is let finish."""
+    """Make calls for ``seconds``; let the last one finish."""
     report = Report()
     end = monotonic() + seconds
     while monotonic() < end:
@@ -65,7 +65,7 @@ async def run(url: str, source: str, seconds: float) -> Report:
 
 
 def main() -> int:
-    """Exit code 0: the report is printed."""
+    """Return 0 once the report is printed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.attacks.newcomer", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)

@@ -1,4 +1,4 @@
-"""Attackers and newcomers as processes: started, waited for with a bound, ended by their pid."""
+"""Run attackers and newcomers as processes: start them, wait with a bound, end them by their pid."""
 
 import json
 import subprocess
@@ -46,7 +46,7 @@ class Scene:
         self._newcomer = Process("newcomer", *target, "--source", "127.0.0.9") if host == "127.0.0.1" else None
 
     def reports(self) -> tuple[attacker.Report, newcomer.Report]:
-        """Return what the attacker and the newcomer saw. Raises TimeoutExpired, CalledProcessError."""
+        """Return the reports of the attacker and the newcomer. Raises TimeoutExpired, CalledProcessError."""
         attacked = attacker.Report(**self._attacker.report(self._seconds + GRACE_S))
         came = newcomer.Report(**self._newcomer.report(GRACE_S)) if self._newcomer else newcomer.Report()
         return attacked, came

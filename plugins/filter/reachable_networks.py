@@ -128,7 +128,7 @@ def _without_metadata(network: str) -> list[str]:
 
 
 def _relayed(resolv_conf: str) -> str:
-    """Return the host's resolv.conf with the relay in place of unreachable servers; it relays TCP only."""
+    """Return resolv.conf with the relay first and without metadata services; ``use-vc`` because it relays TCP only."""
     kept = [line for line in resolv_conf.splitlines() if not (_nameserver(line) and str(_nameserver(line)) in _METADATA)]
     return "\n".join([f"nameserver {RELAY}", *(line for line in kept if line.strip()), "options use-vc", ""])
 
