@@ -1,11 +1,11 @@
-"""A metadata service on a host of the lab, where Google Cloud has it: the resolver of the host, and over HTTP its identity."""
+"""Metadata service on a host of the lab, at Google Cloud's address: the host's resolver, and its identity over HTTP."""
 
 from typing import Final
 
 ADDRESS: Final = "169.254.169.254"
 SECRET: Final = "the-identity-of-the-machine"
 NAMED: Final = "203.0.113.7"
-"""What every name is answered with."""
+"""Address returned for every name."""
 
 _SERVICE: Final = f'''
 import http.server, socket, struct, threading

@@ -365,7 +365,7 @@ def url_with_a_wrong_path(host: LabHost) -> Iterator[None]:
 
 @saboteur("proxy-in-front")
 def proxy_that_drops_upgrade(host: LabHost) -> Iterator[None]:
-    """What nginx does by default."""
+    """Answer as nginx does by default."""
     callers.request(host.address, PORT, _handshake("HTTP/1.0", "Connection: close"))
     yield
 
@@ -386,7 +386,7 @@ def request_with_a_huge_head(host: LabHost) -> Iterator[None]:
 
 @saboteur("bounds")
 def call_that_starts_anew_without_end(host: LabHost) -> Iterator[None]:
-    """From an address that makes good calls too."""
+    """Send from an address that makes good calls too."""
     callers.good(url(host), calls=4)
     callers.starting_anew(url(host), times=80)
     yield

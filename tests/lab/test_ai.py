@@ -273,7 +273,7 @@ def test_an_answer_comes_from_a_model_elsewhere_by_a_key_that_nobody_sees(deploy
 
 
 def test_names_are_found_where_the_resolver_is_a_metadata_service_and_the_identity_is_out_of_reach(deployed: Deployed) -> None:
-    """On the host as the test before deployed it."""
+    """Use the host as the previous test deployed it."""
     host = deployed.host
     assert host.run(metadata.probe()).stdout.split() == [metadata.NAMED, metadata.SECRET]
     assert host.run(metadata.probe(deployed.unit)).stdout.split() == [metadata.NAMED, "URLError"]

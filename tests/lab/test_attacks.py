@@ -1,4 +1,4 @@
-"""While a stranger attacks a host, its operators deploy, roll back, and find every line of real calls."""
+"""Operators deploy, roll back, and find every line of real calls while a stranger attacks the host."""
 
 import json
 import subprocess
@@ -58,7 +58,7 @@ def attacks(host: LabHost, *names: str) -> Iterator[None]:
 
 
 def bounds(host: LabHost) -> int:
-    """How often a bound bit, by the journal."""
+    """Return how often a bound bit, by the journal."""
     return len(host.run("sudo journalctl -q --namespace='*' -o cat EVENT=bound").stdout.splitlines())
 
 

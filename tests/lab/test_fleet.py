@@ -1,4 +1,4 @@
-"""A rollback of several hosts: one source everywhere, whatever their Python; who has nothing older is named and left alone."""
+"""Rollback of several hosts: one source everywhere, with any Python; hosts without an older release are named and left."""
 
 import tempfile
 from collections.abc import Iterator

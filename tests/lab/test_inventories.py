@@ -1,4 +1,4 @@
-"""Inventories as people write them, each against one host that is up: what they mean is dialled, run as, and said."""
+"""Inventories as people write them, each against one running host: address, user and messages follow their meaning."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AWAY = "198.18.65.251"
 
 
 class Ran:
-    """How a playbook ended, and what it said, with every run of blanks as one."""
+    """Result of a playbook: exit code and output, with each run of blanks as one."""
 
     def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
         self.rc, self.output = done.returncode, done.stdout

@@ -1,4 +1,4 @@
-"""A host taken out of service stays so across a reboot, says so, and comes back when told; and what a disabled unit means."""
+"""A host in maintenance stays so across a reboot, says so, and returns on command; a disabled unit is found."""
 
 import json
 import tempfile

@@ -1,4 +1,4 @@
-"""A deploy that is refused changes nothing: after a kill and after a reboot the host serves as before, with its secrets."""
+"""A refused deploy changes nothing: after a kill and after a reboot the host serves as before, with its secrets."""
 
 import json
 import subprocess
@@ -85,7 +85,7 @@ def test_what_served_comes_back_after_a_kill_and_after_a_reboot(
 
 
 def test_what_opens_a_door_is_told_and_asks_for_consent(host: LabHost) -> None:
-    """In check mode it is told; a deploy and a rollback stop before they touch anything."""
+    """Check mode reports it; a deploy and a rollback stop before they touch anything."""
     opens: dict[str, Any] = {"exotel_ws_credentials": [], "exotel_ws_accept": []}
     look = (
         "sudo find /etc /opt /usr/local /var/lib/exotel-ws -newer /proc/self/fd/0 -not -type d; readlink /etc/exotel-ws/current"

@@ -1,4 +1,4 @@
-"""The server comes off a real host again, with a call on it, and the host is as it was before."""
+"""An uninstall during a call leaves a real host as it was before the deploy."""
 
 import tempfile
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""On the screen is what changed, what was found and what failed, and with -v everything."""
+"""The screen shows changes, findings and failures, and with -v everything."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What a deploy means for callers, as a table: two contents in, sentences and the consent they need out."""
+"""Consequences of a deploy for callers, as a table: two contents in, sentences and the consent they need out."""
 
 from typing import Any
 

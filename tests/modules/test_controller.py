@@ -1,4 +1,4 @@
-"""What runs on the controller does so as who typed it, whatever is said to the hosts."""
+"""Tasks of the controller run as the user who typed the command, regardless of variables meant for hosts."""
 
 from __future__ import annotations
 

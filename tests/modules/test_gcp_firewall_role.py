@@ -133,7 +133,7 @@ def test_hosts_share_a_rule_and_each_project_has_its_own(compute: ComputeServer,
 
 
 def test_what_is_typed_for_hosts_does_not_hold_here(compute: ComputeServer, run: Run, fleet: Fleet) -> None:
-    """What ``-e`` says goes before a task's own words, so nothing of the rule may be a task of a host."""
+    """Variables of ``-e`` override a task's own keywords, so nothing of the rule may be a task of a host."""
     typed = {"ansible_become": True, "ansible_become_exe": "/nonexistent/sudo", "ansible_python_interpreter": "/nonexistent"}
     done = run("firewall.yml", *fleet("    one: {gcp_project: my-project}"), "--become", "-e", json.dumps(typed))
     assert (done.rc, done.changed) == (0, 1), done.stdout

@@ -1,4 +1,4 @@
-"""What Google refuses for another reason than a role: the project, permission and identifier are those that Google means."""
+"""Refusals of Google for other reasons than a role: project, permission and identifier are those that Google names."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def body(code: int, message: str, *details: dict[str, Any], reason: str = "forbi
 
 
 def raised(status: int, content: bytes) -> Exception:
-    """What Google's client raises for an answer, as modules use it."""
+    """Return the error that Google's client raises for an answer, as modules use it."""
     response = Response()
     response.status_code = status
     response.raw = HTTPResponse(body=io.BytesIO(content), preload_content=False)

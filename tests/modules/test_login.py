@@ -1,4 +1,4 @@
-"""What SSH and sudo say becomes a sentence with the host, their own words and the cure."""
+"""Messages of SSH and sudo become a sentence with the host, their own words and the cure."""
 
 import pytest
 from ansible_collections.exotel.voicebot.plugins.plugin_utils.login import not_root, unreachable

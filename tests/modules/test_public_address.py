@@ -1,4 +1,4 @@
-"""One judgement of an address, and the three who ask for it say the same."""
+"""Deploy, ``exotelctl url`` and doctor judge an address alike."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Where a host is called: by what its inventory means, and never at the controller instead."""
+"""Calls go to the host that the inventory means, never to the controller instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sandbox of AI mode lets the server reach, by what its settings and the host's resolver are."""
+"""Networks that the sandbox of AI mode opens, by the server's settings and the host's resolver."""
 
 import ipaddress
 from typing import Any

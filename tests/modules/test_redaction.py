@@ -1,4 +1,4 @@
-"""What is secret in the settings is known in one place, whatever shape it has."""
+"""One module finds every secret in the settings, in any form."""
 
 import tomllib
 from typing import Any

@@ -112,7 +112,7 @@ def test_a_wheel_that_another_release_has_need_not_be_in_the_bundle(tmp_path: Pa
 
 
 def test_a_release_of_nothing_but_what_another_has_needs_no_installer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was changed may not go into a wheel: a lock, say, or a part of the deploy that runs on the controller."""
+    """A changed file need not be part of a wheel: a lock, or a part of the deploy that runs on the controller."""
     commands: list[str] = []
     monkeypatch.setattr(the_module, "run", lambda command, **_: commands.append(command[1]))
     (tmp_path / "pip-1-py3-none-any.whl").write_text("")

@@ -1,4 +1,4 @@
-"""Which hosts a verb is for; without any it stops with the line to type, and never says that all is well."""
+"""Hosts of a verb; without any it stops with the line to type, and never reports success."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An uninstall says what it cuts and removes, ends it in order, leaves nothing, and touches nothing of others."""
+"""An uninstall reports what it cuts and removes, stops the server in order, leaves nothing, and touches nothing else."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a variable of the roles may be: the type however it is written, or a refusal that names it and shows no secret."""
+"""A variable of the roles gets its type from any spelling, or is refused by name, without showing a secret."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_a_setting_that_the_server_refuses_is_told_by_the_variable_that_says_it(
 
 def test_a_number_that_ansible_has_tagged_is_a_number() -> None:
     class Tagged(float):
-        """As ansible-core wraps what an inventory says."""
+        """Number as ansible-core wraps one of an inventory."""
 
     assert server_settings.faults({"exotel_ws_settings": {"drain": {"grace_s": Tagged(0.1)}}}) == []
 

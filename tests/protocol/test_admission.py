@@ -1,4 +1,4 @@
-"""Nobody can use the server up: what one source takes keeps no other out, and real calls by the hundred are all served."""
+"""No source can exhaust the server or keep others out, and real calls by the hundred are all served."""
 
 import asyncio
 import contextlib
@@ -107,7 +107,7 @@ def credentials(tmp_path: Path) -> str:
 def test_sockets_without_a_credential_do_not_fill_the_places_of_those_with_one(
     start_server: StartServer, credentials: str
 ) -> None:
-    """From many sources at once: the last places are for who has shown a credential."""
+    """Many sources connect at once: the last places are kept for clients that have shown a credential."""
     limits = {"max_connections": 100, "start_timeout_s": 60}
     server = start_server({"auth": {"required": True, "credential": credentials}, "limits": limits})
     with ExitStack() as stack:
@@ -119,7 +119,7 @@ def test_sockets_without_a_credential_do_not_fill_the_places_of_those_with_one(
 
 
 def test_who_shows_a_credential_gets_in_beside_2000_who_show_none(start_server: StartServer, credentials: str) -> None:
-    """From the same address, even."""
+    """Even from the same address."""
     limits = {"handshake_timeout_s": 60, "start_timeout_s": 60}
     server = start_server({"auth": {"required": True, "credential": credentials}, "limits": limits})
     with holding(server, 2000, upgrade_request()):

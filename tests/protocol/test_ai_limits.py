@@ -1,4 +1,4 @@
-"""What one caller may use up of paid services is bounded, what they hear then makes sense, and nobody else waits for them."""
+"""One caller's use of paid services is bounded; a bounded caller hears a sensible sentence, and nobody else waits."""
 
 import asyncio
 import json
@@ -222,7 +222,7 @@ def test_a_call_has_so_many_characters_of_speech_and_then_ends_with_a_word() -> 
 
 
 def test_another_caller_hears_the_same_at_the_same_time_beside_one_who_uses_all_they_may() -> None:
-    """By the clock of a loop in which only waiting takes time: the order of what is heard, and when."""
+    """Check order and time of the sentences heard, in a loop whose virtual clock only waiting moves."""
 
     async def alone() -> list[tuple[float, str]]:
         async with limited() as good:

@@ -115,7 +115,7 @@ def test_what_a_call_says_is_what_the_flow_says_and_the_loop_is_never_held_up_fo
 
 
 def test_starts_in_one_packet_make_one_bot_and_hold_up_nobody() -> None:
-    """By what is made, not by the clock: each bot that is made holds the loop."""
+    """Count the bots that are made, not time: making each one holds the loop."""
 
     async def calls(mode: AiMode) -> None:
         made = []

@@ -1,4 +1,4 @@
-"""While a stranger floods the server a call goes on, another source is let in, and memory and log stay small."""
+"""During a stranger's flood a live call goes on, another source is let in, and memory and log stay small."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What one connection may send: a phone's pace, what a network held back, and not more."""
+"""One connection may send at a phone's pace, plus what a network held back, and no more."""
 
 import asyncio
 import contextlib

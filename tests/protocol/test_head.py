@@ -1,4 +1,4 @@
-"""The head of a request, whoever sends it through whatever: taken as RFC 9112 and RFC 6455 have it, else refused with a reason.
+"""Heads of requests from any client or proxy: accepted as RFC 9112 and RFC 6455 define them, else refused with a reason.
 
 Each refusal is one line and one count, on both engines.
 """

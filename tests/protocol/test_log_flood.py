@@ -11,7 +11,7 @@ from .process import eventually
 FLOOD = 600
 CALLS = 20
 FRAMES = 130
-"""Of 20 ms: the first two full seconds with media prove a call."""
+"""Media messages of 20 ms in a call; the first two full seconds with media prove it."""
 
 
 def test_calls_beside_a_flood_have_all_their_lines(start_server: StartServer) -> None:

@@ -1,4 +1,4 @@
-"""The operator's own test calls, on both engines: marked where they show a token of the host, and only then."""
+"""Test calls of the operator, on both engines: marked only if they show a token of the host."""
 
 import asyncio
 from pathlib import Path

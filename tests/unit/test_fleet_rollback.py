@@ -1,4 +1,4 @@
-"""Where a fleet goes back to, as a table: the same release everywhere, or nobody moves."""
+"""Targets of a fleet's rollback, as a table: the same release everywhere, or no host moves."""
 
 from typing import Any
 

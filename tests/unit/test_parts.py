@@ -1,4 +1,4 @@
-"""`make test` runs all its parts, whichever are red, and names the red ones at its end."""
+"""`make test` runs all its parts, even after a red one, and names the red ones at its end."""
 
 import os
 import signal

@@ -124,7 +124,7 @@ def delegates(tasks_of_file: object) -> Iterator[tuple[str, str]]:
 
 
 def test_nothing_is_delegated_to_the_controller() -> None:
-    """What an inventory says to all hosts (sudo, a connection, an interpreter) would hold there, and ``-e`` beats a task's own.
+    """Variables for all hosts (sudo, a connection, an interpreter) would apply there, and ``-e`` overrides a task's own.
 
     What runs on the controller is an action that makes no connection: exotel.voicebot.controller_command, or OnController.
     """

@@ -1,4 +1,4 @@
-"""Time that passes when nobody works: hours take no time, and each run is the same."""
+"""Virtual time that passes while no task works: hours take no time, and each run is the same."""
 
 import asyncio
 import selectors

@@ -1,4 +1,4 @@
-"""Who may use how much, in virtual time."""
+"""Bounds on what each source may use, in virtual time."""
 
 import pytest
 from exotel_ws.admission import Admission, Ticket
@@ -99,7 +99,7 @@ def test_silent_calls_make_room() -> None:
 
 
 def test_calls_of_one_source_do_not_push_each_other_out_as_they_begin() -> None:
-    """On a busy host the first frame may take a second."""
+    """The first frame may take a second on a busy host."""
     door = Door(max_calls=10)
     for _ in range(10):
         door.call(A)

@@ -1,4 +1,4 @@
-"""The parts that bound what one caller may use up in AI mode, each by itself."""
+"""Parts that bound one caller's use of AI mode, each by itself."""
 
 import asyncio
 import json
@@ -181,7 +181,7 @@ def test_a_stream_begins_anew_a_few_times_where_each_time_makes_a_bot(mode: Any,
 
 
 class Made:
-    """In place of a dialogue."""
+    """Stand-in for a dialogue."""
 
     in_words = True
 

@@ -1,4 +1,4 @@
-"""The secret of a webhook is a credential: not in its address, not in a log, and sent with each question."""
+"""A webhook's secret is a credential: it is sent with each question, and stays out of its address and the log."""
 
 import asyncio
 import logging

@@ -226,7 +226,7 @@ def test_malformed_messages_are_bounded_by_the_minute() -> None:
 
 
 def test_an_echo_bears_any_number_of_odd_payloads() -> None:
-    """What Exotel's own test client sends for as long as it likes."""
+    """Exotel's own test client sends this for an unlimited time."""
     rig = Rig()
     assert len(rig.take(START, *[media("AQID")] * 1000)) == 1000
     assert rig.faults()["bad_payload"] == 1000
@@ -320,7 +320,7 @@ class Bot(EchoMode):
 
 
 def test_a_silent_call_makes_room_in_a_mode_that_is_full() -> None:
-    """At once, not when its connection has closed."""
+    """It does so at once, not when its connection has closed."""
 
     async def main() -> None:
         now = 0.0

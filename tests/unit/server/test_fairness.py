@@ -1,4 +1,4 @@
-"""The parts of admission by themselves: crowds, samples of log lines, and looks at metrics."""
+"""Parts of admission, each by itself: crowds, samplers of log lines, and scrapes of metrics."""
 
 import asyncio
 from collections import Counter

@@ -104,7 +104,7 @@ class Listener:
 
 @pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINVAL])
 def test_the_acceptor_waits_when_files_run_out(monkeypatch: pytest.MonkeyPatch, error: int) -> None:
-    """With somebody in line all the time, it asks once a pause, and not once a turn of the loop."""
+    """It retries once per pause, not once per turn of the loop, while connections wait."""
     monkeypatch.setattr(acceptor, "_PAUSE_S", 0.05)
 
     async def story() -> int:
@@ -138,7 +138,7 @@ def test_a_client_that_is_gone_already_is_passed_over() -> None:
 
 
 def test_a_connection_that_loses_its_place_at_once_does_not_make_the_next_one_deaf() -> None:
-    """On uvloop a reader that stays behind on a closed file number keeps the next socket with that number from being read."""
+    """A reader left behind on a closed file number would keep uvloop from reading the next socket with that number."""
     import uvloop
     from aiofastnet import connect_accepted_socket
 

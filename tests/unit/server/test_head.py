@@ -1,4 +1,4 @@
-"""The reader of request heads: whatever comes, and in whatever pieces, it is a head, an unfinished one, or refused."""
+"""Reader of request heads: any input, in any pieces, is a head, an unfinished head, or refused."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ BYTES = st.one_of(st.binary(max_size=200), st.lists(WORDS, max_size=20).map(b"".
 
 
 def outcome(pieces: list[bytes]) -> tuple[str, ...]:
-    """What becomes of these pieces; never anything but a head, a refusal, or that more is waited for."""
+    """Return the result of these pieces: a head, a refusal, or that more is needed."""
     reader = HeadReader()
     for at, piece in enumerate(pieces):
         try:

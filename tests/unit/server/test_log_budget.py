@@ -1,4 +1,4 @@
-"""Who may write how many log lines: strangers few, calls all; what is left out is counted. The clock is the test's."""
+"""Budgets of log lines: strangers get few, calls get all; lines left out are counted. The clock is virtual."""
 
 import logging
 from collections.abc import Iterator

@@ -20,7 +20,7 @@ class Sender:
             self.pace.start()
 
     def send(self, count: int, size: int = 620) -> int:
-        """How many of ``count`` frames are taken."""
+        """Return how many of ``count`` frames are taken."""
         return sum(self.pace.take(size) for _ in range(count))
 
 
@@ -51,7 +51,7 @@ def test_a_flood_of_small_frames_is_found() -> None:
 
 
 def test_a_flood_that_lasts_is_found() -> None:
-    """At ten times a phone's rate, in a quarter of a minute."""
+    """A flood at ten times a phone's rate is found within a quarter of a minute."""
     sender = Sender()
     taken = 0
     for _ in range(30):

@@ -1,4 +1,4 @@
-"""What the admin socket says of live calls is bounded, whatever they are called."""
+"""The admin socket's answer about live calls is bounded, even with long names."""
 
 import json
 

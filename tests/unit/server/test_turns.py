@@ -1,4 +1,4 @@
-"""Frames that came in one read have their turns: the calls beside do not wait for all of them."""
+"""Frames of one read are spread over turns of the loop, so that other calls do not wait for all of them."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Sockets that wait for their handshake: a few at a time, by turns of their sources. Time is the test's."""
+"""Sockets waiting for their handshake: a few at a time, one source after the other. Time is virtual."""
 
 import asyncio
 import contextlib

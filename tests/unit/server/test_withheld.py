@@ -1,4 +1,4 @@
-"""A credential that a call brings goes no further: not to a responder, and so to no webhook, prompt, record or transcript."""
+"""A call's credential reaches no responder, and so no webhook, prompt, record or transcript."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""A suggested command, pasted into a shell, runs exactly what was meant, whatever somebody has named a unit or a process."""
+"""A suggested command, pasted into a shell, runs exactly what was meant, with any name of a unit or process in it."""
 
 import ast
 import re

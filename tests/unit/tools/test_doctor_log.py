@@ -1,4 +1,4 @@
-"""The proof that the journals keep what is written now."""
+"""The doctor proves that the journals store new lines."""
 
 import socket
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where callers dialled before, as a table of what served; and what starts at boot."""
+"""Former addresses of the server, from a table of generations that served; and units that start at boot."""
 
 import json
 from pathlib import Path

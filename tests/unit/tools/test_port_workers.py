@@ -1,4 +1,4 @@
-"""A worker is asked for little, and believed within bounds."""
+"""The tool asks a worker for little, and accepts its answer only within bounds."""
 
 import socket
 import threading

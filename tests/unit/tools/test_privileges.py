@@ -1,4 +1,4 @@
-"""What lacks is named: root, or the capability that this root has not."""
+"""The missing privilege is named: root, or the capability that this root lacks."""
 
 import os
 from pathlib import Path

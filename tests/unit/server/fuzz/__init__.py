@@ -1,1 +1,1 @@
-"""Property tests over what strangers send. How much is tried is `HYPOTHESIS_PROFILE`: ``ci``, or ``fuzz`` (`make fuzz`)."""
+"""Property tests of input from strangers. `HYPOTHESIS_PROFILE` sets their extent: ``ci``, or ``fuzz`` (`make fuzz`)."""

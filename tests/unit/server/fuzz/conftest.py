@@ -1,4 +1,4 @@
-"""How long it is tried: `ci` is seconds and the same each time, `fuzz` takes minutes and tries something else each time."""
+"""Profiles of the property tests: `ci` takes seconds and repeats the same input, `fuzz` takes minutes with new input."""
 
 import os
 

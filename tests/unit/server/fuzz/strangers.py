@@ -1,4 +1,4 @@
-"""What strangers send: JSON of every shape, near Exotel's own and far from it."""
+"""Strategies for input from strangers: JSON of every shape, near Exotel's own and far from it."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whatever comes, a call answers, faults or hangs up; what it keeps and sends is bounded; an echo is exact."""
+"""A call answers, faults or hangs up on any input; its memory and output are bounded; an echo is exact."""
 
 import binascii
 import json

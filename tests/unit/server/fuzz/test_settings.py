@@ -1,4 +1,4 @@
-"""Any mapping is settings or a `SettingsError` that says what to do."""
+"""Any mapping gives settings, or a `SettingsError` that says what to do."""
 
 from typing import Any
 
