@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from exotel_ws.bucket import Bucket
 from exotel_ws.crowd import Crowd
 from exotel_ws.logs import printable
 from exotel_ws.sampler import Sampler
@@ -361,6 +362,10 @@ class Ticket:
     def fail(self, weight: float = 1.0) -> None:
         """Count a failure against the source. Weights: wrong credential or flood 1, unfinished head 0.2."""
         self.source.fail(self._admission.clock(), weight)
+
+    def share(self, name: str, rate: float, burst: float) -> Bucket | None:
+        """Return a budget that all untrusted connections of the source share; None if this connection is trusted."""
+        return None if self.trusted else self.source.bucket(name, rate, burst, self._admission.clock())
 
     def bite(self, bound: str, text: str = "") -> None:
         """Count and log a bound that bit on this connection, see `Admission.bite`."""

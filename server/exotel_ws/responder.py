@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Protocol
 
+from exotel_ws.bucket import Bucket
 from exotel_ws.logs import CallLog
 from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
 
@@ -55,6 +56,12 @@ class Line(Protocol):
 
     def bite(self, bound: str, text: str) -> None:
         """Count, and log sampled, that one of `exotel_ws.tally.BOUNDS` bit on this call; ``text`` says what was not done."""
+
+    def share(self, name: str, rate: float, burst: float) -> Bucket | None:
+        """Return a budget that all untrusted connections of the caller's source share; None if this connection is trusted.
+
+        ``name`` tells budgets apart; ``rate`` is a second, ``burst`` at once.
+        """
 
     def hang_up(self, hang_up: HangUp) -> None:
         """Close the stream from our side: with code 1000 Exotel's call flow goes on with the next applet."""

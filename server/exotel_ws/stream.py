@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from exotel_ws import protocol
+from exotel_ws.bucket import Bucket
 from exotel_ws.call import Call, Phase
 from exotel_ws.engines import Closing, Connection
 from exotel_ws.handshake import Credentials, Target
@@ -196,6 +197,10 @@ class Stream:
             self.ticket.bite(bound, text)
         else:
             self._tally.bounds[bound] += 1
+
+    def share(self, name: str, rate: float, burst: float) -> Bucket | None:
+        """See `exotel_ws.responder.Line`."""
+        return self.ticket.share(name, rate, burst) if self.ticket is not None else None
 
     def _make_room(self) -> None:
         """Close this connection, which has not proven to be a call, to give its place to another."""

@@ -9,9 +9,13 @@ from exotel_ws.bucket import Bucket
 class Allowance:
     """Account of one connection, kept when its stream restarts. Names of bounds are those of `exotel_ws.tally.BOUNDS`."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
-        """Start with a full budget; ``clock`` returns seconds."""
+    def __init__(self, limits: Limits, clock: Callable[[], float], share: Callable[[], Bucket | None] = lambda: None) -> None:
+        """``clock`` tells seconds.
+
+        ``share`` returns the requests that untrusted connections of this source have together; None for a trusted connection.
+        """
         self._clock = clock
+        self._share = share
         now = clock()
         self._requests = Bucket(limits.requests_per_minute / 60, limits.requests_at_once, now)
         self._requests_left = limits.requests_per_call
@@ -23,7 +27,11 @@ class Allowance:
         """Take one request for a turn of the caller. Return the bound that bites, or an empty text if it may be made."""
         if self._requests_left <= 0:
             return "ai_requests_call"
-        if not self._requests.take(self._clock()):
+        now, share = self._clock(), self._share()
+        if not self._requests.take(now):
+            return "ai_requests"
+        if share is not None and not share.take(now):
+            self._requests.give(1)
             return "ai_requests"
         self._requests_left -= 1
         return ""
@@ -32,6 +40,8 @@ class Allowance:
         """Count a further request of a turn, after a tool or a failure; with none left, it becomes a debt."""
         self._requests_left -= 1
         self._requests.owe(1)
+        if (share := self._share()) is not None:
+            share.owe(1)
 
     def speak(self, characters: int) -> str:
         """Take ``characters`` of a model's answer. Return the bound that bites, or an empty text if they may be spoken."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import aiohttp
 from pipecat.processors.frame_processor import FrameProcessor
@@ -30,8 +30,10 @@ from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.records.tally import AiTally
 from exotel_ws.ai.scripted import flow as flows
 from exotel_ws.ai.scripted.endpoint import Endpoint
+from exotel_ws.ai.settings import Limits
 from exotel_ws.ai.tools import EndCall, Webhook
 from exotel_ws.ai.wishes import Wishes, fill, wishes
+from exotel_ws.bucket import Bucket
 from exotel_ws.protocol import SAMPLE_RATES, Start, Writer
 from exotel_ws.responder import Line
 from exotel_ws.settings import Settings, SettingsError
@@ -133,7 +135,8 @@ class AiMode:
 
     def _allowance(self, line: Line) -> Allowance:
         if line not in self._allowances:
-            self._allowances[line] = Allowance(self._settings.limits, asyncio.get_running_loop().time)
+            share = partial(_share, ref(line), self._settings.limits)
+            self._allowances[line] = Allowance(self._settings.limits, asyncio.get_running_loop().time, share)
         return self._allowances[line]
 
     def _build(self, wished: Wishes, call: Conversation, mouth: Mouth) -> LateDialogue:
@@ -190,6 +193,12 @@ def _warm() -> Models:
     models = Models.load()
     models.recogniser.recognise(models.speaker.speak("Hello.", 16000))
     return models
+
+
+def _share(line: ref[Line], limits: Limits) -> Bucket | None:
+    """Return the requests that a source's untrusted connections share: else each short connection had a burst of its own."""
+    found = line()
+    return found.share("ai_requests", limits.requests_per_minute / 60, limits.requests_at_once) if found is not None else None
 
 
 def _flow(path: str) -> flows.Flow:

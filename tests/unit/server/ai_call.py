@@ -208,6 +208,9 @@ class Call:
     def bite(self, bound: str, text: str) -> None:
         self.bounds.append(bound)
 
+    def share(self, name: str, rate: float, burst: float) -> None:
+        return None
+
     def hang_up(self, hang_up: HangUp) -> None:
         if self.hung_up is None:
             self.hung_up, self.hung_up_at = hang_up, self.at

@@ -312,3 +312,14 @@ def test_the_table_of_sources_is_bounded_and_keeps_who_is_there() -> None:
     assert len(sources) == 100
     assert sources.of("192.0.2.1", 2) is kept
     assert sources.of("192.0.2.2", 2) is proven
+
+
+def test_who_is_not_trusted_shares_with_its_source() -> None:
+    door = Door()
+    first, second, other = door.enter(A), door.enter(A), door.enter(B)
+    share = first.share("requests", 1.0, 3)
+    assert share is not None
+    assert second.share("requests", 1.0, 3) is share
+    assert other.share("requests", 1.0, 3) is not share
+    first.prove()
+    assert first.share("requests", 1.0, 3) is second.share("requests", 1.0, 3) is None

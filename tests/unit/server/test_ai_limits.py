@@ -11,6 +11,7 @@ from exotel_ws.ai.keypad import Keypad
 from exotel_ws.ai.late import LateDialogue, Workshop
 from exotel_ws.ai.settings import Ai, Limits
 from exotel_ws.ai.wishes import wishes
+from exotel_ws.bucket import Bucket
 from exotel_ws.call import Call, HangUp
 from exotel_ws.echo import Echo
 from exotel_ws.handshake import Target
@@ -91,6 +92,20 @@ def test_requests_come_back_by_the_minute_and_what_is_owed_is_paid_first() -> No
     assert allowance.request() == "ai_requests"
     clock.now += 10
     assert allowance.request() == ""
+
+
+def test_calls_that_have_proven_nothing_share_the_requests_of_one() -> None:
+    """Many short connections of one source get no more than one long connection."""
+    clock = Seconds()
+    limits = Limits(requests_per_minute=6, requests_at_once=2)
+    share: Bucket | None = Bucket(limits.requests_per_minute / 60, limits.requests_at_once, clock.now)
+    calls = [Allowance(limits, clock, lambda: share) for _ in range(3)]
+    assert [call.request() for call in calls] == ["", "", "ai_requests"]
+    clock.now += 10
+    calls[0].request_again()
+    assert calls[2].request() == "ai_requests", "a further request of a turn counts too"
+    share = None
+    assert [calls[2].request() for _ in range(3)] == ["", "", "ai_requests"], "a proven call has its own, untouched"
 
 
 def test_a_call_has_so_many_requests_and_characters() -> None:
