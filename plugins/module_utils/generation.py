@@ -94,7 +94,7 @@ def save(paths: Paths, generation: Generation, group: str | None = None) -> None
 
     Its settings and files may hold secrets (a webhook's address, say): only their owner and `group` can read them.
     """
-    # A deploy that was killed left its half, secrets and all. There is only one at a time.
+    # Remove the unfinished directory of a killed deploy, which may hold secrets; there is only one deploy at a time.
     for left in paths.generations.glob(f"{_STAGING}*"):
         files.remove(left)
     staging = paths.generations / f"{_STAGING}{generation.id}"

@@ -38,7 +38,7 @@ def ask(admin_socket: Path, path: str) -> dict[str, Any]:
 def who(admin_socket: Path) -> dict[str, Any]:
     """Return the instance's answer about itself, with generation, release and calls_live. Raises Silent.
 
-    The answer is small whatever its calls are like. A release before that had these fields in /status alone.
+    The answer is small with any number of calls. Earlier releases had these fields in /status only.
     """
     health = ask(admin_socket, "/health")
     return health if "generation" in health else ask(admin_socket, "/status")

@@ -1,8 +1,8 @@
 """Find the secrets in the server's settings, and keep them out of logs, diffs and bundles.
 
-Secret are: the userinfo, query and fragment of a URL, each segment of its path (and of `paths`) that is no common word,
-values of keys such as api_key, token or headers, and in the `options` of a service what looks like a key. A webhook's
-address is often its whole secret: of it only the host is shown.
+Secrets are: the userinfo, query and fragment of a URL, each segment of its path (and of `paths`) that is no common word,
+values of keys such as api_key, token or headers, and values in the `options` of a service that look like a key. A webhook's
+address is often its whole secret, so only its host is shown.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def held(releases: Path, python: str) -> frozenset[str]:
 def stage(bundle: Path, release: str, releases: Path, python: str, wheels: Mapping[str, str] | None = None) -> None:
     """Install `bundle` as releases/`release` with the interpreter `python`. The release is complete or it is not there.
 
-    `wheels` has the SHA-256 of each wheel by its name, as the controller knows them; None takes the bundle's own word.
+    `wheels` has the SHA-256 of each wheel by its name, from the controller; None trusts the bundle's own manifest.
     Raises StagingFailed when the bundle is not what these or its manifest say, or holds a file more; CommandFailed when an
     installer fails.
     """

@@ -23,14 +23,14 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.paths import COMMA
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd, run
 
 _UNITS = "exotel-ws*"
-# The server's own journal, which systemd keeps by a journald of its own.
+# The server's own journal, kept by a journald instance of its own.
 _JOURNAL = (
     "systemd-journald@exotel-ws.service",
     "systemd-journald@exotel-ws.socket",
     "systemd-journald-varlink@exotel-ws.socket",
 )
 _SLICE = r"system-exotel\x2dws.slice"
-# Removed with all that is in them. The records of calls are looked at apart.
+# Removed with all their content, except the records of calls, which are handled separately.
 _TREES = (
     "etc/exotel-ws",
     "opt/exotel-ws",
@@ -119,7 +119,7 @@ class Uninstall:
     def remove(self, found: Found, drain_s: float, with_records: bool) -> Iterator[str]:
         """End and remove what was `found`, and yield a line for each thing done. Raises UninstallFailed.
 
-        New calls are refused first. Live ones get `drain_s` seconds to end by themselves, and are closed then.
+        New calls are refused first. Live ones get `drain_s` seconds to end by themselves, then they are closed.
         """
         yield from self._end(drain_s)
         for path in found.paths:

@@ -98,7 +98,7 @@ def main() -> None:
             who = module.params["requested_by"]
             module.log(f"uninstall of the Exotel voicebot server, asked for by {who}")
             with deploy_lock(Paths().lock, f"uninstall by {who}"):
-                # The lock's own file is looked at, too.
+                # Look again, so that the lock's own file is found, too.
                 done = list(this.remove(this.look(records), module.params["drain_s"], records))
     except (CommandFailed, Locked, OSError, UninstallFailed) as error:
         module.fail_json(msg=str(error), done=done)

@@ -22,7 +22,7 @@ _OF_THE_HOST = ("ansible_become", "ansible_connection", "ansible_delegated_vars"
 class OnController(ActionBase):  # type: ignore[misc]
     """Run the module of the same name on the controller, regardless of an inventory's, ``-e``'s or ``--become``'s settings.
 
-    A task that is delegated goes where it is delegated to, as every other module does.
+    A delegated task runs where it is delegated to, like any other module.
     """
 
     _supports_check_mode = True
@@ -45,7 +45,7 @@ class OnController(ActionBase):  # type: ignore[misc]
         self._play_context.become = False
         self._connection = connection_loader.get("ansible.builtin.local", self._play_context, "/dev/null")
         self._connection.set_options()
-        # Not in the home directory, which an account of a service may lack.
+        # Avoid the home directory, which a service's account may lack.
         self._connection._shell.set_options(var_options={"ansible_remote_tmp": constants.DEFAULT_LOCAL_TMP})
         kept = {name: value for name, value in task_vars.items() if not name.startswith(_OF_THE_HOST)}
         return {**kept, "ansible_python_interpreter": sys.executable}

@@ -49,7 +49,7 @@ _SUDO_ELSE = "Let the user of ansible_user use sudo without a password, or give 
 def unreachable(name: str, address: str, user: str, said: str, ssh_args: str = "") -> str:
     """Return the sentences for a host with a failed login: the user, SSH's message, and the cure.
 
-    `ssh_args` are SSH's arguments from the inventory: another file of known hosts than the user's is named there.
+    `ssh_args` are SSH's arguments from the inventory, which may name another file of known hosts than the user's.
     """
     said = _BANNER.sub("", _line(said)) or "no answer"
     file = re.search(r"UserKnownHostsFile[= ](\S+)", ssh_args)

@@ -17,7 +17,7 @@ def host(variables: Mapping[str, Any], public_host: str, ssh_args: str) -> str:
     """Return the name or address to call a host by, without brackets.
 
     `public_host` goes first, then the address of the inventory, then the inventory's name, both as SSH understands them: an
-    alias of ``~/.ssh/config`` is what its ``HostName`` says. `variables` are those of the host itself, never of a delegate.
+    alias of ``~/.ssh/config`` becomes its ``HostName``. `variables` are those of the host itself, never of a delegate.
     """
     if public_host:
         return bare(public_host)

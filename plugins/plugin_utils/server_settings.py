@@ -49,7 +49,7 @@ def settings(values: Mapping[str, Any], public_url: str = "") -> dict[str, Any]:
 def faults(values: Mapping[str, Any]) -> list[str]:
     """Return the problems that the server's own check finds in the settings, by the variables that they come from.
 
-    Nothing where the controller has no server of this tree installed: the host checks them again before they serve.
+    Empty if the controller has no server of this tree installed; the host checks the settings again before they serve.
     """
     check = _check()
     if check is None:

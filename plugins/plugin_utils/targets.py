@@ -37,8 +37,8 @@ def pattern(
 ) -> str:
     """Return the pattern of the hosts: those of the group, or all but the lab's machine.
 
-    `within` are the hosts that ``--limit`` leaves. Without an inventory `or_here` gives localhost. Raises `NoTarget` where a
-    file that was typed is missing, and where no host is left, unless `none_is_fine`.
+    `within` are the hosts that ``--limit`` leaves. `or_here` gives localhost without an inventory. Raises `NoTarget` if a
+    file that was typed is missing, or if no host is left, unless `none_is_fine`.
     """
     for source in typed.sources:
         if "," not in source and not os.path.exists(source):
@@ -47,7 +47,7 @@ def pattern(
     if GROUP in groups:
         found, hosts = GROUP, groups[GROUP]
     elif everyone and not typed.sources and not or_here:
-        # /etc/ansible/hosts, which may list machines of any kind.
+        # The hosts come from /etc/ansible/hosts, which may list machines of any kind.
         raise NoTarget(f"no inventory was given, and that of this machine has no group {GROUP}. {_type(typed)}")
     else:
         found = f"all:!{LAB_MACHINE}" if LAB_MACHINE in groups else "all"

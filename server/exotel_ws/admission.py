@@ -81,7 +81,7 @@ class Admission:
         self._tally = tally
         self._max_calls = min(limits.max_calls, max_calls or limits.max_calls)
         self._calls_bound = calls_bound
-        # An operator who sets a small limit does not mean the reserve to eat it up.
+        # Keep the reserve from using up a small limit.
         self._reserved = min(limits.reserved_connections, limits.max_connections // 10)
         self._most_files = most_files
         self._sources = Sources(limits.max_sources, limits.proxies)
@@ -100,7 +100,7 @@ class Admission:
     def accept(self, host: str, drop: Callable[[], None]) -> "Ticket | str":
         """Admit a socket from ``host``, or count and log the bound that keeps it out, and return its name.
 
-        ``drop`` ends the connection, when its place is needed; it may be replaced (`Ticket.drop`).
+        ``drop`` ends the connection when its place is needed; it may be replaced (`Ticket.drop`).
         """
         now = self.clock()
         source = self._sources.of(host, now)
@@ -122,10 +122,10 @@ class Admission:
         if not proven:
             rate = limits.handshakes_per_source_s
             if not source.bucket("handshakes", rate, limits.handshakes_burst, now).take(now):
-                # No failure by itself: a busy source has to slow down, not to stay away.
+                # This counts as no failure: a busy source has to slow down, not to stay away.
                 return "handshake_rate"
             if self._waiting.count(source) >= limits.unproven_per_source:
-                # The newest may have a credential to show; a call would have begun by now.
+                # Drop the oldest: it would have started by now if it were a call, and the newest may yet show a credential.
                 self._evict(self._waiting.oldest(source), "unproven_source")
         if len(self._waiting) >= limits.unproven_total and not self._make_room(self._waiting, source, "unproven_total", now):
             return "unproven_total"

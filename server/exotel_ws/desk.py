@@ -85,7 +85,7 @@ class Desk:
             ticket.fail(_HEAD_WEIGHT)
 
     def _refuse(self, rejection: Rejection, target: Target, ticket: Ticket) -> "Answer | asyncio.Future[Answer]":
-        # Where credentials are in use, a path may hold one: a wrong or an old one too.
+        # If credentials are in use, a path may contain one, even in a refused request: mistyped or expired.
         path = "not shown" if self._credentials else printable(target.path)
         text = f"{rejection.text} (path {path})"
         self._count_refusal(rejection.reason, ticket, text, f" with {rejection.status}", **rejection.fields)

@@ -102,7 +102,7 @@ class LogBudget:
 class StrangerFilter(logging.Filter):
     """Passes a record that belongs to no call while a line is left for it; passes every other record always.
 
-    Such records are refusals and bounds, what libraries log, and tracebacks: a stranger can cause each over and over.
+    Such records are refusals, bounds, libraries' lines, and tracebacks: a stranger can cause each over and over.
     """
 
     def __init__(self, budget: LogBudget) -> None:
@@ -112,7 +112,7 @@ class StrangerFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         fields = getattr(record, "fields", {})
         ours = record.name.startswith("exotel_ws")
-        # A connection's own lines have been judged already.
+        # The lines of a connection were judged before.
         about_a_stranger = fields.get("EVENT") in ("refused", "bound") and "CONN_ID" not in fields
         if fields.get("REASON") in BOUNDS or (ours and not about_a_stranger and not record.exc_info):
             return True

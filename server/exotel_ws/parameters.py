@@ -15,7 +15,7 @@ MOST_TEXT: Final = 1024
 """Most characters of a name or a value; Exotel's applet allows 256 in all."""
 _RATE_NAME: Final = re.compile(r"sample[-_ ]?rate", re.IGNORECASE)
 _RATE: Final = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(k?)\s*(?:hz)?\s*=?", re.IGNORECASE)
-"""At the end perhaps the mangling's "="."""
+"""Form of a rate; the mangling may have added the "=" at its end."""
 
 
 def collect(value: object) -> tuple[dict[str, str], bool]:
@@ -39,10 +39,10 @@ def collect(value: object) -> tuple[dict[str, str], bool]:
 
 
 def restore(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Undo the mangling: return the parameters as the applet's URL had them, `MOST_PARAMETERS` at most.
+    """Undo the mangling: return the parameters as the applet's URL had them, at most `MOST_PARAMETERS`.
 
     A name without a value that holds ``=``, ``:`` or ``&`` is a piece of a query; so is a value without a name, or one that is
-    called ``query``. A colon stands for ``=`` where the mangling's own follows, at the end or as the value.
+    called ``query``. A colon stands for ``=`` if the mangling's own ``=`` follows, at the end or as the value.
     """
     told: dict[str, str] = {}
     for name, value in parameters.items():
@@ -61,7 +61,7 @@ def restore(parameters: Mapping[str, str]) -> dict[str, str]:
 
 def _read_query(text: str, told: dict[str, str]) -> None:
     for pair in text.strip().lstrip("?").split("&", MOST_PARAMETERS)[:MOST_PARAMETERS]:
-        # `name=value`, or `name:value=` of which the last "=" is the mangling's own.
+        # `name=value`, or `name:value=`, where the mangling added the last "=".
         colon, equals = pair.find(":"), pair.find("=")
         if colon > 0 and (equals < 0 or colon < equals):
             name, value = pair[:colon], pair[colon + 1 :].removesuffix("=")

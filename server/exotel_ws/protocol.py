@@ -216,7 +216,7 @@ def _media(frame: _Frame, stream_sid: str) -> Media:
         raise ProtocolFault("missing_field", "media without media.payload")
     payload = body.payload
     try:
-        # A third of the time of binascii's, and as strict.
+        # Takes a third of binascii's time, and is as strict.
         pcm = _decode_base64(payload, bytes)
     except msgspec.ValidationError:
         pcm, fault = _salvage(payload), "media.payload is not base64"
@@ -339,7 +339,7 @@ def sample_rate(start: Start | None, query: Mapping[str, str]) -> int:
     """The stream's rate in Hz: from ``start.media_format``, else the URL's query, else custom parameters, else 8000.
 
     The order is that of the wire: the query is stripped from real calls, so a rate read from the URL alone is a wrong pitch.
-    Anything but 8000, 16000 and 24000 is passed over; `rates_unused` names it.
+    Rates other than 8000, 16000 and 24000 are ignored; `rates_unused` returns them.
     """
     said = [start.sample_rate if start else None, *map(parameters.rate, _rates(start, query))]
     return next((rate for rate in said if rate in SAMPLE_RATES), DEFAULT_SAMPLE_RATE)

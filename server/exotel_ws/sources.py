@@ -108,7 +108,7 @@ class Sources:
     def _forget_one(self, now: float) -> None:
         oldest = [source for source, _ in zip(self._known.values(), range(_SCAN), strict=False)]
         unused = [source for source in oldest if not source.held]
-        # Where all of them are in use the table grows, by no more than the connections, which are bounded elsewhere.
+        # If all are in use the table grows, but by no more than the connections, which are bounded elsewhere.
         for source in sorted(unused, key=lambda source: source.proven(now))[:1]:
             del self._known[source.name]
 

@@ -20,7 +20,7 @@ class Withheld:
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
         spellings = Secrets(credentials.spellings()).long
-        # A query decodes to other characters, and the mangling takes a "=" from the end.
+        # Decoding a query changes characters, and the mangling removes a "=" from the end.
         self._secrets = {some for one in spellings for some in (one.rstrip("="), unquote_plus(one).rstrip("="))} - {""}
 
     def leave_out(self, start: Start) -> Start:

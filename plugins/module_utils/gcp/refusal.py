@@ -32,7 +32,7 @@ _NAMED_PROJECT = (
     re.compile(rf"\b[Pp]roject\s+(?:number\s+)?['\"#]?({_PROJECT_ID}){_END}['\"]?"),
     re.compile(rf"[?&]project=({_PROJECT_ID}){_END}"),
 )
-# English that follows "project" and has the form of an ID.
+# English words that follow "project" and look like an ID.
 _NO_PROJECT = frozenset(("access", "before", "because", "billing", "number", "owners", "quotas", "should", "without"))
 _SAID_PERMISSION = (
     re.compile(r"[Rr]equired\s+['\"]([A-Za-z0-9.]{1,160})['\"]\s+permission"),
@@ -116,7 +116,7 @@ class Refusal:
 def take(response: Any, **_options: Any) -> None:
     """Read the body of an error, up to BODY_BYTES, as a hook of `requests`; put `Refusal.of_body` at `response.refusal`.
 
-    The client of Google then finds JSON of the form that it knows, whatever came: it fails on any other.
+    Google's client then always finds JSON of the form that it knows; it fails on any other.
     """
     if response.status_code < 400:
         return

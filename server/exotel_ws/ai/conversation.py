@@ -62,7 +62,7 @@ class Conversation:
     ) -> None:
         """``greeting`` is PCM16 at ``sample_rate``; empty: ``greeting_text`` is spoken with the call's own voice.
 
-        ``allowance`` is the connection's; None: this call has one of its own.
+        ``allowance`` is that of the connection; None gives this call one of its own.
         """
         loop = self._clock = asyncio.get_running_loop()
         self.start = start

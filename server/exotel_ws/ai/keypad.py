@@ -17,7 +17,7 @@ MOST: Final = 32
 class Keypad:
     """Collects keys until `END`, or until none follows for `APART_S`. `END` alone is an input too.
 
-    Every input is a request to a language model: so between two of them there is a pause of `APART_S` without a key.
+    Each input causes a request to a language model, so two inputs are always `APART_S` without a key apart.
     """
 
     def __init__(self, clock: Clock, told: Callable[[str], None]) -> None:

@@ -36,7 +36,7 @@ log = logging.getLogger("exotel_ws.server")
 class Acceptor:
     """Accepts connections from ``listener`` and passes those that ``admission`` lets in to ``connect``.
 
-    ``connect`` makes the transport; the socket is its own from then on.
+    ``connect`` makes the transport and owns the socket from then on.
     """
 
     def __init__(self, listener: socket.socket, admission: Admission, connect: Connect) -> None:

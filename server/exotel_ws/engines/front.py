@@ -38,7 +38,7 @@ class Front(asyncio.BufferedProtocol):
     """Protocol of a connection until its HTTP head is complete; an engine's protocol replaces it for a WebSocket.
 
     ``upgrade`` is given the transport, the request and what came behind its head. A head that is not whole within
-    ``timeout_s`` ends the connection, however its bytes trickle in.
+    ``timeout_s`` ends the connection, even if its bytes trickle in.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class Front(asyncio.BufferedProtocol):
         self._timer = asyncio.get_running_loop().call_later(self._timeout_s, self._too_late)
         self._ticket.drop = self._ticket.abort = self._transport.abort
         if self._ticket.closed:
-            # Not now: aiofastnet begins to read right after this, also from what was aborted, and nobody would take the reader
-            # off the loop again. The next connection with this file number would never be heard.
+            # Abort later: aiofastnet starts to read right after this method, even from an aborted transport, and the reader left
+            # on the loop would keep the next connection with this file number from being read.
             asyncio.get_running_loop().call_soon(self._transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:

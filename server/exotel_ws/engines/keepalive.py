@@ -9,7 +9,7 @@ from exotel_ws.settings import Ping
 class KeepAlive:
     """Sends a ping each ``interval_s``; ends the connection if nothing at all comes within ``timeout_s`` of one.
 
-    Exotel's answer to pings is undocumented: its media show as well as a pong that it is there.
+    Exotel's answer to pings is undocumented, but its media prove as well as a pong that it is alive.
     """
 
     def __init__(self, ping: Ping, send_ping: Callable[[], None], give_up: Callable[[], None]) -> None:

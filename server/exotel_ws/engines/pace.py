@@ -9,8 +9,8 @@ class Pace:
     """Counts the frames of one connection, including pings and fragments.
 
     Until `start` a connection may send ``early_messages`` and as many times ``early_message_bytes`` / 8 in all; from then on
-    ``messages_per_s`` and ``bytes_per_s`` with their bursts. The clock is looked at when an allowance is used up, not a frame:
-    after a pause that is up to twice the burst.
+    ``messages_per_s`` and ``bytes_per_s`` with their bursts. The clock is read only when an allowance is used up, so
+    up to twice the burst may come after a pause.
     """
 
     __slots__ = ("_at", "_bytes", "_clock", "_limits", "_messages", "_started", "exceeded", "most_bytes")

@@ -40,7 +40,7 @@ class PicowsEngine:
         self._logger = logging.getLogger("picows.server")
 
     async def connect(self, accepted: socket.socket, front: Callable[[], asyncio.BufferedProtocol]) -> None:
-        # The transport that picows' own server would make: it reads without a copy.
+        # The same transport as that of picows' own server; it reads without a copy.
         await connect_accepted_socket(asyncio.get_running_loop(), front, accepted)
 
     def upgrade(self, transport: asyncio.Transport, request: Request, rest: bytes) -> None:

@@ -143,7 +143,7 @@ class PicowsConnection(WSListener):
     def _take_in_turn(self, frame: WSFrame) -> None:
         """Handle a frame that came together with others, or keep it for the next turn of the loop."""
         if not self._held:
-            # uvloop looks at the clock once a turn. To be called back at its end would cost a turn more for each late frame.
+            # uvloop reads its clock once per turn, so a new time means a new turn. A callback would cost a turn per late frame.
             if (now := self._clock()) != self._turn_at:
                 self._turn_at, self._in_turn = now, 0
             self._in_turn += 1

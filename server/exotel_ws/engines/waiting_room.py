@@ -64,7 +64,7 @@ class WaitingRoom:
             if not ticket.closed and not _left(accepted):
                 self._connect(accepted, ticket)
                 return
-            # Its place was given to another meanwhile, or nobody waits at the other end: no turn is spent on it.
+            # It has lost its place meanwhile, or its client is gone: spend no turn on it.
             ticket.close()
             accepted.close()
 

@@ -37,7 +37,7 @@ class WebsocketsEngine:
 
     def upgrade(self, transport: asyncio.Transport, request: Request, rest: bytes) -> None:
         settings = self._settings
-        # The handshake was judged and is answered here: the library begins with the frames.
+        # The handshake was judged before and is answered below, so the library starts with the frames.
         protocol = ServerProtocol(state=State.OPEN, max_size=settings.limits.max_message_bytes)
         connection = Wire(protocol, settings)
         transport.set_protocol(connection)
@@ -111,7 +111,7 @@ class _Connection:
             while True:
                 raw = await receive()
                 if taken >= A_TURN:
-                    # Messages that have come are handed over without a pause, and the other calls would wait.
+                    # receive() returns waiting messages without yielding to the loop, so other calls would wait.
                     await asyncio.sleep(0)
                     taken = 0
                 taken += 1

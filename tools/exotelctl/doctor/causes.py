@@ -35,7 +35,7 @@ CAUSES: Final[dict[str, tuple[str, ...]]] = {
 
 def mark(results: Sequence[Result]) -> list[Result]:
     """``results`` with consequences marked. A check that is ok stays so, whatever failed: it was seen to hold."""
-    # A maintenance is no fault, but explains what is down.
+    # A maintenance is no fault, but explains why parts are down.
     failed = {result.id for result in results if result.verdict == ("warn" if result.id == "maintenance" else "fail")}
     explained = {result.id for result in results if _cause(result, failed)}
     return [_marked(result, _cause(result, failed - explained) or _cause(result, failed)) for result in results]

@@ -7,7 +7,7 @@ from functools import lru_cache
 def share_context() -> None:
     """Make the clients of OpenAI's SDK share a TLS context; a context of its own held the loop for 26 ms in each call.
 
-    Does nothing where that SDK is built on another library.
+    Does nothing if that SDK is built on another library.
     """
     with contextlib.suppress(ImportError, AttributeError):
         import httpcore2

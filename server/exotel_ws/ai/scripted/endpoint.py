@@ -1,7 +1,7 @@
 """The scripted flow behind an OpenAI-compatible endpoint on loopback: the same path as with any language model.
 
 Any user of the host can reach loopback. So a request needs the key that the process made for itself, is refused without it
-before its body is read, and is bounded; what takes long is done in a thread.
+before its body is read, and is bounded; long work is done in a thread.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Endpoint:
     """Serves OpenAI's ``/v1/chat/completions`` and ``/v1/models`` on 127.0.0.1. ``url`` is known once it is open.
 
-    ``key`` is what a client has to show, as ``Authorization: Bearer KEY``: one of this object's own.
+    ``key`` is made for this object; a client has to send it as ``Authorization: Bearer KEY``.
     """
 
     def __init__(self, flow: Flow, sounds: Callable[[str], str] | None = None) -> None:

@@ -190,7 +190,7 @@ def _note(conn: Conn, entry: Entry) -> None:
 def _before_marks(entry: Entry) -> bool:
     """Return True for a simulated call of a release that marks none: by its numbers, which such a release was told.
 
-    Those releases write to the host's journal. In the workers' own journal numbers tell nothing: a stranger may give any.
+    Those releases write to the host's journal. In the workers' own journal numbers prove nothing: a stranger may send any.
     """
     numbers = None if entry.fields.get("_NAMESPACE") else _FROM_TO.search(entry.message)
     return entry.event == "start" and numbers is not None and numbers.groups() in _NUMBERS

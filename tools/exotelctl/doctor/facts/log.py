@@ -1,7 +1,7 @@
 """Prove that the journals store new lines: those of the doctor's own call, and one that it writes itself.
 
-journalctl reads files. Where journald is stopped, stores nothing or writes into files that were deleted, old files look like a
-quiet host. Only a line that was just written and is found again shows that none is lost.
+journalctl reads files. If journald is stopped, stores nothing, or writes into deleted files, the old files look like a
+quiet host. Only finding a line that was just written proves that none is lost.
 """
 
 import contextlib
