@@ -88,7 +88,7 @@ class Admission:
         self._sampler = Sampler(_SAY_EVERY_S)
         self.tickets: set[Ticket] = set()
         self._closing: dict[Ticket, None] = {}
-        """Those that have lost their places, the first to do so first: a WebSocket may take seconds to close."""
+        """Connections that have lost their places and are still closing, oldest loss first: a WebSocket may take seconds."""
         self._waiting: Crowd[Source, Ticket] = Crowd()
         """Connections, WebSockets or not yet, without a start whose client has shown nothing."""
         self._opened: Crowd[Source, Ticket] = Crowd()
@@ -132,7 +132,7 @@ class Admission:
         return "" if self._has_file(source, now) else "files"
 
     def _has_file(self, newcomer: Source, now: float) -> bool:
-        """Return True if a socket may be opened; near the limit one that has lost its place is ended at once for it."""
+        """Return True if a socket may be opened; near the limit, first abort one that has lost its place, to free its file."""
         files = len(self.tickets) - self._most_files
         if files < 0:
             return True
@@ -272,7 +272,7 @@ class Ticket:
         """True if this client may see metrics, readiness and the details of a refusal."""
         self.drop = drop
         self.abort = drop
-        """Close the socket without a word, after `drop`: its file is needed."""
+        """Close the socket at once, after `drop`, because its file is needed."""
         self.since = now
         self.started_at = now
         self.proven = source.proxy

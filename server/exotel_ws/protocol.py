@@ -39,7 +39,7 @@ _MOST_PIECES: Final = 64
 """Most pieces of base64 sought in one malformed payload."""
 _BASE64_PIECE: Final = re.compile(r"[A-Za-z0-9+/]{2,}")
 _BASE64_FORMS: Final = {**dict.fromkeys(map(ord, " \t\r\n")), ord("-"): "+", ord("_"): "/"}
-"""Blanks and line ends are left out, the URL-safe alphabet (RFC 4648, 5) becomes the usual one."""
+"""Translation of base64 that drops blanks and line ends, and turns the URL-safe alphabet (RFC 4648, 5) into the usual one."""
 _SNAKE: Final = {
     "callSid": "call_sid",
     "legSid": "leg_sid",
@@ -48,7 +48,7 @@ _SNAKE: Final = {
     "customParameters": "custom_parameters",
     "sampleRate": "sample_rate",
 }
-"""The second spelling of fields of start, which clients use that know ``streamSid``."""
+"""Second spelling of the fields of start, used by clients that write ``streamSid``."""
 
 
 class ProtocolFault(Exception):
@@ -243,7 +243,7 @@ def _connected(_frame: _Frame, _stream_sid: str) -> Connected:
 
 
 def _fields(text: str | bytes, body: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of ``body``, and those that it lacks from the top level, where some clients write them."""
+    """Return the fields of ``body``; take missing ones from the top level, where some clients write them."""
     try:
         flat = _decode_flat(text)
     except msgspec.ValidationError as error:
@@ -254,7 +254,7 @@ def _fields(text: str | bytes, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _snake(body: dict[str, Any]) -> dict[str, Any]:
-    """Return what is told, by its names in snake_case; of a field in both spellings that one counts."""
+    """Return the fields by their names in snake_case; if a field has both spellings, that of snake_case counts."""
     told = {name: value for name, value in body.items() if value is not None}
     return {snake: told[name] for name, snake in _SNAKE.items() if name in told} | told
 

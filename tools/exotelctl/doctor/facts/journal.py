@@ -188,7 +188,7 @@ def _note(conn: Conn, entry: Entry) -> None:
 
 
 def _before_marks(entry: Entry) -> bool:
-    """Return True for a simulated call of a release that marks none: by its numbers, which such a release was told.
+    """Return True for a simulated call of a release without marks, recognised by the numbers that such a release logs.
 
     Those releases write to the host's journal. In the workers' own journal numbers prove nothing: a stranger may send any.
     """
