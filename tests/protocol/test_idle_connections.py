@@ -13,6 +13,7 @@ def test_ten_thousand_idle_connections(start_server: StartServer) -> None:
     """Half of them silent, half opened and idle, on a server that began with the usual limit of files: a call does not notice."""
     count = min(10_000, _files() - 1000)
     limits = {
+        "media_timeout_s": 600,
         "max_connections": 20_000,
         "unproven_total": 20_000,
         "unproven_per_source": 20_000,

@@ -161,8 +161,8 @@ class PicowsConnection(WSListener):
             return
         for _ in range(min(A_TURN, len(held))):
             self._handle(held.popleft())
-            if self._deaf:
-                held.clear()
+            if self._deaf:  # and has let go of what is held
+                return
         if held:
             asyncio.get_running_loop().call_soon(self._next_turn)
         else:

@@ -159,3 +159,24 @@ def test_pings_have_their_turns_too() -> None:
         wire.connection.on_ws_disconnected(wire.transport)  # type: ignore[arg-type]
 
     at_once(main)
+
+
+def test_a_kept_frame_that_breaks_the_protocol_is_the_last_that_is_looked_at() -> None:
+    """It ends the connection, and what was kept behind it is gone: nothing is taken out of an empty line."""
+
+    async def main() -> None:
+        faults: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: faults.append(context))
+        wire = Wire()
+        texts = numbers(0, 60)
+        for left, text in zip(range(len(texts) - 1, -1, -1), texts, strict=True):
+            frame = Frame(text, left * 10)
+            frame.rsv1 = text == "40"
+            wire.connection.on_ws_frame(wire.transport, frame)  # type: ignore[arg-type]
+        await asyncio.sleep(1)
+        assert wire.stream.told == numbers(0, 40)
+        assert faults == []
+        assert wire.transport.done == ["pause_reading", "send_close", "disconnect"]
+        wire.connection.on_ws_disconnected(wire.transport)  # type: ignore[arg-type]
+
+    at_once(main)
