@@ -3,12 +3,15 @@
 import asyncio
 import resource
 
+import pytest
+
 from . import wire
 from .conftest import StartServer
 from .phone import Phone, RawClient
 from .process import eventually
 
 
+@pytest.mark.timeout(400)
 def test_ten_thousand_idle_connections(start_server: StartServer) -> None:
     """Half of them silent, half opened and idle, on a server that began with the usual limit of files: a call does not notice."""
     count = min(10_000, _files() - 1000)
@@ -18,8 +21,8 @@ def test_ten_thousand_idle_connections(start_server: StartServer) -> None:
         "unproven_total": 20_000,
         "unproven_per_source": 20_000,
         "handshakes_burst": 20_000,
-        "handshake_timeout_s": 60,
-        "start_timeout_s": 60,
+        "handshake_timeout_s": 600,
+        "start_timeout_s": 600,
     }
     server = start_server({"limits": limits, "log": {"level": "warning"}}, most_files=1024)
     before = server.memory()
@@ -40,7 +43,7 @@ def test_ten_thousand_idle_connections(start_server: StartServer) -> None:
             assert await phone.converse(frames, "undisturbed", pause_s=0.02) == frames
             await connecting
             opened = 1 + count // 2
-            eventually(lambda: server.metric("connections_live") == opened, f"{opened} connections", 30)
+            eventually(lambda: server.metric("connections_live") == opened, f"{opened} connections", 120)
             assert await phone.converse(frames, "undisturbed", pause_s=0.01) == frames
             assert server.fetch("/health")[0] == 200
             assert server.memory() - before < count * 60 * 1024
@@ -48,7 +51,7 @@ def test_ten_thousand_idle_connections(start_server: StartServer) -> None:
     asyncio.run(call())
     for client in idle:
         client.socket.close()
-    eventually(lambda: server.metric("connections_live") == 0, "all of them gone", 30)
+    eventually(lambda: server.metric("connections_live") == 0, "all of them gone", 120)
     assert "Traceback" not in server.log()
 
 
