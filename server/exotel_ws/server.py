@@ -160,9 +160,8 @@ class VoicebotServer:
             calls = " ".join(sorted(self._lost_calls)) if bound == "log_lost" else ""
             fields = {"EVENT": "bound", "REASON": bound, "LEFT_OUT": str(lines)} | ({"LOST_CALLS": calls} if calls else {})
             of = f", of calls {calls} and perhaps others" if calls else ""
-            log.warning(
-                "🔇 %d %s%s; raised by %s", lines, SAID[bound], of, BOUNDS[bound], extra={"fields": {**fields, "SUM": "1"}}
-            )
+            cure = f"raised by {BOUNDS[bound]}" if BOUNDS[bound] else "see exotelctl doctor --check journal"
+            log.warning("🔇 %d %s%s; %s", lines, SAID[bound], of, cure, extra={"fields": {**fields, "SUM": "1"}})
             if calls:
                 self._lost_calls.clear()
 

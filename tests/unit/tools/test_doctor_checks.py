@@ -379,6 +379,27 @@ def test_what_raises_a_bound_is_said() -> None:
     assert "raise limits.messages_s in exotel_ws_settings" in remedy.text
 
 
+@pytest.mark.parametrize(
+    ("bitten", "says"),
+    [
+        ([("log_lost", "")], "Lines were lost in the journal: see exotelctl doctor --check journal."),
+        ([("log_lost", "the journal: see exotelctl doctor --check journal")], "Lines were lost in the journal: see exotelctl"),
+        ([("files", "LimitNOFILE= of the unit")], "proxy in front: raise LimitNOFILE= of the unit, or name the proxy"),
+        (
+            [("files", "LimitNOFILE= of the unit"), ("message_rate", "limits.messages_per_s"), ("log_lost", "")],
+            "raise limits.messages_per_s in exotel_ws_settings or LimitNOFILE= of the unit, or name the proxy in limits.proxies. "
+            "Lines were lost in the journal",
+        ),
+    ],
+)
+def test_the_cure_of_a_bound_that_is_no_setting_of_the_server(bitten: list[tuple[str, str]], says: str) -> None:
+    bounds = tuple(Bound(NOW - 9, name, "203.0.113.9", 3, raised_by) for name, raised_by in bitten)
+    remedy = results(healthy(calls=calls(call(remote="203.0.113.9"), bounds=bounds)))["bounds"].remedy
+    assert remedy is not None
+    assert says in remedy.text
+    assert "journal in exotel_ws_settings" not in remedy.text
+
+
 def test_a_quiet_night_is_no_fault() -> None:
     found = results(healthy(calls=calls(last_arrival=NOW - 7200)))
     assert found["arrivals"].verdict == "skipped"

@@ -21,6 +21,8 @@ _TOO_MANY = "Too many open files"
 _RECENT_S = 60.0
 _FELT_BY_ALL = ("unproven_total", "unproven_call", "files", "log_call", "log_lost")
 """Bounds that bite when the whole worker, not one source, is at its limit."""
+_LOST = "log_lost"
+"""Bound that no setting raises: the journal did not take lines."""
 _MEMORY_GONE, _MEMORY_LOW = 0.03, 0.06
 
 
@@ -106,18 +108,33 @@ def bounds(facts: Facts) -> Finding:
     if not felt:
         count = sum(bound.count for bound in bitten)
         return ok(f"{plural(count, 'time')} a bound bit, only on addresses that made no call", *_by_name(bitten))
-    raised_by = sorted({bound.raised_by for bound in felt if bound.raised_by})
     return judged(
         grade([bound.at for bound in felt], times(seen.started)),
         f"{plural(sum(bound.count for bound in felt), 'time')} a bound bit that callers may have felt",
         _by_name(felt),
         Remedy(
-            "Look who it is. Strangers: nothing to do, or close the firewall to them. Callers, or a proxy in front: raise "
-            f"{' or '.join(raised_by) or 'what the line names'} in exotel_ws_settings, or name the proxy in limits.proxies.",
+            _cure(felt),
             (journal("EVENT=bound", "--since", "-1h"), "exotelctl status"),
             ("ansible-playbook deploy.yml -i INVENTORY",),
         ),
     )
+
+
+def _cure(felt: Sequence[Bound]) -> str:
+    """Say what to do about bounds that callers felt: raise them, or look after the journal that lost lines."""
+    names = sorted({bound.raised_by for bound in felt if bound.raised_by and bound.name != _LOST})
+    settings = [name for name in names if "=" not in name]
+    raised = [f"{' or '.join(settings)} in exotel_ws_settings"] if settings else []
+    raised += [name for name in names if "=" in name]
+    cures = []
+    if any(bound.name != _LOST for bound in felt):
+        cures.append(
+            "Look who it is. Strangers: nothing to do, or close the firewall to them. Callers, or a proxy in front: raise "
+            f"{' or '.join(raised) or 'what the line names'}, or name the proxy in limits.proxies."
+        )
+    if any(bound.name == _LOST for bound in felt):
+        cures.append("Lines were lost in the journal: see exotelctl doctor --check journal.")
+    return " ".join(cures)
 
 
 def _among(source: str, callers: set[str]) -> bool:
