@@ -16,7 +16,7 @@ from exotel_ws.settings import Auth, SettingsError
 
 _MOST_SEGMENTS: Final = 8
 """Path segments and query values tried as credentials; a URL given to Exotel has one or two."""
-_MOST_CANDIDATES: Final = 100
+_MOST_CANDIDATES: Final = 150
 """Texts of a start message tried as credentials; Exotel's three parameters give a few dozen."""
 _GOOD_LENGTH: Final = 16
 """Least characters of a token that can't be guessed, even from many addresses."""
@@ -119,8 +119,10 @@ class Credentials:
         if header is None:
             return None
         scheme, _, value = header.partition(" ")
+        value = value.strip()
         if scheme.lower() == "bearer":
-            return self.accepts(value.strip())
+            return self.accepts(value)
+        value += "=" * (-len(value) % 4)  # which some clients leave out
         try:
             return scheme.lower() == "basic" and self.accepts(base64.b64decode(value, validate=True).decode())
         except ValueError:  # neither base64 nor text
@@ -128,8 +130,11 @@ class Credentials:
 
     def in_target(self, target: Target) -> bool:
         """Return True if one of the first path segments or query values is a credential."""
-        segments = [segment for segment in target.path[: 4 * _MOST_LENGTH].split("/") if segment][:_MOST_SEGMENTS]
-        return any(map(self.accepts, (*segments, *islice(target.query.values(), _MOST_SEGMENTS))))
+        path = target.path[: 4 * _MOST_LENGTH]
+        segments = [segment for segment in path.split("/") if segment][:_MOST_SEGMENTS]
+        values = list(islice(target.query.values(), _MOST_SEGMENTS))
+        # A token may hold "/", and a "+" that the query's reader took for a blank.
+        return any(map(self.accepts, (*segments, path[1:], *values, *(value.replace(" ", "+") for value in values))))
 
     @staticmethod
     def shown_by(target: Target, paths: Collection[str], raw: Mapping[str, str]) -> bool:
@@ -150,7 +155,9 @@ def _token(entry: str) -> str:
 
 
 def _parameter_candidates(raw: Mapping[str, str]) -> Iterator[str]:
-    for told in (parameters.restore(raw), raw):
+    restored = parameters.restore(raw)
+    encoded = {unquote(name): unquote(value) for name, value in (restored | dict(raw)).items() if "%" in name or "%" in value}
+    for told in (restored, raw, encoded):
         for name, value in told.items():
             # An "=" may come from the mangling, or be the token's own and lost by it; a "+" may be the token's own, not a blank.
             own = value.replace(" ", "+")

@@ -52,6 +52,8 @@ def basic(text: str | bytes) -> str:
         (basic("user:tok=en+/=="), True),
         (basic("user:tok=en+/==").replace("Basic", "bAsIc"), True),
         (basic("bare"), True),
+        (basic("user:tok=en+/==").replace(" ", "  ") + " ", True),
+        (basic("user:tok=en+/==").rstrip("="), True),
         ("Bearer bare", True),
         ("Bearer  bare ", True),
         (basic("user:wrong"), False),
@@ -69,7 +71,18 @@ def test_in_header(header: str | None, verdict: bool | None) -> None:
 
 @pytest.mark.parametrize(
     ("target", "verdict"),
-    [("/bare", True), ("/x/bare/y", True), ("/?a=bare", True), ("/?bare", False), ("/xbare", False), ("/", False)],
+    [
+        ("/bare", True),
+        ("/x/bare/y", True),
+        ("/?a=bare", True),
+        ("/tok%3Den%2B%2F%3D%3D", True),
+        ("/user:tok=en+/==", True),
+        ("/?token=tok=en+/==", True),
+        ("/?token=tok%3Den%2B%2F%3D%3D", True),
+        ("/?bare", False),
+        ("/xbare", False),
+        ("/", False),
+    ],
 )
 def test_in_target(target: str, verdict: bool) -> None:
     assert CREDENTIALS.in_target(Target.parse(target)) is verdict
@@ -78,6 +91,11 @@ def test_in_target(target: str, verdict: bool) -> None:
 @pytest.mark.parametrize(
     ("parameters", "verdict"),
     [
+        ({"token": "tok%3Den%2B%2F%3D%3D"}, True),
+        ({"token": "user%3Atok%3Den%2B%2F%3D%3D"}, True),
+        ({"a": "1%20", "b": "2%20", "token": "tok%3Den%2B%2F%3D%3D"}, True),
+        ({"tok%3Den%2B%2F%3D%3D": ""}, True),
+        ({"token%3Dtok%253Den%252B%252F%253D%253D": ""}, True),
         ({"token": "tok=en+/=="}, True),
         ({"user": "tok=en+/=="}, True),
         ({"token:tok=en+/===": ""}, True),
