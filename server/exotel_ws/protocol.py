@@ -167,8 +167,13 @@ class _Frame(msgspec.Struct, gc=False):
     name: str | None = None
 
 
+_FLAT_NAMES: Final = ("from", "to", "reason", *_SNAKE, *_SNAKE.values())
+_Flat = msgspec.defstruct(
+    "_Flat", [(f"field_{at}", Any, msgspec.field(default=None, name=name)) for at, name in enumerate(_FLAT_NAMES)]
+)
+"""Fields that some clients write at the top level of ``start`` and ``stop``; others are skipped and cost no memory."""
 _decode = msgspec.json.Decoder(_Frame).decode
-_decode_flat = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_flat = msgspec.json.Decoder(_Flat).decode
 _decode_base64 = msgspec.convert
 
 
@@ -245,7 +250,7 @@ def _connected(_frame: _Frame, _stream_sid: str) -> Connected:
 def _fields(text: str | bytes, body: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of ``body``; take missing ones from the top level, where some clients write them."""
     try:
-        flat = _decode_flat(text)
+        flat = dict(zip(_FLAT_NAMES, msgspec.structs.astuple(_decode_flat(text)), strict=True))
     except msgspec.ValidationError as error:
         raise ProtocolFault("bad_type", str(error)) from None
     except RecursionError:
