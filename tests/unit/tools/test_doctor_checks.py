@@ -622,6 +622,11 @@ def test_a_command_to_copy_runs_nothing_that_a_caller_chose() -> None:
     assert remedy.safe_commands[0] == "exotelctl logs --call 'x; reboot'"
 
 
+def test_a_unit_that_systemd_has_forgotten_is_not_told_to_be_down_since_the_boot() -> None:
+    said = results(healthy(units=with_unit(2, **DOWN, changed_s=None)))["unit-down"].says
+    assert said == f"{UNITS[2]} is inactive (dead)"
+
+
 def test_a_journal_that_an_older_tool_did_not_prove_is_said_so() -> None:
     """After a rollback the host's own tool is of that release, and the controller judges what it saw."""
     found = results(healthy(log=Fact(None, at=NOW, ms=0.0)))["journal"]

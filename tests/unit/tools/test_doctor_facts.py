@@ -348,3 +348,5 @@ def test_a_unit_is_read_from_what_systemd_shows() -> None:
     assert unit.state == "failed (failed, exit-code)"
     assert (unit.pid, unit.restarts, unit.process) == (0, 3, "")
     assert units._unit("exotel-ws.socket", {}).instance == ""
+    forgotten = units._unit("exotel-ws.socket", {"ActiveState": "inactive", "StateChangeTimestampMonotonic": "0"})
+    assert forgotten.changed_s is None, "an inactive unit that nothing asks for has no times"

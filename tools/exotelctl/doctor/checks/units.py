@@ -1,5 +1,6 @@
 """The units that have to serve: which cause keeps one from it."""
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -41,7 +42,16 @@ def expected(deployment: Deployment) -> tuple[str, ...]:
 
 def in_trouble(unit: Unit | None) -> bool:
     """Not active, or only just active again."""
-    return unit is None or unit.active != "active" or (unit.restarts > 0 and unit.changed_s < _RECENT_S)
+    return unit is None or unit.active != "active" or (unit.restarts > 0 and _since(unit) < _RECENT_S)
+
+
+def _since(unit: Unit) -> float:
+    """Return how many seconds ago it entered its state, infinity where systemd does not know."""
+    return math.inf if unit.changed_s is None else unit.changed_s
+
+
+def _state(unit: Unit) -> str:
+    return unit.state if unit.changed_s is None else f"{unit.state} for {duration(unit.changed_s)}"
 
 
 def hits(facts: Facts, pattern: re.Pattern[str]) -> list[Hit]:
@@ -193,10 +203,10 @@ def down(facts: Facts) -> Finding:
     # systemd counts restarts for as long as the unit runs: only the last one has a time.
     window_s = facts.collected_at - facts.since
     known = [unit for name in expected(deployment) if (unit := units.named(name))]
-    again = [unit for unit in known if unit.restarts and unit.changed_s <= window_s]
+    again = [unit for unit in known if unit.restarts and _since(unit) <= window_s]
     if again:
         return warn(
-            f"{again[0].name} was restarted: {plural(again[0].restarts, 'time')}, last {duration(again[0].changed_s)} ago",
+            f"{again[0].name} was restarted: {plural(again[0].restarts, 'time')}, last {duration(_since(again[0]))} ago",
             *(line.text for line in units.lines if line.unit == again[0].name and "Main process exited" in line.text),
             remedy=Remedy("Read why it ended: its calls were cut.", (_journal_of(again[0].name),)),
         )
@@ -205,7 +215,7 @@ def down(facts: Facts) -> Finding:
 
 def _down(units: Units, lost: list[str]) -> Finding:
     first = units.named(lost[0])
-    state = f"{first.state} for {duration(first.changed_s)}" if first else "not running, nor loaded"
+    state = _state(first) if first else "not running, nor loaded"
     last = [line.text for line in units.lines if line.unit == lost[0]][-5:]
     remedy = Remedy(
         "Read its last lines. Where it was stopped by hand, start it (to keep it down across reboots: exotelctl maintenance on); "
@@ -261,7 +271,7 @@ def _others(deployment: Deployment, units: Units) -> Iterator[str]:
             yield f"{unit.name} is {unit.state}, but not current: it takes calls with another release or other settings"
         elif unit.active == "failed":
             yield f"{unit.name} is {unit.state}"
-        elif unit.active == "deactivating" and unit.changed_s > deployment.drain_s + 60:
+        elif unit.active == "deactivating" and unit.changed_s is not None and unit.changed_s > deployment.drain_s + 60:
             yield f"{unit.name} drains for {duration(unit.changed_s)}, longer than drain.timeout_s = {deployment.drain_s:g}"
 
 

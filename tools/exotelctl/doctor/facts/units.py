@@ -37,7 +37,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """``changed_s`` ago it entered its state; ``process`` is the state of its main process as the kernel has it, "" for none."""
+    """``changed_s`` ago it entered its state, None where systemd does not know.
+
+    ``process`` is the state of its main process as the kernel has it, "" for none.
+    """
 
     name: str
     active: str
@@ -45,7 +48,7 @@ class Unit:
     result: str
     pid: int
     restarts: int
-    changed_s: float
+    changed_s: float | None
     process: str = ""
 
     @property
@@ -114,7 +117,8 @@ def _unit(name: str, values: dict[str, str]) -> Unit:
         result=values.get("Result", ""),
         pid=pid,
         restarts=int(values.get("NRestarts") or 0),
-        changed_s=round(max(0.0, time.clock_gettime(time.CLOCK_MONOTONIC) - changed), 1),
+        # systemd forgets a unit that is inactive and not asked for, and when it stopped.
+        changed_s=round(max(0.0, time.clock_gettime(time.CLOCK_MONOTONIC) - changed), 1) if changed else None,
         process=_state(pid) if pid else "",
     )
 
