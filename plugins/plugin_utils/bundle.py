@@ -10,6 +10,7 @@ archive that does not hold exactly these wheels, and the project's as it is buil
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import filecmp
 import hashlib
@@ -56,8 +57,7 @@ def bundle(
     """
     less = f"-less-{hashlib.sha256(chr(0).join(sorted(held)).encode()).hexdigest()[:8]}" if held else ""
     archive = source / ".cache" / "releases" / f"{release}{less}.tar"
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(archive.parent / ".lock", f"another process builds {release}"):
+    with _place_to_write(source), _lock(archive.parent / ".lock", f"another process builds {release}"):
         with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".building-") as work:
             wheels = [*_locked_wheels(source, python, machine, extras), _project_wheel(source, Path(work))]
             manifest = _manifest(source, release, python, machine, wheels)
@@ -248,6 +248,21 @@ def _write(archive: Path, wheels: Sequence[Path], manifest: dict[str, Any]) -> N
         tar.addfile(entry, io.BytesIO(text))
         for wheel in wheels:
             tar.add(wheel, f"wheels/{wheel.name}")
+
+
+@contextmanager
+def _place_to_write(source: Path) -> Iterator[None]:
+    """Make the directory for bundles. A file system that takes no more, now or later, is told with the cure."""
+    try:
+        (source / ".cache" / "releases").mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.ENOSPC, errno.EDQUOT):
+            raise
+        cure = (
+            "make room there" if error.errno != errno.EROFS else f"deploy from a copy: cp -r {shlex.quote(str(source))} DIRECTORY"
+        )
+        raise BundleError(f"{error}: a release is built in .cache of this tree, so it must take files: {cure}") from error
 
 
 @contextmanager

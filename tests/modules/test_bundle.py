@@ -1,5 +1,6 @@
 """A bundle holds the wheels of the host, and is built once."""
 
+import errno
 import hashlib
 import io
 import json
@@ -221,3 +222,15 @@ def test_a_failed_build_leaves_nothing_that_looks_complete(
 def test_a_tree_that_cannot_be_built_is_told_with_pips_words(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"(?s)cannot be built.*pip said:.*"):
         the_module._project_wheel(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("why", [errno.EROFS, errno.ENOSPC, errno.EDQUOT])
+def test_a_tree_that_takes_no_file_is_told_with_the_cure(
+    tree: Path, pip_calls: list[str], monkeypatch: pytest.MonkeyPatch, why: int
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(why, os.strerror(why), str(tree / ".cache/releases/.lock"))
+
+    monkeypatch.setattr(the_module, "_lock", refuse)
+    with pytest.raises(BundleError, match=r"\.cache/releases/\.lock.*a release is built in \.cache of this tree"):
+        bundle(tree, "r", "3.13", "x86_64")
