@@ -41,10 +41,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 if done.get("failed"):
                     return dict(done)
         except (BundleError, ValueError) as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error)) from None  # Ansible shows the causes too: the same words
         except PermissionError as error:
             cure = shlex.join(["chown", "-R", os.environ.get("USER", "YOU"), str(source / ".cache")])
-            raise AnsibleActionFail(f"{error}; another user (root?) built releases in this tree before: sudo {cure}") from error
+            raise AnsibleActionFail(f"{error}; another user (root?) built releases in this tree before: sudo {cure}") from None
         return result
 
     def _look_for(self, release: str, task_vars: dict[str, Any] | None) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def instant(text: str) -> str:
     except ImportError as error:
         raise AnsibleFilterError(
             f"exotelctl is not installed beside Ansible here ({error}): type make venv, and use the ansible-playbook of .venv"
-        ) from error
+        ) from None
     return times.instant(str(text))
 
 
