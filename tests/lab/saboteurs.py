@@ -214,7 +214,7 @@ def socket_restarted_below_its_workers(host: LabHost) -> Iterator[None]:
 def worker_that_crashes(host: LabHost) -> Iterator[None]:
     """By an exception that is none of the kinds that have a check of their own."""
     serve = f"{_packages(host)}/exotel_ws/serve.py"
-    crash = "s/^    _lift_file_limit()/    raise RuntimeError('a saboteur was here')/"
+    crash = "s/^    files.lift_limit()/    raise RuntimeError('a saboteur was here')/"
     with _crashing(host, _edited(host, serve, crash)):
         yield
 
