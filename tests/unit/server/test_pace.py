@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from exotel_ws.engines.keepalive import KeepAlive
-from exotel_ws.engines.pace import Pace
+from exotel_ws.engines.pace import QUICK, Pace
 from exotel_ws.settings import Limits, Ping
 
 from .passing import at_once
@@ -118,3 +118,15 @@ def test_a_peer_of_which_nothing_comes_is_given_up() -> None:
         assert (wire.pings, wire.ended) == ([20], [80])
 
     at_once(call)
+
+
+def test_frames_that_are_counted_ahead_are_given_back_if_they_do_not_come() -> None:
+    pace = Pace(Limits(messages_burst=60, bytes_burst=100_000), lambda: 0.0)
+    assert pace.advance() == 0, "before the start each frame is counted by itself"
+    pace.start()
+    assert pace.advance() == QUICK
+    pace.give_back(QUICK)
+    assert [pace.take(10) for _ in range(61)] == [True] * 60 + [False]
+    pace = Pace(Limits(messages_burst=60, bytes_burst=100_000), lambda: 0.0)
+    pace.start()
+    assert [pace.advance() for _ in range(3)] == [QUICK, 0, 0], "the bytes suffice once"
