@@ -232,7 +232,7 @@ def test_a_call_goes_on_to_its_end_while_another_generation_takes_over(deployed:
     assert SECRET not in seen.stdout
     assert "LoadCredential=deepgram-api-key:/etc/exotel-ws/instances/%i/credentials/deepgram-api-key" in seen.stdout
     assert "files/flow.yml" in deployed.host.run("sudo cat /etc/exotel-ws/current/settings.toml").stdout
-    assert "Good morning from the laboratory." in deployed.host.run("cat /etc/exotel-ws/current/files/flow.yml").stdout
+    assert "Good morning from the laboratory." in deployed.host.run("sudo cat /etc/exotel-ws/current/files/flow.yml").stdout
     greeted = place(lambda: Caller(parse(deployed.url), speaking.RATE, [], strip_query=False, barge_in_s=None))
     events = transcript(deployed.host, greeted)
     assert events["bot"][0]["text"] == "Good morning from the laboratory."
