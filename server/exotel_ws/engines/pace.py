@@ -8,7 +8,10 @@ from exotel_ws.settings import Limits
 QUICK: Final = 25
 """Frames that are counted at once: half a second of a call."""
 QUICK_BYTES: Final = 2048
-"""Of such a frame, which has 600 at 8 kHz and 1,500 at 24 kHz. At a phone's pace 100 kB/s are counted, a fifth of the bound."""
+"""Most bytes of such a frame, which has 600 at 8 kHz and 1,500 at 24 kHz.
+
+At a phone's pace 100 kB/s are counted, a fifth of the bound.
+"""
 
 
 class Pace:

@@ -87,7 +87,7 @@ class PicowsConnection(WSListener):
 
     def close(self, code: int, reason: str) -> None:
         if self._dropping is None:
-            self._quick = 0
+            self._be_careful()
             self._transport.send_close(WSCloseCode(code), reason.encode())
             self._dropping = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._transport.disconnect, False)
 
@@ -122,8 +122,7 @@ class PicowsConnection(WSListener):
         """Count a frame, and handle it when its turn comes. Calls the next few frames quick if nothing stands against it."""
         if self._deaf:
             return  # picows still delivers the frames of the same read
-        self.pace.give_back(self._quick)
-        self._quick = 0
+        self._be_careful()
         size = frame.payload_size
         if not self.pace.take(size):
             self._cut(IN_PIECES if frame.msg_type == _CONTINUATION else FLOODED)
@@ -163,7 +162,7 @@ class PicowsConnection(WSListener):
             asyncio.get_running_loop().call_soon(self._next_turn)
 
     def _ping(self) -> None:
-        self._quick = 0  # the next frame shows life
+        self._be_careful()  # the next frame shows life
         self._transport.send_ping()
 
     def _take_in_turn(self, frame: WSFrame) -> None:
@@ -176,7 +175,7 @@ class PicowsConnection(WSListener):
             if self._in_turn <= A_TURN:
                 self._handle(frame)
                 return
-            self._quick = 0
+            self._be_careful()
             self._reading.pause("turn")
             asyncio.get_running_loop().call_soon(self._next_turn)
         self._held.append(_Held(frame))
@@ -234,7 +233,7 @@ class PicowsConnection(WSListener):
             return
         if not self._fragments:
             self._fragments_type, self._fragments_size = frame.msg_type, 0
-        self._quick = 0
+        self._be_careful()
         self._fragments.append(frame.get_payload_as_bytes())
         self._fragments_size = size = self._fragments_size + frame.payload_size
         if size > self.pace.most_bytes or len(self._fragments) > MOST_FRAGMENTS:
@@ -263,6 +262,11 @@ class PicowsConnection(WSListener):
         self._be_deaf()
         self._stream.flooded(self.pace.exceeded, self.pace.reason(), code)
         asyncio.get_running_loop().call_later(CUT_S, self._transport.disconnect, False)
+
+    def _be_careful(self) -> None:
+        """Look at each frame again, and give back what was counted ahead."""
+        self.pace.give_back(self._quick)
+        self._quick = 0
 
     def _be_deaf(self) -> None:
         self._deaf = True

@@ -180,3 +180,15 @@ def test_a_kept_frame_that_breaks_the_protocol_is_the_last_that_is_looked_at() -
         wire.connection.on_ws_disconnected(wire.transport)  # type: ignore[arg-type]
 
     at_once(main)
+
+
+def test_a_read_that_takes_turns_costs_no_more_than_its_frames() -> None:
+    async def main() -> None:
+        wire = Wire(messages_burst=200, messages_per_s=1)
+        for first in (0, 50, 100, 150):
+            wire.read(numbers(first, first + 50))
+            await asyncio.sleep(1)
+        assert wire.stream.told == numbers(0, 200)
+        wire.connection.on_ws_disconnected(wire.transport)  # type: ignore[arg-type]
+
+    at_once(main)
