@@ -10,6 +10,7 @@ import re
 import socket
 import struct
 import sys
+from collections import deque
 from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -173,7 +174,7 @@ class CallLog:
         self._budget = budget if ticket is not None else None
         self._ticket = ticket
         self._own = budget.call() if budget else None
-        self._held: list[_Line] = []
+        self._held: deque[_Line] = deque()
 
     def identify(self, *, call_sid: str, stream_sid: str) -> None:
         """From now on every line carries the call's and the stream's id."""
@@ -196,8 +197,22 @@ class CallLog:
                 return
             text, level = f"🔇 {_MOST_LINES} lines: this connection is not logged any further", logging.WARNING
         line = _Line(text, level, {**self._ids, "EVENT": event, **_texts(fields)})
-        if self._may_write(line, sums_up=sums_up):
+        if self._budget is None or self._ticket is None or self._own is None:
             self._write(line)
+        elif self._ticket.proven:
+            self._write_held()
+            if sums_up or self._budget.judge(self._ticket, self._own) is Verdict.WRITE:
+                self._write(line)
+            else:
+                self.left_out += 1
+        else:
+            self._held.append(line)
+            # In their order: a line waits for those before it. The source may have become trusted meanwhile.
+            while self._held and self._budget.judge(self._ticket, self._own) is Verdict.WRITE:
+                self._write(self._held.popleft())
+            if len(self._held) > _MOST_HELD:
+                self._held.pop()
+                self._leave_out("log_stranger")
 
     def warning(self, text: str, event: str, **fields: object) -> None:
         """Something an operator should see."""
@@ -213,25 +228,9 @@ class CallLog:
             self._leave_out("log_stranger", len(self._held))
             self._held.clear()
 
-    def _may_write(self, line: _Line, *, sums_up: bool) -> bool:
-        if self._budget is None or self._ticket is None or self._own is None:
-            return True
-        if self._ticket.proven:
-            for held in self._held:
-                self._write(held)
-            self._held.clear()
-            if sums_up:
-                return True
-        verdict = self._budget.judge(self._ticket, self._own)
-        if verdict is Verdict.LEAVE_OUT:
-            self.left_out += 1
-        elif self._held or verdict is Verdict.HOLD:  # in their order
-            if len(self._held) < _MOST_HELD:
-                self._held.append(line)
-            else:
-                self._leave_out("log_stranger")
-            return False
-        return verdict is Verdict.WRITE
+    def _write_held(self) -> None:
+        while self._held:
+            self._write(self._held.popleft())
 
     def _leave_out(self, bound: str, lines: int = 1) -> None:
         self.left_out += lines

@@ -122,6 +122,21 @@ def test_a_call_from_a_source_that_makes_calls_is_written_at_once_in_a_flood(
     assert lines.of("conn_call") == ["connected"]
 
 
+def test_a_short_call_keeps_its_lines_when_another_call_proves_its_source(
+    admission: Admission, budget: LogBudget, lines: Lines
+) -> None:
+    for number in range(100):
+        stranger(admission, budget, f"192.0.2.{number}", f"conn_{number}")
+    log = CallLog("conn_short", budget, enter(admission, "198.51.100.7"))
+    log("started", event="start")
+    assert lines.of("conn_short") == []
+    enter(admission, "198.51.100.7").prove()
+    log("closed", event="close")
+    log.over()
+    assert lines.of("conn_short") == ["started", "closed"]
+    assert log.left_out == 0
+
+
 def test_a_call_that_floods_the_log_is_cut_short_and_says_so(
     clock: Clock, admission: Admission, budget: LogBudget, lines: Lines
 ) -> None:
