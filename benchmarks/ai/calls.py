@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from exotelctl.bot_call.caller import Caller
-from exotelctl.bot_call.record import Call, Said
-from exotelctl.target import Target, parse
+from exotel_phone.talk.caller import Caller
+from exotel_phone.talk.record import Call, Said
+from exotel_phone.target import Target, parse
 
 from benchmarks.ai.speech import RATE
 from benchmarks.load import LoadError

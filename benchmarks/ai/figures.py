@@ -8,10 +8,10 @@ from typing import Final
 
 import numpy as np
 import soxr
+from exotel_phone.talk import measure, sound
+from exotel_phone.talk.playback import Utterance
+from exotel_phone.talk.record import Call, Said
 from exotel_ws.ai.embedded.models import STT_RATE, Recogniser
-from exotelctl.bot_call import measure, sound
-from exotelctl.bot_call.playback import Utterance
-from exotelctl.bot_call.record import Call, Said
 from rapidfuzz import fuzz, utils
 
 from benchmarks.ai.loads import Load, Round

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from exotelctl.bot_call.record import Call
+from exotel_phone.talk.record import Call
 
 from benchmarks.ai import calls, hostile
 from benchmarks.ai.server import OURS, Bot, Told

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from exotelctl.echo_meter import percentile
+from exotel_phone.echo_meter import percentile
 
 from benchmarks.ai.echo import Echo
 from benchmarks.ai.figures import Figures, Part

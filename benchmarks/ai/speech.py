@@ -9,10 +9,10 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Final
 
-from exotelctl import audio
-from exotelctl.bot_call import sound
-from exotelctl.bot_call.record import Said
-from exotelctl.bot_call.script import Turn
+from exotel_phone import audio
+from exotel_phone.talk import sound
+from exotel_phone.talk.record import Said
+from exotel_phone.talk.script import Turn
 
 APT_NEED: Final = Path(__file__).parents[2] / "scripts" / "apt-need"
 VOICES: Final = ("slt", "awb", "rms")

@@ -1,6 +1,6 @@
 """Callers' numbers, shown so that two calls can be told apart but nobody can be called back.
 
-As `exotelctl.mask` has it: the doctor has to run where this package cannot be imported, and the server never imports the tool.
+As `exotel_phone.mask` has it: the doctor has to run where this package cannot be imported, and the server never imports the tool.
 """
 
 from typing import Final

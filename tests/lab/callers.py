@@ -14,11 +14,11 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import repeat
 
-from exotelctl.dial import dial
-from exotelctl.phone import Phone
-from exotelctl.reach import Unreachable
-from exotelctl.target import Target, parse
-from exotelctl.wire import FRAME_MS, Ids, Stream, frame_bytes
+from exotel_phone.dial import dial
+from exotel_phone.phone import Phone
+from exotel_phone.reach import Unreachable
+from exotel_phone.target import Target, parse
+from exotel_phone.wire import FRAME_MS, Ids, Stream, frame_bytes
 from websockets.exceptions import ConnectionClosed
 
 LONG_S = 3.5

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from exotelctl import audio
-from exotelctl.bot_call import sound, voice
-from exotelctl.bot_call.caller import Caller
-from exotelctl.bot_call.record import Said
-from exotelctl.bot_call.script import Turn
-from exotelctl.target import parse
+from exotel_phone import audio
+from exotel_phone.talk import sound, voice
+from exotel_phone.talk.caller import Caller
+from exotel_phone.talk.record import Said
+from exotel_phone.talk.script import Turn
+from exotel_phone.target import parse
 
 from tests.lab.labhost import REPO
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exotelctl.bot_call.caller import Caller
-from exotelctl.bot_call.record import Call
-from exotelctl.target import parse
+from exotel_phone.talk.caller import Caller
+from exotel_phone.talk.record import Call
+from exotel_phone.target import parse
 from rapidfuzz import fuzz
 
 from tests.lab import metadata, speaking

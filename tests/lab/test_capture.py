@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from exotelctl import audio
-from exotelctl.phone import CallResult, place_call
+from exotel_phone import audio
+from exotel_phone.phone import CallResult, place_call
 
 from tests.lab.labhost import REPO, LabHost
 

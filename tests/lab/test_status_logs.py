@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exotelctl.text import short_instance
+from exotel_phone.text import short_instance
 
 from tests.lab import callers
 from tests.lab.labhost import LabHost, Play, play

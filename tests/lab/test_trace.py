@@ -10,9 +10,9 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
-from exotelctl import audio
-from exotelctl.capture.records import Message, Record, read
-from exotelctl.phone import CallResult, place_call
+from exotel_phone import audio
+from exotel_phone.captures.records import Message, Record, read
+from exotel_phone.phone import CallResult, place_call
 
 from tests.lab.labhost import LabHost
 

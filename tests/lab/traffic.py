@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import asdict, dataclass, field
 from time import monotonic
 
-from exotelctl.wire import FRAME_MS, Ids, Stream, frame_bytes
+from exotel_phone.wire import FRAME_MS, Ids, Stream, frame_bytes
 from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 RATE = 8000

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from exotelctl import ours
+from exotel_phone import ours
 
 from . import wire
 from .conftest import StartServer

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exotelctl import audio, call
-from exotelctl.exits import Exit, Refusal, UsageFault
+from exotel_phone import audio, call
+from exotel_phone.exits import Exit, Refusal, UsageFault
 
 from tests.protocol.process import ServerProcess
 from tests.unit.tools.bot_calls import hush, tone
@@ -34,7 +34,7 @@ def turn(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def unheard(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tone has no words: no time is spent on looking for them."""
-    monkeypatch.setattr("exotelctl.bot_call.words.recognise", lambda _spoken: None)
+    monkeypatch.setattr("exotel_phone.talk.words.recognise", lambda _spoken: None)
 
 
 def place(manners: Manners, turns: list[Path | str], **options: Any) -> tuple[Exit, Bot]:
@@ -152,8 +152,8 @@ def test_gaps_are_measured(turn: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_what_is_wrong_is_named(
     manners: Manners, kind: str, turn: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exotelctl.bot_call.caller.GREETING_S", 0.5)
-    monkeypatch.setattr("exotelctl.bot_call.caller.ANSWER_S", 1.0)
+    monkeypatch.setattr("exotel_phone.talk.caller.GREETING_S", 0.5)
+    monkeypatch.setattr("exotel_phone.talk.caller.ANSWER_S", 1.0)
     code, _bot = place(manners, [turn])
     assert code == Exit.PROBLEM
     assert made(capsys)["problem"]["kind"] == kind
@@ -163,8 +163,8 @@ def test_what_is_wrong_is_named(
 def test_silence_is_waited_for_and_told(
     greets: bool, kind: str, turn: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exotelctl.bot_call.caller.GREETING_S", 0.3)
-    monkeypatch.setattr("exotelctl.bot_call.caller.ANSWER_S", 0.5)
+    monkeypatch.setattr("exotel_phone.talk.caller.GREETING_S", 0.3)
+    monkeypatch.setattr("exotel_phone.talk.caller.ANSWER_S", 0.5)
     code, bot = place(Manners(answers=0, greets=greets), [turn])
     told = made(capsys)
     assert code == Exit.PROBLEM

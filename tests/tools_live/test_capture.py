@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exotelctl import audio
-from exotelctl.capture import compare, replay
-from exotelctl.capture.calls import load
+from exotel_phone import audio
+from exotel_phone.captures import compare, replay
+from exotel_phone.captures.calls import load
+from exotel_phone.captures.records import Capture, Close, Message, Open, Record
+from exotel_phone.exits import Exit, Refusal
+from exotel_phone.phone import CallResult, Phone, place_call
+from exotel_phone.target import parse
 from exotelctl.capture.live import Filter, follow
-from exotelctl.capture.records import Capture, Close, Message, Open, Record
-from exotelctl.exits import Exit, Refusal
-from exotelctl.phone import CallResult, Phone, place_call
-from exotelctl.target import parse
 
 from tests.protocol.process import ServerProcess, eventually, fetch_unix
 

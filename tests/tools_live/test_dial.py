@@ -5,9 +5,9 @@ import dataclasses
 from http import HTTPStatus
 
 import pytest
-from exotelctl.dial import dial
-from exotelctl.reach import Unreachable
-from exotelctl.target import parse
+from exotel_phone.dial import dial
+from exotel_phone.reach import Unreachable
+from exotel_phone.target import parse
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from exotel_phone.exits import Exit
 from exotelctl import health
-from exotelctl.exits import Exit
 
 from .echo_server import running
 

@@ -112,9 +112,9 @@ def test_calls_are_replaced(server: ServerProcess) -> None:
 
 def test_several_processes_add_up(server: ServerProcess) -> None:
     """What one process sees of 16 calls, two see of 8 each."""
-    from exotelctl.load import verb
-    from exotelctl.load.plan import plan
-    from exotelctl.target import parse
+    from exotel_phone.load import verb
+    from exotel_phone.load.plan import plan
+    from exotel_phone.target import parse
 
     the_plan = plan(
         parse(server.url()), calls=16, ramp_s=0, seconds=1.5, hold_s=None, rate=None, wav=None, as_exotel=False, processes=2
@@ -127,9 +127,9 @@ def test_several_processes_add_up(server: ServerProcess) -> None:
 def test_every_process_keeps_to_the_address_that_was_checked(server: ServerProcess) -> None:
     import dataclasses
 
-    from exotelctl.load import verb
-    from exotelctl.load.plan import plan
-    from exotelctl.target import parse
+    from exotel_phone.load import verb
+    from exotel_phone.load.plan import plan
+    from exotel_phone.target import parse
 
     target = dataclasses.replace(parse(f"ws://calls.invalid:{server.port}"), addresses=("127.0.0.1",))
     the_plan = plan(target, calls=2, ramp_s=0, seconds=0.6, hold_s=None, rate=None, wav=None, as_exotel=False, processes=2)

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from exotelctl import audio, call
-from exotelctl.exits import Exit
-from exotelctl.phone import CallResult, Phone, place_call
-from exotelctl.reach import Unreachable
-from exotelctl.target import parse
+from exotel_phone import audio, call
+from exotel_phone.exits import Exit
+from exotel_phone.phone import CallResult, Phone, place_call
+from exotel_phone.reach import Unreachable
+from exotel_phone.target import parse
 
 from .echo_server import Message, Reply, Stream, eventually, running
 

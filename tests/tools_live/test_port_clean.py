@@ -16,8 +16,8 @@ from typing import Any
 
 import psutil
 import pytest
+from exotel_phone.exits import Exit
 from exotelctl import privileges
-from exotelctl.exits import Exit
 from exotelctl.port import apply, bound, diag, proof, receipt, units, verb
 from exotelctl.port import gather as gathering
 from exotelctl.port.gather import gather

@@ -4,10 +4,10 @@ import asyncio
 import base64
 
 import pytest
-from exotelctl.compliance.exchange import Check
-from exotelctl.compliance.run import ProtocolTest
-from exotelctl.compliance.verb import Silent
-from exotelctl.target import parse
+from exotel_phone.protocol_test.exchange import Check
+from exotel_phone.protocol_test.run import ProtocolTest
+from exotel_phone.protocol_test.verb import Silent
+from exotel_phone.target import parse
 
 from .echo_server import Break, Message, Reply, Stream, running
 

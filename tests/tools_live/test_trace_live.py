@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exotelctl import audio
+from exotel_phone import audio
+from exotel_phone.captures.records import Message, read
+from exotel_phone.phone import Phone, place_call
+from exotel_phone.target import parse
 from exotelctl.capture.live import Filter
-from exotelctl.capture.records import Message, read
-from exotelctl.phone import Phone, place_call
-from exotelctl.target import parse
 from exotelctl.trace import save
 from exotelctl.trace.app import TraceApp
 from exotelctl.trace.call import AMPLE, Call, Limits

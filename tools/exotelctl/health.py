@@ -9,14 +9,15 @@ import dataclasses
 import json as jsonlib
 from pathlib import Path
 
-from exotelctl.command import journal
-from exotelctl.exits import Exit
+from exotel_phone.command import journal
+from exotel_phone.exits import Exit
+from exotel_phone.http_get import Answer, get
+from exotel_phone.output import emit_json, say
+from exotel_phone.reach import Fault, Unreachable
+from exotel_phone.target import Target, parse
+from exotel_phone.text import printable
+
 from exotelctl.host_settings import load
-from exotelctl.http_get import Answer, get
-from exotelctl.output import emit_json, say
-from exotelctl.reach import Fault, Unreachable
-from exotelctl.target import Target, parse
-from exotelctl.text import printable
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ import json
 import tomllib
 from pathlib import Path
 
-from exotelctl.command import command
-from exotelctl.exits import UsageFault
-from exotelctl.target import Target
+from exotel_phone.command import command
+from exotel_phone.exits import UsageFault
+from exotel_phone.target import Target
 
 DEFAULT_PORT = 8765
 _WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}

@@ -6,8 +6,9 @@ import socket
 from pathlib import Path
 from typing import Any, Final
 
+from exotel_phone.exits import Refusal
+
 from exotelctl import privileges
-from exotelctl.exits import Refusal
 
 RUNTIME: Final = Path("/run/exotel-ws")
 _ASK_S: Final = 3.0

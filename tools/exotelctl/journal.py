@@ -13,8 +13,8 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from exotelctl.command import JOURNAL, NAMESPACE
-from exotelctl.exits import Refusal, UsageFault
+from exotel_phone.command import JOURNAL, NAMESPACE
+from exotel_phone.exits import Refusal, UsageFault
 
 OUR_UNITS: Final = ("exotel-ws@*.service", "exotel-ws.socket")
 DROPPED: Final = "a596d6fe7bfa4994828e72309e95d61e"

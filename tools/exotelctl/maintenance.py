@@ -21,13 +21,13 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.maintenance import
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import SOCKET, Paths, unit
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts, Refused, plan_return
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
+from exotel_phone.exits import Exit, Refusal
+from exotel_phone.output import emit_json, say
+from exotel_phone.text import plural
 
-from exotelctl.exits import Exit, Refusal
-from exotelctl.output import emit_json, say
 from exotelctl.progress import Progress
 from exotelctl.requester import requester
 from exotelctl.systemctl import require_root, require_systemd
-from exotelctl.text import plural
 
 USER: Final = "exotel-ws"
 _HANG_UP_S: Final = 8.0

@@ -3,7 +3,7 @@
 import contextlib
 import time
 
-from exotelctl.output import say
+from exotel_phone.output import say
 
 
 class Progress:

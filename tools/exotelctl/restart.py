@@ -20,13 +20,13 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.lock import Locked
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts, Plan, Refused, plan_restart
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
+from exotel_phone.exits import Exit, Refusal
+from exotel_phone.output import emit_json, say
+from exotel_phone.text import plural
 
-from exotelctl.exits import Exit, Refusal
-from exotelctl.output import emit_json, say
 from exotelctl.progress import Progress
 from exotelctl.requester import requester
 from exotelctl.systemctl import require_root, require_systemd
-from exotelctl.text import plural
 
 USER = "exotel-ws"
 

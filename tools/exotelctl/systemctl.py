@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from exotelctl.exits import Refusal
+from exotel_phone.exits import Refusal
 
 _ASK_S: Final = 5.0
 

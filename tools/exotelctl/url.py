@@ -7,11 +7,11 @@ import dataclasses
 from pathlib import Path
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.public_address import doubt
+from exotel_phone.exits import Exit, Refusal, UsageFault
+from exotel_phone.output import emit_json, say, warn
+from exotel_phone.target import SAMPLE_RATES, Target, parse
 
-from exotelctl.exits import Exit, Refusal, UsageFault
 from exotelctl.host_settings import DEFAULT_PORT, HostSettings, load
-from exotelctl.output import emit_json, say, warn
-from exotelctl.target import SAMPLE_RATES, Target, parse
 
 _UNKNOWN = (
     "The public address of this host is not known: settings.toml has no public_url. Set exotel_ws_public_host in the "

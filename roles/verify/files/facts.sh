@@ -16,7 +16,7 @@ print(json.dumps({"moved": str(moved.look(time.time()) or ""), "maintenance": bo
 
 test_call=$(/etc/exotel-ws/current/release/bin/python -I -c '
 import json
-from exotelctl import ours
+from exotel_phone import ours
 print(json.dumps(ours.token()))')
 
 comma=''

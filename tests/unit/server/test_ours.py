@@ -4,12 +4,12 @@ import stat
 from pathlib import Path
 
 import pytest
+from exotel_phone import ours
 from exotel_ws.admission import Admission, Ticket
 from exotel_ws.logs import CallLog, fields_of
 from exotel_ws.ours import HEADER, KEY_FILE, VALID_S, TestCalls
 from exotel_ws.settings import Limits
 from exotel_ws.tally import Tally
-from exotelctl import ours
 
 NOW = 1_800_000_000.0
 KEY = bytes(range(32))

@@ -4,11 +4,11 @@ import math
 from array import array
 from typing import Any
 
-from exotelctl.bot_call.playback import Piece, Playback, Utterance
-from exotelctl.bot_call.record import Call, End, Said
-from exotelctl.bot_call.script import Turn
-from exotelctl.bot_call.sound import pcm_of
-from exotelctl.wire import Ids
+from exotel_phone.talk.playback import Piece, Playback, Utterance
+from exotel_phone.talk.record import Call, End, Said
+from exotel_phone.talk.script import Turn
+from exotel_phone.talk.sound import pcm_of
+from exotel_phone.wire import Ids
 
 RATE = 8000
 BEGINS = 1000.0

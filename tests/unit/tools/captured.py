@@ -3,9 +3,9 @@
 import base64
 from collections.abc import Iterable
 
-from exotelctl.capture.calls import Call
-from exotelctl.capture.records import Close, Message, Open
-from exotelctl.wire import Ids, Stream
+from exotel_phone.captures.calls import Call
+from exotel_phone.captures.records import Close, Message, Open
+from exotel_phone.wire import Ids, Stream
 
 from tests.protocol.wire import audio
 

@@ -4,8 +4,8 @@ import wave
 from pathlib import Path
 
 import pytest
-from exotelctl import audio
-from exotelctl.exits import UsageFault
+from exotel_phone import audio
+from exotel_phone.exits import UsageFault
 
 
 def make(file: Path, *, rate: int = 8000, channels: int = 1, width: int = 2, frames: int = 100) -> Path:

@@ -6,9 +6,9 @@ pytest.importorskip("PIL", reason="Pillow comes with the ai extra")
 
 from typing import Any
 
-from exotelctl.bot_call import picture
-from exotelctl.bot_call.playback import Clear, Piece, Utterance
-from exotelctl.bot_call.record import Call
+from exotel_phone.talk import picture
+from exotel_phone.talk.playback import Clear, Piece, Utterance
+from exotel_phone.talk.record import Call
 from PIL import Image, ImageColor
 
 from .bot_calls import BEGINS, RATE, call, pressed, said, spoken, tone

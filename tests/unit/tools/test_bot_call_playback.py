@@ -1,7 +1,7 @@
 """What Exotel does with a bot's audio, by a clock that the test turns."""
 
 import pytest
-from exotelctl.bot_call.playback import Playback, Utterance
+from exotel_phone.talk.playback import Playback, Utterance
 
 from .bot_calls import BEGINS, RATE, hush, played, tone
 

@@ -5,12 +5,12 @@ import json
 from typing import Any
 
 import pytest
-from exotelctl.bot_call.measure import figures
-from exotelctl.bot_call.playback import Clear, Violation
-from exotelctl.bot_call.record import End
-from exotelctl.bot_call.report import as_json, text
-from exotelctl.bot_call.script import Turn
-from exotelctl.bot_call.verdict import judge
+from exotel_phone.talk.measure import figures
+from exotel_phone.talk.playback import Clear, Violation
+from exotel_phone.talk.record import End
+from exotel_phone.talk.report import as_json, text
+from exotel_phone.talk.script import Turn
+from exotel_phone.talk.verdict import judge
 
 from .bot_calls import BEGINS, call, hush, pressed, said, spoken, tone
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import typer
-from exotelctl.bot_call import voice
-from exotelctl.bot_call.script import Turn, turns
+from exotel_phone.exits import Refusal, UsageFault
+from exotel_phone.talk import voice
+from exotel_phone.talk.script import Turn, turns
 from exotelctl.cli.in_order import InOrder, order
-from exotelctl.exits import Refusal, UsageFault
 from typer.testing import CliRunner
 
 

@@ -4,7 +4,7 @@ import math
 from array import array
 
 import pytest
-from exotelctl.bot_call import sound
+from exotel_phone.talk import sound
 
 from .bot_calls import hush, tone
 

@@ -4,12 +4,12 @@ from array import array
 from pathlib import Path
 
 import pytest
-from exotelctl import audio
-from exotelctl.call import Order, judge, plan, round_trips, summary
-from exotelctl.exits import UsageFault
-from exotelctl.phone import CallResult
-from exotelctl.target import parse
-from exotelctl.wire import Ids
+from exotel_phone import audio
+from exotel_phone.call import Order, judge, plan, round_trips, summary
+from exotel_phone.exits import UsageFault
+from exotel_phone.phone import CallResult
+from exotel_phone.target import parse
+from exotel_phone.wire import Ids
 
 
 def order(url: str, *, wav: Path | None = None, out: Path | None = None, rate: int | None = None, seconds: float = 1) -> Order:

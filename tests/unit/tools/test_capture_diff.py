@@ -5,10 +5,10 @@ import json
 
 import msgspec
 import pytest
-from exotelctl.capture.calls import Call
-from exotelctl.capture.diff import Comparison, compare
-from exotelctl.capture.records import Close
-from exotelctl.wire import Ids
+from exotel_phone.captures.calls import Call
+from exotel_phone.captures.diff import Comparison, compare
+from exotel_phone.captures.records import Close
+from exotel_phone.wire import Ids
 
 from tests.unit.tools.captured import FRAMES, captured
 

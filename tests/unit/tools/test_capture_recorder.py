@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from exotel_phone.captures.calls import choose, gather
+from exotel_phone.captures.file import CaptureFile
+from exotel_phone.captures.records import Capture, Close, End, Gap, Message, Open, Record, line, parse
+from exotel_phone.exits import Refusal, UsageFault
+from exotel_phone.wire import Ids, Stream
 from exotelctl.capture import verb
-from exotelctl.capture.calls import choose, gather
-from exotelctl.capture.file import CaptureFile
 from exotelctl.capture.live import Filter
 from exotelctl.capture.recorder import Recorder
-from exotelctl.capture.records import Capture, Close, End, Gap, Message, Open, Record, line, parse
-from exotelctl.exits import Refusal, UsageFault
-from exotelctl.wire import Ids, Stream
 
 HEAD = Capture(1, "h", "g-1", "r", 0.0, "keep", False)
 

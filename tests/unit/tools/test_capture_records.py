@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from exotelctl.capture import records
-from exotelctl.capture.records import Capture, CaptureFault, Close, End, Gap, Message, Open, Record, line, parse, read
+from exotel_phone.captures import records
+from exotel_phone.captures.records import Capture, CaptureFault, Close, End, Gap, Message, Open, Record, line, parse, read
 
 HEAD = Capture(1, "vm-1", "g-1", "r", 100.0, "keep", False, {"next": 1})
 ALL: list[Record] = [

@@ -2,10 +2,10 @@
 
 import msgspec
 import pytest
-from exotelctl.capture.calls import Call
-from exotelctl.capture.diff import compare, summary
-from exotelctl.capture.records import Message
-from exotelctl.capture.replay import unplayable
+from exotel_phone.captures.calls import Call
+from exotel_phone.captures.diff import compare, summary
+from exotel_phone.captures.records import Message
+from exotel_phone.captures.replay import unplayable
 
 from tests.unit.tools.captured import captured
 

@@ -8,18 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from exotelctl.command import command, of_units
+from exotel_phone.command import command, of_units
+from exotel_phone.text import printable
 from exotelctl.doctor import checks, report
 from exotelctl.port.plan import plan
 from exotelctl.port.report import plan_text
-from exotelctl.text import printable
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.tools import doctor_facts
 from tests.unit.tools.test_port_plan import SYSTEMD, facts, holder
 
-TOOLS = Path(__file__).parents[3] / "tools/exotelctl"
+TOOLS = Path(__file__).parents[3] / "tools"
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60).filter(lambda name: not name.startswith("-"))
 

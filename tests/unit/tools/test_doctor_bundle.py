@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exotel_phone.exits import Refusal, UsageFault
 from exotelctl import journal
 from exotelctl.doctor import bundle, checks, codec, mask
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.fact import Fact
-from exotelctl.exits import Refusal, UsageFault
 
 from tests.unit.tools.doctor_facts import CLOUD, DEPLOYMENT, OUTSIDE, PORT, STRANGER, call, calls, healthy
 

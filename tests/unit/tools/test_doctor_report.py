@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exotel_phone.exits import Refusal, UsageFault
 from exotelctl.doctor import bundle, checks, report, since, verb
 from exotelctl.doctor.causes import CAUSES, mark
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.fact import Fact
 from exotelctl.doctor.result import Remedy, Result, Verdict
-from exotelctl.exits import Refusal, UsageFault
 
 from tests.unit.tools.doctor_facts import PORT, STRANGER, healthy
 

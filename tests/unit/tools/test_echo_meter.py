@@ -1,7 +1,7 @@
 """Bit-exactness, loss and round trips of an echo."""
 
 import pytest
-from exotelctl.echo_meter import EchoMeter, percentile
+from exotel_phone.echo_meter import EchoMeter, percentile
 
 
 def meter(*events: tuple[str, bytes, float]) -> EchoMeter:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from exotel_phone.exits import Refusal, UsageFault
 from exotelctl import url
-from exotelctl.exits import Refusal, UsageFault
 from exotelctl.host_settings import load
 
 

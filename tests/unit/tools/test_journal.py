@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
+from exotel_phone.exits import Refusal
 from exotelctl import journal
-from exotelctl.exits import Refusal
 from exotelctl.journal import DROPPED, Entry, parse
 
 LINE = {

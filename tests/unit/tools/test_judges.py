@@ -4,10 +4,10 @@ import base64
 import json
 
 import pytest
-from exotelctl.compliance import judges
-from exotelctl.compliance.exchange import Check, Exchange, Finding, Judge
-from exotelctl.compliance.verb import compliant, line, summary, totals
-from exotelctl.target import parse
+from exotel_phone.protocol_test import judges
+from exotel_phone.protocol_test.exchange import Check, Exchange, Finding, Judge
+from exotel_phone.protocol_test.verb import compliant, line, summary, totals
+from exotel_phone.target import parse
 
 SID = "e33f4r"
 A, B = bytes(range(160)) * 2, bytes(range(160, 0, -1)) * 2

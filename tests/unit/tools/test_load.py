@@ -10,17 +10,17 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from exotelctl.echo_meter import percentile
-from exotelctl.exits import Refusal, UsageFault
-from exotelctl.load import chart, limits, page
-from exotelctl.load.histogram import ERROR, Histogram
-from exotelctl.load.in_flight import LOST_AFTER_S, InFlight
-from exotelctl.load.plan import Plan, plan, processes_for
-from exotelctl.load.result import Result, as_json, headline, text
-from exotelctl.load.series import Series
-from exotelctl.load.tally import KINDS_KEPT, NOTES_KEPT, Messages, Tally
-from exotelctl.load.verdict import Verdict, judge
-from exotelctl.target import parse
+from exotel_phone.echo_meter import percentile
+from exotel_phone.exits import Refusal, UsageFault
+from exotel_phone.load import chart, limits, page
+from exotel_phone.load.histogram import ERROR, Histogram
+from exotel_phone.load.in_flight import LOST_AFTER_S, InFlight
+from exotel_phone.load.plan import Plan, plan, processes_for
+from exotel_phone.load.result import Result, as_json, headline, text
+from exotel_phone.load.series import Series
+from exotel_phone.load.tally import KINDS_KEPT, NOTES_KEPT, Messages, Tally
+from exotel_phone.load.verdict import Verdict, judge
+from exotel_phone.target import parse
 
 HERE = parse("ws://127.0.0.1:8765?sample-rate=8000")
 

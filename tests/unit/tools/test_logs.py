@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from exotel_phone.exits import Exit, UsageFault
 from exotelctl import journal
-from exotelctl.exits import Exit, UsageFault
 from exotelctl.journal import DROPPED, Entry
 from exotelctl.logs import lines, merge, question, story, verb
 from exotelctl.logs.lines import Style

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
+import exotel_phone.mask
 import exotel_ws.mask
-import exotelctl.mask
 import pytest
-from exotelctl.mask import masked
+from exotel_phone.mask import masked
 
-MASKS = [exotelctl.mask.masked, exotel_ws.mask.masked]
+MASKS = [exotel_phone.mask.masked, exotel_ws.mask.masked]
 
 
 @pytest.mark.parametrize("masked", MASKS, ids=["tool", "server"])

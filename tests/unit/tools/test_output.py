@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from exotel_phone.output import emit_json, json_text
 from exotelctl.journal import Entry
 from exotelctl.logs import lines
-from exotelctl.output import emit_json, json_text
 
 HOSTILE = "C\u009b31m\u202e1\u2066\x1b]0;x\x07\x7f\u200b\u2028\U000e0041\ud800\ufeff"
 INNOCENT = "चरण é 🚀 ☎️ →"

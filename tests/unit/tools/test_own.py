@@ -6,9 +6,9 @@ from typing import Any
 
 import psutil
 import pytest
-from exotelctl.exits import Refusal, UsageFault
-from exotelctl.own import require_own
-from exotelctl.target import parse
+from exotel_phone.exits import Refusal, UsageFault
+from exotel_phone.own import require_own
+from exotel_phone.target import parse
 
 INVENTORY = """
 calls:

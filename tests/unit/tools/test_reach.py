@@ -4,10 +4,10 @@ import socket
 import ssl
 
 import pytest
+from exotel_phone.http_get import Answer
+from exotel_phone.reach import NotHttp, explain
+from exotel_phone.target import parse
 from exotelctl.health import judge_health, judge_ready
-from exotelctl.http_get import Answer
-from exotelctl.reach import NotHttp, explain
-from exotelctl.target import parse
 
 TARGET = parse("wss://key:hush@voice.example.com:8765/p?token=hush")
 

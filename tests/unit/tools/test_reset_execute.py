@@ -8,7 +8,7 @@ from ansible_collections.exotel.voicebot.plugins.module_utils import execute as 
 from ansible_collections.exotel.voicebot.plugins.module_utils.act import Interrupted
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths, unit
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, UnitState
-from exotelctl.exits import Refusal
+from exotel_phone.exits import Refusal
 from exotelctl.progress import Progress
 from exotelctl.reset import execute, ports
 from exotelctl.reset.execute import Executor, ResetFailed

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from exotel_phone.exits import Exit, Refusal
 from exotelctl import restart
-from exotelctl.exits import Exit, Refusal
 
 SERVING = SimpleNamespace(id="g1", content=SimpleNamespace(release="r1"), instances=())
 

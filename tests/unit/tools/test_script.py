@@ -4,8 +4,8 @@ import base64
 import json
 
 import pytest
-from exotelctl.compliance import script
-from exotelctl.wire import Ids, Stream, frame_bytes
+from exotel_phone.protocol_test import script
+from exotel_phone.wire import Ids, Stream, frame_bytes
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 24000])

@@ -4,8 +4,8 @@ import base64
 from pathlib import Path
 
 import pytest
-from exotelctl.exits import UsageFault
-from exotelctl.target import parse
+from exotel_phone.exits import UsageFault
+from exotel_phone.target import parse
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Hostile text made harmless; durations as people say them."""
 
 import pytest
-from exotelctl.text import duration, plural, printable
+from exotel_phone.text import duration, plural, printable
 
 
 def test_escapes_and_direction_marks_are_spelled_out() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from exotelctl.capture.records import Message, Open, read
+from exotel_phone.captures.records import Message, Open, read
 from exotelctl.trace.app import TraceApp
 from exotelctl.trace.call import Limits
 from exotelctl.trace.calls_page import CallsPage

@@ -4,7 +4,7 @@ import base64
 import json
 
 import pytest
-from exotelctl.capture.records import Message, Side
+from exotel_phone.captures.records import Message, Side
 from exotelctl.trace import level, message
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 import pytest
-from exotelctl.capture.records import Capture, Close, End, Gap, Message, Open, Record
+from exotel_phone.captures.records import Capture, Close, End, Gap, Message, Open, Record
 from exotelctl.trace import ladder
 from exotelctl.trace.call import Call, Limits
 from exotelctl.trace.ladder import Row

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from exotelctl.capture.records import Close, End, Gap, Message, Open, Record, read
-from exotelctl.exits import UsageFault
+from exotel_phone.captures.records import Close, End, Gap, Message, Open, Record, read
+from exotel_phone.exits import UsageFault
 from exotelctl.trace import report, save, verb
 from exotelctl.trace.call import AMPLE, Limits
 from exotelctl.trace.trace import Trace

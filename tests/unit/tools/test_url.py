@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from exotel_phone.exits import Exit, UsageFault
 from exotelctl import url
-from exotelctl.exits import Exit, UsageFault
 from exotelctl.host_settings import load
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import json
 
 import pytest
-from exotelctl.wire import Ids, Stream, frame_bytes
+from exotel_phone.wire import Ids, Stream, frame_bytes
 
 IDS = Ids("e33f4r", "a9504r", "3Cvk00000", "acmevoice1", "09876543210", "02012345678")
 

@@ -5,9 +5,9 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from exotelctl import audio
-from exotelctl.capture.records import Capture, Close, End, Message, Open, Record, Side, line
-from exotelctl.wire import Ids, Stream
+from exotel_phone import audio
+from exotel_phone.captures.records import Capture, Close, End, Message, Open, Record, Side, line
+from exotel_phone.wire import Ids, Stream
 
 BEGAN = 1_764_000_000.0
 HEADER = Capture(1, "vm-1", "g1-1", "0.1.0", BEGAN, "keep", False)

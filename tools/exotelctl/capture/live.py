@@ -16,13 +16,13 @@ from typing import Final
 from urllib.parse import urlencode
 
 import msgspec
+from exotel_phone.captures import records
+from exotel_phone.captures.records import Audio, Capture, CaptureFault, End, Record
+from exotel_phone.exits import Refusal
+from exotel_phone.output import warn
+from exotel_phone.text import printable
 
 from exotelctl import instances
-from exotelctl.capture import records
-from exotelctl.capture.records import Audio, Capture, CaptureFault, End, Record
-from exotelctl.exits import Refusal
-from exotelctl.output import warn
-from exotelctl.text import printable
 
 _CONNECT_S: Final = 3.0
 _LOOK_S: Final = 1.0

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final
 
-from exotelctl.capture.file import CaptureFile
-from exotelctl.exits import Exit, Refusal, UsageFault
-from exotelctl.output import emit_json, say
+from exotel_phone.captures.file import CaptureFile
+from exotel_phone.exits import Exit, Refusal, UsageFault
+from exotel_phone.output import emit_json, say
+from exotel_phone.text import plural, printable
+
 from exotelctl.systemctl import require_root
-from exotelctl.text import plural, printable
 
 _HEADERS: Final = 80
 """Bytes kept of a packet: what routes it, not what it says. Audio and credentials stay out of output and file."""

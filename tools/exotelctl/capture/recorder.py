@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable
 
-from exotelctl.capture.calls import start_ids
+from exotel_phone.captures.calls import start_ids
+from exotel_phone.captures.records import Capture, Close, End, Gap, Message, Open, Record, line
+from exotel_phone.text import plural
+
 from exotelctl.capture.live import Filter
-from exotelctl.capture.records import Capture, Close, End, Gap, Message, Open, Record, line
-from exotelctl.text import plural
 
 
 class Recorder:

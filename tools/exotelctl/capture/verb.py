@@ -14,15 +14,16 @@ import time
 from pathlib import Path
 from typing import Final
 
+from exotel_phone.captures.file import CaptureFile
+from exotel_phone.captures.records import VERSION, Audio, Capture, line
+from exotel_phone.exits import Exit, UsageFault
+from exotel_phone.output import emit_json, say
+from exotel_phone.text import plural, printable
+
 from exotelctl import host_settings, instances
 from exotelctl.capture import packets
-from exotelctl.capture.file import CaptureFile
 from exotelctl.capture.live import Filter, follow
 from exotelctl.capture.recorder import Recorder
-from exotelctl.capture.records import VERSION, Audio, Capture, line
-from exotelctl.exits import Exit, UsageFault
-from exotelctl.output import emit_json, say
-from exotelctl.text import plural, printable
 
 _SIZE: Final = re.compile(r"(\d+)([kMG]?)B?")
 _UNITS: Final = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3}

@@ -8,9 +8,8 @@ __all__ = ["acting", "app", "calling", "capturing", "completing", "looking", "ma
 
 def main() -> None:
     """The console script."""
+    from exotel_phone.output import tolerate_narrow_terminals
     from typer._completion_classes import completion_init
-
-    from exotelctl.output import tolerate_narrow_terminals
 
     tolerate_narrow_terminals()
     completion_init()

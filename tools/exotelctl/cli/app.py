@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from exotel_phone.exits import Exit, Refusal, UsageFault
 
 from exotelctl.cli.groups import Verbs
-from exotelctl.exits import Exit, Refusal, UsageFault
 
 CODES: Final = "Exit codes: 0 done or healthy, 1 problem found, 2 wrong usage, 3 refused (nothing was changed)."
 SETTINGS_FILE: Final = Path("/etc/exotel-ws/current/settings.toml")

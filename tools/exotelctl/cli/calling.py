@@ -39,7 +39,7 @@ def protocol_test(
     Example:
       exotelctl protocol-test 'ws://127.0.0.1:8765?sample-rate=8000'
     """
-    from exotelctl.compliance import verb
+    from exotel_phone.protocol_test import verb
 
     with answering():
         code = verb.run(url, all_rates=all_rates, timeout_s=timeout, credential_file=credential_file, json=json)
@@ -77,7 +77,7 @@ def call(
       exotelctl call ws://127.0.0.1:8765 --wav hello.wav --out echo.wav
       exotelctl call ws://127.0.0.1:8765 --say "When are you open?" --chart a.png
     """
-    from exotelctl import call as verb
+    from exotel_phone import call as verb
 
     with answering():
         code = verb.answer(
@@ -133,7 +133,7 @@ def load(
     Example:
       exotelctl load ws://127.0.0.1:8765 --calls 50 --seconds 60 --report out.html
     """
-    from exotelctl.load import verb
+    from exotel_phone.load import verb
 
     with answering():
         code = verb.run(

@@ -114,7 +114,7 @@ def replay(
     Example:
       exotelctl replay fault.jsonl ws://127.0.0.1:8765
     """
-    from exotelctl.capture import replay as verb
+    from exotel_phone.captures import replay as verb
 
     with answering(), verb.ending_by_signals():
         code = verb.run(
@@ -147,7 +147,7 @@ def diff(
     Example:
       exotelctl diff before.jsonl after.jsonl
     """
-    from exotelctl.capture import compare
+    from exotel_phone.captures import compare
 
     with answering():
         code = compare.run(a, b, call=call, json=json)

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from ansible_collections.exotel.voicebot.plugins.module_utils import redaction
+from exotel_phone.exits import Refusal, UsageFault
+from exotel_phone.text import printable
 
 from exotelctl import journal
 from exotelctl.doctor import codec
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.mask import without_numbers, without_secrets
-from exotelctl.exits import Refusal, UsageFault
-from exotelctl.text import printable
 
 FORMAT: Final = 1
 _FACTS: Final = "facts.json"

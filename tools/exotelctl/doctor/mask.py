@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from exotelctl.mask import masked
+from exotel_phone.mask import masked
 
 _USERINFO: Final = re.compile(r"(?<=://)[^/@\s]+@")
 _NAMED: Final = re.compile(r"(?i)((?:token|secret|passw(?:or)?d|api[-_]?key)s?[\"']?\s*[=:]\s*)(?!//)[^\s&\"',]+")

@@ -18,8 +18,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
+from exotel_phone.text import printable
+
 from exotelctl.doctor.result import GROUPS, Result, Verdict
-from exotelctl.text import printable
 
 _MARKS: Final[dict[Verdict, str]] = {"ok": "✅", "warn": "⚠️ ", "fail": "❌", "unknown": "❔", "skipped": "⏭️ "}
 _WORDS: Final[dict[Verdict, str]] = {

@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-from exotelctl.exits import UsageFault
+from exotel_phone.exits import UsageFault
+
 from exotelctl.instant import instant
 
 _AGO: Final = re.compile(r"-?(\d+)\s*(s|sec|min|m|h|d)(?:\s+ago)?")

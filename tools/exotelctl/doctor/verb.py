@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from exotelctl.command import command
+from exotel_phone.command import command
+from exotel_phone.exits import UsageFault
+from exotel_phone.output import emit_json, say
+from exotel_phone.target import parse
+from exotel_phone.text import printable
+
 from exotelctl.doctor import bundle, checks, report, since
 from exotelctl.doctor.facts import Facts, cloud, collect, observe, outside
 from exotelctl.doctor.result import Result, Verdict
-from exotelctl.exits import UsageFault
-from exotelctl.output import emit_json, say
 from exotelctl.systemctl import require_systemd
-from exotelctl.target import parse
-from exotelctl.text import printable
 
 _CODES: Final[tuple[tuple[Verdict, int], ...]] = (("fail", 1), ("unknown", 5), ("warn", 4))
 

@@ -8,10 +8,11 @@ import re
 from datetime import datetime
 from typing import Any, Final
 
+from exotel_phone.mask import masked
+from exotel_phone.output import json_text
+from exotel_phone.text import plural, printable, short_instance
+
 from exotelctl.journal import Entry
-from exotelctl.mask import masked
-from exotelctl.output import json_text
-from exotelctl.text import plural, printable, short_instance
 
 _LONGEST: Final = 2000
 _LATEST: Final = 1e11

@@ -9,12 +9,13 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from exotelctl.exits import UsageFault
+from exotel_phone.exits import UsageFault
+from exotel_phone.output import json_text
+from exotel_phone.text import plural, printable
+
 from exotelctl.journal import Entry
 from exotelctl.logs import lines
 from exotelctl.logs.story import in_order
-from exotelctl.output import json_text
-from exotelctl.text import plural, printable
 
 
 @dataclasses.dataclass(slots=True)

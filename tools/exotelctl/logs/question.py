@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from exotelctl.exits import UsageFault
+from exotel_phone.exits import UsageFault
+
 from exotelctl.instant import instant
 
 DEFAULT_LINES: Final = 50

@@ -14,13 +14,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
-from exotelctl.exits import Exit, UsageFault
+from exotel_phone.exits import Exit, UsageFault
+from exotel_phone.text import printable
+
 from exotelctl.journal import Entry
 from exotelctl.logs import lines, merge, story
 from exotelctl.logs.lines import Style
 from exotelctl.logs.question import Question
 from exotelctl.logs.story import Story
-from exotelctl.text import printable
 
 
 def run(question: Question, *, numbers: bool, json: bool) -> Exit:

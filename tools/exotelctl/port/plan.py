@@ -4,11 +4,12 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Literal
 
-from exotelctl.command import argument, command, of_units
+from exotel_phone.command import argument, command, of_units
+from exotel_phone.text import plural
+
 from exotelctl.port import units
 from exotelctl.port.facts import Facts, Holder
 from exotelctl.privileges import cure_of_root
-from exotelctl.text import plural
 
 Kind = Literal[
     "our-socket",  # PID 1 for exotel-ws.socket

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from exotel_phone.text import duration, plural, printable
+
 from exotelctl.port.apply import Ending
 from exotelctl.port.facts import Facts, Holder
 from exotelctl.port.plan import Decision, Plan
 from exotelctl.port.proof import Proof
 from exotelctl.port.receipt import Receipt
-from exotelctl.text import duration, plural, printable
 
 FAMILIES = ("tcp4", "tcp6")
 

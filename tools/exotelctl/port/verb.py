@@ -18,14 +18,15 @@ import dataclasses
 import sys
 from collections.abc import Callable, Sequence
 
-from exotelctl.exits import Exit, UsageFault
-from exotelctl.output import emit_json, say
+from exotel_phone.exits import Exit, UsageFault
+from exotel_phone.output import emit_json, say
+from exotel_phone.text import plural
+
 from exotelctl.port import apply, receipt, report
 from exotelctl.port.facts import Facts
 from exotelctl.port.gather import gather
 from exotelctl.port.plan import Plan, plan
 from exotelctl.port.proof import Proof, bind
-from exotelctl.text import plural
 
 _ROUNDS = 3
 """A parent may start one more child between the look and the signal; more rounds than this mean that something else does."""

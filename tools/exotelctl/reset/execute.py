@@ -12,6 +12,7 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.facts import gathe
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import SOCKET, Paths, unit
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import plan_repair
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
+from exotel_phone.text import plural, printable
 
 from exotelctl.port.apply import Ending
 from exotelctl.port.facts import Identity
@@ -19,7 +20,6 @@ from exotelctl.progress import Progress
 from exotelctl.reset import ports
 from exotelctl.reset.gather import workers
 from exotelctl.reset.plan import Plan, Step
-from exotelctl.text import plural, printable
 
 USER: Final = "exotel-ws"
 REASON: Final = "reset asked for"

@@ -8,15 +8,15 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.instance import ca
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import SOCKET, Paths, unit
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts as HostFacts
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import Systemd
+from exotel_phone.exits import Refusal
+from exotel_phone.text import printable
 
-from exotelctl.exits import Refusal
 from exotelctl.port import gather as port_gather
 from exotelctl.port.facts import Facts as PortFacts
 from exotelctl.port.plan import Decision
 from exotelctl.port.plan import plan as plan_port
 from exotelctl.port.units import is_ours
 from exotelctl.reset.facts import Facts, Port, Worker
-from exotelctl.text import printable
 
 
 def gather(paths: Paths, systemd: Systemd, more_ports: Sequence[int] = ()) -> Facts:

@@ -4,12 +4,13 @@ import time
 from collections.abc import Set
 from typing import Final
 
-from exotelctl.command import command
+from exotel_phone.command import command
+from exotel_phone.text import plural, printable
+
 from exotelctl.port import apply, proof, receipt, report
 from exotelctl.port import gather as port_gather
 from exotelctl.port.facts import Identity
 from exotelctl.port.plan import plan as plan_port
-from exotelctl.text import plural, printable
 
 _TERM_S: Final = 10.0
 _BIND_S: Final = 5.0

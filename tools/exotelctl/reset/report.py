@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts as HostFacts
+from exotel_phone.text import duration, plural, printable
 
 from exotelctl.port.plan import Decision
 from exotelctl.reset.facts import Facts, Worker
 from exotelctl.reset.plan import Plan
-from exotelctl.text import duration, plural, printable
 
 
 def plan_text(facts: Facts, plan: Plan, drain_s: float) -> str:

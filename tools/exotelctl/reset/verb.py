@@ -22,9 +22,10 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.facts import gathe
 from ansible_collections.exotel.voicebot.plugins.module_utils.lock import Locked, deploy_lock
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
+from exotel_phone.exits import Exit, Refusal, UsageFault
+from exotel_phone.output import emit_json, say, warn
+from exotel_phone.text import plural, printable
 
-from exotelctl.exits import Exit, Refusal, UsageFault
-from exotelctl.output import emit_json, say, warn
 from exotelctl.port import receipt
 from exotelctl.port.facts import Identity
 from exotelctl.progress import Progress
@@ -35,7 +36,6 @@ from exotelctl.reset.facts import Facts
 from exotelctl.reset.gather import gather
 from exotelctl.reset.plan import Plan, plan
 from exotelctl.systemctl import require_root, require_systemd
-from exotelctl.text import plural, printable
 
 
 def run(*, yes: bool, dry_run: bool, drain_s: float, ports: Sequence[int], requested_by: str, json: bool) -> Exit:

@@ -6,14 +6,15 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
-from exotelctl import call
-from exotelctl.compliance import verb as compliance
-from exotelctl.compliance.run import ProtocolTest
-from exotelctl.exits import UsageFault
+from exotel_phone import call
+from exotel_phone.exits import UsageFault
+from exotel_phone.phone import place_call
+from exotel_phone.protocol_test import verb as compliance
+from exotel_phone.protocol_test.run import ProtocolTest
+from exotel_phone.reach import Unreachable
+from exotel_phone.target import SAMPLE_RATES, Target, parse
+
 from exotelctl.host_settings import load
-from exotelctl.phone import place_call
-from exotelctl.reach import Unreachable
-from exotelctl.target import SAMPLE_RATES, Target, parse
 
 CREDENTIALS: Final = Path("/etc/exotel-ws/current/credentials/stream-credentials")
 _RATE: Final = SAMPLE_RATES[0]

@@ -3,9 +3,10 @@
 import dataclasses
 from collections.abc import Mapping
 
+from exotel_phone.text import short_instance
+
 from exotelctl.audit import Action
 from exotelctl.port.plan import Plan
-from exotelctl.text import short_instance
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from exotel_phone.exits import Refusal, UsageFault
+
 from exotelctl import audit, boot, instances, moved, systemctl
-from exotelctl.exits import Refusal, UsageFault
 from exotelctl.host_settings import DEFAULT_PORT, load
 from exotelctl.port.gather import gather as gather_port
 from exotelctl.port.plan import Plan, plan

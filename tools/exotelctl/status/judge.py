@@ -3,10 +3,11 @@
 import dataclasses
 from typing import Final, Literal
 
+from exotel_phone.command import command, journal
+from exotel_phone.text import plural, printable
+
 from exotelctl import boot
-from exotelctl.command import command, journal
 from exotelctl.status.facts import Facts, Unit, Worker
-from exotelctl.text import plural, printable
 
 State = Literal["serving", "starting", "down", "draining", "stray", "failed", "ended"]
 _OURS: Final = ("our-socket", "our-service", "draining")

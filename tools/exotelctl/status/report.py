@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from exotel_phone.mask import masked
+from exotel_phone.text import duration, plural, printable
+
 from exotelctl.audit import Action
-from exotelctl.mask import masked
 from exotelctl.privileges import cure_of_root
 from exotelctl.status.facts import Call, Facts, Worker
 from exotelctl.status.judge import Row, Verdict
-from exotelctl.text import duration, plural, printable
 
 _MOST_CALLS: Final = 20
 _SPOKEN: Final = ("BOT", "TURNS", "ANSWERED IN")

@@ -11,8 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from exotelctl.exits import Exit, Refusal, UsageFault
-from exotelctl.output import emit_json, say
+from exotel_phone.exits import Exit, Refusal, UsageFault
+from exotel_phone.output import emit_json, say
+
 from exotelctl.status import report
 from exotelctl.status.gather import gather
 from exotelctl.status.judge import judge

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
+from exotel_phone.captures.records import Message, Open, Side
+from exotel_phone.target import SAMPLE_RATES
+from exotel_phone.text import plural, printable
 
-from exotelctl.capture.records import Message, Open, Side
-from exotelctl.target import SAMPLE_RATES
-from exotelctl.text import plural, printable
 from exotelctl.trace import message
 from exotelctl.trace.message import Identity, Seen
 from exotelctl.trace.steps import Event, Moment, Run, Segment, Step

@@ -4,11 +4,11 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
+from exotel_phone.captures.records import Side
+from exotel_phone.target import SAMPLE_RATES
+from exotel_phone.text import plural
 from rich.cells import cell_len, set_cell_size
 
-from exotelctl.capture.records import Side
-from exotelctl.target import SAMPLE_RATES
-from exotelctl.text import plural
 from exotelctl.trace import message
 from exotelctl.trace.call import Call
 from exotelctl.trace.steps import Event, Moment, Run, Segment

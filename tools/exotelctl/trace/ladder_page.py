@@ -2,10 +2,10 @@
 
 from typing import ClassVar, Final
 
+from exotel_phone.text import plural
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
-from exotelctl.text import plural
 from exotelctl.trace import ladder, look, report
 from exotelctl.trace.call import Call
 from exotelctl.trace.ladder import Row

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
+from exotel_phone.text import printable
 from rich.cells import set_cell_size
 from rich.text import Text
 
-from exotelctl.text import printable
 from exotelctl.trace import ladder, message
 from exotelctl.trace.call import Call
 from exotelctl.trace.ladder import Row

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
-
-from exotelctl.capture.records import Message
-from exotelctl.mask import masked
-from exotelctl.text import printable
+from exotel_phone.captures.records import Message
+from exotel_phone.mask import masked
+from exotel_phone.text import printable
 
 Document = dict[str, Any]
 

@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from exotelctl.text import duration, plural, printable
+from exotel_phone.text import duration, plural, printable
+
 from exotelctl.trace import ladder, message
 from exotelctl.trace.call import Call
 from exotelctl.trace.trace import Trace

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
+from exotel_phone.captures.file import CaptureFile
+from exotel_phone.captures.records import VERSION, Capture, Close, End, Gap, Open, Record, line
+from exotel_phone.exits import UsageFault
+from exotel_phone.text import printable
 
-from exotelctl.capture.file import CaptureFile
-from exotelctl.capture.records import VERSION, Capture, Close, End, Gap, Open, Record, line
-from exotelctl.exits import UsageFault
-from exotelctl.text import printable
 from exotelctl.trace.call import Call
 from exotelctl.trace.steps import Event
 from exotelctl.trace.trace import Trace

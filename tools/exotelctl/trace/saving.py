@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from exotel_phone.exits import Refusal, UsageFault
 from textual.app import App
 
-from exotelctl.exits import Refusal, UsageFault
 from exotelctl.trace import save
 from exotelctl.trace.call import Call
 from exotelctl.trace.trace import Trace

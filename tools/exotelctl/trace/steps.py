@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
-from exotelctl.capture.records import Message, Side
+from exotel_phone.captures.records import Message, Side
 
 _TENTHS: Final = 10_000
 """Gaps are counted in tenths of a millisecond: exact enough to tell 20.0 from 20.1, and few different ones."""

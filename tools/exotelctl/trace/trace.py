@@ -7,8 +7,9 @@ import dataclasses
 from collections import deque
 from typing import Final
 
-from exotelctl.capture.records import Capture, Close, End, Gap, Message, Open, Record
-from exotelctl.text import plural, printable
+from exotel_phone.captures.records import Capture, Close, End, Gap, Message, Open, Record
+from exotel_phone.text import plural, printable
+
 from exotelctl.trace.call import Call, Limits
 from exotelctl.trace.message import Identity
 

@@ -16,11 +16,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from exotel_phone.captures.records import read
+from exotel_phone.exits import Exit, Refusal, UsageFault
+from exotel_phone.output import emit_json, say, warn
+
 from exotelctl import instances
 from exotelctl.capture.live import Filter, follow
-from exotelctl.capture.records import read
-from exotelctl.exits import Exit, Refusal, UsageFault
-from exotelctl.output import emit_json, say, warn
 from exotelctl.trace import report
 from exotelctl.trace.call import AMPLE, Limits
 from exotelctl.trace.trace import Trace

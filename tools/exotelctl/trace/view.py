@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable
 from typing import ClassVar, Final
 
+from exotel_phone.command import command
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Footer, Input, Static
 
-from exotelctl.command import command
 from exotelctl.trace import look
 from exotelctl.trace.lines import Lines
 from exotelctl.trace.trace import Trace

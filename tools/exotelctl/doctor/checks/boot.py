@@ -1,7 +1,8 @@
 """Check that the host is meant to serve, and would serve after a reboot."""
 
+from exotel_phone.command import command
+
 from exotelctl import boot as units_at_boot
-from exotelctl.command import command
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, warn

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from exotelctl.command import command, journal
+from exotel_phone.command import command, journal
+from exotel_phone.text import duration, plural
+
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.checks.grade import counted, grade
 from exotelctl.doctor.facts import Facts
@@ -10,7 +12,6 @@ from exotelctl.doctor.facts.call import Echo
 from exotelctl.doctor.facts.fact import NotSeen
 from exotelctl.doctor.facts.journal import Calls, Conn, Refused
 from exotelctl.doctor.result import Finding, Remedy, Verdict, fail, ok, skipped, warn
-from exotelctl.text import duration, plural
 
 _SHORT_MS = 3000
 _BY_US = frozenset({"closed_by_server", "no_media"})

@@ -1,6 +1,7 @@
 """Whether Google Cloud's firewall lets calls in, as the controller found out."""
 
-from exotelctl.command import command
+from exotel_phone.command import command
+
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.cloud import Cloud

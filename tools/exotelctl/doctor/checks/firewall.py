@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from exotelctl.command import command
+from exotel_phone.command import command
+
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.firewall import Firewall

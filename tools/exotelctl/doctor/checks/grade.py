@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from exotel_phone.text import plural
+
 from exotelctl.doctor.result import Verdict
-from exotelctl.text import plural
 
 _SHARE = 0.2
 _IN_A_ROW = 3

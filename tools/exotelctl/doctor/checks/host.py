@@ -4,14 +4,15 @@ import time
 from datetime import datetime
 from typing import Final
 
-from exotelctl.command import command
+from exotel_phone.command import command
+from exotel_phone.text import duration, plural
+
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.fact import NotSeen
 from exotelctl.doctor.facts.host import FileSystem
 from exotelctl.doctor.facts.log import HOST_JOURNALD, WORKERS_JOURNALD, Log
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, unknown, warn
-from exotelctl.text import duration, plural
 
 _CLOCK_S: Final = 30.0
 _FULL: Final = 0.05

@@ -4,7 +4,9 @@ import ipaddress
 from collections import Counter
 from collections.abc import Sequence
 
-from exotelctl.command import journal
+from exotel_phone.command import journal
+from exotel_phone.text import duration, plural
+
 from exotelctl.doctor.checks.calls import judged, times
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.checks.grade import grade
@@ -13,7 +15,6 @@ from exotelctl.doctor.facts.fact import NotSeen
 from exotelctl.doctor.facts.journal import Bound
 from exotelctl.doctor.facts.units import Line
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, unknown, warn
-from exotelctl.text import duration, plural
 
 _NEAR = 0.8
 _FULL_CODE = 1013

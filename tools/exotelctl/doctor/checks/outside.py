@@ -1,8 +1,9 @@
 """Whether a caller from outside gets through, judged together with what the host says of itself."""
 
-from exotelctl.command import command
-from exotelctl.compliance.judges import health as judge_health
-from exotelctl.compliance.judges import mode as mode_of
+from exotel_phone.command import command
+from exotel_phone.protocol_test.judges import health as judge_health
+from exotel_phone.protocol_test.judges import mode as mode_of
+
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.checks.cloud import cloud_firewall
 from exotelctl.doctor.checks.firewall import host_firewall

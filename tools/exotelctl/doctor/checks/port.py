@@ -1,12 +1,13 @@
 """Who holds the call port."""
 
-from exotelctl.command import command
+from exotel_phone.command import command
+from exotel_phone.text import duration, plural
+
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.port import Holder, Port
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, unknown
 from exotelctl.privileges import cure_of_root
-from exotelctl.text import duration, plural
 
 
 @check(

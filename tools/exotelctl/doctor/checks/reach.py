@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.public_address import CURE, doubt, is_of_a_test_network
+from exotel_phone.command import command, journal
+from exotel_phone.protocol_test.judges import health as judge_health
+from exotel_phone.text import duration, plural
 
-from exotelctl.command import command, journal
-from exotelctl.compliance.judges import health as judge_health
 from exotelctl.doctor.checks.calls import judged, times
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.checks.grade import grade
@@ -16,7 +17,6 @@ from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.address import Address
 from exotelctl.doctor.facts.journal import Refused
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, unknown, warn
-from exotelctl.text import duration, plural
 
 _SERVICES: Final = {"echo": "exotel-passthrough", "ai": "exotel-voicebot"}
 _NAT: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))

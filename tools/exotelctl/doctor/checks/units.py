@@ -5,14 +5,15 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from exotelctl.command import command, journal, of_units
+from exotel_phone.command import command, journal, of_units
+from exotel_phone.text import duration, plural
+
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.deployment import Deployment
 from exotelctl.doctor.facts.fact import NotSeen
 from exotelctl.doctor.facts.units import SOCKET, Line, Unit, Units
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, warn
-from exotelctl.text import duration, plural
 
 _MODULE: Final = re.compile(r"^(?:ModuleNotFoundError|ImportError): (?!.*(?:failed to map segment|Cannot allocate memory)).*")
 _SYNTAX: Final = re.compile(r"^(?:SyntaxError|IndentationError|TabError): .*")

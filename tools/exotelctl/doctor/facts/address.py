@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from exotelctl.exits import UsageFault
-from exotelctl.target import parse
+from exotel_phone.exits import UsageFault
+from exotel_phone.target import parse
 
 _DMI: Final = Path("/sys/class/dmi/id/product_name")
 _METADATA: Final = "169.254.169.254"

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exotelctl.audio import frames, speech_like
-from exotelctl.http_get import Answer, get
-from exotelctl.reach import Fault, Unreachable
-from exotelctl.target import Target
-from exotelctl.text import printable
+from exotel_phone.audio import frames, speech_like
+from exotel_phone.http_get import Answer, get
+from exotel_phone.reach import Fault, Unreachable
+from exotel_phone.target import Target
+from exotel_phone.text import printable
 
 ASK_S = 2.0
 CALL_S = 1.0
@@ -88,7 +88,7 @@ async def http(target: Target, path: str, ask_s: float) -> Http:
 async def echo(target: Target, rate: int, ask_s: float) -> Echo:
     """Place the call and listen. What is needed for it may be what the release lacks, and then that is the trouble."""
     try:
-        from exotelctl.phone import place_call
+        from exotel_phone.phone import place_call
     except ImportError as error:
         return Echo(trouble=Trouble("no-phone", f"exotelctl itself lacks a module: {error}", "deploy the release again"))
     said: Sequence[bytes] = frames(speech_like(CALL_S, rate), rate)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+from exotel_phone.exits import UsageFault
+
 from exotelctl.doctor import codec
 from exotelctl.doctor.facts.fact import NotSeen
-from exotelctl.exits import UsageFault
 
 _MOST_BYTES: Final = 8 << 20
 _MOST_RULES: Final = 12

@@ -8,15 +8,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from exotel_phone.exits import Refusal
+from exotel_phone.mask import masked
+from exotel_phone.wire import Ids
+
 from exotelctl import journal
 from exotelctl.doctor.facts import shell
 from exotelctl.doctor.facts.fact import NotSeen
 from exotelctl.doctor.facts.units import Line
 from exotelctl.doctor.mask import without_numbers, without_secrets
-from exotelctl.exits import Refusal
 from exotelctl.journal import Entry
-from exotelctl.mask import masked
-from exotelctl.wire import Ids
 
 _EVENTS: Final = ("open", "start", "fault", "provider_error", "refused", "bound", "close")
 _FIELDS: Final = (

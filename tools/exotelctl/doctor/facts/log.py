@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from exotel_phone.command import NAMESPACE
+from exotel_phone.exits import Refusal
+
 from exotelctl import journal, systemctl
-from exotelctl.command import NAMESPACE
 from exotelctl.doctor.facts import shell
 from exotelctl.doctor.facts.call import Answers
 from exotelctl.doctor.facts.fact import Fact, NotSeen
 from exotelctl.doctor.facts.workers import Worker
-from exotelctl.exits import Refusal
 
 HOST_JOURNALD: Final = "systemd-journald.service"
 WORKERS_JOURNALD: Final = f"systemd-journald@{NAMESPACE}.service"

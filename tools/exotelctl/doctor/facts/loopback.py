@@ -3,11 +3,12 @@
 import dataclasses
 from pathlib import Path
 
+from exotel_phone.exits import UsageFault
+from exotel_phone.target import Target, parse
+
 from exotelctl.doctor.facts import call
 from exotelctl.doctor.facts.deployment import CREDENTIALS, Deployment
 from exotelctl.doctor.facts.fact import NotSeen
-from exotelctl.exits import UsageFault
-from exotelctl.target import Target, parse
 
 _HERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 

@@ -5,11 +5,12 @@ import socket
 import time
 from dataclasses import dataclass
 
-from exotelctl.compliance.exchange import Check
+from exotel_phone.protocol_test.exchange import Check
+from exotel_phone.reach import explain
+from exotel_phone.target import Target
+
 from exotelctl.doctor.facts import call
 from exotelctl.doctor.facts.address import resolve
-from exotelctl.reach import explain
-from exotelctl.target import Target
 
 _ASK_S = 5.0
 
@@ -66,7 +67,7 @@ def _connect(target: Target) -> call.Trouble | None:
 
 
 async def _protocol(target: Target, rate: int) -> list[Check]:
-    from exotelctl.compliance.run import ProtocolTest
-    from exotelctl.compliance.verb import Silent
+    from exotel_phone.protocol_test.run import ProtocolTest
+    from exotel_phone.protocol_test.verb import Silent
 
     return await ProtocolTest(target, rate, Silent(), patience_s=2.0).run()

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from exotel_phone.exits import Refusal
+
 from exotelctl import journal, systemctl
 from exotelctl.doctor.facts.fact import NotSeen
 from exotelctl.doctor.mask import without_numbers, without_secrets
-from exotelctl.exits import Refusal
 
 SOCKET: Final = "exotel-ws.socket"
 _WORKERS: Final = "exotel-ws@*.service"

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from exotel_phone.exits import Refusal
+
 from exotelctl import instances, systemctl
 from exotelctl.doctor.facts.fact import NotSeen
-from exotelctl.exits import Refusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,129 @@
+"""The calls of a saved capture, each with all of its messages."""
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from exotel_phone.captures import records
+from exotel_phone.captures.records import Capture, Close, End, Gap, Message, Open, Record
+from exotel_phone.exits import UsageFault
+from exotel_phone.text import plural, printable
+
+
+@dataclasses.dataclass(slots=True)
+class Call:
+    """One connection. ``ids`` are what its start says of it (stream_sid, call_sid, leg_sid, account_sid), "" before.
+
+    ``lost`` is the number of messages that are known to be missing.
+    """
+
+    opening: Open
+    messages: list[Message] = dataclasses.field(default_factory=list)
+    close: Close | None = None
+    lost: int = 0
+    ids: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The id to know it by, fit for a terminal."""
+        return printable(self.ids.get("call_sid") or self.ids.get("stream_sid") or self.opening.conn, 60)
+
+    @property
+    def missing(self) -> str:
+        """What is not here of the call; "" where all of it is."""
+        doubts = ["its beginning"] if self.opening.joined else []
+        doubts += [plural(self.lost, "message")] if self.lost else []
+        doubts += ["its end"] if self.close is None else []
+        return " and ".join(doubts)
+
+    def take(self, message: Message) -> None:
+        """Add a message."""
+        self.messages.append(message)
+        if "stream_sid" not in self.ids and message.from_ == "exotel":
+            self.ids |= start_ids(message)
+
+
+@dataclasses.dataclass(slots=True)
+class Recording:
+    """A file: its first line, its calls in the order of their opening, its last line."""
+
+    head: Capture
+    calls: list[Call]
+    end: End
+
+
+def load(path: Path) -> Recording:
+    """Read a capture. Raises CaptureFault."""
+    return gather(records.read(path))
+
+
+def gather(lines: Iterable[Record]) -> Recording:
+    """The calls of records that begin with a `Capture` and end with an `End`."""
+    found: dict[str, Call] = {}
+    head: Capture | None = None
+    end: End | None = None
+    for record in lines:
+        match record:
+            case Capture():
+                head = record
+            case Open():
+                known = {"call_sid": record.call_sid, "stream_sid": record.stream_sid}
+                found[record.conn] = Call(record, ids={key: value for key, value in known.items() if value})
+            case Message():
+                _call(found, record.conn, record.at).take(record)
+            case Close():
+                _call(found, record.conn, record.at).close = record
+            case Gap():
+                for conn, messages in record.conns.items():
+                    _call(found, conn, record.at).lost += messages
+            case End():
+                end = record
+    assert head is not None, "records.read begins with one"
+    assert end is not None, "records.read ends with one"
+    return Recording(head, list(found.values()), end)
+
+
+def _call(found: dict[str, Call], conn: str, at: float) -> Call:
+    """The call of a connection; one whose opening was lost is taken for a joined one."""
+    if conn not in found:
+        found[conn] = Call(Open(at, conn, joined=True))
+    return found[conn]
+
+
+def choose(recording: Recording, name: str, path: Path) -> Call:
+    """The call of this id (call_sid, stream_sid or connection), or the only one. Raises UsageFault that names those there are."""
+    fitting = [call for call in recording.calls if not name or name in (call.opening.conn, *call.ids.values())]
+    if len(fitting) == 1:
+        return fitting[0]
+    file = printable(str(path))
+    if not recording.calls:
+        raise UsageFault(f"{file} holds no call: {printable(recording.end.why)}")
+    there = ", ".join(f"{call.name} ({printable(call.opening.conn, 40)})" for call in recording.calls[:10])
+    said = f"{file} holds {plural(len(recording.calls), 'call')}" + (
+        f", {len(fitting)} of them {printable(name)!r}" if name else ""
+    )
+    raise UsageFault(f"{said}: name one by --call, by its connection where that is not enough: {there}")
+
+
+def start_ids(message: Message) -> dict[str, str]:
+    """The ids that a start message gives; empty for any other."""
+    if message.binary or "start" not in message.text[:300]:
+        return {}
+    document = document_of(message.text)
+    start = document.get("start")
+    if document.get("event") != "start" or not isinstance(start, dict):
+        return {}
+    ids = {key: start.get(key) for key in ("stream_sid", "call_sid", "leg_sid", "account_sid")}
+    ids["stream_sid"] = document.get("stream_sid") or ids["stream_sid"] or document.get("streamSid") or start.get("streamSid")
+    return {key: value for key, value in ids.items() if isinstance(value, str) and value}
+
+
+def document_of(text: str) -> dict[str, Any]:
+    """A message as JSON; empty where it is no JSON object."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}

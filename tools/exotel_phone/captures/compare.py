@@ -1,0 +1,84 @@
+"""``exotelctl diff A B``.
+
+A recorded.jsonl: a950c8dabf743862c3dd740e082a1a4r
+B candidate.jsonl: a950c8dabf743862c3dd740e082a1a4r
+❌ They part at 0.020 s, message 1 from the server (media): A has 320 bytes in a message, B 640, from byte 0 of the audio on; …
+   A
+   >     0.021 s  server  media, 320 bytes
+   B
+   >     0.041 s  server  media, 640 bytes
+"""
+
+import dataclasses
+from pathlib import Path
+
+from exotel_phone.captures.calls import Call, Recording, choose, load
+from exotel_phone.captures.diff import Comparison, Parting, compare
+from exotel_phone.exits import Exit
+from exotel_phone.output import emit_json, say, warn
+from exotel_phone.text import printable
+
+
+def run(a: Path, b: Path, *, call: str, json: bool) -> Exit:
+    """Compare two captured calls; says nothing where they are the same in content and time. Raises UsageFault."""
+    left, right = load(a), load(b)
+    pairs = _pairs(left, right, call, a, b)
+    compared = [(one, other, compare(one, other)) for one, other in pairs]
+    same = all(comparison.same for _, _, comparison in compared)
+    if json:
+        emit_json({"same": same, "calls": [{"a": x.name, "b": y.name, **as_json(it)} for x, y, it in compared]})
+    else:
+        for one, other, comparison in compared:
+            _tell(f"A {printable(str(a))}: {one.name}", f"B {printable(str(b))}: {other.name}", comparison)
+    return Exit.OK if same else Exit.PROBLEM
+
+
+def _pairs(left: Recording, right: Recording, call: str, a: Path, b: Path) -> list[tuple[Call, Call]]:
+    """The calls to lay beside each other: the one named, or the only one of each, or those of the same connection."""
+    by_connection = {call.opening.conn: call for call in right.calls}
+    if not call and len(left.calls) > 1 and {one.opening.conn for one in left.calls} == set(by_connection):
+        return [(one, by_connection[one.opening.conn]) for one in left.calls]
+    return [(choose(left, call, a), choose(right, call, b))]
+
+
+def as_json(comparison: Comparison) -> dict[str, object]:
+    """A comparison for machines."""
+    return {
+        "same": comparison.same,
+        "first": dataclasses.asdict(comparison.partings[0]) if comparison.partings else None,
+        "partings": [dataclasses.asdict(parting) for parting in comparison.partings],
+        "gaps_ms": [dataclasses.asdict(gap) for gap in comparison.gaps],
+        "doubts": list(comparison.doubts),
+    }
+
+
+def _tell(name_a: str, name_b: str, comparison: Comparison) -> None:
+    for doubt in comparison.doubts:
+        warn(doubt)
+    if comparison.partings or comparison.gaps:
+        say(name_a)
+        say(name_b)
+    for parting in comparison.partings[:1]:
+        tell_parting(parting)
+    tell_gaps(comparison)
+
+
+def tell_parting(parting: Parting) -> None:
+    """The first difference, with what is around it in both calls."""
+    whose = f", message {parting.message} from {'Exotel' if parting.side == 'exotel' else 'the server'}" if parting.side else ""
+    say(f"❌ They part at {parting.at_s:.3f} s{whose} ({printable(parting.kind, 40)}): {parting.text}")
+    for name, context in (("A", parting.context_a), ("B", parting.context_b)):
+        if context:
+            say(f"   {name}")
+        for text in context:
+            say(f"   {text}")
+
+
+def tell_gaps(comparison: Comparison) -> None:
+    """How the pace changed, if it did."""
+    if comparison.gaps:
+        say("ms between messages              A: p50    p95    max      B: p50    p95    max")
+    for gap in comparison.gaps:
+        a, b = gap.a, gap.b
+        figures = f"{a.p50:9.1f}{a.p95:7.1f}{a.max:7.1f}{b.p50:12.1f}{b.p95:7.1f}{b.max:7.1f}"
+        say(f"{gap.side:8}{printable(gap.kind, 20):22}{figures}")

@@ -1,0 +1,252 @@
+"""Where two calls part: message by message in each direction, ids and numbering of the other call put aside. Pure."""
+
+import binascii
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from exotel_phone.captures.calls import Call, document_of
+from exotel_phone.captures.gaps import GapChange, changes
+from exotel_phone.captures.records import Message, Side
+from exotel_phone.mask import masked
+from exotel_phone.text import plural, printable
+
+_SIDES: Final[tuple[Side, Side]] = ("exotel", "server")
+_NUMBERS: Final = ("sequence_number", "chunk", "timestamp")
+_CONTEXT: Final = 2
+_NUMBERED_FROM: Final = 20
+"""Messages of a direction among which its numbering is looked for."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Parting:
+    """The first difference in one direction, or of the ends.
+
+    ``at_s`` is seconds since the call A opened, ``message`` the number of the message in its direction, from 1, in A; ``offset``
+    the byte of this direction's audio where it is about audio. ``same_audio``: the sound is the same, only cut differently.
+    ``context_a`` and ``context_b`` are the messages around it, one line each, the one itself marked.
+    """
+
+    side: Side | None
+    at_s: float
+    message: int
+    kind: str
+    text: str
+    offset: int | None = None
+    same_audio: bool | None = None
+    context_a: tuple[str, ...] = ()
+    context_b: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two calls beside each other. ``partings`` in order of time; ``doubts`` are what a capture does not hold."""
+
+    partings: tuple[Parting, ...]
+    gaps: tuple[GapChange, ...]
+    doubts: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """They say the same in the same messages."""
+        return not self.partings
+
+
+def compare(a: Call, b: Call, sides: Sequence[Side] = _SIDES) -> Comparison:
+    """What differs between two calls, in ``sides`` and in how they ended. How long things took is told, and is no difference."""
+    partings = [parting for side in sides if (parting := _walk(_Lane(a, side), _Lane(b, side)))]
+    if a.close and b.close and (a.close.ended, a.close.code) != (b.close.ended, b.close.code):
+        text = f"A ended by {_ending(a)}, B by {_ending(b)}"
+        partings.append(Parting(None, a.close.at - a.opening.at, len(a.messages), "end", text))
+    doubts = tuple(f"{name} lacks {call.missing}" for name, call in (("A", a), ("B", b)) if call.missing)
+    return Comparison(tuple(sorted(partings, key=lambda parting: parting.at_s)), changes(a, b, kind_of), doubts)
+
+
+def kind_of(message: Message) -> str:
+    """The event of a message; ``binary``, ``malformed`` or ``left out`` where there is none to read."""
+    if message.binary:
+        return "binary"
+    if not message.text and message.omitted:
+        return "left out"
+    if message.text.startswith('{"event":"media",'):
+        return "media"
+    event = document_of(message.text).get("event")
+    return event if isinstance(event, str) else "malformed"
+
+
+def audio_of(message: Message) -> bytes | None:
+    """The sound in a media message; None where there is none, or it is no base64."""
+    media = document_of(message.text).get("media")
+    payload = media.get("payload") if isinstance(media, dict) else None
+    if not isinstance(payload, str) or message.omitted:
+        return None
+    try:
+        return binascii.a2b_base64(payload, strict_mode=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+class _Lane:
+    """One direction of a call."""
+
+    def __init__(self, call: Call, side: Side) -> None:
+        self.side = side
+        self.began = call.opening.at
+        self.messages = [message for message in call.messages if message.from_ == side]
+        self._names = {value: f"<{key}>" for key, value in call.ids.items()}
+        self._first: dict[str, int] = {}
+        for message in self.messages[:_NUMBERED_FROM]:
+            for key, value in _numbers(document_of(message.text)):
+                self._first.setdefault(key, value)
+
+    def meaning(self, message: Message) -> object:
+        """The message with this call's own ids by their names and its numbers from zero; its text where it is no object."""
+        document = document_of(message.text)
+        try:
+            return self._plain(document, "") if document else message.text
+        except RecursionError:
+            return message.text
+
+    def _plain(self, value: Any, key: str) -> object:
+        if isinstance(value, dict):
+            return {name: self._plain(item, name) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self._plain(item, "") for item in value]
+        if key in _NUMBERS and (number := _number(value)) is not None and key in self._first:
+            return (type(value).__name__, number - self._first[key])
+        return self._names.get(value, value) if isinstance(value, str) else value
+
+    def context(self, index: int) -> tuple[str, ...]:
+        """The messages around one, a line each."""
+        around = range(max(0, index - _CONTEXT), min(len(self.messages), index + _CONTEXT + 1))
+        lines = [f"{'>' if at == index else ' '} {self._line(self.messages[at])}" for at in around]
+        return (*lines, "> (nothing more)") if index >= len(self.messages) else tuple(lines)
+
+    def _line(self, message: Message) -> str:
+        return f"{message.at - self.began:9.3f} s  {self.side:6}  {summary(message)}"
+
+
+def summary(message: Message) -> str:
+    """One message in a few words, fit for a terminal."""
+    kind = kind_of(message)
+    if kind == "media":
+        pcm = audio_of(message)
+        return f"media, {message.omitted} characters left out" if pcm is None else f"media, {plural(len(pcm), 'byte')}"
+    if kind == "left out":
+        return f"{plural(message.omitted, 'character')} left out"
+    start = document_of(message.text).get("start") if kind == "start" else None
+    if isinstance(start, dict):
+        people = [masked(printable(str(start.get(key, "")), 30)) for key in ("from", "to")]
+        return f"start, from {' to '.join(people)}, {printable(str(start.get('media_format')), 80)}"
+    return printable(message.text.strip(), 110)
+
+
+def _walk(a: _Lane, b: _Lane) -> Parting | None:
+    offset = 0
+    for index, (left, right) in enumerate(zip(a.messages, b.messages, strict=False)):
+        if left.text != right.text or left.omitted != right.omitted:
+            meanings = a.meaning(left), b.meaning(right)
+            if meanings[0] != meanings[1] or left.omitted != right.omitted:
+                return _parting(a, b, index, offset, meanings)
+        offset += len(audio_of(left) or b"") if kind_of(left) == "media" else 0
+    shorter = min(len(a.messages), len(b.messages))
+    if len(a.messages) == len(b.messages):
+        return None
+    longer, name, other = (a, "A", "B") if len(a.messages) > shorter else (b, "B", "A")
+    text = f"{other} has nothing more, {name} {plural(len(longer.messages) - shorter, 'message')}"
+    return _at(a, b, shorter, kind_of(longer.messages[shorter]), text, offset)
+
+
+def _parting(a: _Lane, b: _Lane, index: int, offset: int, meanings: tuple[object, object]) -> Parting:
+    left, right = a.messages[index], b.messages[index]
+    kinds = kind_of(left), kind_of(right)
+    if kinds[0] != kinds[1]:
+        return _at(a, b, index, kinds[0], f"A has {printable(kinds[0], 40)}, B has {printable(kinds[1], 40)}", offset)
+    sounds = audio_of(left), audio_of(right)
+    if kinds[0] == "media" and sounds[0] != sounds[1] and sounds[0] is not None and sounds[1] is not None:
+        return _sound(a, b, index, offset, len(sounds[0]), len(sounds[1]))
+    text = "; ".join(_differences(*meanings, "")) or "left out differently"
+    return _at(a, b, index, kinds[0], text)
+
+
+def _sound(a: _Lane, b: _Lane, index: int, offset: int, size_a: int, size_b: int) -> Parting:
+    runs = b"".join(_run(a, index)), b"".join(_run(b, index))
+    shared = min(map(len, runs))
+    equal = next((at for at in range(shared) if runs[0][at] != runs[1][at]), shared)
+    same = equal == shared
+    text = "" if size_a == size_b else f"A has {plural(size_a, 'byte')} in a message, B {size_b}, from byte {offset} on; "
+    text += f"the audio is the same in {plural(shared, 'byte')}" if same else f"the audio differs from byte {offset + equal} on"
+    if same and len(runs[0]) != len(runs[1]):
+        text += f", then {'A' if len(runs[0]) > len(runs[1]) else 'B'} has {abs(len(runs[0]) - len(runs[1]))} more"
+    return _at(a, b, index, "media", text, offset if same else offset + equal, same)
+
+
+def _run(lane: _Lane, index: int) -> Iterator[bytes]:
+    """The sound of the media from a message on, up to the first message of another kind."""
+    for message in lane.messages[index:]:
+        pcm = audio_of(message) if kind_of(message) == "media" else None
+        if pcm is None:
+            return
+        yield pcm
+
+
+def _at(
+    a: _Lane, b: _Lane, index: int, kind: str, text: str, offset: int | None = None, same_audio: bool | None = None
+) -> Parting:
+    lane = a if index < len(a.messages) else b
+    at_s = lane.messages[index].at - lane.began
+    about_audio = kind == "media"
+    return Parting(
+        a.side,
+        at_s,
+        index + 1,
+        kind,
+        text,
+        offset if about_audio else None,
+        same_audio,
+        a.context(index),
+        b.context(index),
+    )
+
+
+def _differences(left: object, right: object, where: str) -> Iterator[str]:
+    """Every value that differs, by its path."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        for key in dict.fromkeys([*left, *right]):
+            path = f"{where}.{key}" if where else str(key)
+            if key not in left or key not in right:
+                yield f"{printable(path, 60)} is in {'A' if key in left else 'B'} only"
+            elif left[key] != right[key]:
+                yield from _differences(left[key], right[key], path)
+        if list(left) != list(right) and left == right:
+            yield f"the keys of {where or 'the message'} stand in another order"
+    else:
+        hide = masked if where in ("start.from", "start.to") else str
+        yield f"{printable(where, 60) or 'text'}: A {hide(_shown(left))}, B {hide(_shown(right))}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"{value[1]} after the first, {'in quotes' if value[0] == 'str' else 'as a number'}"
+    return printable(repr(value), 80)
+
+
+def _numbers(document: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    for place in (document, document.get("media")):
+        if isinstance(place, dict):
+            for key in _NUMBERS:
+                number = _number(place.get(key))
+                if number is not None:
+                    yield key, number
+
+
+def _number(value: object) -> int | None:
+    try:
+        return int(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
+    except ValueError:
+        return None
+
+
+def _ending(call: Call) -> str:
+    assert call.close is not None
+    return f"{printable(call.close.ended, 40)} ({call.close.code})"

@@ -1,0 +1,52 @@
+"""A capture file while it is written: under another name until it is whole, for its owner's eyes only."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from exotel_phone.exits import Refusal, UsageFault
+from exotel_phone.text import printable
+
+
+class CaptureFile:
+    """``path`` does not exist, or keeps what it holds, until `keep`. Raises Refusal where it exists and ``force`` is not set."""
+
+    def __init__(self, path: Path, *, force: bool) -> None:
+        self.path = path
+        self._force = force
+        if not force and path.exists():
+            raise Refusal(f"{self.name} exists: name another file, or say --force")
+        try:
+            descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+        except OSError as error:
+            raise UsageFault(f"{self.name} can't be written: {error.strerror}") from None
+        self._temporary = Path(name)
+        self._file = open(descriptor, "wb", buffering=0)  # noqa: SIM115
+
+    @property
+    def name(self) -> str:
+        """The path, fit for a terminal."""
+        return printable(str(self.path))
+
+    def write(self, data: bytes) -> None:
+        """Append. Raises OSError, for a full disk in the middle of ``data`` too."""
+        view = memoryview(data)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def keep(self) -> None:
+        """Give the file its name. Raises Refusal where somebody took it meanwhile; what was written stays under the other one."""
+        self._file.close()
+        if self._force:
+            self._temporary.replace(self.path)
+            return
+        try:
+            os.link(self._temporary, self.path)
+        except FileExistsError:
+            raise Refusal(f"{self.name} was made by somebody else meanwhile; the recording is in {self._temporary}") from None
+        self._temporary.unlink()
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)

@@ -1,0 +1,192 @@
+"""``exotelctl replay FILE URL``: plays what Exotel sent, byte for byte and at its pace, and compares the answers.
+
+Replaying a950c8dabf743862c3dd740e082a1a4r (1014 messages, 20.3 s) against ws://127.0.0.1:8765?sample-rate=8000
+✅ bit-exact: the server answered as recorded, 1012 messages
+"""
+
+import asyncio
+import base64
+import contextlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from exotel_phone import own
+from exotel_phone.captures.calls import Call, Recording, choose, load
+from exotel_phone.captures.compare import as_json, tell_gaps, tell_parting
+from exotel_phone.captures.diff import compare
+from exotel_phone.captures.file import CaptureFile
+from exotel_phone.captures.play import play
+from exotel_phone.captures.records import VERSION, Capture, End, Message, Record, line
+from exotel_phone.exits import Exit, Refusal, UsageFault
+from exotel_phone.output import emit_json, say, warn
+from exotel_phone.reach import Unreachable
+from exotel_phone.target import Target, parse
+from exotel_phone.text import duration, plural, printable
+
+_LONGEST_S: Final = 7200.0
+"""Exotel's own limit is an hour."""
+
+
+def run(
+    file: Path,
+    url: str,
+    *,
+    call: str,
+    speed: float,
+    out: Path | None,
+    force: bool,
+    i_own_this_server: bool,
+    inventory: Path | None,
+    credential_file: Path | None,
+    json: bool,
+) -> Exit:
+    """Play a captured call; exits 0 where the answers are those recorded. Raises UsageFault, Refusal."""
+    if not 0 <= speed <= 100:
+        raise UsageFault(f"--speed {speed:g}: 1 is the pace of the call, 0 as fast as the server takes it, 100 the most")
+    recording = load(file)
+    original = choose(recording, call, file)
+    if fault := unplayable(original):
+        raise UsageFault(f"{printable(str(file))}: {original.name} can't be played: {fault}")
+    target = _at_the_rate(parse(url, credential_file), original)
+    target = own.require_own(target, i_own_this_server, inventory)
+    written = CaptureFile(out, force=force) if out else None
+    return _Replay(recording, original, target, speed, written, json=json).run()
+
+
+@contextlib.contextmanager
+def ending_by_signals() -> Iterator[None]:
+    """While the block lasts SIGTERM, and SIGHUP of a closed login, end the run as Ctrl-C does: no unfinished file is left."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def unplayable(call: Call) -> str:
+    """Why a server could make nothing of this call as it was captured; "" where it can be played."""
+    if call.opening.joined:
+        return "its beginning was not captured"
+    sent = [message for message in call.messages if message.from_ == "exotel"]
+    if not sent:
+        return "nothing came from Exotel"
+    if any(message.omitted for message in sent):
+        return "its audio was left out (take it with --audio keep, or noise)"
+    times = [call.opening.at, *(message.at for message in sent)]
+    if times != sorted(times) or times[-1] - times[0] > _LONGEST_S:
+        return "its times make no sense"
+    return "" if all(map(_can_be_sent, sent)) else "a message in it can't be sent"
+
+
+def _can_be_sent(message: Message) -> bool:
+    if message.binary:
+        try:
+            base64.b64decode(message.text, validate=True)
+        except ValueError:
+            return False
+    return True
+
+
+def _at_the_rate(target: Target, call: Call) -> Target:
+    """The target asking for the rate that the call's URL asked for, where the user's does not say another."""
+    asked = call.opening.rate_asked
+    return target.with_rate(int(asked)) if target.rate is None and asked in ("8000", "16000", "24000") else target
+
+
+class _Replay:
+    def __init__(
+        self, recording: Recording, original: Call, target: Target, speed: float, file: CaptureFile | None, *, json: bool
+    ) -> None:
+        self._recording = recording
+        self._original = original
+        self._target = target
+        self._speed = speed
+        self._file = file
+        self._json = json
+
+    def run(self) -> Exit:
+        original = self._original
+        if not self._json:
+            sent = [message for message in original.messages if message.from_ == "exotel"]
+            length = duration(sent[-1].at - original.opening.at)
+            say(f"Replaying {original.name} ({plural(len(sent), 'message')}, {length}) against {self._target.shown}")
+        if original.missing:
+            warn(f"the capture lacks {original.missing} of this call: the server may answer otherwise")
+        try:
+            played = asyncio.run(play(original, self._target, self._speed))
+            failure = self._keep(played)
+        except Unreachable as error:
+            return self._unreachable(error)
+        except BaseException:
+            self._discard()
+            raise
+        verdict = self._judge(played, None if failure else self._file)
+        if failure:
+            warn(failure)
+        return Exit.PROBLEM if failure else verdict
+
+    def _unreachable(self, error: Unreachable) -> Exit:
+        self._discard()
+        if self._json:
+            emit_json({"same": False, "bit_exact": False, "fault": error.fault.kind, "text": error.fault.cause})
+        else:
+            say(f"❌ {error.fault.cause}\n   next: {error.fault.next}")
+        return Exit.PROBLEM
+
+    def _judge(self, played: Call, kept: CaptureFile | None) -> Exit:
+        comparison = compare(self._original, played, ["server"])
+        answers = [[message.text for message in call.messages if message.from_ == "server"] for call in (self._original, played)]
+        bit_exact = comparison.same and answers[0] == answers[1]
+        if self._json:
+            file = str(kept.path) if kept else None
+            emit_json({**as_json(comparison), "bit_exact": bit_exact, "answers": len(answers[1]), "file": file})
+        elif comparison.same:
+            how = "bit-exact: the server answered as recorded" if bit_exact else "the same but for ids and numbering"
+            say(f"✅ {how}, {plural(len(answers[1]), 'message')}")
+        else:
+            tell_parting(comparison.partings[0])
+        if not self._json and self._speed == 1:
+            tell_gaps(comparison)
+        return Exit.OK if comparison.same else Exit.PROBLEM
+
+    def _keep(self, played: Call) -> str:
+        """Save what was played; returns why that failed, or "": the verdict is told all the same."""
+        if self._file is None:
+            return ""
+        try:
+            for record in self._records(played):
+                self._file.write(line(record))
+            self._file.keep()
+        except OSError as error:
+            self._discard()
+            return f"{self._file.name} could not be written: {error.strerror}"
+        except Refusal as refusal:
+            return str(refusal)
+        return ""
+
+    def _records(self, played: Call) -> list[Record]:
+        head = self._recording.head
+        first = Capture(
+            VERSION, self._target.netloc, "", "", played.opening.at, head.audio, head.masked, {"replay_of": self._original.name}
+        )
+        close = played.close
+        assert close is not None, "play closes"
+        return [
+            first,
+            played.opening,
+            *played.messages,
+            close,
+            End(close.at, True, "the call was played to its end", len(played.messages), 1),
+        ]
+
+    def _discard(self) -> None:
+        if self._file is not None:
+            self._file.discard()

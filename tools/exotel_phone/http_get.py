@@ -1,0 +1,79 @@
+"""One bounded HTTP GET, without a connection pool or a redirect: what a health check needs."""
+
+import asyncio
+import dataclasses
+import http.client
+import io
+import time
+
+from exotel_phone.reach import NotHttp, Unreachable, explain
+from exotel_phone.target import Target
+from exotel_phone.text import printable
+
+_MAX_BYTES = 65_536
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer: ``body`` as text, ``latency_ms`` from the first connect to the last byte."""
+
+    url: str
+    status: int
+    body: str
+    latency_ms: float
+
+
+class _Received(io.BytesIO):
+    """Bytes already read, in the shape of a socket that `http.client` parses an answer from."""
+
+    def makefile(self, _mode: str) -> "_Received":
+        return self
+
+
+async def get(target: Target, path: str, *, timeout_s: float = 5.0) -> Answer:
+    """GET ``path`` from the host and port of ``target``, at most ``timeout_s`` in all and 64 KiB. Raises Unreachable."""
+    began = time.perf_counter()
+    try:
+        async with asyncio.timeout(timeout_s):
+            raw = await _fetch(target, path)
+        response = http.client.HTTPResponse(_Received(raw))  # type: ignore[arg-type]
+        response.begin()
+        body = response.read().decode(errors="replace")
+    except http.client.HTTPException as error:
+        raise Unreachable(explain(NotHttp(printable(repr(error), 80)), target, timeout_s)) from None
+    except (OSError, NotHttp, EOFError) as error:
+        raise Unreachable(explain(error, target, timeout_s)) from None
+    return Answer(target.http(path), response.status, body, (time.perf_counter() - began) * 1000)
+
+
+async def _fetch(target: Target, path: str) -> bytes:
+    reader, writer = await asyncio.open_connection(target.host, target.port, ssl=target.secure or None)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {target.netloc}\r\nConnection: close\r\n\r\n".encode())
+        await writer.drain()
+        return await _read(reader)
+    finally:
+        writer.transport.abort()
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    """Head and body; the body ends where ``Content-Length`` says, for a server that keeps the connection open."""
+    raw = b""
+    while chunk := await reader.read(_MAX_BYTES):
+        raw += chunk
+        if not b"HTTP/".startswith(raw[:5]):
+            raise NotHttp(f"it begins {printable(raw[:24].decode(errors='replace'))!r}")
+        if len(raw) > _MAX_BYTES or _complete(raw):
+            break
+    if not raw:
+        raise EOFError
+    return raw
+
+
+def _complete(raw: bytes) -> bool:
+    head, blank, body = raw.partition(b"\r\n\r\n")
+    if not blank:
+        return False
+    headers = http.client.parse_headers(io.BytesIO(head.partition(b"\r\n")[2] + blank))
+    length = headers.get("Content-Length", "")
+    return length.isdecimal() and len(body) >= int(length)

@@ -1,0 +1,113 @@
+"""The processes of a load, seen from their parent: started, told to stop, listened to until the last one is done."""
+
+import multiprocessing
+import multiprocessing.connection
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from time import monotonic
+
+from exotel_phone.load import worker
+from exotel_phone.load.plan import Plan
+from exotel_phone.load.worker import News
+
+_START_TIMEOUT_S = 30.0
+_LEAD_S = 0.1
+_END_TIMEOUT_S = 5.0
+
+
+class WorkerFailed(Exception):
+    """A process of the load ended before its calls had; the text says how."""
+
+
+class Fleet:
+    """The processes that carry out one plan. `running` makes and ends them."""
+
+    def __init__(self, plan: Plan) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._plan = plan
+        self._processes: list[SpawnProcess] = []
+        self._connections: list[Connection] = []
+        for number in range(plan.processes):
+            here, there = context.Pipe()
+            process = context.Process(target=worker.work, args=(plan, number, there), name=f"load {number}", daemon=True)
+            process.start()
+            there.close()
+            self._processes.append(process)
+            self._connections.append(here)
+
+    def begin(self) -> None:
+        """Wait until all are ready and let them begin at the same moment. Raises WorkerFailed."""
+        deadline = monotonic() + _START_TIMEOUT_S
+        for number, connection in enumerate(self._connections):
+            if not connection.poll(max(0.0, deadline - monotonic())):
+                raise WorkerFailed(f"process {number} of the load did not start within {_START_TIMEOUT_S:g} s")
+            self._receive(number)
+        start = monotonic() + _LEAD_S
+        self._send(start)
+
+    def news(self, every_s: float) -> Iterator[list[tuple[int, News]]]:
+        """What the processes tell, at least each ``every_s`` even where it is nothing, until all are done.
+
+        Raises WorkerFailed.
+        """
+        talking = dict(enumerate(self._connections))
+        numbers = {connection: number for number, connection in talking.items()}
+        while talking:
+            heard: list[tuple[int, News]] = []
+            for connection in multiprocessing.connection.wait(list(talking.values()), every_s):
+                assert isinstance(connection, Connection)
+                number = numbers[connection]
+                told = self._receive(number)
+                if isinstance(told, News):
+                    heard.append((number, told))
+                else:
+                    del talking[number]
+            yield heard
+
+    def stop(self) -> None:
+        """Have every call hung up now; the news go on until the last has ended."""
+        self._send(worker.STOP)
+
+    def kill(self) -> None:
+        """End the processes, whatever their calls do."""
+        for process in self._processes:
+            process.kill()
+
+    def close(self) -> None:
+        """Leave no process behind."""
+        for connection in self._connections:
+            connection.close()
+        for process in self._processes:
+            process.join(_END_TIMEOUT_S)
+            if process.is_alive():
+                process.kill()
+                process.join(_END_TIMEOUT_S)
+
+    def _send(self, what: object) -> None:
+        for connection in self._connections:
+            with suppress(OSError):  # it is done already
+                connection.send(what)
+
+    def _receive(self, number: int) -> object:
+        try:
+            return self._connections[number].recv()
+        except (EOFError, OSError):
+            self._processes[number].join(_END_TIMEOUT_S)
+            raise WorkerFailed(f"process {number} of the load ended with {self._processes[number].exitcode}") from None
+
+
+@contextmanager
+def running(plan: Plan) -> Iterator[Fleet]:
+    """The processes for as long as the block lasts. Ctrl-C and SIGTERM do not reach them: whoever runs them says `stop`."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited, so that none dies of Ctrl-C while it starts
+    try:
+        fleet = Fleet(plan)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
+        yield fleet
+    finally:
+        fleet.close()

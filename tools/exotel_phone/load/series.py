@@ -1,0 +1,76 @@
+"""The load second by second, for the report: percentiles of each second, kept as a handful of numbers."""
+
+import dataclasses
+
+from exotel_phone.load.histogram import Histogram
+from exotel_phone.load.tally import Tally
+
+_OPEN_S = 10
+"""So long a second waits for tallies of processes that lag behind before its percentiles are taken."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """One second. Times in ms, None where nothing was measured; ``failed`` calls were refused or dropped in it."""
+
+    second: int
+    live: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    most: float | None
+    connect: float | None
+    """The slowest connect."""
+    late: float | None
+    """The 99th percentile of this machine's own lateness."""
+    lost: int
+    failed: int
+
+
+@dataclasses.dataclass(slots=True)
+class _Second:
+    tally: Tally = dataclasses.field(default_factory=Tally)
+    live: dict[int, int] = dataclasses.field(default_factory=dict)
+
+
+class Series:
+    """Takes the tallies of all processes as they come, gives rows."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, Row] = {}
+        self._open: dict[int, _Second] = {}
+
+    def add(self, second: int, process: int, live: int, tally: Tally) -> None:
+        """``process`` had ``live`` calls in ``second``, and counted ``tally`` in a part of it."""
+        if second in self._rows:
+            return
+        entry = self._open.setdefault(second, _Second())
+        entry.tally.merge(tally)
+        entry.live[process] = max(live, entry.live.get(process, 0))
+        for old in [known for known in self._open if known < second - _OPEN_S]:
+            self._rows[old] = _row(old, self._open.pop(old))
+
+    def rows(self) -> list[Row]:
+        """Every second so far, in order."""
+        now = {second: _row(second, entry) for second, entry in self._open.items()}
+        return [row for _, row in sorted((self._rows | now).items())]
+
+
+def _row(second: int, entry: _Second) -> Row:
+    tally = entry.tally
+    return Row(
+        second=second,
+        live=sum(entry.live.values()),
+        p50=_percentile(tally.round_trip, 50),
+        p95=_percentile(tally.round_trip, 95),
+        p99=_percentile(tally.round_trip, 99),
+        most=tally.round_trip.most if tally.round_trip.count else None,
+        connect=tally.connect.most if tally.connect.count else None,
+        late=_percentile(tally.late, 99),
+        lost=tally.lost,
+        failed=tally.refused.total() + tally.dropped.total(),
+    )
+
+
+def _percentile(histogram: Histogram, percent: float) -> float | None:
+    return histogram.percentile(percent) if histogram.count else None

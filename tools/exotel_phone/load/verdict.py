@@ -1,0 +1,74 @@
+"""What a load proves: every call was perfect, some were not and why, or nothing, for this machine was too slow. Pure."""
+
+import dataclasses
+from collections import Counter
+from typing import Literal
+
+from exotel_phone.command import journal
+from exotel_phone.load.tally import Tally
+from exotel_phone.reach import Fault
+from exotel_phone.text import plural
+from exotel_phone.wire import FRAME_MS
+
+LATE_MS = FRAME_MS / 2
+"""Where one frame in a hundred leaves this machine later than that, what was measured is this machine."""
+
+_LOGS = f"on the host: {journal('-u', 'exotel-ws@*', '-n', 50)}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verdict:
+    """``unfit``: this machine was too slow to measure by, so the rest says nothing about the server."""
+
+    kind: Literal["perfect", "imperfect", "unfit"]
+    reasons: list[Fault]
+
+
+def judge(tally: Tally, *, interrupted_s: float | None = None, failed: str = "") -> Verdict:
+    """The verdict. ``interrupted_s`` is when the load was stopped, ``failed`` how a process of it ended too soon."""
+    reasons = [reason for reason in (*_of_this_machine(tally, failed), *_of_the_calls(tally)) if reason]
+    if interrupted_s is not None:
+        cause = f"stopped after {interrupted_s:.1f} s: what was measured until then"
+        reasons.append(Fault("interrupted", cause, "run it again, for the whole time"))
+    if any(reason.kind in ("late", "generator") for reason in reasons):
+        return Verdict("unfit", reasons)
+    return Verdict("imperfect" if reasons else "perfect", reasons)
+
+
+def _of_this_machine(tally: Tally, failed: str) -> list[Fault | None]:
+    late_ms = tally.late.percentile(99) if tally.late.count else 0.0
+    return [
+        Fault("generator", failed, "memory or a limit of this machine: dmesg | tail; fewer --calls") if failed else None,
+        Fault(
+            "late",
+            f"this machine sent 1 frame in 100 more than {late_ms:.0f} ms late (limit {LATE_MS:.0f} ms): too slow to measure by",
+            "fewer --calls, a larger --max-processes, or a machine with nothing else to do",
+        )
+        if late_ms > LATE_MS
+        else None,
+    ]
+
+
+def _of_the_calls(tally: Tally) -> list[Fault | None]:
+    refused, dropped = tally.refused.total(), tally.dropped.total()
+    media = tally.messages.get("media")
+    sent = media.sent if media else 0
+    return [
+        Fault("refused", _counted(refused, "refused", tally.refused), "exotelctl call URL says what one refusal means")
+        if refused
+        else None,
+        Fault("dropped", _counted(dropped, "dropped by the server", tally.dropped), _LOGS) if dropped else None,
+        Fault("lost", f"{plural(tally.lost, 'frame')} of {sent} did not come back", _LOGS) if tally.lost else None,
+        Fault(
+            "unexpected",
+            f"{plural(tally.unexpected, 'message')} that nobody asked for, or not what was sent",
+            "exotelctl protocol-test URL names the broken rule",
+        )
+        if tally.unexpected
+        else None,
+        Fault("nothing", "no frame was sent", "a longer --seconds") if not (sent or refused or dropped) else None,
+    ]
+
+
+def _counted(count: int, what: str, ways: Counter[str]) -> str:
+    return f"{plural(count, 'call')} {what}: " + ", ".join(f"{way} ({number})" for way, number in ways.most_common(4))

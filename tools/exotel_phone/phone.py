@@ -1,0 +1,300 @@
+"""A simulated Exotel call: the same bytes, pace and end on the wire as a real one.
+
+For tests and measurements as well as for the command line: many calls run in one event loop, each in one task of the
+caller and one reader, and a call holds only the audio that is on its way unless it is asked to keep what came back::
+
+    results = await asyncio.gather(*(place_call(url, frames) for _ in range(200)))
+    assert all(result.bit_exact for result in results)
+"""
+
+import asyncio
+import base64
+import contextlib
+import dataclasses
+import json
+import ssl
+from array import array
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from exotel_phone.dial import dial
+from exotel_phone.echo_meter import EchoMeter
+from exotel_phone.target import Target, parse
+from exotel_phone.text import plural, printable
+from exotel_phone.wire import FRAME_MS, Ids, Stream, frame_bytes
+
+_SEND_TIMEOUT_S = 10.0
+_DROP_TIMEOUT_S = 2.0
+_FAULTS_KEPT = 10
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CallResult:
+    """What one call saw. Times in ms, offsets and sizes in bytes of PCM16LE.
+
+    ``difference`` is where the echo first differs from what was sent or ends too soon; None where it is bit-exact.
+    ``closed_early`` says how the server ended the call before it was hung up, "" where it did not. ``faults`` are
+    the first ten messages that Exotel could not have used. ``late_max_ms`` is how far this machine itself fell behind the pace.
+    """
+
+    ids: Ids
+    rate: int
+    connect_ms: float
+    duration_s: float
+    frames_sent: int
+    frames_received: int
+    bytes_sent: int
+    bytes_received: int
+    round_trips_ms: "array[float]"
+    difference: int | None
+    closed_early: str
+    faults: tuple[str, ...]
+    fault_count: int
+    late_max_ms: float
+    events: Mapping[str, int]
+    audio: bytes
+
+    @property
+    def frames_lost(self) -> int:
+        """Frames' worth of audio that did not come back."""
+        return max(0, -((self.bytes_received - self.bytes_sent) // frame_bytes(self.rate)))
+
+    @property
+    def bit_exact(self) -> bool:
+        """Every byte sent came back, in order, unchanged, and nothing else."""
+        return self.difference is None and self.bytes_sent > 0
+
+    @property
+    def ok(self) -> bool:
+        """A call that a listener would call perfect."""
+        return self.bit_exact and not self.closed_early and not self.fault_count
+
+
+class Phone:
+    """One call, step by step; `place_call` is the usual way through. Not reusable: one object, one call."""
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        rate: int = 8000,
+        strip_query: bool = False,
+        headers: Mapping[str, str] | None = None,
+        ids: Ids | None = None,
+        keep_audio: bool = False,
+        tls: ssl.SSLContext | None = None,
+        on_message: Callable[[dict[str, Any], bytes, float], None] | None = None,
+    ) -> None:
+        """``on_message`` is told each usable message, its PCM (empty where it is no audio), and when it came."""
+        self.stream = Stream(ids or Ids.new(), rate)
+        self.meter = EchoMeter()
+        self._target = target
+        self._strip_query = strip_query
+        self._headers = headers
+        self._keep_audio = keep_audio
+        self._tls = tls
+        self._on_message = on_message
+        self._loop = asyncio.get_running_loop()
+        self._ws: ClientConnection | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        self._hung_up = False
+        self._closed_early = ""
+        self.close_code: int | None = None
+        """With which the server ended the call; 1006 where it dropped the connection, None where it did not end it."""
+        self._frames_sent = 0
+        self._events: dict[str, int] = {}
+        self._faults: list[str] = []
+        self._fault_count = 0
+        self._audio = bytearray()
+        self._late_max = 0.0
+        self._began = 0.0
+        self._connect_s = 0.0
+
+    async def dial(self, *, timeout_s: float = 10.0) -> None:
+        """Connect and begin the stream: handshake, ``connected``, ``start``. Raises Unreachable."""
+        self._began = self._loop.time()
+        query = not self._strip_query
+        self._ws = await dial(self._target, query=query, headers=self._headers, timeout_s=timeout_s, tls=self._tls)
+        self._connect_s = self._loop.time() - self._began
+        self._reader = asyncio.create_task(self._read(self._ws), name=f"phone {self.stream.ids.stream_sid}")
+        await self._send(self.stream.connected())
+        await self._send(self.stream.start(self._target.parameters if self._strip_query else None))
+
+    async def play(self, frames: Iterable[bytes], *, pace: bool = True, on_frame: Callable[[int], None] | None = None) -> None:
+        """Send ``frames`` (PCM16LE of 20 ms each), one every 20 ms by one clock: a late frame does not delay the next.
+
+        Without ``pace`` as fast as the server takes them. ``on_frame`` is told the number of frames sent. Ends early
+        where the server ends the call.
+        """
+        begin = self._loop.time()
+        for number, pcm in enumerate(frames):
+            if pace:
+                await self._until(begin + number * FRAME_MS / 1000)
+            if self._closed_early:
+                return
+            self.meter.sent(pcm, self._loop.time())
+            await self._send(self.stream.media(pcm))
+            self._frames_sent += 1
+            if on_frame is not None:
+                on_frame(self._frames_sent)
+
+    @property
+    def closed_early(self) -> str:
+        """How the server ended the call before it was hung up, "" where it did not."""
+        return self._closed_early
+
+    async def press(self, digit: str) -> None:
+        """The caller presses ``digit``."""
+        await self._send(self.stream.dtmf(digit))
+
+    async def return_mark(self, name: str) -> None:
+        """All audio before the mark ``name`` has been played."""
+        await self._send(self.stream.mark(name))
+
+    async def settle(self, timeout_s: float) -> None:
+        """Wait until as much audio has come back as was sent, at most ``timeout_s``."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not (self.meter.complete or self._closed_early):
+                    self._news.clear()
+                    await self._news.wait()
+
+    async def hang_up(self, reason: str = "canceled or call ended") -> None:
+        """``stop``, then the TCP drop without a close frame (1006), as Exotel ends a call."""
+        if not self._closed_early:
+            await self._send(self.stream.stop(reason))
+        await self.drop()
+
+    async def drop(self) -> None:
+        """Let go of the connection without a close frame. Idempotent; bounded."""
+        self._hung_up = True
+        if self._ws is None or self._reader is None:
+            return
+        self._ws.transport.close()
+        try:
+            async with asyncio.timeout(_DROP_TIMEOUT_S):
+                await self._reader
+        except TimeoutError:
+            self._ws.transport.abort()
+
+    def result(self) -> CallResult:
+        """What was seen up to now."""
+        return CallResult(
+            ids=self.stream.ids,
+            rate=self.stream.rate,
+            connect_ms=self._connect_s * 1000,
+            duration_s=self._loop.time() - self._began,
+            frames_sent=self._frames_sent,
+            frames_received=self._events.get("media", 0),
+            bytes_sent=self.meter.bytes_sent,
+            bytes_received=self.meter.bytes_received,
+            round_trips_ms=array("d", (seconds * 1000 for seconds in self.meter.round_trips)),
+            difference=self.meter.difference,
+            closed_early=self._closed_early,
+            faults=tuple(self._faults),
+            fault_count=self._fault_count,
+            late_max_ms=self._late_max * 1000,
+            events=dict(self._events),
+            audio=bytes(self._audio),
+        )
+
+    async def _until(self, due: float) -> None:
+        wait = due - self._loop.time()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        self._late_max = max(self._late_max, self._loop.time() - due)
+
+    async def _send(self, text: str) -> None:
+        assert self._ws is not None, "dial() comes first"
+        try:
+            async with asyncio.timeout(_SEND_TIMEOUT_S):
+                await self._ws.send(text)
+        except ConnectionClosed as closed:
+            self._ended(closed)
+        except TimeoutError:
+            self._closed_early = f"the server took nothing for {_SEND_TIMEOUT_S:g} s (frame {self._frames_sent + 1})"
+
+    async def _read(self, ws: ClientConnection) -> None:
+        try:
+            while True:
+                message = await ws.recv()
+                self._take(message, self._loop.time())
+                self._news.set()
+        except ConnectionClosed as closed:
+            self._ended(closed)
+            self._news.set()
+
+    def _ended(self, closed: ConnectionClosed) -> None:
+        if self._hung_up or self._closed_early:
+            return
+        self.close_code = 1006 if closed.rcvd is None else closed.rcvd.code
+        how = "without a close frame (1006)"
+        if closed.rcvd is not None:
+            how = f"with {closed.rcvd.code}" + (f" {printable(closed.rcvd.reason)!r}" if closed.rcvd.reason else "")
+        self._closed_early = f"the server closed the call {how} after {plural(self._frames_sent, 'frame')} sent"
+
+    def _take(self, message: str | bytes, at: float) -> None:
+        try:
+            frame: dict[str, Any] = json.loads(message)
+            event, pcm = frame["event"], b""
+            if frame["stream_sid"] != self.stream.ids.stream_sid:
+                raise ValueError(f"stream_sid of another stream: {printable(str(frame['stream_sid']), 60)!r}")
+            if event == "media":
+                pcm = base64.b64decode(frame["media"]["payload"], validate=True)
+                self.meter.received(pcm, at)
+                if self._keep_audio:
+                    self._audio += pcm
+            self._events[event] = self._events.get(event, 0) + 1
+            if self._on_message is not None:
+                self._on_message(frame, pcm, at)
+        except KeyError as missing:
+            self._fault(f"a message without {missing.args[0]}: {_shown(message)}")
+        except (TypeError, ValueError, RecursionError) as error:
+            self._fault(f"a message that Exotel cannot use ({error}): {_shown(message)}")
+
+    def _fault(self, text: str) -> None:
+        self._fault_count += 1
+        if len(self._faults) < _FAULTS_KEPT:
+            self._faults.append(text)
+
+
+def _shown(message: str | bytes) -> str:
+    return printable(message if isinstance(message, str) else repr(message), 80)
+
+
+async def place_call(
+    url: str | Target,
+    frames: Iterable[bytes],
+    *,
+    rate: int = 8000,
+    pace: bool = True,
+    strip_query: bool = False,
+    headers: Mapping[str, str] | None = None,
+    ids: Ids | None = None,
+    keep_audio: bool = False,
+    connect_timeout_s: float = 10.0,
+    settle_s: float = 2.0,
+    on_frame: Callable[[int], None] | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> CallResult:
+    """One whole call: connect, start, ``frames``, stop, TCP drop.
+
+    ``frames`` are PCM16LE of 20 ms at ``rate`` Hz; any iterable, also one that ends a long call when it is told to.
+    A credential in ``url`` becomes ``Authorization: Basic``. With ``strip_query`` the query is not sent but delivered as
+    ``start.custom_parameters``, as Exotel does. ``settle_s`` bounds the wait for the last echoes before the hang-up.
+    Raises Unreachable where the call does not connect; whatever happens after that is in the result.
+    """
+    target = parse(url) if isinstance(url, str) else url
+    phone = Phone(target, rate=rate, strip_query=strip_query, headers=headers, ids=ids, keep_audio=keep_audio, tls=tls)
+    try:
+        await phone.dial(timeout_s=connect_timeout_s)
+        await phone.play(frames, pace=pace, on_frame=on_frame)
+        await phone.settle(settle_s)
+        await phone.hang_up()
+    finally:
+        await phone.drop()
+    return phone.result()

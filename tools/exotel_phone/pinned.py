@@ -1,0 +1,33 @@
+"""A connection to the addresses that were checked: a name that is looked up a second time may lead elsewhere."""
+
+import asyncio
+import socket
+
+from exotel_phone.target import Target
+
+
+async def connected(target: Target) -> socket.socket | None:
+    """A TCP connection to the first of the target's addresses that takes one; None where it has none. Raises OSError.
+
+    Waits as long as the kernel does: the caller bounds it.
+    """
+    failure: OSError | None = None
+    for address in target.addresses:
+        try:
+            return await _connect(address, target.port)
+        except OSError as error:
+            failure = error
+    if failure is not None:
+        raise failure
+    return None
+
+
+async def _connect(address: str, port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, (address, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,120 @@
+"""``exotelctl protocol-test``: is a server fit for Exotel? One PASS or FAIL line a check, totals, an exit code.
+
+📤 Sending: MEDIA_1
+📨 Received response for MEDIA_1
+✅ MEDIA_1 - PASS
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from exotel_phone.exits import Exit, UsageFault
+from exotel_phone.output import emit_json, say
+from exotel_phone.protocol_test.exchange import Check, Outcome
+from exotel_phone.protocol_test.run import Listener, ProtocolTest
+from exotel_phone.target import SAMPLE_RATES, Target, parse
+
+_RULE = "====================================="
+
+
+def run(url: str, *, all_rates: bool, timeout_s: float, credential_file: Path | None, json: bool) -> Exit:
+    """Carry the test out at the URL's sample rate (8000 Hz where it names none) or at all three. Raises UsageFault."""
+    if not 0.05 <= timeout_s <= 60:
+        raise UsageFault(f"--timeout {timeout_s:g}: between 0.05 and 60 seconds for an answer")
+    target = parse(url, credential_file)
+    rates = SAMPLE_RATES if all_rates else (target.rate or SAMPLE_RATES[0],)
+    if not json:
+        say(f"🧪 Exotel Protocol Compliance Test\n{_RULE}\n{target.shown}\n")
+    checks = asyncio.run(_test(target, rates, Silent() if json else Narrator(len(rates) > 1), timeout_s))
+    if json:
+        emit_json(summary(target, checks))
+    else:
+        say(totals(checks))
+    return Exit.OK if compliant(checks) else Exit.PROBLEM
+
+
+async def _test(target: Target, rates: Sequence[int], listener: Listener, patience_s: float) -> list[Check]:
+    checks: list[Check] = []
+    for rate in rates:
+        checks += await ProtocolTest(target, rate, listener, patience_s=patience_s).run()
+    return checks
+
+
+class Silent:
+    """Says nothing."""
+
+    def sending(self, name: str) -> None:
+        """Nothing."""
+
+    def heard(self, name: str) -> None:
+        """Nothing."""
+
+    def checked(self, check: Check) -> None:
+        """Nothing."""
+
+
+class Narrator:
+    """Prints the test as it goes; the sample rate too where several are tested."""
+
+    def __init__(self, with_rate: bool) -> None:
+        self._with_rate = with_rate
+
+    def sending(self, name: str) -> None:
+        """The messages of a check go out."""
+        say(f"📤 Sending: {name}")
+
+    def heard(self, name: str) -> None:
+        """Something came back."""
+        say(f"📨 Received response for {name}")
+
+    def checked(self, check: Check) -> None:
+        """A check has its outcome."""
+        say(line(check, self._with_rate) + "\n")
+
+
+def line(check: Check, with_rate: bool) -> str:
+    """One check as one line."""
+    name = f"{check.name} @ {check.rate} Hz" if with_rate else check.name
+    cause = "" if check.finding is None else f": {check.finding.cause}"
+    return {"pass": f"✅ {name} - PASS", "fail": f"❌ {name} - FAIL{cause}", "not-run": f"⏭️  {name} - NOT RUN{cause}"}[
+        check.outcome
+    ]
+
+
+def totals(checks: Sequence[Check]) -> str:
+    """The closing lines."""
+    passed, failed, not_run = (_with(checks, outcome) for outcome in ("pass", "fail", "not-run"))
+    lines = [_RULE, "📊 Test Results", _RULE, f"✅ Passed: {len(passed)}", f"❌ Failed: {len(failed)}"]
+    if not_run:
+        lines.append(f"⏭️  Not run: {len(not_run)}")
+    lines += [f"📈 Total: {len(checks)}", ""]
+    if compliant(checks):
+        lines.append("🎉 All tests passed! Server is protocol compliant.")
+    else:
+        names = dict.fromkeys(check.name for check in failed)
+        lines.append(f"💥 Server is not protocol compliant. Failed: {', '.join(names)}")
+    return "\n".join(lines)
+
+
+def compliant(checks: Sequence[Check]) -> bool:
+    """Every check ran and passed."""
+    return bool(checks) and all(check.outcome == "pass" for check in checks)
+
+
+def summary(target: Target, checks: Sequence[Check]) -> dict[str, object]:
+    """The test as JSON."""
+    return {
+        "url": target.shown,
+        "compliant": compliant(checks),
+        "passed": len(_with(checks, "pass")),
+        "failed": len(_with(checks, "fail")),
+        "not_run": len(_with(checks, "not-run")),
+        "total": len(checks),
+        "checks": [dataclasses.asdict(check) for check in checks],
+    }
+
+
+def _with(checks: Sequence[Check], outcome: Outcome) -> list[Check]:
+    return [check for check in checks if check.outcome == outcome]

@@ -1,0 +1,78 @@
+"""Why a server cannot be reached: exceptions of the network turned into a cause and the command to run next."""
+
+import dataclasses
+import errno
+import socket
+import ssl
+
+from exotel_phone.command import command, journal
+from exotel_phone.target import Target
+from exotel_phone.text import printable
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fault:
+    """``kind`` is a stable name, ``cause`` one sentence, ``next`` what to run or check now."""
+
+    kind: str
+    cause: str
+    next: str
+
+
+class Unreachable(Exception):
+    """The server could not be talked to at all; ``fault`` says why."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.cause)
+        self.fault = fault
+
+
+class NotHttp(Exception):
+    """Something answered that does not speak HTTP; the text shows how it began."""
+
+
+def explain(error: BaseException, target: Target, timeout_s: float) -> Fault:
+    """The fault behind ``error``, met while connecting to ``target`` or while waiting ``timeout_s`` for its answer."""
+    where, port = target.netloc, target.port
+    look = command("exotelctl", "port-clean", "--port", port, "--dry-run")
+    if isinstance(error, ConnectionRefusedError):
+        return Fault(
+            "refused",
+            f"{where} refused the connection: nothing listens on that port",
+            f"on the host: systemctl status exotel-ws.socket; {look}",
+        )
+    if isinstance(error, socket.gaierror):
+        return Fault(
+            "dns", f"the name {target.host} does not resolve", f"{command('getent', 'hosts', target.host)}; check the spelling"
+        )
+    if isinstance(error, ssl.SSLError):
+        return Fault(
+            "tls",
+            f"TLS with {where} failed: {printable(str(error))}; Exotel needs a public CA and the full chain",
+            f"{command('openssl', 's_client', '-connect', where, '-servername', target.host)}; or ws:// if the server has no TLS",
+        )
+    if isinstance(error, TimeoutError):
+        return Fault(
+            "timeout",
+            f"{where} gave no answer within {timeout_s:g} s: a firewall drops the packets, or the server hangs",
+            f"check the firewall rule for tcp:{port}; on the host: {look}",
+        )
+    if isinstance(error, NotHttp):
+        return Fault(
+            "not-http",
+            f"{where} answers, but not in HTTP: {error}",
+            f"on the host: {look} shows who listens there",
+        )
+    if isinstance(error, ConnectionError | EOFError):
+        return Fault(
+            "reset",
+            f"{where} took the connection and closed it without an answer",
+            f"{'ws:// if it speaks no TLS' if target.secure else 'wss:// if it wants TLS'}; "
+            f"on the host: {journal('-u', 'exotel-ws@*', '-n', 50)}",
+        )
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+    kind = "unreachable" if isinstance(error, OSError) and error.errno in _ROUTE else "error"
+    return Fault(kind, f"{where}: {printable(reason)}", f"check the address and the route: ping {target.host}")
+
+
+_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL})

@@ -1,0 +1,31 @@
+"""Which mode a server is in, by its own word: what a verb that expects an echo has to know first."""
+
+import asyncio
+import json
+
+from exotel_phone.exits import Refusal
+from exotel_phone.http_get import get
+from exotel_phone.reach import Unreachable
+from exotel_phone.target import Target
+
+AI = "ai"
+_ASK_S = 2.0
+
+
+def mode(target: Target) -> str:
+    """``mode`` in the answer of /health; "" where it does not answer or does not say."""
+    try:
+        answer = asyncio.run(get(target, "/health", timeout_s=_ASK_S))
+        said = json.loads(answer.body)
+    except (Unreachable, ValueError):
+        return ""
+    return str(said.get("mode", "")) if isinstance(said, dict) else ""
+
+
+def require_echo(target: Target, verb: str) -> None:
+    """Raises Refusal where the server says that it talks itself; whatever else it says is the verb's to find out."""
+    if mode(target) == AI:
+        raise Refusal(
+            f"{verb} expects an echo, and {target.netloc} is in mode ai: its bot answers in words of its own. "
+            f"""Talk to it: exotelctl call URL --say "…" """.rstrip()
+        )

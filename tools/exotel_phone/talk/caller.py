@@ -1,0 +1,193 @@
+"""The call itself: the caller's turns at the pace of a telephone, each after the bot has finished, or over it."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, Final
+
+from exotel_phone.phone import Phone
+from exotel_phone.talk.playback import SETTLE_S, Playback, Utterance
+from exotel_phone.talk.record import Call, End, Said
+from exotel_phone.target import Target
+from exotel_phone.wire import FRAME_MS, frame_bytes
+
+GREETING_S: Final = 3.0
+"""How long a greeting is waited for; then the caller speaks first."""
+ANSWER_S: Final = 6.0
+"""How long an answer is waited for."""
+_LISTEN_S: Final = 120.0
+"""How long the caller listens to one answer; a bot may talk on for ever."""
+_FRAME_S: Final = FRAME_MS / 1000
+_KEYS_APART_S: Final = 0.2
+
+
+class Caller:
+    """One call to a bot. Not reusable: one object, one call."""
+
+    def __init__(self, target: Target, rate: int, script: Sequence[Said], *, strip_query: bool, barge_in_s: float | None) -> None:
+        """``script`` are the turns with the PCM to say. ``barge_in_s``: each turn but the first is said so long after the bot
+        began its answer, if it still speaks then.
+        """
+        self.phone = Phone(target, rate=rate, strip_query=strip_query, on_message=self._take)
+        self.playback = Playback(rate)
+        self._script = script
+        self._barge_in_s = barge_in_s
+        self._loop = asyncio.get_running_loop()
+        self._silence = bytes(frame_bytes(rate))
+        self._frames: deque[bytes] = deque()
+        self._current: Said | None = None
+        self._began = 0.0
+        self._over = False
+        self._marks: dict[object, asyncio.TimerHandle] = {}
+        """When the marks that are owed are returned; two may have one name."""
+        self._marks_returned = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def carry_out(self) -> Call:
+        """The whole call. Raises Unreachable where it does not connect; whatever happens after that is in the result."""
+        try:
+            await self.phone.dial()
+            self._began = self._loop.time()
+            pace = asyncio.create_task(self.phone.play(self._line()))
+            await self._heard_out(await self._begun(0, GREETING_S))
+            for number, turn in enumerate(self._script, 1):
+                if self.phone.closed_early:
+                    break
+                await self._take_turn(turn, last=number == len(self._script))
+            end = self._ended()
+            self._over = True
+            await pace
+            await self.phone.hang_up()
+        finally:
+            self._over = True
+            for timer in self._marks.values():
+                timer.cancel()
+            await self.phone.drop()
+        return self._record(end)
+
+    # What the caller does
+
+    async def _take_turn(self, said: Said, *, last: bool) -> None:
+        """One turn, until its answer is over; or, with a barge-in to come, until it is time for that."""
+        if said.pcm:
+            await self._speak(said)
+        else:
+            await self._press(said)
+        begun = len(self.playback.utterances)
+        answer = await self._begun(begun, ANSWER_S)
+        if answer is not None and self._barge_in_s is not None and not last:
+            due = answer.begins + self._barge_in_s
+            await self._until(lambda: self._finished() or self._loop.time() >= due, _LISTEN_S)
+        else:
+            await self._heard_out(answer)
+
+    async def _speak(self, said: Said) -> None:
+        size = frame_bytes(self.playback.rate)
+        self._current = said
+        self._frames.extend(said.pcm[at : at + size].ljust(size, b"\0") for at in range(0, len(said.pcm), size))
+        await self._until(lambda: self._current is None, len(said.pcm))
+
+    async def _press(self, said: Said) -> None:
+        said.begins = self._loop.time()
+        said.over_bot = self.playback.sounding(said.begins)
+        for number, key in enumerate(said.turn.dtmf):
+            if number:
+                await asyncio.sleep(_KEYS_APART_S)
+            await self.phone.press(key)
+        said.ends = self._loop.time()
+        self.playback.part()
+
+    def _line(self) -> Iterator[bytes]:
+        """What is sent, frame by frame: the turn's audio, silence where there is none. A frame is sent when it is full."""
+        while not self._over:
+            if not self._frames:
+                yield self._silence
+                continue
+            frame, now = self._frames.popleft(), self._loop.time()
+            said = self._current
+            assert said is not None, "frames belong to a turn"
+            if not said.begins:
+                said.begins = now - _FRAME_S
+                said.over_bot = self.playback.sounding(now)
+            if not self._frames:
+                said.ends = now
+                self.playback.part()
+                self._current = None
+            yield frame
+
+    # What it waits for
+
+    async def _begun(self, count: int, within_s: float) -> Utterance | None:
+        """The utterance behind ``count`` of them, once it has begun."""
+        await self._until(lambda: len(self.playback.utterances) > count, within_s)
+        return self.playback.utterances[count] if len(self.playback.utterances) > count else None
+
+    async def _heard_out(self, utterance: Utterance | None) -> None:
+        if utterance is not None:
+            await self._until(self._finished, _LISTEN_S)
+
+    def _finished(self) -> bool:
+        """Nothing is played, no mark is owed, and it has been so for a while."""
+        return not self._marks and self._loop.time() >= self.playback.ends_at + SETTLE_S
+
+    async def _until(self, probe: Callable[[], bool], within_s: float) -> None:
+        """Until ``probe`` is true, asked once a frame; until the bot ends the call; until ``within_s`` are over."""
+        until = self._loop.time() + within_s
+        while not probe() and not self.phone.closed_early and self._loop.time() < until:  # noqa: ASYNC110 (mostly for the clock)
+            await asyncio.sleep(_FRAME_S)
+
+    # What the bot does
+
+    def _take(self, message: dict[str, Any], pcm: bytes, at: float) -> None:
+        event = message["event"]
+        if event == "media":
+            self.playback.media(pcm, at)
+        elif event == "mark":
+            owed = object()
+            self._marks[owed] = self._loop.call_at(self.playback.mark(at), self._played, owed, str(message["mark"]["name"]))
+        elif event == "clear":
+            self.playback.clear(at)
+            for timer in self._marks.values():
+                timer.cancel()
+            self._marks.clear()
+
+    def _played(self, owed: object, name: str) -> None:
+        del self._marks[owed]
+        self._marks_returned += 1
+        self._soon(self.phone.return_mark(name))
+
+    def _soon(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _ended(self) -> End:
+        now = self._loop.time()
+        for said in self._script:
+            if said.begins and not said.ends:
+                said.ends = now
+        unheard_s = self.playback.end(now)
+        if self.phone.closed_early:
+            return End(now, True, self.phone.close_code, self.phone.closed_early, unheard_s)
+        return End(now, False, None, "the caller hung up", unheard_s)
+
+    def _record(self, end: End) -> Call:
+        seen = self.phone.result()
+        return Call(
+            ids=seen.ids,
+            rate=seen.rate,
+            begins=self._began,
+            connect_ms=seen.connect_ms,
+            said=[said for said in self._script if said.begins],
+            unsaid=[said.turn for said in self._script if not said.begins],
+            spoken=self.playback.utterances,
+            clears=self.playback.clears,
+            sizes=self.playback.sizes,
+            violations=self.playback.violations,
+            marks=self._marks_returned,
+            ahead_s=self.playback.ahead_s,
+            faults=seen.faults,
+            fault_count=seen.fault_count,
+            late_max_ms=seen.late_max_ms,
+            end=end,
+        )

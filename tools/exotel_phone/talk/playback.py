@@ -1,0 +1,168 @@
+"""What Exotel does with a bot's audio: plays it in real time as it comes, says where it is, and drops it when told. Pure.
+
+Times are seconds of one monotonic clock.
+"""
+
+import dataclasses
+from typing import Final
+
+from exotel_phone.talk import sound
+
+SETTLE_S: Final = 0.8
+"""A silence of this length ends what a bot says; a shorter one inside of it is a gap."""
+UNIT: Final = 320
+"""Bytes of which a message must hold a multiple, or Exotel waits for more, which is heard."""
+SHORTEST: Final = 3200
+LONGEST: Final = 100_000
+_HOLE_S: Final = 0.005
+"""Less than this between two pieces is not heard as a hole."""
+
+
+@dataclasses.dataclass(slots=True)
+class Piece:
+    """Audio that was heard without a hole from ``begins`` on."""
+
+    begins: float
+    pcm: bytearray
+
+
+@dataclasses.dataclass(slots=True)
+class Utterance:
+    """What the bot said in one go. ``cut`` is the PCM that a clear dropped; ``text`` what was recognised, None: by nobody."""
+
+    rate: int
+    pieces: list[Piece]
+    cut: bytes = b""
+    text: str | None = None
+
+    @property
+    def begins(self) -> float:
+        """When it began to be played."""
+        return self.pieces[0].begins
+
+    @property
+    def ends(self) -> float:
+        """When the last of it was played."""
+        last = self.pieces[-1]
+        return last.begins + seconds(last.pcm, self.rate)
+
+    @property
+    def heard_from(self) -> float | None:
+        """When the first sound in it was heard; None where it is silence."""
+        found = sound.voiced(self.pcm, self.rate)
+        return None if found is None else self.begins + found[0]
+
+    @property
+    def gaps(self) -> list[tuple[float, float]]:
+        """The holes in it: when each began, and how long it was."""
+        ends = [piece.begins + seconds(piece.pcm, self.rate) for piece in self.pieces]
+        return [(end, piece.begins - end) for end, piece in zip(ends, self.pieces[1:], strict=False)]
+
+    @property
+    def pcm(self) -> bytes:
+        """It as it was heard, with silence in its holes."""
+        heard = bytearray()
+        for piece in self.pieces:
+            heard = heard.ljust(round((piece.begins - self.begins) * self.rate) * 2, b"\0") + piece.pcm
+        return bytes(heard)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Clear:
+    """A ``clear``: when it came, and how much it dropped."""
+
+    at: float
+    dropped_s: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Violation:
+    """A message that breaks a rule of its size."""
+
+    at: float
+    size: int
+    rule: str
+
+
+class Playback:
+    """The platform's end of a bot's audio, at ``rate`` Hz."""
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.utterances: list[Utterance] = []
+        self.clears: list[Clear] = []
+        self.sizes: list[int] = []
+        """Bytes of each message."""
+        self.violations: list[Violation] = []
+        self.ends_at = 0.0
+        """When all that came will have been played."""
+        self.ahead_s = 0.0
+        """The most that was waiting to be played."""
+        self._anew = True
+        """What comes next is no part of what was said before; ``_parted``: once there is a hole between them."""
+        self._parted = False
+
+    def media(self, pcm: bytes, at: float) -> None:
+        """Audio came: it is played behind what waits already."""
+        self._judge(len(pcm), at)
+        begins = max(at, self.ends_at)
+        self._place(begins, pcm)
+        self.ends_at = begins + seconds(pcm, self.rate)
+        self.ahead_s = max(self.ahead_s, self.ends_at - at)
+
+    def mark(self, at: float) -> float:
+        """A mark came: when it is to be returned."""
+        return max(at, self.ends_at)
+
+    def clear(self, at: float) -> None:
+        """What was not played yet is dropped; what comes next is said anew."""
+        self.clears.append(Clear(at, self.end(at)))
+        self._anew = True
+
+    def end(self, at: float) -> float:
+        """Nothing that came before is played any more. How many seconds of it were not."""
+        unheard_s = max(0.0, self.ends_at - at)
+        if unheard_s:
+            self._cut(at)
+            self.ends_at = at
+        return unheard_s
+
+    def part(self) -> None:
+        """The caller has finished: what begins from now on is an answer of its own, however short the silence before it."""
+        self._parted = True
+
+    def sounding(self, at: float) -> bool:
+        """Whether something is being played."""
+        return at < self.ends_at
+
+    def _place(self, begins: float, pcm: bytes) -> None:
+        hole_s = begins - self.ends_at
+        if self._anew or hole_s >= SETTLE_S or (self._parted and hole_s > 0):
+            self.utterances.append(Utterance(self.rate, [Piece(begins, bytearray(pcm))]))
+            self._anew = self._parted = False
+        elif hole_s > _HOLE_S:
+            self.utterances[-1].pieces.append(Piece(begins, bytearray(pcm)))
+        else:
+            self.utterances[-1].pieces[-1].pcm += pcm
+
+    def _cut(self, at: float) -> None:
+        """Nothing of the last utterance is played behind ``at``: only the last piece can reach that far."""
+        last = self.utterances[-1]
+        piece = last.pieces[-1]
+        keep = max(0, round((at - piece.begins) * self.rate)) * 2
+        last.cut = bytes(piece.pcm[keep:])
+        del piece.pcm[keep:]
+
+    def _judge(self, size: int, at: float) -> None:
+        self.sizes.append(size)
+        rules = (
+            (size % UNIT == 0, f"not a multiple of {UNIT}"),
+            (size >= SHORTEST, f"less than {SHORTEST}"),
+            (size <= LONGEST, f"more than {LONGEST}"),
+        )
+        self.violations += [Violation(at, size, rule) for kept, rule in rules if not kept]
+
+
+def seconds(pcm: bytes | bytearray, rate: int) -> float:
+    """How long ``pcm`` is played."""
+    return len(pcm) / 2 / rate

@@ -1,0 +1,150 @@
+"""``exotelctl call --say``: a spoken call to a bot: who said what, how fast it answered, and whether it kept to the rules.
+
+📞 ws://127.0.0.1:8765 at 8000 Hz: 2 turns, voice flite
+      0.1 s  bot     Hello, and welcome. How can I help?
+      3.6 s  caller  When are you open?
+      5.2 s  bot     We are open from 9 to 6.
+      8.9 s  caller  No thank you, goodbye.
+     10.9 s  bot     Thank you for calling. Goodbye!
+     12.8 s          the bot ended the call (1000)
+
+   greeting         84 ms
+   voice to voice   p50 512 ms, max 604 ms  (512, 604)
+   gaps             none
+   chunks           41 messages of 3200 bytes, all by the rules, at most 0.7 s ahead
+   call sid         45832a595f454085335ee0e9b3af254r
+✅ The bot answered every turn.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from exotel_phone import audio
+from exotel_phone.exits import Exit, Refusal, UsageFault
+from exotel_phone.output import emit_json, say
+from exotel_phone.reach import Fault, Unreachable
+from exotel_phone.talk import report, sound, voice, words
+from exotel_phone.talk.caller import Caller
+from exotel_phone.talk.record import Call, Said
+from exotel_phone.talk.script import Turn
+from exotel_phone.talk.verdict import judge
+from exotel_phone.target import SAMPLE_RATES, Target, parse
+from exotel_phone.text import plural
+
+_BARGE_IN_MS: Final = (100, 60_000)
+
+
+def run(
+    url: str,
+    script: Sequence[Turn],
+    *,
+    rate: int | None,
+    voice_name: str,
+    barge_in_after_ms: int | None,
+    out: Path | None,
+    chart: Path | None,
+    as_exotel: bool,
+    credential_file: Path | None,
+    json: bool,
+) -> Exit:
+    """Place the call and print what came of it. Raises UsageFault and Refusal before anything is sent."""
+    target = parse(url, credential_file)
+    rate = rate or target.rate or SAMPLE_RATES[0]
+    if rate not in SAMPLE_RATES:
+        raise UsageFault(f"--rate {rate}: Exotel streams at 8000, 16000 or 24000 Hz")
+    if barge_in_after_ms is not None:
+        _require_barge_in(barge_in_after_ms, script)
+    for option, file in (("--out", out), ("--chart", chart)):
+        _require_writable(option, file)
+    if chart is not None:
+        _require_pillow()
+    named, said = prepare(script, rate, voice_name)
+    if not json:
+        say(f"📞 {target.shown} at {rate} Hz: {plural(len(said), 'turn')}" + (f", voice {named}" if named else ""))
+    try:
+        call = asyncio.run(_place(target, rate, said, as_exotel, barge_in_after_ms))
+    except Unreachable as error:
+        return _unreached(target, rate, error.fault, json=json)
+    words.recognise(call.spoken)
+    unsaved = _save(call, target, out, chart)
+    fault = judge(call) or unsaved
+    if json:
+        emit_json({"url": target.shown, "voice": named, **report.as_json(call, fault, {"out": out, "chart": chart})})
+    else:
+        say(report.text(call, fault))
+    return Exit.OK if fault is None else Exit.PROBLEM
+
+
+def prepare(script: Sequence[Turn], rate: int, voice_name: str) -> tuple[str, list[Said]]:
+    """The voice's name ("" where none is needed), and each turn with what is heard of it. Raises UsageFault and Refusal."""
+    named, speak = voice.pick(voice_name) if any(turn.say for turn in script) else ("", None)
+    said = []
+    for turn in script:
+        pcm = b""
+        if turn.say and speak is not None:
+            pcm = speak(turn.say, rate)
+        elif turn.wav is not None:
+            has, recorded = audio.read_wav(turn.wav)
+            pcm = sound.resample(recorded, has, rate)
+        heard = sound.trimmed(pcm, rate)
+        if not (heard or turn.dtmf):
+            raise UsageFault(f"{turn.shown}: there is nothing to hear in it")
+        said.append(Said(turn, heard))
+    return named, said
+
+
+async def _place(target: Target, rate: int, said: list[Said], as_exotel: bool, barge_in_after_ms: int | None) -> Call:
+    barge_in_s = None if barge_in_after_ms is None else barge_in_after_ms / 1000
+    return await Caller(target, rate, said, strip_query=as_exotel, barge_in_s=barge_in_s).carry_out()
+
+
+def _require_barge_in(after_ms: int, script: Sequence[Turn]) -> None:
+    least, most = _BARGE_IN_MS
+    if not least <= after_ms <= most:
+        raise UsageFault(f"--barge-in-after {after_ms}: between {least} and {most} ms")
+    if len(script) < 2:
+        raise UsageFault("--barge-in-after speaks over the answer to a turn: give a second --say")
+
+
+def _require_writable(option: str, file: Path | None) -> None:
+    if file is not None and not (file.parent.is_dir() and not file.is_dir()):
+        raise UsageFault(f"{option} {file}: {'is a directory' if file.is_dir() else f'no directory {file.parent}'}")
+
+
+def _require_pillow() -> None:
+    try:
+        import PIL  # noqa: F401
+    except ImportError:
+        raise Refusal("--chart draws with Pillow, which the ai extra brings: pip install 'exotel-voicebot[ai]'") from None
+
+
+def _save(call: Call, target: Target, out: Path | None, chart: Path | None) -> Fault | None:
+    try:
+        if out is not None:
+            audio.write_wav(out, call.rate, heard(call))
+        if chart is not None:
+            from exotel_phone.talk.picture import draw
+
+            draw(call, target.shown).save(chart, format="PNG", optimize=True)
+    except OSError as error:
+        return Fault("not-saved", f"{error.filename} cannot be written: {error.strerror}", "name another file")
+    return None
+
+
+def heard(call: Call) -> bytes:
+    """All that the caller heard, from ``start`` on, silence included."""
+    line = bytearray()
+    for utterance in call.spoken:
+        line = line.ljust(round(call.at(utterance.begins) * call.rate) * 2, b"\0") + utterance.pcm
+    return bytes(line)
+
+
+def _unreached(target: Target, rate: int, fault: Fault, *, json: bool) -> Exit:
+    if json:
+        emit_json({"url": target.shown, "rate": rate, "ok": False, "problem": dataclasses.asdict(fault)})
+    else:
+        say(f"❌ {fault.cause}\n   next: {fault.next}")
+    return Exit.PROBLEM

@@ -1,0 +1,25 @@
+"""The bot's words: recognised by the recogniser that AI mode embeds, where it is installed; English."""
+
+import importlib.util
+from collections.abc import Iterable
+from typing import Final
+
+from exotel_phone.talk import sound
+from exotel_phone.talk.playback import Utterance
+
+_RATE: Final = 16000
+_AROUND_S: Final = 0.2
+"""Silence around what is to be recognised: with less a soft first word is lost, with more one is made up."""
+
+
+def recognise(spoken: Iterable[Utterance]) -> None:
+    """Write into each utterance what is said in it. Leaves them as they are where there is no recogniser."""
+    if not all(importlib.util.find_spec(module) for module in ("exotel_ws", "moonshine_voice", "numpy", "soxr")):
+        return
+    from exotel_ws.ai.embedded.models import Recogniser
+
+    recogniser = Recogniser()
+    for utterance in spoken:
+        silence = bytes(round(_AROUND_S * utterance.rate) * 2)
+        heard = sound.trimmed(silence + utterance.pcm + silence, utterance.rate, _AROUND_S)
+        utterance.text = recogniser.recognise(sound.resample(heard, utterance.rate, _RATE)) if heard else ""

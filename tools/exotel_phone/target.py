@@ -1,0 +1,118 @@
+"""The address of a server as the user typed it: parsed once, and never shown with its secrets."""
+
+import base64
+import dataclasses
+import re
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from exotel_phone.exits import UsageFault
+
+SAMPLE_RATES = (8000, 16000, 24000)
+"""Hz. The rates that Exotel can be asked for."""
+
+_RATE_KEYS = ("sample-rate", "sample_rate")
+_SECURE = {"ws": False, "http": False, "wss": True, "https": True}
+_EXAMPLE = "ws://203.0.113.10:8765?sample-rate=8000"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Target:
+    """Where a server listens; ``path`` and ``query`` as typed, ``credential`` as ``user:token``. No repr shows a secret.
+
+    ``addresses`` are those that ``host`` has been found to have: where there are any, no other is connected to.
+    """
+
+    secure: bool
+    host: str
+    port: int
+    path: str
+    query: str = dataclasses.field(repr=False)
+    credential: str | None = dataclasses.field(default=None, repr=False)
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def netloc(self) -> str:
+        """``host:port``, brackets around IPv6; without the port where it is the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _default_port(self.secure) else f"{host}:{self.port}"
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The query as names and values."""
+        return dict(parse_qsl(self.query, keep_blank_values=True))
+
+    @property
+    def rate(self) -> int | None:
+        """Hz: the sample rate that the query asks for, None where it asks for none. Raises UsageFault on any other rate."""
+        said = next((self.parameters[key] for key in _RATE_KEYS if key in self.parameters), None)
+        if said is None:
+            return None
+        if said not in map(str, SAMPLE_RATES):
+            raise UsageFault(f"sample-rate={said} in the URL: Exotel streams at 8000, 16000 or 24000 Hz")
+        return int(said)
+
+    def with_rate(self, rate: int) -> "Target":
+        """The same address asking for ``rate`` Hz."""
+        others = [(key, value) for key, value in self.parameters.items() if key not in _RATE_KEYS]
+        return dataclasses.replace(self, query=urlencode([*others, ("sample-rate", str(rate))]))
+
+    def url(self, *, query: bool = True) -> str:
+        """The WebSocket URL to connect to, without the credential; without its query where ``query`` is False."""
+        scheme = "wss" if self.secure else "ws"
+        return f"{scheme}://{self.netloc}{self.path}" + (f"?{self.query}" if query and self.query else "")
+
+    def http(self, path: str) -> str:
+        """The HTTP URL of ``path`` on the same host and port."""
+        return f"{'https' if self.secure else 'http'}://{self.netloc}{path}"
+
+    @property
+    def shown(self) -> str:
+        """The URL as it may be printed: no credential, and of the query only the sample rate (a token may be in the rest)."""
+        pairs = [f"{key}={value if key in _RATE_KEYS else '…'}" for key, value in self.parameters.items()]
+        return self.url(query=False) + (f"?{'&'.join(pairs)}" if pairs else "")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """``Authorization: Basic`` as Exotel makes it from a URL with a credential; empty without one."""
+        if self.credential is None:
+            return {}
+        return {"Authorization": "Basic " + base64.b64encode(self.credential.encode()).decode()}
+
+
+def parse(text: str, credential_file: Path | None = None) -> Target:
+    """``ws://``, ``wss://``, ``http://``, ``https://`` or a bare ``host:port`` as a `Target`.
+
+    ``credential_file`` holds lines ``user:token``; its first one is used, instead of one in the URL. Raises UsageFault.
+    """
+    shown = re.sub(r"(?<=//)[^/?#]*@", "", text)
+    try:
+        parts = urlsplit(text if "://" in text else f"ws://{text}")
+        port = parts.port
+    except ValueError as error:
+        raise UsageFault(f"{shown!r} is not a URL ({error}); for example {_EXAMPLE}") from None
+    if parts.scheme not in _SECURE:
+        raise UsageFault(f"{parts.scheme}:// is not a scheme of a voice stream: use ws:// or wss://, for example {_EXAMPLE}")
+    if not parts.hostname:
+        raise UsageFault(f"{shown!r} names no host; for example {_EXAMPLE}")
+    credential = _first_credential(credential_file) if credential_file else None
+    if credential is None and parts.username is not None:
+        credential = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    secure = _SECURE[parts.scheme]
+    return Target(secure, parts.hostname, port or _default_port(secure), parts.path, parts.query, credential)
+
+
+def _default_port(secure: bool) -> int:
+    return 443 if secure else 80
+
+
+def _first_credential(file: Path) -> str:
+    try:
+        lines = [line.strip() for line in file.read_text().splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise UsageFault(f"credential file {file}: {reason}") from None
+    found = next((line for line in lines if line and not line.startswith("#")), "")
+    if ":" not in found:
+        raise UsageFault(f"credential file {file}: no line of the form user:token")
+    return found
