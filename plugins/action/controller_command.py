@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.controller import run_here
+
+from ..plugin_utils.controller import run_here
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.controller import OnController
+from ..plugin_utils.controller import OnController
 
 
 class ActionModule(OnController):

@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.login import not_root, unreachable
+
+from ..plugin_utils.login import not_root, unreachable
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]

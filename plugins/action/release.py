@@ -9,8 +9,9 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.bundle import BundleError, bundle, wheels_of
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.release_id import release_id
+
+from ..plugin_utils.bundle import BundleError, bundle, wheels_of
+from ..plugin_utils.release_id import release_id
 
 _MODULE = "exotel.voicebot.release"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.public_address import CURE, doubt
+from ..module_utils.public_address import CURE, doubt
 
 DOCUMENTATION = """
 name: public_doubt

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.reach import bare, in_url
+from ..plugin_utils.reach import bare, in_url
 
 DOCUMENTATION = """
 name: url_host

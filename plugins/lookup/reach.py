@@ -33,8 +33,9 @@ from typing import Any
 from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.reach import host, in_url
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.variables import Fault, settled
+
+from ..plugin_utils.reach import host, in_url
+from ..plugin_utils.variables import Fault, settled
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]

@@ -34,8 +34,9 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.server_settings import settings
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.variables import Fault, specs
+
+from ..plugin_utils.server_settings import settings
+from ..plugin_utils.variables import Fault, specs
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]

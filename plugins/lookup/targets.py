@@ -39,7 +39,8 @@ from ansible import constants, context
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.targets import NoTarget, Typed, config_warning, pattern, spoiled
+
+from ..plugin_utils.targets import NoTarget, Typed, config_warning, pattern, spoiled
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]

@@ -37,7 +37,8 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.variables import Fault, settled, specs
+
+from ..plugin_utils.variables import Fault, settled, specs
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]

@@ -31,7 +31,8 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.exotel.voicebot.plugins.plugin_utils import server_settings, variables
+
+from ..plugin_utils import server_settings, variables
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]

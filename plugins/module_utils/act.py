@@ -6,11 +6,11 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from ansible_collections.exotel.voicebot.plugins.module_utils import audit
-from ansible_collections.exotel.voicebot.plugins.module_utils.execute import DeployFailed, Executor
-from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Plan, Step
-from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed
+from . import audit
+from .execute import DeployFailed, Executor
+from .paths import Paths
+from .plan import Plan, Step
+from .systemd import CommandFailed
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.exotel.voicebot.plugins.module_utils import redaction, toml
-from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Content
-from ansible_collections.exotel.voicebot.plugins.module_utils.maintenance import Maintenance
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Refused
+from . import redaction, toml
+from .generation import Content
+from .maintenance import Maintenance
+from .plan import Refused
 
 CONSENTS = ("maintenance", "port", "credentials", "paths")
 """Changes that need consent: they end a maintenance, move the address that callers dial, or admit refused clients."""

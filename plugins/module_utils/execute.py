@@ -10,24 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.exotel.voicebot.plugins.module_utils import files, generation, instance, maintenance
-from ansible_collections.exotel.voicebot.plugins.module_utils.connections import established
-from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Content
-from ansible_collections.exotel.voicebot.plugins.module_utils.paths import (
-    COMMANDS,
-    SOCKET,
-    TEMPLATE,
-    Paths,
-    generation_of,
-    unit,
-)
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts, Plan, Step
-from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import (
-    CommandFailed,
-    Systemd,
-    UnitState,
-    run,
-)
+from . import files, generation, instance, maintenance
+from .connections import established
+from .generation import Content
+from .paths import COMMANDS, SOCKET, TEMPLATE, Paths, generation_of, unit
+from .plan import Facts, Plan, Step
+from .systemd import CommandFailed, Systemd, UnitState, run
 
 _CHECK_S = 30.0
 _ADDRESS_FREE_S = 15.0

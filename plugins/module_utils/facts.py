@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ansible_collections.exotel.voicebot.plugins.module_utils import files, generation, maintenance
-from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Generation
-from ansible_collections.exotel.voicebot.plugins.module_utils.paths import (
-    SHUTDOWN,
-    SOCKET,
-    TEMPLATE,
-    Paths,
-    generation_of,
-    unit,
-)
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts
-from ansible_collections.exotel.voicebot.plugins.module_utils.staging import staged
-from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import Systemd, UnitState
+from . import files, generation, maintenance
+from .generation import Generation
+from .paths import SHUTDOWN, SOCKET, TEMPLATE, Paths, generation_of, unit
+from .plan import Facts
+from .staging import staged
+from .systemd import Systemd, UnitState
 
 
 def gather(paths: Paths, systemd: Systemd) -> Facts:

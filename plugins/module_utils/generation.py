@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ansible_collections.exotel.voicebot.plugins.module_utils import files
-from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
+from . import files
+from .paths import Paths
 
 _STAGING = ".staging-"
 _PRIVATE = 0o640

@@ -6,8 +6,8 @@ import json
 import time
 from dataclasses import asdict, dataclass
 
-from ansible_collections.exotel.voicebot.plugins.module_utils import files
-from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
+from . import files
+from .paths import Paths
 
 _MOST_CHARACTERS = 200
 

@@ -6,16 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Content, Generation, new_generation
-from ansible_collections.exotel.voicebot.plugins.module_utils.maintenance import Maintenance
-from ansible_collections.exotel.voicebot.plugins.module_utils.paths import (
-    SHARED_CREDENTIALS,
-    SHUTDOWN,
-    SOCKET,
-    generation_of,
-    unit,
-)
-from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import UnitState
+from .generation import Content, Generation, new_generation
+from .maintenance import Maintenance
+from .paths import SHARED_CREDENTIALS, SHUTDOWN, SOCKET, generation_of, unit
+from .systemd import UnitState
 
 
 class Refused(Exception):

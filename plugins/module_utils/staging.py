@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from ansible_collections.exotel.voicebot.plugins.module_utils import files, installed
-from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import run
+from . import files, installed
+from .systemd import run
 
 # Written last: a directory without it is an interrupted staging.
 MARK = "RELEASE.json"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Generation
-from ansible_collections.exotel.voicebot.plugins.module_utils.paths import SOCKET, generation_of
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts
+from .generation import Generation
+from .paths import SOCKET, generation_of
+from .plan import Facts
 
 
 class Row(NamedTuple):

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.paths import JOURNAL, unit
+from .paths import JOURNAL, unit
 
 _TIMEOUT_S = 30.0
 _LIVE = ("active", "activating", "reloading", "deactivating")

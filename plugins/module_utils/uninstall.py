@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.exotel.voicebot.plugins.module_utils import files
-from ansible_collections.exotel.voicebot.plugins.module_utils.connections import established
-from ansible_collections.exotel.voicebot.plugins.module_utils.instance import calls_live
-from ansible_collections.exotel.voicebot.plugins.module_utils.paths import COMMANDS, SOCKET, Paths, unit
-from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd, run
+from . import files
+from .connections import established
+from .instance import calls_live
+from .paths import COMMANDS, SOCKET, Paths, unit
+from .systemd import CommandFailed, Systemd, run
 
 _UNITS = "exotel-ws*"
 # The server's own journal, kept by a journald instance of its own.

@@ -212,22 +212,15 @@ import re
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp import lookup
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.calls import Calls, run_module
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.effective import Unreadable, Verdict, in_order, judge
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.faults import Fault
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.ingress import Port, Rule, path
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.interface import (
-    Interface,
-    NoInterface,
-    choose,
-    comes_through_internet,
-    obstacles,
-    served,
-    target,
-)
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.ranges import Ranges
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.session import AUTH_OPTIONS
+
+from ..module_utils.gcp import lookup
+from ..module_utils.gcp.calls import Calls, run_module
+from ..module_utils.gcp.effective import Unreadable, Verdict, in_order, judge
+from ..module_utils.gcp.faults import Fault
+from ..module_utils.gcp.ingress import Port, Rule, path
+from ..module_utils.gcp.interface import Interface, NoInterface, choose, comes_through_internet, obstacles, served, target
+from ..module_utils.gcp.ranges import Ranges
+from ..module_utils.gcp.session import AUTH_OPTIONS
 
 # Of an instance, which has a number as well, or of a zone.
 _NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?|[1-9][0-9]{0,19}")

@@ -226,10 +226,11 @@ code:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.calls import Calls, run_module
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.faults import Fault
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.firewalls import Firewalls
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.rule import (
+
+from ..module_utils.gcp.calls import Calls, run_module
+from ..module_utils.gcp.faults import Fault
+from ..module_utils.gcp.firewalls import Firewalls
+from ..module_utils.gcp.rule import (
     FIELDS,
     Words,
     changed_fields,
@@ -240,7 +241,7 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.rule import (
     normal,
     opens_to_all,
 )
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.session import AUTH_OPTIONS
+from ..module_utils.gcp.session import AUTH_OPTIONS
 
 _RACES = 3
 _TEXTS: dict[str, Any] = {"type": "list", "elements": "str"}

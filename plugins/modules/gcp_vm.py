@@ -136,18 +136,12 @@ code:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.calls import Calls, run_module
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.faults import Fault
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.session import AUTH_OPTIONS
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.vm import (
-    Wanted,
-    WrongOption,
-    plan_absent,
-    plan_present,
-    shown,
-    shown_after,
-)
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.vm_cloud import Cloud
+
+from ..module_utils.gcp.calls import Calls, run_module
+from ..module_utils.gcp.faults import Fault
+from ..module_utils.gcp.session import AUTH_OPTIONS
+from ..module_utils.gcp.vm import Wanted, WrongOption, plan_absent, plan_present, shown, shown_after
+from ..module_utils.gcp.vm_cloud import Cloud
 
 _STEPS = {
     "reserve": "reserve the address {0.name} in {0.region}",

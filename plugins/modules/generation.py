@@ -172,33 +172,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.exotel.voicebot.plugins.module_utils import redaction, toml
-from ansible_collections.exotel.voicebot.plugins.module_utils.act import act
-from ansible_collections.exotel.voicebot.plugins.module_utils.consequences import (
-    Consequence,
-    consequences,
-    missing,
-    of_maintenance,
-    require_consent,
-)
-from ansible_collections.exotel.voicebot.plugins.module_utils.execute import DeployFailed, Executor, Limits
-from ansible_collections.exotel.voicebot.plugins.module_utils.facts import gather
-from ansible_collections.exotel.voicebot.plugins.module_utils.generation import (
-    Content,
-    Generation,
-    new_generation,
-)
-from ansible_collections.exotel.voicebot.plugins.module_utils.lock import Locked, deploy_lock
-from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import (
-    Facts,
-    Plan,
-    Refused,
-    plan_restart,
-    plan_serving,
-    rollback_target,
-)
-from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
+
+from ..module_utils import redaction, toml
+from ..module_utils.act import act
+from ..module_utils.consequences import Consequence, consequences, missing, of_maintenance, require_consent
+from ..module_utils.execute import DeployFailed, Executor, Limits
+from ..module_utils.facts import gather
+from ..module_utils.generation import Content, Generation, new_generation
+from ..module_utils.lock import Locked, deploy_lock
+from ..module_utils.paths import Paths
+from ..module_utils.plan import Facts, Plan, Refused, plan_restart, plan_serving, rollback_target
+from ..module_utils.systemd import CommandFailed, Systemd
 
 _CONTENT = ("release", "settings", "units", "workers", "listen")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")

@@ -97,13 +97,14 @@ text:
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.exotel.voicebot.plugins.module_utils.facts import gather
-from ansible_collections.exotel.voicebot.plugins.module_utils.instance import calls_live
-from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import rollback_choices
-from ansible_collections.exotel.voicebot.plugins.module_utils.staging import sources
-from ansible_collections.exotel.voicebot.plugins.module_utils.status import rows, table
-from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
+
+from ..module_utils.facts import gather
+from ..module_utils.instance import calls_live
+from ..module_utils.paths import Paths
+from ..module_utils.plan import rollback_choices
+from ..module_utils.staging import sources
+from ..module_utils.status import rows, table
+from ..module_utils.systemd import CommandFailed, Systemd
 
 
 def main() -> None:

@@ -102,10 +102,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.exotel.voicebot.plugins.module_utils.lock import Locked, deploy_lock
-from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
-from ansible_collections.exotel.voicebot.plugins.module_utils.staging import StagingFailed, held, stage, staged
-from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, run
+
+from ..module_utils.lock import Locked, deploy_lock
+from ..module_utils.paths import Paths
+from ..module_utils.staging import StagingFailed, held, stage, staged
+from ..module_utils.systemd import CommandFailed, run
 
 _PROBE = """
 import json, platform, sys

@@ -68,15 +68,11 @@ nothing:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.exotel.voicebot.plugins.module_utils.lock import Locked, deploy_lock
-from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
-from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
-from ansible_collections.exotel.voicebot.plugins.module_utils.uninstall import (
-    Found,
-    Uninstall,
-    UninstallFailed,
-    in_words,
-)
+
+from ..module_utils.lock import Locked, deploy_lock
+from ..module_utils.paths import Paths
+from ..module_utils.systemd import CommandFailed, Systemd
+from ..module_utils.uninstall import Found, Uninstall, UninstallFailed, in_words
 
 
 def main() -> None:

@@ -28,8 +28,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from ansible_collections.exotel.voicebot.plugins.module_utils import files
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.release_id import locks, version
+from ..module_utils import files
+from .release_id import locks, version
 
 # Every supported host has glibc 2.35 or newer; pip wants each older tag named.
 _MANYLINUX = (*(f"manylinux_2_{minor}" for minor in range(35, 4, -1)), "manylinux2014")

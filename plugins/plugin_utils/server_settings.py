@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.variables import LEAST_TOKEN, settled, short_token, specs
+from .variables import LEAST_TOKEN, settled, short_token, specs
 
 TREE = Path(__file__).resolve().parents[2]
 

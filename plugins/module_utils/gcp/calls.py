@@ -10,15 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.faults import (
-    Fault,
-    explain,
-    explain_operation,
-    google_errors,
-    is_answer,
-    is_passing,
-)
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.session import Session
+
+from .faults import Fault, explain, explain_operation, google_errors, is_answer, is_passing
+from .session import Session
 
 _REQUEST_S = 30.0
 _BACKOFF_S = (0.25, 8.0)

@@ -9,16 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.ingress import (
-    IMPLIED,
-    Port,
-    Rule,
-    Target,
-    implied_deny,
-    policy_rule,
-    vpc_rule,
-)
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.ranges import Ranges
+from .ingress import IMPLIED, Port, Rule, Target, implied_deny, policy_rule, vpc_rule
+from .ranges import Ranges
 
 _LEVELS = {
     "HIERARCHY": "hierarchical policy",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.faults import Fault
+from .faults import Fault
 
 _NAMES = {"1": "icmp", "6": "tcp", "17": "udp", "50": "esp", "51": "ah", "132": "sctp"}
 _KNOWN = frozenset({*_NAMES.values(), "ipip", "all"})

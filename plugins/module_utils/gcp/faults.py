@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.refusal import Refusal, line
+from .refusal import Refusal, line
 
 # How IAM's commands name an account that nothing here knows the name of.
 SOMEBODY = "user:YOUR_ACCOUNT"

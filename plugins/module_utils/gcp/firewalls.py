@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.calls import Calls
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.faults import Fault
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.rule import Words, fixed_fields, to_resource
+from .calls import Calls
+from .faults import Fault
+from .rule import Words, fixed_fields, to_resource
 
 _SERVICE = "Firewalls"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.ranges import EVERYWHERE, Ranges, family
+from .ranges import EVERYWHERE, Ranges, family
 
 IMPLIED = "implied"
 _NUMBERS = {"tcp": "6", "udp": "17"}

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.ingress import Target, path
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.ranges import Ranges, family
+from .ingress import Target, path
+from .ranges import Ranges, family
 
 _RUNNING = "RUNNING"
 _PRIVATE = Ranges.of(["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"])

@@ -6,10 +6,10 @@ import ipaddress
 import socket
 from typing import Any
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.calls import Calls
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.effective import NETWORK_POLICIES
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.faults import Fault
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.interface import Interface, has_address
+from .calls import Calls
+from .effective import NETWORK_POLICIES
+from .faults import Fault
+from .interface import Interface, has_address
 
 _PAGE = 500
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Union
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.entries import check_protocols, normal_entries
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.faults import Fault
+from .entries import check_protocols, normal_entries
+from .faults import Fault
 
 Words = dict[str, Any]
 _Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]

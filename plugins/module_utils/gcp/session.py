@@ -8,8 +8,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.faults import SOMEBODY, Context, Fault, explain
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.refusal import take
+from .faults import SOMEBODY, Context, Fault, explain
+from .refusal import take
 
 # Documented in doc_fragments/gcp.py.
 AUTH_OPTIONS: dict[str, dict[str, Any]] = {

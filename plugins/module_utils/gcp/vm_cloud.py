@@ -5,18 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.calls import Calls
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.faults import Fault
-from ansible_collections.exotel.voicebot.plugins.module_utils.gcp.vm import (
-    SOON,
-    Address,
-    Vm,
-    Wanted,
-    address_body,
-    seen_address,
-    seen_vm,
-    vm_body,
-)
+from .calls import Calls
+from .faults import Fault
+from .vm import SOON, Address, Vm, Wanted, address_body, seen_address, seen_vm, vm_body
 
 _POLL_S = 1.0
 
