@@ -6,17 +6,17 @@ from enum import Enum
 from typing import Any, Final
 
 from exotel_ws import protocol
-from exotel_ws.admission import Ticket
-from exotel_ws.bucket import Bucket
+from exotel_ws.admission.bounds import Ticket
+from exotel_ws.admission.bucket import Bucket
+from exotel_ws.admission.log_budget import LogBudget
 from exotel_ws.echo import Echo
 from exotel_ws.handshake import Credentials, Target
-from exotel_ws.log_budget import LogBudget
 from exotel_ws.logs import CallLog, printable
 from exotel_ws.mask import masked
+from exotel_ws.metrics.tally import Tally
 from exotel_ws.protocol import Clear, Connected, Dtmf, Mark, Media, ProtocolFault, Start, Stop, Unknown, Writer
 from exotel_ws.responder import HangUp, Responder
 from exotel_ws.settings import Settings
-from exotel_ws.tally import Tally
 from exotel_ws.withheld import Withheld
 
 _Messages = tuple[str, ...]

@@ -6,19 +6,19 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from exotel_ws.admission import Admission, Ticket
+from exotel_ws.admission.bounds import Admission, Ticket
+from exotel_ws.admission.sampler import Sampler
+from exotel_ws.admission.sources import inside, networks
 from exotel_ws.engines.head import BadHead, Head
 from exotel_ws.engines.request import Answer, Reply, Request
 from exotel_ws.handshake import Credentials, Rejection, Target, unfit
 from exotel_ws.logs import printable
-from exotel_ws.metrics import CONTENT_TYPE
+from exotel_ws.metrics.publisher import CONTENT_TYPE
+from exotel_ws.metrics.scrapes import Scrapes
+from exotel_ws.metrics.tally import Tally
 from exotel_ws.ours import TestCalls
 from exotel_ws.responder import Mode
-from exotel_ws.sampler import Sampler
-from exotel_ws.scrapes import Scrapes
 from exotel_ws.settings import Settings
-from exotel_ws.sources import inside, networks
-from exotel_ws.tally import Tally
 
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain; charset=utf-8"

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from exotel_ws.settings import Log, LogFormat
 
 if TYPE_CHECKING:
-    from exotel_ws.admission import Ticket
-    from exotel_ws.log_budget import LogBudget
+    from exotel_ws.admission.bounds import Ticket
+    from exotel_ws.admission.log_budget import LogBudget
 
 JOURNAL_SOCKET: Final = "/run/systemd/journal/socket"
 _PRIORITIES: Final = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
@@ -160,7 +160,7 @@ class CallLog:
     """Logs the events of one connection, with its ids as fields and in front of each line.
 
     With a ``budget``, lines beyond what ``ticket`` may write are held back until the connection proves to be a call, or left
-    out and counted, see `exotel_ws.log_budget`.
+    out and counted, see `exotel_ws.admission.log_budget`.
     """
 
     def __init__(self, conn_id: str, budget: "LogBudget | None" = None, ticket: "Ticket | None" = None) -> None:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Protocol
 
-from exotel_ws.bucket import Bucket
+from exotel_ws.admission.bucket import Bucket
 from exotel_ws.logs import CallLog
 from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class HangUp(Exception):
     """Reason for this server to close the connection: a WebSocket close code and a text of at most 123 bytes.
 
-    ``bound`` is the bound of `exotel_ws.tally.BOUNDS` that bit, empty if it was none.
+    ``bound`` is the bound of `exotel_ws.metrics.tally.BOUNDS` that bit, empty if it was none.
     """
 
     def __init__(self, code: int, reason: str, bound: str = "") -> None:
@@ -55,7 +55,7 @@ class Line(Protocol):
         """Send now; ``audio_bytes`` of PCM are in them. After the end of the stream: nothing."""
 
     def bite(self, bound: str, text: str) -> None:
-        """Count, and log sampled, that one of `exotel_ws.tally.BOUNDS` bit on this call; ``text`` says what was not done."""
+        """Count, and log sampled, that one of `metrics.tally.BOUNDS` bit on this call; ``text`` says what was not done."""
 
     def share(self, name: str, rate: float, burst: float) -> Bucket | None:
         """Return a budget that all untrusted connections of the caller's source share; None if this connection is trusted.

@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 from exotel_ws import engines, files, sockets, systemd
-from exotel_ws.log_budget import StrangerFilter
+from exotel_ws.admission.log_budget import StrangerFilter
 from exotel_ws.ours import TestCalls
 from exotel_ws.server import VoicebotServer
 from exotel_ws.settings import Settings

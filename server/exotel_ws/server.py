@@ -19,7 +19,8 @@ from typing import Final
 
 from exotel_ws import __version__, engines, modes
 from exotel_ws.admin import Routes, serve_admin
-from exotel_ws.admission import Admission, Ticket
+from exotel_ws.admission.bounds import Admission, Ticket
+from exotel_ws.admission.log_budget import BOUNDS, SAID, LogBudget
 from exotel_ws.call import Phase
 from exotel_ws.desk import Desk
 from exotel_ws.engines import Connection
@@ -27,17 +28,16 @@ from exotel_ws.engines.acceptor import Acceptor
 from exotel_ws.engines.front import Front
 from exotel_ws.files import most_connections
 from exotel_ws.handshake import Credentials
-from exotel_ws.log_budget import BOUNDS, SAID, LogBudget
 from exotel_ws.logs import MOST_NAMED, take_lost
-from exotel_ws.metrics import Publisher
+from exotel_ws.metrics.publisher import Publisher
+from exotel_ws.metrics.scrapes import Scrapes
+from exotel_ws.metrics.tally import Tally
 from exotel_ws.ours import TestCalls
 from exotel_ws.responder import HangUp
-from exotel_ws.scrapes import Scrapes
 from exotel_ws.settings import Settings
 from exotel_ws.state import listed
 from exotel_ws.stream import Stream
-from exotel_ws.tally import Tally
-from exotel_ws.tap import Taps
+from exotel_ws.tap.taps import Taps
 from exotel_ws.withheld import Withheld
 
 _TICK_S: Final = 1.0

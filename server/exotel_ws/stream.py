@@ -6,16 +6,16 @@ from collections.abc import Callable
 from typing import Final
 
 from exotel_ws import protocol
-from exotel_ws.bucket import Bucket
+from exotel_ws.admission.bucket import Bucket
+from exotel_ws.admission.log_budget import LogBudget
 from exotel_ws.call import Call, Phase
 from exotel_ws.engines import Closing, Connection
 from exotel_ws.handshake import Credentials, Target
-from exotel_ws.log_budget import LogBudget
 from exotel_ws.logs import CallLog, printable
+from exotel_ws.metrics.tally import Tally
 from exotel_ws.responder import HangUp, Mode
 from exotel_ws.settings import Settings
-from exotel_ws.tally import Tally
-from exotel_ws.tap_watch import Watch
+from exotel_ws.tap.watch import Watch
 from exotel_ws.withheld import Withheld
 
 _AFTER_STOP_S: Final = 5.0

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from exotel_ws.handshake import Credentials
 from exotel_ws.protocol import Start
-from exotel_ws.redact_known import Secrets
+from exotel_ws.tap.redact.known import Secrets
 
 _LEFT: Final = "[credential]"
 _TEXTS: Final = ("stream_sid", "call_sid", "leg_sid", "account_sid", "from_", "to", "encoding", "rate_said")

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
+from exotel_ws.admission.bucket import Bucket
 from exotel_ws.ai.settings import Limits
-from exotel_ws.bucket import Bucket
 
 
 class Allowance:
-    """Account of one connection, kept when its stream restarts. Names of bounds are those of `exotel_ws.tally.BOUNDS`."""
+    """Account of one connection, kept when its stream restarts. Names of bounds are those of `exotel_ws.metrics.tally.BOUNDS`."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float], share: Callable[[], Bucket | None] = lambda: None) -> None:
         """``clock`` tells seconds.

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary, ref
 import aiohttp
 from pipecat.processors.frame_processor import FrameProcessor
 
+from exotel_ws.admission.bucket import Bucket
 from exotel_ws.ai.allowance import Allowance
 from exotel_ws.ai.conversation import Conversation
 from exotel_ws.ai.dialogue import Dialogue, Tool
@@ -33,7 +34,6 @@ from exotel_ws.ai.scripted.endpoint import Endpoint
 from exotel_ws.ai.settings import Limits
 from exotel_ws.ai.tools import EndCall, Webhook
 from exotel_ws.ai.wishes import Wishes, fill, wishes
-from exotel_ws.bucket import Bucket
 from exotel_ws.protocol import SAMPLE_RATES, Start, Writer
 from exotel_ws.responder import Line
 from exotel_ws.settings import Settings, SettingsError

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from exotel_ws.admission import Admission, Ticket
+from exotel_ws.admission.bounds import Admission, Ticket
 from exotel_ws.engines.waiting_room import WaitingRoom
 
 BACKLOG: Final = 4096

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from time import time
 from typing import Final, Protocol, cast
 
-from exotel_ws.admission import Ticket
+from exotel_ws.admission.bounds import Ticket
 from exotel_ws.engines.head import BadHead, Head, HeadReader
 from exotel_ws.engines.request import Answer, Reply, Request
 

@@ -21,7 +21,7 @@ _PROXY_V2: Final = b"\r\n\r\n\x00\r\nQUIT\n"
 
 
 class BadHead(Exception):
-    """Refusal of a request: HTTP ``status`` (0: no answer) and reason, one of `exotel_ws.tally.REJECTIONS`."""
+    """Refusal of a request: HTTP ``status`` (0: no answer) and reason, one of `exotel_ws.metrics.tally.REJECTIONS`."""
 
     def __init__(self, status: int, reason: str, text: str) -> None:
         super().__init__(text)

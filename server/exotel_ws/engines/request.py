@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
-from exotel_ws.admission import Ticket
+from exotel_ws.admission.bounds import Ticket
 
 
 class Request(NamedTuple):

@@ -10,8 +10,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final
 
-from exotel_ws.admission import Ticket
-from exotel_ws.sources import Source
+from exotel_ws.admission.bounds import Ticket
+from exotel_ws.admission.sources import Source
 
 EACH_S: Final = 0.005
 AT_A_TIME: Final = 3

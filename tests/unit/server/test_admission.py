@@ -1,10 +1,10 @@
 """Bounds on what each source may use, in virtual time."""
 
 import pytest
-from exotel_ws.admission import Admission, Ticket
+from exotel_ws.admission.bounds import Admission, Ticket
+from exotel_ws.admission.sources import Sources, source_name
+from exotel_ws.metrics.tally import Tally
 from exotel_ws.settings import Limits, SettingsError
-from exotel_ws.sources import Sources, source_name
-from exotel_ws.tally import Tally
 
 A, B, C = "198.51.100.1", "198.51.100.2", "198.51.100.3"
 

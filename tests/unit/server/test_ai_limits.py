@@ -5,19 +5,19 @@ import json
 from typing import Any
 
 import pytest
+from exotel_ws.admission.bucket import Bucket
 from exotel_ws.ai.allowance import Allowance
 from exotel_ws.ai.context import bounded, size
 from exotel_ws.ai.keypad import Keypad
 from exotel_ws.ai.late import LateDialogue, Workshop
 from exotel_ws.ai.settings import Ai, Limits
 from exotel_ws.ai.wishes import wishes
-from exotel_ws.bucket import Bucket
 from exotel_ws.call import Call, HangUp
 from exotel_ws.echo import Echo
 from exotel_ws.handshake import Target
+from exotel_ws.metrics.tally import BOUNDS, Tally
 from exotel_ws.protocol import Start
 from exotel_ws.settings import Settings
-from exotel_ws.tally import BOUNDS, Tally
 from hypothesis import given
 from hypothesis import strategies as st
 

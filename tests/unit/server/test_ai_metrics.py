@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 from exotel_ws.ai.records.tally import OUTCOMES, STAGE_BUCKETS_S, STAGES, AiTally, Timings
-from exotel_ws.metrics import Publisher
-from exotel_ws.tally import Tally
+from exotel_ws.metrics.publisher import Publisher
+from exotel_ws.metrics.tally import Tally
 from prometheus_client.parser import text_string_to_metric_families
 
 WORKER = """
 import sys
 from pathlib import Path
 from exotel_ws.ai.records.tally import AiTally
-from exotel_ws.metrics import Publisher
-from exotel_ws.tally import Tally
+from exotel_ws.metrics.publisher import Publisher
+from exotel_ws.metrics.tally import Tally
 
 ai = AiTally()
 publisher = Publisher(Tally(), Path(sys.argv[1]), version="1", release="r", ai=ai if sys.argv[2] == "ai" else None)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from exotel_ws.admission import RAISED_BY
+from exotel_ws.admission.bounds import RAISED_BY
+from exotel_ws.metrics.tally import BOUNDS
 from exotel_ws.settings import Limits
-from exotel_ws.tally import BOUNDS
 
 PAGE = (Path(__file__).parents[3] / "docs/operating.md").read_text("utf-8")
 SECTION = PAGE.partition("## Who may use how much")[2].partition("\n## ")[0]

@@ -5,16 +5,16 @@ import json
 from typing import Any
 
 import pytest
-from exotel_ws.admission import Admission, Ticket
+from exotel_ws.admission.bounds import Admission, Ticket
 from exotel_ws.call import Call, HangUp, Phase
 from exotel_ws.echo import Echo, EchoMode
 from exotel_ws.engines import Closing, Request
 from exotel_ws.handshake import Credentials, Target
+from exotel_ws.metrics.tally import Tally
 from exotel_ws.protocol import Start, Writer
 from exotel_ws.responder import Line, Responder
 from exotel_ws.settings import Limits, Output, Settings
 from exotel_ws.stream import Stream
-from exotel_ws.tally import Tally
 
 PAYLOAD = "AQIDBA=="
 

@@ -3,9 +3,9 @@
 import asyncio
 from collections import Counter
 
-from exotel_ws.crowd import Crowd
-from exotel_ws.sampler import Sampler
-from exotel_ws.scrapes import Scrapes
+from exotel_ws.admission.crowd import Crowd
+from exotel_ws.admission.sampler import Sampler
+from exotel_ws.metrics.scrapes import Scrapes
 from hypothesis import given
 from hypothesis import strategies as st
 

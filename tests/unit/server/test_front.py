@@ -6,14 +6,14 @@ import socket
 from typing import Any
 
 import pytest
-from exotel_ws.admission import Admission, Ticket
+from exotel_ws.admission.bounds import Admission, Ticket
 from exotel_ws.engines import acceptor, front
 from exotel_ws.engines.acceptor import Acceptor
 from exotel_ws.engines.front import Front
 from exotel_ws.engines.head import BadHead, Head
 from exotel_ws.engines.request import Answer, Reply
+from exotel_ws.metrics.tally import Tally
 from exotel_ws.settings import Limits
-from exotel_ws.tally import Tally
 
 
 class Transport(asyncio.Transport):

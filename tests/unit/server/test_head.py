@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import h11
 from exotel_ws.engines.head import MOST_HEAD, BadHead, Head, HeadReader
-from exotel_ws.tally import REJECTIONS
+from exotel_ws.metrics.tally import REJECTIONS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

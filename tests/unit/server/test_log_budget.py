@@ -4,11 +4,11 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from exotel_ws.admission import Admission, Ticket
-from exotel_ws.log_budget import LogBudget, StrangerFilter
+from exotel_ws.admission.bounds import Admission, Ticket
+from exotel_ws.admission.log_budget import LogBudget, StrangerFilter
 from exotel_ws.logs import CallLog
+from exotel_ws.metrics.tally import Tally
 from exotel_ws.settings import Limits, Log
-from exotel_ws.tally import Tally
 
 
 class Clock:

@@ -4,15 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from exotel_ws.metrics import Publisher
-from exotel_ws.tally import LATENCY_BUCKETS_S, Tally
+from exotel_ws.metrics.publisher import Publisher
+from exotel_ws.metrics.tally import LATENCY_BUCKETS_S, Tally
 from prometheus_client.parser import text_string_to_metric_families
 
 WORKER = """
 import sys
 from pathlib import Path
-from exotel_ws.metrics import Publisher
-from exotel_ws.tally import Tally
+from exotel_ws.metrics.publisher import Publisher
+from exotel_ws.metrics.tally import Tally
 
 tally = Tally()
 publisher = Publisher(tally, Path(sys.argv[1]), version="1", release="r")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from exotel_phone import ours
-from exotel_ws.admission import Admission, Ticket
+from exotel_ws.admission.bounds import Admission, Ticket
 from exotel_ws.logs import CallLog, fields_of
+from exotel_ws.metrics.tally import Tally
 from exotel_ws.ours import HEADER, KEY_FILE, VALID_S, TestCalls
 from exotel_ws.settings import Limits
-from exotel_ws.tally import Tally
 
 NOW = 1_800_000_000.0
 KEY = bytes(range(32))

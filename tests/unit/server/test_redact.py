@@ -10,9 +10,9 @@ from urllib.parse import unquote
 
 import pytest
 from exotel_ws import protocol
-from exotel_ws.redact import MOST_TEXT, Audio, Redactor
-from exotel_ws.redact_known import Secrets
-from exotel_ws.redact_noise import Noise
+from exotel_ws.tap.redact.known import Secrets
+from exotel_ws.tap.redact.noise import Noise
+from exotel_ws.tap.redact.redactor import MOST_TEXT, Audio, Redactor
 
 from tests.protocol import wire
 

@@ -5,9 +5,9 @@ import json
 
 from exotel_ws.echo import EchoMode
 from exotel_ws.engines import Closing, Request
+from exotel_ws.metrics.tally import Tally
 from exotel_ws.settings import Limits, Settings
 from exotel_ws.stream import Stream
-from exotel_ws.tally import Tally
 
 from .passing import at_once
 

@@ -6,14 +6,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from exotel_ws import tap_queue
 from exotel_ws.call import Phase
-from exotel_ws.redact import Redactor
-from exotel_ws.redact_known import Secrets
-from exotel_ws.tap import Taps
-from exotel_ws.tap_held import MOST, Held
-from exotel_ws.tap_queue import Asked, Subscriber
-from exotel_ws.tap_watch import Watch
+from exotel_ws.tap import queue as tap_queue
+from exotel_ws.tap.held import MOST, Held
+from exotel_ws.tap.queue import Asked, Subscriber
+from exotel_ws.tap.redact.known import Secrets
+from exotel_ws.tap.redact.redactor import Redactor
+from exotel_ws.tap.taps import Taps
+from exotel_ws.tap.watch import Watch
 
 TALK = '{"event":"mark","mark":{"name":"' + "m" * 3000 + '"}}'
 

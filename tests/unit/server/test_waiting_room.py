@@ -8,11 +8,11 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from exotel_ws.admission import Admission, Ticket
+from exotel_ws.admission.bounds import Admission, Ticket
 from exotel_ws.engines.acceptor import Acceptor
 from exotel_ws.engines.waiting_room import AT_A_TIME, EACH_S, WaitingRoom
+from exotel_ws.metrics.tally import Tally
 from exotel_ws.settings import Limits
-from exotel_ws.tally import Tally
 
 
 class Timers:

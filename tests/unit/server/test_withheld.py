@@ -9,9 +9,9 @@ import pytest
 from exotel_ws.call import Call
 from exotel_ws.echo import Echo
 from exotel_ws.handshake import Credentials, Target
+from exotel_ws.metrics.tally import Tally
 from exotel_ws.protocol import Start, Writer
 from exotel_ws.settings import Settings
-from exotel_ws.tally import Tally
 from exotel_ws.withheld import Withheld
 
 TOKEN = "s3cret-Token+of/16="

@@ -1,9 +1,9 @@
-"""Publishes the tally of a worker's AI calls, beside and in the way of `exotel_ws.metrics`."""
+"""Publishes the tally of a worker's AI calls, beside and in the way of `exotel_ws.metrics.publisher`."""
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from exotel_ws.ai.records.tally import STAGE_BUCKETS_S, AiTally
-from exotel_ws.metrics import advance, advance_cells
+from exotel_ws.metrics.publisher import advance, advance_cells
 
 
 class AiMetrics:

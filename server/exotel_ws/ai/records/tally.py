@@ -1,4 +1,4 @@
-"""What one worker's AI calls have counted, beside `exotel_ws.tally`, which is echo mode's too. `records.metrics` publishes it."""
+"""What one worker's AI calls have counted, beside `exotel_ws.metrics.tally` of both modes. `records.metrics` publishes it."""
 
 from bisect import bisect_left
 from typing import Final

@@ -7,10 +7,10 @@ from typing import Any
 from exotel_ws import parameters, protocol
 from exotel_ws.call import Call
 from exotel_ws.handshake import Credentials, Target
+from exotel_ws.metrics.tally import BOUNDS, FAULT_KINDS, Tally
 from exotel_ws.protocol import Media, ProtocolFault, Start
 from exotel_ws.responder import HangUp
 from exotel_ws.settings import Output, Settings
-from exotel_ws.tally import BOUNDS, FAULT_KINDS, Tally
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Final
 
-from exotel_ws.bucket import Bucket
+from exotel_ws.admission.bucket import Bucket
 
 _MOST_KINDS: Final = 1000
 

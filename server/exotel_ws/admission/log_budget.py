@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from exotel_ws.admission import Ticket
-from exotel_ws.bucket import Bucket
+from exotel_ws.admission.bounds import Ticket
+from exotel_ws.admission.bucket import Bucket
 from exotel_ws.logs import Verdict
 from exotel_ws.settings import Log
 

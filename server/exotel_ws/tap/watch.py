@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 from exotel_ws.call import Call, Phase
-from exotel_ws.tap_held import Held
-from exotel_ws.tap_queue import Subscriber, line
+from exotel_ws.tap.held import Held
+from exotel_ws.tap.queue import Subscriber, line
 
 _PENDING: Final = 256 * 1024
 """Bytes of a connection that are kept until its start says whether it is asked for."""

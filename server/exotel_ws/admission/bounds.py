@@ -1,6 +1,6 @@
 """Bounds on what each source may use of a worker: sockets, handshakes, places for calls.
 
-A source is an address (`exotel_ws.sources`). What it has not proven bounds it: a connection proves itself by a credential, or by
+A source is an address (`sources`). What it has not proven bounds it: a connection proves itself by a credential, or by
 a ``start`` that media follow at a phone's pace, and with itself its source for `Limits.proven_s`. Real calls come from few
 addresses, hundreds at once: bounds are on what has not shown that it is a call, never on calls.
 
@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from exotel_ws.bucket import Bucket
-from exotel_ws.crowd import Crowd
+from exotel_ws.admission.bucket import Bucket
+from exotel_ws.admission.crowd import Crowd
+from exotel_ws.admission.sampler import Sampler
+from exotel_ws.admission.sources import Source, Sources
 from exotel_ws.logs import printable
-from exotel_ws.sampler import Sampler
+from exotel_ws.metrics.tally import Tally
 from exotel_ws.settings import Limits
-from exotel_ws.sources import Source, Sources
-from exotel_ws.tally import Tally
 
 _PROOF_TICKS: Final = 2
 """Seconds with media at a phone's pace that prove a call."""

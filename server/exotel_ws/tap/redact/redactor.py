@@ -1,7 +1,7 @@
 """What of a message may leave the worker: secrets never, audio and numbers as asked. Pure.
 
 Decided by structure: the message is read as JSON, and every key, string and number in it is looked at for itself, at any depth
-(`exotel_ws.redact_text`). A value is overwritten in place, character by character, so that a message stays the message it was,
+(`text`). A value is overwritten in place, character by character, so that a message stays the message it was,
 byte for byte, but for what was asked to be left out. A message about which there is a doubt is left away whole, and said to be.
 """
 
@@ -11,11 +11,11 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from exotel_ws.redact_json import Doubt
-from exotel_ws.redact_known import Numbers, Secrets
-from exotel_ws.redact_names import MESSAGE, Place
-from exotel_ws.redact_noise import Noise
-from exotel_ws.redact_text import Walk, hidden
+from exotel_ws.tap.redact.json import Doubt
+from exotel_ws.tap.redact.known import Numbers, Secrets
+from exotel_ws.tap.redact.names import MESSAGE, Place
+from exotel_ws.tap.redact.noise import Noise
+from exotel_ws.tap.redact.text import Walk, hidden
 
 Audio = Literal["keep", "noise", "omit"]
 

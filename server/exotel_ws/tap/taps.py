@@ -2,7 +2,7 @@
 
 Guarantees: a call that nobody watches pays one attribute test a message. A call that is watched is never kept waiting: records
 go to a queue of bounded size, and what does not fit is left out, counted, and told (``gap``, and ``complete`` false at the
-end). No secret leaves the worker, and audio and numbers only as asked: see `exotel_ws.redact`. The format is documented in
+end). No secret leaves the worker, and audio and numbers only as asked: see `exotel_ws.tap.redact`. The format is documented in
 docs/capture.md.
 """
 
@@ -16,12 +16,12 @@ from typing import Final
 from exotel_ws.admin import BadRequest
 from exotel_ws.call import Phase
 from exotel_ws.logs import printable
-from exotel_ws.redact import Redactor
-from exotel_ws.redact_known import Secrets
-from exotel_ws.redact_noise import Noise
-from exotel_ws.tap_held import Held
-from exotel_ws.tap_queue import Asked, Subscriber, line
-from exotel_ws.tap_watch import Watch, Watched
+from exotel_ws.tap.held import Held
+from exotel_ws.tap.queue import Asked, Subscriber, line
+from exotel_ws.tap.redact.known import Secrets
+from exotel_ws.tap.redact.noise import Noise
+from exotel_ws.tap.redact.redactor import Redactor
+from exotel_ws.tap.watch import Watch, Watched
 
 FORMAT: Final = 1
 _MOST_SUBSCRIBERS: Final = 8

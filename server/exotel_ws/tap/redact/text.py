@@ -10,9 +10,9 @@ from typing import Final
 
 import msgspec
 
-from exotel_ws.redact_json import Doubt, Value, meant, percent_units, units, values
-from exotel_ws.redact_known import Numbers, Secrets, runs
-from exotel_ws.redact_names import Place, is_secret
+from exotel_ws.tap.redact.json import Doubt, Value, meant, percent_units, units, values
+from exotel_ws.tap.redact.known import Numbers, Secrets, runs
+from exotel_ws.tap.redact.names import Place, is_secret
 
 _MOST_DEPTH: Final = 4
 _MOST_VALUES: Final = 500

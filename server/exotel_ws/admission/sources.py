@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
-from exotel_ws.bucket import Bucket
+from exotel_ws.admission.bucket import Bucket
 from exotel_ws.settings import SettingsError
 
 _SCAN: Final = 64

@@ -10,7 +10,7 @@ import msgspec
 
 from exotel_ws.admin import BadRequest
 from exotel_ws.call import Call
-from exotel_ws.redact import Audio, Redactor
+from exotel_ws.tap.redact.redactor import Audio, Redactor
 
 _QUEUE: Final = 4 * 1024 * 1024
 """Bytes that wait for a subscriber: a second of fifty calls, a minute of one."""

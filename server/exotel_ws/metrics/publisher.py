@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from exotel_ws.tally import LATENCY_BUCKETS_S, Tally
+from exotel_ws.metrics.tally import LATENCY_BUCKETS_S, Tally
 
 if TYPE_CHECKING:
     from prometheus_client import Counter, Histogram

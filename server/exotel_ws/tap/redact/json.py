@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from exotel_ws.redact_names import Place, is_secret, under
+from exotel_ws.tap.redact.names import Place, is_secret, under
 
 _TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]|-?[0-9][0-9.eE+\-]*', re.DOTALL)
 _COLON: Final = re.compile(r"\s*:")

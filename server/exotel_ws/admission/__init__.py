@@ -1,0 +1,1 @@
+"""Bound what each source may use of a worker. Start with `bounds`."""

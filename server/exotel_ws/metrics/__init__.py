@@ -1,0 +1,1 @@
+"""Count what a worker does (`tally`) and publish the counts of a host (`publisher`)."""
