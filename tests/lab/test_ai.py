@@ -289,7 +289,7 @@ def test_a_rollback_brings_back_the_flow_and_takes_the_network_away(deployed: De
     report = json.loads(deployed.host.run(f"sudo exotelctl doctor --json --since @{before:.6f}", check=False).stdout)
     [provider] = [result for result in report["results"] if result["id"] == "provider"]
     assert (provider["verdict"], "llm (model)" in provider["says"]) == ("fail", True), provider
-    done = play("rollback.yml", inventory=deployed.host.inventory)
+    done = play("playbooks/rollback.yml", inventory=deployed.host.inventory)
     assert done.rc == 0, done.stdout
     said = deployed.answer(QUESTION)
     assert (OTHER_HOURS in said, HOURS in said) == (False, True), said

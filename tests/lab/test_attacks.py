@@ -68,7 +68,7 @@ def test_a_deploy_and_a_rollback_go_through(host: LabHost, tmp_path: Path) -> No
         deployed = play("deploy.yml", "-e", f"exotel_ws_source={other}", inventory=host.inventory, timeout=280)
         assert deployed.rc == 0, deployed.stdout
     with attacks(host, "metrics", "marks", "long-paths"):
-        back = play("rollback.yml", inventory=host.inventory, timeout=280)
+        back = play("playbooks/rollback.yml", inventory=host.inventory, timeout=280)
         assert back.rc == 0, back.stdout
     assert bounds(host) > 0
 

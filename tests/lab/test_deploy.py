@@ -134,7 +134,7 @@ def test_check_mode_on_a_bare_host_works_and_changes_nothing(host: LabHost) -> N
 
 
 def test_rollback_on_a_bare_host_says_that_there_is_nothing(host: LabHost) -> None:
-    done = play("rollback.yml", inventory=host.inventory)
+    done = play("playbooks/rollback.yml", inventory=host.inventory)
     assert done.rc != 0
     assert "deploy.yml" in done.stdout
 
@@ -238,7 +238,7 @@ def test_a_new_release_under_load_is_noticed_by_no_caller(host: LabHost, trees: 
 def test_rollback_under_load_is_noticed_by_no_caller(host: LabHost) -> None:
     from_generation = current(host)
     with traffic(host) as reports:
-        done = play("rollback.yml", inventory=host.inventory)
+        done = play("playbooks/rollback.yml", inventory=host.inventory)
         assert done.rc == 0, done.stdout
     assert current(host) != from_generation
     assert_nobody_noticed(reports[0], 210)
@@ -246,7 +246,7 @@ def test_rollback_under_load_is_noticed_by_no_caller(host: LabHost) -> None:
 
 
 def test_rollback_to_an_unknown_generation_names_those_that_exist(host: LabHost) -> None:
-    done = play("rollback.yml", "-e", "exotel_ws_generation=20000101T000000-00000000", inventory=host.inventory)
+    done = play("playbooks/rollback.yml", "-e", "exotel_ws_generation=20000101T000000-00000000", inventory=host.inventory)
     assert done.rc != 0
     assert current(host) in done.stdout
 
@@ -307,14 +307,14 @@ def test_sigkill_of_a_serving_process_is_back_within_2_s_and_refuses_nobody(host
 def test_a_reboot_comes_back_serving(host: LabHost) -> None:
     host.reboot()
     wait_until("serving after the reboot", lambda: len(instances(host, "active")) == 2)
-    done = play("verify.yml", inventory=host.inventory)
+    done = play("playbooks/verify.yml", inventory=host.inventory)
     assert done.rc == 0, done.stdout
     again = deploy(host)
     assert (again.rc, again.changed) == (0, 0), again.stdout
 
 
 def test_status_tells_what_serves(host: LabHost) -> None:
-    done = play("status.yml", inventory=host.inventory)
+    done = play("playbooks/status.yml", inventory=host.inventory)
     assert (done.rc, done.changed) == (0, 0), done.stdout
     assert current(host) in done.stdout
     assert "serving" in done.stdout

@@ -190,7 +190,7 @@ def test_where_nobody_has_called_there_is_nothing_to_judge(host: LabHost) -> Non
 
 
 def test_from_outside_a_clean_host_is_clean_too(host: LabHost) -> None:
-    done = play("doctor.yml", inventory=host.inventory)
+    done = play("playbooks/doctor.yml", inventory=host.inventory)
     assert done.rc == 0, done.stdout
     assert "outside-reach" in done.stdout
 
@@ -200,9 +200,9 @@ def test_google_is_asked_too_and_a_failing_answer_stops_nothing(host: LabHost, t
     compute = ComputeServer()
     try:
         google = in_google(compute, host, tmp_path)
-        denied = play("doctor.yml", "-e", google, inventory=host.inventory)
+        denied = play("playbooks/doctor.yml", "-e", google, inventory=host.inventory)
         compute.fail("GET", "getEffectiveFirewalls", status=403, reason="forbidden", message="no right")
-        refused = play("doctor.yml", "-e", google, inventory=host.inventory)
+        refused = play("playbooks/doctor.yml", "-e", google, inventory=host.inventory)
     finally:
         compute.close()
     assert compute.violations == []

@@ -38,7 +38,7 @@ def deploy(hosts: list[LabHost], tree: Path, *args: str) -> Play:
 
 
 def rollback(hosts: list[LabHost], *args: str) -> Play:
-    return play("rollback.yml", *args, inventory=hosts[0].inventory)
+    return play("playbooks/rollback.yml", *args, inventory=hosts[0].inventory)
 
 
 def serving(host: LabHost) -> str:

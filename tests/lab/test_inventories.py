@@ -119,10 +119,10 @@ def drops(host: LabHost, port: int = 8765) -> Iterator[None]:
 def test_by_address_the_host_is_dialled_and_not_the_controller(oncall: LabHost, login: dict[str, Any], tmp_path: Path) -> None:
     """``ansible_host`` is nowhere set: of a task delegated to localhost it would be localhost."""
     inventory = write(tmp_path / "hosts.yml", {"all": {"hosts": {oncall.address: {}}, "vars": login}})
-    proven(run("verify.yml", inventory=inventory), oncall)
+    proven(run("playbooks/verify.yml", inventory=inventory), oncall)
     with drops(oncall):
-        dropped = run("verify.yml", inventory=inventory)
-        judged = run("doctor.yml", inventory=inventory)
+        dropped = run("playbooks/verify.yml", inventory=inventory)
+        judged = run("playbooks/doctor.yml", inventory=inventory)
     assert dropped.rc != 0
     assert f"http://{oncall.address}:8765" in dropped.said, dropped.output
     assert f"✅ {oncall.address} takes calls" not in dropped.said
@@ -138,7 +138,7 @@ def test_by_a_name_that_the_controller_knows(oncall: LabHost, login: dict[str, A
     hosts.write_text(f"{before.rstrip()}\n{line}")
     try:
         inventory = write(tmp_path / "hosts.yml", {"exotel_ws": {"hosts": {"voicebot-by-name.test": login}}})
-        ran = run("verify.yml", inventory=inventory)
+        ran = run("playbooks/verify.yml", inventory=inventory)
     finally:
         hosts.write_text(hosts.read_text().replace(line, ""))
     assert ran.rc == 0, ran.output
@@ -155,8 +155,8 @@ def test_by_ipv6_the_url_has_brackets(oncall: LabHost, login: dict[str, Any], tm
     try:
         oncall.run(f"sudo ip -6 addr add {there}/64 dev {device} nodad")
         inventory = write(tmp_path / "hosts.yml", {"exotel_ws": {"hosts": {"voicebot-1": {**login, "ansible_host": there}}}})
-        status = run("status.yml", inventory=inventory)
-        ran = run("verify.yml", inventory=inventory)
+        status = run("playbooks/status.yml", inventory=inventory)
+        ran = run("playbooks/verify.yml", inventory=inventory)
     finally:
         oncall.run(f"sudo ip -6 addr del {there}/64 dev {device}", check=False)
         subprocess.run(["ip", "-6", "addr", "del", f"{here}/64", "dev", "exolab0"], check=False)
@@ -174,7 +174,7 @@ def test_by_a_host_of_ssh_config_behind_a_jump_host(oncall: LabHost, login: dict
     )
     variables = {"ansible_ssh_common_args": f"-F {config}", "ansible_become": True}
     inventory = write(tmp_path / "hosts.yml", {"exotel_ws": {"hosts": {"voicebot-prod": variables}}})
-    proven(run("verify.yml", inventory=inventory), oncall)
+    proven(run("playbooks/verify.yml", inventory=inventory), oncall)
 
 
 def test_a_group_in_a_group_and_two_users_of_different_hosts(oncall: LabHost, login: dict[str, Any], tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_group_in_a_group_and_two_users_of_different_hosts(oncall: LabHost, lo
     mumbai = {"hosts": {"voicebot-1": at, "voicebot-2": {**at, "ansible_user": "second"}}, "vars": login}
     inventory = write(tmp_path / "hosts.yml", {"exotel_ws": {"children": {"mumbai": mumbai}}, "database": {"hosts": {"db": {}}}})
     try:
-        ran = run("status.yml", inventory=inventory)
+        ran = run("playbooks/status.yml", inventory=inventory)
     finally:
         oncall.run("sudo rm /etc/sudoers.d/second; sudo pkill -u second; sudo userdel --remove --force second", check=False)
     assert ran.rc == 0, ran.output
@@ -224,8 +224,8 @@ def test_sudo_for_the_hosts_is_none_for_the_controller(oncall: LabHost, login: d
     variables = {**login, "ansible_become_password": "of-the-server", "ansible_become_method": "ansible.builtin.sudo"}
     inventory = write(public_path / "hosts.yml", {"all": {"hosts": {oncall.address: {}}, "vars": variables}})
     env = {"HOME": str(home), "PATH": f"{programs}:{os.environ['PATH']}"}
-    proven(run("verify.yml", inventory=inventory, env=env, prefix=prefix), oncall)
-    for verb in ("doctor.yml", "playbooks/logs.yml"):
+    proven(run("playbooks/verify.yml", inventory=inventory, env=env, prefix=prefix), oncall)
+    for verb in ("playbooks/doctor.yml", "playbooks/logs.yml"):
         ran = run(verb, "-e", "ansible_become=true", inventory=inventory, env=env, prefix=prefix)
         assert ran.rc == 0, ran.output
     assert not asked.exists(), asked.read_text()
@@ -253,7 +253,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("folder", ["/", ".", "playbooks"])
-@pytest.mark.parametrize("verb", ["verify.yml", "playbooks/logs.yml"])
+@pytest.mark.parametrize("verb", ["playbooks/verify.yml", "playbooks/logs.yml"])
 def test_from_any_folder_of_a_clone_that_anybody_may_write_to(folder: str, verb: str, clone: Path, oncall: LabHost) -> None:
     """Ansible uses no ansible.cfg there, so it would find neither roles nor collections by it."""
     ran = run(clone / verb, inventory=oncall.inventory, cwd=clone / folder)
@@ -319,7 +319,7 @@ def test_one_host_of_a_fleet_is_away(first: bool, oncall: LabHost, login: dict[s
         assert "To go on without it: --limit 'all:!web-away'" in ran.said, ran.output
         assert "No command can be run as root" not in ran.said
     assert oncall.run("cat /var/lib/exotel-ws/audit.jsonl | wc -l; readlink /etc/exotel-ws/current").stdout == before
-    looked = run("status.yml", inventory=inventory)
+    looked = run("playbooks/status.yml", inventory=inventory)
     assert (looked.rc != 0, "serving" in looked.said) == (True, True), looked.output
     without = run("deploy.yml", "--check", "--limit", "all:!web-away", inventory=inventory)
     assert without.rc == 0, without.output
@@ -336,7 +336,8 @@ def test_a_shim_of_pyenv_is_no_interpreter(oncall: LabHost, login: dict[str, Any
     inventory = write(tmp_path / "hosts.yml", {"exotel_ws": {"hosts": {"voicebot-1": {**login, "ansible_host": oncall.address}}}})
     try:
         assert oncall.run("python3 -V", check=False).returncode == 127, "the shim is not first in PATH"
-        found = {verb: run(verb, *args, inventory=inventory) for verb, *args in (("status.yml",), ("deploy.yml", "--check"))}
+        status = run("playbooks/status.yml", inventory=inventory)
+        deploy = run("deploy.yml", "--check", inventory=inventory)
     finally:
         oncall.run("mv ~/.bashrc.before ~/.bashrc; rm -rf ~/.pyenv")
-    assert {verb: ran.rc for verb, ran in found.items()} == {"status.yml": 0, "deploy.yml": 0}, found["status.yml"].output
+    assert (status.rc, deploy.rc) == (0, 0), status.output + deploy.output

@@ -54,7 +54,7 @@ def provision(compute: ComputeServer, host: LabHost, tmp_path_factory: pytest.Te
     arguments = [f"--extra-vars={name}={value}" for name, value in settings.items()]
     # Not the lab's, for nobody knows the key of a new VM.
     arguments.append(f"--extra-vars=ansible_ssh_extra_args='-o UserKnownHostsFile={directory / 'known_hosts'}'")
-    return lambda *further: play("provision.yml", *arguments, *further)
+    return lambda *further: play("playbooks/provision.yml", *arguments, *further)
 
 
 def words(done: Play) -> str:

@@ -100,7 +100,7 @@ def test_what_opens_a_door_is_told_and_asks_for_consent(host: LabHost) -> None:
 
     assert deploy(host, exotel_ws_credentials=[], exotel_ws_accept="credentials").rc == 0
     assert deploy(host, exotel_ws_credentials=[OLD]).rc == 0, "what closes a door needs no consent"
-    back = play("rollback.yml", inventory=host.inventory)
+    back = play("playbooks/rollback.yml", inventory=host.inventory)
     assert back.rc != 0
     assert "-e exotel_ws_accept=credentials" in back.stdout
     assert (admits(host, OLD), admits(host, NEW)) == (True, False)
@@ -115,7 +115,7 @@ def test_secrets_go_with_their_generation_there_and_back(host: LabHost) -> None:
     again = deploy(host, exotel_ws_credentials=[NEW])
     assert (again.rc, again.changed) == (0, 0), again.stdout
 
-    done = play("rollback.yml", inventory=host.inventory)
+    done = play("playbooks/rollback.yml", inventory=host.inventory)
     assert done.rc == 0, done.stdout
     assert (admits(host, OLD), admits(host, NEW)) == (True, False)
     kill_workers(host)

@@ -278,19 +278,19 @@ def test_a_service_on_the_port_is_refused_by_name_before_anything_is_changed(hos
 def test_the_playbook_tells_what_it_would_cut_and_wants_consent(host: LabHost) -> None:
     generation = current(host)
     with traffic(host, held=2, arrivals=0) as reports:
-        refused = play("reset.yml", inventory=host.inventory)
-        foreseen = play("reset.yml", "--check", inventory=host.inventory)
+        refused = play("playbooks/reset.yml", inventory=host.inventory)
+        foreseen = play("playbooks/reset.yml", "--check", inventory=host.inventory)
     assert refused.rc != 0
     assert f"A reset of {host.name} to {generation} cuts 2 live calls" in " ".join(refused.stdout.split())
     assert "reset_yes=true" in refused.stdout
     assert (foreseen.rc, foreseen.changed) == (0, 0), foreseen.stdout
     assert reports[0].dropped == 0
 
-    misspelt = play("reset.yml", "-e", "reset_yess=true", inventory=host.inventory)
+    misspelt = play("playbooks/reset.yml", "-e", "reset_yess=true", inventory=host.inventory)
     assert misspelt.rc != 0
     assert "did you mean reset_yes?" in misspelt.stdout
 
-    done = play("reset.yml", "-e", "reset_yes=true", inventory=host.inventory)
+    done = play("playbooks/reset.yml", "-e", "reset_yes=true", inventory=host.inventory)
     assert done.rc == 0, done.stdout
     assert f"{host.name} takes calls" in done.stdout
     assert_serves(host, generation)

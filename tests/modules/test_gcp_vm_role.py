@@ -20,7 +20,7 @@ from tests.lab.labhost import play
     ],
 )
 def test_what_is_missing_is_said(args: list[str], said: str) -> None:
-    done = play("provision.yml", *(f"--extra-vars={arg}" for arg in args), timeout=60)
+    done = play("playbooks/provision.yml", *(f"--extra-vars={arg}" for arg in args), timeout=60)
     assert done.rc == 2, done.stdout
     assert said in " ".join(done.stdout.split())
 
@@ -28,6 +28,6 @@ def test_what_is_missing_is_said(args: list[str], said: str) -> None:
 def test_no_other_host_is_deployed_to_by_the_way(tmp_path: Path) -> None:
     inventory = tmp_path / "hosts.yml"
     inventory.write_text("exotel_ws: {hosts: {voicebot-1: {}, voicebot-2: {}}}\n")
-    done = play("provision.yml", inventory=inventory, timeout=60)
+    done = play("playbooks/provision.yml", inventory=inventory, timeout=60)
     assert done.rc == 2, done.stdout
     assert "the inventory has hosts that would be deployed to as well (voicebot-2)" in " ".join(done.stdout.split())

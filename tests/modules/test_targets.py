@@ -9,11 +9,14 @@ from ansible_collections.exotel.voicebot.plugins.plugin_utils.targets import NoT
 
 from tests.lab.labhost import REPO, play
 
-VERBS = sorted(
-    str(file.relative_to(REPO))
-    for file in (*REPO.glob("*.yml"), *REPO.glob("playbooks/*.yml"))
-    if "exotel.voicebot.targets" in file.read_text() and file.name != "firewall.yml"
-)
+VERBS = [
+    "deploy.yml",
+    *sorted(
+        str(file.relative_to(REPO))
+        for file in REPO.glob("playbooks/*.yml")
+        if "exotel.voicebot.targets" in file.read_text() and file.name != "firewall.yml"
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +69,7 @@ def test_files_beside_an_inventory_need_the_configuration(tmp_path: Path) -> Non
 
 
 def test_there_are_verbs() -> None:
-    assert {"deploy.yml", "status.yml", "playbooks/logs.yml", "playbooks/restart.yml"} <= set(VERBS)
+    assert {"deploy.yml", "playbooks/status.yml", "playbooks/logs.yml", "playbooks/restart.yml"} <= set(VERBS)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -76,7 +79,7 @@ def test_a_verb_without_an_inventory_stops_with_the_line_to_type(verb: str) -> N
     assert f"Type: ansible-playbook {verb} -i inventory/production" in " ".join(done.stdout.split()), done.stdout
 
 
-@pytest.mark.parametrize("verb", [*VERBS, "firewall.yml"])
+@pytest.mark.parametrize("verb", [*VERBS, "firewall.yml", "playbooks/firewall.yml"])
 def test_a_verb_with_a_misspelt_inventory_stops_with_the_line_to_type(verb: str) -> None:
     done = play(verb, "-i", "inventory/exmaple", "-e", "gcp_project=p", timeout=60)
     assert done.rc != 0
@@ -86,7 +89,7 @@ def test_a_verb_with_a_misspelt_inventory_stops_with_the_line_to_type(verb: str)
 def test_a_limit_that_leaves_nobody_stops(tmp_path: Path) -> None:
     hosts = tmp_path / "hosts.yml"
     hosts.write_text("exotel_ws: {hosts: {one: {}}}\nothers: {hosts: {two: {}}}\n")
-    done = play("status.yml", "--limit", "two", inventory=hosts, timeout=60)
+    done = play("playbooks/status.yml", "--limit", "two", inventory=hosts, timeout=60)
     assert done.rc != 0
     assert "--limit two leaves no host: there are one" in " ".join(done.stdout.split()), done.stdout
 
@@ -96,7 +99,7 @@ def test_a_file_that_is_no_yaml_stops_though_others_have_hosts(tmp_path: Path) -
     (tmp_path / "good.yml").write_text("exotel_ws: {hosts: {one: {}}}\n")
     (tmp_path / "spoiled.yml").write_text("exotel_ws:\n  hosts:\n    two: {a: [}\n")
     for sources in (["-i", str(tmp_path / "good.yml"), "-i", str(tmp_path / "spoiled.yml")], ["-i", str(tmp_path)]):
-        done = play("status.yml", *sources, timeout=60)
+        done = play("playbooks/status.yml", *sources, timeout=60)
         assert done.rc != 0
         assert "spoiled.yml cannot be read, so its hosts would be left out" in " ".join(done.stdout.split()), done.stdout
         assert "TASK" not in done.stdout

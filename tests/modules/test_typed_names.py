@@ -8,9 +8,9 @@ from tests.lab.labhost import play
 @pytest.mark.parametrize(
     ("playbook", "typed", "meant"),
     [
-        ("doctor.yml", "sinc=-2h", "since"),
-        ("doctor.yml", "oncall_doctor_sinc=-2h", "oncall_doctor_since"),
-        ("doctor.yml", "gcp_projekt=my-project", "gcp_project"),
+        ("playbooks/doctor.yml", "sinc=-2h", "since"),
+        ("playbooks/doctor.yml", "oncall_doctor_sinc=-2h", "oncall_doctor_since"),
+        ("playbooks/doctor.yml", "gcp_projekt=my-project", "gcp_project"),
         ("playbooks/port_cleanup.yml", "port=8009", "ports"),
         ("playbooks/port_cleanup.yml", "oncall_prots=8009", "oncall_ports"),
         ("playbooks/logs.yml", "cal=x", "call"),
@@ -26,7 +26,7 @@ def test_a_misspelt_name_is_refused(playbook: str, typed: str, meant: str) -> No
 @pytest.mark.parametrize(
     ("playbook", "typed"),
     [
-        ("doctor.yml", "since=-2h gcp_project= exotel_ws_port=9000"),
+        ("playbooks/doctor.yml", "since=-2h gcp_project= exotel_ws_port=9000"),
         ("playbooks/port_cleanup.yml", "ports=8765,8009"),
         ("playbooks/logs.yml", "call=x since=-1h errors=true oncall_logs_lines=5"),
     ],

@@ -107,7 +107,7 @@ def test_nothing_floats(role: Path) -> None:
 
 def test_preflight_knows_the_variables_of_every_deployed_role() -> None:
     known = load(ROOT / "roles/preflight/vars/main/variables.yml")["_preflight_roles"]
-    deployed = [role["role"] for play in load(ROOT / "deploy.yml") for role in play.get("roles", [])]
+    deployed = [role["role"] for play in load(ROOT / "playbooks/deploy.yml") for role in play.get("roles", [])]
     assert sorted(known) == sorted(deployed)
 
 
@@ -161,8 +161,8 @@ def test_every_verb_has_its_hosts_from_one_place() -> None:
 
 def test_what_changes_hosts_looks_at_all_of_them_first() -> None:
     """One that is away is named before any other is touched, so no canary is passed over."""
-    for name in ("deploy.yml", "rollback.yml", "reset.yml", "playbooks/restart.yml", "playbooks/uninstall.yml"):
-        of_hosts = load(ROOT / name)
+    for name in ("deploy", "rollback", "reset", "restart", "uninstall"):
+        of_hosts = load(ROOT / f"playbooks/{name}.yml")
         [first] = [number for number, play in enumerate(of_hosts) if "serial" in play]
         looked = [
             play

@@ -72,7 +72,7 @@ def judge_ready(answer: Answer) -> Fault | None:
     return Fault("not-ready", f"{answer.url} says HTTP {answer.status}", _READY_NEXT)
 
 
-_READY_NEXT = "ansible-playbook status.yml -i INVENTORY; on the host: systemctl list-units 'exotel-ws@*'"
+_READY_NEXT = "ansible-playbook playbooks/status.yml -i INVENTORY; on the host: systemctl list-units 'exotel-ws@*'"
 
 
 def _status(answer: Answer) -> str:

@@ -128,7 +128,7 @@ def no_echo(facts: Facts) -> Finding:
     remedy = Remedy(
         "The server takes audio and sends none, or other audio: the release is at fault.",
         ("exotelctl call 'ws://127.0.0.1:8765?sample-rate=8000'", *(story(conn) for conn in mute[-1:])),
-        ("ansible-playbook rollback.yml -i INVENTORY",),
+        ("ansible-playbook playbooks/rollback.yml -i INVENTORY",),
     )
     if mute and grade(times(mute), times(good)) == "fail":
         says = f"{counted(len(mute), len(mute) + len(good))} got audio and sent none back"
@@ -217,7 +217,7 @@ def wrong_fields(facts: Facts) -> Finding:
             remedy=Remedy(
                 "Exotel knows stream_sid, in snake case, at the top of each message; anything else is silence.",
                 ("exotelctl protocol-test 'ws://127.0.0.1:8765?sample-rate=8000'",),
-                ("ansible-playbook rollback.yml -i INVENTORY",),
+                ("ansible-playbook playbooks/rollback.yml -i INVENTORY",),
             ),
         )
     return ok(f"{plural(echo.frames_received, 'message')} of the simulated call were as documented")

@@ -17,7 +17,7 @@ from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, unknown,
 )
 def cloud_firewall(facts: Facts) -> Finding:
     if facts.cloud is None:
-        return skipped("nobody looked at a cloud's firewall: ansible-playbook doctor.yml does, where gcp_project is set")
+        return skipped("nobody looked at a cloud's firewall: ansible-playbook playbooks/doctor.yml does, if gcp_project is set")
     seen = facts.cloud.get()
     evidence = (f"instance {seen.instance} in {seen.zone} has {', '.join(seen.addresses)}", *seen.doubts, *seen.rules)
     if seen.reachable == "yes":

@@ -12,7 +12,7 @@ from exotelctl.doctor.facts.call import Trouble
 from exotelctl.doctor.facts.outside import Outside
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped
 
-_LOOK = "ansible-playbook doctor.yml -i INVENTORY"
+_LOOK = "ansible-playbook playbooks/doctor.yml -i INVENTORY"
 
 
 @check(

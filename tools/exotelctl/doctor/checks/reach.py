@@ -100,7 +100,7 @@ def public_address(facts: Facts) -> Finding:
         return unknown(
             f"{leads}, which no interface has: behind address translation this cannot be told from inside",
             has,
-            needs="a look from outside: ansible-playbook doctor.yml -i INVENTORY",
+            needs="a look from outside: ansible-playbook playbooks/doctor.yml -i INVENTORY",
         )
     return fail(f"{leads}, and that is not this host", has, remedy=remedy)
 

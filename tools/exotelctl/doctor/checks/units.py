@@ -26,7 +26,7 @@ _MEMORY: Final = re.compile(
 _TAKEN: Final = re.compile(r"Address already in use")
 _RECENT_S: Final = 10.0
 _REPAIR: Final = "ansible-playbook deploy.yml -i INVENTORY"
-_BACK: Final = "ansible-playbook rollback.yml -i INVENTORY"
+_BACK: Final = "ansible-playbook playbooks/rollback.yml -i INVENTORY"
 
 
 class Hit(NamedTuple):
@@ -93,7 +93,7 @@ def _journal_of(unit: str) -> str:
 
 
 def _rebuild(text: str) -> Remedy:
-    return Remedy(text, ("ansible-playbook status.yml -i INVENTORY",), (_REPAIR, _BACK))
+    return Remedy(text, ("ansible-playbook playbooks/status.yml -i INVENTORY",), (_REPAIR, _BACK))
 
 
 @check(
@@ -252,7 +252,7 @@ def generations(facts: Facts) -> Finding:
         return ok(f"{deployment.generation} alone takes calls")
     remedy = Remedy(
         "A deploy of the same release puts this right without cutting a call.",
-        ("ansible-playbook status.yml -i INVENTORY", "systemctl list-units 'exotel-ws@*'"),
+        ("ansible-playbook playbooks/status.yml -i INVENTORY", "systemctl list-units 'exotel-ws@*'"),
         (_REPAIR, "systemctl stop 'exotel-ws@INSTANCE.service' (it drains first)", "systemctl reset-failed 'exotel-ws@*'"),
     )
     return fail(found[0], *found[1:], remedy=remedy)
