@@ -5,7 +5,7 @@ from typing import Any, Final
 from typer.core import TyperGroup
 
 GROUPS: Final = {
-    "See what is going on": ("status", "logs", "doctor", "health"),
+    "See what is going on": ("status", "logs", "doctor", "verify", "health"),
     "Be Exotel": ("call", "protocol-test", "load", "url"),
     "Look into calls": ("trace", "capture", "replay", "diff"),
     "Put it right": ("restart", "reset", "port-clean", "maintenance"),

@@ -31,17 +31,16 @@ def outside_reach(facts: Facts) -> Finding:
         remedy = Remedy(text, (command("getent", "ahosts", _host(seen)), "exotelctl url"))
         return fail(f"{seen.url}: the name does not resolve: {seen.unresolved}", remedy=remedy)
     if seen.connect:
-        return _not_connected(facts, seen, seen.connect)
-    return _not_served(seen) or _served(seen)
+        return not_connected(facts, seen, seen.connect)
+    return not_healthy(facts, seen) or not_called(seen) or not_compliant(seen) or _served(seen)
 
 
-def _not_connected(facts: Facts, seen: Outside, trouble: Trouble) -> Finding:
-    """TCP did not connect; with the host's own answers the way between is what is left."""
-    here = facts.loopback.value
-    host_answers = here is not None and here.health.status == 200
+def not_connected(facts: Facts, seen: Outside, trouble: Trouble) -> Finding:
+    """Judge why TCP did not connect: if the host answers itself, the fault lies between."""
+    host_answers = _answers_itself(facts)
     evidence = [
         f"{seen.url} stands for {', '.join(seen.addresses)}",
-        "the host answers itself" if host_answers else "whether the host answers itself is not known",
+        _lies_between(facts, seen, trouble) if host_answers else "whether the host answers itself is not known",
     ]
     let_in = host_firewall.run(facts)
     evidence.append(f"the host's own firewall: {let_in.says}")
@@ -73,44 +72,76 @@ def _not_connected(facts: Facts, seen: Outside, trouble: Trouble) -> Finding:
     )
 
 
-def _not_served(seen: Outside) -> Finding | None:
-    """TCP connected, but what is behind it is not what it should be; None where it is."""
-    answers = seen.answers
-    assert answers is not None
-    remedy = Remedy(
+def not_healthy(facts: Facts, seen: Outside) -> Finding | None:
+    """Judge what answers HTTP where TCP connected; None if it is a healthy server."""
+    assert seen.answers is not None
+    health = seen.answers.health
+    if health.trouble:
+        evidence = [_lies_between(facts, seen, health.trouble)] if _answers_itself(facts) else []
+        return fail(health.trouble.cause, *evidence, remedy=_between(seen))
+    wrong = judge_health(health.status, health.body)
+    return fail(f"from outside: {wrong.cause}", remedy=_between(seen)) if wrong else None
+
+
+def not_called(seen: Outside) -> Finding | None:
+    """Judge the call from outside; None if it was answered as the mode promises."""
+    echo = seen.answers.echo if seen.answers else None
+    if echo is None or echo.trouble:
+        why = echo.trouble.cause if echo and echo.trouble else ""
+        return fail(f"no call could be placed from outside: {why}", remedy=_between(seen))
+    answered = echo.bytes_received > 0 if is_bot(seen) else echo.bit_exact
+    if not (echo.closed_early or echo.fault_count) and answered:
+        return None
+    mute = "the bot said nothing" if is_bot(seen) else "the echo is not what was sent"
+    says = echo.closed_early or next(iter(echo.faults), mute)
+    return fail(f"a call from outside is not what it should be: {says}", remedy=_between(seen))
+
+
+def not_compliant(seen: Outside) -> Finding | None:
+    """Judge the protocol test from outside; None if every check passed that was made."""
+    if not seen.broken:
+        return None
+    says = f"the protocol test fails from outside: {', '.join(broken.name for broken in seen.broken)}"
+    return fail(says, *(broken.cause for broken in seen.broken[:3]), remedy=_between(seen))
+
+
+def _answers_itself(facts: Facts) -> bool:
+    return facts.loopback.value is not None and facts.loopback.value.health.status == 200
+
+
+def _lies_between(facts: Facts, seen: Outside, trouble: Trouble) -> str:
+    """Say what keeps a caller from a host that answers itself, by how the connection failed."""
+    host, listen = _host(seen), facts.deployment.value.listen if facts.deployment.value else ""
+    why = {
+        "timeout": ", so a firewall of the cloud or of the host drops what comes from here",
+        "refused": f", so a firewall refuses what comes from here, {host} is another machine, the server listens on {listen}"
+        " only, or Exotel reaches it by another name (exotel_ws_public_host)",
+        "unreachable": f", but from here there is no way to {host}: a wrong address or route",
+        "reset": ", so a firewall or a proxy cuts what comes from here",
+    }
+    return f"the host answers itself{why.get(trouble.kind, '')}"
+
+
+def _between(seen: Outside) -> Remedy:
+    return Remedy(
         "Between here and the host is a proxy, another server, or another host.",
         (command("exotelctl", "health", seen.url), command("exotelctl", "protocol-test", seen.url), "exotelctl url"),
     )
-    if answers.health.trouble:
-        return fail(answers.health.trouble.cause, remedy=remedy)
-    if wrong := judge_health(answers.health.status, answers.health.body):
-        return fail(f"from outside: {wrong.cause}", remedy=remedy)
-    echo = answers.echo
-    if echo is None or echo.trouble:
-        return fail(f"no call could be placed from outside: {echo.trouble.cause if echo and echo.trouble else ''}", remedy=remedy)
-    answered = echo.bytes_received > 0 if _is_bot(seen) else echo.bit_exact
-    if echo.closed_early or echo.fault_count or not answered:
-        mute = "the bot said nothing" if _is_bot(seen) else "the echo is not what was sent"
-        says = echo.closed_early or next(iter(echo.faults), mute)
-        return fail(f"a call from outside is not what it should be: {says}", remedy=remedy)
-    if seen.broken:
-        says = ", ".join(broken.name for broken in seen.broken)
-        return fail(f"the protocol test fails from outside: {says}", *(broken.cause for broken in seen.broken[:3]), remedy=remedy)
-    return None
 
 
 def _served(seen: Outside) -> Finding:
     assert seen.answers is not None
     assert seen.answers.echo is not None
     echo = seen.answers.echo
-    came = "was spoken to" if _is_bot(seen) else f"came back bit-exact, {echo.round_trip_ms:.1f} ms,"
+    came = "was spoken to" if is_bot(seen) else f"came back bit-exact, {echo.round_trip_ms:.1f} ms,"
     return ok(
         f"a call through {seen.url} {came} and {seen.protocol_checks} protocol checks passed",
         f"{', '.join(seen.addresses)}; /health in {seen.answers.health.ms:.1f} ms",
     )
 
 
-def _is_bot(seen: Outside) -> bool:
+def is_bot(seen: Outside) -> bool:
+    """Return True if ``/health`` says that a bot answers calls."""
     return seen.answers is not None and mode_of(seen.answers.health.body) == "ai"
 
 

@@ -37,7 +37,7 @@ class Http:
 class Echo:
     """Result of the simulated call; ``faults`` are the first messages that Exotel could not have used.
 
-    ``call_sid`` is its name in the journal, "" where it was not placed.
+    ``call_sid`` is its name in the journal, "" where it was not placed; ``round_trip_ms`` is the median.
     """
 
     trouble: Trouble | None = None
@@ -52,6 +52,7 @@ class Echo:
     fault_count: int = 0
     round_trip_ms: float = 0.0
     call_sid: str = ""
+    round_trip_p95_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +65,16 @@ class Answers:
     echo: Echo | None = None
 
 
-def look(target: Target, *, rate: int = 8000, ask_s: float = ASK_S) -> Answers:
-    """Ask ``target`` as Exotel would. Each answer is waited for ``ask_s`` at most."""
-    return asyncio.run(_look(target, rate, ask_s))
+def look(target: Target, *, rate: int = 8000, ask_s: float = ASK_S, call_s: float = CALL_S) -> Answers:
+    """Ask ``target`` as Exotel would, in a call of ``call_s`` seconds. Wait at most ``ask_s`` seconds for each answer."""
+    return asyncio.run(_look(target, rate, ask_s, call_s))
 
 
-async def _look(target: Target, rate: int, ask_s: float) -> Answers:
+async def _look(target: Target, rate: int, ask_s: float, call_s: float) -> Answers:
     health = await http(target, "/health", ask_s)
     if health.trouble:
         return Answers(target.shown, health)
-    return Answers(target.shown, health, await http(target, "/ready", ask_s), await echo(target, rate, ask_s))
+    return Answers(target.shown, health, await http(target, "/ready", ask_s), await echo(target, rate, ask_s, call_s))
 
 
 async def http(target: Target, path: str, ask_s: float) -> Http:
@@ -85,13 +86,13 @@ async def http(target: Target, path: str, ask_s: float) -> Http:
     return Http(answer.status, printable(answer.body.strip()), round(answer.latency_ms, 1))
 
 
-async def echo(target: Target, rate: int, ask_s: float) -> Echo:
-    """Place the call and listen. What is needed for it may be what the release lacks, and then that is the trouble."""
+async def echo(target: Target, rate: int, ask_s: float, call_s: float = CALL_S) -> Echo:
+    """Place a call of ``call_s`` seconds and listen. If the release lacks a module that it needs, that is the trouble."""
     try:
         from exotel_phone.phone import place_call
     except ImportError as error:
         return Echo(trouble=Trouble("no-phone", f"exotelctl itself lacks a module: {error}", "deploy the release again"))
-    said: Sequence[bytes] = frames(speech_like(CALL_S, rate), rate)
+    said: Sequence[bytes] = frames(speech_like(call_s, rate), rate)
     try:
         result = await place_call(target, said, rate=rate, connect_timeout_s=ask_s, settle_s=1.0)
     except Unreachable as error:
@@ -109,6 +110,7 @@ async def echo(target: Target, rate: int, ask_s: float) -> Echo:
         fault_count=result.fault_count,
         round_trip_ms=round(trips[len(trips) // 2], 2) if trips else 0.0,
         call_sid=result.ids.call_sid,
+        round_trip_p95_ms=round(trips[len(trips) * 95 // 100], 2) if trips else 0.0,
     )
 
 

@@ -41,8 +41,8 @@ class Outside:
     broken: tuple[Broken, ...] = ()
 
 
-def look(target: Target) -> Outside:
-    """Name, TCP, HTTP, a call, the protocol: each only where the one before answered."""
+def look(target: Target, *, call_s: float = call.CALL_S) -> Outside:
+    """Try the name, TCP, HTTP, a call of ``call_s`` seconds and the protocol, each only if the one before answered."""
     at, shown = time.time(), target.shown
     addresses, unresolved = resolve(target.host)
     if unresolved:
@@ -51,7 +51,7 @@ def look(target: Target) -> Outside:
     if trouble:
         return Outside(at, shown, target.port, addresses, connect=trouble)
     rate = target.rate or 8000
-    answers = call.look(target, rate=rate, ask_s=_ASK_S)
+    answers = call.look(target, rate=rate, ask_s=_ASK_S, call_s=call_s)
     checks = asyncio.run(_protocol(target, rate)) if answers.echo and not answers.echo.trouble else []
     broken = [Broken(check.name, check.finding.cause if check.finding else "") for check in checks if check.outcome != "pass"]
     return Outside(at, shown, target.port, addresses, answers=answers, protocol_checks=len(checks), broken=tuple(broken))
