@@ -128,23 +128,26 @@ def doctor(
     raise typer.Exit(code)
 
 
-@app.command(
-    epilog="Exit codes: 0 it takes calls, 1 it does not, 2 wrong usage, 4 nothing is deployed to it. "
-    "ansible-playbook verify.yml makes FILES and types this."
-)
+@app.command(epilog=f"{CODES.removesuffix('.')}, 4 nothing is deployed to the host.")
 def verify(
     seen: Annotated[Path, typer.Argument(metavar="FILES", help="Directory with what the host told of itself.")],
     host: Annotated[str, typer.Option(metavar="NAME", help="Name or address to call.")],
     rate: Annotated[int, typer.Option(metavar="HZ", help="8000, 16000 or 24000.")] = 8000,
-    seconds: Annotated[float, typer.Option(help="Length of the call.")] = 2.0,
-    name: Annotated[str, typer.Option(help="What the verdict calls the host; default: --host.")] = "",
+    seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Length of the call.")] = 2.0,
+    name: Annotated[str, typer.Option(metavar="NAME", help="What the verdict calls the host; default: --host.")] = "",
+    json: Json = False,
 ) -> None:
-    """Prove that a host takes calls: the doctor's judgement of it, a protocol test, a call.
+    """Prove that a host takes calls.
 
-    Tells what was proven, up to the first thing that fails: what comes after that follows from it.
+    Judges what the host saw of itself, carries out the protocol test and places a call. Tells what was proven, up to the first
+    step that fails: what comes after that follows from it. ansible-playbook verify.yml types it.
+
+    \b
+    Example:
+      exotelctl verify /tmp/what-the-host-told --host voicebot-1.example
     """
     from exotelctl.verify import verb
 
     with answering():
-        code = verb.run(verb.Order(seen=seen, host=host, rate=rate, seconds=seconds, name=name))
+        code = verb.run(verb.Order(seen=seen, host=host, rate=rate, seconds=seconds, name=name, json=json))
     raise typer.Exit(code)

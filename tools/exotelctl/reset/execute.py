@@ -119,11 +119,11 @@ class Executor:
         from exotelctl.reset.verify import verify
 
         for found in verify(self._paths.current / "settings.toml"):
-            self.verified.append({"claim": found.claim, "ok": found.ok, "text": found.text})
-            self._progress.note(f"  {'✅' if found.ok else '❌'} {found.claim}: {found.text}")
-        wrong = [found for found in self.verified if not found["ok"]]
-        if wrong:
-            raise ResetFailed(f"it runs again, but does not hold that {wrong[0]['claim']}: {wrong[0]['text']}")
+            text = found.wrong.says if found.wrong else found.proof
+            self.verified.append({"claim": found.claim, "ok": not found.wrong, "text": text})
+            self._progress.note(f"  ❌ {found.claim}: {text}" if found.wrong else f"  ✅ {text}")
+            if found.wrong:
+                raise ResetFailed(f"it runs again, but does not hold that {found.claim}: {text}")
 
     def _live(self, names: Sequence[str]) -> list[str]:
         states = self._systemd.instances()

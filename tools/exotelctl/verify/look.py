@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from exotel_phone.exits import Refusal, UsageFault
+from exotel_phone.target import Target, parse
+from exotel_phone.text import printable
+
 from exotelctl.doctor import bundle
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.deployment import DEFAULT_PORT, Deployment
 from exotelctl.doctor.facts.fact import Fact
-from exotel_phone.exits import Refusal, UsageFault
-from exotel_phone.target import Target, parse
-from exotel_phone.text import printable
 
 _LACKS_OPTION: Final = "2"
 """Exit code of an exotelctl that does not know ``doctor --bundle``."""

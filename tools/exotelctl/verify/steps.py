@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from exotel_phone.target import Target
+
 from exotelctl.doctor import checks
 from exotelctl.doctor.checks import outside
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.outside import Outside
 from exotelctl.doctor.result import Finding, Remedy, Result, Verdict, fail
-from exotel_phone.target import Target
 
 _UNITS: Final = (
     "maintenance",

@@ -10,15 +10,18 @@
 ✅ voicebot-1 takes calls
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from exotelctl.doctor.facts import outside
 from exotel_phone.exits import UsageFault
-from exotel_phone.output import say
+from exotel_phone.output import emit_json, say
 from exotel_phone.text import printable
+
+from exotelctl.doctor.facts import outside
+from exotelctl.doctor.result import Remedy
 from exotelctl.verify import look, steps
 from exotelctl.verify.steps import Step
 
@@ -35,6 +38,7 @@ class Order:
     rate: int
     seconds: float
     name: str
+    json: bool = False
 
 
 def run(order: Order) -> int:
@@ -42,7 +46,12 @@ def run(order: Order) -> int:
     if not order.seen.is_dir():
         raise UsageFault(f"{order.seen}: no directory with what a host told of itself; ansible-playbook verify.yml makes one")
     found, warnings = prove(order)
-    say("\n".join(report(found, warnings, order.name or order.host)))
+    if order.json:
+        wrong = found[-1].wrong
+        failed = {"claim": found[-1].claim, **dataclasses.asdict(wrong)} if wrong else None
+        emit_json({"proofs": [step.proof for step in found if not step.wrong], "warnings": warnings, "failed": failed})
+    else:
+        say("\n".join(report(found, warnings, order.name or order.host)))
     if steps.is_empty(found):
         return NOTHING_DEPLOYED
     return 1 if found[-1].wrong else 0
@@ -71,7 +80,7 @@ def report(found: Sequence[Step], warnings: Sequence[str], name: str) -> list[st
         return [*lines, *(f"⚠️ {printable(text, _MOST)}" for text in warnings), f"✅ {name} takes calls"]
     lines += [f"❌ {name} failed: {found[-1].claim}", f"Likely cause: {printable(wrong.says, _MOST)}"]
     lines += [f"  {printable(text, _MOST)}" for text in wrong.evidence]
-    if wrong.remedy:
-        commands = filter(None, ("; ".join(wrong.remedy.safe_commands), " or ".join(wrong.remedy.risky_commands)))
-        lines.append(f"Next: {wrong.remedy.text} {'; then '.join(commands)}".rstrip())
+    remedy = wrong.remedy or Remedy("Ask the doctor:", ("ansible-playbook doctor.yml -i INVENTORY",))
+    commands = filter(None, ("; ".join(remedy.safe_commands), " or ".join(remedy.risky_commands)))
+    lines.append(f"Next: {remedy.text} {'; then '.join(commands)}".rstrip())
     return lines
