@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-from exotel_ws.ai.conversation import Conversation
-from exotel_ws.ai.dialogue import Dialogue, Tool
+from exotel_ws.ai.dialogue import Dialogue, Events, Tool
 from exotel_ws.ai.failure.failover import Failover
 from exotel_ws.ai.failure.work import Answering, Listening, Speaking
+from exotel_ws.ai.late import LateDialogue, Workshop
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.protocol import Media
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams, VADState
@@ -88,27 +88,30 @@ class TroubledCall(Call):
         super().__init__(**settings)
         self._talking = asyncio.create_task(self._talk())
 
-    def _build(self, conversation: Conversation, mouth: Mouth) -> Dialogue:
+    def _talk_with(self, mouth: Mouth) -> LateDialogue:
         def stage(name: str, services: Sequence[FrameProcessor], work: Any) -> Failover:
             named = [(f"{name}{i}", service) for i, service in enumerate(services, 1)]
-            made = Failover(name, named, work, conversation.rescue, ready_s=self.settings.failure.ready_s)
-            conversation.rescue.add(made)
+            made = Failover(name, named, work, self.rescue, ready_s=self.settings.failure.ready_s)
+            self.rescue.add(made)
             return made
 
-        self.dialogue = Dialogue(
-            stt=stage("stt", self.given.stt, Listening()),
-            llm=stage("llm", self.given.llm, Answering()),
-            tts=stage("tts", self.given.tts, Speaking()),
-            services=[*self.given.stt, *self.given.llm, *self.given.tts],
-            mouth=mouth,
-            stopwatch=conversation.stopwatch,
-            turn_model=None,  # type: ignore[arg-type]  # `turns` needs none
-            greeting="",
-            tools=self.tools,
-            events=conversation,
-            limits=self.settings.limits,
-        )
-        return self.dialogue
+        def make(events: Events) -> Dialogue:
+            self.dialogue = Dialogue(
+                stt=stage("stt", self.given.stt, Listening()),
+                llm=stage("llm", self.given.llm, Answering()),
+                tts=stage("tts", self.given.tts, Speaking()),
+                services=[*self.given.stt, *self.given.llm, *self.given.tts],
+                mouth=mouth,
+                stopwatch=self.stopwatch,
+                turn_model=None,  # type: ignore[arg-type]  # `turns` needs none
+                greeting="",
+                tools=self.tools,
+                events=events,
+                limits=self.settings.limits,
+            )
+            return self.dialogue
+
+        return LateDialogue(make, Workshop(), mouth)
 
     async def ask(self, seconds: float = 1.0) -> None:
         began = self.loop.time()

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.unit.server.legal_phases import legal_phases
+
 from .process import ServerProcess
+
+__all__ = ["legal_phases"]
 
 StartServer = Callable[..., ServerProcess]
 

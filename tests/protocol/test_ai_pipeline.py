@@ -119,8 +119,9 @@ def test_starts_in_one_packet_make_one_bot_and_hold_up_nobody() -> None:
 
     async def calls(mode: AiMode) -> None:
         made = []
-        make = mode._make
-        mode._make = lambda *args: made.append(args) or make(*args)  # type: ignore[method-assign,func-returns-value]
+        assembly = mode._assembly
+        make = assembly.dialogue
+        assembly.dialogue = lambda *args: made.append(args) or make(*args)  # type: ignore[method-assign,func-returns-value]
         line = Line()
         begun = []
         for _ in range(51):

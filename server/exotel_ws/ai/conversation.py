@@ -1,114 +1,107 @@
-"""One call: what the caller hears first, when they interrupt, when they say nothing, and how it ends."""
+"""One call: greeting, barge-in, silence, refusals, and the end."""
 
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from exotel_ws.ai.alarm import Alarm
 from exotel_ws.ai.allowance import Allowance
-from exotel_ws.ai.dialogue import Dialogue
+from exotel_ws.ai.dialogue import Talk
 from exotel_ws.ai.ear import Ear, WholeSamples
 from exotel_ws.ai.failure.rescue import Rescue
 from exotel_ws.ai.keypad import Keypad
-from exotel_ws.ai.late import LateDialogue
 from exotel_ws.ai.mouth import Mouth
-from exotel_ws.ai.playout import Playout
+from exotel_ws.ai.phase import IllegalTransition, Phase, Phases
+from exotel_ws.ai.playout import Clock, Playout
 from exotel_ws.ai.records.stopwatch import Stopwatch
 from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.settings import Ai
-from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
+from exotel_ws.ai.waits import Goodbye, Patience, Utterance
+from exotel_ws.protocol import Dtmf, Mark, Media
 from exotel_ws.responder import HangUp, Line
 
-_NO_WORDS_S: Final = 1.0
-"""How long after a noise its words may come; then it had none, and the bot goes on."""
-_VOICE_S: Final = 8.0
-"""How long a voice holds the bot back without ever becoming a turn: some lines are never quiet."""
-_GOODBYE_BEGINS_S: Final = 5.0
-"""How long the last sentence may take to begin; then the stream ends without it."""
-_GOODBYE_S: Final = 60.0
-"""How long the last sentence may take in all."""
 _GREETING_S: Final = 30.0
-"""How long a greeting may take in all before what the caller says is answered."""
-_PROMPT_S: Final = 5.0
-"""How long a prompt may take to be heard before the silence after it is counted all the same."""
+"""Longest time in seconds that a greeting delays the answer to what the caller said meanwhile."""
 _REFUSALS_AT_MOST: Final = 10
 """Turns of one call that may be refused for coming too fast; one more ends the call."""
 _OUTCOMES: Final = {1000: "time_up", 1001: "drained", 1011: "failed"}
-"""By the code with which the server closed the stream, where it was not the conversation that did."""
+"""Outcome of a call that the server closed by itself, by close code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Objects that a conversation directs. All serve one call, but for the allowance, which the connection keeps."""
+
+    clock: Clock
+    story: Story
+    stopwatch: Stopwatch
+    playout: Playout
+    mouth: Mouth
+    ear: Ear
+    samples: WholeSamples
+    keypad: Keypad
+    rescue: Rescue
+    talk: Talk
+    allowance: Allowance
 
 
 class Conversation:
-    """See `exotel_ws.responder.Responder`, `exotel_ws.ai.dialogue.Events` and `exotel_ws.ai.failure.rescue.Line`.
+    """Direct one call.
 
-    Whatever holds the bot back has an end: words that become a turn, a pause without words, or `_VOICE_S`. Whatever ends the
-    call is bounded too: the last sentence is heard to its mark, or given up after `_GOODBYE_BEGINS_S` and `_GOODBYE_S`.
+    Implements `exotel_ws.responder.Responder`, `exotel_ws.ai.dialogue.Events` and `exotel_ws.ai.failure.rescue.CallControl`.
+
+    Guarantees: whatever holds the bot back ends, by a turn, by a pause without words, or by a deadline (`Utterance`); a call that
+    is parting ends, when its last sentence was heard or took too long (`Goodbye`).
     """
 
     def __init__(
         self,
         settings: Ai,
         line: Line,
-        writer: Writer,
-        start: Start,
-        sample_rate: int,
-        build: Callable[["Conversation", Mouth], Dialogue | LateDialogue],
+        parts: Parts,
         greeting: bytes,
         greeting_text: str,
         on_end: Callable[["Conversation"], None],
-        story: Story,
-        protect: Callable[["Conversation"], Rescue],
-        allowance: Allowance | None = None,
     ) -> None:
-        """``greeting`` is PCM16 at ``sample_rate``; empty: ``greeting_text`` is spoken with the call's own voice.
+        """Greet the caller, and run the dialogue in a task.
 
-        ``allowance`` is that of the connection; None gives this call one of its own.
+        ``greeting`` is PCM16 at the stream's rate; if it is empty, ``greeting_text`` is spoken with the call's own voice.
+        ``on_end`` is called once, when the stream has ended.
         """
-        loop = self._clock = asyncio.get_running_loop()
-        self.start = start
-        self.stopwatch = Stopwatch(story.stage)
-        self._allowance = allowance or Allowance(settings.limits, loop.time)
-        self._refusals = 0
         self._settings = settings
         self._line = line
         self._on_end = on_end
-        self._story = story
-        self._over = False
-        self._ending = ""
-        self._outcome = ""
-        self._holding = False
-        """The caller speaks, and is not through with it."""
-        self._interrupted = False
-        self._in_words = False
-        self._silences = 0
-        self._greeted = asyncio.Event()
-        self._keypad = Keypad(loop, self._keys)
-        self._silence = Alarm(loop, self._still_there)
-        self._no_words = Alarm(loop, self._nothing_said)
-        self._goodbye = Alarm(loop, self._goodbye_late)
-        self._goodbye_until = 0.0
-        self._cap = Alarm(loop, self._time_up)
-        self._playout = Playout(writer, line.send, loop, sample_rate=sample_rate)
+        clock = parts.clock
+        self._story, self._stopwatch, self._allowance = parts.story, parts.stopwatch, parts.allowance
+        self._ear, self._samples, self._keypad = parts.ear, parts.samples, parts.keypad
+        self._playout, self._mouth, self._talk, self._rescue = parts.playout, parts.mouth, parts.talk, parts.rescue
         self._playout.on_sent, self._playout.on_cleared = self._sent, self._cleared
-        self._mouth = Mouth(self._playout, sample_rate, story.bot_said)
         self._mouth.on_silent, self._mouth.on_dropped = self._silent, self._dropped
-        self.rescue = protect(self)
-        self._dialogue = build(self, self._mouth)
-        self._pcm = WholeSamples()
-        self._ear = Ear(sample_rate, self._dialogue.hear, loop.time)
-        self._flooded = False
+        self._keypad.on_keys = self._keys
+        self._utterance = Utterance(clock, self._nothing_said)
+        self._patience = Patience(settings.silence, clock, self._talk.say, self._no_answer)
+        self._goodbye = Goodbye(clock, self._playout, self._hang_up)
+        self._cap = Alarm(clock, self._time_up)
+        self._phases = Phases(Phase.OPEN if settings.greeting_interruptible else Phase.GREETING, self._illegal)
+        self._refusals = 0
+        self._flood_logged = False
+        self._how = self._outcome = ""
+        """Reason for the hang-up, and outcome of the call; empty unless the bot ends the call."""
+        self._rescue.watch(self)
         self._greet(greeting, greeting_text)
         self.running = asyncio.create_task(self._run())
-        """Ends once the call has let go of everything, a while after `stopped`."""
+        """Ends once the call has released everything, a while after `stopped`."""
         self._cap.set(settings.max_call_s)
 
-    # What Exotel sends
+    # Events of the stream
 
     def media(self, media: Media) -> tuple[str, ...]:
-        pcm = self._pcm(media)
+        pcm = self._samples(media)
         self._story.caller_audio(pcm)
-        if not self._ear.take(pcm) and not self._flooded:
-            self._flooded = True
+        if not self._ear.take(pcm) and not self._flood_logged:
+            self._flood_logged = True
             self._line.log.warning("⚠️ Audio comes faster than anybody speaks: what is too much is not heard", event="flood")
         return ()
 
@@ -119,11 +112,11 @@ class Conversation:
     def dtmf(self, dtmf: Dtmf) -> tuple[str, ...]:
         self._story.dtmf(dtmf.digit)
         if not self._ending:
-            self._greeted.set()  # who presses a key waits for no greeting, one that is still being made neither
-            self._silence.off()
+            # A key ends the wait for a greeting, even for one that is still being made.
+            self._phases.enter(Phase.HELD)
+            self._patience.stop()
             self._playout.drop()
             self._playout.pause()
-            self._holding = True
             self._keypad.press(dtmf.digit)
         return ()
 
@@ -131,68 +124,69 @@ class Conversation:
         return self._story.facts()
 
     def stopped(self) -> None:
-        if self._over:
+        if self._phases.now is Phase.OVER:
             return
-        self._over = True
-        for alarm in (self._silence, self._no_words, self._goodbye, self._cap):
-            alarm.off()
+        self._phases.enter(Phase.OVER)
+        self._patience.stop()
+        self._utterance.end()
+        self._goodbye.stop()
+        self._cap.off()
         self._keypad.close()
-        self.rescue.close()
+        self._rescue.close()
         self._playout.close()
         self.running.cancel()
-        self._story.close(self._outcome or self._ending or self._how_it_ended())
+        self._story.close(self._outcome or self._how_it_ended())
         self._on_end(self)
 
-    # What the dialogue tells
+    # Events of the dialogue
 
     def ready(self) -> None:
-        self.rescue.ready()
+        self._rescue.ready()
 
     def user_started(self) -> None:
-        self._silence.off()
+        self._patience.stop()
         self._story.caller_started()
-        if self._over or self._ending or self._deaf:
+        if self._ending or self._phases.now is Phase.GREETING:
             return
-        self._no_words.set(_VOICE_S)
-        self._holding = True
+        self._utterance.voice()
+        self._phases.enter(Phase.HELD)
         busy = self._mouth.busy
         if self._playout.pause():
             self._line.log("✋ Barge-in: the bot stops", event="barge_in")
-        self._interrupted |= busy
+        self._utterance.interrupts |= busy
 
     def user_heard(self) -> None:
-        self._in_words = True
-        self._no_words.set(_VOICE_S)
+        if self._phases.now is not Phase.OVER:
+            self._utterance.words()
 
     def user_paused(self) -> None:
-        self._no_words.set(_VOICE_S if self._in_words else _NO_WORDS_S)
+        if self._phases.now is not Phase.OVER:
+            self._utterance.pause()
 
     def user_stopped(self, text: str) -> None:
         self._story.caller_said(text)
         if text:
-            self.rescue.understood()
+            self._rescue.understood()
         else:
-            self.rescue.nothing_meant()
+            self._rescue.nothing_meant()
             self._nothing_said()
 
     async def meant(self, text: str) -> bool:
-        listening = not self._deaf
-        if not listening:
-            await self._greeting_heard()
-        if self._over or self._ending or ((self._interrupted or not listening) and self._is_backchannel(text)):
-            self._dialogue.forget_last_user_message()
-            self.rescue.nothing_meant()
+        waited = await self._greeting_heard()
+        if self._ending or ((self._utterance.interrupts or waited) and self._is_backchannel(text)):
+            self._talk.forget_last_user_message()
+            self._rescue.nothing_meant()
             self._nothing_said()
             return False
         if bound := self._allowance.request():
             self._refuse(bound)
             return False
-        if self._interrupted:
+        if self._utterance.interrupts:
+            self._utterance.interrupts = False
             self._story.interruption(meant=True)
-        self._holding = self._interrupted = self._in_words = False
-        self._no_words.off()
-        self._silence.off()
-        self._silences = 0
+        self._phases.leave(Phase.HELD)
+        self._utterance.end()
+        self._patience.answered()
         return True
 
     def asked_again(self) -> None:
@@ -215,37 +209,31 @@ class Conversation:
         self._allowance.speak_anyway(characters)
 
     def endless(self) -> None:
-        self.rescue.give_up("llm: it calls tools without end")
+        self._rescue.give_up("llm: it calls tools without end")
 
     def failed(self, stage: str, text: str) -> None:
         self._story.provider_error(stage, "", text)
 
-    # Tools
-
     def used(self, tool: str) -> None:
-        """The model called a tool that does not end the call."""
         self._story.tool(tool)
 
     def end(self, how: str) -> None:
-        """The model ends the stream; what it says is heard before, and where it says nothing, we say goodbye."""
-        if self._over or self._ending:
+        if self._ending:
             return
         self._story.tool(how)
         self._part(how)
-        if not self._dialogue.in_words:
-            self._dialogue.say(self._settings.transferring if how == "transfer" else self._settings.goodbye)
+        if not self._talk.in_words:
+            self._talk.say(self._settings.transferring if how == "transfer" else self._settings.goodbye)
         elif not self._mouth.busy:
             self._hang_up()
 
-    # What a rescue does
+    # Actions of a rescue
 
     def heard_until(self) -> float:
         return self._playout.heard_until
 
     def say(self, text: str, pcm: bytes) -> None:
-        self._playout.say(pcm)
-        self._playout.flush()
-        self._playout.note(lambda heard: self._said(text, heard))
+        self._play(pcm, lambda heard: self._said(text, heard))
 
     def resume(self) -> bool:
         stopped = self._playout.held and self._playout.outstanding
@@ -255,84 +243,136 @@ class Conversation:
     def give_up(self, text: str, pcm: bytes, then: str) -> None:
         self._last_words(text, pcm, then, "failed")
 
-    # Within
+    # Phases
 
-    def _refuse(self, bound: str) -> None:
-        """Refuse a turn that is one request too many, and tell the caller; the bot goes on with what it was saying."""
-        self._refusals += 1
-        self._line.bite(bound, "what the caller said is not answered")
-        self._dialogue.forget_last_user_message()
-        self.rescue.nothing_meant()
-        if bound == "ai_requests_call" or self._refusals > _REFUSALS_AT_MOST:
-            self._enough()
-            return
-        self._nothing_said()
+    @property
+    def _ending(self) -> bool:
+        """Return True if the caller can no longer change how the call ends."""
+        return self._phases.now in (Phase.PARTING, Phase.OVER)
+
+    def _illegal(self, error: IllegalTransition) -> None:
+        self._line.log.warning(f"⚠️ A mistake of this server, and the call goes on: {error}", event="illegal_phase")
+
+    def _greet(self, greeting: bytes, text: str) -> None:
+        if greeting:
+            self._play(greeting, lambda heard: self._greeting_over(text, heard))
+        elif text:
+            self._talk.say(text)
+        else:
+            self._greeting_over("", True)
+
+    async def _greeting_heard(self) -> bool:
+        """Wait for the end of a greeting that can't be interrupted, at most `_GREETING_S`. Return False if there is none."""
+        if self._phases.now is not Phase.GREETING:
+            return False
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._phases.greeted.wait(), _GREETING_S)
+        self._phases.leave(Phase.GREETING)
+        return True
+
+    def _greeting_over(self, text: str, heard: bool) -> None:
+        self._phases.leave(Phase.GREETING)
+        if text:
+            self._story.bot_said(text, heard)
         if not self._mouth.busy:
-            self.say(*self.rescue.too_fast)
+            self._wait_for_caller()
 
-    def _enough(self) -> None:
-        """End the call because it has used up the budget of one call."""
-        if not self._ending:
-            self.rescue.close()
-            self._last_words(*self.rescue.enough, "hang_up", "limit")
+    def _go_on(self) -> None:
+        """Let the bot continue where the caller stopped it."""
+        self._phases.leave(Phase.HELD)
+        self._playout.resume()
+
+    def _part(self, how: str, outcome: str = "") -> None:
+        """Begin to end the call for the reason ``how``. From now on nothing the caller does stops the last sentence."""
+        self._how, self._outcome = how, outcome or how
+        self._phases.enter(Phase.PARTING)
+        self._patience.stop()
+        self._utterance.end()
+        self._keypad.close()
+        self._rescue.part()
+        self._playout.resume()
+        self._goodbye.begin()
 
     def _last_words(self, text: str, pcm: bytes, then: str, outcome: str) -> None:
-        if self._over:
+        """Play a sentence in place of whatever the services still say; then hang up."""
+        if self._phases.now is Phase.OVER:
             return
         self._mouth.mute()
         self._playout.drop()
-        self._outcome = outcome
-        self._part(then)
-        self._playout.say(pcm)
-        self._playout.flush()
-        self._playout.note(lambda heard: self._said_last(text, heard))
+        self._part(then, outcome)
+        self._play(pcm, lambda heard: self._said_last(text, heard))
 
-    @property
-    def _deaf(self) -> bool:
-        """Whether what the caller says is heard, but stops nothing."""
-        return not self._greeted.is_set() and not self._settings.greeting_interruptible
-
-    async def _run(self) -> None:
-        try:
-            await self._dialogue.run()
-        except Exception:
-            self._line.log.exception("💥 The dialogue failed")
-        finally:
-            self.rescue.give_up("the dialogue ended")
+    def _hang_up(self) -> None:
+        if self._phases.now is Phase.OVER:
+            return
+        self._goodbye.stop()
+        self._line.log(f"👋 The bot ends the stream: {self._how}", event="bot_end", HOW=self._how)
+        self._line.hang_up(HangUp(1000, self._how))
 
     def _how_it_ended(self) -> str:
         hung_up = self._line.hung_up
         return "caller" if hung_up is None else _OUTCOMES.get(hung_up.code, "other")
 
+    # What the caller says
+
+    def _nothing_said(self) -> None:
+        """Go on after a noise, or after words that only show that somebody listens."""
+        if self._phases.now is Phase.OVER:
+            return
+        self._utterance.end()
+        if self._keypad.waiting:
+            return
+        if self._utterance.interrupts:
+            self._utterance.interrupts = False
+            self._story.interruption(meant=False)
+            self._line.log("↩️ Nothing was meant: the bot goes on", event="resume")
+        self._go_on()
+        if not self._mouth.busy:
+            self._wait_for_caller()
+
+    def _is_backchannel(self, text: str) -> bool:
+        words = "".join(letter if letter.isalnum() or letter == " " else "" for letter in text.lower()).strip()
+        barge_in = self._settings.barge_in
+        return not words or words in barge_in.backchannels or len(words.split()) < barge_in.min_words
+
+    def _keys(self, keys: str) -> None:
+        self._utterance.interrupts = False
+        self._talk.told(f"DTMF: {keys}")
+
+    def _refuse(self, bound: str) -> None:
+        """Refuse a turn that is one request too many, and tell the caller; the bot goes on with what it was saying."""
+        self._refusals += 1
+        self._line.bite(bound, "what the caller said is not answered")
+        self._talk.forget_last_user_message()
+        self._rescue.nothing_meant()
+        if bound == "ai_requests_call" or self._refusals > _REFUSALS_AT_MOST:
+            self._enough()
+            return
+        self._nothing_said()
+        if not self._mouth.busy:
+            self.say(*self._rescue.too_fast)
+
+    def _enough(self) -> None:
+        """End the call because it has used up the budget of one call."""
+        if not self._ending:
+            self._rescue.close()
+            self._last_words(*self._rescue.enough, "hang_up", "limit")
+
+    # What the bot says
+
+    def _play(self, pcm: bytes, tell: Callable[[bool], None]) -> None:
+        """Play a whole sentence made beforehand; call ``tell`` with True once it was heard, or with False if it was dropped."""
+        self._playout.say(pcm)
+        self._playout.flush()
+        self._playout.note(tell)
+
     def _sent(self, begins: float, pcm: bytes) -> None:
-        self.stopwatch.sent()
+        self._stopwatch.sent()
         self._story.bot_audio(begins, pcm)
 
     def _cleared(self, at: float) -> None:
-        self.stopwatch.cleared()
+        self._stopwatch.cleared()
         self._story.bot_cleared(at)
-
-    def _greet(self, greeting: bytes, text: str) -> None:
-        if greeting:
-            self._playout.say(greeting)
-            self._playout.flush()
-            self._playout.note(lambda heard: self._greeting_over(text, heard))
-        elif text:
-            self._dialogue.say(text)
-        else:
-            self._greeting_over("", True)
-
-    async def _greeting_heard(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._greeted.wait(), _GREETING_S)
-        self._greeted.set()
-
-    def _greeting_over(self, text: str, heard: bool) -> None:
-        self._greeted.set()
-        if text:
-            self._story.bot_said(text, heard)
-        if not self._mouth.busy:
-            self._wait_for_caller()
 
     def _said(self, text: str, heard: bool) -> None:
         self._story.bot_said(text, heard)
@@ -344,86 +384,40 @@ class Conversation:
         self._hang_up()
 
     def _silent(self) -> None:
-        self._greeted.set()
-        if self._ending:
+        """Act on the end of all that the bot had to say."""
+        self._phases.leave(Phase.GREETING)
+        if self._phases.now is Phase.PARTING:
             self._hang_up()
         else:
             self._wait_for_caller()
 
-    def _nothing_said(self) -> None:
-        """A noise, or a word that only shows that somebody listens."""
-        self._in_words = False
-        self._no_words.off()
-        if self._keypad.waiting:
-            return
-        if self._interrupted:
-            self._interrupted = False
-            self._story.interruption(meant=False)
-            self._line.log("↩️ Nothing was meant: the bot goes on", event="resume")
-        self._go_on()
-        if not self._mouth.busy:
-            self._wait_for_caller()
-
-    def _go_on(self) -> None:
-        self._holding = False
-        self._playout.resume()
-
     def _dropped(self) -> None:
-        """By a turn that was meant; the caller may have begun the next one meanwhile."""
-        if self._holding:
+        """Hold the bot back again if the caller began the next turn before an interruption of the last one came by."""
+        if self._phases.now is Phase.HELD:
             self._playout.pause()
 
-    def _is_backchannel(self, text: str) -> bool:
-        words = "".join(letter if letter.isalnum() or letter == " " else "" for letter in text.lower()).strip()
-        barge_in = self._settings.barge_in
-        return not words or words in barge_in.backchannels or len(words.split()) < barge_in.min_words
+    # Time
 
-    def _keys(self, keys: str) -> None:
-        self._interrupted = False
-        self._dialogue.told(f"DTMF: {keys}")
+    async def _run(self) -> None:
+        try:
+            await self._talk.run(self)
+        except Exception:
+            self._line.log.exception("💥 The dialogue failed")
+        finally:
+            self._rescue.give_up("the dialogue ended")
 
     def _wait_for_caller(self) -> None:
-        if not (self._over or self._ending):
-            self._silence.set(self._settings.silence.after_s)
+        if not self._ending:
+            self._patience.wait()
 
-    def _still_there(self) -> None:
-        silence = self._settings.silence
-        if self._silences < len(silence.prompts):
-            self._dialogue.say(silence.prompts[self._silences])
-            self._silences += 1
-            self._silence.set(silence.after_s + _PROMPT_S)
-        else:
-            self._part("silence")
-            self._dialogue.say(silence.goodbye)
+    def _no_answer(self) -> None:
+        """Part from a caller who says nothing though asked."""
+        self._part("silence")
+        self._talk.say(self._settings.silence.goodbye)
 
     def _time_up(self) -> None:
         if self._ending:
             return
-        self._dialogue.interrupt()
+        self._talk.interrupt()
         self._part("time_up")
-        self._dialogue.say(self._settings.time_up)
-
-    def _part(self, how: str) -> None:
-        """From now on nothing that the caller does stops the last sentence, or the end."""
-        self._ending = how
-        self._silence.off()
-        self._no_words.off()
-        self._keypad.close()
-        self.rescue.part()
-        self._greeted.set()
-        self._go_on()
-        self._goodbye_until = self._clock.time() + _GOODBYE_S
-        self._goodbye.set(_GOODBYE_BEGINS_S)
-
-    def _goodbye_late(self) -> None:
-        if self._playout.outstanding and self._clock.time() < self._goodbye_until:
-            self._goodbye.set(1.0)
-        else:
-            self._hang_up()
-
-    def _hang_up(self) -> None:
-        if self._over:
-            return
-        self._goodbye.off()
-        self._line.log(f"👋 The bot ends the stream: {self._ending}", event="bot_end", HOW=self._ending)
-        self._line.hang_up(HangUp(1000, self._ending))
+        self._talk.say(self._settings.time_up)

@@ -110,6 +110,38 @@ class Events(Protocol):
     def failed(self, stage: str, text: str) -> None:
         """A service reports an error; ``stage`` is ``stt``, ``llm``, ``tts`` or ``pipeline``."""
 
+    def used(self, tool: str) -> None:
+        """The model called a tool that does not end the call."""
+
+    def end(self, how: str) -> None:
+        """End the stream as the model asks: ``hang_up`` or ``transfer``. What it says is heard before; else a goodbye is."""
+
+
+class Talk(Protocol):
+    """A dialogue as its call sees it. No method but `run` waits."""
+
+    @property
+    def in_words(self) -> bool:
+        """Return True if the model has put its latest answer in words, not in tools alone."""
+
+    async def run(self, events: Events) -> None:
+        """Run until cancelled, and tell ``events``."""
+
+    def hear(self, pcm: bytes) -> None:
+        """Take a piece of the caller's voice, PCM16 little-endian mono at `HEARING_RATE`."""
+
+    def say(self, text: str) -> None:
+        """Speak ``text`` with the call's own voice, after what it is saying."""
+
+    def interrupt(self) -> None:
+        """Give up the answer that is being made, and all that is being said."""
+
+    def told(self, text: str) -> None:
+        """Answer ``text``, which the caller gave otherwise than by speaking."""
+
+    def forget_last_user_message(self) -> None:
+        """Take the caller's last message out of the context, if it is the last of all."""
+
 
 class Dialogue:
     """Speech in, speech out, for one call. `run` until it is cancelled."""
@@ -183,23 +215,24 @@ class Dialogue:
     # None of these waits
 
     def hear(self, pcm: bytes) -> None:
-        """The caller's voice, PCM16 little-endian mono at `HEARING_RATE`."""
+        """See `Talk.hear`."""
         self._waiting.put_nowait((None, InputAudioRawFrame(pcm, HEARING_RATE, 1)))
 
     def say(self, text: str) -> None:
-        """Speak ``text`` with the call's own voice, behind what it says already."""
+        """See `Talk.say`."""
         self._mouth.expect()
         self._waiting.put_nowait((self._gate, TTSSpeakFrame(text)))
 
     def interrupt(self) -> None:
-        """Give up the answer that is being made, and all that is being said."""
+        """See `Talk.interrupt`."""
         self._waiting.put_nowait((self._gate, InterruptionFrame()))
 
     def told(self, text: str) -> None:
-        """Something the caller told us otherwise than by speaking: answer it."""
+        """See `Talk.told`."""
         self._waiting.put_nowait((None, LLMMessagesAppendFrame([{"role": "user", "content": text}], run_llm=True)))
 
     def forget_last_user_message(self) -> None:
+        """See `Talk.forget_last_user_message`."""
         messages = self.context.messages
         if messages and isinstance(messages[-1], dict) and messages[-1].get("role") == "user":
             self.context.set_messages(messages[:-1])

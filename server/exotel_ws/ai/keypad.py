@@ -20,10 +20,10 @@ class Keypad:
     Each input causes a request to a language model, so two inputs are always `APART_S` without a key apart.
     """
 
-    def __init__(self, clock: Clock, told: Callable[[str], None]) -> None:
-        """Call ``told`` with the keys of each input, without the `END` that ended it."""
+    def __init__(self, clock: Clock) -> None:
+        self.on_keys: Callable[[str], None] = lambda _keys: None
+        """Called with the keys of each input, without the `END` that ended it."""
         self._clock = clock
-        self._told = told
         self._keys = ""
         self._pressed_at = float("-inf")
         self._again = False
@@ -56,4 +56,4 @@ class Keypad:
     def _done(self) -> None:
         keys = self._keys
         self.close()
-        self._told(keys.rstrip(END) or END)
+        self.on_keys(keys.rstrip(END) or END)

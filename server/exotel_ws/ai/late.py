@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from exotel_ws.ai.dialogue import Dialogue
+from exotel_ws.ai.dialogue import Dialogue, Events
 from exotel_ws.ai.mouth import Mouth
 
 _STARTS_S: Final = 2.0
@@ -30,8 +30,8 @@ class Workshop:
 class LateDialogue:
     """Stands in for a `Dialogue` until it is made. A call that ends before its turn never gets one."""
 
-    def __init__(self, make: Callable[[], Dialogue], workshop: Workshop, mouth: Mouth) -> None:
-        """``make`` makes the dialogue; it may take some milliseconds."""
+    def __init__(self, make: Callable[[Events], Dialogue], workshop: Workshop, mouth: Mouth) -> None:
+        """``make`` makes the dialogue, which tells the given `Events`; it may take some milliseconds."""
         self._make = make
         self._workshop = workshop
         self._mouth = mouth
@@ -40,13 +40,13 @@ class LateDialogue:
 
     @property
     def in_words(self) -> bool:
-        """See `Dialogue`."""
+        """See `Talk.in_words`."""
         return self._made is not None and self._made.in_words
 
-    async def run(self) -> None:
-        """See `Dialogue.run`."""
+    async def run(self, events: Events) -> None:
+        """See `Talk.run`."""
         async with self._workshop.turn():
-            made = self._make()
+            made = self._make(events)
         for told in self._waiting:
             told(made)
         self._waiting.clear()
@@ -64,24 +64,24 @@ class LateDialogue:
             raise
 
     def hear(self, pcm: bytes) -> None:
-        """See `Dialogue.hear`."""
+        """See `Talk.hear`."""
         self._tell(lambda made: made.hear(pcm))
 
     def say(self, text: str) -> None:
-        """See `Dialogue.say`."""
+        """See `Talk.say`."""
         self._mouth.expect()
         self._tell(lambda made: made.say(text))
 
     def interrupt(self) -> None:
-        """See `Dialogue.interrupt`."""
+        """See `Talk.interrupt`."""
         self._tell(lambda made: made.interrupt())
 
     def told(self, text: str) -> None:
-        """See `Dialogue.told`."""
+        """See `Talk.told`."""
         self._tell(lambda made: made.told(text))
 
     def forget_last_user_message(self) -> None:
-        """See `Dialogue.forget_last_user_message`."""
+        """See `Talk.forget_last_user_message`."""
         self._tell(lambda made: made.forget_last_user_message())
 
     def _tell(self, tell: Callable[[Dialogue], None]) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -13,27 +12,21 @@ from pipecat.processors.frame_processor import FrameProcessor
 
 from exotel_ws.admission.bucket import Bucket
 from exotel_ws.ai.allowance import Allowance
+from exotel_ws.ai.assembly import Assembly, Caller
 from exotel_ws.ai.conversation import Conversation
-from exotel_ws.ai.dialogue import Dialogue, Tool
 from exotel_ws.ai.embedded.models import Models, example_flow
 from exotel_ws.ai.failure import apology
 from exotel_ws.ai.failure.breaker import Breaker
-from exotel_ws.ai.failure.failover import Failover
-from exotel_ws.ai.failure.rescue import Rescue
-from exotel_ws.ai.failure.work import Answering, Listening, Speaking, Work
 from exotel_ws.ai.greeting import Greetings
-from exotel_ws.ai.late import LateDialogue, Workshop
-from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.providers import supply, webhook
-from exotel_ws.ai.providers.supply import Named, Supply
+from exotel_ws.ai.providers.supply import Supply
 from exotel_ws.ai.records.shelf import Shelf
 from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.records.tally import AiTally
 from exotel_ws.ai.scripted import flow as flows
 from exotel_ws.ai.scripted.endpoint import Endpoint
 from exotel_ws.ai.settings import Limits
-from exotel_ws.ai.tools import EndCall, Webhook
-from exotel_ws.ai.wishes import Wishes, fill, wishes
+from exotel_ws.ai.wishes import wishes
 from exotel_ws.protocol import SAMPLE_RATES, Start, Writer
 from exotel_ws.responder import Line
 from exotel_ws.settings import Settings, SettingsError
@@ -52,7 +45,6 @@ class AiMode:
         self._webhook_secret = webhook.secret(settings.ai)
         self._flow = _flow(settings.ai.flow)
         self._calls: set[Conversation] = set()
-        self._workshop = Workshop()
         self._allowances: WeakKeyDictionary[Line, Allowance] = WeakKeyDictionary()
         """Allowance of each connection; a restarted stream continues with what is left."""
         self._running: set[asyncio.Task[None]] = set()
@@ -61,23 +53,25 @@ class AiMode:
         self._shelf = Shelf(record) if record.transcripts or record.audio else None
         self._endpoint: Endpoint
         self._supply: Supply
-        self._models: Models
         self._greetings: Greetings
-        self._phrases: Mapping[int, apology.Phrases]
-        self._breaker = Breaker(settings.ai.failure.skip_after, settings.ai.failure.skip_s, time.monotonic)
+        self._assembly: Assembly
         self._session: aiohttp.ClientSession
 
     async def open(self) -> None:
         if self._shelf:
             self._shelf.open()
-        self._session = aiohttp.ClientSession()
-        self._models = await asyncio.to_thread(_warm)
-        self._endpoint = await asyncio.to_thread(Endpoint, self._flow, self._models.speaker.sounds)
-        await self._endpoint.open()
-        speak = self._models.speaker.speak
         settings = self._settings
-        self._phrases = await asyncio.to_thread(apology.prepare, settings.failure, speak, SAMPLE_RATES, settings.limits)
-        self._supply = Supply(self._settings, self._models, self._endpoint.url, self._endpoint.key)
+        self._session = aiohttp.ClientSession()
+        models = await asyncio.to_thread(_warm)
+        speaker = models.speaker
+        self._endpoint = await asyncio.to_thread(Endpoint, self._flow, speaker.sounds)
+        await self._endpoint.open()
+        phrases = await asyncio.to_thread(apology.prepare, settings.failure, speaker.speak, SAMPLE_RATES, settings.limits)
+        self._supply = Supply(settings, models, self._endpoint.url, self._endpoint.key)
+        breaker = Breaker(settings.failure.skip_after, settings.failure.skip_s, time.monotonic)
+        self._assembly = Assembly(
+            settings, self._supply, models.turn_model, phrases, self._session, self._webhook_secret, breaker
+        )
         self._greetings = Greetings(self._greeting, self._voice)
         if task := self._greetings.prepare():
             await task
@@ -114,20 +108,18 @@ class AiMode:
             clock=asyncio.get_running_loop().time,
             shelf=self._shelf,
         )
-        call = Conversation(
-            self._settings,
-            line,
-            writer,
-            start,
-            sample_rate,
-            partial(self._build, wished),
-            self._greetings.get(wished.language, wished.voice, sample_rate),
-            self._greeting(wished.language),
-            self._calls.discard,
-            story,
-            partial(self._protect, story, sample_rate),
-            self._allowance(line),
+        caller = Caller(
+            start=start,
+            wishes=wished,
+            sample_rate=sample_rate,
+            writer=writer,
+            line=line,
+            story=story,
+            allowance=self._allowance(line),
+            greeting=self._greetings.get(wished.language, wished.voice, sample_rate),
+            greeting_text=self._greeting(wished.language),
         )
+        call = self._assembly.conversation(caller, self._calls.discard)
         self._calls.add(call)
         self._running.add(call.running)
         call.running.add_done_callback(self._running.discard)
@@ -139,53 +131,11 @@ class AiMode:
             self._allowances[line] = Allowance(self._settings.limits, asyncio.get_running_loop().time, share)
         return self._allowances[line]
 
-    def _build(self, wished: Wishes, call: Conversation, mouth: Mouth) -> LateDialogue:
-        return LateDialogue(partial(self._make, wished, call, mouth), self._workshop, mouth)
-
-    def _make(self, wished: Wishes, call: Conversation, mouth: Mouth) -> Dialogue:
-        filled: Callable[[str], str] = partial(fill, start=call.start)
-        stt = self._supply.stt(wished.language)
-        llm = self._supply.llm(wished.language, filled)
-        tts = self._supply.tts(wished.language, wished.voice)
-        return Dialogue(
-            stt=self._stage("stt", stt, Listening(), call.rescue),
-            llm=self._stage("llm", llm, Answering(), call.rescue),
-            tts=self._stage("tts", tts, Speaking(), call.rescue),
-            services=[named.service for named in (*stt, *llm, *tts)],
-            mouth=mouth,
-            stopwatch=call.stopwatch,
-            turn_model=self._models.turn_model,
-            greeting=self._greeting(wished.language),
-            tools=self._tools(call),
-            events=call,
-            limits=self._settings.limits,
-        )
-
-    def _protect(self, story: Story, sample_rate: int, call: Conversation) -> Rescue:
-        clock = asyncio.get_running_loop()
-        return Rescue(self._settings.failure, self._phrases[sample_rate], call, story, self._breaker, clock)
-
-    def _stage(self, stage: str, services: Sequence[Named], work: Work, rescue: Rescue) -> Failover:
-        by_name = dict(services)
-        order = self._breaker.order(stage, list(by_name))
-        made = Failover(stage, [(name, by_name[name]) for name in order], work, rescue, ready_s=self._settings.failure.ready_s)
-        rescue.add(made)
-        return made
-
     def _greeting(self, language: str) -> str:
         return self._settings.greeting or self._flow.greeting_in(language or self._settings.language)
 
     def _voice(self, language: str, voice: str) -> FrameProcessor:
         return self._supply.tts(language, voice)[0].service
-
-    def _tools(self, call: Conversation) -> list[Tool]:
-        tools: list[Tool] = [
-            EndCall("hang_up", "End the call, after the goodbye was said.", call.end),
-            EndCall("transfer", "Hand the caller to a human agent.", call.end),
-        ]
-        if self._settings.webhook_url:
-            tools.append(Webhook(self._settings.webhook_url, self._session, call.start, call.used, self._webhook_secret))
-        return tools
 
 
 def _warm() -> Models:

@@ -5,11 +5,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-from exotel_ws.ai.conversation import Conversation
+from exotel_ws.ai.allowance import Allowance
+from exotel_ws.ai.conversation import Conversation, Parts
+from exotel_ws.ai.dialogue import Events, Talk
+from exotel_ws.ai.ear import Ear, WholeSamples
 from exotel_ws.ai.failure.apology import Phrases
 from exotel_ws.ai.failure.breaker import Breaker
 from exotel_ws.ai.failure.rescue import Rescue
+from exotel_ws.ai.keypad import Keypad
 from exotel_ws.ai.mouth import Mouth
+from exotel_ws.ai.playout import Playout
+from exotel_ws.ai.records.stopwatch import Stopwatch
 from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.records.tally import AiTally
 from exotel_ws.ai.settings import Ai
@@ -42,8 +48,9 @@ A_LETTER_S = 0.05
 class Services:
     """In place of a `Dialogue`: ``answers`` says what the model says to what the caller says, and what tool it calls."""
 
-    def __init__(self, events: Conversation, mouth: Mouth) -> None:
-        self.events, self.mouth = events, mouth
+    def __init__(self, mouth: Mouth) -> None:
+        self.mouth = mouth
+        self.events: Events
         self.answers: dict[str, tuple[str, str]] = {}
         self.thinking_s = 0.3
         self.voice_works = True
@@ -54,8 +61,9 @@ class Services:
         self._jobs: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._job: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
-        self.events.ready()
+    async def run(self, events: Events) -> None:
+        self.events = events
+        events.ready()
         manager = TaskManager()
         setup = FrameProcessorSetup(
             audio_in_sample_rate=16000,
@@ -172,29 +180,33 @@ class Call:
         self.story = Told(
             settings, start, conn_id="conn_1", sample_rate=RATE, tally=AiTally(), log=self.log, clock=self.loop.time
         )
-        self.conversation = Conversation(
-            settings,
-            self,
-            Writer("s1", sample_rate=RATE),
-            start,
-            RATE,
-            self._build,
-            b"\1\1" * int(GREETING_S * RATE) if greeting else b"",
-            GREETING,
-            self._over,
-            self.story,
-            self._protect,
+        playout = Playout(Writer("s1", sample_rate=RATE), self.send, self.loop, sample_rate=RATE)
+        mouth = Mouth(playout, RATE, self.story.bot_said)
+        phrases = Phrases(settings.failure, lambda text: b"\2\2" * int(len(text) * A_LETTER_S * RATE))
+        breaker = Breaker(3, 60.0, self.loop.time)
+        self.rescue = Rescue(settings.failure, phrases, self.story, breaker, self.loop, lambda: playout.heard_until)
+        self.stopwatch = Stopwatch(self.story.stage)
+        talk = self._talk_with(mouth)
+        parts = Parts(
+            clock=self.loop,
+            story=self.story,
+            stopwatch=self.stopwatch,
+            playout=playout,
+            mouth=mouth,
+            ear=Ear(RATE, talk.hear, self.loop.time),
+            samples=WholeSamples(),
+            keypad=Keypad(self.loop),
+            rescue=self.rescue,
+            talk=talk,
+            allowance=Allowance(settings.limits, self.loop.time),
         )
+        audio = b"\1\1" * int(GREETING_S * RATE) if greeting else b""
+        self.conversation = Conversation(settings, self, parts, audio, GREETING, self._over)
         self.exotel.on_mark = self.mark
 
-    def _build(self, conversation: Conversation, mouth: Mouth) -> Any:
-        self.services = Services(conversation, mouth)
+    def _talk_with(self, mouth: Mouth) -> Talk:
+        self.services = Services(mouth)
         return self.services
-
-    def _protect(self, conversation: Conversation) -> Rescue:
-        settings = self.settings.failure
-        phrases = Phrases(settings, lambda text: b"\2\2" * int(len(text) * A_LETTER_S * RATE))
-        return Rescue(settings, phrases, conversation, self.story, Breaker(3, 60.0, self.loop.time), self.loop)
 
     def _over(self, _conversation: Conversation) -> None:
         self.ended += 1

@@ -137,7 +137,8 @@ def test_keys_without_a_pause_are_one_input(presses: list[tuple[float, str]], to
         loop = asyncio.get_running_loop()
         began = loop.time()
         heard: list[tuple[float, str]] = []
-        keypad = Keypad(loop, lambda keys: heard.append((round(loop.time() - began, 1), keys)))
+        keypad = Keypad(loop)
+        keypad.on_keys = lambda keys: heard.append((round(loop.time() - began, 1), keys))
         for at, key in presses:
             await asyncio.sleep(began + at - loop.time())
             keypad.press(key)
@@ -195,6 +196,10 @@ def test_a_stream_begins_anew_a_few_times_where_each_time_makes_a_bot(mode: Any,
     assert (closed.value.code, closed.value.bound, len(made)) == (1008, bound, begun)
 
 
+EVENTS: Any = None
+"""Nothing happens in a `Made`."""
+
+
 class Made:
     """Stand-in for a dialogue."""
 
@@ -227,13 +232,13 @@ def test_dialogues_are_made_one_at_a_time_and_the_loop_turns_between() -> None:
                 turns += 1
                 await asyncio.sleep(0)
 
-        def make() -> Any:
+        def make(_events: Any) -> Any:
             made.append(turns)
             return Made()
 
         workshop = Workshop()
         calls = [LateDialogue(make, workshop, Mouth()) for _ in range(51)]  # type: ignore[arg-type]
-        running = [asyncio.create_task(count()), *(asyncio.create_task(call.run()) for call in calls)]
+        running = [asyncio.create_task(count()), *(asyncio.create_task(call.run(EVENTS)) for call in calls)]
         await asyncio.sleep(0.1)
         assert len(made) == len(set(made)) == 51, "never two in one turn of the loop"
         for task in running:
@@ -246,7 +251,7 @@ def test_a_call_that_is_over_before_its_turn_makes_no_dialogue() -> None:
     async def test() -> None:
         made: list[Made] = []
 
-        def make() -> Any:
+        def make(_events: Any) -> Any:
             made.append(Made())
             return made[-1]
 
@@ -258,7 +263,7 @@ def test_a_call_that_is_over_before_its_turn_makes_no_dialogue() -> None:
             late.told("DTMF: 1")
             if running:
                 running[-1].cancel()
-            running.append(asyncio.create_task(late.run()))
+            running.append(asyncio.create_task(late.run(EVENTS)))
         await asyncio.sleep(0.1)
         assert len(made) == 1
         assert made[0].heard == ["greeting 50", "DTMF: 1"], "what came before is not lost"

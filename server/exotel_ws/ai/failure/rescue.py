@@ -1,8 +1,10 @@
 """One call that is in trouble: what is said, who takes over, and when it is given up."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol
 
+from exotel_ws.ai.alarm import Alarm
 from exotel_ws.ai.failure.apology import Phrases
 from exotel_ws.ai.failure.breaker import Breaker
 from exotel_ws.ai.failure.failover import Failover
@@ -17,11 +19,8 @@ _MISSES_OF_A_SERVICE: Final = 2
 """Utterances in a row without text: one may have been a cough."""
 
 
-class Line(Protocol):
-    """What can be done to the call itself, whatever the pipeline does."""
-
-    def heard_until(self) -> float:
-        """The clock's time at which all audio under way will have been heard."""
+class CallControl(Protocol):
+    """Control of the call itself, whatever the pipeline does."""
 
     def say(self, text: str, pcm: bytes) -> None:
         """Behind what is under way."""
@@ -36,10 +35,19 @@ class Line(Protocol):
 class Rescue:
     """See `exotel_ws.ai.failure.failover.Told`. Each stage's `Failover` is added once it is made."""
 
-    def __init__(self, settings: Failure, phrases: Phrases, line: Line, story: Story, breaker: Breaker, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Failure,
+        phrases: Phrases,
+        story: Story,
+        breaker: Breaker,
+        clock: Clock,
+        heard_until: Callable[[], float],
+    ) -> None:
+        """``heard_until`` returns the time of ``clock``, in seconds, at which all audio under way will have been heard."""
         self._settings = settings
         self._phrases = phrases
-        self._line = line
+        self._call: CallControl
         self._story = story
         self._breaker = breaker
         self._clock = clock
@@ -50,8 +58,14 @@ class Rescue:
         self._not_heard = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._given_up = self._parting = False
-        self._watchdog = Watchdog(clock, settings, line.heard_until, self._silent, self._late)
-        self._unready = clock.call_at(clock.time() + settings.ready_s, self._not_ready)
+        self._heard_until = heard_until
+        self._watchdog = Watchdog(clock, settings, heard_until, self._silent, self._late)
+        self._unready = Alarm(clock, self._not_ready)
+
+    def watch(self, call: CallControl) -> None:
+        """Begin to watch over ``call``: its pipeline has to be `ready` in time."""
+        self._call = call
+        self._unready.set(self._settings.ready_s)
 
     def add(self, stage: Failover) -> None:
         self._stages[stage.stage] = stage
@@ -70,7 +84,7 @@ class Rescue:
 
     def ready(self) -> None:
         """The pipeline runs."""
-        self._unready.cancel()
+        self._unready.off()
 
     def understood(self) -> None:
         """The caller said something that became text."""
@@ -92,12 +106,12 @@ class Rescue:
         self.close()
         self._story.provider_error("pipeline", "", why)
         self._story.apologised()
-        self._line.give_up(*self._phrases.apology, self._settings.then)
+        self._call.give_up(*self._phrases.apology, self._settings.then)
 
     def close(self) -> None:
         """The call is over: nothing is watched."""
         self._given_up = True
-        self._unready.cancel()
+        self._unready.off()
         self._watchdog.close()
 
     # What the stages tell
@@ -135,10 +149,10 @@ class Rescue:
 
     def _silent(self) -> None:
         """The caller waits and hears nothing."""
-        if self._line.resume():
+        if self._call.resume():
             self._watchdog.settled()
         elif self._fillers < len(self._phrases.fillers):
-            self._line.say(*self._phrases.fillers[self._fillers])
+            self._call.say(*self._phrases.fillers[self._fillers])
             self._fillers += 1
         else:
             self.give_up("no answer came")
@@ -161,11 +175,11 @@ class Rescue:
         """Somebody spoke, or something was loud, and it did not become text."""
         stt.missed()
         self._watchdog.settled()
-        speaks = self._line.heard_until() > self._clock.time() and not self._fillers
-        if self._line.resume() or speaks:
+        speaks = self._heard_until() > self._clock.time() and not self._fillers
+        if self._call.resume() or speaks:
             return
         if self._not_heard < _NOT_HEARD_AT_MOST:
             self._not_heard += 1
-            self._line.say(*self._phrases.not_heard)
+            self._call.say(*self._phrases.not_heard)
         else:
             self.give_up("stt: nothing that was said became text")

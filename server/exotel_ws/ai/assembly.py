@@ -1,0 +1,133 @@
+"""Put together the parts of a call."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import aiohttp
+
+from exotel_ws.ai.allowance import Allowance
+from exotel_ws.ai.conversation import Conversation, Parts
+from exotel_ws.ai.dialogue import Dialogue, Events, Tool
+from exotel_ws.ai.ear import Ear, WholeSamples
+from exotel_ws.ai.embedded.models import TurnModel
+from exotel_ws.ai.failure.apology import Phrases
+from exotel_ws.ai.failure.breaker import Breaker
+from exotel_ws.ai.failure.failover import Failover
+from exotel_ws.ai.failure.rescue import Rescue
+from exotel_ws.ai.failure.work import Answering, Listening, Speaking, Work
+from exotel_ws.ai.keypad import Keypad
+from exotel_ws.ai.late import LateDialogue, Workshop
+from exotel_ws.ai.mouth import Mouth
+from exotel_ws.ai.playout import Playout
+from exotel_ws.ai.providers.supply import Named, Supply
+from exotel_ws.ai.records.stopwatch import Stopwatch
+from exotel_ws.ai.records.story import Story
+from exotel_ws.ai.settings import Ai
+from exotel_ws.ai.tools import EndCall, Webhook
+from exotel_ws.ai.wishes import Wishes, fill
+from exotel_ws.protocol import Start, Writer
+from exotel_ws.responder import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One stream to answer: its start event, what the caller wishes, and the budget of its connection."""
+
+    start: Start
+    wishes: Wishes
+    sample_rate: int
+    """Hz."""
+    writer: Writer
+    line: Line
+    story: Story
+    allowance: Allowance
+    greeting: bytes
+    """PCM16 little-endian at ``sample_rate``; empty if it has to be spoken in the call."""
+    greeting_text: str
+
+
+class Assembly:
+    """Make conversations out of what the calls of a worker share."""
+
+    def __init__(
+        self,
+        settings: Ai,
+        supply: Supply,
+        turn_model: TurnModel,
+        phrases: Mapping[int, Phrases],
+        session: aiohttp.ClientSession,
+        webhook_secret: str,
+        breaker: Breaker,
+    ) -> None:
+        """``phrases`` by sample rate in Hz; ``session`` and ``webhook_secret`` are for the webhook."""
+        self._settings = settings
+        self._supply = supply
+        self._turn_model = turn_model
+        self._phrases = phrases
+        self._session = session
+        self._webhook_secret = webhook_secret
+        self._breaker = breaker
+        self._workshop = Workshop()
+
+    def conversation(self, caller: Caller, on_end: Callable[[Conversation], None]) -> Conversation:
+        """Begin a conversation. Cheap: its pipeline is made later, in turn with those of other calls."""
+        clock = asyncio.get_running_loop()
+        rate, story = caller.sample_rate, caller.story
+        playout = Playout(caller.writer, caller.line.send, clock, sample_rate=rate)
+        mouth = Mouth(playout, rate, story.bot_said)
+        stopwatch = Stopwatch(story.stage)
+        rescue = Rescue(self._settings.failure, self._phrases[rate], story, self._breaker, clock, lambda: playout.heard_until)
+        talk = LateDialogue(partial(self.dialogue, caller, mouth, stopwatch, rescue), self._workshop, mouth)
+        parts = Parts(
+            clock=clock,
+            story=story,
+            stopwatch=stopwatch,
+            playout=playout,
+            mouth=mouth,
+            ear=Ear(rate, talk.hear, clock.time),
+            samples=WholeSamples(),
+            keypad=Keypad(clock),
+            rescue=rescue,
+            talk=talk,
+            allowance=caller.allowance,
+        )
+        return Conversation(self._settings, caller.line, parts, caller.greeting, caller.greeting_text, on_end)
+
+    def dialogue(self, caller: Caller, mouth: Mouth, stopwatch: Stopwatch, rescue: Rescue, events: Events) -> Dialogue:
+        """Make the pipeline of a call. Takes some milliseconds."""
+        wishes = caller.wishes
+        filled: Callable[[str], str] = partial(fill, start=caller.start)
+        stt = self._supply.stt(wishes.language)
+        llm = self._supply.llm(wishes.language, filled)
+        tts = self._supply.tts(wishes.language, wishes.voice)
+        return Dialogue(
+            stt=self._stage("stt", stt, Listening(), rescue),
+            llm=self._stage("llm", llm, Answering(), rescue),
+            tts=self._stage("tts", tts, Speaking(), rescue),
+            services=[named.service for named in (*stt, *llm, *tts)],
+            mouth=mouth,
+            stopwatch=stopwatch,
+            turn_model=self._turn_model,
+            greeting=caller.greeting_text,
+            tools=self._tools(caller.start, events),
+            events=events,
+            limits=self._settings.limits,
+        )
+
+    def _stage(self, stage: str, services: Sequence[Named], work: Work, rescue: Rescue) -> Failover:
+        by_name = dict(services)
+        order = self._breaker.order(stage, list(by_name))
+        made = Failover(stage, [(name, by_name[name]) for name in order], work, rescue, ready_s=self._settings.failure.ready_s)
+        rescue.add(made)
+        return made
+
+    def _tools(self, start: Start, events: Events) -> list[Tool]:
+        tools: list[Tool] = [
+            EndCall("hang_up", "End the call, after the goodbye was said.", events.end),
+            EndCall("transfer", "Hand the caller to a human agent.", events.end),
+        ]
+        if self._settings.webhook_url:
+            tools.append(Webhook(self._settings.webhook_url, self._session, start, events.used, self._webhook_secret))
+        return tools
