@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from ansible_collections.exotel.voicebot.plugins.module_utils.requester import person
 from exotel_phone.exits import Exit
 from exotelctl import privileges
 from exotelctl.port import apply, bound, diag, proof, receipt, units, verb
@@ -451,9 +452,9 @@ def test_a_receipt_is_written_to_the_journal_before_and_after(
     clean(port, capsys)
     plan, done, proof = entry(journal), entry(journal), entry(journal)
     for each, stage in ((plan, "plan"), (done, "done"), (proof, "proof")):
-        common = {"EVENT": "port_clean", "PORT": str(port), "STAGE": stage, "REQUESTED_BY": receipt.who(), "PRIORITY": "5"}
+        common = {"EVENT": "port_clean", "PORT": str(port), "STAGE": stage, "REQUESTED_BY": person(), "PRIORITY": "5"}
         assert each | common == each
-    assert plan["MESSAGE"].startswith(f"port-clean port={port} by={receipt.who()} plan: end pid {held.pid} (python")
+    assert plan["MESSAGE"].startswith(f"port-clean port={port} by={person()} plan: end pid {held.pid} (python")
     assert (plan["HOLDER_PID"], plan["HOLDER_KIND"]) == (str(held.pid), "process")
     assert (done["HOLDER_PID"], done["OUTCOME"], done["SIGNALS"]) == (str(held.pid), "ended", "SIGTERM")
     assert (proof["VERDICT"], proof["PORT_STATE"], proof["HELD_BY"]) == ("cleaned", "free", "")

@@ -20,13 +20,13 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.lock import Locked
 from ansible_collections.exotel.voicebot.plugins.module_utils.maintenance import Maintenance
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import SOCKET, Paths, unit
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts, Refused, plan_return
+from ansible_collections.exotel.voicebot.plugins.module_utils.requester import requester
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
 from exotel_phone.exits import Exit, Refusal
 from exotel_phone.output import emit_json, say
 from exotel_phone.text import plural
 
 from exotelctl.progress import Progress
-from exotelctl.requester import requester
 from exotelctl.systemctl import require_root, require_systemd
 
 USER: Final = "exotel-ws"

@@ -19,13 +19,13 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.instance import ca
 from ansible_collections.exotel.voicebot.plugins.module_utils.lock import Locked, deploy_lock
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts, Plan, Refused, plan_restart
+from ansible_collections.exotel.voicebot.plugins.module_utils.requester import requester
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
 from exotel_phone.exits import Exit, Refusal
 from exotel_phone.output import emit_json, say
 from exotel_phone.text import plural
 
 from exotelctl.progress import Progress
-from exotelctl.requester import requester
 from exotelctl.systemctl import require_root, require_systemd
 
 USER = "exotel-ws"

@@ -3,7 +3,6 @@
 $ journalctl EVENT=port_clean -o verbose
 """
 
-import getpass
 import os
 import socket
 from pathlib import Path
@@ -26,14 +25,6 @@ def write(receipt: Receipt, *, journal: Path = JOURNAL, syslog: Path = SYSLOG) -
     fields = {"PRIORITY": str(_NOTICE), "SYSLOG_IDENTIFIER": "exotelctl", "SYSLOG_PID": str(os.getpid()), **receipt}
     native = "".join(f"{name}={value}\n" for name, value in fields.items())
     return _send(native, journal) or _send(f"<{_USER_NOTICE}>exotelctl[{os.getpid()}]: {receipt['MESSAGE']}", syslog)
-
-
-def who() -> str:
-    """The person behind this command, also behind sudo."""
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 def _send(text: str, to: Path) -> bool:

@@ -18,6 +18,7 @@ import dataclasses
 import sys
 from collections.abc import Callable, Sequence
 
+from ansible_collections.exotel.voicebot.plugins.module_utils import requester
 from exotel_phone.exits import Exit, UsageFault
 from exotel_phone.output import emit_json, say
 from exotel_phone.text import plural
@@ -99,7 +100,7 @@ def _proceed(this: _Run, options: Options, agreed: bool) -> tuple[str, Exit]:
 
 def _carry_out(this: _Run, options: Options) -> tuple[str, Exit]:
     """Act on the plan, with receipts of before and after."""
-    port, person = this.facts.port, receipt.who()
+    port, person = this.facts.port, requester.person()
     last = _execute(this, person, options.timeout_s)
     verdict, code = _prove(this, last, "cleaned")
     receipt.write(report.proven(port, person, verdict, this.proof, last))

@@ -21,6 +21,7 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.act import Interru
 from ansible_collections.exotel.voicebot.plugins.module_utils.facts import gather as gather_host
 from ansible_collections.exotel.voicebot.plugins.module_utils.lock import Locked, deploy_lock
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
+from ansible_collections.exotel.voicebot.plugins.module_utils.requester import requester
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
 from exotel_phone.exits import Exit, Refusal, UsageFault
 from exotel_phone.output import emit_json, say, warn
@@ -29,7 +30,6 @@ from exotel_phone.text import plural, printable
 from exotelctl.port import receipt
 from exotelctl.port.facts import Identity
 from exotelctl.progress import Progress
-from exotelctl.requester import requester
 from exotelctl.reset import report
 from exotelctl.reset.execute import REASON, Executor, ResetFailed
 from exotelctl.reset.facts import Facts
