@@ -70,11 +70,20 @@ class Fault(ValueError):
 @cache
 def specs() -> dict[str, dict[str, Any]]:
     """Return the options of every entry point of every role by their name, from the roles' argument specs."""
-    options: dict[str, dict[str, Any]] = {}
-    for file in sorted(ROLES.glob("*/meta/argument_specs.yml")):
-        for entry_point in yaml.safe_load(file.read_text(encoding="utf-8"))["argument_specs"].values():
-            options |= entry_point.get("options", {})
-    return options
+    return {name: option for options in specs_by_role().values() for name, option in options.items()}
+
+
+@cache
+def specs_by_role() -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the options of `specs` by role."""
+    return {
+        file.parents[1].name: {
+            name: option
+            for entry_point in yaml.safe_load(file.read_text(encoding="utf-8"))["argument_specs"].values()
+            for name, option in entry_point.get("options", {}).items()
+        }
+        for file in sorted(ROLES.glob("*/meta/argument_specs.yml"))
+    }
 
 
 def settled(name: str, value: object) -> Any:

@@ -149,7 +149,7 @@ def test_a_host_that_cannot_be_is_refused(wrong: list[HostSpec], message: str, i
 def test_an_unknown_variable_is_refused(inventory: Path) -> None:
     refused = lab(SPECS, inventory, brigde="exolab1")
     assert refused.rc != 0
-    assert "unknown variable lab_host_brigde; lab_host knows lab_host_bridge" in " ".join(refused.stdout.split())
+    assert "unknown variable lab_host_brigde (did you mean lab_host_bridge?)" in " ".join(refused.stdout.split())
 
 
 def test_nothing_is_left_of_a_removed_host(hosts: dict[str, LabHost], inventory: Path) -> None:

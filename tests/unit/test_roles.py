@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.variable_names import SHARED
 
 ROOT = Path(__file__).parents[2]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
@@ -177,8 +178,7 @@ def test_what_changes_hosts_looks_at_all_of_them_first() -> None:
 def test_the_example_inventory_shows_every_variable_with_its_default() -> None:
     text = (ROOT / "inventory/example/group_vars/all.yml").read_text()
     assignments = [line[2:] for line in text.splitlines() if re.match(r"# [a-z_]+: ", line)]
-    shared = load(ROOT / "roles/preflight/vars/main/variables.yml")["_preflight_unprefixed"]
-    settable: dict[str, Any] = dict.fromkeys(shared, "")
+    settable: dict[str, Any] = dict.fromkeys(SHARED, "")
     for role in ("exotel_ws", "gcp_firewall", "preflight", "verify"):
         settable |= {name: value for name, value in defaults(ROOT / "roles" / role).items() if "{{" not in str(value)}
     del settable["exotel_ws_generation"], settable["gcp_firewall_required"]  # For one playbook, not for an inventory.
