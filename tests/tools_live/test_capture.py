@@ -35,12 +35,12 @@ CAPTURE = """
 import resource, sys
 from pathlib import Path
 from exotelctl.capture import verb
-from exotelctl.capture.live import Filter
 options = {options!r}
 if most_file := options.pop("most_file", 0):
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_file, most_file))
-asked = Filter(**{asked!r})
-sys.exit(verb.run(asked, out=Path(sys.argv[1]), runtime=Path(sys.argv[2]), **options))
+asked = {asked!r}
+asked["all"] = not asked.keys() & {{"call", "number", "next"}}
+sys.exit(verb.run(verb.Options(out=Path(sys.argv[1]), runtime=Path(sys.argv[2]), **asked, **options)))
 """
 
 Start = Callable[..., ServerProcess]
@@ -126,14 +126,7 @@ def call(worker: ServerProcess, frames: list[bytes] = FRAMES, *, pace: bool = Fa
 
 
 def played(file: Path, url: str, *, speed: float = 0, out: Path | None = None, **options: Any) -> Exit:
-    defaults: dict[str, Any] = {
-        "call": "",
-        "force": False,
-        "i_own_this_server": False,
-        "inventory": None,
-        "credential_file": None,
-    }
-    return replay.run(file, url, speed=speed, out=out, json=False, **(defaults | options))
+    return replay.run(replay.Options(file=file, url=url, speed=speed, out=out, **options))
 
 
 @on_both_engines
@@ -151,7 +144,7 @@ def test_a_recorded_call_replays_bit_exact(
     assert recorded.head.instance == "g-1"
     assert said["messages"] == recorded.end.messages == 2 * len(FRAMES) + 3
 
-    assert compare.run(file, file, call="", json=False) == Exit.OK
+    assert compare.run(compare.Options(file, file)) == Exit.OK
     assert capsys.readouterr().out == "", "a call and itself"
     assert played(file, worker.url("/"), speed=1, out=again) == Exit.OK
     assert f"bit-exact: the server answered as recorded, {len(FRAMES)} messages" in capsys.readouterr().out
@@ -162,7 +155,7 @@ def test_a_recorded_call_replays_bit_exact(
     ]
     assert other.close is not None
     assert (other.close.ended, other.opening.rate_asked) == ("stop", "8000")
-    assert compare.run(file, again, call="", json=False) == Exit.OK
+    assert compare.run(compare.Options(file, again)) == Exit.OK
     # The server saw the same pace, give or take what this machine was late.
     lengths = [(whole.messages[-1].at - whole.messages[0].at) for whole in (one, other)]
     assert lengths[1] > lengths[0] - 0.05
@@ -198,7 +191,7 @@ def test_a_server_that_cuts_the_audio_differently_is_found_out(
     said = capsys.readouterr().out
     expected = f"A has 320 bytes in a message, B 640, from byte 0 on; the audio is the same in {len(FRAMES) * 320} bytes"
     assert expected in said
-    assert compare.run(file, again, call="", json=True) == Exit.PROBLEM
+    assert compare.run(compare.Options(file, again, json=True)) == Exit.PROBLEM
     first = json.loads(capsys.readouterr().out)["calls"][0]["first"]
     assert (first["side"], first["message"], first["kind"], first["offset"], first["same_audio"]) == (
         "server",

@@ -16,7 +16,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 
 def ask(url: str, *, json: bool = False, timeout_s: float = 2.0) -> Exit:
-    return health.run(url, settings=NOWHERE, timeout_s=timeout_s, json=json)
+    return health.run(health.Options(url, NOWHERE, timeout_s, json))
 
 
 def against(handler: Handler) -> Exit:
@@ -102,7 +102,7 @@ def test_without_a_url_the_settings_say_the_port(tmp_path: Path, capsys: pytest.
         async with running() as server:
             file = tmp_path / "settings.toml"
             file.write_text(f'host = "0.0.0.0"\nport = {server.port}\n')
-            return await asyncio.to_thread(health.run, None, settings=file, timeout_s=1.0, json=False)
+            return await asyncio.to_thread(health.run, health.Options(None, file, 1.0))
 
     assert asyncio.run(main()) == Exit.OK
     assert "http://127.0.0.1:" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 import pty
@@ -113,26 +114,23 @@ def test_calls_are_replaced(server: ServerProcess) -> None:
 def test_several_processes_add_up(server: ServerProcess) -> None:
     """What one process sees of 16 calls, two see of 8 each."""
     from exotel_phone.load import verb
-    from exotel_phone.load.plan import plan
+    from exotel_phone.load.plan import Options, plan
     from exotel_phone.target import parse
 
-    the_plan = plan(
-        parse(server.url()), calls=16, ramp_s=0, seconds=1.5, hold_s=None, rate=None, wav=None, as_exotel=False, processes=2
-    )
+    options = Options(url="", calls=16, ramp_s=0, seconds=1.5)
+    the_plan = dataclasses.replace(plan(parse(server.url()), options, cores=1), processes=2)
     result = verb.carry_out(the_plan, quiet=True)
     assert (result.tally.placed, result.tally.perfect) == (16, 16)
     assert max(row.live for row in result.rows) == 16
 
 
 def test_every_process_keeps_to_the_address_that_was_checked(server: ServerProcess) -> None:
-    import dataclasses
-
     from exotel_phone.load import verb
-    from exotel_phone.load.plan import plan
+    from exotel_phone.load.plan import Options, plan
     from exotel_phone.target import parse
 
     target = dataclasses.replace(parse(f"ws://calls.invalid:{server.port}"), addresses=("127.0.0.1",))
-    the_plan = plan(target, calls=2, ramp_s=0, seconds=0.6, hold_s=None, rate=None, wav=None, as_exotel=False, processes=2)
+    the_plan = dataclasses.replace(plan(target, Options(url="", calls=2, ramp_s=0, seconds=0.6), cores=1), processes=2)
     assert verb.carry_out(the_plan, quiet=True).tally.perfect == 2
 
 

@@ -173,7 +173,7 @@ def test_a_server_that_never_answers_the_handshake_is_given_up() -> None:
 
 
 def place(url: str, *, wav: Path | None = None, out: Path | None = None, json: bool = False) -> Exit:
-    return call.run(url, wav=wav, out=out, rate=None, seconds=0.2, as_exotel=False, credential_file=None, json=json)
+    return call.run(call.Options(url=url, wav=wav, out=out, seconds=0.2, json=json))
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 24000])

@@ -205,7 +205,7 @@ def test_what_comes_after_a_lost_connection_is_not_run(tested: dict[str, Subject
 
 
 def test_no_server_is_one_cause_and_the_rest_not_run(capsys: pytest.CaptureFixture[str]) -> None:
-    code = verb.run("ws://127.0.0.1:9", all_rates=False, timeout_s=0.5, credential_file=None, json=False)
+    code = verb.run(verb.Options(url="ws://127.0.0.1:9", all_rates=False, timeout_s=0.5))
     said = capsys.readouterr().out
     assert code == Exit.PROBLEM
     assert "❌ HANDSHAKE - FAIL: 127.0.0.1:9 refused the connection" in said
@@ -217,9 +217,8 @@ def test_no_server_is_one_cause_and_the_rest_not_run(capsys: pytest.CaptureFixtu
 def test_the_guides_output_and_all_rates(capsys: pytest.CaptureFixture[str]) -> None:
     async def main(json_: bool) -> Exit:
         async with running() as server:
-            return await asyncio.to_thread(
-                verb.run, server.url, all_rates=not json_, timeout_s=0.5, credential_file=None, json=json_
-            )
+            options = verb.Options(url=server.url, all_rates=not json_, timeout_s=0.5, json=json_)
+            return await asyncio.to_thread(verb.run, options)
 
     assert asyncio.run(main(False)) == Exit.OK
     said = capsys.readouterr().out

@@ -33,17 +33,25 @@ def read_wav(file: Path) -> tuple[int, bytes]:
     return rate, pcm
 
 
-def require_rate(file: Path, has: int, wants: int) -> None:
-    """Raises UsageFault where the rate of ``file`` is not that of the call."""
-    if has != wants:
+def signal(file: Path | None, rate: int | None, seconds: float) -> tuple[int, list[bytes]]:
+    """Return the rate (Hz) and the 20 ms frames of a call: those of ``file``, else of ``seconds`` of a generated signal.
+
+    ``rate`` is the one that was asked for; None takes that of the file, or 8000 Hz. Raises UsageFault if the file has another.
+    """
+    if file is None:
+        rate = rate or SAMPLE_RATES[0]
+        return rate, frames(speech_like(seconds, rate), rate)
+    has, pcm = read_wav(file)
+    if rate not in (None, has):
         raise UsageFault(
-            f"{file} is {has} Hz, the call {wants} Hz; call at --rate {has} with sample-rate={has}, "
-            f"or convert it: {_convert(file, wants)}"
+            f"{file} is {has} Hz, the call {rate} Hz; call at --rate {has} with sample-rate={has}, "
+            f"or convert it: {_convert(file, rate)}"
         )
+    return has, frames(pcm, has)
 
 
-def _convert(file: Path, rate: int = 8000) -> str:
-    rate = rate if rate in SAMPLE_RATES else 8000
+def _convert(file: Path, rate: int | None = None) -> str:
+    rate = rate if rate in SAMPLE_RATES else SAMPLE_RATES[0]
     return f"ffmpeg -i {file} -ac 1 -ar {rate} -c:a pcm_s16le {file.stem}-{rate}.wav"
 
 

@@ -18,6 +18,11 @@ class Fault:
     cause: str
     next: str
 
+    @property
+    def told(self) -> str:
+        """The fault as two lines for people."""
+        return f"❌ {self.cause}\n   next: {self.next}"
+
 
 class Unreachable(Exception):
     """The server could not be talked to at all; ``fault`` says why."""

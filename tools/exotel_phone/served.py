@@ -27,5 +27,5 @@ def require_echo(target: Target, verb: str) -> None:
     if mode(target) == AI:
         raise Refusal(
             f"{verb} expects an echo, and {target.netloc} is in mode ai: its bot answers in words of its own. "
-            f"""Talk to it: exotelctl call URL --say "…" """.rstrip()
+            "Talk to it: exotelctl talk URL …"
         )

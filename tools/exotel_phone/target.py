@@ -52,6 +52,12 @@ class Target:
             raise UsageFault(f"sample-rate={said} in the URL: Exotel streams at 8000, 16000 or 24000 Hz")
         return int(said)
 
+    def asked_rate(self, option: int | None) -> int | None:
+        """Return the rate (Hz) of the option ``--rate``, else of the URL; None if neither names one. Raises UsageFault."""
+        if option is not None and option not in SAMPLE_RATES:
+            raise UsageFault(f"--rate {option}: Exotel streams at 8000, 16000 or 24000 Hz")
+        return option or self.rate
+
     def with_rate(self, rate: int) -> "Target":
         """The same address asking for ``rate`` Hz."""
         others = [(key, value) for key, value in self.parameters.items() if key not in _RATE_KEYS]

@@ -29,12 +29,22 @@ class Probe:
     fault: Fault | None
 
 
-def run(url: str | None, *, settings: Path, timeout_s: float, json: bool) -> Exit:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the verb; without ``url`` the server that ``settings`` are of is asked."""
+
+    url: str | None
+    settings: Path
+    timeout_s: float
+    json: bool = False
+
+
+def run(options: Options) -> Exit:
     """Ask, print, and say by the exit code whether the server is healthy and takes calls. Raises UsageFault."""
-    target = parse(url) if url else load(settings).local_target
-    probes = asyncio.run(_ask(target, timeout_s))
+    target = parse(options.url) if options.url else load(options.settings).local_target
+    probes = asyncio.run(_ask(target, options.timeout_s))
     healthy = all(probe.fault is None for probe in probes)
-    if json:
+    if options.json:
         emit_json({"url": target.http(""), "ok": healthy, "probes": [_as_json(probe) for probe in probes]})
     else:
         for probe in probes:

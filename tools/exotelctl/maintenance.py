@@ -45,20 +45,36 @@ class _Outcome:
     changed: bool = True
 
 
-def run(state: str, *, reason: str, cut: bool, yes: bool, json: bool) -> Exit:
-    """Take the host out of service (``on``) or bring it back (``off``), given consent. Raises Refusal."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the verb; ``on`` takes the host out of service, for a ``reason``; ``cut`` ends live calls at once."""
+
+    on: bool
+    reason: str = ""
+    cut: bool = False
+    yes: bool = False
+    json: bool = False
+
+    @property
+    def action(self) -> str:
+        """Name of the action, for the lock, the audit file and errors."""
+        return f"maintenance {'on' if self.on else 'off'}"
+
+
+def run(options: Options) -> Exit:
+    """Take the host out of service or bring it back, given consent. Raises Refusal."""
     require_systemd("maintenance")
     require_root("maintenance")
     os.umask(0o022)
     paths, systemd, who = Paths(), Systemd(), requester()
-    progress = Progress(quiet=json)
-    if not yes and (json or not _consent(state, cut)):
+    progress = Progress(quiet=options.json)
+    if not options.yes and (options.json or not _consent(options)):
         raise Refusal("nothing was done: say --yes to act")
     try:
-        with deploy_lock(paths.lock, f"maintenance {state} by {who}"):
+        with deploy_lock(paths.lock, f"{options.action} by {who}"):
             facts = gather(paths, systemd)
-            if state == "on":
-                outcome = _begin(paths, systemd, facts, who, reason, cut, progress)
+            if options.on:
+                outcome = _begin(paths, systemd, facts, who, options, progress)
             else:
                 outcome = _end(paths, systemd, facts, who, progress)
     except Locked as locked:
@@ -66,8 +82,8 @@ def run(state: str, *, reason: str, cut: bool, yes: bool, json: bool) -> Exit:
     except Refused as refused:
         raise Refusal(str(refused)) from None
     except (CommandFailed, OSError, ValueError) as error:
-        raise Refusal(f"maintenance {state} on this host: {error}. Type it again") from None
-    if json:
+        raise Refusal(f"{options.action} on this host: {error}. Type it again") from None
+    if options.json:
         mark = outcome.mark
         emit_json(
             {
@@ -84,20 +100,20 @@ def run(state: str, *, reason: str, cut: bool, yes: bool, json: bool) -> Exit:
     return Exit.PROBLEM if outcome.problem else Exit.OK
 
 
-def _begin(paths: Paths, systemd: Systemd, facts: Facts, who: str, reason: str, cut: bool, progress: Progress) -> _Outcome:
+def _begin(paths: Paths, systemd: Systemd, facts: Facts, who: str, options: Options, progress: Progress) -> _Outcome:
     """Take the host out of service. Write the mark first, so that it stands even if the rest is interrupted."""
     if facts.serving is None:
         raise Refused("nothing is deployed to this host, so there is nothing to take out of service")
     mark, changed = facts.maintenance, False
     if mark is None:
-        mark, changed = maintenance.begin(paths, who, reason), True
+        mark, changed = maintenance.begin(paths, who, options.reason), True
         audit.record(
             paths.audit,
             who=who,
-            action="maintenance on",
+            action=options.action,
             generation=facts.serving.id,
             release=facts.serving.content.release,
-            reason=reason,
+            reason=options.reason,
             outcome="done",
         )
     enabled = sorted(name for name in facts.enabled if name == SOCKET or "@" in name)
@@ -112,7 +128,7 @@ def _begin(paths: Paths, systemd: Systemd, facts: Facts, who: str, reason: str, 
         progress.begin("end the workers, each after its calls")
         systemd.begin_stop(running)
     live = facts.live(facts.instances)
-    if cut and live:
+    if options.cut and live:
         progress.begin(f"end {plural(_calls(paths, live), 'live call')} with 1001")
         systemd.kill([unit(name) for name in live], "SIGQUIT")
         deadline = time.monotonic() + _HANG_UP_S
@@ -142,12 +158,12 @@ def _end(paths: Paths, systemd: Systemd, facts: Facts, who: str, progress: Progr
     return _Outcome(None)
 
 
-def _consent(state: str, cut: bool) -> bool:
+def _consent(options: Options) -> bool:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
-    on = f"Refuse new calls, across reboots{', and close the live ones now' if cut else ''}?"
+    on = f"Refuse new calls, across reboots{', and close the live ones now' if options.cut else ''}?"
     try:
-        answer = input(f"{on if state == 'on' else 'Take calls again?'} [y/N] ")
+        answer = input(f"{on if options.on else 'Take calls again?'} [y/N] ")
     except (EOFError, KeyboardInterrupt):
         return False
     return answer.strip().lower() in ("y", "yes")

@@ -10,6 +10,7 @@
 import os
 import sys
 import time
+from dataclasses import dataclass
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.act import act
 from ansible_collections.exotel.voicebot.plugins.module_utils.execute import DeployFailed, Executor, Limits
@@ -31,31 +32,39 @@ from exotelctl.systemctl import require_root, require_systemd
 USER = "exotel-ws"
 
 
-def run(*, yes: bool, json: bool) -> Exit:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the verb."""
+
+    yes: bool = False
+    json: bool = False
+
+
+def run(options: Options) -> Exit:
     """Restart the serving workers of this host, given consent, and report the result. Raises Refusal."""
     require_systemd("restart")
     require_root("restart")
     os.umask(0o022)
     paths, systemd, who = Paths(), Systemd(), requester()
-    progress = Progress(quiet=json)
-    if not yes:
+    progress = Progress(quiet=options.json)
+    if not options.yes:
         facts, _ = _plan(paths, systemd, who)
         assert facts.serving
-        if not json:
+        if not options.json:
             say(_announcement(facts.serving))
-        if json or not _consent():
+        if options.json or not _consent():
             raise Refusal("nothing was done: say --yes to restart (it cuts no call)")
     try:
         with deploy_lock(paths.lock, f"restart by {who}"):
             facts, plan = _plan(paths, systemd, who)
             assert facts.serving
-            if yes and not json:
+            if options.yes and not options.json:
                 say(_announcement(facts.serving))
             failure = _act(Executor(paths, systemd, facts, USER, Limits()), plan, paths, who, progress)
     except Locked as locked:
         raise Refusal(str(locked)) from None
     left = _calls_left(paths, facts)
-    if json:
+    if options.json:
         emit_json(_as_json(facts, plan, progress, left, failure))
     else:
         say(_failure(failure) if failure else _success(facts.serving, plan, progress, left))

@@ -21,19 +21,30 @@ _UNKNOWN = (
 _CREDENTIAL = "Streams must show a credential here: put USER:TOKEN@ before the host, with one of exotel_ws_credentials"
 
 
-def run(*, host: str | None, port: int | None, rate: int, settings: Path, json: bool) -> Exit:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the verb; ``host`` and ``port`` None are those of ``settings``; ``rate`` in Hz."""
+
+    host: str | None
+    port: int | None
+    rate: int
+    settings: Path
+    json: bool = False
+
+
+def run(options: Options) -> Exit:
     """Print the URL, and a warning if the address is doubtful. Raises UsageFault, Refusal."""
-    if rate not in SAMPLE_RATES:
-        raise UsageFault(f"--rate {rate}: Exotel streams at 8000, 16000 or 24000 Hz")
-    known = None if host else load(settings)
+    if options.rate not in SAMPLE_RATES:
+        raise UsageFault(f"--rate {options.rate}: Exotel streams at 8000, 16000 or 24000 Hz")
+    known = None if options.host else load(options.settings)
     if known and known.partial:
-        raise Refusal(f"{settings} may be read by root only: sudo exotelctl url")
-    address = public_address(known, host, port)
+        raise Refusal(f"{options.settings} may be read by root only: sudo exotelctl url")
+    address = public_address(known, options.host, options.port)
     warning = _UNKNOWN if address is None else doubt(address.host)
     if known and known.asks_credential:
         warning = "\n".join(filter(None, (_CREDENTIAL, warning)))
-    line = None if address is None else address.with_rate(rate).url()
-    if json:
+    line = None if address is None else address.with_rate(options.rate).url()
+    if options.json:
         emit_json({"url": line, "warning": warning})
     else:
         if line:

@@ -53,8 +53,9 @@ def test_not_a_wav_missing_and_empty(tmp_path: Path) -> None:
 
 
 def test_a_wav_at_another_rate_than_the_call(tmp_path: Path) -> None:
+    file = make(tmp_path / "in.wav", rate=16000)
     with pytest.raises(UsageFault, match="--rate 16000") as fault:
-        audio.require_rate(tmp_path / "in.wav", 16000, 8000)
+        audio.signal(file, 8000, 1.0)
     assert "-ar 8000" in str(fault.value)
 
 

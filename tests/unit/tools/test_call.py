@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 from exotel_phone import audio
-from exotel_phone.call import Order, judge, plan, round_trips, summary
+from exotel_phone.call import Options, Order, judge, plan, round_trips, summary
 from exotel_phone.exits import UsageFault
+from exotel_phone.files import require_writable
 from exotel_phone.phone import CallResult
-from exotel_phone.target import parse
 from exotel_phone.wire import Ids
 
 
-def order(url: str, *, wav: Path | None = None, out: Path | None = None, rate: int | None = None, seconds: float = 1) -> Order:
-    return plan(parse(url), wav, out, rate, seconds, False)
+def order(url: str, *, wav: Path | None = None, rate: int | None = None, seconds: float = 1) -> Order:
+    return plan(Options(url=url, wav=wav, rate=rate, seconds=seconds))
 
 
 def test_rate_comes_from_the_flag_then_the_url_then_the_file(tmp_path: Path) -> None:
@@ -33,9 +33,9 @@ def test_what_cannot_be_called(tmp_path: Path) -> None:
     with pytest.raises(UsageFault, match="--seconds 0"):
         order("ws://h", seconds=0)
     with pytest.raises(UsageFault, match="no directory"):
-        order("ws://h", out=tmp_path / "no" / "out.wav")
+        require_writable("--out", tmp_path / "no" / "out.wav")
     with pytest.raises(UsageFault, match="is a directory"):
-        order("ws://h", out=tmp_path)
+        require_writable("--out", tmp_path)
 
 
 def result(**changed: object) -> CallResult:

@@ -170,4 +170,4 @@ def test_what_is_no_size(text: str) -> None:
 @pytest.mark.parametrize(("named", "everything"), [("", False), ("abc", True)])
 def test_which_calls_has_to_be_said_and_said_once(named: str, everything: bool) -> None:
     with pytest.raises(UsageFault, match="which calls"):
-        verb.ask(call=named, number="", next_calls=0, all_calls=everything, audio="keep", mask=False)
+        verb.wanted(verb.Options(call=named, all=everything))

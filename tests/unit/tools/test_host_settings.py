@@ -33,7 +33,7 @@ def test_who_is_not_root_knows_the_port_and_is_told_what_for_the_url(tmp_path: P
     known = load(tmp_path / "settings.toml")
     assert (known.host, known.port, known.partial) == ("0.0.0.0", 9000, True)
     with pytest.raises(Refusal, match="sudo exotelctl url"):
-        url.run(host=None, port=None, rate=8000, settings=tmp_path / "settings.toml", json=False)
+        url.run(url.Options(host=None, port=None, rate=8000, settings=tmp_path / "settings.toml", json=False))
 
 
 def test_where_nothing_can_be_read_root_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

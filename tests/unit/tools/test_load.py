@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from exotel_phone.echo_meter import percentile
 from exotel_phone.exits import Refusal, UsageFault
+from exotel_phone.files import require_writable
 from exotel_phone.load import chart, limits, page
 from exotel_phone.load.histogram import ERROR, Histogram
 from exotel_phone.load.in_flight import LOST_AFTER_S, InFlight
-from exotel_phone.load.plan import Plan, plan, processes_for
+from exotel_phone.load.plan import Options, Plan, plan, processes_for
 from exotel_phone.load.result import Result, as_json, headline, text
 from exotel_phone.load.series import Series
 from exotel_phone.load.tally import KINDS_KEPT, NOTES_KEPT, Messages, Tally
@@ -25,18 +26,9 @@ from exotel_phone.target import parse
 HERE = parse("ws://127.0.0.1:8765?sample-rate=8000")
 
 
-def asked(**changes: object) -> Plan:
-    options: dict[str, object] = {
-        "calls": 10,
-        "ramp_s": 2.0,
-        "seconds": 10.0,
-        "hold_s": None,
-        "rate": None,
-        "wav": None,
-        "as_exotel": False,
-        "processes": 1,
-    }
-    return plan(HERE, **{**options, **changes})  # type: ignore[arg-type]
+def asked(*, processes: int = 1, **changes: object) -> Plan:
+    options: dict[str, object] = {"url": "", "calls": 10, "ramp_s": 2.0, "seconds": 10.0, **changes}
+    return dataclasses.replace(plan(HERE, Options(**options), cores=1), processes=processes)  # type: ignore[arg-type]
 
 
 # The plan.
@@ -395,12 +387,12 @@ def test_a_load_in_which_nothing_connected_has_a_page() -> None:
 
 def test_a_report_is_not_replaced_unasked(tmp_path: Path) -> None:
     file = tmp_path / "out.html"
-    page.require_writable(file, force=False)
+    require_writable("--report", file, replace=False)
     page.write(result(perfect()), file, force=False)
     before = file.read_text()
     assert before.startswith("<!doctype html>")
     with pytest.raises(UsageFault, match="--force"):
-        page.require_writable(file, force=False)
+        require_writable("--report", file, replace=False)
     with pytest.raises(FileExistsError):
         page.write(result(refused()), file, force=False)
     assert file.read_text() == before
@@ -412,7 +404,7 @@ def test_a_report_is_not_replaced_unasked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("where", ["missing/out.html", "."])
 def test_a_report_has_to_have_a_place(tmp_path: Path, where: str) -> None:
     with pytest.raises(UsageFault, match="--report"):
-        page.require_writable(tmp_path / where, force=True)
+        require_writable("--report", tmp_path / where)
 
 
 @pytest.mark.parametrize("most", [0, 1, 3, 7, 10, 99, 101, 5000])

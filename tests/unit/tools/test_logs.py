@@ -237,24 +237,24 @@ class TestVerb:
 
     @pytest.mark.usefixtures("journal_of_one_call")
     def test_an_unknown_call_is_no_silence(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert verb.run(Question(call="ab\x1bc", since="-1h"), numbers=False, json=False) is Exit.PROBLEM
+        assert verb.run(verb.Options(Question(call="ab\x1bc", since="-1h"))) is Exit.PROBLEM
         assert r"No line of ab\x1bc since -1h: the journal starts at 1970-01-01" in capsys.readouterr().out
 
     @pytest.mark.usefixtures("journal_of_one_call")
     def test_json_says_first_how_far_back_it_reaches(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert verb.run(Question(call="abc"), numbers=False, json=True) is Exit.OK
+        assert verb.run(verb.Options(Question(call="abc"), json=True)) is Exit.OK
         head, line = (json.loads(text) for text in capsys.readouterr().out.splitlines())
         assert head == {"kind": "journal", "host": os.uname().nodename, "starts": 100.0, "whole": True, "known": True}
         assert line["kind"] == "line"
 
     @pytest.mark.usefixtures("journal_of_one_call")
     def test_colours_only_on_a_terminal(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        verb.run(Question(call="abc"), numbers=False, json=False)
+        verb.run(verb.Options(Question(call="abc")))
         assert "\x1b" not in capsys.readouterr().out
         primary, secondary = pty.openpty()
         with os.fdopen(secondary, "w") as terminal:
             monkeypatch.delenv("NO_COLOR", raising=False)
             monkeypatch.setattr(sys, "stdout", terminal)
-            verb.run(Question(call="abc"), numbers=False, json=False)
+            verb.run(verb.Options(Question(call="abc")))
             assert b"\x1b[2m" in os.read(primary, 4096)
         os.close(primary)

@@ -45,14 +45,14 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> list[str]:
 
 
 def test_with_yes_it_asks_nothing(acted: list[str]) -> None:
-    assert restart.run(yes=True, json=True) == Exit.OK
+    assert restart.run(restart.Options(yes=True, json=True)) == Exit.OK
     assert acted == ["me@desk"]
 
 
 @pytest.mark.parametrize("json", [True, False])
 def test_where_nobody_can_be_asked_it_says_what_to_type(acted: list[str], json: bool) -> None:
     with pytest.raises(Refusal, match="nothing was done: say --yes"):
-        restart.run(yes=False, json=json)
+        restart.run(restart.Options(json=json))
     assert acted == []
 
 
@@ -62,6 +62,6 @@ def test_on_a_terminal_it_asks_after_it_has_said_what(
 ) -> None:
     questions = on_a_terminal(monkeypatch, answer)
     with contextlib.nullcontext() if acts else pytest.raises(Refusal):
-        restart.run(yes=False, json=False)
+        restart.run(restart.Options())
     assert (len(questions), bool(acted)) == (1, acts)
     assert capsys.readouterr().out.startswith("♻️  Restart of g1")

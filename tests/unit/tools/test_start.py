@@ -47,9 +47,9 @@ def test_the_version_is_told_without_loading_anything() -> None:
 
 
 @pytest.mark.skipif(find_spec("hibari") is None, reason="the ai extra is not installed")
-def test_a_call_to_a_bot_speaks_with_the_embedded_voice_and_loads_no_pipecat() -> None:
+def test_talking_to_a_bot_speaks_with_the_embedded_voice_and_loads_no_pipecat() -> None:
     """The models of AI mode are used without what puts a bot together from them."""
-    argv = ["call", "ws://127.0.0.1:9", "--say", "Hello.", "--voice", "embedded"]
+    argv = ["talk", "ws://127.0.0.1:9", "Hello.", "--voice", "embedded"]
     code = PROBE.format(argv=argv, heavy=("hibari", "pipecat"))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert "refused the connection" in done.stdout, done.stderr

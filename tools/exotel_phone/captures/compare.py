@@ -19,13 +19,23 @@ from exotel_phone.output import emit_json, say, warn
 from exotel_phone.text import printable
 
 
-def run(a: Path, b: Path, *, call: str, json: bool) -> Exit:
-    """Compare two captured calls; says nothing where they are the same in content and time. Raises UsageFault."""
-    left, right = load(a), load(b)
-    pairs = _pairs(left, right, call, a, b)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the verb: the captures ``a`` and ``b``, and the id of one call in them, "" for the only one or for all."""
+
+    a: Path
+    b: Path
+    call: str = ""
+    json: bool = False
+
+
+def run(options: Options) -> Exit:
+    """Compare two captured calls; print nothing if they are the same in content and time. Raises UsageFault."""
+    a, b = options.a, options.b
+    pairs = _pairs(load(a), load(b), options)
     compared = [(one, other, compare(one, other)) for one, other in pairs]
     same = all(comparison.same for _, _, comparison in compared)
-    if json:
+    if options.json:
         emit_json({"same": same, "calls": [{"a": x.name, "b": y.name, **as_json(it)} for x, y, it in compared]})
     else:
         for one, other, comparison in compared:
@@ -33,12 +43,12 @@ def run(a: Path, b: Path, *, call: str, json: bool) -> Exit:
     return Exit.OK if same else Exit.PROBLEM
 
 
-def _pairs(left: Recording, right: Recording, call: str, a: Path, b: Path) -> list[tuple[Call, Call]]:
-    """The calls to lay beside each other: the one named, or the only one of each, or those of the same connection."""
+def _pairs(left: Recording, right: Recording, options: Options) -> list[tuple[Call, Call]]:
+    """Return the calls to compare: the one named, or the only one of each, or those of the same connection."""
     by_connection = {call.opening.conn: call for call in right.calls}
-    if not call and len(left.calls) > 1 and {one.opening.conn for one in left.calls} == set(by_connection):
+    if not options.call and len(left.calls) > 1 and {one.opening.conn for one in left.calls} == set(by_connection):
         return [(one, by_connection[one.opening.conn]) for one in left.calls]
-    return [(choose(left, call, a), choose(right, call, b))]
+    return [(choose(left, options.call, options.a), choose(right, options.call, options.b))]
 
 
 def as_json(comparison: Comparison) -> dict[str, object]:

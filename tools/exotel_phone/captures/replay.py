@@ -7,6 +7,7 @@ Replaying a950c8dabf743862c3dd740e082a1a4r (1014 messages, 20.3 s) against ws://
 import asyncio
 import base64
 import contextlib
+import dataclasses
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,30 +31,34 @@ _LONGEST_S: Final = 7200.0
 """Exotel's own limit is an hour."""
 
 
-def run(
-    file: Path,
-    url: str,
-    *,
-    call: str,
-    speed: float,
-    out: Path | None,
-    force: bool,
-    i_own_this_server: bool,
-    inventory: Path | None,
-    credential_file: Path | None,
-    json: bool,
-) -> Exit:
-    """Play a captured call; exits 0 where the answers are those recorded. Raises UsageFault, Refusal."""
-    if not 0 <= speed <= 100:
-        raise UsageFault(f"--speed {speed:g}: 1 is the pace of the call, 0 as fast as the server takes it, 100 the most")
-    recording = load(file)
-    original = choose(recording, call, file)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Options of the verb: play ``call`` of ``file`` to ``url``, ``speed`` times as fast (0: as fast as the server takes it)."""
+
+    file: Path
+    url: str
+    speed: float
+    call: str = ""
+    out: Path | None = None
+    force: bool = False
+    i_own_this_server: bool = False
+    inventory: Path | None = None
+    credential_file: Path | None = None
+    json: bool = False
+
+
+def run(options: Options) -> Exit:
+    """Play a captured call; exit with 0 if the answers are those recorded. Raises UsageFault, Refusal."""
+    if not 0 <= options.speed <= 100:
+        raise UsageFault(f"--speed {options.speed:g}: 1 is the pace of the call, 0 as fast as the server takes it, 100 the most")
+    recording = load(options.file)
+    original = choose(recording, options.call, options.file)
     if fault := unplayable(original):
-        raise UsageFault(f"{printable(str(file))}: {original.name} can't be played: {fault}")
-    target = _at_the_rate(parse(url, credential_file), original)
-    target = own.require_own(target, i_own_this_server, inventory)
-    written = CaptureFile(out, force=force) if out else None
-    return _Replay(recording, original, target, speed, written, json=json).run()
+        raise UsageFault(f"{printable(str(options.file))}: {original.name} can't be played: {fault}")
+    target = _at_the_rate(parse(options.url, options.credential_file), original)
+    target = own.require_own(target, options.i_own_this_server, options.inventory)
+    written = CaptureFile(options.out, force=options.force) if options.out else None
+    return _Replay(recording, original, target, options.speed, written, json=options.json).run()
 
 
 @contextlib.contextmanager
@@ -138,7 +143,7 @@ class _Replay:
         if self._json:
             emit_json({"same": False, "bit_exact": False, "fault": error.fault.kind, "text": error.fault.cause})
         else:
-            say(f"❌ {error.fault.cause}\n   next: {error.fault.next}")
+            say(error.fault.told)
         return Exit.PROBLEM
 
     def _judge(self, played: Call, kept: CaptureFile | None) -> Exit:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from exotel_phone.exits import UsageFault
 from exotel_phone.load.chart import Line, chart
 from exotel_phone.load.histogram import ERROR, Histogram
 from exotel_phone.load.result import Result, headline, parameters
@@ -41,16 +40,6 @@ svg{display:block;width:100%;height:auto}svg text{fill:var(--soft);font-size:12p
 .calls{--ink:var(--calls)}.fail{--ink:var(--fail)}
 details summary{cursor:pointer;font-weight:600}details div{overflow-x:auto;margin-top:8px}
 """
-
-
-def require_writable(file: Path, force: bool) -> None:
-    """Raises UsageFault where the report could not be written to ``file``, or would replace what is there unasked."""
-    if not file.parent.is_dir():
-        raise UsageFault(f"--report {file}: no directory {file.parent}")
-    if file.is_dir():
-        raise UsageFault(f"--report {file}: is a directory")
-    if file.exists() and not force:
-        raise UsageFault(f"--report {file}: is there already; say --force to replace it")
 
 
 def write(result: Result, file: Path, force: bool) -> None:

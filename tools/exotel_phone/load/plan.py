@@ -7,7 +7,7 @@ from pathlib import Path
 
 from exotel_phone import audio
 from exotel_phone.exits import UsageFault
-from exotel_phone.target import SAMPLE_RATES, Target
+from exotel_phone.target import Target
 from exotel_phone.wire import FRAME_MS
 
 MOST_CALLS = 5000
@@ -16,6 +16,27 @@ CALLS_PER_PROCESS = 300
 """What one process paces without falling behind on one core."""
 
 _SIGNAL_S = 10.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Options of the verb: ``calls`` at once to ``url``, as `Plan` says; ``rate`` in Hz, None for the URL's or the file's."""
+
+    url: str
+    calls: int
+    ramp_s: float
+    seconds: float
+    hold_s: float | None = None
+    rate: int | None = None
+    wav: Path | None = None
+    report: Path | None = None
+    force: bool = False
+    as_exotel: bool = False
+    credential_file: Path | None = None
+    inventory: Path | None = None
+    i_own_this_server: bool = False
+    max_processes: int | None = None
+    json: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,34 +86,17 @@ class Plan:
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
-def plan(
-    target: Target,
-    *,
-    calls: int,
-    ramp_s: float,
-    seconds: float,
-    hold_s: float | None,
-    rate: int | None,
-    wav: Path | None,
-    as_exotel: bool,
-    processes: int,
-) -> Plan:
-    """The load to place; the rate as in ``exotelctl call``. Raises UsageFault."""
+def plan(target: Target, options: Options, cores: int) -> Plan:
+    """Return the load to place to ``target`` from a machine with so many ``cores``. Raises UsageFault."""
+    calls, seconds, ramp_s, hold_s = options.calls, options.seconds, options.ramp_s, options.hold_s
     _require(1 <= calls <= MOST_CALLS, f"--calls {calls}: between 1 and {MOST_CALLS}")
     _require(0.1 <= seconds <= MOST_SECONDS, f"--seconds {seconds:g}: between 0.1 and {MOST_SECONDS}")
     _require(0 <= ramp_s < seconds, f"--ramp {ramp_s:g}: at least 0 and shorter than --seconds {seconds:g}")
     _require(hold_s is None or hold_s >= 0.1, f"--hold {hold_s or 0:g}: at least 0.1 seconds")
-    _require(rate is None or rate in SAMPLE_RATES, f"--rate {rate}: Exotel streams at 8000, 16000 or 24000 Hz")
-    rate = rate or target.rate
-    if wav is None:
-        rate = rate or SAMPLE_RATES[0]
-        pcm = audio.speech_like(_SIGNAL_S, rate)
-    else:
-        has, pcm = audio.read_wav(wav)
-        rate = rate or has
-        audio.require_rate(wav, has, rate)
-    payloads = [binascii.b2a_base64(frame, newline=False).decode() for frame in audio.frames(pcm, rate)]
-    return Plan(target, rate, calls, ramp_s, seconds, hold_s, as_exotel, min(processes, calls), payloads)
+    rate, frames = audio.signal(options.wav, target.asked_rate(options.rate), _SIGNAL_S)
+    payloads = [binascii.b2a_base64(frame, newline=False).decode() for frame in frames]
+    processes = min(processes_for(calls, options.max_processes, cores), calls)
+    return Plan(target, rate, calls, ramp_s, seconds, hold_s, options.as_exotel, processes, payloads)
 
 
 def processes_for(calls: int, most: int | None, cores: int) -> int:

@@ -16,15 +16,15 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from time import monotonic
 from types import FrameType
 
 from exotel_phone.exits import Exit
-from exotel_phone.load import fleet, page, plan, screen
+from exotel_phone.files import require_writable
+from exotel_phone.load import fleet, page, screen
 from exotel_phone.load.fleet import Fleet, WorkerFailed
 from exotel_phone.load.limits import raise_file_limit
-from exotel_phone.load.plan import Plan
+from exotel_phone.load.plan import Options, Plan, plan
 from exotel_phone.load.result import Result, as_json, text
 from exotel_phone.load.series import Series
 from exotel_phone.load.tally import Tally
@@ -36,53 +36,25 @@ from exotel_phone.target import parse
 from exotel_phone.text import plural
 
 
-def run(
-    url: str,
-    *,
-    calls: int,
-    ramp_s: float,
-    seconds: float,
-    hold_s: float | None,
-    rate: int | None,
-    wav: Path | None,
-    report: Path | None,
-    force: bool,
-    as_exotel: bool,
-    credential_file: Path | None,
-    inventory: Path | None,
-    i_own_this_server: bool,
-    max_processes: int | None,
-    json: bool,
-) -> Exit:
-    """Place the load and print what came of it. Raises UsageFault and Refusal."""
-    target = parse(url, credential_file)
-    the_plan = plan.plan(
-        target,
-        calls=calls,
-        ramp_s=ramp_s,
-        seconds=seconds,
-        hold_s=hold_s,
-        rate=rate,
-        wav=wav,
-        as_exotel=as_exotel,
-        processes=plan.processes_for(calls, max_processes, len(os.sched_getaffinity(0))),
-    )
-    if report is not None:
-        page.require_writable(report, force)
-    the_plan = dataclasses.replace(the_plan, target=require_own(target, i_own_this_server, inventory))
+def run(options: Options) -> Exit:
+    """Place the load and print the result. Raises UsageFault and Refusal before a call is placed."""
+    target = parse(options.url, options.credential_file)
+    the_plan = plan(target, options, len(os.sched_getaffinity(0)))
+    require_writable("--report", options.report, replace=options.force)
+    the_plan = dataclasses.replace(the_plan, target=require_own(target, options.i_own_this_server, options.inventory))
     require_echo(the_plan.target, "load")
     raise_file_limit(math.ceil(the_plan.calls / the_plan.processes))
-    if not json:
-        what = f"{plural(calls, 'call')} at {the_plan.rate} Hz, ramped up over {ramp_s:g} s, {seconds:g} s"
-        say(f"📞 {target.shown}: {what}")
-    result = carry_out(the_plan, quiet=json)
-    saved = report is None or _save(result, report, force)
-    if json:
-        emit_json({**as_json(result), "report": None if report is None or not saved else str(report)})
+    if not options.json:
+        what = f"{plural(the_plan.calls, 'call')} at {the_plan.rate} Hz, ramped up over {the_plan.ramp_s:g} s"
+        say(f"📞 {target.shown}: {what}, {the_plan.seconds:g} s")
+    result = carry_out(the_plan, quiet=options.json)
+    saved = _save(result, options)
+    if options.json:
+        emit_json({**as_json(result), "report": str(options.report) if options.report and saved else None})
     else:
         say(text(result))
-        if report is not None and saved:
-            say(f"   report: {report}")
+        if options.report and saved:
+            say(f"   report: {options.report}")
     return Exit.OK if result.verdict.kind == "perfect" and saved else Exit.PROBLEM
 
 
@@ -135,10 +107,12 @@ def _stopping(processes: Fleet) -> Iterator[list[float]]:
             signal.signal(number, handler)
 
 
-def _save(result: Result, report: Path, force: bool) -> bool:
+def _save(result: Result, options: Options) -> bool:
+    """Return False if a report was asked for and could not be written."""
     try:
-        page.write(result, report, force)
+        if options.report is not None:
+            page.write(result, options.report, options.force)
     except OSError as error:
-        warn(f"{report} cannot be written: {error.strerror}")
+        warn(f"{options.report} cannot be written: {error.strerror}")
         return False
     return True

@@ -19,16 +19,28 @@ from exotel_phone.target import SAMPLE_RATES, Target, parse
 _RULE = "====================================="
 
 
-def run(url: str, *, all_rates: bool, timeout_s: float, credential_file: Path | None, json: bool) -> Exit:
-    """Carry the test out at the URL's sample rate (8000 Hz where it names none) or at all three. Raises UsageFault."""
-    if not 0.05 <= timeout_s <= 60:
-        raise UsageFault(f"--timeout {timeout_s:g}: between 0.05 and 60 seconds for an answer")
-    target = parse(url, credential_file)
-    rates = SAMPLE_RATES if all_rates else (target.rate or SAMPLE_RATES[0],)
-    if not json:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Options of the verb; ``timeout_s`` bounds the wait for one answer."""
+
+    url: str
+    all_rates: bool
+    timeout_s: float
+    credential_file: Path | None = None
+    json: bool = False
+
+
+def run(options: Options) -> Exit:
+    """Carry the test out at the URL's sample rate (8000 Hz if it names none) or at all three. Raises UsageFault."""
+    if not 0.05 <= options.timeout_s <= 60:
+        raise UsageFault(f"--timeout {options.timeout_s:g}: between 0.05 and 60 seconds for an answer")
+    target = parse(options.url, options.credential_file)
+    rates = SAMPLE_RATES if options.all_rates else (target.rate or SAMPLE_RATES[0],)
+    if not options.json:
         say(f"🧪 Exotel Protocol Compliance Test\n{_RULE}\n{target.shown}\n")
-    checks = asyncio.run(_test(target, rates, Silent() if json else Narrator(len(rates) > 1), timeout_s))
-    if json:
+    listener = Silent() if options.json else Narrator(len(rates) > 1)
+    checks = asyncio.run(_test(target, rates, listener, options.timeout_s))
+    if options.json:
         emit_json(summary(target, checks))
     else:
         say(totals(checks))

@@ -32,7 +32,7 @@ def text(call: Call, fault: Fault | None) -> str:
         lines.append(f"   note             this machine sent up to {call.late_max_ms:.0f} ms late: it is too busy to measure by")
     if any(utterance.text is None for utterance in call.spoken):
         lines.append("   note             the bot's words need the ai extra: pip install 'exotel-voicebot[ai]'")
-    verdict = "✅ The bot answered every turn." if fault is None else f"❌ {fault.cause}\n   next: {fault.next}"
+    verdict = "✅ The bot answered every turn." if fault is None else fault.told
     return "\n".join([*lines, verdict])
 
 

@@ -1,15 +1,13 @@
-"""What the caller does, turn by turn, in the order in which it was typed."""
+"""The caller's turns as they are typed: words to say, ``dtmf:KEYS`` to press, ``file:WAV`` to play."""
 
 import dataclasses
 import string
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from exotel_phone.exits import UsageFault
 
 _KEYS: Final = frozenset(string.digits + "*#")
-OPTIONS: Final = ("say", "wav", "dtmf")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -22,30 +20,23 @@ class Turn:
 
     @property
     def shown(self) -> str:
-        """What is done, in few words."""
+        """The turn in a few words."""
         if self.dtmf:
             return f"[{self.dtmf}]"
         return self.say or f"({self.wav})"
 
 
-def turns(order: Sequence[str], say: Sequence[str], wav: Sequence[Path], dtmf: Sequence[str]) -> list[Turn]:
-    """The turns in the order in which their options stand; ``order`` are the options' names as typed. Raises UsageFault."""
-    given: Mapping[str, list[Turn]] = {
-        "say": [Turn(say=_words(text)) for text in say],
-        "wav": [Turn(wav=file) for file in wav],
-        "dtmf": [Turn(dtmf=_keys(keys)) for keys in dtmf],
-    }
-    rest = {name: iter(each) for name, each in given.items()}
-    return [next(rest[name]) for name in order if name in rest]
-
-
-def _words(text: str) -> str:
-    if not any(map(str.isalnum, text)):
-        raise UsageFault(f"--say {text!r}: there is no word in it")
-    return text
-
-
-def _keys(keys: str) -> str:
-    if not keys or not set(keys) <= _KEYS:
-        raise UsageFault(f"--dtmf {keys!r}: a telephone has the keys 0-9, * and #")
-    return keys
+def turn(typed: str) -> Turn:
+    """Return the turn that ``typed`` stands for. Raises UsageFault if there is nothing to say, play or press."""
+    kind, colon, rest = typed.partition(":")
+    match kind, colon:
+        case "dtmf", ":":
+            if not rest or not set(rest) <= _KEYS:
+                raise UsageFault(f"{typed!r}: a telephone has the keys 0-9, * and #, for example dtmf:12#")
+            return Turn(dtmf=rest)
+        case "file", ":":
+            return Turn(wav=Path(rest))
+        case _:
+            if not any(map(str.isalnum, typed)):
+                raise UsageFault(f"{typed!r}: there is no word in it")
+            return Turn(say=typed)

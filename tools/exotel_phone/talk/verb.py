@@ -1,4 +1,4 @@
-"""``exotelctl call --say``: a spoken call to a bot: who said what, how fast it answered, and whether it kept to the rules.
+"""``exotelctl talk``: talk to a bot: who said what, how fast it answered, and whether it kept to the rules.
 
 📞 ws://127.0.0.1:8765 at 8000 Hz: 2 turns, voice flite
       0.1 s  bot     Hello, and welcome. How can I help?
@@ -17,16 +17,18 @@
 """
 
 import asyncio
-import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from exotel_phone import audio
+from exotel_phone.call import report_unreachable
 from exotel_phone.exits import Exit, Refusal, UsageFault
+from exotel_phone.files import require_writable
 from exotel_phone.output import emit_json, say
 from exotel_phone.reach import Fault, Unreachable
-from exotel_phone.talk import report, sound, voice, words
+from exotel_phone.talk import report, script, sound, voice, words
 from exotel_phone.talk.caller import Caller
 from exotel_phone.talk.record import Call, Said
 from exotel_phone.talk.script import Turn
@@ -37,52 +39,59 @@ from exotel_phone.text import plural
 _BARGE_IN_MS: Final = (100, 60_000)
 
 
-def run(
-    url: str,
-    script: Sequence[Turn],
-    *,
-    rate: int | None,
-    voice_name: str,
-    barge_in_after_ms: int | None,
-    out: Path | None,
-    chart: Path | None,
-    as_exotel: bool,
-    credential_file: Path | None,
-    json: bool,
-) -> Exit:
-    """Place the call and print what came of it. Raises UsageFault and Refusal before anything is sent."""
-    target = parse(url, credential_file)
-    rate = rate or target.rate or SAMPLE_RATES[0]
-    if rate not in SAMPLE_RATES:
-        raise UsageFault(f"--rate {rate}: Exotel streams at 8000, 16000 or 24000 Hz")
-    if barge_in_after_ms is not None:
-        _require_barge_in(barge_in_after_ms, script)
-    for option, file in (("--out", out), ("--chart", chart)):
-        _require_writable(option, file)
-    if chart is not None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Options of the verb. ``turns`` are as typed (see `script.turn`); ``voice`` "" is the first that there is.
+
+    ``barge_in_after_ms``: each turn but the first is said so many ms after the bot began to answer the one before it.
+    """
+
+    url: str
+    turns: Sequence[str]
+    barge_in_after_ms: int | None = None
+    voice: str = ""
+    chart: Path | None = None
+    out: Path | None = None
+    rate: int | None = None
+    as_exotel: bool = False
+    credential_file: Path | None = None
+    json: bool = False
+
+
+def run(options: Options) -> Exit:
+    """Place the call and print the result. Raises UsageFault and Refusal before anything is sent."""
+    turns = [script.turn(typed) for typed in options.turns]
+    target = parse(options.url, options.credential_file)
+    rate = target.asked_rate(options.rate) or SAMPLE_RATES[0]
+    if options.barge_in_after_ms is not None:
+        _require_barge_in(options.barge_in_after_ms, turns)
+    require_writable("--out", options.out)
+    require_writable("--chart", options.chart)
+    if options.chart is not None:
         _require_pillow()
-    named, said = prepare(script, rate, voice_name)
-    if not json:
+    named, said = prepare(turns, rate, options.voice)
+    if not options.json:
         say(f"📞 {target.shown} at {rate} Hz: {plural(len(said), 'turn')}" + (f", voice {named}" if named else ""))
     try:
-        call = asyncio.run(_place(target, rate, said, as_exotel, barge_in_after_ms))
+        call = asyncio.run(_place(target, rate, said, options))
     except Unreachable as error:
-        return _unreached(target, rate, error.fault, json=json)
+        return report_unreachable(target, rate, error.fault, json=options.json)
     words.recognise(call.spoken)
-    unsaved = _save(call, target, out, chart)
+    unsaved = _save(call, target, options.out, options.chart)
     fault = judge(call) or unsaved
-    if json:
-        emit_json({"url": target.shown, "voice": named, **report.as_json(call, fault, {"out": out, "chart": chart})})
+    if options.json:
+        files = {"out": options.out, "chart": options.chart}
+        emit_json({"url": target.shown, "voice": named, **report.as_json(call, fault, files)})
     else:
         say(report.text(call, fault))
     return Exit.OK if fault is None else Exit.PROBLEM
 
 
-def prepare(script: Sequence[Turn], rate: int, voice_name: str) -> tuple[str, list[Said]]:
-    """The voice's name ("" where none is needed), and each turn with what is heard of it. Raises UsageFault and Refusal."""
-    named, speak = voice.pick(voice_name) if any(turn.say for turn in script) else ("", None)
+def prepare(turns: Sequence[Turn], rate: int, voice_name: str) -> tuple[str, list[Said]]:
+    """Return the voice's name ("" if none is needed) and each turn with its PCM at ``rate`` Hz. Raises UsageFault and Refusal."""
+    named, speak = voice.pick(voice_name) if any(turn.say for turn in turns) else ("", None)
     said = []
-    for turn in script:
+    for turn in turns:
         pcm = b""
         if turn.say and speak is not None:
             pcm = speak(turn.say, rate)
@@ -96,22 +105,17 @@ def prepare(script: Sequence[Turn], rate: int, voice_name: str) -> tuple[str, li
     return named, said
 
 
-async def _place(target: Target, rate: int, said: list[Said], as_exotel: bool, barge_in_after_ms: int | None) -> Call:
-    barge_in_s = None if barge_in_after_ms is None else barge_in_after_ms / 1000
-    return await Caller(target, rate, said, strip_query=as_exotel, barge_in_s=barge_in_s).carry_out()
+async def _place(target: Target, rate: int, said: list[Said], options: Options) -> Call:
+    barge_in_s = None if options.barge_in_after_ms is None else options.barge_in_after_ms / 1000
+    return await Caller(target, rate, said, strip_query=options.as_exotel, barge_in_s=barge_in_s).carry_out()
 
 
-def _require_barge_in(after_ms: int, script: Sequence[Turn]) -> None:
+def _require_barge_in(after_ms: int, turns: Sequence[Turn]) -> None:
     least, most = _BARGE_IN_MS
     if not least <= after_ms <= most:
         raise UsageFault(f"--barge-in-after {after_ms}: between {least} and {most} ms")
-    if len(script) < 2:
-        raise UsageFault("--barge-in-after speaks over the answer to a turn: give a second --say")
-
-
-def _require_writable(option: str, file: Path | None) -> None:
-    if file is not None and not (file.parent.is_dir() and not file.is_dir()):
-        raise UsageFault(f"{option} {file}: {'is a directory' if file.is_dir() else f'no directory {file.parent}'}")
+    if len(turns) < 2:
+        raise UsageFault("--barge-in-after speaks over the answer to a turn: give a second one")
 
 
 def _require_pillow() -> None:
@@ -135,16 +139,8 @@ def _save(call: Call, target: Target, out: Path | None, chart: Path | None) -> F
 
 
 def heard(call: Call) -> bytes:
-    """All that the caller heard, from ``start`` on, silence included."""
+    """Return the PCM that the caller heard, from ``start`` on, silence included."""
     line = bytearray()
     for utterance in call.spoken:
         line = line.ljust(round(call.at(utterance.begins) * call.rate) * 2, b"\0") + utterance.pcm
     return bytes(line)
-
-
-def _unreached(target: Target, rate: int, fault: Fault, *, json: bool) -> Exit:
-    if json:
-        emit_json({"url": target.shown, "rate": rate, "ok": False, "problem": dataclasses.asdict(fault)})
-    else:
-        say(f"❌ {fault.cause}\n   next: {fault.next}")
-    return Exit.PROBLEM

@@ -36,7 +36,7 @@ def pick(name: str = "") -> tuple[str, Voice]:
     what = name if name in PROGRAMS else "flite"
     ways = f"apt-get install {what}" if name != "embedded" else ""
     ai = "pip install 'exotel-voicebot[ai]'" if name not in PROGRAMS else ""
-    raise Refusal(f"no voice to say it with: {' or '.join(filter(None, (ways, ai)))}; or --wav with a recording of your own")
+    raise Refusal(f"no voice to say it with: {' or '.join(filter(None, (ways, ai)))}; or file:WAV, a recording of your own")
 
 
 def _has_embedded() -> bool:

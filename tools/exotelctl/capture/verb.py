@@ -7,6 +7,7 @@ Recording the next call to call.jsonl; Ctrl-C ends it.
 
 import asyncio
 import contextlib
+import dataclasses
 import re
 import signal
 import socket
@@ -32,48 +33,67 @@ _MOST_S: Final = 3600.0
 _MOST_PACKETS_S: Final = 30.0
 
 
-def run(
-    asked: Filter,
-    *,
-    out: Path | None,
-    max_bytes: str,
-    seconds: float | None,
-    force: bool,
-    json: bool,
-    runtime: Path = instances.RUNTIME,
-) -> Exit:
-    """Record what is asked for; exits 1 where the file is not complete. Raises UsageFault, Refusal."""
-    most_s, most = _MOST_S if seconds is None else seconds, size(max_bytes)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Options of the verb, as typed: which calls (of this ``runtime`` directory), how much of them, and to which file.
+
+    ``seconds`` None is the default of `run` or of `run_packets`. ``count`` and ``settings`` are for packets only.
+    """
+
+    call: str = ""
+    number: str = ""
+    next: int = 0
+    all: bool = False
+    out: Path | None = None
+    max_bytes: str = "50M"
+    seconds: float | None = None
+    audio: str = "keep"
+    mask: bool = False
+    count: int = 1000
+    force: bool = False
+    settings: Path = Path("/etc/exotel-ws/current/settings.toml")
+    json: bool = False
+    runtime: Path = instances.RUNTIME
+
+
+def run(options: Options) -> Exit:
+    """Record the calls that are asked for; exit with 1 if the file is not complete. Raises UsageFault, Refusal."""
+    asked = wanted(options)
+    most_s, most = _MOST_S if options.seconds is None else options.seconds, size(options.max_bytes)
     if most_s <= 0:
         raise UsageFault(f"--seconds {most_s:g}: more than 0")
-    instances.sockets(runtime)  # without the right to look there is nothing to make a file for
-    file = CaptureFile(out or Path(time.strftime("capture-%Y%m%dT%H%M%S.jsonl")), force=force)
-    recording = _Recording(asked, file, most, runtime, quiet=json)
+    instances.sockets(options.runtime)  # without the right to look there is nothing to make a file for
+    file = CaptureFile(options.out or Path(time.strftime("capture-%Y%m%dT%H%M%S.jsonl")), force=options.force)
+    recording = _Recording(asked, file, most, options.runtime, quiet=options.json)
     try:
         why = asyncio.run(recording.run(most_s))
     except BaseException:
         file.discard()
         raise
-    return recording.conclude(why, json=json)
+    return recording.conclude(why, json=options.json)
 
 
-def ask(*, call: str, number: str, next_calls: int, all_calls: bool, audio: str, mask: bool) -> Filter:
-    """The calls that the options name. Raises UsageFault where they name none, or contradict each other."""
-    if all_calls == bool(call or number or next_calls):
+def wanted(options: Options) -> Filter:
+    """Return the calls that the options name. Raises UsageFault if they name none, or contradict each other."""
+    if options.all == bool(options.call or options.number or options.next):
         raise UsageFault("which calls? --call SID, --number NUMBER, --next N (these go together), or --all")
     kept: dict[str, Audio] = {"keep": "keep", "noise": "noise", "omit": "omit"}
-    if audio not in kept:
-        raise UsageFault(f"--audio {audio}: {', '.join(kept)}")
-    return Filter(call, number, next_calls, kept[audio], mask)
+    if options.audio not in kept:
+        raise UsageFault(f"--audio {options.audio}: {', '.join(kept)}")
+    return Filter(options.call, options.number, options.next, kept[options.audio], options.mask)
 
 
-def run_packets(
-    settings: Path, *, seconds: float | None, count: int, out: Path | None, force: bool, max_bytes: str, json: bool
-) -> Exit:
-    """Packets instead of messages. Raises UsageFault, Refusal."""
-    port = host_settings.load(settings).port
-    most_s = _MOST_PACKETS_S if seconds is None else seconds
-    return packets.run(port, seconds=most_s, count=count, out=out, force=force, max_bytes=size(max_bytes), json=json)
+def run_packets(options: Options) -> Exit:
+    """Record packets instead of messages. Raises UsageFault, Refusal."""
+    return packets.run(
+        host_settings.load(options.settings).port,
+        seconds=_MOST_PACKETS_S if options.seconds is None else options.seconds,
+        count=options.count,
+        out=options.out,
+        force=options.force,
+        max_bytes=size(options.max_bytes),
+        json=options.json,
+    )
 
 
 def size(text: str) -> int:

@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from exotelctl.cli.app import CODES, Json, Yes, answering, app
+from exotelctl.cli.app import Json, Yes, command
 
 
-@app.command("port-clean", epilog=CODES)
+@command("port-clean")
 def port_clean(
     port: Annotated[
         list[int] | None,
@@ -21,7 +21,7 @@ def port_clean(
     ] = False,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Wait after SIGTERM, and again after SIGKILL.")] = 10.0,
     json: Json = False,
-) -> None:
+) -> int:
     """Free ports from zombies.
 
     Says who holds each and why, asks, then SIGTERM, a wait, SIGKILL, and proof that the port is free, on IPv4 and IPv6.
@@ -36,14 +36,11 @@ def port_clean(
     """
     from exotelctl.port import verb
 
-    options = verb.Options(yes, dry_run, force, thorough, timeout)
-    with answering():
-        code = verb.run(port or [8765], options, json=json)
-    raise typer.Exit(code)
+    return verb.run(verb.Options(tuple(port or [8765]), yes, dry_run, force, thorough, timeout, json))
 
 
-@app.command(epilog=CODES)
-def restart(yes: Yes = False, json: Json = False) -> None:
+@command()
+def restart(yes: Yes = False, json: Json = False) -> int:
     """Start what serves anew, without cutting a call.
 
     The same release, settings, credentials and unit files become a new generation, which is tested, started and proven healthy
@@ -58,12 +55,10 @@ def restart(yes: Yes = False, json: Json = False) -> None:
     """
     from exotelctl import restart as verb
 
-    with answering():
-        code = verb.run(yes=yes, json=json)
-    raise typer.Exit(code)
+    return verb.run(verb.Options(yes, json))
 
 
-@app.command(epilog=CODES)
+@command()
 def reset(
     yes: Yes = False,
     dry_run: Annotated[
@@ -76,7 +71,7 @@ def reset(
     ] = None,
     requested_by: Annotated[str, typer.Option(metavar="WHO", help="For the audit file; default: you.")] = "",
     json: Json = False,
-) -> None:
+) -> int:
     """End everything, clear the port, start again: the last resort. It cuts live calls.
 
     Says how many calls of which generations it cuts, and who else is on the port and is ended. Then it stops the socket and
@@ -92,19 +87,17 @@ def reset(
     """
     from exotelctl.reset import verb
 
-    with answering():
-        code = verb.run(yes=yes, dry_run=dry_run, drain_s=drain, ports=port or [], requested_by=requested_by, json=json)
-    raise typer.Exit(code)
+    return verb.run(verb.Options(yes, dry_run, drain, tuple(port or ()), requested_by, json))
 
 
-@app.command(epilog=CODES)
+@command()
 def maintenance(
     state: Annotated[Literal["on", "off"], typer.Argument(metavar="on|off", help="Out of service, or back into it.")],
     reason: Annotated[str, typer.Option(metavar="TEXT", help="For whoever looks at the host meanwhile.")] = "",
     cut: Annotated[bool, typer.Option("--cut", help="Close live calls now, with 1001, instead of letting them end.")] = False,
     yes: Yes = False,
     json: Json = False,
-) -> None:
+) -> int:
     """Take this host out of service; bring it back.
 
     With on, new calls are refused and nothing starts at boot; live calls go on to their end. status and doctor say so instead
@@ -118,6 +111,4 @@ def maintenance(
     """
     from exotelctl import maintenance as verb
 
-    with answering():
-        code = verb.run(state, reason=reason, cut=cut, yes=yes, json=json)
-    raise typer.Exit(code)
+    return verb.run(verb.Options(state == "on", reason, cut, yes, json))

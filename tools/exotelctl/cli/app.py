@@ -1,16 +1,18 @@
-"""The application that the verbs register with, the options that several of them take, and how their faults end."""
+"""Hold the application that the verbs register with, options that several of them take, and the end of each run."""
 
-import contextlib
+import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, ParamSpec
 
 import typer
 from exotel_phone.exits import Exit, Refusal, UsageFault
+from typer.core import TyperCommand
 
 from exotelctl.cli.groups import Verbs
 
+P = ParamSpec("P")
 CODES: Final = "Exit codes: 0 done or healthy, 1 problem found, 2 wrong usage, 3 refused (nothing was changed)."
 SETTINGS_FILE: Final = Path("/etc/exotel-ws/current/settings.toml")
 
@@ -65,13 +67,27 @@ def _options(
     pass
 
 
-@contextlib.contextmanager
-def answering() -> Iterator[None]:
-    """Turns a UsageFault into Typer's own usage error (exit code 2) and a Refusal into one line and exit code 3."""
-    try:
-        yield
-    except UsageFault as fault:
-        raise typer.BadParameter(str(fault)) from None
-    except Refusal as refusal:
-        print(f"exotelctl: {refusal}", file=sys.stderr)
-        raise typer.Exit(Exit.REFUSED) from None
+def command(
+    name: str | None = None, *, epilog: str = CODES, cls: type[TyperCommand] | None = None
+) -> Callable[[Callable[P, int]], Callable[P, None]]:
+    """Register a function as the verb ``name``, its own name by default. The function returns the exit code.
+
+    A UsageFault ends as Typer's own usage errors do (exit code 2), a Refusal with one line and exit code 3.
+    """
+
+    def register(verb: Callable[P, int]) -> Callable[P, None]:
+        @app.command(name, epilog=epilog, cls=cls)
+        @functools.wraps(verb)
+        def run(*args: P.args, **options: P.kwargs) -> None:
+            try:
+                code = verb(*args, **options)
+            except UsageFault as fault:
+                raise typer.BadParameter(str(fault)) from None
+            except Refusal as refusal:
+                print(f"exotelctl: {refusal}", file=sys.stderr)
+                raise typer.Exit(Exit.REFUSED) from None
+            raise typer.Exit(code)
+
+        return run
+
+    return register

@@ -1,12 +1,12 @@
 """Verbs that play Exotel's part: a call, a protocol test, a question for health, the URL."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand
 
 from exotelctl.cli.app import (
-    CODES,
     SETTINGS_FILE,
     AsExotel,
     Credential,
@@ -17,20 +17,20 @@ from exotelctl.cli.app import (
     Rate,
     Settings,
     Url,
-    answering,
-    app,
+    command,
 )
-from exotelctl.cli.in_order import InOrder, order
+
+_OF_TALK: Final = frozenset(("--say", "--dtmf", "--barge-in-after", "--voice", "--chart"))
 
 
-@app.command("protocol-test", epilog=CODES)
+@command("protocol-test")
 def protocol_test(
     url: Url,
     all_rates: Annotated[bool, typer.Option("--all-rates", help="At 8000, 16000 and 24000 Hz, not only the URL's.")] = False,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Longest wait for one answer.")] = 2.0,
     credential_file: Credential = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Is a server fit for Exotel?
 
     One PASS or FAIL line a check, totals, an exit code. Where /health says mode ai, a bot is expected, else an echo.
@@ -41,54 +41,46 @@ def protocol_test(
     """
     from exotel_phone.protocol_test import verb
 
-    with answering():
-        code = verb.run(url, all_rates=all_rates, timeout_s=timeout, credential_file=credential_file, json=json)
-    raise typer.Exit(code)
+    return verb.run(verb.Options(url=url, all_rates=all_rates, timeout_s=timeout, credential_file=credential_file, json=json))
 
 
-@app.command(epilog=CODES, cls=InOrder)
+class _Call(TyperCommand):
+    """Refuse the options with which `call` talked to bots before there was `talk`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse as every command does, unless the call is meant for a bot. Raises UsageError, which exits with 2."""
+        words = [word.partition("=")[0] for word in args]
+        if _OF_TALK.intersection(words) or words.count("--wav") > 1:
+            ctx.fail('call measures an echo. To talk to a bot: exotelctl talk URL "When are you open?" dtmf:1 file:a.wav')
+        return super().parse_args(ctx, args)
+
+
+@command(cls=_Call)
 def call(
-    ctx: typer.Context,
     url: Url,
-    say: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Say this to a bot; one turn each time given.")] = None,
-    wav: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="What to say: mono 16-bit PCM WAV; to a bot one turn each.")
-    ] = None,
-    dtmf: Annotated[list[str] | None, typer.Option(metavar="KEYS", help="Press these keys; a turn of its own.")] = None,
-    barge_in_after: Annotated[
-        int | None, typer.Option(metavar="MS", help="Say each next turn over the bot, so long after its answer began.")
-    ] = None,
-    voice: Annotated[str, typer.Option(metavar="NAME", help="Of --say: embedded, flite or espeak-ng; default: the first.")] = "",
-    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the call with a bot to this PNG file.")] = None,
+    wav: Annotated[Path | None, typer.Option(metavar="FILE", help="What to send: mono 16-bit PCM WAV.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write what came back to this WAV file.")] = None,
     rate: Rate = None,
     seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Length of the generated signal, without --wav.")] = 2.0,
     as_exotel: AsExotel = False,
     credential_file: Credential = None,
     json: Json = False,
-) -> None:
-    """Place a simulated call: measure an echo, or talk to a bot.
+) -> int:
+    """Place a simulated call, measure the echo.
 
-    Paced at 20 ms, exactly as on the wire. An echo: how late it was, and whether it is bit-exact. A bot, to which something is
-    said: the transcript, how fast it answered and stopped when interrupted, and what of Exotel's rules it broke.
+    Paced at 20 ms, exactly as on the wire. Says how late the echo was, and whether it is bit-exact. A server in mode ai does
+    not echo: "exotelctl talk" talks to it.
 
     \b
     Example:
       exotelctl call ws://127.0.0.1:8765 --wav hello.wav --out echo.wav
-      exotelctl call ws://127.0.0.1:8765 --say "When are you open?" --chart a.png
     """
     from exotel_phone import call as verb
 
-    with answering():
-        code = verb.answer(
-            url,
-            order=order(ctx),
-            say=say or [],
-            wav=wav or [],
-            dtmf=dtmf or [],
-            barge_in_after_ms=barge_in_after,
-            voice=voice,
-            chart=chart,
+    return verb.run(
+        verb.Options(
+            url=url,
+            wav=wav,
             out=out,
             rate=rate,
             seconds=seconds,
@@ -96,10 +88,55 @@ def call(
             credential_file=credential_file,
             json=json,
         )
-    raise typer.Exit(code)
+    )
 
 
-@app.command(epilog=CODES)
+@command()
+def talk(
+    url: Url,
+    turns: Annotated[
+        list[str],
+        typer.Argument(metavar="TURN...", help='"words to say", dtmf:KEYS to press, file:WAV to play (mono 16-bit PCM).'),
+    ],
+    barge_in_after: Annotated[
+        int | None, typer.Option(metavar="MS", help="Say each next turn over the bot, so long after its answer began.")
+    ] = None,
+    voice: Annotated[str, typer.Option(metavar="NAME", help="Speaks: embedded, flite or espeak-ng; default: the first.")] = "",
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the call to this PNG file.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write what the caller heard to this WAV file.")] = None,
+    rate: Rate = None,
+    as_exotel: AsExotel = False,
+    credential_file: Credential = None,
+    json: Json = False,
+) -> int:
+    """Talk to a bot, turn by turn.
+
+    Paced at 20 ms, exactly as on the wire; each turn waits for the end of the bot's answer. Says who said what, how fast the
+    bot answered and stopped when interrupted, and which of Exotel's rules it broke.
+
+    \b
+    Example:
+      exotelctl talk ws://127.0.0.1:8765 "When are you open?" dtmf:1 file:a.wav
+    """
+    from exotel_phone.talk import verb
+
+    return verb.run(
+        verb.Options(
+            url=url,
+            turns=turns,
+            barge_in_after_ms=barge_in_after,
+            voice=voice,
+            chart=chart,
+            out=out,
+            rate=rate,
+            as_exotel=as_exotel,
+            credential_file=credential_file,
+            json=json,
+        )
+    )
+
+
+@command()
 def load(
     url: Url,
     calls: Annotated[int, typer.Option(metavar="N", help="Calls at the same time, at most 5000.")] = 10,
@@ -120,12 +157,12 @@ def load(
         int | None, typer.Option(min=1, max=64, metavar="N", help="Default: one for each 300 calls, at most one a core.")
     ] = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Place many calls at once, check every echo.
 
     Each is paced at 20 ms as on the wire and ends as Exotel ends it. Ctrl-C ends the calls properly and reports until then.
 
-    A server in mode ai does not echo: it is refused, "exotelctl call --say" talks to it.
+    A server in mode ai does not echo: it is refused, "exotelctl talk" talks to it.
 
     Refuses a server that is neither this machine nor a host of --inventory, unless --i-own-this-server.
 
@@ -134,10 +171,11 @@ def load(
       exotelctl load ws://127.0.0.1:8765 --calls 50 --seconds 60 --report out.html
     """
     from exotel_phone.load import verb
+    from exotel_phone.load.plan import Options
 
-    with answering():
-        code = verb.run(
-            url,
+    return verb.run(
+        Options(
+            url=url,
             calls=calls,
             ramp_s=ramp,
             seconds=seconds,
@@ -153,16 +191,16 @@ def load(
             max_processes=max_processes,
             json=json,
         )
-    raise typer.Exit(code)
+    )
 
 
-@app.command(epilog=CODES)
+@command()
 def health(
     url: Annotated[str | None, typer.Argument(metavar="[URL]", help="Default: the server on this host.")] = None,
     settings: Settings = SETTINGS_FILE,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Longest wait for one answer.")] = 5.0,
     json: Json = False,
-) -> None:
+) -> int:
     """Ask /health and /ready.
 
     Where they do not answer it says why.
@@ -173,12 +211,10 @@ def health(
     """
     from exotelctl import health as verb
 
-    with answering():
-        code = verb.run(url, settings=settings, timeout_s=timeout, json=json)
-    raise typer.Exit(code)
+    return verb.run(verb.Options(url, settings, timeout, json))
 
 
-@app.command(epilog=CODES)
+@command()
 def url(
     host: Annotated[
         str | None, typer.Option(metavar="HOST", help="Public name or address; default: public_url of the settings.")
@@ -187,7 +223,7 @@ def url(
     rate: Annotated[int, typer.Option(metavar="HZ", help="8000, 16000 or 24000.")] = 8000,
     settings: Settings = SETTINGS_FILE,
     json: Json = False,
-) -> None:
+) -> int:
     """Print the line to paste into Exotel.
 
     \b
@@ -196,6 +232,4 @@ def url(
     """
     from exotelctl import url as verb
 
-    with answering():
-        code = verb.run(host=host, port=port, rate=rate, settings=settings, json=json)
-    raise typer.Exit(code)
+    return verb.run(verb.Options(host, port, rate, settings, json))

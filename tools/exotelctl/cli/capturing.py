@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from exotelctl.cli.app import (
-    CODES,
     SETTINGS_FILE,
     CallId,
     Credential,
@@ -17,12 +16,11 @@ from exotelctl.cli.app import (
     Own,
     Settings,
     Url,
-    answering,
-    app,
+    command,
 )
 
 
-@app.command(epilog=CODES)
+@command()
 def trace(
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="A saved capture; default: the live calls of this host.")
@@ -35,7 +33,7 @@ def trace(
         bool, typer.Option("--audio", help="Live: take the audio too, to look at its level and to save it.")
     ] = False,
     json: Json = False,
-) -> None:
+) -> int:
     """Watch calls as ladders, message by message.
 
     Live calls on a terminal, or a saved capture; into a pipe a capture is printed as text. Keys are shown by ?.
@@ -46,12 +44,10 @@ def trace(
     """
     from exotelctl.trace import verb
 
-    with answering():
-        code = verb.run(file, call=call, number=number, numbers=numbers, at=at, keep_audio=audio, json=json)
-    raise typer.Exit(code)
+    return verb.run(verb.Options(file, call, number, numbers, at, audio, json))
 
 
-@app.command(epilog=CODES)
+@command()
 def capture(
     call: CallId = "",
     number: Annotated[str, typer.Option(metavar="NUMBER", help="The call from or to this number, or one that ends so.")] = "",
@@ -71,7 +67,7 @@ def capture(
     force: Force = False,
     settings: Settings = SETTINGS_FILE,
     json: Json = False,
-) -> None:
+) -> int:
     """Record live calls, message by message.
 
     Taken in the workers, without slowing a call; secrets are left out. Stops by itself; exits 1 where something is missing.
@@ -82,16 +78,25 @@ def capture(
     """
     from exotelctl.capture import verb
 
-    with answering():
-        if packets:
-            code = verb.run_packets(settings, seconds=seconds, count=count, out=out, force=force, max_bytes=max_bytes, json=json)
-        else:
-            asked = verb.ask(call=call, number=number, next_calls=next_calls, all_calls=all_calls, audio=audio, mask=mask)
-            code = verb.run(asked, out=out, max_bytes=max_bytes, seconds=seconds, force=force, json=json)
-    raise typer.Exit(code)
+    options = verb.Options(
+        call=call,
+        number=number,
+        next=next_calls,
+        all=all_calls,
+        out=out,
+        max_bytes=max_bytes,
+        seconds=seconds,
+        audio=audio,
+        mask=mask,
+        count=count,
+        force=force,
+        settings=settings,
+        json=json,
+    )
+    return verb.run_packets(options) if packets else verb.run(options)
 
 
-@app.command(epilog=CODES)
+@command()
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A capture.")],
     url: Url,
@@ -105,7 +110,7 @@ def replay(
     inventory: Inventory = None,
     credential_file: Credential = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Play a captured call again.
 
     What Exotel sent, byte for byte, at its pace; says whether the server answered bit for bit as recorded, or where not.
@@ -116,29 +121,29 @@ def replay(
     """
     from exotel_phone.captures import replay as verb
 
-    with answering(), verb.ending_by_signals():
-        code = verb.run(
-            file,
-            url,
-            call=call,
-            speed=speed,
-            out=out,
-            force=force,
-            i_own_this_server=i_own_this_server,
-            inventory=inventory,
-            credential_file=credential_file,
-            json=json,
-        )
-    raise typer.Exit(code)
+    options = verb.Options(
+        file=file,
+        url=url,
+        speed=speed,
+        call=call,
+        out=out,
+        force=force,
+        i_own_this_server=i_own_this_server,
+        inventory=inventory,
+        credential_file=credential_file,
+        json=json,
+    )
+    with verb.ending_by_signals():
+        return verb.run(options)
 
 
-@app.command(epilog=CODES)
+@command()
 def diff(
     a: Annotated[Path, typer.Argument(metavar="A", help="A capture.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another.")],
     call: CallId = "",
     json: Json = False,
-) -> None:
+) -> int:
     """Where do two captured calls part?
 
     Says nothing and exits 0 for identical ones. A changed pace is told, and is no difference.
@@ -149,6 +154,4 @@ def diff(
     """
     from exotel_phone.captures import compare
 
-    with answering():
-        code = compare.run(a, b, call=call, json=json)
-    raise typer.Exit(code)
+    return compare.run(compare.Options(a, b, call, json))

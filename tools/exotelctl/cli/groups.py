@@ -6,7 +6,7 @@ from typer.core import TyperGroup
 
 GROUPS: Final = {
     "See what is going on": ("status", "logs", "doctor", "verify", "health"),
-    "Be Exotel": ("call", "protocol-test", "load", "url"),
+    "Be Exotel": ("call", "talk", "protocol-test", "load", "url"),
     "Look into calls": ("trace", "capture", "replay", "diff"),
     "Put it right": ("restart", "reset", "port-clean", "maintenance"),
     "Your shell": ("completion",),

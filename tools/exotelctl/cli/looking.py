@@ -5,17 +5,17 @@ from typing import Annotated
 
 import typer
 
-from exotelctl.cli.app import CODES, SETTINGS_FILE, Credential, Json, Numbers, Settings, answering, app
+from exotelctl.cli.app import CODES, SETTINGS_FILE, Credential, Json, Numbers, Settings, command
 
 
-@app.command(epilog=CODES)
+@command()
 def status(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again and again in place, until Ctrl-C.")] = False,
     interval: Annotated[float, typer.Option(metavar="SECONDS", help="How often, with --watch.")] = 2.0,
     numbers: Numbers = False,
     settings: Settings = SETTINGS_FILE,
     json: Json = False,
-) -> None:
+) -> int:
     """What serves, what drains, who is on the line.
 
     Units and generations, port and owner, workers with memory and CPU, live calls, the last deploy.
@@ -28,12 +28,10 @@ def status(
     """
     from exotelctl.status import verb
 
-    with answering():
-        code = verb.run(watch_s=interval if watch else None, numbers=numbers, settings=settings, json=json)
-    raise typer.Exit(code)
+    return verb.run(verb.Options(interval if watch else None, numbers, settings, json))
 
 
-@app.command(epilog=CODES)
+@command()
 def logs(
     call: Annotated[str | None, typer.Option(metavar="SID", help="One call: its call_sid, stream_sid or conn_id.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is logged from now on.")] = False,
@@ -52,7 +50,7 @@ def logs(
     ] = None,
     numbers: Numbers = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line, the first about the journal.")] = False,
-) -> None:
+) -> int:
     """One call's story, or the last lines.
 
     With --call all lines of the call, across workers and generations, those from before its start too.
@@ -66,12 +64,8 @@ def logs(
     from exotelctl.logs import verb
     from exotelctl.logs.question import ask
 
-    with answering():
-        question = ask(
-            call=call, since=since, until=until, errors=errors, events=event or (), lines=lines, follow=follow, ours=ours
-        )
-        code = verb.run_merge(merge, numbers=numbers, json=json) if merge else verb.run(question, numbers=numbers, json=json)
-    raise typer.Exit(code)
+    question = ask(call=call, since=since, until=until, errors=errors, events=event or (), lines=lines, follow=follow, ours=ours)
+    return verb.run(verb.Options(question, tuple(merge or ()), numbers, json))
 
 
 DOCTOR_CODES = (
@@ -80,7 +74,7 @@ DOCTOR_CODES = (
 )
 
 
-@app.command(epilog=DOCTOR_CODES)
+@command(epilog=DOCTOR_CODES)
 def doctor(
     check: Annotated[list[str] | None, typer.Option(metavar="ID", help="Show this check only; may be repeated.")] = None,
     since: Annotated[
@@ -98,7 +92,7 @@ def doctor(
     credential_file: Credential = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also what each check claims, and does not prove.")] = False,
     json: Json = False,
-) -> None:
+) -> int:
     """What is wrong, why, and what to do.
 
     Looks at ports, units, firewalls, calls and limits, and places a call of a second on loopback. It changes nothing.
@@ -111,24 +105,22 @@ def doctor(
     """
     from exotelctl.doctor import verb
 
-    with answering():
-        code = verb.run(
-            verb.Order(
-                only=tuple(check or ()),
-                since=since,
-                bundle=bundle,
-                replay=replay,
-                outside=outside,
-                cloud=cloud,
-                credential_file=credential_file,
-                verbose=verbose,
-                json=json,
-            )
+    return verb.run(
+        verb.Order(
+            only=tuple(check or ()),
+            since=since,
+            bundle=bundle,
+            replay=replay,
+            outside=outside,
+            cloud=cloud,
+            credential_file=credential_file,
+            verbose=verbose,
+            json=json,
         )
-    raise typer.Exit(code)
+    )
 
 
-@app.command(epilog=f"{CODES.removesuffix('.')}, 4 nothing is deployed to the host.")
+@command(epilog=f"{CODES.removesuffix('.')}, 4 nothing is deployed to the host.")
 def verify(
     seen: Annotated[Path, typer.Argument(metavar="FILES", help="Directory with what the host told of itself.")],
     host: Annotated[str, typer.Option(metavar="NAME", help="Name or address to call.")],
@@ -136,7 +128,7 @@ def verify(
     seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Length of the call.")] = 2.0,
     name: Annotated[str, typer.Option(metavar="NAME", help="What the verdict calls the host; default: --host.")] = "",
     json: Json = False,
-) -> None:
+) -> int:
     """Prove that a host takes calls.
 
     Judges what the host saw of itself, carries out the protocol test and places a call. Tells what was proven, up to the first
@@ -148,6 +140,4 @@ def verify(
     """
     from exotelctl.verify import verb
 
-    with answering():
-        code = verb.run(verb.Order(seen=seen, host=host, rate=rate, seconds=seconds, name=name, json=json))
-    raise typer.Exit(code)
+    return verb.run(verb.Order(seen=seen, host=host, rate=rate, seconds=seconds, name=name, json=json))

@@ -6,6 +6,7 @@
 """
 
 import contextlib
+import dataclasses
 import json as jsonlib
 import os
 import sys
@@ -24,41 +25,51 @@ from exotelctl.logs.question import Question
 from exotelctl.logs.story import Story
 
 
-def run(question: Question, *, numbers: bool, json: bool) -> Exit:
-    """Print the answer as it comes. PROBLEM where a call was asked for that the journal does not know.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the verb: the ``question``, or the files whose answers to ``merge``; ``numbers`` shows callers' in full."""
 
-    Raises Refusal and UsageFault.
-    """
+    question: Question
+    merge: Sequence[Path] = ()
+    numbers: bool = False
+    json: bool = False
+
+    def style(self, *, worker: bool, host: bool = False) -> Style:
+        """Return how lines are shown; colours on a terminal only."""
+        colour = not self.json and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        return Style(host=host, worker=worker, colour=colour, numbers=self.numbers)
+
+
+def run(options: Options) -> Exit:
+    """Print the answer as it comes. Return PROBLEM for a call that the journal does not know. Raises Refusal and UsageFault."""
+    if options.merge:
+        return _merge(options)
+    question = options.question
     with _quiet_end():
         found = story.follow(question) if question.follow else story.look_back(question)
         entries, worker = _with_worker(found.entries, question)
-        if json:
+        if options.json:
             _print(_journal_line(found))
         elif note := _note(question, found):
             _print(note)
-        style = Style(worker=worker, colour=_in_colour(json), numbers=numbers)
-        count = _print_all(entries, style, json=json, at_once=question.follow)
-        if not (count or json) and found.known:
+        count = _print_all(entries, options.style(worker=worker), json=options.json, at_once=question.follow)
+        if not (count or options.json) and found.known:
             _print(f"No such line{_window(question)}.")
         if not found.known and not question.follow:
             return Exit.PROBLEM
     return Exit.OK
 
 
-def run_merge(files: Sequence[Path], *, numbers: bool, json: bool) -> Exit:
-    """Print what several hosts answered as one story, then what became of each. PROBLEM where none answered.
-
-    Raises UsageFault.
-    """
+def _merge(options: Options) -> Exit:
+    """Print what several hosts answered as one story, then what became of each. Return PROBLEM if none answered."""
     with contextlib.ExitStack() as opened:
-        sources = merge.read(chain.from_iterable(_open(file, opened) for file in files))
+        sources = merge.read(chain.from_iterable(_open(file, opened) for file in options.merge))
     with _quiet_end():
-        style = Style(host=True, worker=True, colour=_in_colour(json), numbers=numbers)
-        count = _print_all(merge.story(sources), style, json=json)
-        if not (count or json) and any(source.answered for source in sources):
+        count = _print_all(merge.story(sources), options.style(host=True, worker=True), json=options.json)
+        if not (count or options.json) and any(source.answered for source in sources):
             _print("No such line on any host that answered.")
         for source in sources:
-            _print(merge.as_json(source) if json else merge.as_text(source))
+            _print(merge.as_json(source) if options.json else merge.as_text(source))
     return Exit.OK if any(source.answered for source in sources) else Exit.PROBLEM
 
 
@@ -96,10 +107,6 @@ def _note(question: Question, found: Story) -> str:
 
 def _window(question: Question) -> str:
     return "".join(f" {word} {value}" for word, value in (("since", question.since), ("until", question.until)) if value)
-
-
-def _in_colour(json: bool) -> bool:
-    return not json and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _print_all(entries: Iterable[Entry], style: Style, *, json: bool, at_once: bool = False) -> int:

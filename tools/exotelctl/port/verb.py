@@ -35,13 +35,15 @@ _ROUNDS = 3
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked for, as `run` explains it. ``thorough``: look at every process, whatever our own units explain."""
+    """Options of the verb. ``thorough`` looks at every process, whatever our own units explain."""
 
+    ports: Sequence[int]
     yes: bool = False
     dry_run: bool = False
     force: bool = False
     thorough: bool = False
     timeout_s: float = 10.0
+    json: bool = False
 
 
 @dataclasses.dataclass(slots=True)
@@ -56,20 +58,20 @@ class _Run:
     verdict: str = ""
 
 
-def run(ports: Sequence[int], options: Options, *, json: bool) -> Exit:
-    """Free each of ``ports`` from whatever should not hold it; the exit code is the worst of all. Raises UsageFault."""
+def run(options: Options) -> Exit:
+    """Free each port from whatever should not hold it; the exit code is the worst of all. Raises UsageFault."""
     if not 0 <= options.timeout_s <= 3600:
         raise UsageFault(f"--timeout {options.timeout_s:g}: between 0 and 3600 seconds")
     runs: list[_Run] = []
-    for port in dict.fromkeys(ports):
+    for port in dict.fromkeys(options.ports):
         facts = gather(port, thorough=options.thorough)
         runs.append(_Run(facts, plan(facts, force=options.force)))
-    tell = _mute if json else say
+    tell = _mute if options.json else say
     for this in runs:
         tell(report.plan_text(this.facts, this.plan, options.timeout_s) + "\n")
-    agreed = options.yes or (not options.dry_run and not json and _consent(runs))
+    agreed = options.yes or (not options.dry_run and not options.json and _consent(runs))
     codes = [_answer(this, options, agreed, tell) for this in runs]
-    if json:
+    if options.json:
         made = [report.as_json(this.facts, this.plan, this.verdict, this.endings, this.after, this.proof) for this in runs]
         emit_json(made[0] if len(made) == 1 else {"ports": made})
     return max(codes)

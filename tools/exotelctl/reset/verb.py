@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ansible_collections.exotel.voicebot.plugins.module_utils import audit
 from ansible_collections.exotel.voicebot.plugins.module_utils.act import Interrupted, interruptible
@@ -38,16 +39,28 @@ from exotelctl.reset.plan import Plan, plan
 from exotelctl.systemctl import require_root, require_systemd
 
 
-def run(*, yes: bool, dry_run: bool, drain_s: float, ports: Sequence[int], requested_by: str, json: bool) -> Exit:
-    """Reset this host's server. ``ports`` are to be cleared besides the call port. Raises UsageFault and Refusal."""
-    if not 0 <= drain_s <= 3600:
-        raise UsageFault(f"--drain {drain_s:g}: between 0 and 3600 seconds")
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the verb; ``ports`` are cleared besides the call port, ``requested_by`` "" is this user."""
+
+    yes: bool = False
+    dry_run: bool = False
+    drain_s: float = 0.0
+    ports: Sequence[int] = ()
+    requested_by: str = ""
+    json: bool = False
+
+
+def run(options: Options) -> Exit:
+    """Reset this host's server. Raises UsageFault and Refusal."""
+    if not 0 <= options.drain_s <= 3600:
+        raise UsageFault(f"--drain {options.drain_s:g}: between 0 and 3600 seconds")
     require_systemd("reset")
     require_root("reset")
     os.umask(0o022)
-    this = _Reset(requested_by or requester(), drain_s, ports, quiet=json)
-    outcome, code = this.plan_only() if dry_run else this.carry_out(yes=yes)
-    if json:
+    this = _Reset(options)
+    outcome, code = this.plan_only() if options.dry_run else this.carry_out()
+    if options.json:
         emit_json(this.as_json(outcome))
     return code
 
@@ -55,17 +68,15 @@ def run(*, yes: bool, dry_run: bool, drain_s: float, ports: Sequence[int], reque
 class _Reset:
     """One reset, from its facts to its report."""
 
-    def __init__(self, who: str, drain_s: float, ports: Sequence[int], *, quiet: bool) -> None:
-        self._who = who
-        self._drain_s = drain_s
-        self._ports = ports
-        self._quiet = quiet
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._who = options.requested_by or requester()
         self._paths, self._systemd = Paths(), Systemd()
-        self._progress = Progress(quiet=quiet)
+        self._progress = Progress(quiet=options.json)
         self._facts, self._plan = self._look()
         self._executor: Executor | None = None
         self._problem = self._journal = self._state = ""
-        self._tell(report.plan_text(self._facts, self._plan, drain_s))
+        self._tell(report.plan_text(self._facts, self._plan, options.drain_s))
 
     def plan_only(self) -> tuple[str, Exit]:
         """A dry run."""
@@ -74,11 +85,11 @@ class _Reset:
         self._tell("Dry run: nothing was done.")
         return "dry-run", Exit.OK
 
-    def carry_out(self, *, yes: bool) -> tuple[str, Exit]:
+    def carry_out(self) -> tuple[str, Exit]:
         """Do it, given consent. Raises Refusal where somebody else is at work on this host."""
         if self._plan.refusal:
             return "refused", Exit.REFUSED
-        if not yes and not self._consent():
+        if not self._options.yes and not self._consent():
             self._tell("Nothing was done: say --yes to act.")
             return "no-consent", Exit.REFUSED
         agreed = {stranger.holder.identity for stranger in self._facts.strangers}
@@ -108,13 +119,13 @@ class _Reset:
 
     def _look(self) -> tuple[Facts, Plan]:
         try:
-            facts = gather(self._paths, self._systemd, self._ports)
+            facts = gather(self._paths, self._systemd, self._options.ports)
         except (CommandFailed, OSError, ValueError) as error:
             raise Refusal(f"the state of this host cannot be read: {error}") from None
-        return facts, plan(facts, drain_s=self._drain_s)
+        return facts, plan(facts, drain_s=self._options.drain_s)
 
     def _consent(self) -> bool:
-        if self._quiet or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if self._options.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
             return False
         strangers = len(self._facts.strangers)
         ends = f" and end {plural(strangers, 'process', 'processes')} that {'is' if strangers == 1 else 'are'} not ours"
@@ -181,6 +192,6 @@ class _Reset:
 
     def _tell(self, text: str) -> None:
         """For people; a terminal that is gone does not stop anything."""
-        if not self._quiet:
+        if not self._options.json:
             with contextlib.suppress(OSError):
                 say(text)

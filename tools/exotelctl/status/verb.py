@@ -9,6 +9,7 @@ GENERATION                STATE     CALLS   RELEASE           WORKERS         SI
 
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from exotel_phone.exits import Exit, Refusal, UsageFault
@@ -21,25 +22,35 @@ from exotelctl.status.usage import Meter
 from exotelctl.systemctl import require_systemd
 
 
-def run(*, watch_s: float | None, numbers: bool, settings: Path, json: bool) -> Exit:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the verb; with ``watch_s`` it is shown again each so many seconds. ``numbers`` shows callers' in full."""
+
+    watch_s: float | None
+    numbers: bool
+    settings: Path
+    json: bool = False
+
+
+def run(options: Options) -> Exit:
     """Look, show, and say by the exit code whether all is well. Raises Refusal and UsageFault."""
     require_systemd("status")
-    if watch_s is not None:
-        return _watch(watch_s, numbers, settings, json)
-    facts = gather(settings, Meter())
+    if options.watch_s is not None:
+        return _watch(options, options.watch_s)
+    facts = gather(options.settings, Meter())
     verdict = judge(facts)
-    if json:
-        emit_json(report.as_json(facts, verdict, numbers=numbers))
+    if options.json:
+        emit_json(report.as_json(facts, verdict, numbers=options.numbers))
     else:
-        say(report.as_text(facts, verdict, numbers=numbers))
+        say(report.as_text(facts, verdict, numbers=options.numbers))
     return Exit.PROBLEM if verdict.problems else Exit.OK
 
 
-def _watch(every_s: float, numbers: bool, settings: Path, json: bool) -> Exit:
+def _watch(options: Options, every_s: float) -> Exit:
     """Show it until Ctrl-C; the exit code is that of the last look."""
     if not 0.5 <= every_s <= 3600:
         raise UsageFault(f"--interval {every_s:g}: between 0.5 and 3600 seconds")
-    if json:
+    if options.json:
         raise UsageFault("--watch draws on a terminal: leave --json out")
     if not sys.stdout.isatty():
         raise Refusal("--watch draws on a terminal, and standard output is none: leave it out")
@@ -51,11 +62,10 @@ def _watch(every_s: float, numbers: bool, settings: Path, json: bool) -> Exit:
     try:
         with Live(console=Console(highlight=False), auto_refresh=False) as live:
             while True:
-                facts = gather(settings, meter)
+                facts = gather(options.settings, meter)
                 verdict = judge(facts)
-                live.update(
-                    Text(report.as_text(facts, verdict, numbers=numbers), no_wrap=True, overflow="ellipsis"), refresh=True
-                )
+                shown = report.as_text(facts, verdict, numbers=options.numbers)
+                live.update(Text(shown, no_wrap=True, overflow="ellipsis"), refresh=True)
                 time.sleep(every_s)
     except KeyboardInterrupt:
         return Exit.PROBLEM if verdict and verdict.problems else Exit.OK

@@ -12,6 +12,7 @@ call a950c8dabf743862c3dd740e082a1a4r, stream e33fa96945d009517c3ae54680751a4r, 
 
 import asyncio
 import contextlib
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Final
@@ -30,25 +31,44 @@ _BREATH: Final = 200
 """Records. A burst gives way to the keyboard after so many."""
 
 
-def run(file: Path | None, *, call: str, number: str, numbers: bool, at: float | None, keep_audio: bool, json: bool) -> Exit:
-    """Show the calls of ``file``, or live ones. Raises UsageFault and Refusal."""
-    if call and number:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the verb: the calls of ``file``, or live ones if None; of them ``call`` or ``number`` only, opened ``at`` s.
+
+    ``numbers`` shows callers' numbers in full; ``keep_audio`` takes the audio of live calls too.
+    """
+
+    file: Path | None
+    call: str = ""
+    number: str = ""
+    numbers: bool = False
+    at: float | None = None
+    keep_audio: bool = False
+    json: bool = False
+
+    @property
+    def wanted(self) -> str:
+        """The id or number of the calls to show; "" for all."""
+        return self.call or self.number
+
+
+def run(options: Options) -> Exit:
+    """Show the calls of a file, or live ones. Raises UsageFault and Refusal."""
+    if options.call and options.number:
         raise UsageFault("--call and --number: say one of them")
-    if at is not None and at < 0:
-        raise UsageFault(f"--at {at:g}: seconds since the call began")
-    on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    wanted = call or number
-    if file is None:
-        _require_live(on_terminal and not json)
-        trace = Trace(AMPLE if keep_audio else Limits())
-        asked = Filter(call=call, number=number, audio="keep" if keep_audio else "omit")
-        _show(trace, "", wanted, at, unmasked=numbers, asked=asked)
+    if options.at is not None and options.at < 0:
+        raise UsageFault(f"--at {options.at:g}: seconds since the call began")
+    on_terminal = sys.stdin.isatty() and sys.stdout.isatty() and not options.json
+    if options.file is None:
+        _require_live(on_terminal)
+        asked = Filter(call=options.call, number=options.number, audio="keep" if options.keep_audio else "omit")
+        _show(Trace(AMPLE if options.keep_audio else Limits()), options, asked)
         return Exit.OK
-    trace = load(file)
-    if on_terminal and not json:
-        _show(trace, str(file), wanted, at, unmasked=numbers)
+    trace = load(options.file)
+    if on_terminal:
+        _show(trace, options)
         return Exit.OK
-    return _print(trace, wanted, at, unmasked=numbers, json=json)
+    return _print(trace, options)
 
 
 def load(file: Path) -> Trace:
@@ -81,20 +101,22 @@ def _require_live(on_terminal: bool) -> None:
         raise Refusal(f"no worker of the server runs here (nothing in {instances.RUNTIME}): type it on a host of the server")
 
 
-def _print(trace: Trace, wanted: str, at: float | None, *, unmasked: bool, json: bool) -> Exit:
+def _print(trace: Trace, options: Options) -> Exit:
+    wanted = options.wanted
     calls = trace.find(wanted)
-    if json:
-        emit_json(report.as_json(trace, calls, unmasked=unmasked))
+    if options.json:
+        emit_json(report.as_json(trace, calls, unmasked=options.numbers))
     else:
-        say(report.text(trace, calls, unmasked=unmasked, at_s=at))
+        say(report.text(trace, calls, unmasked=options.numbers, at_s=options.at))
     if not calls:
         warn(f"no call{f' with {wanted!r}' if wanted else ''} in this capture, which has {len(trace.calls)}")
     return Exit.OK if calls else Exit.PROBLEM
 
 
-def _show(trace: Trace, name: str, wanted: str, at: float | None, *, unmasked: bool, asked: Filter | None = None) -> None:
+def _show(trace: Trace, options: Options, asked: Filter | None = None) -> None:
     from exotelctl.trace.app import TraceApp
     from exotelctl.trace.view import View
 
     source = None if asked is None else lambda: feed(trace, asked)
-    TraceApp(View(trace, name, unmasked), feed=source, wanted=wanted, at_s=at).run()
+    view = View(trace, "" if options.file is None else str(options.file), options.numbers)
+    TraceApp(view, feed=source, wanted=options.wanted, at_s=options.at).run()

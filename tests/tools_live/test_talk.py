@@ -1,4 +1,4 @@
-"""``exotelctl call`` to a bot: one whose voice is a tone, and the real one."""
+"""``exotelctl talk`` to a bot: one whose voice is a tone, and the real one."""
 
 import asyncio
 import json
@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 from exotel_phone import audio, call
+from exotel_phone.command import command
 from exotel_phone.exits import Exit, Refusal, UsageFault
+from exotel_phone.talk import verb
 
 from tests.protocol.process import ServerProcess
 from tests.unit.tools.bot_calls import hush, tone
@@ -39,26 +41,11 @@ def unheard(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def place(manners: Manners, turns: list[Path | str], **options: Any) -> tuple[Exit, Bot]:
     """A call in which each turn is a file or keys."""
-    order = ["wav" if isinstance(turn, Path) else "dtmf" for turn in turns]
-    given: dict[str, Any] = {
-        "order": order,
-        "say": [],
-        "wav": [turn for turn in turns if isinstance(turn, Path)],
-        "dtmf": [turn for turn in turns if isinstance(turn, str)],
-        "barge_in_after_ms": None,
-        "voice": "",
-        "chart": None,
-        "out": None,
-        "rate": None,
-        "seconds": 2.0,
-        "as_exotel": False,
-        "credential_file": None,
-        "json": True,
-    }
+    typed = [f"file:{turn}" if isinstance(turn, Path) else f"dtmf:{turn}" for turn in turns]
 
     async def main() -> tuple[Exit, Bot]:
         async with talking(manners) as server:
-            code = await asyncio.to_thread(call.answer, server.url, **{**given, **options})
+            code = await asyncio.to_thread(verb.run, verb.Options(url=server.url, turns=typed, json=True, **options))
             return code, server.bots[-1]
 
     return asyncio.run(main())
@@ -179,11 +166,19 @@ def test_a_bot_that_leaves_before_the_last_turn_is_told_of(turn: Path, capsys: p
     assert (code, told["problem"]["kind"], told["unsaid"]) == (Exit.PROBLEM, "ended-early", [f"({turn})"])
 
 
-def test_one_file_is_said_to_a_bot_and_echoed_by_an_echo(turn: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    place(Manners(answers=1), [turn])
-    assert "voice_to_voice_ms" in made(capsys)
-    place(Manners(answers=1), [], json=False)
-    assert "is in mode ai: it does not echo" in capsys.readouterr().out
+@pytest.mark.parametrize("with_file", [True, False])
+def test_a_call_that_expects_an_echo_names_the_verb_that_talks(
+    with_file: bool, turn: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def main() -> Exit:
+        async with talking(Manners(answers=1)) as server:
+            options = call.Options(url=server.url, wav=turn if with_file else None, seconds=0.2)
+            return await asyncio.to_thread(call.run, options)
+
+    assert asyncio.run(main()) == Exit.PROBLEM
+    said = capsys.readouterr().out
+    assert "is in mode ai: it does not echo" in said
+    assert command("exotelctl", "talk", "URL", f"file:{turn}" if with_file else "…") in said
 
 
 def test_nothing_to_hear_is_wrong_usage(tmp_path: Path) -> None:
@@ -212,7 +207,7 @@ def test_a_load_is_not_put_on_a_bot() -> None:
     done = asyncio.run(main())
     assert done.returncode == Exit.REFUSED
     assert "load expects an echo" in done.stderr
-    assert "exotelctl call URL --say" in done.stderr
+    assert "exotelctl talk URL" in done.stderr
 
 
 VOICE = next(filter(shutil.which, ("flite", "espeak-ng")), "")
@@ -231,8 +226,8 @@ def real(tmp_path: Path) -> Iterator[str]:
 @pytest.mark.skipif(find_spec("moonshine_voice") is None, reason="the ai extra is not installed")
 def test_the_real_bot_is_talked_to(real: str, tmp_path: Path) -> None:
     chart = tmp_path / "call.png"
-    turns = ["--say", "When are you open?", "--dtmf", "2", "--say", "No thank you, goodbye."]
-    command = [sys.executable, "-m", "exotelctl", "call", real, *turns, "--voice", VOICE, "--chart", str(chart), "--json"]
+    turns = ["When are you open?", "dtmf:2", "No thank you, goodbye."]
+    command = [sys.executable, "-m", "exotelctl", "talk", real, *turns, "--voice", VOICE, "--chart", str(chart), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.stdout, done.stderr
     told = json.loads(done.stdout)
