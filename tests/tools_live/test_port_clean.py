@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import random
 import select
 import signal
 import socket
@@ -64,12 +65,22 @@ class Held:
         self.process.stdout.close()
 
 
+def free_port() -> int:
+    """Return a port that nothing holds, and that the kernel gives to no connection of another program meanwhile.
+
+    The kernel takes the local ports of outgoing connections from a range; one of those would keep the port from being free.
+    """
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        number = random.randrange(lowest // 2, lowest)
+        with contextlib.suppress(OSError), socket.create_server(("::", number), family=socket.AF_INET6, dualstack_ipv6=True):
+            return number
+
+
 @pytest.fixture
 def port() -> int:
     """A port that nothing holds."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture
@@ -476,10 +487,9 @@ def test_no_journal_stops_nothing(tmp_path: Path) -> None:
 @pytest.fixture
 def other_port(port: int) -> int:
     """A second port that nothing holds."""
-    with socket.socket() as mine, socket.socket() as probe:
-        mine.bind(("127.0.0.1", port))
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    while (number := free_port()) == port:
+        pass
+    return number
 
 
 def test_several_ports_are_judged_each_on_its_own(
