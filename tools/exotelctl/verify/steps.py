@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from exotel_phone.command import command
 from exotel_phone.target import Target
 
 from exotelctl.doctor import checks
@@ -110,11 +111,12 @@ def also(facts: Facts) -> list[str]:
     told = (*_UNITS, *_PORT, *_ITSELF)
     now = {check.id for check in checks.ALL if check.of != "calls" or check.id == "journal"}
     results = [result for result in checks.judge(facts) if result.id in now and result.id not in told]
-    return [
-        result.says if result.id == "port-moved" else f"{result.id}: {result.says} (exotelctl doctor --check {result.id})"
-        for result in results
-        if result.verdict == "fail" or (result.id, result.verdict) == ("port-moved", "warn")
-    ]
+    worth_telling = [each for each in results if each.verdict == "fail" or (each.id, each.verdict) == ("port-moved", "warn")]
+    return [each.says if each.id == "port-moved" else _with_look(each) for each in worth_telling]
+
+
+def _with_look(result: Result) -> str:
+    return f"{result.id}: {result.says} ({command('exotelctl', 'doctor', '--check', result.id)})"
 
 
 def _first_wrong(by_id: dict[str, Result], ids: Sequence[str]) -> Result | None:
@@ -132,7 +134,7 @@ def _elsewhere(facts: Facts) -> Finding | None:
     port = facts.port.get()
     if any(holder.pid == 1 and holder.ours for holder in port.holders):
         return None
-    look = f"exotelctl port-clean --port {port.port} --dry-run"
+    look = command("exotelctl", "port-clean", "--port", port.port, "--dry-run")
     return fail(f"exotel-ws.socket does not listen on {port.port}", remedy=Remedy("Look where it listens:", (look,)))
 
 
