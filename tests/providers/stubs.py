@@ -5,6 +5,7 @@ every service that pipecat carries, with what its constructor takes.
 import importlib.abc
 import importlib.machinery
 import json
+import re
 import sys
 import types
 from collections.abc import Sequence
@@ -12,6 +13,9 @@ from typing import Any, ClassVar
 
 from exotel_ws.ai.providers import catalogue
 from pydantic_core import core_schema
+
+_PARAMETER = re.compile(r"^ +(\w+)(?: \([^)]*\))?:((?:(?!^ +\w+(?: \([^)]*\))?: ).)*)", re.MULTILINE | re.DOTALL)
+_IS_DEPRECATED = re.compile(r"\.\. deprecated::|^\s*Deprecated\b")
 
 
 class _Meta(type):
@@ -60,6 +64,14 @@ def _read(finder: _Finder, stage: catalogue.Stage, name: str) -> dict[str, type]
     raise RuntimeError(f"{name}: there is no end of what it misses: {finder.packages}")
 
 
+def _deprecated(service: type) -> set[str]:
+    """Return the parameters and settings that docstrings of ``service`` and its bases call deprecated."""
+    documented = [vars(cls)["__init__"].__doc__ for cls in service.__mro__ if "__init__" in vars(cls)]
+    documented.append(getattr(service, "Settings", type(None)).__doc__)
+    found = (match for doc in documented for match in _PARAMETER.finditer(doc or ""))
+    return {match[1] for match in found if _IS_DEPRECATED.search(match[2])}
+
+
 def main() -> None:
     finder = _Finder()
     sys.meta_path.append(finder)
@@ -72,6 +84,7 @@ def main() -> None:
             "parameters": sorted(catalogue.takes(service).parameters),
             "required": sorted(catalogue.takes(service).required),
             "settings": sorted(catalogue.takes(service).settings),
+            "deprecated": sorted(_deprecated(service)),
         }
         for stage in catalogue.STAGES
         for name in catalogue.names(stage)

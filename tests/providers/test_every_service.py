@@ -67,6 +67,20 @@ def test_each_constructor_is_understood(services: list[dict[str, Any]]) -> None:
             assert "voice_id" not in service["parameters"], f"deprecated, for there is Settings: {service}"
 
 
+def test_what_pipecat_calls_deprecated_is_not_taken(services: list[dict[str, Any]]) -> None:
+    for service in services:
+        taken = {*service["parameters"], *service["settings"]} & set(service["deprecated"])
+        # A setting that was a parameter too keeps its name; the parameter alone is deprecated.
+        assert service["class"] in HEARS_ITSELF or taken <= set(service["settings"]), service
+    documented = {name for service in services for name in service["deprecated"]}
+    assert documented >= catalogue._DEPRECATED
+    assert {cls: names for cls, names in catalogue._DEPRECATED_OF.items() if not names <= _documented(services, cls)} == {}
+
+
+def _documented(services: list[dict[str, Any]], class_name: str) -> set[str]:
+    return {name for service in services if service["class"] == class_name for name in service["deprecated"]}
+
+
 def test_each_takes_a_key_or_needs_none(services: list[dict[str, Any]]) -> None:
     without = {service["class"] for service in services if not _KEYS & set(service["parameters"])}
     assert without - HEARS_ITSELF == WITHOUT_A_KEY

@@ -1,12 +1,12 @@
-"""The services that pipecat carries, by name, and what their constructors take. Nothing is imported that was not asked for."""
+"""Find services of pipecat by name, and what their constructors take. Only a service that is asked for is imported."""
 
 import dataclasses
 import importlib
 import inspect
-import re
 import sys
 import typing
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, Literal, NamedTuple
@@ -22,8 +22,26 @@ STAGES: Final[tuple[Stage, ...]] = ("stt", "llm", "tts")
 
 _BASES: Final[dict[Stage, type]] = {"stt": STTService, "llm": LLMService, "tts": TTSService}
 _ROOT: Final = Path(pipecat.services.__path__[0])
-_BASE_CLASS: Final = re.compile(r"Base[A-Z]|^_")
-_DEPRECATED: Final = re.compile(r"^ +(\w+)(?: \([^)]*\))?:((?:(?!^ +\w+(?: \([^)]*\))?: ).)*)", re.MULTILINE | re.DOTALL)
+_ABSTRACT: Final = frozenset({"AzureBaseTTSService", "BaseOpenAILLMService", "BaseWhisperSTTService", "GoogleBaseTTSService"})
+"""Bases of several services, in modules of services."""
+
+# Deprecated names are held to pipecat's own documentation by tests/providers.
+_DEPRECATED: Final = frozenset(
+    (
+        *("aggregate_sentences", "cartesia_version", "connection_params", "enable_async_tool_cancellation", "live_options"),
+        *("model_id", "model_name", "params", "pause_watchdog_timeout_s", "pronunciation_dictionary_locators", "reference_id"),
+        *("skip_aggregator_types", "text_filters", "voice_id"),
+    )
+)
+"""Constructor parameters that pipecat 1.14 has for old callers, beside those that a service's ``Settings`` has as well."""
+_DEPRECATED_OF: Final = {
+    "AzureLLMService": frozenset({"api_version"}),
+    "GoogleSTTService": frozenset({"language_codes"}),
+    "GradiumSTTService": frozenset({"json_config"}),
+    "SarvamRealtimeSTTService": frozenset({"language_code"}),
+    "SpeechmaticsSTTService": frozenset({"operating_point"}),
+}
+"""Parameters and fields of ``Settings`` that are deprecated in one service; another has a use for the same name."""
 
 
 class NoSdk(Exception):
@@ -35,23 +53,28 @@ class NoSdk(Exception):
 
 
 class Takes(NamedTuple):
-    """What a service's constructor takes; deprecated parameters are left out. Each name with its type."""
+    """What the constructor of a service takes: each name with its type, deprecated names left out."""
 
     parameters: dict[str, Any]
     required: set[str]
     settings: dict[str, Any]
-    """The fields of its ``Settings``."""
+    """Fields of the service's ``Settings``."""
 
 
+@lru_cache
 def names(stage: Stage) -> list[str]:
-    """Every name that can stand in ``ai.stt``, ``ai.llm`` or ``ai.tts`` for a service of pipecat: its package, with dots."""
+    """Return every name of a service of pipecat that ``ai.stt``, ``ai.llm`` or ``ai.tts`` accepts: its package, with dots."""
     modules = (path for path in _ROOT.glob(f"**/{stage}*.py") if path.parent != _ROOT)
-    # One without a class of its own is the former name of another, and deprecated.
-    return sorted({".".join(path.relative_to(_ROOT).parts[:-1]) for path in modules if "\nclass " in path.read_text("utf-8")})
+    return sorted({".".join(path.relative_to(_ROOT).parts[:-1]) for path in modules if _has_classes(path)})
+
+
+def _has_classes(module: Path) -> bool:
+    """Return False for a module that only forwards a service's former name. Nothing is imported: that takes seconds."""
+    return any(line.startswith("class ") for line in module.read_text("utf-8").splitlines())
 
 
 def classes(stage: Stage, name: str, wanted: str = "") -> dict[str, type]:
-    """The services of ``name`` for ``stage``. Raises `NoSdk` where none, or not the ``wanted`` one, can be imported."""
+    """Import the services of ``name`` for ``stage``. Raises `NoSdk` if none, or not the ``wanted`` one, can be imported."""
     found: dict[str, type] = {}
     missed: NoSdk | None = None
     for path in sorted((_ROOT / name.replace(".", "/")).glob(f"{stage}*.py")):
@@ -73,34 +96,33 @@ def _import(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         origin = error if isinstance(error, ModuleNotFoundError) else error.__cause__
-        raise NoSdk(getattr(origin, "name", None) or str(error)) from None
+        missed = origin.name if isinstance(origin, ImportError) else None
+        raise NoSdk(missed or str(error)) from None
     finally:
         logger.enable("pipecat.services")
 
 
 def _services(module: Any, stage: Stage) -> Iterator[type]:
     for name, member in vars(module).items():
-        if not inspect.isclass(member) or member.__module__ != module.__name__:
+        if not inspect.isclass(member) or member.__module__ != module.__name__ or name in _ABSTRACT:
             continue
-        if issubclass(member, _BASES[stage]) and name.endswith("Service") and not _BASE_CLASS.search(name):
+        if issubclass(member, _BASES[stage]) and name.endswith("Service") and not name.startswith("_"):
             yield member
 
 
 def hears_itself(service: type) -> bool:
-    """Whether this language model hears the caller by itself, and so has no place between an STT and a TTS."""
+    """Return True for a language model that hears the caller by itself, and so has no place between an STT and a TTS."""
     return issubclass(service, LLMService) and service.service_metadata_frame is not LLMService.service_metadata_frame
 
 
 def takes(service: type) -> Takes:
-    """What ``service`` takes, its bases included as far as their parameters are passed on."""
+    """Return what ``service`` takes, including its bases as far as their parameters are passed on."""
     parameters: dict[str, Any] = {}
     required: set[str] | None = None
-    deprecated: set[str] = set()
     for cls in service.__mro__:
         if "__init__" not in vars(cls):
             continue
         constructor = vars(cls)["__init__"]
-        deprecated |= _deprecated(constructor.__doc__)
         hints = _hints(constructor)
         signature = inspect.signature(constructor).parameters.values()
         for parameter in signature:
@@ -113,25 +135,32 @@ def takes(service: type) -> Takes:
             required = {parameter.name for parameter in signature if parameter.default is parameter.empty} & parameters.keys()
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature):
             break
+    fields = _fields(service)
+    deprecated = _DEPRECATED | fields.keys() | _deprecated_of(service)
     usable = {name: kind for name, kind in parameters.items() if name not in deprecated}
-    return Takes(usable, required or set(), _settings(service))
+    settings = {name: kind for name, kind in fields.items() if name not in _deprecated_of(service)}
+    return Takes(usable, required or set(), settings)
 
 
-def _settings(service: type) -> dict[str, Any]:
-    settings = getattr(service, "Settings", None)
+def _deprecated_of(service: type) -> frozenset[str]:
+    return frozenset().union(*(_DEPRECATED_OF.get(cls.__name__, ()) for cls in service.__mro__))
+
+
+def _fields(service: type) -> dict[str, Any]:
+    """Return the public fields of the service's ``Settings``, each with its type."""
+    settings: Any = getattr(service, "Settings", None)
     if settings is None:
         return {}
-    deprecated = _deprecated(settings.__doc__)
     hints = _hints(settings)
     return {
         field.name: hints.get(field.name, Any)
         for field in dataclasses.fields(settings)
-        if field.init and field.name not in deprecated and not field.name.startswith("_")
+        if field.init and not field.name.startswith("_")
     }
 
 
 def _hints(of: Any) -> dict[str, Any]:
-    """The types of a constructor's parameters or a class's fields, as far as they can be told."""
+    """Return the types of a constructor's parameters or a class's fields; `Any` for a type that can't be resolved."""
     try:
         return typing.get_type_hints(of)
     except (NameError, TypeError):  # one of them has a name that is imported for type checkers only
@@ -145,8 +174,3 @@ def _hints(of: Any) -> dict[str, Any]:
             except (NameError, TypeError):
                 hints[name] = Any
     return hints
-
-
-def _deprecated(doc: str | None) -> set[str]:
-    """The parameters that a docstring calls deprecated."""
-    return {match[1] for match in _DEPRECATED.finditer(doc or "") if re.search(r"\.\. deprecated::|^\s*Deprecated\b", match[2])}

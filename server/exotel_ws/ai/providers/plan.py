@@ -5,6 +5,7 @@ import re
 from collections import Counter, defaultdict
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from pipecat.transcriptions.language import Language
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
@@ -108,7 +109,7 @@ class _Planner:
         self._used: Counter[str] = Counter()
 
     def stage(self, stage: Stage) -> list[Planned | None]:
-        names = getattr(self.settings, stage)
+        names = {"stt": self.settings.stt, "llm": self.settings.llm, "tts": self.settings.tts}[stage]
         language = self.settings.language
         if stage != "llm" and names[0] == EMBEDDED and not language.lower().startswith("en"):
             self.problems.append(
@@ -250,7 +251,7 @@ class _Making:
         return value
 
     def _needs(self) -> None:
-        given = {name for name in Service.__struct_fields__ if getattr(self._table, name)} | self._table.options.keys()
+        given = {name for name, value in msgspec.structs.asdict(self._table).items() if value} | self._table.options.keys()
         needs = list(self._preset.needs)
         for parameter in sorted(self._takes.required - self._parameters.keys() - {"aiohttp_session", *_KEYS}):
             needs.append(("base_url" if parameter in _ADDRESSES else parameter,))
