@@ -52,7 +52,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         if context.CLIARGS.get("syntax"):
             return ["all"]
         self.set_options(var_options=variables, direct=kwargs)
-        if warning := config_warning(constants.CONFIG_FILE, _typed().sources):
+        if warning := config_warning(constants.INVENTORY_IGNORE_PATTERNS, _typed().sources):
             Display().warning(warning)
         if problem := spoiled(_typed().sources, self._loader.load_from_file):
             raise AnsibleError(problem)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,10 @@ from pathlib import Path
 GROUP = "exotel_ws"
 LAB_MACHINE = "lab_machine"
 TREE = Path(__file__).resolve().parents[2]
+INSTALLED = TREE.parts[-3:] == ("ansible_collections", "exotel", "voicebot")
+"""Whether this is a built collection, which Ansible finds by its name, and no clone in which people keep inventories."""
+FILES = "files"
+"""Directory beside an inventory that holds flows and prompts, no hosts."""
 
 
 class NoTarget(ValueError):
@@ -82,17 +87,20 @@ def spoiled(sources: Sequence[str], load: Callable[[str], object]) -> str:
     return ""
 
 
-def config_warning(config_file: str | None, sources: Sequence[str]) -> str:
-    """Return a message if Ansible does not use this tree's ``ansible.cfg``; empty if that makes no difference."""
-    if config_file and Path(config_file).resolve() == TREE / "ansible.cfg":
+def config_warning(ignored: Sequence[str], sources: Sequence[str], *, installed: bool = INSTALLED) -> str:
+    """Return a message if Ansible reads `FILES` beside an inventory as more inventories; empty if not.
+
+    `ignored` are the patterns of names that Ansible leaves out in a directory, as this tree's ``ansible.cfg`` sets them.
+    """
+    if any(re.search(pattern, FILES) for pattern in ignored):
         return ""
-    beside = [source for source in sources if "," not in source and Path(source, "files").is_dir()]
+    beside = [source for source in sources if "," not in source and Path(source, FILES).is_dir()]
     if not beside:
         return ""
-    return (
-        f"Ansible does not use {TREE / 'ansible.cfg'}, so it takes what is in {_short(beside[0])}/files for inventories. "
-        f"Type before it: export ANSIBLE_CONFIG={TREE / 'ansible.cfg'}"
-    )
+    reads = f"so it takes what is in {_short(beside[0])}/{FILES} for inventories. Type before it: export"
+    if installed:
+        return f"Ansible does not ignore directories of that name, {reads} ANSIBLE_INVENTORY_IGNORE_REGEX='^{FILES}$'"
+    return f"Ansible does not use {TREE / 'ansible.cfg'}, {reads} ANSIBLE_CONFIG={TREE / 'ansible.cfg'}"
 
 
 def _missing(source: str, typed: Typed) -> str:
@@ -106,10 +114,11 @@ def _missing(source: str, typed: Typed) -> str:
 
 
 def _type(typed: Typed) -> str:
-    root = Path(os.path.relpath(TREE))
-    example, own = (shlex.quote(str(root / "inventory" / name)) for name in ("example", "production"))
-    made = "" if (TREE / "inventory/production").exists() else f" (first: cp -r {example} {own}, and edit the address in it)"
-    return f"Type: ansible-playbook {typed.playbook} -i {own}{made}; on the server itself: -i localhost, -c local"
+    inventories = Path(os.path.relpath(TREE)) / "inventory"
+    own = Path("production") if INSTALLED else inventories / "production"
+    example, here, mine = (shlex.quote(str(path)) for path in (inventories / "example", inventories / "here", own))
+    made = "" if own.exists() else f" (first: cp -r {example} {mine}, and edit the address in it)"
+    return f"Type: ansible-playbook {typed.playbook} -i {mine}{made}; on the server itself: -i {here}"
 
 
 def _short(path: str | Path) -> str:

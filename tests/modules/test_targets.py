@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from ansible_collections.exotel.voicebot.plugins.plugin_utils import targets
 from ansible_collections.exotel.voicebot.plugins.plugin_utils.targets import NoTarget, Typed, config_warning, pattern
 
 from tests.lab.labhost import REPO, play
@@ -14,7 +19,7 @@ VERBS = [
     *sorted(
         str(file.relative_to(REPO))
         for file in REPO.glob("playbooks/*.yml")
-        if "exotel.voicebot.targets" in file.read_text() and file.name != "firewall.yml"
+        if "import_playbook: targets.yml" in file.read_text() and file.name != "firewall.yml"
     ),
 ]
 
@@ -63,9 +68,22 @@ def test_a_play_that_touches_no_host_runs_here_without_an_inventory_but_not_with
 
 def test_files_beside_an_inventory_need_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
-    assert "export ANSIBLE_CONFIG=" in config_warning(None, [str(tmp_path)])
-    assert config_warning(str(REPO / "ansible.cfg"), [str(tmp_path)]) == ""
-    assert config_warning(None, ["a,", str(tmp_path / "hosts.yml")]) == ""
+    assert f"export ANSIBLE_CONFIG={REPO / 'ansible.cfg'}" in config_warning([], [str(tmp_path)])
+    assert "export ANSIBLE_INVENTORY_IGNORE_REGEX='^files$'" in config_warning([], [str(tmp_path)], installed=True)
+    assert config_warning(["^files$"], [str(tmp_path)]) == ""
+    assert config_warning([], ["a,", str(tmp_path / "hosts.yml")]) == ""
+
+
+def test_an_installed_collection_holds_no_inventories_of_its_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(targets, "INSTALLED", True)
+    with pytest.raises(
+        NoTarget, match=r"-i production \(first: cp -r \S+/inventory/example production, .*: -i \S+/inventory/here"
+    ):
+        pattern({}, frozenset(), Typed("exotel.voicebot.deploy", (), ""))
+    (tmp_path / "production").mkdir()
+    with pytest.raises(NoTarget, match=r"Type: ansible-playbook exotel\.voicebot\.deploy -i production; on the server"):
+        pattern({}, frozenset(), Typed("exotel.voicebot.deploy", (), ""))
 
 
 def test_there_are_verbs() -> None:
@@ -76,7 +94,9 @@ def test_there_are_verbs() -> None:
 def test_a_verb_without_an_inventory_stops_with_the_line_to_type(verb: str) -> None:
     done = play(verb, timeout=60)
     assert done.rc != 0
-    assert f"Type: ansible-playbook {verb} -i inventory/production" in " ".join(done.stdout.split()), done.stdout
+    said = " ".join(done.stdout.split())
+    assert f"Type: ansible-playbook {verb} -i inventory/production" in said, done.stdout
+    assert "on the server itself: -i inventory/here" in said, done.stdout
 
 
 @pytest.mark.parametrize("verb", [*VERBS, "firewall.yml", "playbooks/firewall.yml"])
@@ -103,3 +123,26 @@ def test_a_file_that_is_no_yaml_stops_though_others_have_hosts(tmp_path: Path) -
         assert done.rc != 0
         assert "spoiled.yml cannot be read, so its hosts would be left out" in " ".join(done.stdout.split()), done.stdout
         assert "TASK" not in done.stdout
+
+
+def test_an_inventory_without_the_group_means_all_its_hosts(tmp_path: Path) -> None:
+    """The hosts do not answer; each is named, with or without a limit, and no other."""
+    lab = "    lab_machine: {hosts: {machine: {}}}\n"
+    (tmp_path / "hosts.yml").write_text(f"all:\n  hosts: {{one.invalid: {{}}, two.invalid: {{}}}}\n  children:\n{lab}")
+    for limit, asked in ((), {"one.invalid", "two.invalid"}), (("--limit", "two.invalid"), {"two.invalid"}):
+        done = play("playbooks/status.yml", *limit, inventory=tmp_path / "hosts.yml", timeout=60)
+        assert done.rc != 0
+        assert set(re.findall(r"(\S+) cannot be reached", done.stdout)) == asked, done.stdout
+
+
+def test_the_inventory_of_this_machine_is_one_local_host() -> None:
+    listed = subprocess.run(
+        [Path(sys.executable).parent / "ansible-inventory", "-i", "inventory/here", "--list"],
+        cwd=REPO,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    said = json.loads(listed.stdout)
+    assert said["exotel_ws"]["hosts"] == ["localhost"]
+    assert said["_meta"]["hostvars"]["localhost"]["ansible_connection"] == "local"

@@ -81,7 +81,7 @@ def test_every_entry_point_that_a_playbook_uses_has_a_spec() -> None:
     ]
     assert uses
     for use in uses:
-        assert use.get("tasks_from", "main") in specs(ROOT / "roles" / use["name"]), use
+        assert use.get("tasks_from", "main") in specs(ROOT / "roles" / use["name"].removeprefix("exotel.voicebot.")), use
 
 
 @each_role
@@ -109,7 +109,29 @@ def test_nothing_floats(role: Path) -> None:
 def test_preflight_knows_the_variables_of_every_deployed_role() -> None:
     known = load(ROOT / "roles/preflight/vars/main/variables.yml")["_preflight_roles"]
     deployed = [role["role"] for play in load(ROOT / "playbooks/deploy.yml") for role in play.get("roles", [])]
-    assert sorted(known) == sorted(deployed)
+    assert sorted(f"exotel.voicebot.{role}" for role in known) == sorted(deployed)
+
+
+def role_names(part: object) -> Iterator[str]:
+    """Yield the name of every role that a YAML document uses, whether in a play or by a task."""
+    if isinstance(part, list):
+        for one in part:
+            yield from role_names(one)
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            if key in ("role", "ansible.builtin.import_role", "ansible.builtin.include_role"):
+                yield value if key == "role" else value["name"]
+            else:
+                yield from role_names(value)
+
+
+def test_roles_are_named_in_full() -> None:
+    """A built collection has no folder of roles beside its playbooks."""
+    files = [*PLAYBOOKS, *ROOT.glob("roles/*/tasks/**/*.yml"), *ROOT.glob("roles/*/meta/main.yml")]
+    names = {name for file in files for name in role_names(load(file))}
+    assert names
+    assert {name for name in names if not name.startswith("exotel.voicebot.")} == set()
+    assert {name.removeprefix("exotel.voicebot.") for name in names} <= {role.name for role in ROLES}
 
 
 def delegates(tasks_of_file: object) -> Iterator[tuple[str, str]]:
@@ -151,13 +173,21 @@ def test_a_play_on_the_controller_needs_no_connection_or_has_a_local_one_of_its_
 
 
 def test_every_verb_has_its_hosts_from_one_place() -> None:
-    """It is also where a verb without an inventory stops, with the line to type."""
-    elsewhere = {"localhost", "exotel_ws_going_back"}
-    hosts = {play["hosts"] for play in plays()} - elsewhere
-    assert hosts == {
-        "{{ lookup('exotel.voicebot.targets') }}",
-        "{{ lookup('exotel.voicebot.targets', or_here=true) }}",
-    }
+    """It is also where a verb without an inventory stops, with the line to type, so it comes before every other play."""
+    [first] = load(ROOT / "playbooks/targets.yml")
+    assert "lookup('exotel.voicebot.targets'" in first["hosts"]
+    assert (first["any_errors_fatal"], first["tags"]) == (True, "always")
+    assert {play["hosts"] for play in plays() if play != first} == {"exotel_ws", "exotel_ws_going_back", "localhost"}
+    for file in ROOT.glob("playbooks/*.yml"):
+        hosts = [play.get("hosts", play.get("ansible.builtin.import_playbook")) for play in load(file)]
+        if "exotel_ws" in hosts:
+            assert hosts[0] == "targets.yml", file
+
+
+def test_the_playbooks_at_the_root_are_those_of_the_folder() -> None:
+    for file in (path for path in ROOT.glob("*.yml") if path.name not in ("galaxy.yml", "requirements.yml")):
+        [only] = load(file)
+        assert only["ansible.builtin.import_playbook"] == f"playbooks/{file.name}"
 
 
 def test_what_changes_hosts_looks_at_all_of_them_first() -> None:
