@@ -22,7 +22,9 @@ EXAMPLES = """
 
 RETURN = """
 _raw:
-  description: C(host) is the name or address, C(url_host) the same as it stands in a URL.
+  description:
+    - C(host) is the name or address, C(url_host) the same as it stands in a URL, C(url) the URL of calls, and C(applet_url) the
+      one to paste into Exotel's applet, with the sample rate, and C(USER:TOKEN@) if streams must show a credential.
   type: list
   elements: dict
 """
@@ -32,24 +34,24 @@ from typing import Any
 
 from ansible import constants
 from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
 
-from ..plugin_utils.reach import host, in_url
-from ..plugin_utils.variables import Fault, settled
+from ..plugin_utils.reach import applet_url, call_url, host, in_url
+from ..plugin_utils.role_lookup import RoleLookup
 
 
-class LookupModule(LookupBase):  # type: ignore[misc]
+class LookupModule(RoleLookup):
     """The lookup of this file, as Ansible finds it."""
 
     def run(self, terms: list[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[dict[str, str]]:
-        """Return the name or address to call the task's host by; takes no terms."""
+        """Return how the task's host is called; takes no terms. Raises AnsibleError for a variable that can't be used."""
         if terms or variables is None:
             raise AnsibleError("reach takes no terms")
-        try:
-            public = settled("exotel_ws_public_host", self._templar.template(variables.get("exotel_ws_public_host", "")))
-        except Fault as fault:
-            raise AnsibleError(str(fault)) from None
+        public = self.value(variables, "exotel_ws_public_host")
         of_host = variables["hostvars"][variables["inventory_hostname"]]
         ssh_args = constants.config.get_config_value("ssh_args", plugin_type="connection", plugin_name="ssh")
         found = host(of_host, public, ssh_args or "")
-        return [{"host": found, "url_host": in_url(found)}]
+        paths, port = self.value(variables, "exotel_ws_paths"), self.value(variables, "exotel_ws_port")
+        url = call_url(found, port, paths)
+        asked = bool(self.value(variables, "exotel_ws_credentials"))
+        pasted = applet_url(url, self.value(variables, "exotel_ws_sample_rate"), credential=asked)
+        return [{"host": found, "url_host": in_url(found), "url": url, "applet_url": pasted}]

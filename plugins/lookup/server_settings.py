@@ -33,13 +33,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
 
+from ..plugin_utils.role_lookup import RoleLookup
 from ..plugin_utils.server_settings import settings
 from ..plugin_utils.variables import Fault, specs
 
 
-class LookupModule(LookupBase):  # type: ignore[misc]
+class LookupModule(RoleLookup):
     """The lookup of this file, as Ansible finds it."""
 
     def run(self, terms: list[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             raise AnsibleError("server_settings takes no terms")
         said = variables or {}
         self.set_options(var_options=variables, direct=kwargs)
-        values = {name: self._templar.template(said[name]) for name in specs() if name.startswith("exotel_ws_") and name in said}
+        values = {name: self.raw(said, name) for name in specs() if name.startswith("exotel_ws_") and name in said}
         try:
             return [settings(values, self.get_option("public_url"))]
         except Fault as fault:

@@ -36,19 +36,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
 
-from ..plugin_utils.variables import Fault, settled, specs
+from ..plugin_utils.role_lookup import RoleLookup
+from ..plugin_utils.variables import specs
 
 
-class LookupModule(LookupBase):  # type: ignore[misc]
+class LookupModule(RoleLookup):
     """The lookup of this file, as Ansible finds it."""
 
     def run(self, terms: list[str], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[Any]:
-        """Return the value of the variable that `terms` names. Raises AnsibleError for one that can't be used."""
-        [name] = terms
-        raw = self._templar.template(variables[name]) if variables and name in variables else specs()[name]["default"]
-        try:
-            return [settled(name, raw)]
-        except Fault as fault:
-            raise AnsibleError(str(fault)) from None
+        """Return the variable that `terms` names. Raises AnsibleError for one that can't be used, and one of no role."""
+        if len(terms) != 1 or terms[0] not in specs():
+            raise AnsibleError(
+                f"variable takes the name of one variable of these roles, not {', '.join(map(str, terms)) or 'none'}"
+            )
+        return [self.value(variables or {}, terms[0])]

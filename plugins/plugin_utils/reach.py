@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -37,6 +37,17 @@ def bare(name: str) -> str:
 def in_url(name: str) -> str:
     """Return `name` as written in a URL: an IPv6 address in brackets."""
     return f"[{name}]" if ":" in name else name
+
+
+def call_url(name: str, port: int, paths: Sequence[str]) -> str:
+    """Return the URL of calls to the host `name`, with the first of the server's `paths`."""
+    return f"ws://{in_url(name)}:{port}{paths[0] if paths else ''}"
+
+
+def applet_url(url: str, sample_rate: int, *, credential: bool) -> str:
+    """Return `url` as Exotel's applet needs it, with ``USER:TOKEN@`` in place of a `credential`; `sample_rate` is in Hz."""
+    shown = url.replace("ws://", "ws://USER:TOKEN@") if credential else url
+    return f"{shown}?sample-rate={sample_rate}"
 
 
 def is_address(name: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.reach import host, in_url, ssh_host_name
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.reach import applet_url, call_url, host, in_url, ssh_host_name
 
 from tests.lab.labhost import play
 
@@ -56,6 +56,19 @@ def test_a_name_is_no_option_of_ssh(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "written"), [("2001:db8::1", "[2001:db8::1]"), ("a.b", "a.b"), ("203.0.113.1", "203.0.113.1")])
 def test_in_a_url(name: str, written: str) -> None:
     assert in_url(name) == written
+
+
+@pytest.mark.parametrize(
+    ("name", "paths", "url"),
+    [
+        ("203.0.113.7", [], "ws://203.0.113.7:8765"),
+        ("2001:db8::1", ["/media", "/other"], "ws://[2001:db8::1]:8765/media"),
+    ],
+)
+def test_the_url_of_calls_and_of_the_applet(name: str, paths: list[str], url: str) -> None:
+    assert call_url(name, 8765, paths) == url
+    assert applet_url(url, 16000, credential=False) == f"{url}?sample-rate=16000"
+    assert applet_url(url, 8000, credential=True) == f"ws://USER:TOKEN@{url.removeprefix('ws://')}?sample-rate=8000"
 
 
 LOOK = """

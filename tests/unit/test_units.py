@@ -7,22 +7,18 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from ansible_collections.exotel.voicebot.plugins.filter.sandbox import sandbox
 
 ROLE = Path(__file__).parents[2] / "roles" / "exotel_ws"
 
 
-def memory(**variables: Any) -> list[str]:
+def memory(settings: dict[str, Any], memory_mb: int | str = 0) -> list[str]:
     """The lines of a worker's unit that bound its memory."""
-    own = yaml.safe_load((ROLE / "vars/main.yml").read_text())
     given = {
         **yaml.safe_load((ROLE / "defaults/main.yml").read_text()),
-        "_exotel_ws_memory_mb": own["_exotel_ws_memory_mb"],
-        "_exotel_ws_chosen": {},
-        "_exotel_ws_all_settings": {"limits": {"max_calls": 500}},
-        "_exotel_ws_records": False,
-        "_exotel_ws_needs_network": False,
+        "_exotel_ws_mode": settings["mode"],
+        "_exotel_ws_sandbox": sandbox(settings, memory_mb=memory_mb),
         "_exotel_ws_secrets": {},
-        **variables,
     }
     try:
         from ansible.template import trust_as_template
@@ -38,16 +34,19 @@ def memory(**variables: Any) -> list[str]:
     return [line for line in str(unit).splitlines() if line.startswith("MemoryMax=")]
 
 
+LIMITS = {"limits": {"max_calls": 500}}
+
+
 @pytest.mark.parametrize(
-    ("variables", "line"),
+    ("settings", "memory_mb", "line"),
     [
-        ({"_exotel_ws_mode": "echo"}, "MemoryMax=756M"),
-        ({"_exotel_ws_mode": "echo", "_exotel_ws_all_settings": {"limits": {"max_calls": 50}}}, "MemoryMax=306M"),
-        ({"_exotel_ws_mode": "ai"}, "MemoryMax=2024M"),
-        ({"_exotel_ws_mode": "ai", "_exotel_ws_chosen": {"max_calls": 100}}, "MemoryMax=5024M"),
-        ({"_exotel_ws_mode": "echo", "exotel_ws_memory_mb": 2000}, "MemoryMax=2000M"),
-        ({"_exotel_ws_mode": "ai", "exotel_ws_memory_mb": "3000"}, "MemoryMax=3000M"),
+        ({"mode": "echo", **LIMITS}, 0, "MemoryMax=756M"),
+        ({"mode": "echo", "limits": {"max_calls": 50}}, 0, "MemoryMax=306M"),
+        ({"mode": "ai", **LIMITS}, 0, "MemoryMax=2024M"),
+        ({"mode": "ai", "ai": {"max_calls": 100}, **LIMITS}, 0, "MemoryMax=5024M"),
+        ({"mode": "echo", **LIMITS}, 2000, "MemoryMax=2000M"),
+        ({"mode": "ai", **LIMITS}, "3000", "MemoryMax=3000M"),
     ],
 )
-def test_a_worker_has_its_memory_bounded_in_every_mode(variables: dict[str, Any], line: str) -> None:
-    assert memory(**variables) == [line]
+def test_a_worker_has_its_memory_bounded_in_every_mode(settings: dict[str, Any], memory_mb: int | str, line: str) -> None:
+    assert memory(settings, memory_mb) == [line]

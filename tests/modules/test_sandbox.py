@@ -1,10 +1,12 @@
-"""Networks that the sandbox of AI mode opens, by the server's settings and the host's resolver."""
+"""What the sandbox of a worker opens, by the server's settings and the host's resolver."""
 
 import ipaddress
 from typing import Any
 
 import pytest
-from ansible_collections.exotel.voicebot.plugins.filter.reachable_networks import RELAY, reachable_networks
+from ansible.errors import AnsibleFilterError
+from ansible_collections.exotel.voicebot.plugins.filter.sandbox import sandbox
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.reachable_networks import RELAY, reachable_networks
 
 METADATA = ["169.254.169.254", "fd00:ec2::254", "fd20:ce::254", "168.63.129.16", "100.100.100.200"]
 PUBLIC = {"stt": ["deepgram"], "tts": ["elevenlabs"]}
@@ -100,3 +102,73 @@ def test_a_resolver_at_a_metadata_service_is_asked_through_the_relay_by_tcp(reso
 def test_a_network_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="does not appear"):
         reachable_networks("", PUBLIC, ["10.0.0"])
+
+
+def settings(mode: str = "ai", max_calls: int = 500, **ai: Any) -> dict[str, Any]:
+    return {"mode": mode, "limits": {"max_calls": max_calls}, **({"ai": ai} if mode == "ai" else {})}
+
+
+EMBEDDED: dict[str, Any] = {"stt": ["embedded"], "llm": "embedded"}
+
+
+@pytest.mark.parametrize(
+    ("table", "needed"),
+    [
+        (settings("echo"), False),
+        (settings(), False),
+        (settings(**EMBEDDED), False),
+        (settings(**EMBEDDED, tts=["elevenlabs"]), True),
+        (settings(**EMBEDDED, tts=["embedded", "elevenlabs"]), True),
+        (settings(**EMBEDDED, webhook_url=""), False),
+        (settings(**EMBEDDED, webhook_url="https://203.0.113.9/hook"), True),
+        ({**settings("echo"), "ai": {"stt": ["deepgram"]}}, False),
+    ],
+)
+def test_a_worker_has_a_network_only_if_a_service_is_elsewhere(table: dict[str, Any], needed: bool) -> None:
+    made = sandbox(table, "nameserver 169.254.169.254")
+    assert made["needs_network"] is needed
+    assert bool(made["network"]["deny"]) is needed
+    assert bool(made["network"]["relay"]) is needed
+
+
+def test_networks_and_the_resolver_are_handed_on() -> None:
+    table = settings(stt=["deepgram"])
+    assert sandbox(table, "nameserver 10.0.0.2", ["10.1.0.0/16"])["network"] == reachable_networks(
+        "nameserver 10.0.0.2", table["ai"], ["10.1.0.0/16"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "directory"),
+    [
+        ({}, ""),
+        ({"transcripts": False, "audio": False, "directory": "/srv/calls"}, ""),
+        ({"transcripts": True}, "/var/lib/exotel-ws/calls"),
+        ({"audio": True, "directory": "/srv/calls"}, "/srv/calls"),
+    ],
+)
+def test_a_worker_may_write_where_calls_are_recorded(record: dict[str, Any], directory: str) -> None:
+    assert sandbox(settings(record=record))["record_directory"] == directory
+
+
+@pytest.mark.parametrize(
+    ("table", "bound", "memory"),
+    [
+        (settings("echo"), 0, 756),
+        (settings("echo", 50), "0", 306),
+        (settings(), 0, 2024),
+        ({**settings(), "ai": {"max_calls": 100}}, 0, 5024),
+        (settings("echo"), 2000, 2000),
+        (settings(), "3000", 3000),
+    ],
+)
+def test_a_worker_has_its_memory_bounded(table: dict[str, Any], bound: int | str, memory: int) -> None:
+    assert sandbox(table, memory_mb=bound)["memory_mb"] == memory
+
+
+@pytest.mark.parametrize(
+    ("table", "networks", "said"), [({}, [], "no mode"), (settings(stt=["deepgram"]), ["10.0.0"], "does not appear")]
+)
+def test_what_is_no_setting_and_no_network_is_refused(table: dict[str, Any], networks: list[str], said: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=said):
+        sandbox(table, networks=networks)

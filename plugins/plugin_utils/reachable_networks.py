@@ -1,52 +1,12 @@
-"""``reachable_networks``: networks that the sandbox of AI mode lets the server reach."""
+"""Decide which networks the sandbox of AI mode lets the server reach. Pure."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
-
-DOCUMENTATION = """
-name: reachable_networks
-author: The exotel-voicebot developers
-version_added: 0.1.0
-short_description: The networks that a unit in AI mode may not reach, and how it finds names then
-description:
-  - A cloud's metadata service hands out the machine's own identity to whoever asks over HTTP, so no address of one can be
-    reached, nor any link-local one. Private networks can't either, unless a setting names a host by its name, which may be there.
-  - Where the host's resolver is at the address of a metadata service, as on Google Cloud, names are asked for through a relay
-    that systemd runs.
-options:
-  _input:
-    description: The text of C(/etc/resolv.conf) of the host.
-    type: str
-    required: true
-  settings:
-    description: The settings of AI mode, the table C(ai).
-    type: dict
-    required: true
-  networks:
-    description: Addresses and networks that may be reached all the same, those of metadata services aside.
-    type: list
-    elements: str
-    default: []
-"""
-
-EXAMPLES = """
-- name: Show what the worker may not reach
-  ansible.builtin.debug:
-    msg: "{{ 'nameserver 169.254.169.254' | exotel.voicebot.reachable_networks({'stt': ['deepgram']}) }}"
-"""
-
-RETURN = """
-_value:
-  description: >-
-    C(deny) and C(allow) for C(IPAddressDeny=) and C(IPAddressAllow=); C(relay), the address that DNS is relayed to, empty where
-    none is needed; and C(resolv_conf), what the unit has in place of the host's then.
-  type: dict
-"""
 
 RELAY = "127.69.53.1"
 """Address of the DNS relay: a loopback address that no other service is likely to use."""
@@ -59,7 +19,14 @@ _HOST_OPTIONS = re.compile(r"(^|_)(url|uri|endpoint|server|host|address|base)(_|
 
 
 def reachable_networks(resolv_conf: str, settings: Mapping[str, Any], networks: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the rules of the sandbox, see `RETURN`. Raises ValueError if one of ``networks`` is none."""
+    """Return `deny` and `allow` for ``IPAddressDeny=`` and ``IPAddressAllow=``, `relay` and `resolv_conf`.
+
+    `resolv_conf` is the host's, `settings` the table ``ai``, `networks` are reached besides. A cloud's metadata service hands out
+    the machine's identity to any local user, so no setting opens one. Private networks are closed unless a setting names a host
+    by its name, which may be there. Where the host's resolver is at a metadata service, as on Google Cloud, `relay` is its
+    address, for a unit of systemd to relay names to, and `resolv_conf` goes in place of the host's file; else both are empty.
+    Raises ValueError if one of `networks` is no network.
+    """
     allow, by_name = [str(ipaddress.ip_network(network, strict=False)) for network in networks], False
     for host in _hosts(settings):
         address = _address(host)
@@ -131,11 +98,3 @@ def _relayed(resolv_conf: str) -> str:
     """Return resolv.conf with the relay first and without metadata services; ``use-vc`` because it relays TCP only."""
     kept = [line for line in resolv_conf.splitlines() if not (_nameserver(line) and str(_nameserver(line)) in _METADATA)]
     return "\n".join([f"nameserver {RELAY}", *(line for line in kept if line.strip()), "options use-vc", ""])
-
-
-class FilterModule:
-    """Filters of this file, as Ansible finds them."""
-
-    def filters(self) -> dict[str, Callable[..., object]]:
-        """Return the filter by its name."""
-        return {"reachable_networks": reachable_networks}
