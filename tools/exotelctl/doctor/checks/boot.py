@@ -10,14 +10,9 @@ from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, warn
 _DEPLOY = "ansible-playbook deploy.yml -i INVENTORY"
 
 
-@check(
-    "maintenance",
-    "units",
-    of="deployment",
-    claim="nobody has taken this host out of service on purpose",
-    does_not_prove="that it serves: unit-down does",
-)
+@check("maintenance", "units", of="deployment")
 def maintenance(facts: Facts) -> Finding:
+    """Claim: nobody has taken this host out of service on purpose. Does not prove: that it serves: unit-down does."""
     said = facts.deployment.get().maintenance
     if not said:
         return ok("the host is meant to serve")
@@ -29,14 +24,9 @@ def maintenance(facts: Facts) -> Finding:
     return warn(f"the host is {said}", remedy=remedy)
 
 
-@check(
-    "boot",
-    "units",
-    of="deployment",
-    claim="the socket and every worker start at the next boot",
-    does_not_prove="that they come up: only a boot does",
-)
+@check("boot", "units", of="deployment")
 def boot(facts: Facts) -> Finding:
+    """Claim: the socket and every worker start at the next boot. Does not prove: that they come up: only a boot does."""
     deployment = facts.deployment.get()
     if not deployment.generation or deployment.enabled is None:
         return skipped("it was not looked at" if deployment.generation else "nothing is deployed on this host")

@@ -56,14 +56,9 @@ def graded(bad: Sequence[Conn], among: Sequence[Conn]) -> Verdict:
     return grade(times(bad), times([conn for conn in among if conn not in bad]))
 
 
-@check(
-    "no-start",
-    "calls",
-    of="calls",
-    claim="every WebSocket that opened became a call",
-    does_not_prove="that calls which never reached this host would",
-)
+@check("no-start", "calls")
 def no_start(facts: Facts) -> Finding:
+    """Claim: every WebSocket that opened became a call. Does not prove: that calls which never reached this host would."""
     calls = facts.calls.get()
     turned_away = {refused.conn_id for refused in calls.refusals}
     bad = [conn for conn in calls.outside if conn.ended == "no_start" and conn.id not in turned_away]
@@ -82,14 +77,9 @@ def no_start(facts: Facts) -> Finding:
     )
 
 
-@check(
-    "no-media",
-    "calls",
-    of="calls",
-    claim="every call that started carried audio to us",
-    does_not_prove="that the audio was speech",
-)
+@check("no-media", "calls")
 def no_media(facts: Facts) -> Finding:
+    """Claim: every call that started carried audio to us. Does not prove: that the audio was speech."""
     calls = facts.calls.get()
     closed = [conn for conn in calls.started if conn.closed]
     bad = [conn for conn in closed if conn.frames_in == 0]
@@ -113,14 +103,11 @@ def no_media(facts: Facts) -> Finding:
     )
 
 
-@check(
-    "no-echo",
-    "calls",
-    of="loopback",
-    claim="a caller hears what the mode promises, the echo or a bot: in a simulated call, and in the calls of the window",
-    does_not_prove="how it sounds on a phone, nor another worker than the one that took the simulated call",
-)
+@check("no-echo", "calls", of="loopback")
 def no_echo(facts: Facts) -> Finding:
+    """Claim: a caller hears what the mode promises, the echo or a bot: in a simulated call, and in the calls of the window. Does
+    not prove: how it sounds on a phone, nor another worker than the one that took the simulated call.
+    """
     deployment = facts.deployment.get()
     calls = facts.calls.value
     mute = [conn for conn in calls.started if conn.closed and conn.frames_in and not conn.frames_out] if calls else []
@@ -171,14 +158,11 @@ def _counts(echo: Echo) -> tuple[str, ...]:
     return (f"sent {echo.frames_sent} frames, received {echo.frames_received}, lost {echo.frames_lost}",)
 
 
-@check(
-    "provider",
-    "calls",
-    of="calls",
-    claim="speech recognition, language model and voice did what calls asked of them",
-    does_not_prove="that the answers were good ones, nor that a provider no call has used would answer",
-)
+@check("provider", "calls")
 def provider(facts: Facts) -> Finding:
+    """Claim: speech recognition, language model and voice did what calls asked of them. Does not prove: that the answers were
+    good ones, nor that a provider no call has used would answer.
+    """
     calls = facts.calls.get()
     if facts.deployment.get().mode != "ai":
         return skipped("echo mode asks no provider")
@@ -201,14 +185,11 @@ def provider(facts: Facts) -> Finding:
     )
 
 
-@check(
-    "wrong-fields",
-    "calls",
-    of="loopback",
-    claim="every message of the server is one that Exotel can use",
-    does_not_prove="more than a call of a second shows; exotelctl protocol-test looks at all messages",
-)
+@check("wrong-fields", "calls", of="loopback")
 def wrong_fields(facts: Facts) -> Finding:
+    """Claim: every message of the server is one that Exotel can use. Does not prove: more than a call of a second shows;
+    exotelctl protocol-test looks at all messages.
+    """
     echo = _echo(facts)
     if echo.fault_count:
         return fail(
@@ -223,14 +204,9 @@ def wrong_fields(facts: Facts) -> Finding:
     return ok(f"{plural(echo.frames_received, 'message')} of the simulated call were as documented")
 
 
-@check(
-    "short-calls",
-    "calls",
-    of="calls",
-    claim="calls are not cut right after they begin",
-    does_not_prove="that callers stayed as long as they wanted",
-)
+@check("short-calls", "calls")
 def short_calls(facts: Facts) -> Finding:
+    """Claim: calls are not cut right after they begin. Does not prove: that callers stayed as long as they wanted."""
     calls = facts.calls.get()
     closed = [conn for conn in calls.started if conn.closed]
     bad = [conn for conn in closed if conn.duration_ms < _SHORT_MS or conn.ended in _BY_US]
@@ -251,14 +227,9 @@ def short_calls(facts: Facts) -> Finding:
     )
 
 
-@check(
-    "lost-calls",
-    "calls",
-    of="calls",
-    claim="calls end with stop, not by a broken connection",
-    does_not_prove="that both sides were heard until then",
-)
+@check("lost-calls", "calls")
 def lost_calls(facts: Facts) -> Finding:
+    """Claim: calls end with stop, not by a broken connection. Does not prove: that both sides were heard until then."""
     calls = facts.calls.get()
     closed = [conn for conn in calls.started if conn.closed]
     bad = [conn for conn in closed if conn.ended == "no_stop"]
@@ -278,14 +249,11 @@ def lost_calls(facts: Facts) -> Finding:
     )
 
 
-@check(
-    "sample-rate",
-    "calls",
-    of="calls",
-    claim="the rate that the URL asks for is the rate of the stream",
-    does_not_prove="the pitch: only an ear, or exotelctl call --out, does",
-)
+@check("sample-rate", "calls")
 def sample_rate(facts: Facts) -> Finding:
+    """Claim: the rate that the URL asks for is the rate of the stream. Does not prove: the pitch: only an ear, or exotelctl call
+    --out, does.
+    """
     calls = facts.calls.get()
     bad = [conn for conn in calls.started if {"rate_mismatch", "unsupported_rate"} & set(conn.faults)]
     if not calls.started:
@@ -320,14 +288,9 @@ def _credentials(facts: Facts, detail: str, ok_text: str, says: str, remedy: Rem
     return judged(grade(times(bad), times(calls.started)), f"{plural(len(bad), 'stream')} {says}", evidence, remedy)
 
 
-@check(
-    "token-stripped",
-    "calls",
-    of="calls",
-    claim="streams arrive with a credential",
-    does_not_prove="that it is the right one: auth-rejected does",
-)
+@check("token-stripped", "calls")
 def token_stripped(facts: Facts) -> Finding:
+    """Claim: streams arrive with a credential. Does not prove: that it is the right one: auth-rejected does."""
     remedy = Remedy(
         "Exotel strips the query of the URL, so a token there never arrives. Put it before the host, "
         "wss://USER:TOKEN@HOST/, or into the path.",
@@ -337,14 +300,9 @@ def token_stripped(facts: Facts) -> Finding:
     return _credentials(facts, "missing", "no stream came without one", says, remedy)
 
 
-@check(
-    "auth-rejected",
-    "calls",
-    of="calls",
-    claim="no stream showed a wrong credential",
-    does_not_prove="that the credential is secret",
-)
+@check("auth-rejected", "calls")
 def auth_rejected(facts: Facts) -> Finding:
+    """Claim: no stream showed a wrong credential. Does not prove: that the credential is secret."""
     remedy = Remedy(
         "The applet's credential is not one of exotel_ws_credentials: it was rotated on one side only, or mistyped. "
         "From an address that is not Exotel's it is somebody who tries.",

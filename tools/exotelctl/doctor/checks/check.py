@@ -1,18 +1,21 @@
-"""What a check is, and how it is made: a pure function from facts to a finding, with its name and its limits beside it."""
+"""Define a check: a pure function from facts to a finding, with its id, its claim and the limits of that claim beside it."""
 
 import dataclasses
+import re
 from collections.abc import Callable
+from typing import Final
 
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.fact import Fact, NotSeen
 from exotelctl.doctor.result import RUNBOOK, Finding, Group, Result, unknown
 
+_DOCSTRING: Final = re.compile(r"Claim: (.*)\. Does not prove: (.*)\.")
 Judge = Callable[[Facts], Finding]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Check:
-    """``of`` names the fact that it rests on most, ``claim`` what holds where it is ok."""
+    """``of`` names the fact that it rests on most, ``claim`` what holds if it is ok."""
 
     id: str
     group: Group
@@ -47,6 +50,12 @@ class Check:
         )
 
 
-def check(id: str, group: Group, *, of: str, claim: str, does_not_prove: str) -> Callable[[Judge], Check]:
-    """Makes a judging function the check ``id``."""
-    return lambda judge: Check(id, group, of, claim, does_not_prove, judge)
+def check(id: str, group: Group, *, of: str = "calls") -> Callable[[Judge], Check]:
+    """Make a judging function the check ``id``; its docstring is ``Claim: … . Does not prove: … .``"""
+
+    def make(judge: Judge) -> Check:
+        said = _DOCSTRING.fullmatch(" ".join((judge.__doc__ or "").split()))
+        assert said, f"{id}: its docstring says what it claims, and what it does not prove"
+        return Check(id, group, of, said[1], said[2], judge)
+
+    return make

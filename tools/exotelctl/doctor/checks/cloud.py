@@ -8,14 +8,11 @@ from exotelctl.doctor.facts.cloud import Cloud
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, unknown, warn
 
 
-@check(
-    "cloud-firewall",
-    "reach",
-    of="cloud",
-    claim="Google Cloud's firewall lets callers through to the port of this instance, which runs and has an external address",
-    does_not_prove="that the host's own firewall does, or that the applet has this address: outside-reach and public-address do",
-)
+@check("cloud-firewall", "reach", of="cloud")
 def cloud_firewall(facts: Facts) -> Finding:
+    """Claim: Google Cloud's firewall lets callers through to the port of this instance, which runs and has an external address.
+    Does not prove: that the host's own firewall does, or that the applet has this address: outside-reach and public-address do.
+    """
     if facts.cloud is None:
         return skipped("nobody looked at a cloud's firewall: ansible-playbook playbooks/doctor.yml does, if gcp_project is set")
     seen = facts.cloud.get()

@@ -12,14 +12,11 @@ from exotelctl.doctor.firewall.packet import Outcome, Packet, worst
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, unknown
 
 
-@check(
-    "host-firewall",
-    "reach",
-    of="firewall",
-    claim="no rule of this host's firewall drops, rejects or diverts a call, or the answer to it",
-    does_not_prove="that a cloud's firewall lets calls in (outside-reach does), nor IPv6, nor rules of eBPF or a bridge",
-)
+@check("host-firewall", "reach", of="firewall")
 def host_firewall(facts: Facts) -> Finding:
+    """Claim: no rule of this host's firewall drops, rejects or diverts a call, or the answer to it. Does not prove: that a
+    cloud's firewall lets calls in (outside-reach does), nor IPv6, nor rules of eBPF or a bridge.
+    """
     seen, port = facts.firewall.get(), facts.deployment.get().port
     if seen.unread:
         return unknown(f"{_there(seen)}, and cannot be read: {seen.unread}", needs=_package(seen.needs))

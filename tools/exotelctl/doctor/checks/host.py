@@ -25,14 +25,11 @@ _OLDER: Final = "the exotelctl of this host is of a release that does not look"
 _CONFIGS: Final = {HOST_JOURNALD: "systemd/journald.conf", WORKERS_JOURNALD: "systemd/journald@exotel-ws.conf"}
 
 
-@check(
-    "clock",
-    "host",
-    of="clock",
-    claim="the clock is right",
-    does_not_prove="more than half a minute's accuracy, and from the host alone only that a time service steers it",
-)
+@check("clock", "host", of="clock")
 def clock(facts: Facts) -> Finding:
+    """Claim: the clock is right. Does not prove: more than half a minute's accuracy, and from the host alone only that a time
+    service steers it.
+    """
     seen = facts.clock.get()
     remedy = Remedy(
         "Logs of two hosts and Exotel's own times do not match until a time service runs.",
@@ -55,14 +52,11 @@ def clock(facts: Facts) -> Finding:
     return ok("the kernel's clock is synchronised")
 
 
-@check(
-    "disk",
-    "host",
-    of="file_systems",
-    claim="every file system that the server and the journal need has room and may be written",
-    does_not_prove="that it stays so: a log that grows fills it in hours",
-)
+@check("disk", "host", of="file_systems")
 def disk(facts: Facts) -> Finding:
+    """Claim: every file system that the server and the journal need has room and may be written. Does not prove: that it stays
+    so: a log that grows fills it in hours.
+    """
     seen = facts.file_systems.get()
     bad = [(system, why) for system in seen if (why := _short_of(system))]
     if not bad:
@@ -98,14 +92,11 @@ def _room(system: FileSystem) -> str:
     return f"{', '.join(system.paths)}: {system.free >> 20} of {system.size >> 20} MiB free"
 
 
-@check(
-    "journal",
-    "host",
-    of="calls",
-    claim="the journal is whole for the window, and keeps what is logged now",
-    does_not_prove="that every line reached it: a server logs without waiting",
-)
+@check("journal", "host")
 def journal(facts: Facts) -> Finding:
+    """Claim: the journal is whole for the window, and keeps what is logged now. Does not prove: that every line reached it: a
+    server logs without waiting.
+    """
     log = facts.log.value
     if log is not None and log.broken:
         return _lost(log)

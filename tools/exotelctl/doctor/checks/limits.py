@@ -27,14 +27,9 @@ _LOST = "log_lost"
 _MEMORY_GONE, _MEMORY_LOW = 0.03, 0.06
 
 
-@check(
-    "call-limit",
-    "limits",
-    of="workers",
-    claim="no call was turned away for want of room",
-    does_not_prove="that the host can carry limits.max_calls",
-)
+@check("call-limit", "limits", of="workers")
 def call_limit(facts: Facts) -> Finding:
+    """Claim: no call was turned away for want of room. Does not prove: that the host can carry limits.max_calls."""
     deployment = facts.deployment.get()
     remedy = Remedy(
         "Raise exotel_ws_max_calls (a bound of each worker; in ai mode max_calls of exotel_ws_ai) or exotel_ws_workers, and "
@@ -62,14 +57,9 @@ def call_limit(facts: Facts) -> Finding:
     return ok(says)
 
 
-@check(
-    "file-limit",
-    "limits",
-    of="workers",
-    claim="no worker is near its limit of open files",
-    does_not_prove="that the limit fits limits.max_connections",
-)
+@check("file-limit", "limits", of="workers")
 def file_limit(facts: Facts) -> Finding:
+    """Claim: no worker is near its limit of open files. Does not prove: that the limit fits limits.max_connections."""
     remedy = Remedy(
         "A connection is a file. The unit allows 65536: a drop-in or a leak is behind this.",
         ("systemctl show -p LimitNOFILE 'exotel-ws@*'", "exotelctl status"),
@@ -92,14 +82,9 @@ def file_limit(facts: Facts) -> Finding:
     return ok(says)
 
 
-@check(
-    "bounds",
-    "limits",
-    of="calls",
-    claim="what the server keeps from strangers was not kept from callers",
-    does_not_prove="that every stranger was kept out",
-)
+@check("bounds", "limits")
 def bounds(facts: Facts) -> Finding:
+    """Claim: what the server keeps from strangers was not kept from callers. Does not prove: that every stranger was kept out."""
     seen = facts.calls.get()
     bitten = [bound for bound in seen.bounds if bound.count]
     if not bitten:
@@ -172,14 +157,9 @@ def _telling(line: Line) -> str:
     return next(part for part in line.text.splitlines() if _TOO_MANY in part)
 
 
-@check(
-    "memory",
-    "limits",
-    of="memory",
-    claim="memory is to be had",
-    does_not_prove="that it lasts: a leak takes days",
-)
+@check("memory", "limits", of="memory")
 def memory(facts: Facts) -> Finding:
+    """Claim: memory is to be had. Does not prove: that it lasts: a leak takes days."""
     seen = facts.memory.get()
     if not seen.total:
         return skipped("no memory is counted here")

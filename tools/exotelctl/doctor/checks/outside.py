@@ -15,14 +15,11 @@ from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped
 _LOOK = "ansible-playbook playbooks/doctor.yml -i INVENTORY"
 
 
-@check(
-    "outside-reach",
-    "reach",
-    of="outside",
-    claim="a simulated call from another machine through the public address is answered as Exotel needs it",
-    does_not_prove="that Exotel's own network gets through, or that the applet has this URL",
-)
+@check("outside-reach", "reach", of="outside")
 def outside_reach(facts: Facts) -> Finding:
+    """Claim: a simulated call from another machine through the public address is answered as Exotel needs it. Does not prove:
+    that Exotel's own network gets through, or that the applet has this URL.
+    """
     if facts.outside is None:
         return skipped(f"nobody looked from outside; {_LOOK} does")
     seen = facts.outside.get()

@@ -10,14 +10,11 @@ from exotelctl.doctor.result import Finding, Remedy, fail, ok, unknown
 from exotelctl.privileges import cure_of_root
 
 
-@check(
-    "port-stranger",
-    "port",
-    of="port",
-    claim="no foreign process holds the call port in our place",
-    does_not_prove="that our own listener answers: local-answer does",
-)
+@check("port-stranger", "port", of="port")
 def stranger(facts: Facts) -> Finding:
+    """Claim: no foreign process holds the call port in our place. Does not prove: that our own listener answers: local-answer
+    does.
+    """
     port = facts.port.get()
     if port.held or not port.strangers:
         return _unseen(port) or ok(f"port {port.port}: {_ours(port)}")
@@ -44,14 +41,9 @@ def stranger(facts: Facts) -> Finding:
     )
 
 
-@check(
-    "port-two-listeners",
-    "port",
-    of="port",
-    claim="nobody else listens beside us on the call port",
-    does_not_prove="that no other host answers for the same address",
-)
+@check("port-two-listeners", "port", of="port")
 def two_listeners(facts: Facts) -> Finding:
+    """Claim: nobody else listens beside us on the call port. Does not prove: that no other host answers for the same address."""
     port = facts.port.get()
     if not port.held or not port.strangers:
         return _unseen(port) or ok(f"port {port.port}: {plural(len(port.listeners), 'listener')}, {_ours(port)}")

@@ -22,14 +22,11 @@ _SERVICES: Final = {"echo": "exotel-passthrough", "ai": "exotel-voicebot"}
 _NAT: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
 
 
-@check(
-    "local-answer",
-    "reach",
-    of="loopback",
-    claim="on this host itself the server says that it is healthy and takes calls",
-    does_not_prove="that anybody outside gets through: outside-reach does",
-)
+@check("local-answer", "reach", of="loopback")
 def local_answer(facts: Facts) -> Finding:
+    """Claim: on this host itself the server says that it is healthy and takes calls. Does not prove: that anybody outside gets
+    through: outside-reach does.
+    """
     answers = facts.loopback.get()
     remedy = Remedy(
         "Something answers that is not our server, or the server is not well.",
@@ -50,14 +47,11 @@ def local_answer(facts: Facts) -> Finding:
     return ok(said)
 
 
-@check(
-    "port-moved",
-    "reach",
-    of="deployment",
-    claim="the port has not moved away from callers lately",
-    does_not_prove="that the applet dials this port: compare exotelctl url",
-)
+@check("port-moved", "reach", of="deployment")
 def port_moved(facts: Facts) -> Finding:
+    """Claim: the port has not moved away from callers lately. Does not prove: that the applet dials this port: compare exotelctl
+    url.
+    """
     moved = facts.deployment.get().moved
     if not moved:
         return ok("the same port for a week, or since the first deploy")
@@ -68,14 +62,11 @@ def port_moved(facts: Facts) -> Finding:
     return warn(moved, remedy=remedy)
 
 
-@check(
-    "public-address",
-    "reach",
-    of="address",
-    claim="the address in public_url is a public one and leads to this host",
-    does_not_prove="that the applet has the same URL: compare exotelctl url",
-)
+@check("public-address", "reach", of="address")
 def public_address(facts: Facts) -> Finding:
+    """Claim: the address in public_url is a public one and leads to this host. Does not prove: that the applet has the same URL:
+    compare exotelctl url.
+    """
     seen = facts.address.get()
     if not seen.public_host:
         return skipped("no public_url is set: nothing to compare")
@@ -110,14 +101,9 @@ def _may_be_mapped(seen: Address) -> bool:
     return not seen.metadata and all(any(ipaddress.ip_address(own) in net for net in _NAT) for own in seen.own)
 
 
-@check(
-    "tls-on-plain",
-    "reach",
-    of="calls",
-    claim="nobody speaks TLS to this port, which has none",
-    does_not_prove="that the applet's URL is right otherwise",
-)
+@check("tls-on-plain", "reach")
 def tls_on_plain(facts: Facts) -> Finding:
+    """Claim: nobody speaks TLS to this port, which has none. Does not prove: that the applet's URL is right otherwise."""
     remedy = Remedy(
         "The applet's URL says wss:// where it has to say ws://, or TLS must be put in front of this port. "
         "From an address that is not Exotel's it is a scanner.",
@@ -126,14 +112,9 @@ def tls_on_plain(facts: Facts) -> Finding:
     return _refused(facts, ("tls",), "came with a TLS ClientHello: its URL says wss://", remedy)
 
 
-@check(
-    "wrong-path",
-    "reach",
-    of="calls",
-    claim="streams come to a path that is served",
-    does_not_prove="that the path is secret",
-)
+@check("wrong-path", "reach")
 def wrong_path(facts: Facts) -> Finding:
+    """Claim: streams come to a path that is served. Does not prove: that the path is secret."""
     served = ", ".join(facts.deployment.get().paths) or "any path"
     remedy = Remedy(
         f"Served: {served}. Correct the path in the applet's URL, or exotel_ws_paths.",
@@ -143,14 +124,11 @@ def wrong_path(facts: Facts) -> Finding:
     return _refused(facts, ("path",), "asked for a path that is not served", remedy)
 
 
-@check(
-    "proxy-in-front",
-    "reach",
-    of="calls",
-    claim="no proxy in front takes from a WebSocket's request what makes it one",
-    does_not_prove="that a proxy lets a call last: lost-calls tells",
-)
+@check("proxy-in-front", "reach")
 def proxy_in_front(facts: Facts) -> Finding:
+    """Claim: no proxy in front takes from a WebSocket's request what makes it one. Does not prove: that a proxy lets a call last:
+    lost-calls tells.
+    """
     remedy = Remedy(
         "A proxy or load balancer in front has to speak HTTP/1.1 to this port, pass on Upgrade and Connection (nginx: "
         "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade), "
@@ -161,14 +139,9 @@ def proxy_in_front(facts: Facts) -> Finding:
     return _refused(facts, ("upgrade_lost", "http_version", "proxy_protocol"), says, remedy)
 
 
-@check(
-    "bad-handshake",
-    "reach",
-    of="calls",
-    claim="requests for a WebSocket are well-formed",
-    does_not_prove="that what is sent afterwards is",
-)
+@check("bad-handshake", "reach")
 def bad_handshake(facts: Facts) -> Finding:
+    """Claim: requests for a WebSocket are well-formed. Does not prove: that what is sent afterwards is."""
     remedy = Remedy(
         "The reason is in each line. From Exotel's address, ask Exotel; from your own client or proxy, mend its request; from "
         "an address that you do not know it is a scanner.",
@@ -189,14 +162,9 @@ def _refused(facts: Facts, reasons: Sequence[str], says: str, remedy: Remedy) ->
     return judged(grade(times(bad), times(calls.started)), f"{plural(len(bad), 'connection')} {says}", evidence, remedy)
 
 
-@check(
-    "arrivals",
-    "reach",
-    of="calls",
-    claim="connections from outside arrive",
-    does_not_prove="that none is lost on the way",
-)
+@check("arrivals", "reach")
 def arrivals(facts: Facts) -> Finding:
+    """Claim: connections from outside arrive. Does not prove: that none is lost on the way."""
     calls = facts.calls.get()
     last = calls.last_arrival
     ago = "none since the journal begins" if last is None else f"the last one came {duration(facts.collected_at - last)} ago"

@@ -96,14 +96,9 @@ def _rebuild(text: str) -> Remedy:
     return Remedy(text, ("ansible-playbook playbooks/status.yml -i INVENTORY",), (_REPAIR, _BACK))
 
 
-@check(
-    "unit-port-conflict",
-    "units",
-    of="units",
-    claim="exotel-ws.socket was not kept from its port",
-    does_not_prove="that nobody else listens: port-stranger does",
-)
+@check("unit-port-conflict", "units", of="units")
 def port_conflict(facts: Facts) -> Finding:
+    """Claim: exotel-ws.socket was not kept from its port. Does not prove: that nobody else listens: port-stranger does."""
     found = [hit for hit in hits(facts, _TAKEN) if hit.line.unit == SOCKET]
     says = "exotel-ws.socket could not listen: the address was in use"
     remedy = Remedy(
@@ -114,27 +109,17 @@ def port_conflict(facts: Facts) -> Finding:
     return _judge(found, "no bind of exotel-ws.socket failed", says, remedy)
 
 
-@check(
-    "unit-missing-module",
-    "units",
-    of="units",
-    claim="no worker misses a Python module",
-    does_not_prove="that a module which is only loaded later is there",
-)
+@check("unit-missing-module", "units", of="units")
 def missing_module(facts: Facts) -> Finding:
+    """Claim: no worker misses a Python module. Does not prove: that a module which is only loaded later is there."""
     found = hits(facts, _MODULE)
     says = f"the release lacks a module: {found[-1].line.text}" if found else ""
     return _judge(found, "no import failed", says, _rebuild("A release that is not whole: deploy it anew, or go back."))
 
 
-@check(
-    "unit-syntax-error",
-    "units",
-    of="units",
-    claim="the release's code can be read by Python",
-    does_not_prove="that the code is right",
-)
+@check("unit-syntax-error", "units", of="units")
 def syntax_error(facts: Facts) -> Finding:
+    """Claim: the release's code can be read by Python. Does not prove: that the code is right."""
     found = hits(facts, _SYNTAX)
     where = _file_before(facts.units.get(), found[-1].line) if found else ""
     says = f"{found[-1].line.text}{' in ' + where if where else ''}" if found else ""
@@ -148,14 +133,9 @@ def _file_before(units: Units, error: Line) -> str:
     return f"{named[-1][1]}, line {named[-1][2]}" if named else ""
 
 
-@check(
-    "unit-settings-error",
-    "units",
-    of="units",
-    claim="the settings are accepted",
-    does_not_prove="that they say what was meant",
-)
+@check("unit-settings-error", "units", of="units")
 def settings_error(facts: Facts) -> Finding:
+    """Claim: the settings are accepted. Does not prove: that they say what was meant."""
     problem = facts.deployment.get().settings_problem
     found = hits(facts, _SETTINGS)
     text = found[-1].line.text if found else problem
@@ -170,14 +150,9 @@ def settings_error(facts: Facts) -> Finding:
     return _judge(found, "no worker refused its settings", f"settings refused: {text}", remedy)
 
 
-@check(
-    "unit-out-of-memory",
-    "units",
-    of="units",
-    claim="no worker ran out of memory",
-    does_not_prove="that memory will do for more calls: see memory",
-)
+@check("unit-out-of-memory", "units", of="units")
 def out_of_memory(facts: Facts) -> Finding:
+    """Claim: no worker ran out of memory. Does not prove: that memory will do for more calls: see memory."""
     remedy = Remedy(
         "Find what takes the memory: this worker, or another program on the host. Its calls were cut.",
         ("exotelctl doctor --check memory --verbose", "systemd-cgtop -m -n 1", "journalctl -k -g 'Out of memory' -n 20"),
@@ -186,14 +161,11 @@ def out_of_memory(facts: Facts) -> Finding:
     return _judge(hits(facts, _MEMORY), "no memory was refused", "a worker ran out of memory and was ended", remedy)
 
 
-@check(
-    "unit-down",
-    "units",
-    of="units",
-    claim="the socket and every worker of the current generation are active",
-    does_not_prove="that they answer: loop-hung and local-answer do",
-)
+@check("unit-down", "units", of="units")
 def down(facts: Facts) -> Finding:
+    """Claim: the socket and every worker of the current generation are active. Does not prove: that they answer: loop-hung and
+    local-answer do.
+    """
     deployment, units = facts.deployment.get(), facts.units.get()
     if not deployment.generation:
         remedy = Remedy("Deploy to this host.", (), (_REPAIR,))
@@ -234,14 +206,11 @@ def _down(units: Units, lost: list[str]) -> Finding:
     return fail(f"{lost[0]} is {state}", *(f"{name} is down too" for name in lost[1:]), *last, remedy=remedy)
 
 
-@check(
-    "generations",
-    "units",
-    of="units",
-    claim="only the current generation takes calls, and older ones end their calls and go",
-    does_not_prove="that the current generation is the one that you want",
-)
+@check("generations", "units", of="units")
 def generations(facts: Facts) -> Finding:
+    """Claim: only the current generation takes calls, and older ones end their calls and go. Does not prove: that the current
+    generation is the one that you want.
+    """
     deployment, units = facts.deployment.get(), facts.units.get()
     if not deployment.generation:
         return skipped("nothing is deployed on this host")
@@ -276,14 +245,11 @@ def _others(deployment: Deployment, units: Units) -> Iterator[str]:
             yield f"{unit.name} drains for {duration(unit.changed_s)}, longer than drain.timeout_s = {deployment.drain_s:g}"
 
 
-@check(
-    "loop-hung",
-    "units",
-    of="workers",
-    claim="every worker that runs answers at its admin socket",
-    does_not_prove="that it answers calls: local-answer and no-echo do",
-)
+@check("loop-hung", "units", of="workers")
 def loop_hung(facts: Facts) -> Finding:
+    """Claim: every worker that runs answers at its admin socket. Does not prove: that it answers calls: local-answer and no-echo
+    do.
+    """
     units = facts.units.get()
     running = [unit for unit in units.units if unit.instance and unit.pid and (unit.active == "active" or _barked(unit))]
     stopped = [unit for unit in running if unit.process in ("T", "t")]
