@@ -2,37 +2,56 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 from pathlib import Path
 from typing import Any
 
 _TIMEOUT_S = 3.0
-_MOST_BYTES = 1 << 20
+_MOST_BYTES = 4 << 20
+"""A worker with thousands of calls answers about one million."""
 
 
 class Silent(Exception):
-    """The instance gave no usable answer; the message says what came instead."""
+    """The instance gave no usable answer; the message says what came instead, `why` the same without where it was asked."""
+
+    def __init__(self, asked: str, why: str) -> None:
+        super().__init__(f"{asked} {why}")
+        self.why = why
 
 
-def ask(admin_socket: Path, path: str) -> dict[str, Any]:
-    """GET `path` of the admin socket and return its JSON object. Raises Silent after at most a few seconds."""
-    connection = _UnixConnection(admin_socket)
+def ask(admin_socket: Path, path: str, *, timeout_s: float = _TIMEOUT_S, most_bytes: int = _MOST_BYTES) -> dict[str, Any]:
+    """GET `path` of the admin socket and return its JSON object. Raises Silent after at most `timeout_s` a wait.
+
+    Written out, because `http.client` takes longer to import than a short command takes for all else.
+    """
+    asked = f"GET {path} on {admin_socket}"
     try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        body = answer.read(_MOST_BYTES).decode("utf-8", "replace")
-        if answer.status != 200:
-            raise Silent(f"GET {path} answered {answer.status}: {body.strip()[:200]}")
-        document = json.loads(body)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise Silent(f"GET {path} on {admin_socket}: {error}") from None
-    finally:
-        connection.close()
+        head, body = _get(admin_socket, path, timeout_s, most_bytes)
+        status = int((head.split() or [b""])[1])
+        document = json.loads(body) if status == 200 else None
+    except (OSError, ValueError, IndexError, RecursionError) as error:
+        why = "no HTTP" if isinstance(error, IndexError) else str(error) or type(error).__name__
+        raise Silent(asked, f"does not answer: {why}") from None
     if not isinstance(document, dict):
-        raise Silent(f"GET {path} answered no JSON object: {body.strip()[:200]}")
+        said = body[:200].decode("utf-8", "replace").strip()
+        raise Silent(asked, f"answers {status if status != 200 else 'no JSON object'} to {path}: {said}")
     return document
+
+
+def _get(admin_socket: Path, path: str, timeout_s: float, most_bytes: int) -> tuple[bytes, bytes]:
+    """Return head and body of the answer, which ends where the instance closes."""
+    data = bytearray()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as admin:
+        admin.settimeout(timeout_s)
+        admin.connect(str(admin_socket))
+        admin.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        while chunk := admin.recv(65_536):
+            data += chunk
+            if len(data) > most_bytes:
+                raise ValueError("an answer without end")
+    head, _, body = bytes(data).partition(b"\r\n\r\n")
+    return head, body
 
 
 def who(admin_socket: Path) -> dict[str, Any]:
@@ -50,14 +69,3 @@ def calls_live(admin_socket: Path) -> int | None:
         return int(who(admin_socket)["calls_live"])
     except (Silent, KeyError, TypeError, ValueError):
         return None
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT_S)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_TIMEOUT_S)
-        self.sock.connect(str(self._path))

@@ -154,9 +154,9 @@ def test_an_instance_of_an_older_release_says_it_by_its_status(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("answer", "complaint"),
     [
-        (http("503 Service Unavailable", '{"status":"sick"}'), 'GET /health answered 503: {"status":"sick"}'),
+        (http("503 Service Unavailable", '{"status":"sick"}'), 'GET /health on .* answers 503 to /health: {"status":"sick"}'),
         (http("200 OK", "hello"), "GET /health on"),
-        (http("200 OK", "[]"), "answered no JSON object"),
+        (http("200 OK", "[]"), "answers no JSON object"),
         (b"what?", "GET /health on"),
         (b"", "GET /health on"),
     ],

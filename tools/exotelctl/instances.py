@@ -1,19 +1,15 @@
 """The workers of this host, asked through their admin sockets (``/run/exotel-ws/<instance>.sock``, HTTP)."""
 
-import http.client
-import json
 import socket
 from pathlib import Path
 from typing import Any, Final
 
+from ansible_collections.exotel.voicebot.plugins.module_utils import instance
 from exotel_phone.exits import Refusal
 
 from exotelctl import privileges
 
 RUNTIME: Final = Path("/run/exotel-ws")
-_ASK_S: Final = 3.0
-_MOST_ANSWER: Final = 4 << 20
-"""Bytes. A worker with thousands of calls answers about one million."""
 
 
 class Silent(Exception):
@@ -44,34 +40,9 @@ def is_alive(admin_socket: Path) -> bool:
     return True
 
 
-def ask(admin_socket: Path, path: str, *, timeout_s: float = _ASK_S) -> dict[str, Any]:
-    """GET ``path`` (``/status``, ``/health``) and return the JSON object. Raises Silent after at most ``timeout_s`` a wait."""
-    connection = connect(admin_socket, timeout_s=timeout_s)
+def ask(admin_socket: Path, path: str) -> dict[str, Any]:
+    """GET ``path`` (``/status``, ``/health``) and return the JSON object. Raises Silent after at most 3 s a wait."""
     try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        body = answer.read(_MOST_ANSWER)
-        document = json.loads(body)
-    except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
-        raise Silent(f"{admin_socket.name} does not answer: {error or type(error).__name__}") from None
-    finally:
-        connection.close()
-    if answer.status != 200 or not isinstance(document, dict):
-        raise Silent(f"{admin_socket.name} answers {answer.status} to {path}: {body[:200].decode(errors='replace')}")
-    return document
-
-
-def connect(admin_socket: Path, *, timeout_s: float = _ASK_S) -> http.client.HTTPConnection:
-    """An HTTP connection to a worker; nothing is sent yet. ``timeout_s`` bounds each wait on it."""
-    return _UnixConnection(admin_socket, timeout_s)
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout_s: float) -> None:
-        super().__init__("localhost", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        return instance.ask(admin_socket, path)
+    except instance.Silent as silent:
+        raise Silent(f"{admin_socket.name} {silent.why}") from None
