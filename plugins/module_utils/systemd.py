@@ -48,6 +48,22 @@ def run(
     return output
 
 
+def show(names: Sequence[str], properties: Sequence[str], *, timeout_s: float = _TIMEOUT_S) -> dict[str, dict[str, str]]:
+    """Return the `properties` of each unit by its Id; a glob (``exotel-ws@*.service``) stands for the loaded ones.
+
+    Raises CommandFailed.
+    """
+    if not names:
+        return {}
+    shown = run(["systemctl", "show", f"--property={','.join(['Id', *properties])}", "--", *names], timeout_s=timeout_s)
+    found: dict[str, dict[str, str]] = {}
+    for block in shown.split("\n\n"):
+        fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if "Id" in fields:
+            found[fields["Id"]] = fields
+    return found
+
+
 @dataclass(frozen=True)
 class UnitState:
     """What systemd says of a unit: `active` is its ActiveState, `sub` its SubState."""
@@ -65,13 +81,12 @@ class Systemd:
 
     def states(self, *names: str) -> dict[str, UnitState]:
         """Return the state of each unit named or matched by a glob; a unit that is not loaded is left out."""
-        shown = run(["systemctl", "show", "--property=Id,LoadState,ActiveState,SubState", *names])
-        states = {}
-        for block in shown.strip().split("\n\n"):
-            fields = dict(line.partition("=")[::2] for line in block.splitlines())
-            if fields.get("Id") and fields.get("LoadState") != "not-found":
-                states[fields["Id"]] = UnitState(fields["ActiveState"], fields["SubState"])
-        return states
+        shown = show(names, ["LoadState", "ActiveState", "SubState"])
+        return {
+            name: UnitState(fields["ActiveState"], fields["SubState"])
+            for name, fields in shown.items()
+            if fields.get("LoadState") != "not-found"
+        }
 
     def instances(self) -> dict[str, UnitState]:
         """Return the state of each loaded instance of the server by its name."""

@@ -100,7 +100,6 @@ NO_COMMANDS = (
     "needs root: sudo",
     "exotelctl {version(",
     "MESSAGE=exotelctl doctor looks",
-    "systemctl {' '.join(arguments)}",
     "apt-get install {what}",
 )
 

@@ -1,13 +1,13 @@
 """Which systemd unit a process belongs to, and what systemd says of a unit. Parsing is pure; systemctl is asked briefly."""
 
 import dataclasses
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from exotelctl import systemctl
+
 OUR_SOCKET = "exotel-ws.socket"
 _OURS = ("exotel-ws@", "exotel-ws.")
-_ASK_S = 3.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,13 +58,8 @@ def _container(parts: list[str]) -> str:
     return nested[0] if len(nested) > 1 and not nested[0].startswith("user@") else ""
 
 
-def has_systemd() -> bool:
-    """systemd is this system's PID 1."""
-    return Path("/run/systemd/system").is_dir()
-
-
 def active_states(units: Iterable[str]) -> dict[str, str]:
-    """ActiveState of each of ``units``; a unit is missing where systemd is not there or says nothing within 3 s."""
+    """Return the ActiveState of each of ``units``; a unit is missing if systemd is not there or says nothing of it."""
     states: dict[str, str] = {}
     for unit in units:
         said = _systemctl("show", "--property=ActiveState", "--value", "--", unit).strip()
@@ -107,12 +102,7 @@ def our_pids() -> list[int]:
 
 
 def _systemctl(*arguments: str) -> str:
-    if not has_systemd():
-        return ""
     try:
-        done = subprocess.run(
-            ["systemctl", *arguments], capture_output=True, text=True, timeout=_ASK_S, check=False, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        return systemctl.run(*arguments) if systemctl.has_systemd() else ""
+    except systemctl.CommandFailed:
         return ""
-    return done.stdout

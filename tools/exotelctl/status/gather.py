@@ -117,7 +117,7 @@ def _call(said: Mapping[str, Any]) -> Call:
 def _units() -> dict[str, Unit]:
     try:
         shown = systemctl.show([_SOCKET, _WORKERS], _ASKED)
-    except systemctl.SystemctlFailed as failed:
+    except systemctl.CommandFailed as failed:
         raise Refusal(f"systemd does not answer: {failed}") from None
     now = time.monotonic()
     return {name: parse_unit(said, now) for name, said in shown.items() if said.get("LoadState") != "not-found"}

@@ -130,7 +130,7 @@ def _silent(workers: Iterable[Worker]) -> Iterable[Silence]:
 def _states() -> Iterable[tuple[str, str]]:
     try:
         shown = systemctl.show([HOST_JOURNALD, WORKERS_JOURNALD], ["ActiveState"])
-    except systemctl.SystemctlFailed:
+    except systemctl.CommandFailed:
         return
     yield from ((unit, values.get("ActiveState", "")) for unit, values in shown.items())
 

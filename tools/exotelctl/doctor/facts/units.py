@@ -93,7 +93,7 @@ def look(since: float, instances: Sequence[str]) -> Units:
     """Ask systemd and the journal; of the workers ``instances`` also what is not loaded. Raises NotSeen without systemd."""
     try:
         shown = systemctl.show([SOCKET, _WORKERS], _PROPERTIES)
-    except systemctl.SystemctlFailed as failed:
+    except systemctl.CommandFailed as failed:
         raise NotSeen(str(failed)) from None
     units = tuple(_unit(name, values) for name, values in shown.items() if values.get("LoadState") != "not-found")
     names = list(dict.fromkeys([SOCKET, *(f"exotel-ws@{instance}.service" for instance in instances), *shown]))

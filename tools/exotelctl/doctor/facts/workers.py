@@ -63,7 +63,7 @@ def _pids() -> dict[str, int]:
     """The main process of each worker, asked of systemd: one that is silent does not tell it."""
     try:
         shown = systemctl.show(["exotel-ws@*.service"], ["MainPID"])
-    except systemctl.SystemctlFailed:
+    except systemctl.CommandFailed:
         return {}
     return {name.partition("@")[2].removesuffix(".service"): int(values.get("MainPID") or 0) for name, values in shown.items()}
 
