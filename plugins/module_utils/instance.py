@@ -15,8 +15,8 @@ _MOST_BYTES = 4 << 20
 class Silent(Exception):
     """The instance gave no usable answer; the message says what came instead, `why` the same without where it was asked."""
 
-    def __init__(self, asked: str, why: str) -> None:
-        super().__init__(f"{asked} {why}")
+    def __init__(self, why: str, asked: str = "") -> None:
+        super().__init__(f"{asked} {why}".lstrip())
         self.why = why
 
 
@@ -32,10 +32,10 @@ def ask(admin_socket: Path, path: str, *, timeout_s: float = _TIMEOUT_S, most_by
         document = json.loads(body) if status == 200 else None
     except (OSError, ValueError, IndexError, RecursionError) as error:
         why = "no HTTP" if isinstance(error, IndexError) else str(error) or type(error).__name__
-        raise Silent(asked, f"does not answer: {why}") from None
+        raise Silent(f"does not answer: {why}", asked) from None
     if not isinstance(document, dict):
         said = body[:200].decode("utf-8", "replace").strip()
-        raise Silent(asked, f"answers {status if status != 200 else 'no JSON object'} to {path}: {said}")
+        raise Silent(f"answers {status if status != 200 else 'no JSON object'} to {path}: {said}", asked)
     return document
 
 
