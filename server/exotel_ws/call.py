@@ -15,7 +15,7 @@ from exotel_ws.logs import CallLog, printable
 from exotel_ws.mask import masked
 from exotel_ws.metrics.tally import Tally
 from exotel_ws.protocol import Clear, Connected, Dtmf, Mark, Media, ProtocolFault, Start, Stop, Unknown, Writer
-from exotel_ws.responder import HangUp, Responder
+from exotel_ws.responder import Bound, HangUp, Responder
 from exotel_ws.settings import Settings
 from exotel_ws.withheld import Withheld
 
@@ -42,6 +42,7 @@ class Call:
     ``on_phase`` is told every change of phase. ``full`` says why no further call can be taken; empty where one can.
     ``ticket`` is the connection's account with admission, ``clock`` tells seconds. ``withheld`` removes the server's credentials
     from what the responder and the log are told, wherever on this connection they come; None: there are none.
+    ``private`` and ``most_restarts`` are the mode's, see `exotel_ws.responder.Mode`.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class Call:
         clock: Callable[[], float] = time.monotonic,
         withheld: Withheld | None = None,
         log_budget: LogBudget | None = None,
+        private: bool = False,
+        most_restarts: Bound | None = None,
     ) -> None:
         self.conn_id = conn_id
         self.remote_host = remote_host
@@ -83,14 +86,13 @@ class Call:
         self._full = full
         self._ticket = ticket
         self._withheld = withheld
+        self._private = private
         self._responder: Responder | None = None
         self._faults: dict[str, int] = {}
         most = settings.limits.max_faults
         self._malformed_left = Bucket(most / 60, most, now)
-        self._restarts, self._restarts_bound = most, "restarts"
-        if self._private:
-            self._restarts, self._restarts_bound = settings.ai.limits.starts_per_minute, "ai_starts"
-        self._restarts_left = Bucket(self._restarts / 60, self._restarts, now)
+        self._restarts = most_restarts or Bound(most, "restarts")
+        self._restarts_left = Bucket(self._restarts.most / 60, self._restarts.most, now)
         self._media_made_up_for = 0
         self._media_first, self._media_every = settings.log.media_first, settings.log.media_every
 
@@ -226,8 +228,8 @@ class Call:
         if self.phase is Phase.STARTED and "media_before_start" not in self._faults:
             self._fault("duplicate_start", "a second start on one connection: the stream begins anew")
             if not self._restarts_left.take(self._clock()):
-                text = f"the stream began anew more than {self._restarts} times within a minute"
-                raise HangUp(1008, text, self._restarts_bound)
+                text = f"the stream began anew more than {self._restarts.most} times within a minute"
+                raise HangUp(1008, text, self._restarts.name)
         self._begin(start)
         self.log("🚀 START EVENT", event="start", RATE=self.sample_rate, RATE_ASKED=self._rate_asked())
         self.log(f"   Stream SID: {printable(start.stream_sid)}", event="start")
@@ -293,11 +295,6 @@ class Call:
     def _dtmf(self, dtmf: Dtmf) -> _Messages:
         self.log(f"🔢 DTMF EVENT - {'•' if self._private else dtmf.digit}", event="dtmf")
         return self._responder.dtmf(dtmf) if self._responder else _NOTHING
-
-    @property
-    def _private(self) -> bool:
-        """Whether people tell a bot things: then the journal learns neither who they are nor what they type."""
-        return self._settings.mode == "ai"
 
     def _person(self, number: str) -> str:
         shown = printable(number, 40)

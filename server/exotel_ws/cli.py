@@ -38,10 +38,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.set_defaults(verb=_serve)
     serve.add_argument("--settings", type=Path, metavar="FILE", help="settings in TOML; the options below override it")
-    serve.add_argument("--mode", choices=get_args(settings.Mode))
+    serve.add_argument("--mode", choices=get_args(settings.ModeName))
     serve.add_argument("--host", help="address to listen on")
     serve.add_argument("--port", type=int, help="TCP port to listen on (0: any free one)")
-    serve.add_argument("--engine", choices=get_args(settings.Engine), help="WebSocket engine")
+    serve.add_argument("--engine", choices=get_args(settings.EngineName), help="WebSocket engine")
     serve.add_argument("--log-format", choices=get_args(settings.LogFormat))
     serve.add_argument("--instance", default="foreground", help="name of this worker, <generation>-<n>")
     serve.add_argument("--admin-socket", type=Path, metavar="PATH", help="UNIX socket for /health and /status")
@@ -86,19 +86,13 @@ def _check_config(arguments: argparse.Namespace) -> int:
 
 
 def _check_flow(arguments: argparse.Namespace) -> int:
-    from exotel_ws.ai.scripted import flow
-
-    try:
-        found = flow.load(arguments.file)
-    except flow.FlowError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(logs.printable(f"{arguments.file}: ok, intents: {', '.join(found.intents)}", 1000))
+    print(modes.find("ai").check_flow(arguments.file))
     return 0
 
 
 def _self_test(arguments: argparse.Namespace) -> int:
-    from exotel_ws.selftest import SelfTestError, self_test
+    from exotel_ws.modespec import SelfTestError
+    from exotel_ws.selftest import self_test
 
     chosen = _load(arguments.settings)
     logs.configure(msgspec.structs.replace(chosen.log, level="error", format="terminal"))

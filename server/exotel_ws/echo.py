@@ -39,7 +39,12 @@ class Echo:
 class EchoMode:
     """See `exotel_ws.responder.Mode`."""
 
-    tally: Final = None
+    private: Final = False
+    most_calls: Final = None
+    most_restarts: Final = None
+
+    def metrics(self, registry: object) -> None:
+        return None
 
     def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Echo:
         return Echo(writer)

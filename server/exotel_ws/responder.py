@@ -1,13 +1,14 @@
 """What answers the caller: the seam between a call and its mode."""
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from exotel_ws.admission.bucket import Bucket
 from exotel_ws.logs import CallLog
 from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
 
 if TYPE_CHECKING:
-    from exotel_ws.ai.records.tally import AiTally
+    from prometheus_client import CollectorRegistry
 
 
 class HangUp(Exception):
@@ -67,21 +68,39 @@ class Line(Protocol):
         """Close the stream from our side: with code 1000 Exotel's call flow goes on with the next applet."""
 
 
+class Bound(NamedTuple):
+    """Most of something, and the name of what says so: a setting, or one of `exotel_ws.metrics.tally.BOUNDS`."""
+
+    most: int
+    name: str
+
+
 class Mode(Protocol):
-    """How calls are answered: one object a worker."""
+    """How one worker answers its calls, with everything in which modes differ. `exotel_ws.modespec.ModeSpec` makes it."""
 
     @property
-    def tally(self) -> "AiTally | None":
-        """What is counted beside what every mode counts; None: nothing."""
+    def private(self) -> bool:
+        """True if people tell a bot things: then the journal shows neither whole numbers nor the keys that are pressed."""
+
+    @property
+    def most_calls(self) -> Bound | None:
+        """Most calls of the worker, with the name of the setting; None: only ``limits.max_calls`` bounds them."""
+
+    @property
+    def most_restarts(self) -> Bound | None:
+        """Most restarts of a stream on one connection a minute, with the name of the bound; None: ``limits.max_faults``."""
+
+    def metrics(self, registry: "CollectorRegistry") -> Callable[[], None] | None:
+        """Register the mode's own metrics; return what brings their published values up to date. None: there are none."""
 
     def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Responder:
-        """The responder of a stream that has just started; ``sample_rate`` in Hz is the stream's."""
+        """Return the responder of a stream that has just started; ``sample_rate`` in Hz is the stream's."""
 
     def full(self) -> str:
-        """Why no further call can be taken just now; empty where one can."""
+        """Return why no further call can be taken now; empty if one can."""
 
     async def open(self) -> None:
-        """Make ready, before the worker says that it is. Raises `SettingsError` where that can't be."""
+        """Get ready for calls, before the worker reports that it is. Raises `SettingsError` if that is impossible."""
 
     async def close(self) -> None:
-        """The worker ends."""
+        """Release everything, when the worker ends."""

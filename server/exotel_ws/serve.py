@@ -8,7 +8,7 @@ import os
 import signal
 from pathlib import Path
 
-from exotel_ws import engines, files, sockets, systemd
+from exotel_ws import engines, files, modes, sockets, systemd
 from exotel_ws.admission.log_budget import StrangerFilter
 from exotel_ws.ours import TestCalls
 from exotel_ws.server import VoicebotServer
@@ -109,8 +109,7 @@ def _announce(settings: Settings, listeners: list[sockets.Socket], *, to_a_perso
     host = settings.host if settings.host not in ("", "0.0.0.0", "::") else "127.0.0.1"
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     url = settings.public_url or f"ws://{address}"
-    what = "Passthrough Echo Server" if settings.mode == "echo" else "Voicebot"
-    lines = [f"✅ Exotel {what} running!", f"   WebSocket URL: {url}"]
+    lines = [f"✅ Exotel {modes.find(settings.mode).title} running!", f"   WebSocket URL: {url}"]
     if to_a_person:
         lines += [
             f"   Health Check: http://{address}/health",

@@ -33,7 +33,7 @@ from exotel_ws.metrics.publisher import Publisher
 from exotel_ws.metrics.scrapes import Scrapes
 from exotel_ws.metrics.tally import Tally
 from exotel_ws.ours import TestCalls
-from exotel_ws.responder import HangUp
+from exotel_ws.responder import Bound, HangUp
 from exotel_ws.settings import Settings
 from exotel_ws.state import listed
 from exotel_ws.stream import Stream
@@ -76,23 +76,22 @@ class VoicebotServer:
         self.pid = pid
         self._test_calls = test_calls or TestCalls()
         self._tally = Tally()
-        ai_is_smaller = settings.mode == "ai" and settings.ai.max_calls <= settings.limits.max_calls
-        self._admission = Admission(
-            settings.limits,
-            self._tally,
-            max_calls=settings.ai.max_calls if ai_is_smaller else None,
-            calls_bound="ai.max_calls" if ai_is_smaller else "limits.max_calls",
-            most_files=most_connections(),
-        )
         self.log_budget = LogBudget(settings.log)
         self._credentials = Credentials.load(settings.auth)
         if self._credentials:
             self._credentials.check_length(settings.auth)
         self._withheld = Withheld(self._credentials) if self._credentials else None
         self._engine = engines.choose(settings, self._open_stream)
-        self._mode = modes.choose(settings)
+        self._spec = modes.find(settings.mode)
+        self._mode = self._spec.make(settings)
+        most = Bound(settings.limits.max_calls, "limits.max_calls")
+        if self._mode.most_calls and self._mode.most_calls.most <= most.most:
+            most = self._mode.most_calls
+        self._admission = Admission(
+            settings.limits, self._tally, max_calls=most.most, calls_bound=most.name, most_files=most_connections()
+        )
         self._metrics = Publisher(
-            self._tally, metrics_dir, version=__version__, release=self.identity.release, ai=self._mode.tally
+            self._tally, metrics_dir, version=__version__, release=self.identity.release, mode_metrics=self._mode.metrics
         )
         interval_s = settings.limits.metrics_interval_s
         self._scrapes = Scrapes(self._publish, self._metrics.exposition, interval_s)
@@ -230,8 +229,8 @@ class VoicebotServer:
         self._metrics.publish(draining=self.draining, lag_s=self._lag_s)
 
     def health(self) -> dict[str, str]:
-        """What ``GET /health`` says, key for key as the guide's servers did."""
-        return {"status": "ok", "service": modes.SERVICES[self.settings.mode], "mode": self.settings.mode}
+        """Return the answer to ``GET /health``, key for key as the guide's servers gave it."""
+        return {"status": "ok", "service": self._spec.service, "mode": self.settings.mode}
 
     async def _connect(self, accepted: socket.socket, ticket: Ticket) -> None:
         timeout_s = self.settings.limits.handshake_timeout_s

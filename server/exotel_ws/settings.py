@@ -2,20 +2,25 @@
 
 import difflib
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
 
-from exotel_ws.ai.settings import Ai
+from exotel_ws import modes
 
+if TYPE_CHECKING:
+    from exotel_ws.modespec import ModeSpec
+
+AStruct = TypeVar("AStruct", bound=Struct)
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
-Mode = Literal["echo", "ai"]
-Engine = Literal["picows", "websockets"]
+ModeName = Literal["echo", "ai"]
+EngineName = Literal["picows", "websockets"]
 LogFormat = Literal["auto", "terminal", "journal", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -124,8 +129,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     ``/metrics`` and ``/ready`` answer to loopback and to ``metrics_sources`` (addresses or networks); ``open_metrics``: to all.
     """
 
-    mode: Mode = "echo"
-    engine: Engine = "picows"
+    mode: ModeName = "echo"
+    engine: EngineName = "picows"
     host: str = "0.0.0.0"
     port: Port = 8765
     public_url: str = ""
@@ -138,7 +143,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     log: Log = Log()
     drain: Drain = Drain()
     output: Output = Output()
-    ai: Ai = Ai()
+    ai: dict[str, Any] = {}
+    """Table of the mode `ai`, as TOML gives it: `check` judges it by the type that the mode brings."""
 
 
 def load(path: Path) -> Settings:
@@ -155,30 +161,48 @@ def load(path: Path) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError([f"{path}: not TOML: {error}"]) from None
     try:
-        return _beside(path, check(raw))
+        check(raw)
+        return check({**raw, **_beside(path.parent, raw)})
     except SettingsError as error:
         raise SettingsError([f"{path}: {problem}" for problem in error.problems]) from None
 
 
 def check(raw: dict[str, Any]) -> Settings:
-    """Settings from a plain mapping, as TOML gives it. Raises `SettingsError`, with every unknown key at once."""
-    problems = _unknown_keys(Settings, raw, "")
+    """Make settings of a plain mapping, as TOML gives it. Raises `SettingsError`, with every unknown key at once."""
+    tables = {name: spec.table for name, spec in _specs(raw).items() if spec.table is not None}
+    problems = _unknown_keys(Settings, raw, "", tables)
     if problems:
         raise SettingsError(problems)
+    chosen = _converted(raw, Settings, "")
+    for name, table in tables.items():
+        _converted(raw[name], table, f"{name}.")
+    return chosen
+
+
+def _specs(raw: dict[str, Any]) -> "dict[str, ModeSpec]":
+    """Return what the modes bring that have a table in ``raw``; no other mode is loaded."""
+    return {name: modes.find(name) for name in get_args(ModeName) if raw.get(name)}
+
+
+def _converted(raw: object, struct: type[AStruct], where: str) -> AStruct:
     try:
-        return msgspec.convert(raw, Settings)
+        return msgspec.convert(raw, struct)
     except msgspec.ValidationError as error:
-        text, _, where = str(error).partition(" - at `$.")
-        raise SettingsError([f"{where.rstrip('`') or 'settings'}: {text}"]) from None
+        text, _, at = str(error).partition(" - at `$.")
+        raise SettingsError([f"{(where + at.rstrip('`')).rstrip('.') or 'settings'}: {text}"]) from None
 
 
-def _beside(path: Path, settings: Settings) -> Settings:
-    named = {key: str(path.parent / value) for key in ("flow", "prompt") if (value := getattr(settings.ai, key))}
-    return msgspec.structs.replace(settings, ai=msgspec.structs.replace(settings.ai, **named))
+def _beside(directory: Path, raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the modes' tables of ``raw``, with the files that they name beside ``directory``."""
+    return {
+        name: raw[name] | {key: str(directory / raw[name][key]) for key in spec.files if raw[name].get(key)}
+        for name, spec in _specs(raw).items()
+    }
 
 
-def _unknown_keys(struct: type[Struct], raw: dict[str, Any], where: str) -> list[str]:
-    fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
+def _unknown_keys(struct: type[Struct], raw: dict[str, Any], where: str, tables: Mapping[str, type[Struct]] = {}) -> list[str]:
+    """``tables`` are types of fields that ``struct`` leaves open."""
+    fields = {field.name: tables.get(field.name, field.type) for field in msgspec.structs.fields(struct)}
     problems = []
     for key, value in raw.items():
         if key not in fields:
@@ -187,10 +211,10 @@ def _unknown_keys(struct: type[Struct], raw: dict[str, Any], where: str) -> list
             problems.append(f'{where}unknown key "{key}" ({cure})')
         elif isinstance(value, dict):
             kind = fields[key]
-            tables = {key: value} if _is_struct(kind) else {}
+            inner = {key: value} if _is_struct(kind) else {}
             if get_origin(kind) is dict and _is_struct(kind := get_args(kind)[1]):
-                tables = {f"{key}: {name}": table for name, table in value.items() if isinstance(table, dict)}
-            for name, table in tables.items():
+                inner = {f"{key}: {name}": table for name, table in value.items() if isinstance(table, dict)}
+            for name, table in inner.items():
                 problems += _unknown_keys(kind, table, f"{where}{name}: ")
     return problems
 

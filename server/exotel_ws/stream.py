@@ -73,6 +73,8 @@ class Stream:
             clock=self._clock,
             withheld=withheld,
             log_budget=log_budget,
+            private=mode.private,
+            most_restarts=mode.most_restarts,
         )
         if ticket is not None:
             ticket.drop = self._make_room

@@ -42,7 +42,7 @@ class Line:
 
 def in_mode(test: Callable[[AiMode], Awaitable[Value]], **ai: Any) -> Value:
     async def main() -> Value:
-        mode = AiMode(Settings(mode="ai", ai=msgspec.structs.replace(Ai(), **ai)))
+        mode = AiMode(Settings(mode="ai", ai=msgspec.to_builtins(msgspec.structs.replace(Ai(), **ai))))
         await mode.open()
         try:
             return await test(mode)

@@ -144,7 +144,7 @@ def rss() -> int:
 async def serve() -> tuple[VoicebotServer, str]:
     """A worker in this process, and its URL."""
     ai = msgspec.structs.replace(Ai(), failure=FAILURE, max_calls=4 * PARALLEL)
-    server = VoicebotServer(Settings(mode="ai", host="127.0.0.1", ai=ai))
+    server = VoicebotServer(Settings(mode="ai", host="127.0.0.1", ai=msgspec.to_builtins(ai)))
     listener = socket.create_server(("127.0.0.1", 0))
     await server.start([listener])
     return server, f"ws://127.0.0.1:{listener.getsockname()[1]}/"

@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary, ref
 
 import aiohttp
+import msgspec
 from pipecat.processors.frame_processor import FrameProcessor
 
 from exotel_ws.admission.bucket import Bucket
@@ -25,11 +27,14 @@ from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.records.tally import AiTally
 from exotel_ws.ai.scripted import flow as flows
 from exotel_ws.ai.scripted.endpoint import Endpoint
-from exotel_ws.ai.settings import Limits
+from exotel_ws.ai.settings import Ai, Limits
 from exotel_ws.ai.wishes import wishes
 from exotel_ws.protocol import SAMPLE_RATES, Start, Writer
-from exotel_ws.responder import Line
+from exotel_ws.responder import Bound, Line
 from exotel_ws.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 _END_S: Final = 5.0
 """How long a worker that ends waits for its calls to let go of what they hold: cut short, pipecat's tasks wait for each other."""
@@ -38,24 +43,33 @@ _END_S: Final = 5.0
 class AiMode:
     """See `exotel_ws.responder.Mode`."""
 
+    private: Final = True
+
     def __init__(self, settings: Settings) -> None:
         """Raises `SettingsError` where the flow can't be used, or a service: before a model is loaded."""
-        supply.check(settings.ai)
-        self._settings = settings.ai
-        self._webhook_secret = webhook.secret(settings.ai)
-        self._flow = _flow(settings.ai.flow)
+        self._settings = ai = msgspec.convert(settings.ai, Ai)
+        supply.check(ai)
+        self.most_calls: Final = Bound(ai.max_calls, "ai.max_calls")
+        self.most_restarts: Final = Bound(ai.limits.starts_per_minute, "ai_starts")
+        self._webhook_secret = webhook.secret(ai)
+        self._flow = _flow(ai.flow)
         self._calls: set[Conversation] = set()
         self._allowances: WeakKeyDictionary[Line, Allowance] = WeakKeyDictionary()
         """Allowance of each connection; a restarted stream continues with what is left."""
         self._running: set[asyncio.Task[None]] = set()
-        self.tally = AiTally()
-        record = settings.ai.record
+        self._tally = AiTally()
+        record = ai.record
         self._shelf = Shelf(record) if record.transcripts or record.audio else None
         self._endpoint: Endpoint
         self._supply: Supply
         self._greetings: Greetings
         self._assembly: Assembly
         self._session: aiohttp.ClientSession
+
+    def metrics(self, registry: "CollectorRegistry") -> Callable[[], None]:
+        from exotel_ws.ai.records.metrics import AiMetrics  # prometheus_client chooses how it stores values when it is imported
+
+        return AiMetrics(self._tally, registry).publish
 
     async def open(self) -> None:
         if self._shelf:
@@ -103,7 +117,7 @@ class AiMode:
             start,
             conn_id=line.log.conn_id,
             sample_rate=sample_rate,
-            tally=self.tally,
+            tally=self._tally,
             log=line.log,
             clock=asyncio.get_running_loop().time,
             shelf=self._shelf,

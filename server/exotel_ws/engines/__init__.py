@@ -10,8 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from exotel_ws.engines.request import Request as Request
-from exotel_ws.settings import Engine as EngineName
-from exotel_ws.settings import Settings
+from exotel_ws.settings import EngineName, Settings
 
 CLOSE_TIMEOUT_S: Final = 5.0
 """Seconds that a client gets to answer our close frame before its connection is dropped."""

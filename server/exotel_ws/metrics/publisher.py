@@ -7,7 +7,7 @@ from what it finds, so a counter of the host never goes back, and a crash loop d
 
 import fcntl
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -15,9 +15,7 @@ from typing import IO, TYPE_CHECKING, Final
 from exotel_ws.metrics.tally import LATENCY_BUCKETS_S, Tally
 
 if TYPE_CHECKING:
-    from prometheus_client import Counter, Histogram
-
-    from exotel_ws.ai.records.tally import AiTally
+    from prometheus_client import CollectorRegistry, Counter, Histogram
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _MOST_SLOTS: Final = 1024
@@ -26,11 +24,19 @@ _MOST_SLOTS: Final = 1024
 class Publisher:
     """Publishes one worker's `Tally`. ``directory`` is shared by the workers of the host; None: this process alone.
 
-    ``ai`` is what its AI calls have counted; None in a mode that has none.
+    ``mode_metrics`` registers the metrics of the worker's mode, see `exotel_ws.responder.Mode.metrics`.
     """
 
-    def __init__(self, tally: Tally, directory: Path | None, *, version: str, release: str, ai: "AiTally | None" = None) -> None:
-        """Raises OSError where the directory can't be written."""
+    def __init__(
+        self,
+        tally: Tally,
+        directory: Path | None,
+        *,
+        version: str,
+        release: str,
+        mode_metrics: "Callable[[CollectorRegistry], Callable[[], None] | None]" = lambda _registry: None,
+    ) -> None:
+        """Raises OSError if the directory can't be written."""
         self._tally = tally
         self._directory = directory
         self._slot_lock = _prepare_multiprocess(directory) if directory else None
@@ -71,11 +77,7 @@ class Publisher:
             registry=registry,
         )
         self._published = Tally()
-        self._ai = None
-        if ai is not None:
-            from exotel_ws.ai.records.metrics import AiMetrics
-
-            self._ai = AiMetrics(ai, registry)
+        self._publish_mode = mode_metrics(registry)
 
     def publish(self, *, draining: bool, lag_s: float) -> None:
         """Bring the published values up to the tally. Cheap; called about once a second and before a scrape."""
@@ -101,8 +103,8 @@ class Publisher:
         self._lag.set(lag_s)
         for name in ("calls", "frames_in", "frames_out", "bytes_in", "bytes_out"):
             setattr(before, name, getattr(now, name))
-        if self._ai is not None:
-            self._ai.publish()
+        if self._publish_mode is not None:
+            self._publish_mode()
 
     def exposition(self) -> str:
         """The metrics of all workers in Prometheus' text format."""

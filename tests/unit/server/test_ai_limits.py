@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from exotel_ws import modes
 from exotel_ws.admission.bucket import Bucket
 from exotel_ws.ai.allowance import Allowance
 from exotel_ws.ai.context import bounded, size
@@ -178,11 +179,13 @@ def test_a_name_of_a_strange_form_is_none_whatever_is_allowed(name: str) -> None
     assert wishes(Start("s1", custom_parameters={"voice": name}), [], [name]).voice == ""
 
 
-@pytest.mark.parametrize(("mode", "begun", "bound"), [("ai", 4, "ai_starts"), ("echo", 51, "restarts")])
-def test_a_stream_begins_anew_a_few_times_where_each_time_makes_a_bot(mode: Any, begun: int, bound: str) -> None:
+@pytest.mark.parametrize(("name", "begun", "bound"), [("ai", 4, "ai_starts"), ("echo", 51, "restarts")])
+def test_a_stream_begins_anew_a_few_times_where_each_time_makes_a_bot(name: Any, begun: int, bound: str) -> None:
     made = []
+    mode = modes.make(Settings(mode=name))
     call = Call(
-        *("conn_1", "203.0.113.9", Target("/", {}), Settings(mode=mode), Tally()),
+        *("conn_1", "203.0.113.9", Target("/", {}), Settings(mode=name), Tally()),
+        most_restarts=mode.most_restarts,
         respond=lambda start, writer, _rate: made.append(start) or Echo(writer),  # type: ignore[func-returns-value]
         clock=lambda: 100.0,
     )

@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from exotel_ws.ai.records.metrics import AiMetrics
 from exotel_ws.ai.records.tally import OUTCOMES, STAGE_BUCKETS_S, STAGES, AiTally, Timings
 from exotel_ws.metrics.publisher import Publisher
 from exotel_ws.metrics.tally import Tally
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 WORKER = """
@@ -18,7 +21,14 @@ from exotel_ws.metrics.publisher import Publisher
 from exotel_ws.metrics.tally import Tally
 
 ai = AiTally()
-publisher = Publisher(Tally(), Path(sys.argv[1]), version="1", release="r", ai=ai if sys.argv[2] == "ai" else None)
+
+def register(registry):
+    if sys.argv[2] != "ai":
+        return None
+    from exotel_ws.ai.records.metrics import AiMetrics
+    return AiMetrics(ai, registry).publish
+
+publisher = Publisher(Tally(), Path(sys.argv[1]), version="1", release="r", mode_metrics=register)
 if sys.argv[2] == "ai":
     ai.turns += 2
     ai.stages["stt"].observe(0.06)
@@ -26,6 +36,11 @@ publisher.publish(draining=False, lag_s=0.0)
 print("exotel_ws.ai.records.metrics" in sys.modules)
 print(publisher.exposition())
 """
+
+
+def registering(tally: AiTally) -> Callable[[CollectorRegistry], Callable[[], None]]:
+    """Register the metrics of `tally`, as `AiMode` does."""
+    return lambda registry: AiMetrics(tally, registry).publish
 
 
 def values(text: str) -> dict[str, float]:
@@ -39,7 +54,7 @@ def values(text: str) -> dict[str, float]:
 
 
 def test_every_label_is_there_from_the_start() -> None:
-    publisher = Publisher(Tally(), None, version="1", release="r", ai=AiTally())
+    publisher = Publisher(Tally(), None, version="1", release="r", mode_metrics=registering(AiTally()))
     publisher.publish(draining=False, lag_s=0.0)
     found = values(publisher.exposition())
     assert not any(found.values())
@@ -57,7 +72,7 @@ def test_every_label_is_there_from_the_start() -> None:
 
 def test_what_was_counted() -> None:
     ai = AiTally()
-    publisher = Publisher(Tally(), None, version="1", release="r", ai=ai)
+    publisher = Publisher(Tally(), None, version="1", release="r", mode_metrics=registering(ai))
     publisher.publish(draining=False, lag_s=0.0)
     ai.turns, ai.apologies = 5, 1
     ai.interruptions["false"] += 2

@@ -5,8 +5,10 @@ import tomllib
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 from exotel_ws import modes, settings
+from exotel_ws.ai import spec
 from exotel_ws.ai.embedded.models import Models
 from exotel_ws.ai.providers import supply
 from exotel_ws.ai.providers.plan import Planned, plan
@@ -25,7 +27,7 @@ def credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def ai(**raw: Any) -> Ai:
-    return settings.check({"ai": raw}).ai
+    return msgspec.convert(settings.check({"ai": raw}).ai, Ai)
 
 
 def problems(**raw: Any) -> list[str]:
@@ -252,8 +254,8 @@ def test_the_prompt_is_told(tmp_path: Path) -> None:
 
 def test_ai_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
-    monkeypatch.setattr(modes, "find_spec", lambda name: None if name == "pipecat" else find(name))
-    for verb in (modes.check, modes.choose):
+    monkeypatch.setattr(spec, "find_spec", lambda name: None if name == "pipecat" else find(name))
+    for verb in (modes.check, modes.make):
         with pytest.raises(SettingsError, match=r"ai is not installed \(pipecat\).* exotel_ws_extras: \[ai\]"):
             verb(settings.check({"mode": "ai"}))
     assert modes.check(settings.check({})) == []

@@ -52,6 +52,14 @@ def test_every_key_can_be_set() -> None:
     assert set(raw) == set(Settings.__struct_fields__), "a key without a value here is a key without a test"
 
 
+AI_UNKNOWN = [
+    'ai: unknown key "sst" (did you mean "stt"?)',
+    'ai: limits: unknown key "starts" (did you mean "starts_per_minute"?)',
+    'ai: services: a: unknown key "modl" (did you mean "model"?)',
+    'unknown key "prot" (did you mean "port"?)',
+]
+
+
 @pytest.mark.parametrize(
     ("raw", "problems"),
     [
@@ -71,6 +79,16 @@ def test_every_key_can_be_set() -> None:
         ({"limits": {"max_message_bytes": 10}}, ["limits.max_message_bytes: Expected `int` >= 1024"]),
         ({"log": {"level": "loud"}}, ["log.level: Invalid enum value 'loud'"]),
         ({"log": []}, ["log: Expected `object`, got `array`"]),
+        # The table of the mode, in any mode.
+        ({"ai": {"sst": [], "limits": {"starts": 1}, "services": {"a": {"modl": ""}}}, "prot": 1}, AI_UNKNOWN),
+        ({"ai": {"max_calls": 0}}, ["ai.max_calls: Expected `int` >= 1"]),
+        ({"mode": "ai", "ai": {"stt": []}}, ["ai.stt: Expected `array` of length >= 1"]),
+        ({"ai": {"limits": {"starts_per_minute": "3"}}}, ["ai.limits.starts_per_minute: Expected `int`, got `str`"]),
+        ({"ai": {"stt": ["a", 1]}}, ["ai.stt[1]: Expected `str`, got `int`"]),
+        ({"ai": {"services": {"a": 1}}}, ["ai.services[...]: Expected `object`, got `int`"]),
+        ({"ai": ["stt"]}, ["ai: Expected `object`, got `array`"]),
+        ({"ai": []}, ["ai: Expected `object`, got `array`"]),
+        ({"echo": {"a": 1}}, ['unknown key "echo" (did you mean "host"?)']),
     ],
 )
 def test_problems(raw: dict[str, Any], problems: list[str] | None) -> None:
@@ -107,4 +125,4 @@ def test_files_are_beside_the_settings_that_name_them(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_text('[ai]\nflow = "files/flow.yml"\nprompt = "/srv/prompt.txt"\n')
     chosen = settings.load(path).ai
-    assert (chosen.flow, chosen.prompt) == (str(tmp_path / "files/flow.yml"), "/srv/prompt.txt")
+    assert (chosen["flow"], chosen["prompt"]) == (str(tmp_path / "files/flow.yml"), "/srv/prompt.txt")

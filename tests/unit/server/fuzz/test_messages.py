@@ -2,7 +2,6 @@
 
 import binascii
 import json
-from typing import Any
 
 from exotel_ws import parameters, protocol
 from exotel_ws.call import Call
@@ -60,15 +59,15 @@ def test_bytes_are_read_or_are_a_fault(data: bytes) -> None:
 
 @given(
     st.lists(strangers.messages | st.binary(max_size=8), max_size=30),
-    st.sampled_from(["echo", "ai"]),
+    st.booleans(),
     st.booleans(),
     st.booleans(),
 )
-def test_a_call_answers_faults_or_hangs_up(messages: list[str | bytes], mode: Any, numbered: bool, guarded: bool) -> None:
+def test_a_call_answers_faults_or_hangs_up(messages: list[str | bytes], private: bool, numbered: bool, guarded: bool) -> None:
     tally = Tally()
-    settings = Settings(mode=mode, output=Output(number_frames=numbered))
+    settings = Settings(output=Output(number_frames=numbered))
     credentials = Credentials(["user:token-of-twenty-signs"]) if guarded else None
-    call = Call("conn_1", "203.0.113.9", Target("/", {}), settings, tally, credentials)
+    call = Call("conn_1", "203.0.113.9", Target("/", {}), settings, tally, credentials, private=private)
     for message in messages:
         hang_up = None
         try:

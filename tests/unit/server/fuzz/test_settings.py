@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 from exotel_ws import settings
+from exotel_ws.ai.settings import Ai
 from exotel_ws.settings import Settings, SettingsError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,10 +24,9 @@ def names(struct: Any) -> list[str]:
 def tables() -> dict[str, st.SearchStrategy[Any]]:
     found: dict[str, st.SearchStrategy[Any]] = {}
     for field in msgspec.structs.fields(Settings):
-        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            found[field.name] = (
-                st.dictionaries(st.sampled_from(names(field.type)) | st.text(max_size=8), values, max_size=4) | values
-            )
+        kind = Ai if field.name == "ai" else field.type
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            found[field.name] = st.dictionaries(st.sampled_from(names(kind)) | st.text(max_size=8), values, max_size=4) | values
         else:
             found[field.name] = values
     return found

@@ -1,0 +1,58 @@
+"""What a mode brings to the server, apart from the answers to its calls (`exotel_ws.responder.Mode`)."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec import Struct
+
+from exotel_ws.responder import Mode
+from exotel_ws.settings import Settings, SettingsError
+
+
+class SelfTestError(Exception):
+    """This release failed its self-test; the message says what was tried, and what came instead."""
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """Test of a worker of one mode: start it with ``settings``, call it with ``call`` on a port of 127.0.0.1.
+
+    ``call`` raises `SelfTestError`, and has ``timeout_s``. ``shown`` says what a passed test has shown.
+    """
+
+    settings: Settings
+    call: Callable[[int], Awaitable[None]]
+    timeout_s: float
+    shown: str
+
+
+def _no_flow(file: Path) -> str:
+    raise SettingsError([f"{file}: this mode has no flows"])
+
+
+@dataclass(frozen=True)
+class ModeSpec:
+    """A mode, before a worker runs it. A spec imports nothing that is heavy; its functions import what they need.
+
+    ``service`` is the mode's name in ``GET /health``; monitors of the guide's servers look for it. ``title`` is its name for
+    people.
+    """
+
+    service: str
+    title: str
+    make: Callable[[Settings], Mode]
+    """Make the mode for a worker. Raises `SettingsError` if it is not installed, or if its settings can't be used."""
+    check: Callable[[Settings], list[str]]
+    """Find what would stop ``make``, without loading a model. Raises `SettingsError`.
+
+    Returns the credentials that could not be looked for: outside a unit of systemd there are none.
+    """
+    self_test: Callable[[Settings], SelfTest]
+    """Test what needs no worker; return the test that does. Raises `SelfTestError`."""
+    table: type[Struct] | None = None
+    """Type of the mode's own table of settings, which has the mode's name; None: it has none."""
+    files: tuple[str, ...] = ()
+    """Keys of the table that name files; a relative path is beside the settings file."""
+    check_flow: Callable[[Path], str] = _no_flow
+    """Check the file of a scripted flow; return what to tell of it. Raises `SettingsError`."""
