@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from exotel_ws.ai.settings import Limits
+from exotel_ws.ai.settings import AiLimits
 from pipecat.frames.frames import LLMContextFrame
 
 from tests.unit.server.ai_call import at_once
@@ -15,7 +15,7 @@ from .ai_services import FakeLLM, FakeTTS
 from .ai_trouble import Services, TroubledCall, turns, voice
 from .test_ai_faults import SENTENCES, Acting, Slow, ask_until
 
-LIMITS = Limits()
+LIMITS = AiLimits()
 
 
 @pytest.fixture(autouse=True)

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 from exotel_ws.admission.bucket import Bucket
-from exotel_ws.ai.settings import Limits
+from exotel_ws.ai.settings import AiLimits
 
 
 class Allowance:
     """Account of one connection, kept when its stream restarts. Names of bounds are those of `exotel_ws.metrics.tally.BOUNDS`."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float], share: Callable[[], Bucket | None] = lambda: None) -> None:
+    def __init__(self, limits: AiLimits, clock: Callable[[], float], share: Callable[[], Bucket | None] = lambda: None) -> None:
         """``clock`` tells seconds.
 
         ``share`` returns the requests that untrusted connections of this source have together; None for a trusted connection.

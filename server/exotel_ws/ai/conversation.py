@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from exotel_ws.ai.alarm import Alarm
+from exotel_ws.ai.alarm import Alarm, Clock
 from exotel_ws.ai.allowance import Allowance
 from exotel_ws.ai.dialogue import Talk
 from exotel_ws.ai.ear import Ear, WholeSamples
@@ -14,7 +14,7 @@ from exotel_ws.ai.failure.rescue import Rescue
 from exotel_ws.ai.keypad import Keypad
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.phase import IllegalTransition, Phase, Phases
-from exotel_ws.ai.playout import Clock, Playout
+from exotel_ws.ai.playout import Playout
 from exotel_ws.ai.records.stopwatch import Stopwatch
 from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.settings import Ai
@@ -311,7 +311,9 @@ class Conversation:
 
     def _how_it_ended(self) -> str:
         hung_up = self._line.hung_up
-        return "caller" if hung_up is None else _OUTCOMES.get(hung_up.code, "other")
+        if hung_up is None:
+            return "caller"
+        return "no_media" if hung_up.bound == "no_media" else _OUTCOMES.get(hung_up.code, "other")
 
     # What the caller says
 

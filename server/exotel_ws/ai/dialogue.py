@@ -46,9 +46,9 @@ from exotel_ws.ai.gate import Gate, Tap
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.providers.keys import redact
 from exotel_ws.ai.records.stopwatch import MonotonicClock, Stopwatch
-from exotel_ws.ai.settings import Limits
+from exotel_ws.ai.settings import AiLimits
 
-_USUAL: Final = Limits()
+_USUAL: Final = AiLimits()
 _UNSURE_S: Final = 1.0
 """Silence after which a turn ends though the turn model is not sure; its own default is 3 s."""
 MOST_ACTS: Final = 10
@@ -159,7 +159,7 @@ class Dialogue:
         tools: Sequence[Tool],
         events: Events,
         services: Sequence[FrameProcessor] = (),
-        limits: Limits = _USUAL,
+        limits: AiLimits = _USUAL,
     ) -> None:
         """``services`` are all that were made for this call, whether they are used or not: what they hold is let go of."""
         schemas = [

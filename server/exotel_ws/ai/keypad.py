@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from exotel_ws.ai.alarm import Alarm
-from exotel_ws.ai.playout import Clock
+from exotel_ws.ai.alarm import Alarm, Clock
 
 APART_S: Final = 1.0
 """Keys further apart than this are inputs of their own."""

@@ -27,7 +27,7 @@ from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.records.tally import AiTally
 from exotel_ws.ai.scripted import flow as flows
 from exotel_ws.ai.scripted.endpoint import Endpoint
-from exotel_ws.ai.settings import Ai, Limits
+from exotel_ws.ai.settings import Ai, AiLimits
 from exotel_ws.ai.wishes import wishes
 from exotel_ws.protocol import SAMPLE_RATES, Start, Writer
 from exotel_ws.responder import Bound, Line
@@ -159,7 +159,7 @@ def _warm() -> Models:
     return models
 
 
-def _share(line: ref[Line], limits: Limits) -> Bucket | None:
+def _share(line: ref[Line], limits: AiLimits) -> Bucket | None:
     """Return the requests that a source's untrusted connections share: else each short connection had a burst of its own."""
     found = line()
     return found.share("ai_requests", limits.requests_per_minute / 60, limits.requests_at_once) if found is not None else None

@@ -41,7 +41,6 @@ class Mouth(FrameProcessor):
         self._words: deque[tuple[int, TTSTextFrame]] = deque()
         """Words whose sound has not come yet, by how many bytes of the utterance are before them."""
         self._spoken: dict[bool, list[str]] = {True: [], False: []}
-        self.on_audio: Callable[[], None] = lambda: None
         self.on_silent: Callable[[], None] = lambda: None
         """All that the services said was heard, and no more is coming."""
         self.on_dropped: Callable[[], None] = lambda: None
@@ -85,7 +84,6 @@ class Mouth(FrameProcessor):
             await self.push_frame(frame, direction)
 
     async def _speak(self, frame: TTSAudioRawFrame) -> None:
-        self.on_audio()
         if not self._made:
             self._began_ns = self.get_clock().get_time()
         if frame.sample_rate != self._made_at:

@@ -6,8 +6,9 @@ has buffered; `clear` drops what has not begun to play; a mark comes back when a
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
+from exotel_ws.ai.alarm import Clock, Timer
 from exotel_ws.protocol import Writer
 
 FRAME: Final = 320
@@ -25,17 +26,6 @@ CLOCK_GRACE_S: Final = 0.2
 STALL_S: Final = 0.5
 """How long a piece that is too short for a message waits for more; then it is filled with silence and sent."""
 _NAME: Final = "heard-"
-
-
-class Clock(Protocol):
-    """Of an event loop: time in seconds, and a call at a time."""
-
-    def time(self) -> float: ...
-    def call_at(self, when: float, callback: Callable[..., object], /, *args: object) -> "Timer": ...
-
-
-class Timer(Protocol):
-    def cancel(self) -> None: ...
 
 
 Send = Callable[[tuple[str, ...], int], None]

@@ -80,7 +80,7 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True):
     """Of one recording: 35 minutes at 8 kHz, 11 at 24 kHz. A WAV file can't hold more than 4 GB."""
 
 
-class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+class AiLimits(Struct, frozen=True, forbid_unknown_fields=True):
     """Bounds on the cost of one call: services are paid by request and by character, and all calls share a worker.
 
     ``too_fast`` and ``too_long`` are said when a bound bites, ``enough`` before the call ends because of one.
@@ -140,4 +140,4 @@ class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     failure: Failure = Failure()
     barge_in: BargeIn = BargeIn()
     record: Record = Record()
-    limits: Limits = Limits()
+    limits: AiLimits = AiLimits()

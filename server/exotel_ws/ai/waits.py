@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from exotel_ws.ai.alarm import Alarm
-from exotel_ws.ai.playout import Clock, Playout
+from exotel_ws.ai.alarm import Alarm, Clock
+from exotel_ws.ai.playout import Playout
 from exotel_ws.ai.settings import Silence
 
 _NO_WORDS_S: Final = 1.0

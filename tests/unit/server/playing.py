@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from exotel_ws.ai.playout import Clock, Timer
+from exotel_ws.ai.alarm import Clock, Timer
 
 
 class Exotel:

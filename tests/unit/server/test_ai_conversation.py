@@ -501,3 +501,26 @@ def test_the_caller_is_listened_to_from_the_first_message() -> None:
         call.conversation.stopped()
 
     at_once(call)
+
+
+@pytest.mark.parametrize(
+    ("hang_up", "outcome"),
+    [
+        (HangUp(1000, "longer than limits.max_call_s"), "time_up"),
+        (HangUp(1001, "the server goes away"), "drained"),
+        (HangUp(1008, "no media for 30 s", "no_media"), "no_media"),
+        (HangUp(1008, "more than 60 malformed messages", "malformed"), "other"),
+        (HangUp(1011, "internal error"), "failed"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_call_that_the_server_ends_has_the_reason_as_its_outcome(hang_up: HangUp, outcome: str) -> None:
+    async def call() -> None:
+        call = Call()
+        await call.until(GREETING_S + 1.0)
+        call.hang_up(hang_up)
+        await asyncio.sleep(0.1)
+        assert call.story.outcome == outcome
+        assert call.story._tally.ended[outcome] == 1
+
+    at_once(call)

@@ -11,7 +11,7 @@ from exotel_ws.ai.allowance import Allowance
 from exotel_ws.ai.context import bounded, size
 from exotel_ws.ai.keypad import Keypad
 from exotel_ws.ai.late import LateDialogue, Workshop
-from exotel_ws.ai.settings import Ai, Limits
+from exotel_ws.ai.settings import Ai, AiLimits
 from exotel_ws.ai.wishes import wishes
 from exotel_ws.call import Call, HangUp
 from exotel_ws.echo import Echo
@@ -83,7 +83,7 @@ class Seconds:
 
 def test_requests_come_back_by_the_minute_and_what_is_owed_is_paid_first() -> None:
     clock = Seconds()
-    allowance = Allowance(Limits(requests_per_minute=6, requests_at_once=2), clock)
+    allowance = Allowance(AiLimits(requests_per_minute=6, requests_at_once=2), clock)
     assert [allowance.request() for _ in range(3)] == ["", "", "ai_requests"]
     clock.now += 10
     assert [allowance.request(), allowance.request()] == ["", "ai_requests"]
@@ -98,7 +98,7 @@ def test_requests_come_back_by_the_minute_and_what_is_owed_is_paid_first() -> No
 def test_calls_that_have_proven_nothing_share_the_requests_of_one() -> None:
     """Many short connections of one source get no more than one long connection."""
     clock = Seconds()
-    limits = Limits(requests_per_minute=6, requests_at_once=2)
+    limits = AiLimits(requests_per_minute=6, requests_at_once=2)
     share: Bucket | None = Bucket(limits.requests_per_minute / 60, limits.requests_at_once, clock.now)
     calls = [Allowance(limits, clock, lambda: share) for _ in range(3)]
     assert [call.request() for call in calls] == ["", "", "ai_requests"]
@@ -111,7 +111,7 @@ def test_calls_that_have_proven_nothing_share_the_requests_of_one() -> None:
 
 def test_a_call_has_so_many_requests_and_characters() -> None:
     clock = Seconds()
-    allowance = Allowance(Limits(requests_per_call=2, speech_characters_per_call=500), clock)
+    allowance = Allowance(AiLimits(requests_per_call=2, speech_characters_per_call=500), clock)
     assert [allowance.request() for _ in range(3)] == ["", "", "ai_requests_call"]
     assert [allowance.speak(400), allowance.speak(400), allowance.speak(1)] == ["", "", "ai_speech_call"]
 

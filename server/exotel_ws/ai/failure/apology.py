@@ -5,15 +5,15 @@ pipeline when it is needed.
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
-from exotel_ws.ai.settings import Failure, Limits
+from exotel_ws.ai.settings import AiLimits, Failure
 
-_USUAL: Final = Limits()
+_USUAL: Final = AiLimits()
 
 
 class Phrases:
     """PCM16 of each of the settings' sentences, at one stream's rate."""
 
-    def __init__(self, settings: Failure, speak: Callable[[str], bytes], limits: Limits = _USUAL) -> None:
+    def __init__(self, settings: Failure, speak: Callable[[str], bytes], limits: AiLimits = _USUAL) -> None:
         """``speak`` gives a sentence as PCM16 at the stream's rate; it blocks."""
         self.fillers = tuple((text, speak(text)) for text in settings.fillers)
         self.not_heard = (settings.not_heard, speak(settings.not_heard))
@@ -23,7 +23,7 @@ class Phrases:
 
 
 def prepare(
-    settings: Failure, speak: Callable[[str, int], bytes], rates: Collection[int], limits: Limits = _USUAL
+    settings: Failure, speak: Callable[[str, int], bytes], rates: Collection[int], limits: AiLimits = _USUAL
 ) -> Mapping[int, Phrases]:
     """For every rate in Hz that a stream may have. Blocks for as long as ``speak`` takes."""
 

@@ -8,7 +8,7 @@ let go of within `CLOSE_S`.
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from pipecat.frames.frames import (
     CancelFrame,
@@ -41,13 +41,6 @@ _UP: Final = FrameDirection.UPSTREAM
 _DOWN: Final = FrameDirection.DOWNSTREAM
 
 
-class Service(NamedTuple):
-    """A service of pipecat, and what the settings call it."""
-
-    name: str
-    processor: FrameProcessor
-
-
 class Told(Protocol):
     """Who is told how a stage gets on."""
 
@@ -77,8 +70,7 @@ class Failover(FrameProcessor):
         """``ready_s``: how long a service may take to be set up."""
         super().__init__(name=f"Failover::{stage}", enable_direct_mode=True)
         self.stage = stage
-        self.names = tuple(name for name, _ in services)
-        self._left = [Service(*service) for service in services]
+        self._left = list(services)
         self._work = work
         self._told = told
         self._ready_s = ready_s

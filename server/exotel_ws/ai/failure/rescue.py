@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from exotel_ws.ai.alarm import Alarm
+from exotel_ws.ai.alarm import Alarm, Clock
 from exotel_ws.ai.failure.apology import Phrases
 from exotel_ws.ai.failure.breaker import Breaker
 from exotel_ws.ai.failure.failover import Failover
-from exotel_ws.ai.failure.watchdog import Clock, Progress, Watchdog
+from exotel_ws.ai.failure.watchdog import Progress, Watchdog
 from exotel_ws.ai.providers.keys import redact
 from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.settings import Failure

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Protocol
 
+from exotel_ws.ai.alarm import Clock, Timer
 from exotel_ws.ai.settings import Failure
 
 
@@ -19,17 +19,6 @@ class Progress(Enum):
     """Some of it has come, and there is more to come."""
     ACTING = "acting"
     """It has called a tool, and is asked again with what that gives: it is never late, and the caller waits all the same."""
-
-
-class Timer(Protocol):
-    def cancel(self) -> None: ...
-
-
-class Clock(Protocol):
-    """Of an event loop: time in seconds, and a call at a time."""
-
-    def time(self) -> float: ...
-    def call_at(self, when: float, callback: Callable[..., object], /, *args: object) -> Timer: ...
 
 
 class Watchdog:
