@@ -154,7 +154,7 @@ def of(deployed: str) -> pytest.MarkDecorator:
 def assert_found(report: Report, saboteur: Saboteur) -> None:
     """Its check is red; no unrelated one is; and nothing that could not be looked at is left unexplained."""
     red = report.told(*RED)
-    assert saboteur.check in red, report.verdicts
+    assert saboteur.check in red, report.results[saboteur.check]
     assert red.keys() <= {saboteur.check, *saboteur.also}, red
     assert report.blocked_by <= {saboteur.check, *saboteur.also}, report.blocked_by
     assert report.told("unknown") == {}
