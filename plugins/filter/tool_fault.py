@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+
+from ..plugin_utils.tool_answers import tool_fault
 
 DOCUMENTATION = """
 name: tool_fault
@@ -30,22 +31,6 @@ _value:
   description: The reason, and what to do where the tool is missing.
   type: str
 """
-
-_ABSENT = "No such file or directory"
-_DEPLOY = "Is anything deployed there? ansible-playbook deploy.yml -i INVENTORY"
-
-
-def tool_fault(result: Mapping[str, Any]) -> str:
-    """Return what went wrong; report a tool that could not be started as not deployed."""
-    said, message = (str(result.get(name) or "").strip() for name in ("stderr", "msg"))
-    if said:
-        return said
-    if result.get("unreachable"):
-        return f"unreachable: {message}"
-    whole = f"{message} {result.get('exception') or ''}"
-    if _ABSENT in whole or message.startswith("Error executing command"):
-        return f"there is no exotelctl on it. {_DEPLOY}"
-    return message if message and message != "non-zero return code" else f"exit code {result.get('rc', 'unknown')}"
 
 
 class FilterModule:
