@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from exotel_ws.ai import environment
 from exotel_ws.ai.settings import Ai
 from exotel_ws.logs import printable
 from exotel_ws.modespec import ModeSpec, SelfTest, SelfTestError
@@ -51,6 +52,7 @@ def _check_flow(file: Path) -> str:
 
 def _self_test(settings: Settings) -> SelfTest:
     """Test the embedded services, whatever the settings choose: a self-test costs nothing and needs no key."""
+    _require()
     from exotel_ws.ai import selftest
 
     async def call(port: int) -> None:
@@ -72,13 +74,14 @@ def _self_test(settings: Settings) -> SelfTest:
 
 
 def _require() -> None:
-    """Check that the extra is installed, and route pipecat's log: it logs as soon as it is imported."""
+    """Check that the extra is installed, and prepare this process for it before anything of it is imported."""
     missing = [name for name in _NEEDS if find_spec(name) is None]
     if missing:
         raise SettingsError([f"ai is not installed ({', '.join(missing)}). Add to the inventory: exotel_ws_extras: [ai]"])
+    environment.prepare()
     from exotel_ws.ai import pipecat_logs
 
-    pipecat_logs.route()
+    pipecat_logs.route()  # now: pipecat logs as soon as it is imported
 
 
 SPEC: Final = ModeSpec(

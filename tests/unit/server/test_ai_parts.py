@@ -330,3 +330,28 @@ def test_a_product_of_matrices_leaves_no_thread_behind_that_spins_on_the_callers
     command = [sys.executable, "-c", OTHER_THREADS]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "0"
+
+
+PREPARED = """
+import os
+import sys
+before = dict(os.environ)
+from exotel_ws import modes, settings
+import exotel_ws.ai.spec
+assert dict(os.environ) == before, "importing sets nothing"
+chosen = settings.check({"mode": "ai"})
+assert "numpy" not in sys.modules and "pipecat" not in sys.modules
+modes.check(chosen)
+assert "pipecat" in sys.modules
+print(os.environ["ORT_DISABLE_TELEMETRY"], os.environ["OPENBLAS_NUM_THREADS"])
+"""
+
+
+def test_the_environment_is_set_when_the_mode_is_chosen_and_not_when_it_is_imported() -> None:
+    ours = ("OPENBLAS_NUM_THREADS", "ORT_DISABLE_TELEMETRY")
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    done = subprocess.run(
+        [sys.executable, "-c", PREPARED], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["1", "1"]
