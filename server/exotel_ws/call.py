@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from exotel_ws import protocol
 from exotel_ws.admission.bounds import Ticket
 from exotel_ws.admission.bucket import Bucket
 from exotel_ws.admission.log_budget import LogBudget
 from exotel_ws.echo import Echo
+from exotel_ws.events import Event
 from exotel_ws.handshake import Credentials, Target
 from exotel_ws.logs import CallLog, printable
 from exotel_ws.mask import masked
@@ -116,7 +117,7 @@ class Call:
         if isinstance(message, Unknown):
             self._fault("unknown_event", f"unknown event {printable(message.event, 40)!r} is ignored")
             return _NOTHING
-        self.log(f"📨 Received: {event}", event=event)
+        self.log(f"📨 Received: {event}", event=cast("Event", event))
         handle: Callable[[Any], _Messages] = getattr(self, f"_{event}")
         return handle(message)
 

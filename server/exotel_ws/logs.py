@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from exotel_ws.events import Event
 from exotel_ws.settings import Log, LogFormat
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class CallLog:
         """Whether everything is asked for: else what people say is not to be written."""
         return self._logger.isEnabledFor(logging.DEBUG)
 
-    def __call__(self, text: str, event: str, level: int = logging.INFO, **fields: object) -> None:
+    def __call__(self, text: str, event: Event, level: int = logging.INFO, **fields: object) -> None:
         """Log ``text``; ``fields`` are further journal fields, by their upper-case names."""
         if not self._logger.isEnabledFor(level):
             return
@@ -214,7 +215,7 @@ class CallLog:
                 self._held.pop()
                 self._leave_out("log_stranger")
 
-    def warning(self, text: str, event: str, **fields: object) -> None:
+    def warning(self, text: str, event: Event, **fields: object) -> None:
         """Something an operator should see."""
         self(text, event, logging.WARNING, **fields)
 

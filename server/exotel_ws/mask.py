@@ -9,10 +9,10 @@ _HIDDEN: Final = "•"
 
 
 def masked(number: str) -> str:
-    """``09876543210`` → ``098•••••210``; a name in the same way. What is neither letter nor digit stays.
+    """Return ``number`` with its middle hidden: ``09876543210`` → ``098•••••210``; a name likewise.
 
-    Of ten or more letters and digits three at each end are shown, of fewer a quarter at each end at most. What is masked already
-    stays as it is.
+    Show three letters or digits at each end of ten or more, of fewer a quarter at each end at most. Keep every other character,
+    and what is masked already.
     """
     secret = [index for index, char in enumerate(number) if char.isalnum() or char == _HIDDEN]
     shown = 3 if len(secret) >= 10 else len(secret) // 4

@@ -157,10 +157,11 @@ class VoicebotServer:
             self._tally.bounds[bound] += lines
         for bound, lines in budget.due().items():
             calls = " ".join(sorted(self._lost_calls)) if bound == "log_lost" else ""
-            fields = {"EVENT": "bound", "REASON": bound, "LEFT_OUT": str(lines)} | ({"LOST_CALLS": calls} if calls else {})
+            fields = {"EVENT": "bound", "REASON": bound, "LEFT_OUT": str(lines), "SUM": "1", "RAISED_BY": BOUNDS[bound]}
+            fields |= {"LOST_CALLS": calls} if calls else {}
             of = f", of calls {calls} and perhaps others" if calls else ""
             cure = f"raised by {BOUNDS[bound]}" if BOUNDS[bound] else "see exotelctl doctor --check journal"
-            log.warning("🔇 %d %s%s; %s", lines, SAID[bound], of, cure, extra={"fields": {**fields, "SUM": "1"}})
+            log.warning("🔇 %d %s%s; %s", lines, SAID[bound], of, cure, extra={"fields": fields})
             if calls:
                 self._lost_calls.clear()
 

@@ -11,10 +11,13 @@ import pwd
 import subprocess
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from exotel_phone.command import JOURNAL, NAMESPACE
 from exotel_phone.exits import Refusal, UsageFault
+
+if TYPE_CHECKING:  # the doctor runs where the server's package is not whole
+    from exotel_ws.events import Event
 
 OUR_UNITS: Final = ("exotel-ws@*.service", "exotel-ws.socket")
 DROPPED: Final = "a596d6fe7bfa4994828e72309e95d61e"
@@ -40,9 +43,9 @@ class Entry:
     fields: Mapping[str, str]
 
     @property
-    def event(self) -> str:
-        """The server's word for what happened (``start``, ``refused``, ``close`` …), "" for other lines."""
-        return self.fields.get("EVENT", "")
+    def event(self) -> "Event | Literal['']":
+        """The server's word for what happened, "" for other lines; a release may have words that this one does not know."""
+        return cast("Event", self.fields.get("EVENT", ""))
 
     @property
     def instance(self) -> str:
@@ -64,6 +67,11 @@ class Entry:
     def origin(self) -> str:
         """What names this entry wherever it was copied to: the cursor from the boot on, without the file it was read from."""
         return self.cursor[max(0, self.cursor.find("b=")) :]
+
+
+def of_event(event: "Event") -> str:
+    """Return the match for the lines of ``event``."""
+    return f"EVENT={event}"
 
 
 def read(

@@ -174,6 +174,7 @@ class Admission:
         cure = f"; raised by {RAISED_BY[bound]}" if bound in RAISED_BY else ""
         more = f" ({left_out} more of this kind)" if left_out else ""
         fields = {"EVENT": "bound", "REASON": bound, "REMOTE": name, "LEFT_OUT": str(left_out)}
+        fields |= {"RAISED_BY": RAISED_BY[bound]} if bound in RAISED_BY else {}
         said = printable(text) or "a connection was turned away or dropped"
         log.warning("🚧 Bound %s: %s, from %s%s%s", bound, said, name or "several", cure, more, extra={"fields": fields})
 

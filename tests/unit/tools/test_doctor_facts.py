@@ -215,7 +215,7 @@ def test_a_test_call_of_a_release_without_marks_is_known_by_its_numbers(numbers:
 
 
 def test_the_journal_is_asked_which_of_the_two_an_entry_is_from() -> None:
-    assert "_NAMESPACE" in journal._FIELDS
+    assert "_NAMESPACE" in journal._FROM_ELSEWHERE
 
 
 def test_a_call_that_began_before_the_window_is_one_all_the_same() -> None:
@@ -350,3 +350,8 @@ def test_a_unit_is_read_from_what_systemd_shows() -> None:
     assert units._unit("exotel-ws.socket", {}).instance == ""
     forgotten = units._unit("exotel-ws.socket", {"ActiveState": "inactive", "StateChangeTimestampMonotonic": "0"})
     assert forgotten.changed_s is None, "an inactive unit that nothing asks for has no times"
+
+
+def test_the_setting_that_raises_a_bound_is_read_from_its_field_and_not_from_the_text() -> None:
+    line = entry("bound", "🚧 Bound x, raised by nobody", REASON="rate", REMOTE="203.0.113.9", LEFT_OUT="4", RAISED_BY="limits.x")
+    assert journal._bound(line) == journal.Bound(line.time, "rate", "203.0.113.9", 5, "limits.x")

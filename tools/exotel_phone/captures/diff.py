@@ -5,10 +5,11 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from exotel_ws.mask import masked
+
 from exotel_phone.captures.calls import Call, document_of
 from exotel_phone.captures.gaps import GapChange, changes
 from exotel_phone.captures.records import Message, Side
-from exotel_phone.mask import masked
 from exotel_phone.text import plural, printable
 
 _SIDES: Final[tuple[Side, Side]] = ("exotel", "server")

@@ -8,9 +8,9 @@ import re
 from datetime import datetime
 from typing import Any, Final
 
-from exotel_phone.mask import masked
 from exotel_phone.output import json_text
 from exotel_phone.text import plural, printable, short_instance
+from exotel_ws.mask import masked
 
 from exotelctl.journal import Entry
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from exotel_phone.mask import masked
 from exotel_phone.text import duration, plural, printable
+from exotel_ws.mask import masked
 
 from exotelctl.audit import Action
 from exotelctl.privileges import cure_of_root

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import msgspec
 from exotel_phone.captures.records import Message
-from exotel_phone.mask import masked
 from exotel_phone.text import printable
+from exotel_ws.mask import masked
 
 Document = dict[str, Any]
 

@@ -6,39 +6,29 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from exotel_phone.exits import Refusal
-from exotel_phone.mask import masked
 from exotel_phone.wire import Ids
 
 from exotelctl import journal
 from exotelctl.doctor.facts import shell
 from exotelctl.doctor.facts.fact import NotSeen
 from exotelctl.doctor.facts.units import Line
-from exotelctl.doctor.mask import without_numbers, without_secrets
+from exotelctl.doctor.mask import masked, without_numbers, without_secrets
 from exotelctl.journal import Entry
 
-_EVENTS: Final = ("open", "start", "fault", "provider_error", "refused", "bound", "close")
-_FIELDS: Final = (
-    *(
-        "MESSAGE",
-        "EVENT",
-        "CONN_ID",
-        "CALL_SID",
-        "REMOTE",
-        "RATE",
-        "RATE_ASKED",
-        "KIND",
-        "REASON",
-        "DETAIL",
-        "LEFT_OUT",
-        "SUM",
-        "OURS",
-        "_NAMESPACE",
-    ),
-    *("ENDED", "CODE", "DURATION_MS", "FRAMES_IN", "FRAMES_OUT"),
+if TYPE_CHECKING:
+    from exotel_ws.events import Event, Field
+
+_EVENTS: Final["tuple[Event, ...]"] = ("open", "start", "fault", "provider_error", "refused", "bound", "close")
+# fmt: off
+_FIELDS: Final["tuple[Field, ...]"] = (
+    "EVENT", "CONN_ID", "CALL_SID", "REMOTE", "RATE", "RATE_ASKED", "KIND", "REASON", "DETAIL", "RAISED_BY", "LEFT_OUT", "SUM",
+    "OURS", "ENDED", "CODE", "DURATION_MS", "FRAMES_IN", "FRAMES_OUT",
 )
+# fmt: on
+_FROM_ELSEWHERE: Final = ("MESSAGE", "_NAMESPACE")
 _FROM_TO: Final = re.compile(r"From: (.*?) → To: (.*)$")
 _IDS: Final = Ids.new()
 _NUMBERS: Final = ((_IDS.from_, _IDS.to), (masked(_IDS.from_), masked(_IDS.to)))
@@ -105,7 +95,7 @@ class Bound:
 class Calls:
     """``begins`` is where the window begins, ``first_entry`` the journal's oldest entry, ``first_deploy`` what the audit tells.
 
-    ``unread`` entries of the window are older than the newest twenty thousand, which are all that is judged.
+    ``truncated``: the window has more than the newest twenty thousand entries, which are all that is judged.
     ``last_arrival`` is the newest connection from outside, in the window or before it.
     """
 
@@ -140,7 +130,12 @@ def look(since: float, audit: Path = AUDIT) -> Calls:
     begins = f"@{since:.6f}"
     try:
         entries = list(
-            journal.read(matches=[f"EVENT={event}" for event in _EVENTS], since=begins, lines=_MOST_ENTRIES, only=_FIELDS)
+            journal.read(
+                matches=[*map(journal.of_event, _EVENTS)],
+                since=begins,
+                lines=_MOST_ENTRIES,
+                only=(*_FROM_ELSEWHERE, *_FIELDS),
+            )
         )
         connections = connect(entries)
         return Calls(
@@ -174,7 +169,7 @@ def _note(conn: Conn, entry: Entry) -> None:
     conn.remote = fields.get("REMOTE") or conn.remote
     conn.call_sid = fields.get("CALL_SID") or conn.call_sid
     conn.own = conn.own or fields.get("OURS") == "1" or _before_marks(entry)
-    if entry.event == "start" and "START EVENT" in entry.message:
+    if entry.event == "start" and "RATE" in fields:
         conn.started = True
         conn.rate, conn.rate_asked = fields.get("RATE", ""), fields.get("RATE_ASKED", "")
     elif entry.event == "fault":
@@ -222,7 +217,7 @@ def _bound(entry: Entry) -> Bound:
         name=fields.get("REASON", ""),
         remote=fields.get("REMOTE", ""),
         count=itself + _int(fields, "LEFT_OUT"),
-        raised_by=entry.message.rpartition("raised by ")[2][:80] if "raised by " in entry.message else "",
+        raised_by=fields.get("RAISED_BY", ""),
     )
 
 
@@ -251,5 +246,5 @@ def _last_arrival(connections: Iterable[Conn]) -> float | None:
     arrived = [conn.at for conn in connections if not conn.own]
     if arrived:
         return max(arrived)
-    older = connect(journal.read(matches=["EVENT=open", "EVENT=start"], lines=500))
+    older = connect(journal.read(matches=[journal.of_event("open"), journal.of_event("start")], lines=500))
     return max((conn.at for conn in older if not conn.own), default=None)

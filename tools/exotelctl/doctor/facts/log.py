@@ -123,7 +123,7 @@ def _silent(workers: Iterable[Worker]) -> Iterable[Silence]:
             begins = journal.starts()
         unit = f"_SYSTEMD_UNIT=exotel-ws@{worker.instance}.service"
         older = begins is None or begins <= worker.since
-        if older and not _any([unit, "EVENT=start", "EVENT=close"], since=f"@{worker.since - 1:.0f}"):
+        if older and not _any([unit, journal.of_event("start"), journal.of_event("close")], since=f"@{worker.since - 1:.0f}"):
             yield Silence(worker.instance, worker.calls_total, worker.since)
 
 
