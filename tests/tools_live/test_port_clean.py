@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import pty
-import random
 import select
 import signal
 import socket
@@ -23,6 +22,8 @@ from exotelctl import privileges
 from exotelctl.port import apply, bound, diag, proof, receipt, units, verb
 from exotelctl.port import gather as gathering
 from exotelctl.port.gather import gather
+
+from .own_ports import free_port
 
 HOLDER = Path(__file__).with_name("holder.py")
 Start = Callable[..., "Held"]
@@ -63,18 +64,6 @@ class Held:
         self.process.wait(5)
         assert self.process.stdout is not None
         self.process.stdout.close()
-
-
-def free_port() -> int:
-    """Return a port that nothing holds, and that the kernel gives to no connection of another program meanwhile.
-
-    The kernel takes the local ports of outgoing connections from a range; one of those would keep the port from being free.
-    """
-    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        number = random.randrange(lowest // 2, lowest)
-        with contextlib.suppress(OSError), socket.create_server(("::", number), family=socket.AF_INET6, dualstack_ipv6=True):
-            return number
 
 
 @pytest.fixture

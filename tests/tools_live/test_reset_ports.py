@@ -11,16 +11,21 @@ from exotelctl.port import process
 from exotelctl.reset import ports
 from exotelctl.reset.ports import PortHeld
 
-SERVE = "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); sys.stdin.read()"
+from .own_ports import free_port
+
+SERVE = "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); print(flush=True); sys.stdin.read()"
 
 
 @contextmanager
 def stranger() -> Iterator[tuple[int, subprocess.Popen[str]]]:
     """A process of this test that listens, and its port."""
-    with subprocess.Popen([sys.executable, "-c", SERVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
+    port = free_port()
+    serve = [sys.executable, "-c", SERVE, str(port)]
+    with subprocess.Popen(serve, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
         assert one.stdout
         try:
-            yield int(one.stdout.readline()), one
+            assert one.stdout.readline() == "\n"
+            yield port, one
         finally:
             one.kill()
 
