@@ -32,10 +32,13 @@ deploy: root venv ## one lab host on this machine, the server on it, proven by a
 clean-lab: root venv ## every trace of the lab: hosts, network, files (root)
 	ansible-playbook playbooks/lab.yml -i inventory/lab -e lab_host_state=absent -e lab_host_purge=true
 
-PARTS := ruff format mypy mypy-tests mypy-plugins ansible-lint sanity unit protocol providers lab-hosts lab-ai
+PARTS := ruff format mypy mypy-tests mypy-plugins ansible-lint sanity unit protocol floods providers lab-hosts lab-ai
 
 test: root venv ## lint, unit, protocol and lab tests (root): all parts, the red ones named at the end
 	scripts/parts $(PARTS)
+
+check: venv ## for every save, in a minute: ruff, mypy --strict, pure tests without the slow ones
+	scripts/parts ruff format mypy quick
 
 lint: venv ## ruff, mypy --strict, ansible-lint production, ansible-test sanity
 	scripts/parts ruff format mypy mypy-tests mypy-plugins ansible-lint sanity
@@ -65,8 +68,14 @@ sanity: venv
 unit: venv ## pure tests: no network, no root
 	pytest tests/unit tests/modules -n 2 --dist loadfile
 
+quick: venv
+	pytest -q tests/unit tests/modules -n 2 --dist loadfile -m "not slow"
+
 protocol: venv voices ## the server on both engines, and the tools, over loopback
-	pytest tests/protocol tests/tools_live
+	pytest tests/protocol tests/tools_live -n 2 --dist loadfile -m "not alone"
+
+floods: venv ## attacks and thousands of sockets against the server; nothing runs beside them
+	pytest tests/protocol tests/tools_live -m alone
 
 providers: venv voices ## AI mode's providers, and its speech
 	pytest tests/providers tests/speech -n 2 --dist loadfile
@@ -106,4 +115,4 @@ lock: ## renew requirements/*.lock (hashes, no index address)
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "make: this target builds lab hosts and needs root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }
 
-.PHONY: help venv deploy clean-lab test lint $(PARTS) voices lab bench bench-attacks bench-ai soak fuzz lock root
+.PHONY: help venv deploy clean-lab test check quick lint $(PARTS) voices lab bench bench-attacks bench-ai soak fuzz lock root

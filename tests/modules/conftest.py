@@ -26,3 +26,10 @@ def compute() -> Iterator[ComputeServer]:
     finally:
         server.close()
     assert not server.violations, "\n".join(["what Google's description of the API does not allow:", *server.violations])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what talks to a Compute API as slow: each such test starts a server, and waits for its operations."""
+    for item in items:
+        if "compute" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # starts ansible-playbook
+
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOK = """
 - hosts: localhost

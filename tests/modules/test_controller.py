@@ -44,6 +44,7 @@ OF_HOSTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("typed", [False, True], ids=["inventory", "extra-vars"])
 @pytest.mark.parametrize("check", [False, True], ids=["run", "check"])
 def test_nothing_that_is_said_to_hosts_holds_here(typed: bool, check: bool, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from tests.lab.labhost import play
 
+pytestmark = pytest.mark.slow  # starts ansible-playbook
+
 
 @pytest.mark.parametrize(
     ("args", "said"),

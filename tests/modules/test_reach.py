@@ -90,6 +90,7 @@ LOOK = """
         ("bot.example.com,", "", "bot.example.com"),
     ],
 )
+@pytest.mark.slow
 def test_a_delegated_task_names_the_host_and_not_the_controller(
     inventory: str, typed: str, url_host: str, tmp_path: Path
 ) -> None:

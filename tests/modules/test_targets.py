@@ -90,6 +90,7 @@ def test_there_are_verbs() -> None:
     assert {"deploy.yml", "playbooks/status.yml", "playbooks/logs.yml", "playbooks/restart.yml"} <= set(VERBS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_without_an_inventory_stops_with_the_line_to_type(verb: str) -> None:
     done = play(verb, timeout=60)
@@ -99,6 +100,7 @@ def test_a_verb_without_an_inventory_stops_with_the_line_to_type(verb: str) -> N
     assert "on the server itself: -i inventory/here" in said, done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", [*VERBS, "firewall.yml", "playbooks/firewall.yml"])
 def test_a_verb_with_a_misspelt_inventory_stops_with_the_line_to_type(verb: str) -> None:
     done = play(verb, "-i", "inventory/exmaple", "-e", "gcp_project=p", timeout=60)
@@ -106,6 +108,7 @@ def test_a_verb_with_a_misspelt_inventory_stops_with_the_line_to_type(verb: str)
     assert f"Did you mean: ansible-playbook {verb} -i inventory/example" in " ".join(done.stdout.split()), done.stdout
 
 
+@pytest.mark.slow
 def test_a_limit_that_leaves_nobody_stops(tmp_path: Path) -> None:
     hosts = tmp_path / "hosts.yml"
     hosts.write_text("exotel_ws: {hosts: {one: {}}}\nothers: {hosts: {two: {}}}\n")
@@ -114,6 +117,7 @@ def test_a_limit_that_leaves_nobody_stops(tmp_path: Path) -> None:
     assert "--limit two leaves no host: there are one" in " ".join(done.stdout.split()), done.stdout
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_yaml_stops_though_others_have_hosts(tmp_path: Path) -> None:
     """Ansible warns and goes on with the rest of the fleet."""
     (tmp_path / "good.yml").write_text("exotel_ws: {hosts: {one: {}}}\n")

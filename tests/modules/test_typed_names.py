@@ -4,6 +4,8 @@ import pytest
 
 from tests.lab.labhost import play
 
+pytestmark = pytest.mark.slow  # starts ansible-playbook
+
 
 @pytest.mark.parametrize(
     ("playbook", "typed", "meant"),

@@ -127,6 +127,7 @@ def test_who_shows_a_credential_gets_in_beside_2000_who_show_none(start_server: 
         assert asyncio.run(calls_from(server, B, credential=f"exotel:{TOKEN}"))
 
 
+@pytest.mark.alone
 def test_500_calls_at_once_from_one_address_are_all_served(start_server: StartServer) -> None:
     server = start_server({"log": {"level": "warning"}})
 

@@ -13,6 +13,8 @@ from .conftest import StartServer
 from .phone import Phone
 from .process import ServerProcess
 
+pytestmark = pytest.mark.alone
+
 SECONDS = 5.0
 FRAMES = 250
 MOST_MEMORY = 64 * 1024 * 1024

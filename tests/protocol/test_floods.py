@@ -73,6 +73,7 @@ def test_a_flood_of_bytes_is_closed(start_server: StartServer) -> None:
     assert server.metric('frames_total{direction="in"}') <= 10
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("count", [10, 40])
 def test_floods_do_not_hold_up_a_call(server: ServerProcess, count: int) -> None:
     """Every flood is closed, and a call beside them has every frame back, in its order."""

@@ -10,6 +10,8 @@ from .conftest import StartServer
 from .phone import Phone, RawClient
 from .process import eventually
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.timeout(400)
 def test_ten_thousand_idle_connections(start_server: StartServer) -> None:

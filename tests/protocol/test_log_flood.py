@@ -3,10 +3,14 @@
 import asyncio
 from collections import Counter
 
+import pytest
+
 from . import wire
 from .conftest import StartServer
 from .phone import Phone
 from .process import eventually
+
+pytestmark = pytest.mark.alone
 
 FLOOD = 600
 CALLS = 20

@@ -1,7 +1,7 @@
 """One stage of a call: whatever goes wrong with its service, the next does the work, once and in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -32,12 +32,20 @@ from pipecat.workers.runner import WorkerRunner
 
 from tests.protocol.ai_services import ANSWER, RATE, FakeLLM, FakeSTT, FakeTTS
 
+from .passing import Loop
+
 AT_ONCE = ("error", "raise", "quota", "nothing", "dies")
 """What a service tells of itself."""
 NEVER = ("hang", "half_dead", "deaf_to_cancel")
 """What only a deadline ends."""
 PATIENCE_S = 5.0
 QUESTION = [InputAudioRawFrame(b"\x01\x02" * (RATE // 10), RATE, 1) for _ in range(10)]
+
+
+def passing(call: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run ``call`` on virtual time, which passes while no task works."""
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(call())
 
 
 def voice(text: str) -> bytes:
@@ -176,7 +184,7 @@ def test_an_utterance_whose_recognition_fails_is_given_whole_to_the_next_service
             assert stage.told.switches == ["s2"]
             assert stage.stage.active == "s2"
 
-    asyncio.run(call())
+    passing(call)
 
 
 @pytest.mark.parametrize("fault", ["hang", "deaf_to_cancel", "nothing"])
@@ -189,7 +197,7 @@ def test_an_utterance_that_does_not_become_text_in_time_is_given_to_the_next_ser
             await stage.until(lambda: [frame.text for frame in stage.end.of(TranscriptionFrame)] == ["good"])
             assert len(stage.end.of(InputAudioRawFrame)) == len(QUESTION), "the voice goes on once, whatever a service does"
 
-    asyncio.run(call())
+    passing(call)
 
 
 @pytest.mark.parametrize(("fault", "ready_s"), [("no_start", 1.0), ("hung_start", 0.1)])
@@ -201,7 +209,7 @@ def test_a_service_that_can_not_be_set_up_holds_nothing_up(fault: str, ready_s: 
             await stage.until(lambda: stage.stage.active == "s2")
             assert await heard(stage) == "good"
 
-    asyncio.run(call())
+    passing(call)
 
 
 def test_the_last_service_is_tried_a_second_time_and_then_there_is_none() -> None:
@@ -216,7 +224,7 @@ def test_the_last_service_is_tried_a_second_time_and_then_there_is_none() -> Non
             assert stage.told.gone
             assert len(ever.asked) == 2
 
-    asyncio.run(call())
+    passing(call)
 
 
 # What is answered
@@ -239,7 +247,7 @@ def test_a_question_is_answered_by_the_next_model_and_each_answer_is_ended(fault
             ]
             assert kinds == ["LLMFullResponseStartFrame", "LLMFullResponseEndFrame"] * 2
 
-    asyncio.run(call())
+    passing(call)
 
 
 def test_a_model_that_was_left_is_not_heard_any_more_when_it_wakes_up() -> None:
@@ -263,7 +271,7 @@ def test_a_model_that_was_left_is_not_heard_any_more_when_it_wakes_up() -> None:
             await asyncio.sleep(0.2)
             assert "".join(frame.text for frame in stage.end.of(LLMTextFrame)) == "It is five. "
 
-    asyncio.run(call())
+    passing(call)
 
 
 # What is spoken
@@ -286,7 +294,7 @@ def test_sentences_that_were_not_heard_are_spoken_by_the_next_voice(fault: str, 
             assert [frame.text for frame in stage.end.of(TTSTextFrame)] == ["Here is your answer.", "And here is more of it."]
             assert len(stage.end.of(LLMFullResponseStartFrame)) == len(stage.end.of(LLMFullResponseEndFrame)) == 1
 
-    asyncio.run(call())
+    passing(call)
 
 
 @pytest.mark.parametrize("fault", ["error", "nothing"])
@@ -303,7 +311,7 @@ def test_a_voice_that_fails_at_the_second_sentence_repeats_not_the_first(fault: 
             assert said(stage.end.frames) == letters(ANSWER)
             assert good.asked == ["And here is more of it."]
 
-    asyncio.run(call())
+    passing(call)
 
 
 def test_of_a_text_that_came_in_one_piece_only_what_was_not_spoken_is_spoken_again() -> None:
@@ -318,7 +326,7 @@ def test_of_a_text_that_came_in_one_piece_only_what_was_not_spoken_is_spoken_aga
             assert good.asked[-1].endswith("The end.")
             assert "Here is" not in " ".join(good.asked)
 
-    asyncio.run(call())
+    passing(call)
 
 
 class Late(FrameProcessor):
@@ -340,7 +348,7 @@ def test_what_a_voice_had_made_before_an_interruption_is_not_heard_after_it() ->
             await stage.until(lambda: bool(stage.end.of(TTSAudioRawFrame)))
             assert said(stage.end.frames) == "new"
 
-    asyncio.run(call())
+    passing(call)
 
 
 def test_a_sentence_of_ours_survives_its_voice_too() -> None:
@@ -350,7 +358,7 @@ def test_a_sentence_of_ours_survives_its_voice_too() -> None:
             await late(stage)
             await stage.until(lambda: said(stage.end.frames) == "Areyouthere")
 
-    asyncio.run(call())
+    passing(call)
 
 
 def test_an_interruption_passes_a_voice_that_hangs_and_what_was_said_before_it_is_not_said_again() -> None:
@@ -365,4 +373,4 @@ def test_an_interruption_passes_a_voice_that_hangs_and_what_was_said_before_it_i
             await late(stage)
             await stage.until(lambda: said(stage.end.frames) == "Two")
 
-    asyncio.run(call())
+    passing(call)

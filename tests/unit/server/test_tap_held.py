@@ -51,7 +51,7 @@ def test_all_taps_and_connections_together_hold_no_more_than_the_bound() -> None
     held, taps = Held(), [subscriber(call="wanted") for _ in range(8)]
     streams = list(watched(held, taps, 300))
     for stream in streams:
-        for _ in range(20):
+        for _ in range(20 if stream is streams[-1] else 3):  # three of each exceed the bound five times over
             for watch in stream.watches:
                 watch.received(TALK)
     assert MOST // 2 < held.size <= MOST
