@@ -11,6 +11,8 @@ description:
   - The group C(exotel_ws), or all hosts of an inventory without that group. The lab's own machine is none of them.
   - Fails, with the line to type, where no inventory was given, where one does not exist, and where no host is left.
   - A play may set C(exotel_voicebot_no_host_is_fine) to true, and then gets a pattern that no host matches.
+  - C(playbooks/targets.yml) puts these hosts into the group, for later plays. So an inventory without the group can't be
+    used with options that skip that task.
 options:
   or_here:
     description: Without any inventory the answer is C(localhost), for a play that touches no host.
@@ -19,7 +21,7 @@ options:
 """
 
 EXAMPLES = """
-- name: Show what serves
+- name: Find the servers
   hosts: "{{ lookup('exotel.voicebot.targets') }}"
 """
 
@@ -40,7 +42,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
-from ..plugin_utils.targets import NoTarget, Typed, config_warning, pattern, spoiled
+from ..plugin_utils.targets import GROUP, NoTarget, Typed, config_warning, pattern, spoiled
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
@@ -57,17 +59,18 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         if problem := spoiled(_typed().sources, self._loader.load_from_file):
             raise AnsibleError(problem)
         try:
-            return [
-                pattern(
-                    {name: list(hosts) for name, hosts in said.get("groups", {}).items()},
-                    frozenset(said.get("ansible_play_hosts_all", ())),
-                    _typed(),
-                    or_here=self.get_option("or_here"),
-                    none_is_fine=bool(said.get("exotel_voicebot_no_host_is_fine", False)),
-                )
-            ]
+            found = pattern(
+                {name: list(hosts) for name, hosts in said.get("groups", {}).items()},
+                frozenset(said.get("ansible_play_hosts_all", ())),
+                _typed(),
+                or_here=self.get_option("or_here"),
+                none_is_fine=bool(said.get("exotel_voicebot_no_host_is_fine", False)),
+            )
         except NoTarget as none:
             raise AnsibleError(str(none)) from None
+        if found != GROUP and (option := _skipping()):
+            raise AnsibleError(f"with {option} an inventory needs the group {GROUP}: write one as in inventory/example/hosts.yml")
+        return [found]
 
 
 def _typed() -> Typed:
@@ -78,3 +81,10 @@ def _typed() -> Typed:
     return Typed(
         shlex.quote(playbooks[0]) if playbooks else "deploy.yml", sources if chosen else (), context.CLIARGS.get("subset") or ""
     )
+
+
+def _skipping() -> str:
+    """Return the option that skips the task that makes the group; empty if there is none."""
+    if context.CLIARGS.get("start_at_task"):
+        return "--start-at-task"
+    return "--skip-tags always" if "always" in (context.CLIARGS.get("skip_tags") or ()) else ""

@@ -139,6 +139,13 @@ def test_an_inventory_without_the_group_means_all_its_hosts(tmp_path: Path) -> N
         assert set(re.findall(r"(\S+) cannot be reached", done.stdout)) == asked, done.stdout
 
 
+@pytest.mark.parametrize("option", ["--start-at-task=Show them", "--skip-tags=always"])
+def test_no_option_makes_a_verb_skip_all_hosts_of_an_inventory_without_the_group(option: str) -> None:
+    done = play("playbooks/status.yml", "-i", "one.invalid,", option, timeout=60)
+    assert done.rc != 0
+    assert "an inventory needs the group exotel_ws" in " ".join(done.stdout.split()), done.stdout
+
+
 def test_the_inventory_of_this_machine_is_one_local_host() -> None:
     listed = subprocess.run(
         [Path(sys.executable).parent / "ansible-inventory", "-i", "inventory/here", "--list"],
