@@ -62,6 +62,11 @@ class Decision:
     why: str
     instead: str = ""
 
+    @property
+    def ours(self) -> bool:
+        """Return True for PID 1 with our socket, and for a worker that serves or drains."""
+        return self.kind in _OURS
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
@@ -78,14 +83,25 @@ class Plan:
         return tuple(sorted(ending, key=lambda decision: len(_above(decision.holder, ending))))
 
     @property
+    def strangers(self) -> tuple[Decision, ...]:
+        """Return the decisions about processes that are not ours."""
+        return tuple(decision for decision in self.decisions if not decision.ours)
+
+    @property
     def only_ours(self) -> bool:
-        """The port is held, and by our own units alone."""
-        kinds = {decision.kind for decision in self.decisions}
-        return self.verdict in ("ours", "refused") and kinds <= _OURS
+        """Return True if the port is held, and by our own units alone."""
+        return self.verdict in ("ours", "refused") and not self.strangers
 
     def is_settled_by(self, after: "Plan") -> bool:
         """``after``, made once this plan was carried out, leaves nothing but our own units, none of which was to end."""
-        return after.only_ours and not any(decision.kind in _OURS for decision in self.to_end)
+        return after.only_ours and not any(decision.ours for decision in self.to_end)
+
+
+def is_of_us(holder: Holder, facts: Facts) -> bool:
+    """Return True if ``holder`` ends with our units: PID 1 for our socket, a worker or its child; not what outlived its unit."""
+    if holder.pid == 1:
+        return facts.socket_unit == units.OUR_SOCKET
+    return units.is_ours(holder.unit) and not holder.user_unit and holder.unit_state not in _DEAD
 
 
 def plan(facts: Facts, *, force: bool) -> Plan:
@@ -293,7 +309,7 @@ def _blocked_reason(facts: Facts, blocking: list[Decision]) -> str:
 
 
 def _refused_reason(decisions: tuple[Decision, ...], first: Decision) -> str:
-    if {decision.kind for decision in decisions} <= _OURS:
+    if all(decision.ours for decision in decisions):
         return "the port is held by our own units, as it should be, and they are not ended here: nothing is signalled"
     return f"refused because of pid {first.holder.pid}: nothing is signalled"
 

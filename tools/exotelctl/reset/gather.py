@@ -13,9 +13,8 @@ from exotel_phone.text import printable
 
 from exotelctl.port import gather as port_gather
 from exotelctl.port.facts import Facts as PortFacts
-from exotelctl.port.plan import Decision
+from exotelctl.port.plan import Decision, is_of_us
 from exotelctl.port.plan import plan as plan_port
-from exotelctl.port.units import is_ours
 from exotelctl.reset.facts import Facts, Port, Worker
 
 
@@ -46,7 +45,7 @@ def workers(paths: Paths, systemd: Systemd, host: HostFacts, call_port: int) -> 
 
 def on_port(facts: PortFacts) -> Port:
     """Who is on a port besides our own units."""
-    others = [decision for decision in plan_port(facts, force=False).decisions if not _is_ours(decision)]
+    others = [decision for decision in plan_port(facts, force=False).decisions if not is_of_us(decision.holder, facts)]
     hindrances = [
         printable(f"pid {other.holder.pid} ({other.holder.name}): {other.why}{_use(other)}", 400)
         for other in others
@@ -54,13 +53,6 @@ def on_port(facts: PortFacts) -> Port:
     ]
     hindrances += [f"{listener.shown} is held by no process that can be seen" for listener in facts.ownerless]
     return Port(facts.port, tuple(other for other in others if other.action == "end"), tuple(hindrances))
-
-
-def _is_ours(decision: Decision) -> bool:
-    """Ends with our units, whatever it is: the socket, a worker, a child of one. A process that outlived its unit does not."""
-    holder = decision.holder
-    in_live_unit = is_ours(holder.unit) and not holder.user_unit and holder.unit_state not in ("inactive", "failed")
-    return decision.kind == "our-socket" or in_live_unit
 
 
 def _failed(host: HostFacts) -> Iterable[str]:

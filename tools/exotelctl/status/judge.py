@@ -1,7 +1,7 @@
 """From facts to a verdict: what state each generation is in, and what is wrong. Pure."""
 
 import dataclasses
-from typing import Final, Literal
+from typing import Literal
 
 from exotel_phone.command import command, journal
 from exotel_phone.text import plural, printable
@@ -10,7 +10,6 @@ from exotelctl import boot
 from exotelctl.status.facts import Facts, Unit, Worker
 
 State = Literal["serving", "starting", "down", "draining", "stray", "failed", "ended"]
-_OURS: Final = ("our-socket", "our-service", "draining")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -107,12 +106,11 @@ def _port(facts: Facts) -> list[str]:
 
 
 def _strangers(facts: Facts) -> list[str]:
-    strangers = [decision for decision in facts.holders.decisions if decision.kind not in _OURS]
     return [
         f"port {facts.port} is held by pid {found.holder.pid} ({printable(found.holder.name, 40)}"
         f"{', ' + printable(found.holder.unit, 60) if found.holder.unit else ''}), a stranger:"
         f" {command('exotelctl', 'port-clean', '--port', facts.port, '--dry-run')}"
-        for found in strangers
+        for found in facts.holders.strangers
     ]
 
 

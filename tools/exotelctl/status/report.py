@@ -112,8 +112,7 @@ def _said(worker: Worker) -> str:
 def _port(facts: Facts) -> str:
     who = [
         f"pid {found.holder.pid} {printable(found.holder.unit or found.holder.name, 60)}: {found.why}"
-        for found in facts.holders.decisions
-        if found.kind not in ("our-socket", "our-service", "draining")
+        for found in facts.holders.strangers
     ]
     if any(found.kind == "our-socket" for found in facts.holders.decisions):
         who.insert(0, "PID 1 for exotel-ws.socket, as it should be")

@@ -1,12 +1,9 @@
 """Who listens on the call port: every socket, and every process that holds one, ours or not."""
 
-import shlex
-import time
 from dataclasses import dataclass
 
 from exotelctl.doctor.mask import without_secrets
-from exotelctl.port import process, sockets, units
-from exotelctl.privileges import is_root, lacking
+from exotelctl.port.facts import Holder as PortHolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,50 +66,31 @@ class Port:
 
 
 def look(port: int) -> Port:
-    """All of /proc is searched, for a stranger may hold the very socket of ours."""
-    every = sockets.on_port(port)
-    found = every.listeners
-    inodes = frozenset(listener.inode for listener in found)
-    held = process.holding(process.pids(), inodes) if inodes else {}
-    socket_unit = units.socket_unit(port) if 1 in held else ""
-    seen = [_holder(pid, has, socket_unit) for pid, has in sorted(held.items())]
-    from exotelctl.port.gather import blockers, why_not  # needs psutil, which a release may lack
+    """Look at every process, because a stranger may hold the very socket of ours."""
+    from exotelctl.port.gather import HeldAs, gather  # needs psutil, which a release may lack
+    from exotelctl.port.plan import is_of_us
 
-    if not found and why_not(port):
-        seen += [_holder(pid, frozenset(), "", holds=str(how)) for pid, how in blockers(port, every).items()]
+    seen = gather(port, thorough=True)
+
+    def holder(each: PortHolder) -> Holder:
+        holds = str(HeldAs(each.bound, each.connected)) if each.bound or each.connected else ""
+        unit = seen.socket_unit or "a socket unit that systemd does not name" if each.pid == 1 else each.unit
+        return Holder(
+            pid=each.pid,
+            command=without_secrets(each.command),
+            user=each.user,
+            unit=unit,
+            age_s=round(each.age_s, 1),
+            state=each.state,
+            inodes=tuple(sorted(each.inodes)),
+            ours=not holds and (is_of_us(each, seen) or (each.pid == 1 and not seen.socket_unit)),
+            holds=holds,
+        )
+
     return Port(
         port=port,
-        listeners=tuple(Listener(listener.shown, listener.inode, listener.backlog) for listener in found),
-        holders=tuple(holder for holder in seen if holder),
-        as_root=is_root(),
-        lacks=lacking("CAP_SYS_PTRACE") if is_root() else (),
-    )
-
-
-def _holder(pid: int, inodes: frozenset[int], socket_unit: str, holds: str = "") -> Holder | None:
-    """The facts of one process; None where it ended meanwhile."""
-    import psutil
-
-    try:
-        seen = psutil.Process(pid)
-        with seen.oneshot():
-            argv, state, user, began = seen.cmdline(), str(seen.status()), seen.username(), seen.create_time()
-            name = seen.name()
-    except psutil.ZombieProcess:
-        argv, state, user, began, name = [], "zombie", "", time.time(), f"pid {pid}"
-    except psutil.Error:
-        return None
-    unit = units.of_cgroup(process.cgroup_text(pid)).name
-    if pid == 1:
-        unit = socket_unit or "a socket unit that systemd does not name"
-    return Holder(
-        pid=pid,
-        command=without_secrets(shlex.join(argv) if argv else f"[{name}]"),
-        user=user,
-        unit=unit,
-        age_s=round(max(0.0, time.time() - began), 1),
-        state=state,
-        inodes=tuple(sorted(inodes)),
-        holds=holds,
-        ours=not holds and socket_unit in ("", units.OUR_SOCKET) if pid == 1 else not holds and units.is_ours(unit),
+        listeners=tuple(Listener(listener.shown, listener.inode, listener.backlog) for listener in seen.listeners),
+        holders=tuple(holder(each) for each in seen.holders if each.inodes or each.bound or each.connected),
+        as_root=seen.as_root,
+        lacks=seen.lacks,
     )
