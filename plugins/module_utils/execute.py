@@ -14,7 +14,7 @@ from . import files, generation, instance, maintenance
 from .connections import established
 from .generation import Content
 from .paths import COMMANDS, SOCKET, TEMPLATE, Paths, generation_of, unit
-from .plan import Facts, Plan, Step
+from .plan import HostFacts, Plan, Step
 from .systemd import CommandFailed, Systemd, UnitState, run
 
 _CHECK_S = 30.0
@@ -45,7 +45,7 @@ class Limits:
 class Executor:
     """Carries out one plan on one host. `user` is the service's, for the self-test; None is the one who asks."""
 
-    def __init__(self, paths: Paths, systemd: Systemd, facts: Facts, user: str | None, limits: Limits) -> None:
+    def __init__(self, paths: Paths, systemd: Systemd, facts: HostFacts, user: str | None, limits: Limits) -> None:
         self._paths = paths
         self._systemd = systemd
         self._facts = facts

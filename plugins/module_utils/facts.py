@@ -7,17 +7,17 @@ from collections.abc import Iterable, Mapping
 from . import files, generation, maintenance
 from .generation import Generation
 from .paths import SHUTDOWN, SOCKET, TEMPLATE, Paths, generation_of, unit
-from .plan import Facts
+from .plan import HostFacts
 from .staging import staged
 from .systemd import Systemd, UnitState
 
 
-def gather(paths: Paths, systemd: Systemd) -> Facts:
+def gather(paths: Paths, systemd: Systemd) -> HostFacts:
     """Gather the facts of the host."""
     texts = {name: files.read(paths.units / name) for name in (SOCKET, TEMPLATE, SHUTDOWN)}
     generations = generation.load_all(paths)
     links = frozenset(path.name for path in paths.instances.glob("*") if path.is_symlink())
-    return Facts(
+    return HostFacts(
         generations=generations,
         current=files.linked_name(paths.current),
         instances=systemd.instances(),

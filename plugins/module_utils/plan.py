@@ -17,7 +17,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Facts:
+class HostFacts:
     """The host as it is.
 
     `current` is the serving generation, `instances` every instance systemd has loaded, `enabled` the units started at
@@ -72,7 +72,7 @@ class Plan:
     steps: tuple[Step, ...]
 
 
-def plan_serving(facts: Facts, wanted: Generation, keep: int) -> Plan:
+def plan_serving(facts: HostFacts, wanted: Generation, keep: int) -> Plan:
     """Make the content of `wanted` serve: repair the serving generation if it has that content, else replace it.
 
     `keep` is the number of generations to keep for rollback.
@@ -85,7 +85,7 @@ def plan_serving(facts: Facts, wanted: Generation, keep: int) -> Plan:
     return Plan(serving, "the serving generation needs repair" if steps else "it serves already", steps)
 
 
-def plan_repair(facts: Facts, reason: str) -> Plan:
+def plan_repair(facts: HostFacts, reason: str) -> Plan:
     """Make the serving generation whole again, down to the socket and every instance. Raises Refused."""
     serving = facts.serving
     if serving is None:
@@ -93,7 +93,7 @@ def plan_repair(facts: Facts, reason: str) -> Plan:
     return Plan(serving, reason, tuple(_repair(facts, serving)))
 
 
-def plan_restart(facts: Facts, requested_by: str, now: float) -> Plan:
+def plan_restart(facts: HostFacts, requested_by: str, now: float) -> Plan:
     """Replace the serving generation by a new one of the same content, made at `now` (seconds since the epoch).
 
     Nothing that can be rolled back to is removed, nor a release that a deploy has just staged: of the serving
@@ -111,7 +111,7 @@ def plan_restart(facts: Facts, requested_by: str, now: float) -> Plan:
     return Plan(again, "restart asked for", (*_replace(facts, again), *_forget_copies(facts, again)))
 
 
-def plan_return(facts: Facts, requested_by: str, now: float) -> Plan:
+def plan_return(facts: HostFacts, requested_by: str, now: float) -> Plan:
     """Bring back a host that was taken out of service, at `now` (seconds since the epoch). Raises Refused.
 
     Workers that still finish their calls cannot be started again, so then a new generation of the same content serves.
@@ -123,7 +123,7 @@ def plan_return(facts: Facts, requested_by: str, now: float) -> Plan:
     return plan_repair(facts, "maintenance ends")
 
 
-def rollback_choices(facts: Facts, sources: Mapping[str, str]) -> dict[str, Any]:
+def rollback_choices(facts: HostFacts, sources: Mapping[str, str]) -> dict[str, Any]:
     """Return the generations and releases that this host can go back to, for a decision over all hosts.
 
     A generation is told by its `generation`, its `release` and the `source` of that, which `sources` knows by release: the
@@ -156,7 +156,7 @@ def rollback_choices(facts: Facts, sources: Mapping[str, str]) -> dict[str, Any]
     }
 
 
-def rollback_target(facts: Facts, name: str | None) -> Generation:
+def rollback_target(facts: HostFacts, name: str | None) -> Generation:
     """Return the generation to go back to: `name`, or the one that served before the serving one.
 
     A rollback makes a copy of its target, so what serves now counts as old as its original: rolling back twice goes
@@ -187,7 +187,7 @@ def rollback_target(facts: Facts, name: str | None) -> Generation:
     return usable[older[-1]]
 
 
-def _reason_to_replace(facts: Facts, wanted: Content) -> str:
+def _reason_to_replace(facts: HostFacts, wanted: Content) -> str:
     serving = facts.serving
     if serving is None:
         return "nothing serves yet"
@@ -206,12 +206,12 @@ def _differences(before: Content, after: Content) -> list[str]:
     return [*names, "credentials"] if before.credentials != after.credentials else names
 
 
-def _socket_lost(facts: Facts) -> bool:
+def _socket_lost(facts: HostFacts) -> bool:
     # systemd starts no socket whose service runs, so the way back leads through a new generation.
     return not facts.socket.live and bool(facts.running(facts.instances))
 
 
-def _repair(facts: Facts, serving: Generation) -> Iterable[Step]:
+def _repair(facts: HostFacts, serving: Generation) -> Iterable[Step]:
     instances = serving.instances
     missing = tuple(name for name in instances if name not in facts.running(instances))
     unlinked = tuple(name for name in instances if name not in facts.links or name in facts.unpinned)
@@ -231,7 +231,7 @@ def _repair(facts: Facts, serving: Generation) -> Iterable[Step]:
         yield Step("end_maintenance")
 
 
-def _replace(facts: Facts, wanted: Generation) -> Iterable[Step]:
+def _replace(facts: HostFacts, wanted: Generation) -> Iterable[Step]:
     content, instances = wanted.content, wanted.instances
     moved_from = _moved_from(facts, content)
     yield Step("stage", (wanted.id,))
@@ -267,13 +267,13 @@ def _replace(facts: Facts, wanted: Generation) -> Iterable[Step]:
         yield Step("end_maintenance")
 
 
-def _moved_from(facts: Facts, wanted: Content) -> str | None:
+def _moved_from(facts: HostFacts, wanted: Content) -> str | None:
     """Return the address that the socket listens on when it is another than the wanted one."""
     listens = facts.serving.content.listen if facts.serving and facts.socket.live else wanted.listen
     return listens if listens != wanted.listen else None
 
 
-def _move(facts: Facts, wanted: Generation, moved_from: str) -> Iterable[Step]:
+def _move(facts: HostFacts, wanted: Generation, moved_from: str) -> Iterable[Step]:
     # Moving the port is the one step that cannot be taken back: the old instances keep the old port busy until they
     # end. So a proof instance shows on the old port that the new generation works before the port is touched.
     content, proof = wanted.content, f"{wanted.id}-0"
@@ -296,13 +296,13 @@ def _port(listen: str) -> str:
     return listen.rpartition(":")[2]
 
 
-def _install(facts: Facts, content: Content, names: Iterable[str]) -> Iterable[Step]:
+def _install(facts: HostFacts, content: Content, names: Iterable[str]) -> Iterable[Step]:
     changed = tuple(name for name in names if name in content.units and facts.units.get(name) != content.units[name])
     if changed:
         yield Step("install_units", changed)
 
 
-def _enable(facts: Facts, generation: Generation) -> Iterable[Step]:
+def _enable(facts: HostFacts, generation: Generation) -> Iterable[Step]:
     wanted = [SOCKET, *(name for name in generation.content.units if name == SHUTDOWN)]
     wanted += [unit(name) for name in generation.instances]
     missing = tuple(name for name in wanted if name not in facts.enabled)
@@ -310,7 +310,7 @@ def _enable(facts: Facts, generation: Generation) -> Iterable[Step]:
         yield Step("enable", missing)
 
 
-def _retire_others(facts: Facts, kept: Generation) -> Iterable[Step]:
+def _retire_others(facts: HostFacts, kept: Generation) -> Iterable[Step]:
     prefix = unit("").split(".")[0]
     ours = {SOCKET, SHUTDOWN, *(unit(name) for name in kept.instances)}
     enabled = tuple(sorted(name for name in facts.enabled - ours if name.startswith(prefix)))
@@ -325,7 +325,7 @@ def _retire_others(facts: Facts, kept: Generation) -> Iterable[Step]:
         yield Step("forget_failure", failed)
 
 
-def _clean_up(facts: Facts, wanted: Generation, keep: int) -> Iterable[Step]:
+def _clean_up(facts: HostFacts, wanted: Generation, keep: int) -> Iterable[Step]:
     live = facts.live(facts.instances)
     kept = {wanted.id, facts.current, *_others(facts, wanted.content)[-(keep - 1) :], *map(generation_of, live)}
     doomed = tuple(name for name in facts.generations if name not in kept)
@@ -344,7 +344,7 @@ def _clean_up(facts: Facts, wanted: Generation, keep: int) -> Iterable[Step]:
         yield Step("remove_shared_credentials")
 
 
-def _others(facts: Facts, content: Content) -> list[str]:
+def _others(facts: HostFacts, content: Content) -> list[str]:
     """Return what can be rolled back to from `content`, oldest first: of each other content the last that served.
 
     A rollback or a restart makes a copy. Copies must not push out what differs.
@@ -353,7 +353,7 @@ def _others(facts: Facts, content: Content) -> list[str]:
     return sorted(name for digest, name in last.items() if digest != content.hash(facts.key))
 
 
-def _forget_copies(facts: Facts, again: Generation) -> Iterable[Step]:
+def _forget_copies(facts: HostFacts, again: Generation) -> Iterable[Step]:
     kept = {facts.current, *map(generation_of, facts.live(facts.instances))}
     copies = [name for name, other in facts.generations.items() if other.served and other.content == again.content]
     doomed = tuple(name for name in copies if name not in kept)
@@ -362,7 +362,7 @@ def _forget_copies(facts: Facts, again: Generation) -> Iterable[Step]:
         yield Step("remove_generations", doomed)
 
 
-def _unlink(facts: Facts, wanted: Generation) -> Iterable[Step]:
+def _unlink(facts: HostFacts, wanted: Generation) -> Iterable[Step]:
     links = tuple(sorted(facts.links - set(facts.live(facts.instances)) - set(wanted.instances)))
     if links:
         yield Step("unlink", links)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .generation import Generation
 from .paths import SOCKET, generation_of
-from .plan import Facts
+from .plan import HostFacts
 
 
 class Row(NamedTuple):
@@ -24,7 +24,7 @@ class Row(NamedTuple):
     rollback_of: str | None
 
 
-def rows(facts: Facts, calls: Mapping[str, int | None]) -> list[Row]:
+def rows(facts: HostFacts, calls: Mapping[str, int | None]) -> list[Row]:
     """Return a row per generation, newest first. `calls` is the number of live calls of each instance that runs."""
     found = []
     for name, generation in sorted(facts.generations.items(), reverse=True):

@@ -181,7 +181,7 @@ from ..module_utils.facts import gather
 from ..module_utils.generation import Content, Generation, new_generation
 from ..module_utils.lock import Locked, deploy_lock
 from ..module_utils.paths import Paths
-from ..module_utils.plan import Facts, Plan, Refused, plan_restart, plan_serving, rollback_target
+from ..module_utils.plan import HostFacts, Plan, Refused, plan_restart, plan_serving, rollback_target
 from ..module_utils.systemd import CommandFailed, Systemd
 
 _CONTENT = ("release", "settings", "units", "workers", "listen")
@@ -248,7 +248,7 @@ def _invocation(module: AnsibleModule) -> dict[str, Any]:
     return {"module_args": {**params, **shown}}
 
 
-def _plan(module: AnsibleModule, facts: Facts) -> Plan:
+def _plan(module: AnsibleModule, facts: HostFacts) -> Plan:
     params = module.params
     if params["state"] == "rollback":
         target = rollback_target(facts, params["generation"] or None)
@@ -291,19 +291,19 @@ def _check_listen(listen: str) -> None:
         raise Refused(f"{listen} is not an IP address of this host and a port, such as 0.0.0.0:8765") from None
 
 
-def _execute(module: AnsibleModule, paths: Paths, systemd: Systemd, facts: Facts, plan: Plan, action: str) -> None:
+def _execute(module: AnsibleModule, paths: Paths, systemd: Systemd, facts: HostFacts, plan: Plan, action: str) -> None:
     limits = Limits(module.params["start_timeout"], module.params["health_timeout"])
     executor = Executor(paths, systemd, facts, module.params["user"], limits)
     done = action if plan.generation.id != facts.current else "repair"
     act(executor, plan, paths, action=done, who=module.params["requested_by"])
 
 
-def _consequences(facts: Facts, plan: Plan) -> tuple[Consequence, ...]:
+def _consequences(facts: HostFacts, plan: Plan) -> tuple[Consequence, ...]:
     found = consequences(facts.serving.content if facts.serving else None, plan.generation.content)
     return (*of_maintenance(facts.maintenance), *found)
 
 
-def _result(module: AnsibleModule, facts: Facts, plan: Plan) -> dict[str, Any]:
+def _result(module: AnsibleModule, facts: HostFacts, plan: Plan) -> dict[str, Any]:
     found = _consequences(facts, plan)
     result: dict[str, Any] = {
         "changed": bool(plan.steps),
@@ -321,7 +321,7 @@ def _result(module: AnsibleModule, facts: Facts, plan: Plan) -> dict[str, Any]:
     return result
 
 
-def _diff(facts: Facts, after: Generation) -> list[dict[str, str]]:
+def _diff(facts: HostFacts, after: Generation) -> list[dict[str, str]]:
     old = {**(_texts(facts.serving) if facts.serving else {}), **facts.units}
     secrets = _secrets(facts.serving.content.credentials if facts.serving else {}, after.content.credentials)
     return secrets + [

@@ -1,11 +1,11 @@
-"""Facts of hosts in the situations a deploy meets, for tables."""
+"""HostFacts of hosts in the situations a deploy meets, for tables."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Content, Generation
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import SHUTDOWN, SOCKET, TEMPLATE, unit
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts
+from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import UnitState
 
 UNITS = {SOCKET: "socket", TEMPLATE: "template", SHUTDOWN: "shutdown"}
@@ -25,12 +25,12 @@ def content(release: str = "r1", **changes: object) -> Content:
 
 def host(
     *generations: Generation, instances: Mapping[str, UnitState] | None = None, current: str | None = None, **changes: object
-) -> Facts:
+) -> HostFacts:
     """A healthy host where the last of `generations`, or `current`, serves; `instances` are there besides."""
     all_of_them = {one.id: one for one in generations}
     serving = all_of_them[current] if current else generations[-1]
     states = dict.fromkeys(serving.instances, ACTIVE) | dict(instances or {})
-    facts = Facts(
+    facts = HostFacts(
         generations=all_of_them,
         current=serving.id,
         instances=states,

@@ -1,7 +1,7 @@
 """What a deploy does in each situation, as tables: facts in, steps out."""
 
 import pytest
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts, plan_serving
+from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts, plan_serving
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import UnitState
 
 from tests.modules.hosts import ACTIVE, DRAINING, FAILED, UNITS, content, generation, host
@@ -19,12 +19,12 @@ ENABLED = "enable exotel-ws@g9-1.service exotel-ws@g9-2.service"
 OLD_ENDS = ["disable exotel-ws@g1-1.service exotel-ws@g1-2.service", "begin stop g1-1 g1-2"]
 
 
-def steps(facts: Facts, wanted: object = NEW, keep: int = 5) -> list[str]:
+def steps(facts: HostFacts, wanted: object = NEW, keep: int = 5) -> list[str]:
     return [str(step) for step in plan_serving(facts, wanted, keep).steps]  # type: ignore[arg-type]
 
 
 def test_a_first_deploy_opens_the_socket_before_it_starts_anything() -> None:
-    assert steps(Facts()) == [
+    assert steps(HostFacts()) == [
         *CHECKED,
         "install units exotel-ws.socket exotel-ws@.service exotel-ws-shutdown.service",
         "point g9-1",
@@ -157,7 +157,7 @@ def test_why_a_new_generation_is_made(facts: dict[str, object], wanted: object, 
     assert str(planned.steps[0]) == "stage g9"
 
 
-def cleaned(facts: Facts, keep: int) -> list[str]:
+def cleaned(facts: HostFacts, keep: int) -> list[str]:
     return [step for step in steps(facts, keep=keep) if step.split()[0] in ("unlink", "remove")]
 
 

@@ -3,7 +3,7 @@
 import pytest
 from ansible_collections.exotel.voicebot.plugins.module_utils.maintenance import Maintenance
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import (
-    Facts,
+    HostFacts,
     Refused,
     plan_repair,
     plan_restart,
@@ -19,11 +19,11 @@ AT = 1795342500.0  # 2026-11-22 10:15:00 UTC
 AGAIN = f"20261122T101500-{CONTENT.hash()[:8]}"
 
 
-def steps(facts: Facts) -> list[str]:
+def steps(facts: HostFacts) -> list[str]:
     return [str(step).replace(AGAIN, "NEW") for step in plan_restart(facts, "somebody", AT).steps]
 
 
-def removed(facts: Facts) -> list[str]:
+def removed(facts: HostFacts) -> list[str]:
     return [step for step in steps(facts) if step.split()[0] in ("unlink", "remove")]
 
 
@@ -53,13 +53,13 @@ def test_where_the_socket_is_down_it_comes_back_too() -> None:
 
 
 REFUSALS = [
-    ("nothing serves", Facts(), "nothing serves on this host.* Run deploy.yml"),
+    ("nothing serves", HostFacts(), "nothing serves on this host.* Run deploy.yml"),
     ("the release is gone", host(generation("g1"), releases=frozenset()), "release r1 .* is gone from this host. Run deploy.yml"),
 ]
 
 
 @pytest.mark.parametrize(("facts", "reason"), [case[1:] for case in REFUSALS], ids=[case[0] for case in REFUSALS])
-def test_a_refusal_says_why(facts: Facts, reason: str) -> None:
+def test_a_refusal_says_why(facts: HostFacts, reason: str) -> None:
     with pytest.raises(Refused, match=reason):
         plan_restart(facts, "somebody", AT)
 
@@ -76,7 +76,7 @@ REMOVALS = [
 
 
 @pytest.mark.parametrize(("facts", "expected"), [case[1:] for case in REMOVALS], ids=[case[0] for case in REMOVALS])
-def test_what_a_restart_removes(facts: Facts, expected: list[str]) -> None:
+def test_what_a_restart_removes(facts: HostFacts, expected: list[str]) -> None:
     assert removed(facts) == expected
 
 
@@ -121,7 +121,7 @@ def test_a_host_that_was_cleared_gets_its_serving_generation_back_whole() -> Non
 
 def test_there_is_nothing_to_repair_where_nothing_serves() -> None:
     with pytest.raises(Refused, match="nothing to start"):
-        plan_repair(Facts(), "reset asked for")
+        plan_repair(HostFacts(), "reset asked for")
 
 
 def test_what_serves_already_does_not_count_among_what_is_kept_beside_it() -> None:

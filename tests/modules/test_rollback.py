@@ -1,7 +1,7 @@
 """What a rollback goes back to, as a table."""
 
 import pytest
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts, Refused, rollback_target
+from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts, Refused, rollback_target
 
 from tests.modules.hosts import content, generation, host
 
@@ -24,7 +24,7 @@ TARGETS = [
     ("forward, by name", host(A, B, BACK_TO_A), "b", "b"),
 ]
 REFUSALS = [
-    ("nothing serves", Facts(), None, "nothing serves on this host.* Run deploy.yml"),
+    ("nothing serves", HostFacts(), None, "nothing serves on this host.* Run deploy.yml"),
     ("no older one", host(A), None, "no older generation than a .*Serving: a. Available: none"),
     ("no older one, again", host(A, B, BACK_TO_A), None, "no older generation than a .*Available: b"),
     ("unknown", host(A, B), "zz", "no generation zz on this host. Serving: b. Available: a"),
@@ -35,11 +35,11 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("facts", "name", "expected"), [case[1:] for case in TARGETS], ids=[case[0] for case in TARGETS])
-def test_the_target(facts: Facts, name: str | None, expected: str) -> None:
+def test_the_target(facts: HostFacts, name: str | None, expected: str) -> None:
     assert rollback_target(facts, name).id == expected
 
 
 @pytest.mark.parametrize(("facts", "name", "reason"), [case[1:] for case in REFUSALS], ids=[case[0] for case in REFUSALS])
-def test_a_refusal_says_why_and_what_is_possible(facts: Facts, name: str | None, reason: str) -> None:
+def test_a_refusal_says_why_and_what_is_possible(facts: HostFacts, name: str | None, reason: str) -> None:
     with pytest.raises(Refused, match=reason):
         rollback_target(facts, name)

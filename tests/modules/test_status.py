@@ -1,7 +1,7 @@
 """What the status says of a host."""
 
 import pytest
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts
+from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts
 from ansible_collections.exotel.voicebot.plugins.module_utils.status import rows, table
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import UnitState
 
@@ -50,4 +50,4 @@ def test_the_text_has_a_line_for_each_and_one_for_the_port() -> None:
 
 def test_a_bare_host_is_told_what_to_do() -> None:
     socket = {"listen": None, "active": "inactive", "service": None}
-    assert table(rows(Facts(), {}), socket).splitlines()[0] == "no generation on this host: run deploy.yml"
+    assert table(rows(HostFacts(), {}), socket).splitlines()[0] == "no generation on this host: run deploy.yml"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.exotel.voicebot.plugins.filter.fleet_rollback import fleet_rollback
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts, rollback_choices
+from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts, rollback_choices
 
 from tests.modules.hosts import content, generation, host
 
@@ -21,7 +21,7 @@ def back(*releases: str, python: str = "") -> dict[str, Any]:
     return rollback_choices(host(*each), {name: name[:2] for name in names})
 
 
-NONE = rollback_choices(Facts(), {})
+NONE = rollback_choices(HostFacts(), {})
 DECISIONS: list[tuple[str, dict[str, Any], dict[str, str], dict[str, str], dict[str, str]]] = [
     ("one host", {"a": back("r1", "r2", "r2'")}, {}, {"a": "g1-r2"}, {}),
     ("names differ", {"a": back("r1", "r2"), "b": back("r0", "r1", "r2")}, {}, {"a": "g0-r1", "b": "g1-r1"}, {}),

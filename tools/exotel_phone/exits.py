@@ -4,11 +4,10 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What a verb's exit code says."""
+    """Meaning of a verb's exit code; 2 is wrong usage, which ends with a `UsageFault`."""
 
     OK = 0
     PROBLEM = 1
-    USAGE = 2
     REFUSED = 3
 
 

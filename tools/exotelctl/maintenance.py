@@ -19,7 +19,7 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.instance import ca
 from ansible_collections.exotel.voicebot.plugins.module_utils.lock import Locked, deploy_lock
 from ansible_collections.exotel.voicebot.plugins.module_utils.maintenance import Maintenance
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import SOCKET, Paths, unit
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts, Refused, plan_return
+from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts, Refused, plan_return
 from ansible_collections.exotel.voicebot.plugins.module_utils.requester import requester
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
 from exotel_phone.exits import Exit, Refusal
@@ -100,7 +100,7 @@ def run(options: Options) -> Exit:
     return Exit.PROBLEM if outcome.problem else Exit.OK
 
 
-def _begin(paths: Paths, systemd: Systemd, facts: Facts, who: str, options: Options, progress: Progress) -> _Outcome:
+def _begin(paths: Paths, systemd: Systemd, facts: HostFacts, who: str, options: Options, progress: Progress) -> _Outcome:
     """Take the host out of service. Write the mark first, so that it stands even if the rest is interrupted."""
     if facts.serving is None:
         raise Refused("nothing is deployed to this host, so there is nothing to take out of service")
@@ -139,7 +139,7 @@ def _begin(paths: Paths, systemd: Systemd, facts: Facts, who: str, options: Opti
     return _Outcome(mark, _calls(paths, live), changed=changed or bool(enabled or facts.socket.live or running))
 
 
-def _end(paths: Paths, systemd: Systemd, facts: Facts, who: str, progress: Progress) -> _Outcome:
+def _end(paths: Paths, systemd: Systemd, facts: HostFacts, who: str, progress: Progress) -> _Outcome:
     if facts.maintenance is None:
         return _Outcome(None, changed=False)
     plan = plan_return(facts, who, time.time())

@@ -19,7 +19,7 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.generation import 
 from ansible_collections.exotel.voicebot.plugins.module_utils.instance import calls_live
 from ansible_collections.exotel.voicebot.plugins.module_utils.lock import Locked, deploy_lock
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts, Plan, Refused, plan_restart
+from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts, Plan, Refused, plan_restart
 from ansible_collections.exotel.voicebot.plugins.module_utils.requester import requester
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, Systemd
 from exotel_phone.exits import Exit, Refusal
@@ -81,7 +81,7 @@ def _consent() -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
-def _plan(paths: Paths, systemd: Systemd, who: str) -> tuple[Facts, Plan]:
+def _plan(paths: Paths, systemd: Systemd, who: str) -> tuple[HostFacts, Plan]:
     try:
         facts = gather(paths, systemd)
         return facts, plan_restart(facts, who, time.time())
@@ -101,7 +101,7 @@ def _act(executor: Executor, plan: Plan, paths: Paths, who: str, progress: Progr
     return None
 
 
-def _calls_left(paths: Paths, facts: Facts) -> int:
+def _calls_left(paths: Paths, facts: HostFacts) -> int:
     """How many calls what served before still finishes. An instance that has ended by now has none."""
     assert facts.serving
     return sum(calls_live(paths.admin_socket(name)) or 0 for name in facts.serving.instances)
@@ -121,7 +121,7 @@ def _failure(failure: DeployFailed) -> str:
     return f"❌ {failure}{journal}"
 
 
-def _as_json(facts: Facts, plan: Plan, progress: Progress, left: int, failure: DeployFailed | None) -> dict[str, object]:
+def _as_json(facts: HostFacts, plan: Plan, progress: Progress, left: int, failure: DeployFailed | None) -> dict[str, object]:
     return {
         "ok": failure is None,
         "generation": plan.generation.id,

@@ -25,8 +25,8 @@ def result(id: str, verdict: Verdict = "fail", **changes: Any) -> Result:
     )
 
 
-def order(**changes: Any) -> verb.Order:
-    nothing = verb.Order(
+def order(**changes: Any) -> verb.Options:
+    nothing = verb.Options(
         only=(), since="-1h", bundle=None, replay=None, outside=None, cloud=None, credential_file=None, verbose=False, json=False
     )
     return replace(nothing, **changes)

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from exotelctl.port import report
-from exotelctl.port.facts import Facts, Holder, Identity, Listener, Parent, Worker
+from exotelctl.port.facts import Identity, Listener, Parent, PortFacts, PortHolder, Worker
 from exotelctl.port.plan import plan
 
 V4 = Listener("tcp4", "0.0.0.0", 8765, 11, 0)
@@ -14,8 +14,8 @@ SHELL = (Parent(900, "bash"), Parent(1, "systemd"))
 ORPHAN = (Parent(1, "systemd"),)
 
 
-def holder(pid: int = 500, **changed: object) -> Holder:
-    made = Holder(
+def holder(pid: int = 500, **changed: object) -> PortHolder:
+    made = PortHolder(
         identity=Identity(pid, 7000),
         user="deploy",
         name="node",
@@ -31,8 +31,8 @@ def holder(pid: int = 500, **changed: object) -> Holder:
     return dataclasses.replace(made, **changed)  # type: ignore[arg-type]
 
 
-def facts(*holders: Holder, listeners: tuple[Listener, ...] = (V4,), socket_unit: str = "", **changed: object) -> Facts:
-    made = Facts(8765, listeners, holders, socket_unit, 0, 0, frozenset({4000, 4001}), True)
+def facts(*holders: PortHolder, listeners: tuple[Listener, ...] = (V4,), socket_unit: str = "", **changed: object) -> PortFacts:
+    made = PortFacts(8765, listeners, holders, socket_unit, 0, 0, frozenset({4000, 4001}), True)
     return dataclasses.replace(made, **changed)  # type: ignore[arg-type]
 
 
@@ -160,7 +160,7 @@ SITUATIONS = {
 
 
 @pytest.mark.parametrize(("given", "verdict", "decided"), SITUATIONS.values(), ids=SITUATIONS.keys())
-def test_situation(given: Facts, verdict: str, decided: list[tuple[str, str]]) -> None:
+def test_situation(given: PortFacts, verdict: str, decided: list[tuple[str, str]]) -> None:
     made = plan(given, force=False)
     assert made.verdict == verdict
     assert [(decision.kind, decision.action) for decision in made.decisions] == decided
@@ -170,12 +170,12 @@ def test_situation(given: Facts, verdict: str, decided: list[tuple[str, str]]) -
 
 @pytest.mark.parametrize("given", [item[0] for item in SITUATIONS.values()], ids=SITUATIONS.keys())
 @pytest.mark.parametrize("force", [False, True])
-def test_pid_1_this_command_and_its_ancestors_are_never_ended(given: Facts, force: bool) -> None:
+def test_pid_1_this_command_and_its_ancestors_are_never_ended(given: PortFacts, force: bool) -> None:
     assert {decision.holder.pid for decision in plan(given, force=force).to_end}.isdisjoint({1, *given.protected})
 
 
 def test_the_refusal_names_the_command_to_use() -> None:
-    def instead(given: Facts) -> str:
+    def instead(given: PortFacts) -> str:
         return plan(given, force=False).decisions[0].instead
 
     assert instead(facts(OURS)) == (
@@ -246,7 +246,7 @@ OURS_ALONE = facts(SYSTEMD, OURS, socket_unit="exotel-ws.socket")
     ],
 )
 def test_settled_when_nothing_but_our_units_is_left_and_none_of_them_was_to_end(
-    before: Facts, force: bool, after: Facts, settled: bool
+    before: PortFacts, force: bool, after: PortFacts, settled: bool
 ) -> None:
     assert plan(before, force=force).is_settled_by(plan(after, force=False)) == settled
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from exotelctl.port import apply, process
-from exotelctl.port.facts import Holder, Identity
+from exotelctl.port.facts import Identity, PortHolder
 
 UNIT = "0::/system.slice/x.service\n"
-HOLDER = Holder(
+HOLDER = PortHolder(
     identity=Identity(500, 7000),
     user="deploy",
     name="node",
@@ -51,7 +51,7 @@ def test_a_reused_pid_gets_no_signal(monkeypatch: pytest.MonkeyPatch) -> None:
     mine = process.identity(os.getpid())
     assert mine is not None
     stale = Identity(mine.pid, mine.start_ticks - 1)
-    (ending,) = apply.end([Holder(**{**as_dict(HOLDER), "identity": stale})], frozenset(), 0.1)
+    (ending,) = apply.end([PortHolder(**{**as_dict(HOLDER), "identity": stale})], frozenset(), 0.1)
     assert ending.outcome == "changed"
     assert sent == []
 
@@ -59,9 +59,9 @@ def test_a_reused_pid_gets_no_signal(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("pid", [1, 4000])
 def test_the_executor_itself_spares_the_protected(monkeypatch: pytest.MonkeyPatch, pid: int) -> None:
     monkeypatch.setattr(os, "pidfd_open", lambda _pid: pytest.fail("it was even looked at"))
-    (ending,) = apply.end([Holder(**{**as_dict(HOLDER), "identity": Identity(pid, 7000)})], frozenset({4000}), 0.1)
+    (ending,) = apply.end([PortHolder(**{**as_dict(HOLDER), "identity": Identity(pid, 7000)})], frozenset({4000}), 0.1)
     assert (ending.outcome, ending.signals) == ("changed", [])
 
 
-def as_dict(holder: Holder) -> dict[str, Any]:
-    return {name: getattr(holder, name) for name in Holder.__slots__}
+def as_dict(holder: PortHolder) -> dict[str, Any]:
+    return {name: getattr(holder, name) for name in PortHolder.__slots__}

@@ -5,10 +5,9 @@ import json
 
 import pytest
 from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Content, Generation
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts as HostFacts
+from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import UnitState
-from exotelctl.port.facts import Facts as PortFacts
-from exotelctl.port.facts import Holder, Identity, Listener, Parent
+from exotelctl.port.facts import Identity, Listener, Parent, PortFacts, PortHolder
 from exotelctl.port.plan import Decision
 from exotelctl.reset import report
 from exotelctl.reset.facts import Facts, Port, Worker
@@ -21,8 +20,8 @@ BUSY = (Worker("g1-1", "deactivating", 1), Worker("g2-1", "active", 2), Worker("
 LISTENER = Listener("tcp4", "0.0.0.0", 8765, 11, 0)
 
 
-def holder(pid: int = 500, **changed: object) -> Holder:
-    made = Holder(
+def holder(pid: int = 500, **changed: object) -> PortHolder:
+    made = PortHolder(
         identity=Identity(pid, 7000),
         user="deploy",
         name="node",
@@ -99,7 +98,7 @@ HOLDERS = {
 
 
 @pytest.mark.parametrize(("who", "strangers", "hindrances"), HOLDERS.values(), ids=HOLDERS)
-def test_who_is_a_stranger_and_who_a_hindrance(who: Holder, strangers: int, hindrances: int) -> None:
+def test_who_is_a_stranger_and_who_a_hindrance(who: PortHolder, strangers: int, hindrances: int) -> None:
     found = on_port(PortFacts(8765, (LISTENER,), (who,), "exotel-ws.socket", 0, 0, frozenset({4000}), True))
     assert (len(found.strangers), len(found.hindrances)) == (strangers, hindrances)
 

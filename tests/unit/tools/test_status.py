@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from exotelctl.audit import Action
-from exotelctl.port.facts import Holder, Identity
-from exotelctl.port.plan import Decision, Kind, Plan
+from exotelctl.port.facts import Identity, PortHolder
+from exotelctl.port.plan import Decision, Kind, PortPlan
 from exotelctl.status import report
 from exotelctl.status.facts import Answer, Call, Facts, Generation, Unit, Usage, Worker
 from exotelctl.status.gather import parse_answer, parse_generation, parse_unit
@@ -19,11 +19,11 @@ CALL = Call("8b0de6af53bcfdd29e5cb990936df94r", "st", "conn_1", "09876543210", "
 
 def decision(kind: Kind, pid: int, name: str = "x", unit: str = "") -> Decision:
     identity = Identity(pid, 1)
-    holder = Holder(identity, "root", name, name, 1.0, "sleeping", unit, "", False, (), frozenset({1}))
+    holder = PortHolder(identity, "root", name, name, 1.0, "sleeping", unit, "", False, (), frozenset({1}))
     return Decision(holder, kind, "keep", "because")
 
 
-OURS = Plan("ours", (decision("our-socket", 1), decision("our-service", 381)), "")
+OURS = PortPlan("ours", (decision("our-socket", 1), decision("our-service", 381)), "")
 
 
 def worker(instance: str, active: str = "active", **changes: Any) -> Worker:
@@ -79,16 +79,16 @@ def test_a_generation_that_ended_is_not_shown() -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"current": "", "workers": (), "socket": None, "holders": Plan("free", (), "")}, "nothing is deployed"),
+        ({"current": "", "workers": (), "socket": None, "holders": PortPlan("free", (), "")}, "nothing is deployed"),
         ({"socket": None}, "exotel-ws.socket is not there"),
         ({"socket": Unit("exotel-ws.socket", "failed", result="resources")}, "exotel-ws.socket is failed (resources)"),
-        ({"holders": Plan("free", (), "")}, "nothing listens on port 8765"),
+        ({"holders": PortPlan("free", (), "")}, "nothing listens on port 8765"),
         (
-            {"holders": Plan("act", (*OURS.decisions, decision("orphan", 4242, "node")), "")},
+            {"holders": PortPlan("act", (*OURS.decisions, decision("orphan", 4242, "node")), "")},
             "port 8765 is held by pid 4242 (node), a stranger: exotelctl port-clean --port 8765 --dry-run",
         ),
         (
-            {"holders": Plan("refused", (decision("service", 7, "nginx", "nginx.service"),), "")},
+            {"holders": PortPlan("refused", (decision("service", 7, "nginx", "nginx.service"),), "")},
             "held by pid 7 (nginx, nginx.service), a stranger",
         ),
         (
@@ -177,7 +177,7 @@ def test_what_others_supplied_is_harmless() -> None:
             worker(f"{NEW}-2", answer=None, fault=f"answers {hostile}"),
         ),
         deploy=Action("2026-11-25T10:28:08Z", hostile, "deploy", hostile, "r", "", f"failed: {hostile}"),
-        holders=Plan("act", (*OURS.decisions, decision("orphan", 7, hostile, hostile)), ""),
+        holders=PortPlan("act", (*OURS.decisions, decision("orphan", 7, hostile, hostile)), ""),
     )
     for numbers in (True, False):
         text = report.as_text(changed, judge(changed), numbers=numbers)
@@ -194,7 +194,7 @@ def test_many_calls_do_not_fill_the_screen() -> None:
 def test_what_was_not_seen_is_said() -> None:
     blind = facts(
         workers=tuple(dataclasses.replace(item, answer=None) for item in facts().workers),
-        holders=Plan("unseen", (), ""),
+        holders=PortPlan("unseen", (), ""),
         deploy=None,
         unseen=("live calls and whether the workers answer", "the last deploy"),
     )

@@ -106,7 +106,7 @@ def doctor(
     from exotelctl.doctor import verb
 
     return verb.run(
-        verb.Order(
+        verb.Options(
             only=tuple(check or ()),
             since=since,
             bundle=bundle,
@@ -140,4 +140,4 @@ def verify(
     """
     from exotelctl.verify import verb
 
-    return verb.run(verb.Order(seen=seen, host=host, rate=rate, seconds=seconds, name=name, json=json))
+    return verb.run(verb.Options(seen=seen, host=host, rate=rate, seconds=seconds, name=name, json=json))

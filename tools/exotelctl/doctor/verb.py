@@ -25,7 +25,7 @@ _CODES: Final[tuple[tuple[Verdict, int], ...]] = (("fail", 1), ("unknown", 5), (
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Order:
+class Options:
     """What was typed. ``only`` are the checks to show, all if empty; ``cloud`` is what gcp_effective_firewall_info found out."""
 
     only: tuple[str, ...]
@@ -39,21 +39,23 @@ class Order:
     json: bool
 
 
-def run(order: Order) -> int:
+def run(options: Options) -> int:
     """Look, judge, print; returns the exit code. Raises UsageFault and Refusal before anything was looked at."""
-    _check(order)
-    facts = _facts(order)
-    if order.bundle is not None:
-        bundle.write(order.bundle, facts)
-    results = [result for result in checks.judge(facts) if not order.only or result.id in order.only]
-    if order.json:
+    _check(options)
+    facts = _facts(options)
+    if options.bundle is not None:
+        bundle.write(options.bundle, facts)
+    results = [result for result in checks.judge(facts) if not options.only or result.id in options.only]
+    if options.json:
         emit_json({"host": facts.hostname, "collected_at": facts.collected_at, **report.as_json(results)})
     else:
         when = time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(facts.collected_at))
         say(f"🩺 {printable(facts.hostname)}, {when}" + ("" if facts.as_root else ", looked at without root"))
-        say(report.text(results, verbose=order.verbose))
-        if order.bundle is not None:
-            say(f"saved in {order.bundle}; judge it anywhere: {command('exotelctl', 'doctor', '--replay', str(order.bundle))}")
+        say(report.text(results, verbose=options.verbose))
+        if options.bundle is not None:
+            say(
+                f"saved in {options.bundle}; judge it anywhere: {command('exotelctl', 'doctor', '--replay', str(options.bundle))}"
+            )
     return exit_code(results)
 
 
@@ -63,30 +65,30 @@ def exit_code(results: Sequence[Result]) -> int:
     return next((code for verdict, code in _CODES if verdict in verdicts), 0)
 
 
-def _check(order: Order) -> None:
-    wrong = [name for name in order.only if name not in checks.IDS]
+def _check(options: Options) -> None:
+    wrong = [name for name in options.only if name not in checks.IDS]
     if wrong:
         raise UsageFault(f"--check {wrong[0]}: there are {', '.join(checks.IDS)}")
-    if order.replay and order.bundle:
+    if options.replay and options.bundle:
         raise UsageFault("--bundle saves a look at this host, --replay judges an older one: give one of them")
-    if order.outside and not order.replay:
+    if options.outside and not options.replay:
         raise UsageFault("--outside looks from another machine than the host: give the host's facts, --replay FILE")
-    if order.cloud and not order.replay:
+    if options.cloud and not options.replay:
         raise UsageFault("--cloud is what another machine than the host found out: give the host's facts, --replay FILE")
 
 
-def _facts(order: Order) -> Facts:
-    if order.replay is None:
-        begins = since.parse(order.since, time.time())
+def _facts(options: Options) -> Facts:
+    if options.replay is None:
+        begins = since.parse(options.since, time.time())
         require_systemd("doctor")
-        if order.bundle is not None:
-            bundle.require_new(order.bundle)
+        if options.bundle is not None:
+            bundle.require_new(options.bundle)
         return collect(begins)
-    facts = bundle.read(order.replay)
-    if order.cloud is not None:
-        found = cloud.read(order.cloud)
+    facts = bundle.read(options.replay)
+    if options.cloud is not None:
+        found = cloud.read(options.cloud)
         facts = dataclasses.replace(facts, cloud=observe(lambda: cloud.understand(found)))
-    if order.outside is not None:
-        target = parse(order.outside, order.credential_file)
+    if options.outside is not None:
+        target = parse(options.outside, options.credential_file)
         facts = dataclasses.replace(facts, outside=observe(lambda: outside.look(target)))
     return facts

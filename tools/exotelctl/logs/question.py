@@ -40,11 +40,6 @@ class Question:
         """The least priority that is shown, as the journal counts."""
         return WARNING if self.errors else None
 
-    @property
-    def filtered(self) -> bool:
-        """Lines are left out that belong to what is asked about."""
-        return self.errors or bool(self.events)
-
 
 def ask(
     *,

@@ -11,7 +11,7 @@ from typing import Literal
 
 from exotelctl import privileges
 from exotelctl.port import process, units
-from exotelctl.port.facts import Holder
+from exotelctl.port.facts import PortHolder
 
 Outcome = Literal["ended", "killed", "released", "gone", "changed", "not-permitted", "alive"]
 _POLL_S = 0.05
@@ -26,14 +26,14 @@ class Ending:
     ``seconds`` is how long that took; ``needs`` is what lacked where it was not permitted.
     """
 
-    holder: Holder
+    holder: PortHolder
     outcome: Outcome = "alive"
     signals: list[str] = dataclasses.field(default_factory=list)
     seconds: float = 0.0
     needs: str = ""
 
 
-def end(holders: Sequence[Holder], protected: frozenset[int], timeout_s: float) -> list[Ending]:
+def end(holders: Sequence[PortHolder], protected: frozenset[int], timeout_s: float) -> list[Ending]:
     """SIGTERM to all, SIGCONT to those stopped, at most ``timeout_s`` together; SIGKILL to the rest, as long again.
 
     Never signals a pid of ``protected``, PID 1, nor a process that is no longer the planned holder.
@@ -53,7 +53,7 @@ def end(holders: Sequence[Holder], protected: frozenset[int], timeout_s: float) 
 class _Target:
     """One process to end, pinned by a pidfd: whatever happens to its pid number, no other process is hit."""
 
-    def __init__(self, holder: Holder, protected: frozenset[int], stack: contextlib.ExitStack) -> None:
+    def __init__(self, holder: PortHolder, protected: frozenset[int], stack: contextlib.ExitStack) -> None:
         self.holder = holder
         self.ending = Ending(holder)
         self.open = True
@@ -107,7 +107,7 @@ class _Target:
 
 
 def recheck(
-    holder: Holder,
+    holder: PortHolder,
     *,
     identity: Callable[[int], object] = process.identity,
     sockets: Callable[[int, frozenset[int]], frozenset[int]] = process.sockets,

@@ -68,7 +68,7 @@ class Worker:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Holder:
+class PortHolder:
     """A process with a file descriptor on a listening socket, or a worker of ours that finishes calls of the port.
 
     ``unit`` is the systemd unit whose cgroup it is in ("" for none), ``unit_state`` that unit's ActiveState ("" where
@@ -103,7 +103,7 @@ class Holder:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Facts:
+class PortFacts:
     """Everything the plan rests on.
 
     ``socket_unit`` is the systemd socket unit that listens on the port ("" for none or unknown), ``closing`` the number of
@@ -116,7 +116,7 @@ class Facts:
 
     port: int
     listeners: tuple[Listener, ...]
-    holders: tuple[Holder, ...]
+    holders: tuple[PortHolder, ...]
     socket_unit: str
     closing: int
     connections: int

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import psutil
 
 from exotelctl.port import bound, process, proof, sockets, units, workers
-from exotelctl.port.facts import Facts, Holder, Parent
+from exotelctl.port.facts import Parent, PortFacts, PortHolder
 from exotelctl.port.sockets import PortSockets
 from exotelctl.privileges import is_root, lacking
 
@@ -27,7 +27,7 @@ Held = dict[int, frozenset[int]]
 
 
 class HeldAs(NamedTuple):
-    """Sockets by which a process holds the port without listening, in words for `Holder`."""
+    """Sockets by which a process holds the port without listening, in words for `PortHolder`."""
 
     bound: str
     connected: str
@@ -36,7 +36,7 @@ class HeldAs(NamedTuple):
         return f"has bound {self.bound} and does not listen" if self.bound else f"uses it for a connection, {self.connected}"
 
 
-def gather(port: int, *, thorough: bool = False) -> Facts:
+def gather(port: int, *, thorough: bool = False) -> PortFacts:
     """The facts of this moment. ``thorough``: look at every process, though our own units may explain all there is."""
     found = sockets.on_port(port)
     listening = frozenset(listener.inode for listener in found.listeners)
@@ -53,7 +53,7 @@ def gather(port: int, *, thorough: bool = False) -> Facts:
         if (holder := _holder(pid, frozenset(), listening))
     ]
     holders = _with_units(seen)
-    return Facts(
+    return PortFacts(
         port=port,
         listeners=found.listeners,
         holders=tuple(holders),
@@ -115,7 +115,7 @@ def _explains(quick: Held, found: PortSockets, listening: frozenset[int]) -> boo
     return hold and not any(listener.backlog for listener in found.listeners)
 
 
-def _holder(pid: int, held: frozenset[int], listening: frozenset[int]) -> Holder | None:
+def _holder(pid: int, held: frozenset[int], listening: frozenset[int]) -> PortHolder | None:
     """The facts of one process; None where it ended meanwhile."""
     who = process.identity(pid)
     if who is None:
@@ -129,7 +129,7 @@ def _holder(pid: int, held: frozenset[int], listening: frozenset[int]) -> Holder
     except psutil.Error:
         return None
     unit = units.of_cgroup(process.cgroup_text(pid))
-    return Holder(
+    return PortHolder(
         identity=who,
         user=user,
         name=name,
@@ -154,7 +154,7 @@ def _argv(seen: psutil.Process) -> list[str]:
         return []
 
 
-def _with_units(holders: list[Holder]) -> list[Holder]:
+def _with_units(holders: list[PortHolder]) -> list[PortHolder]:
     """``holders`` with the state of their units: a process may outlive its service.
 
     A worker of ours that answers tells it itself; systemd is asked, which takes far longer, where none does.
@@ -171,7 +171,7 @@ def _with_units(holders: list[Holder]) -> list[Holder]:
     ]
 
 
-def _socket_unit(port: int, holders: list[Holder]) -> str:
+def _socket_unit(port: int, holders: list[PortHolder]) -> str:
     """The socket unit that PID 1 listens for.
 
     Where a worker of ours has the very socket, it has it from PID 1 by ``Sockets=``: systemd need not be asked.

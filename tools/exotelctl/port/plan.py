@@ -8,7 +8,7 @@ from exotel_phone.command import argument, command, of_units
 from exotel_phone.text import plural
 
 from exotelctl.port import units
-from exotelctl.port.facts import Facts, Holder
+from exotelctl.port.facts import PortFacts, PortHolder
 from exotelctl.privileges import cure_of_root
 
 Kind = Literal[
@@ -56,7 +56,7 @@ _DEPLOY = "ansible-playbook deploy.yml -i INVENTORY (never needs the port free);
 class Decision:
     """What is done about one holder. ``why`` is a sentence; ``instead`` the command to use where it is refused or kept."""
 
-    holder: Holder
+    holder: PortHolder
     kind: Kind
     action: Action
     why: str
@@ -69,7 +69,7 @@ class Decision:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Plan:
+class PortPlan:
     """``act``: end what the decisions say. ``ours``: the port is where it should be. ``unseen``: the owner cannot be seen."""
 
     verdict: Verdict
@@ -92,19 +92,19 @@ class Plan:
         """Return True if the port is held, and by our own units alone."""
         return self.verdict in ("ours", "refused") and not self.strangers
 
-    def is_settled_by(self, after: "Plan") -> bool:
+    def is_settled_by(self, after: "PortPlan") -> bool:
         """``after``, made once this plan was carried out, leaves nothing but our own units, none of which was to end."""
         return after.only_ours and not any(decision.ours for decision in self.to_end)
 
 
-def is_of_us(holder: Holder, facts: Facts) -> bool:
+def is_of_us(holder: PortHolder, facts: PortFacts) -> bool:
     """Return True if ``holder`` ends with our units: PID 1 for our socket, a worker or its child; not what outlived its unit."""
     if holder.pid == 1:
         return facts.socket_unit == units.OUR_SOCKET
     return units.is_ours(holder.unit) and not holder.user_unit and holder.unit_state not in _DEAD
 
 
-def plan(facts: Facts, *, force: bool) -> Plan:
+def plan(facts: PortFacts, *, force: bool) -> PortPlan:
     """Decide. ``force`` also ends what a service manager looks after; PID 1, this process and its ancestors never."""
     decisions = tuple(_decide(holder, facts, force) for holder in facts.holders)
     if any(decision.action == "end" for decision in decisions):
@@ -113,17 +113,17 @@ def plan(facts: Facts, *, force: bool) -> Plan:
     if not facts.listeners:
         blocking = [decision for decision in decisions if decision.kind in ("bound", "connected")]
         reason = _blocked_reason(facts, blocking) if facts.blocked else _free_reason(facts, decisions)
-        return Plan("refused" if blocking else "free", decisions, reason)
+        return PortPlan("refused" if blocking else "free", decisions, reason)
     if refused:
-        return Plan("refused", decisions, _refused_reason(decisions, refused[0]))
+        return PortPlan("refused", decisions, _refused_reason(decisions, refused[0]))
     if facts.ownerless:
-        return Plan("unseen", decisions, _unseen_reason(facts))
+        return PortPlan("unseen", decisions, _unseen_reason(facts))
     if any(decision.action == "end" for decision in decisions):
-        return Plan("act", decisions, "")
-    return Plan("ours", decisions, _ours_reason(decisions))
+        return PortPlan("act", decisions, "")
+    return PortPlan("ours", decisions, _ours_reason(decisions))
 
 
-def _decide(holder: Holder, facts: Facts, force: bool) -> Decision:
+def _decide(holder: PortHolder, facts: PortFacts, force: bool) -> Decision:
     if holder.pid == 1:
         return _pid_one(holder, facts)
     if holder.pid in facts.protected:
@@ -139,7 +139,7 @@ def _decide(holder: Holder, facts: Facts, force: bool) -> Decision:
     return Decision(holder, kind, "end", why + _waiting(holder, facts))
 
 
-def _blocking(holder: Holder, facts: Facts) -> Decision:
+def _blocking(holder: PortHolder, facts: PortFacts) -> Decision:
     """Holds the port without listening. It is never ended here: it may be anybody's client, or a server about to listen."""
     end = of_units("stop" if holder.bound else "restart", holder.unit, user=holder.user_unit) if holder.unit else ""
     end = end or command("kill", holder.pid)
@@ -153,7 +153,7 @@ def _blocking(holder: Holder, facts: Facts) -> Decision:
     return Decision(holder, "connected", "refuse", why, f"{reserve}; {end}")
 
 
-def _forced(managed: Decision, facts: Facts) -> Decision:
+def _forced(managed: Decision, facts: PortFacts) -> Decision:
     """``--force`` ends what a service manager looks after, but of our units none while any of them reports calls."""
     if managed.action == "keep" or managed.kind == "inherited" or (managed.kind == "our-service" and _has_calls(facts)):
         return managed
@@ -161,12 +161,12 @@ def _forced(managed: Decision, facts: Facts) -> Decision:
     return dataclasses.replace(managed, action="end", why=f"{managed.why}; forced{cut}")
 
 
-def _has_calls(facts: Facts) -> bool:
+def _has_calls(facts: PortFacts) -> bool:
     """A worker that holds the port reports calls."""
     return any(holder.inodes and holder.worker and holder.worker.calls > 0 for holder in facts.holders)
 
 
-def _pid_one(holder: Holder, facts: Facts) -> Decision:
+def _pid_one(holder: PortHolder, facts: PortFacts) -> Decision:
     unit = facts.socket_unit
     if unit == units.OUR_SOCKET:
         return Decision(
@@ -178,7 +178,7 @@ def _pid_one(holder: Holder, facts: Facts) -> Decision:
     return Decision(holder, "protected", "refuse", why, "systemctl list-sockets --all; or stop the container it is the PID 1 of")
 
 
-def _managed(holder: Holder, facts: Facts) -> Decision | None:
+def _managed(holder: PortHolder, facts: PortFacts) -> Decision | None:
     """Whoever would be started again, or serves calls now."""
     if holder.name.startswith(_PROXIES):
         # Before its unit: that is the container engine, whose stop would take every container down.
@@ -195,14 +195,14 @@ def _managed(holder: Holder, facts: Facts) -> Decision | None:
     return None
 
 
-def _service(holder: Holder, facts: Facts) -> Decision:
+def _service(holder: PortHolder, facts: PortFacts) -> Decision:
     why = f"a service: systemd runs it as {holder.unit} and may start it again"
     if _has_our_socket(holder, facts):
         why += "; it has our own listening socket, so it takes calls of ours"
     return Decision(holder, "service", "refuse", why, of_units("stop", holder.unit, user=holder.user_unit))
 
 
-def _our_unit(holder: Holder, facts: Facts) -> Decision | None:
+def _our_unit(holder: PortHolder, facts: PortFacts) -> Decision | None:
     """A worker, or what it has started; None for a child that may be ended."""
     stop = f"{_DEPLOY} {units.OUR_SOCKET} {argument(holder.unit)}"
     worker = holder.worker
@@ -223,14 +223,14 @@ def _our_unit(holder: Holder, facts: Facts) -> Decision | None:
     return Decision(holder, "our-service", "refuse", f"our unit {holder.unit} {serves}", stop)
 
 
-def _draining(holder: Holder) -> Decision:
+def _draining(holder: PortHolder) -> Decision:
     """Whatever the state of its unit: who does not hold the port is never in the way."""
     left = plural(holder.worker.calls, "call") if holder.worker else plural(holder.accepted, "connection")
     why = f"a draining generation: {holder.unit} has {left} left and ends after that by itself; it is never ended here"
     return Decision(holder, "draining", "keep", why, "exotelctl status")
 
 
-def _stray(holder: Holder, facts: Facts) -> tuple[Kind, str]:
+def _stray(holder: PortHolder, facts: PortFacts) -> tuple[Kind, str]:
     """What a process that nobody manages is, by what is most telling about it."""
     above = next(iter(_above_holders(holder, facts.holders)), None)
     if holder.unit and holder.unit_state in _DEAD:
@@ -250,13 +250,13 @@ def _stray(holder: Holder, facts: Facts) -> tuple[Kind, str]:
     return "process", "a process that no unit manages"
 
 
-def _has_our_socket(holder: Holder, facts: Facts) -> bool:
+def _has_our_socket(holder: PortHolder, facts: PortFacts) -> bool:
     """The socket that PID 1 holds for our socket unit."""
     manager = next((each for each in facts.holders if each.pid == 1), None)
     return manager is not None and facts.socket_unit == units.OUR_SOCKET and bool(manager.inodes & holder.inodes)
 
 
-def _waiting(holder: Holder, facts: Facts) -> str:
+def _waiting(holder: PortHolder, facts: PortFacts) -> str:
     waiting = facts.waiting(holder.inodes)
     return f"; {plural(waiting, 'connection')} wait{'s' if waiting == 1 else ''} to be accepted" if waiting else ""
 
@@ -268,17 +268,17 @@ def _spare(decision: Decision) -> Decision:
     return decision
 
 
-def _above(holder: Holder, decisions: Iterable[Decision]) -> list[Holder]:
+def _above(holder: PortHolder, decisions: Iterable[Decision]) -> list[PortHolder]:
     return _above_holders(holder, [decision.holder for decision in decisions])
 
 
-def _above_holders(holder: Holder, holders: Iterable[Holder]) -> list[Holder]:
+def _above_holders(holder: PortHolder, holders: Iterable[PortHolder]) -> list[PortHolder]:
     """Those of ``holders`` that are ancestors of ``holder`` and share a socket with it."""
     ancestors = {parent.pid for parent in holder.parents} - {1}
     return [other for other in holders if other.pid in ancestors and other.inodes & holder.inodes]
 
 
-def _free_reason(facts: Facts, draining: tuple[Decision, ...]) -> str:
+def _free_reason(facts: PortFacts, draining: tuple[Decision, ...]) -> str:
     if draining:
         return "nothing listens; calls of before are left to end by themselves: nothing to kill"
     if facts.closing:
@@ -289,7 +289,7 @@ def _free_reason(facts: Facts, draining: tuple[Decision, ...]) -> str:
     return "nothing listens: nothing to kill"
 
 
-def _blocked_reason(facts: Facts, blocking: list[Decision]) -> str:
+def _blocked_reason(facts: PortFacts, blocking: list[Decision]) -> str:
     if not blocking:
         who = "no process was found that holds it: "
         cure = (
@@ -320,7 +320,7 @@ def _ours_reason(decisions: tuple[Decision, ...]) -> str:
     return "the port is held by a draining generation alone, which lets go of it by itself: nothing to end"
 
 
-def _unseen_reason(facts: Facts) -> str:
+def _unseen_reason(facts: PortFacts) -> str:
     where = ", ".join(listener.shown for listener in facts.ownerless)
     if not facts.as_root:
         return f"the owner of {where} cannot be seen: seeing other users' sockets needs root (sudo exotelctl port-clean …)"

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from exotel_phone.text import duration, plural, printable
 
 from exotelctl.port.apply import Ending
-from exotelctl.port.facts import Facts, Holder
-from exotelctl.port.plan import Decision, Plan
+from exotelctl.port.facts import PortFacts, PortHolder
+from exotelctl.port.plan import Decision, PortPlan
 from exotelctl.port.proof import Proof
 from exotelctl.port.receipt import Receipt
 
@@ -23,7 +23,7 @@ _SAID = {
 }
 
 
-def plan_text(facts: Facts, plan: Plan, timeout_s: float) -> str:
+def plan_text(facts: PortFacts, plan: PortPlan, timeout_s: float) -> str:
     """Who holds the port, and what is to be done about it."""
     lines = [f"Port {facts.port}: {plural(len(facts.listeners), 'listener')}"]
     for family in FAMILIES:
@@ -46,7 +46,7 @@ def endings_text(endings: Sequence[Ending]) -> str:
 
 
 def as_json(
-    facts: Facts, plan: Plan, verdict: str, endings: Sequence[Ending], after: Plan | None, proof: Proof | None
+    facts: PortFacts, plan: PortPlan, verdict: str, endings: Sequence[Ending], after: PortPlan | None, proof: Proof | None
 ) -> dict[str, object]:
     """Everything under stable keys; ``verdict`` is the outcome of the whole command."""
     return {
@@ -74,7 +74,7 @@ def as_json(
     }
 
 
-def still_held_text(port: int, after: Plan) -> str:
+def still_held_text(port: int, after: PortPlan) -> str:
     """Who holds the port after all was done."""
     lines = [f"Port {port} is still held:"]
     for decision in after.decisions:
@@ -101,7 +101,7 @@ def done(port: int, who: str, ending: Ending) -> Receipt:
     return _receipt("done", port, who, text) | _of_holder(holder) | result
 
 
-def proven(port: int, who: str, verdict: str, proof: Proof | None, after: Plan) -> Receipt:
+def proven(port: int, who: str, verdict: str, proof: Proof | None, after: PortPlan) -> Receipt:
     """The port after all was done, for the journal."""
     text = f"port then {after.verdict}, {proof.text}" if proof else f"port then {after.verdict}"
     held_by = " ".join(str(decision.holder.pid) for decision in after.decisions)
@@ -113,7 +113,7 @@ def _receipt(stage: str, port: int, who: str, text: str) -> Receipt:
     return {"MESSAGE": message, "EVENT": "port_clean", "PORT": str(port), "STAGE": stage, "REQUESTED_BY": who}
 
 
-def _of_holder(holder: Holder) -> Receipt:
+def _of_holder(holder: PortHolder) -> Receipt:
     return {
         "HOLDER_PID": str(holder.pid),
         "HOLDER_NAME": printable(holder.name, 40),
@@ -149,7 +149,7 @@ def _decision(decision: Decision, timeout_s: float) -> list[str]:
 
 
 def _decision_json(decision: Decision) -> dict[str, object]:
-    holder: Holder = decision.holder
+    holder: PortHolder = decision.holder
     return {
         "pid": holder.pid,
         "start_ticks": holder.identity.start_ticks,

@@ -24,9 +24,9 @@ from exotel_phone.output import emit_json, say
 from exotel_phone.text import plural
 
 from exotelctl.port import apply, receipt, report
-from exotelctl.port.facts import Facts
+from exotelctl.port.facts import PortFacts
 from exotelctl.port.gather import gather
-from exotelctl.port.plan import Plan, plan
+from exotelctl.port.plan import PortPlan, plan
 from exotelctl.port.proof import Proof, bind
 
 _ROUNDS = 3
@@ -50,10 +50,10 @@ class Options:
 class _Run:
     """What the command has found and done so far about one port."""
 
-    facts: Facts
-    plan: Plan
+    facts: PortFacts
+    plan: PortPlan
     endings: list[apply.Ending] = dataclasses.field(default_factory=list)
-    after: Plan | None = None
+    after: PortPlan | None = None
     proof: Proof | None = None
     verdict: str = ""
 
@@ -109,7 +109,7 @@ def _carry_out(this: _Run, options: Options) -> tuple[str, Exit]:
     return verdict, code
 
 
-def _prove(this: _Run, last: Plan, good: str) -> tuple[str, Exit]:
+def _prove(this: _Run, last: PortPlan, good: str) -> tuple[str, Exit]:
     if this.after is not None and this.plan.is_settled_by(this.after):
         return good, Exit.OK
     if last.verdict == "ours":
@@ -132,7 +132,7 @@ def _consent(runs: Sequence[_Run]) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
-def _execute(this: _Run, person: str, timeout_s: float) -> Plan:
+def _execute(this: _Run, person: str, timeout_s: float) -> PortPlan:
     """Carry the plan out; again where a process of it has passed the same socket on meanwhile. What is left to do after it."""
     port, sockets, doing = this.facts.port, this.facts.inodes, this.plan
     for _ in range(_ROUNDS):

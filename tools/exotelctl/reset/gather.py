@@ -6,13 +6,13 @@ from ansible_collections.exotel.voicebot.plugins.module_utils import facts as en
 from ansible_collections.exotel.voicebot.plugins.module_utils.connections import established
 from ansible_collections.exotel.voicebot.plugins.module_utils.instance import calls_live
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import SOCKET, Paths, unit
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts as HostFacts
+from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import Systemd
 from exotel_phone.exits import Refusal
 from exotel_phone.text import printable
 
 from exotelctl.port import gather as port_gather
-from exotelctl.port.facts import Facts as PortFacts
+from exotelctl.port.facts import PortFacts
 from exotelctl.port.plan import Decision, is_of_us
 from exotelctl.port.plan import plan as plan_port
 from exotelctl.reset.facts import Facts, Port, Worker

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import Facts as HostFacts
+from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts
 from exotel_phone.text import duration, plural, printable
 
 from exotelctl.port.plan import Decision

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from exotel_phone.text import short_instance
 
 from exotelctl.audit import Action
-from exotelctl.port.plan import Plan
+from exotelctl.port.plan import PortPlan
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class Facts:
     socket: Unit | None
     workers: tuple[Worker, ...]
     port: int
-    holders: Plan
+    holders: PortPlan
     deploy: Action | None
     unseen: tuple[str, ...] = ()
     as_root: bool = False

@@ -14,7 +14,7 @@ from exotel_phone.exits import Refusal, UsageFault
 from exotelctl import audit, boot, instances, moved, systemctl
 from exotelctl.host_settings import DEFAULT_PORT, load
 from exotelctl.port.gather import gather as gather_port
-from exotelctl.port.plan import Plan, plan
+from exotelctl.port.plan import PortPlan, plan
 from exotelctl.privileges import OF_ROOT, is_root, lacking
 from exotelctl.status.facts import Answer, Call, Facts, Generation, Unit, Worker
 from exotelctl.status.usage import Meter
@@ -163,7 +163,7 @@ def _port(settings: Path, unseen: list[str]) -> int:
         return DEFAULT_PORT
 
 
-def _holders(port: int, unseen: list[str]) -> Plan:
+def _holders(port: int, unseen: list[str]) -> PortPlan:
     facts = gather_port(port)
     if facts.ownerless and (facts.lacks or not facts.as_root):
         unseen.append(f"who holds port {port}")

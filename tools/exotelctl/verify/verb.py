@@ -30,7 +30,7 @@ _MOST: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Options:
     """Options as typed: ``seen`` is the directory with what the host told, ``host`` the name or address to call."""
 
     seen: Path
@@ -41,33 +41,33 @@ class Order:
     json: bool = False
 
 
-def run(order: Order) -> int:
+def run(options: Options) -> int:
     """Prove, print, and return 0 if the host takes calls, 4 if nothing is deployed to it, else 1. Raises UsageFault."""
-    if not order.seen.is_dir():
-        raise UsageFault(f"{order.seen}: no directory with what a host told of itself; ansible-playbook verify.yml makes one")
-    found, warnings = prove(order)
-    if order.json:
+    if not options.seen.is_dir():
+        raise UsageFault(f"{options.seen}: no directory with what a host told of itself; ansible-playbook verify.yml makes one")
+    found, warnings = prove(options)
+    if options.json:
         wrong = found[-1].wrong
         failed = {"claim": found[-1].claim, **dataclasses.asdict(wrong)} if wrong else None
         emit_json({"proofs": [step.proof for step in found if not step.wrong], "warnings": warnings, "failed": failed})
     else:
-        say("\n".join(report(found, warnings, order.name or order.host)))
+        say("\n".join(report(found, warnings, options.name or options.host)))
     if steps.is_empty(found):
         return NOTHING_DEPLOYED
     return 1 if found[-1].wrong else 0
 
 
-def prove(order: Order) -> tuple[list[Step], list[str]]:
+def prove(options: Options) -> tuple[list[Step], list[str]]:
     """Return the steps up to the first that fails, and warnings."""
-    seen = look.read(order.seen)
+    seen = look.read(options.seen)
     found, warnings = steps.of_host(seen.facts), []
     if seen.unseen and found[0].wrong is None:
         found = [found[0], steps.cannot_look(seen.unseen)] if seen.broken else found[:1]
         warnings = [f"the host's units and port were not looked at: {seen.unseen}"]
     if found[-1].wrong:
         return found, []
-    target = look.target(order.seen, seen, order.host, order.rate)
-    from_here = outside.look(target, call_s=order.seconds)
+    target = look.target(options.seen, seen, options.host, options.rate)
+    from_here = outside.look(target, call_s=options.seconds)
     found = steps.up_to_fault([*found, *steps.from_here(seen.facts, from_here, target)])
     return found, warnings or steps.also(seen.facts)
 

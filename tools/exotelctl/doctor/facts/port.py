@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from exotelctl.doctor.mask import without_secrets
-from exotelctl.port.facts import Holder as PortHolder
+from exotelctl.port.facts import PortHolder
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,10 +84,6 @@ class Units:
         """The unit of this name; None where systemd has not loaded it."""
         return next((unit for unit in self.units if unit.name == name), None)
 
-    def of_instance(self, instance: str) -> Unit | None:
-        """The unit of a worker."""
-        return self.named(f"exotel-ws@{instance}.service")
-
 
 def look(since: float, instances: Sequence[str]) -> Units:
     """Ask systemd and the journal; of the workers ``instances`` also what is not loaded. Raises NotSeen without systemd."""
