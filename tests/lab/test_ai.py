@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ HOURS = "We are open from nine to six, Monday to Saturday."
 OTHER_HOURS = "We open at noon, and only on Sundays."
 ORDER = "Your order is on its way and should arrive tomorrow."
 NOT_UNDERSTOOD = "Sorry, I did not get that."
+PATIENCE = ("One moment, please.", "I am sorry, it takes a little longer.")
 GOODBYE = "Thank you for calling. Goodbye!"
 QUESTION = "What are your opening hours?"
 SECRET = "a-key-of-the-lab-that-nobody-may-see"
@@ -84,11 +86,18 @@ class Deployed:
         return re.findall(r"^\w+", self.host.run(f"sudo nsenter --target {pid} --net ip -brief link").stdout, re.MULTILINE)
 
     def answer(self, question: str) -> str:
-        """All that the bot says in a call with this one question, as the server wrote it down."""
-        asked = [says(question)]
-        call = place(lambda: Caller(parse(self.url), speaking.RATE, asked, strip_query=False, barge_in_s=None))
-        assert_kept_to_the_protocol(call)
-        return " ".join(event["text"] for event in transcript(self.host, call)["bot"])
+        """Return all that the bot says in a call with this one question, as the server wrote it down.
+
+        Call again, twice at most, where the bot only asked for patience: on a busy machine this caller takes that for the answer.
+        """
+        for _ in range(3):
+            asked = [says(question)]
+            call = place(partial(Caller, parse(self.url), speaking.RATE, asked, strip_query=False, barge_in_s=None))
+            assert_kept_to_the_protocol(call)
+            said = " ".join(event["text"] for event in transcript(self.host, call)["bot"])
+            if not said.endswith(PATIENCE):
+                break
+        return said
 
 
 def _deploy(host: LabHost, tree: Path, **settings: object) -> Play:
