@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from exotel_ws import protocol
 from exotel_ws.admission.bounds import Ticket
@@ -15,7 +15,7 @@ from exotel_ws.handshake import Credentials, Target
 from exotel_ws.logs import CallLog, printable
 from exotel_ws.mask import masked
 from exotel_ws.metrics.tally import Tally
-from exotel_ws.protocol import Clear, Connected, Dtmf, Mark, Media, ProtocolFault, Start, Stop, Unknown, Writer
+from exotel_ws.protocol import Clear, Connected, Dtmf, Mark, Media, Message, ProtocolFault, Start, Stop, Unknown, Writer
 from exotel_ws.responder import Bound, HangUp, Responder
 from exotel_ws.settings import Settings
 from exotel_ws.withheld import Withheld
@@ -46,6 +46,44 @@ class Call:
     ``private`` and ``most_restarts`` are the mode's, see `exotel_ws.responder.Mode`.
     """
 
+    # Python 3.11 keeps at most 30 attributes in the object itself, and every frame reads a dozen of them.
+    __slots__ = (
+        "_answered_sid",
+        "_clock",
+        "_credentials",
+        "_faults",
+        "_frames_then",
+        "_full",
+        "_last_event",
+        "_last_event_at",
+        "_malformed_left",
+        "_media_every",
+        "_media_first",
+        "_media_made_up_for",
+        "_on_phase",
+        "_private",
+        "_respond",
+        "_responder",
+        "_restarts",
+        "_restarts_left",
+        "_settings",
+        "_stream_sid",
+        "_tally",
+        "_target",
+        "_ticket",
+        "_withheld",
+        "began",
+        "conn_id",
+        "frames_in",
+        "frames_out",
+        "log",
+        "media_at",
+        "phase",
+        "remote_host",
+        "sample_rate",
+        "start",
+    )
+
     def __init__(
         self,
         conn_id: str,
@@ -71,6 +109,8 @@ class Call:
         self.start = Start("")
         self._stream_sid = ""
         """Stream sid as received, for every outgoing message."""
+        self._answered_sid: str | None = None
+        """Stream sid while media are answered, else None; media with another one are checked by `_accept`."""
         self.sample_rate = protocol.sample_rate(None, target.query)
         self.frames_in = self.frames_out = 0
         self.began = self.media_at = self._last_event_at = now = clock()
@@ -98,7 +138,10 @@ class Call:
         self._media_first, self._media_every = settings.log.media_first, settings.log.media_every
 
     def receive(self, raw: str | bytes) -> _Messages:
-        """Take one WebSocket message; return what to send for it, in order. Raises `HangUp` where no call can go on."""
+        """Take one WebSocket message (str: a text one) and return the messages to send for it, in order.
+
+        Raises `HangUp` if the call can't go on.
+        """
         try:
             if not isinstance(raw, str):
                 self._fault("binary", "a binary message")
@@ -106,20 +149,32 @@ class Call:
             message = protocol.read(raw)
         except ProtocolFault as fault:
             return self._malformed(fault)
-        if self.phase is Phase.STOPPED:
-            self._fault("after_stop", "a message after stop is ignored")
+        if type(message) is not Media:
+            return self._event(message)
+        size = len(message.pcm)
+        if message.fault or message.stream_sid != self._answered_sid:
+            if not self._accept(message):
+                return _NOTHING
+            if message.fault:
+                size = protocol.audio_bytes(message.payload)
+        responder = self._responder
+        if responder is None:
             return _NOTHING
-        if type(message) is Media:
-            return self._media(message)
-        event = type(message).__name__.lower()
-        self._last_event, self._frames_then = event, self.frames_in
-        self._last_event_at = self._clock()
-        if isinstance(message, Unknown):
-            self._fault("unknown_event", f"unknown event {printable(message.event, 40)!r} is ignored")
-            return _NOTHING
-        self.log(f"📨 Received: {event}", event=cast("Event", event))
-        handle: Callable[[Any], _Messages] = getattr(self, f"_{event}")
-        return handle(message)
+        # Local names, because Python 3.11 is slow to call what an instance holds.
+        clock, answer, tally = self._clock, responder.media, self._tally
+        self.media_at = clock()
+        tally.frames_in += 1
+        tally.bytes_in += size
+        self.frames_in = count = self.frames_in + 1
+        messages = answer(message)
+        sent = len(messages)
+        if sent:
+            self.frames_out += sent
+            tally.frames_out += sent
+            tally.bytes_out += size
+        if count <= self._media_first or (self._media_every and count % self._media_every == 0):
+            self._log_media(message, count, size, sent)
+        return messages
 
     @property
     def last_event(self) -> str:
@@ -146,34 +201,47 @@ class Call:
             **(self._responder.facts() if self._responder else {}),
         }
 
-    def _media(self, media: Media) -> _Messages:
-        responder = self._responder
-        size = len(media.pcm)
+    def _event(self, message: Message) -> _Messages:
+        """Take any message but media."""
+        if self.phase is Phase.STOPPED:
+            return self._after_stop()
+        event = type(message).__name__.lower()
+        self._last_event, self._frames_then = event, self.frames_in
+        self._last_event_at = self._clock()
+        if isinstance(message, Unknown):
+            self._fault("unknown_event", f"unknown event {printable(message.event, 40)!r} is ignored")
+            return _NOTHING
+        self.log(f"📨 Received: {event}", event=cast("Event", event))
+        match message:
+            case Connected():
+                self._connected()
+            case Start():
+                self._start(message)
+            case Mark():
+                return self._mark(message)
+            case Dtmf():
+                return self._dtmf(message)
+            case Clear():
+                self.log("🧹 CLEAR EVENT (noted)", event="clear")
+            case Stop():
+                self._stop(message)
+        return _NOTHING
+
+    def _accept(self, media: Media) -> bool:
+        """Count what is wrong with ``media``; begin the stream if they are its first message. Return False to ignore them."""
+        if self.phase is Phase.STOPPED:
+            self._after_stop()
+            return False
         if media.fault:
-            if not size and (responder is None or self._private):
-                return self._malformed(ProtocolFault("bad_payload", media.fault))
+            if not media.pcm and (self._responder is None or self._private):
+                self._malformed(ProtocolFault("bad_payload", media.fault))
+                return False
             self._fault("bad_payload", media.fault)
-            size = protocol.audio_bytes(media.payload)
-        if responder is None:
-            responder = self._media_before_start(media)
-            if responder is None:
-                return _NOTHING
+        if self._responder is None:
+            self._media_before_start(media)
         elif media.stream_sid != self._stream_sid and media.stream_sid:
             self._fault("other_stream", f"media of another stream, {printable(media.stream_sid, 60)}, is taken for this one")
-        self.media_at = self._clock()
-        tally = self._tally
-        tally.frames_in += 1
-        tally.bytes_in += size
-        self.frames_in = count = self.frames_in + 1
-        messages = responder.media(media)
-        sent = len(messages)
-        self.frames_out += sent
-        tally.frames_out += sent
-        if sent:
-            tally.bytes_out += size
-        if count <= self._media_first or (self._media_every and count % self._media_every == 0):
-            self._log_media(media, count, size, sent)
-        return messages
+        return True
 
     def count_sent(self, frames: int, audio_bytes: int) -> None:
         """Audio that was sent unasked: in ``frames`` messages, of PCM."""
@@ -184,6 +252,7 @@ class Call:
     def over(self) -> None:
         """The stream is over, with or without a stop. Idempotent."""
         responder, self._responder = self._responder, None
+        self._answered_sid = None
         if responder is not None:
             responder.stopped()
 
@@ -194,19 +263,21 @@ class Call:
         if sent:
             self.log(f"🔊 ECHO sent - {size} bytes", event="echo")
 
-    def _media_before_start(self, media: Media) -> Responder | None:
+    def _media_before_start(self, media: Media) -> None:
+        """Begin the stream, unless ``media`` do not name it or its credential is still to come."""
         self._fault("media_before_start", "media before start")
-        if not media.stream_sid or self._credentials is not None:
-            return None
-        self._begin(Start(media.stream_sid))
-        return self._responder
+        if media.stream_sid and self._credentials is None:
+            self._begin(Start(media.stream_sid))
 
-    def _connected(self, _message: Connected) -> _Messages:
-        self.log("🎉 CONNECTED EVENT", event="connected")
-        self._faults.setdefault("no_connected", 0)
+    def _after_stop(self) -> _Messages:
+        self._fault("after_stop", "a message after stop is ignored")
         return _NOTHING
 
-    def _start(self, start: Start) -> _Messages:
+    def _connected(self) -> None:
+        self.log("🎉 CONNECTED EVENT", event="connected")
+        self._faults.setdefault("no_connected", 0)
+
+    def _start(self, start: Start) -> None:
         if "no_connected" not in self._faults:
             self._fault("no_connected", "start without connected")
         if self._credentials is not None:
@@ -237,7 +308,6 @@ class Call:
         self.log(f"   Call SID: {printable(start.call_sid)}", event="start")
         self.log(f"   From: {self._person(start.from_)} → To: {self._person(start.to)}", event="start")
         self.log(f"   Format: {printable(start.encoding, 40) or 'unsaid'} @ {self.sample_rate}Hz", event="start")
-        return _NOTHING
 
     def _begin(self, start: Start) -> None:
         self._stream_sid = start.stream_sid
@@ -259,6 +329,7 @@ class Call:
             self._enter(Phase.STARTED)
         # Last: a bot greets as soon as it is there, and nothing is sent in a stream that has not started.
         self._responder = self._respond(start, writer, self.sample_rate)
+        self._answered_sid = self._stream_sid
 
     def _judge_rate(self, start: Start) -> None:
         own = protocol.rates_unused(start, {})
@@ -301,16 +372,11 @@ class Call:
         shown = printable(number, 40)
         return masked(shown) if self._private else shown
 
-    def _clear(self, _clear: Clear) -> _Messages:
-        self.log("🧹 CLEAR EVENT (noted)", event="clear")
-        return _NOTHING
-
-    def _stop(self, stop: Stop) -> _Messages:
+    def _stop(self, stop: Stop) -> None:
         self.log(f"🛑 STOP EVENT - Reason: {printable(stop.reason, 80)}", event="stop")
         self.log(f"📊 Total media packets: {self.frames_in}", event="stop")
         self._enter(Phase.STOPPED)
         self.over()
-        return _NOTHING
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase

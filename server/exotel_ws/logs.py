@@ -34,6 +34,9 @@ _SEND_BUFFER: Final = 8 * 1024 * 1024
 """Bytes of socket buffer requested, as systemd's own library does; the kernel grants at most net.core.wmem_max."""
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]|[\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
 
+_encode: Final = json.JSONEncoder(ensure_ascii=False).encode
+"""Made once: `json.dumps` makes an encoder a call, which takes as long as to encode a line."""
+
 
 def printable(text: str, most: int = 200) -> str:
     """Text of a stranger, safe on a terminal: control characters and direction marks as escapes, at most ``most`` characters."""
@@ -109,7 +112,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
         entry |= {name.lower(): value for name, value in fields_of(record).items()}
-        return json.dumps(entry, ensure_ascii=False)
+        return _encode(entry)
 
 
 def configure(log: Log) -> None:
@@ -239,7 +242,10 @@ class CallLog:
             self._budget.leave_out(bound, lines)
 
     def _write(self, line: _Line) -> None:
-        self._logger.log(line.level, "%s%s", self._prefix, line.text, extra={"fields": line.fields})
+        # Made here, because Logger.log also looks for the calling line, and checks the fields against a record's own.
+        record = logging.LogRecord(self._logger.name, line.level, "", 0, self._prefix + line.text, None, None)
+        record.fields = line.fields
+        self._logger.handle(record)
 
 
 def _texts(fields: Mapping[str, object]) -> dict[str, str]:

@@ -107,14 +107,17 @@ class PicowsConnection(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if (
             self._quick
-            and frame.msg_type == _TEXT
+            and frame.msg_type is _TEXT
             and not frame.tail_size
             and frame.payload_size <= QUICK_BYTES
             and frame.fin
             and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
         ):
             self._quick -= 1
-            self._take_text(frame)
+            try:
+                self._take(frame.get_payload_as_utf8_text())
+            except UnicodeDecodeError as error:
+                self._not_utf8(error)
             return
         self._take_with_care(frame)
 
@@ -217,12 +220,15 @@ class PicowsConnection(WSListener):
 
     def _take(self, raw: str | bytes) -> None:
         arrived = perf_counter()
-        messages = self._stream.received(raw)
+        stream = self._stream
+        messages = stream.received(raw)
         if messages:
+            # Call by local names: Python 3.11 looks up a callable that an instance holds without its caches.
+            send, answered = self._send, stream.answered
             for message in messages:
-                self._send(_TEXT, message)
-            self._stream.answered(perf_counter() - arrived)
-        if self.early is not None and self._stream.started:
+                send(_TEXT, message)
+            answered(perf_counter() - arrived)
+        if self.early is not None and stream.started:
             self.early = None
             self.pace.start()
 
