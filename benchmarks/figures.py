@@ -1,7 +1,6 @@
-"""The figures of one server in one round: which loads it is put under, and what is read meanwhile."""
+"""Figures of one server in one round of paced calls."""
 
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import psutil
@@ -12,19 +11,14 @@ from benchmarks.server import Server
 MANY, SOME = 300, 100
 WARM_S = 1.0
 PACED_S = 6.0
-FLAT_OUT_S = 4.0
 TRIES = 3
 QUIET_CORES = 0.1
-
-Load = Callable[[float], Awaitable[Window]]
 
 
 @dataclass(frozen=True)
 class Figures:
-    """One server, one round. The last three tell whether to trust the round, not how good the server is."""
+    """One server, one round of paced calls. The last two tell whether to trust the round, not how good the server is."""
 
-    frames_per_s: float
-    """Echoes a second, 100 calls with one frame in flight each."""
     cpu_us_per_frame: float
     """CPU time of the server for one frame in and one out, 100 paced calls."""
     p50_us: float
@@ -34,12 +28,10 @@ class Figures:
     kib_per_call: float
     """Memory that 300 calls add, divided by 300."""
 
-    server_busy: float
-    """Share of its core that the server used when flat out: well below 1, something else limited it."""
     late_p99_us: float
     """How far behind its schedule the generator sent, 300 paced calls."""
     others_busy: float
-    """What other processes used of the machine meanwhile, in cores; the most of the three loads."""
+    """Cores that other processes used meanwhile; the most of the two loads."""
 
 
 @dataclass(frozen=True)
@@ -50,44 +42,41 @@ class _Watched:
 
 
 async def measure(server: Server) -> Figures:
-    """Put all loads on a freshly started server; takes 25 s on a quiet machine. Raises LoadError when it breaks a call."""
+    """Put paced calls on a freshly started server; takes 15 s on a quiet machine. Raises LoadError if it breaks a call."""
     async with Calls(server.url, 1) as calls:
         await calls.paced(WARM_S)  # what the first call of a process costs is not the cost of a call
     idle_kib = server.memory_kib()
 
     async with Calls(server.url, MANY) as calls:
         await calls.paced(WARM_S)
-        many = await _watched(server, calls, calls.paced, PACED_S)
+        many = await _watched(server, calls, PACED_S)
         kib_per_call = (server.memory_kib() - idle_kib) / MANY
 
     async with Calls(server.url, SOME) as calls:
         await calls.paced(WARM_S)
-        some = await _watched(server, calls, calls.paced, PACED_S)
-        flat_out = await _watched(server, calls, calls.flat_out, FLAT_OUT_S)
+        some = await _watched(server, calls, PACED_S)
 
     return Figures(
-        frames_per_s=flat_out.window.frames / flat_out.window.seconds,
         cpu_us_per_frame=some.server_s * 1e6 / some.window.frames,
         p50_us=percentile(many.window.round_trip_us, 50),
         p99_us=percentile(many.window.round_trip_us, 99),
         kib_per_call=kib_per_call,
-        server_busy=flat_out.server_s / flat_out.window.seconds,
         late_p99_us=percentile(many.window.late_us, 99),
-        others_busy=max(many.others_busy, some.others_busy, flat_out.others_busy),
+        others_busy=max(many.others_busy, some.others_busy),
     )
 
 
-async def _watched(server: Server, calls: Calls, load: Load, seconds: float) -> _Watched:
-    """Run the load, at most three times until the machine was quiet meanwhile; the quietest run counts."""
+async def _watched(server: Server, calls: Calls, seconds: float) -> _Watched:
+    """Pace the calls, again up to `TRIES` times until the machine was quiet meanwhile; return the quietest run."""
     runs: list[_Watched] = []
     while len(runs) < TRIES and all(run.others_busy > QUIET_CORES for run in runs):
-        runs.append(await _watched_once(server, calls, load, seconds))
+        runs.append(await _watched_once(server, calls, seconds))
     return min(runs, key=lambda run: run.others_busy)
 
 
-async def _watched_once(server: Server, calls: Calls, load: Load, seconds: float) -> _Watched:
+async def _watched_once(server: Server, calls: Calls, seconds: float) -> _Watched:
     machine, server_s, own = machine_s(), server.cpu_s(), time.process_time()
-    window = await load(seconds)
+    window = await calls.paced(seconds)
     machine, server_s, own = machine_s() - machine, server.cpu_s() - server_s, time.process_time() - own
     await calls.settle()
     return _Watched(window, server_s, max(0.0, machine - server_s - own) / window.seconds)

@@ -85,8 +85,6 @@ class Call(WSListener):
             self._calls.fail(f"{self._script.stream_sid}: not the echo of the frame sent: {message[:80]!r}")
             return
         self._calls.round_trip_us.append((now - sent) / 1000)
-        if self._calls.closed_loop:
-            self.send_frame()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if not self._hung_up:
@@ -109,7 +107,6 @@ class Calls:
         self._count = count
         self._calls: list[Call] = []
         self._failure: str | None = None
-        self.closed_loop = False
         self.round_trip_us: list[float] = []
         self._late_us: list[float] = []
 
@@ -143,20 +140,6 @@ class Calls:
                 self._calls[sent % self._count].send_frame()
                 sent += 1
             await self._turn()
-        return self._end(begin)
-
-    async def flat_out(self, seconds: float) -> Window:
-        """Every call has one frame in flight and sends the next when the echo is back.
-
-        Raises LoadError when a call breaks or an answer is wrong.
-        """
-        begin = self._begin()
-        self.closed_loop = True
-        for call in self._calls:
-            call.send_frame()
-        while perf_counter_ns() - begin < seconds * 1e9:
-            await self._turn()
-        self.closed_loop = False
         return self._end(begin)
 
     async def settle(self) -> None:

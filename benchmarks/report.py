@@ -6,49 +6,72 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.figures import Figures
+from benchmarks.flat_out import FlatOut
 
 PEER = "node"
+FLOOR = "floor"
 KIB_PER_CALL_LIMIT = 60
 
-Round = dict[str, Figures]
-"""The figures of one round by server name; always with those of PEER."""
+
+@dataclass(frozen=True)
+class Round:
+    """Figures of one round by server name, always with those of `PEER`; flat out also those of `FLOOR`, or none at all."""
+
+    paced: dict[str, Figures]
+    flat_out: dict[str, FlatOut]
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """A row: what is compared, the goal, and how a server's figures become one number."""
+    """A row: what is compared, the goal, and how to make one number of a round and a server's name."""
 
     title: str
     goal: str
-    of: Callable[[Figures, Figures], float]
+    of: Callable[[Round, str], float]
 
 
-RATIOS = [
-    Ratio("Frames a second, 100 calls flat out ÷ Node", "", lambda ours, node: ours.frames_per_s / node.frames_per_s),
+FLAT_OUT_RATIOS = [
+    Ratio(
+        "CPU per frame, 100 calls flat out ÷ Node",
+        "≤ 0.6",
+        lambda of, name: of.flat_out[name].cpu_us_per_frame / of.flat_out[PEER].cpu_us_per_frame,
+    ),
+    Ratio(
+        "CPU per frame, 100 calls flat out ÷ the floor",
+        "≤ 2.6",
+        lambda of, name: of.flat_out[name].cpu_us_per_frame / of.flat_out[FLOOR].cpu_us_per_frame,
+    ),
+    Ratio(
+        "Frames a second, 100 calls flat out ÷ Node",
+        "",
+        lambda of, name: of.flat_out[name].frames_per_s / of.flat_out[PEER].frames_per_s,
+    ),
+]
+PACED_RATIOS = [
     Ratio(
         "CPU per frame, 100 paced calls ÷ Node",
         "≤ 0.8",
-        lambda ours, node: ours.cpu_us_per_frame / node.cpu_us_per_frame,
+        lambda of, name: of.paced[name].cpu_us_per_frame / of.paced[PEER].cpu_us_per_frame,
     ),
-    Ratio("p99 round trip, 300 paced calls ÷ Node", "≤ 1", lambda ours, node: ours.p99_us / node.p99_us),
-    Ratio("Memory a call, 300 calls ÷ Node", "", lambda ours, node: ours.kib_per_call / node.kib_per_call),
+    Ratio("p99 round trip, 300 paced calls ÷ Node", "≤ 1", lambda of, name: of.paced[name].p99_us / of.paced[PEER].p99_us),
+    Ratio("Memory a call, 300 calls ÷ Node", "", lambda of, name: of.paced[name].kib_per_call / of.paced[PEER].kib_per_call),
     Ratio(
         f"Memory a call ÷ {KIB_PER_CALL_LIMIT} KiB",
         "≤ 1",
-        lambda ours, _: ours.kib_per_call / KIB_PER_CALL_LIMIT,
+        lambda of, name: of.paced[name].kib_per_call / KIB_PER_CALL_LIMIT,
     ),
 ]
 
 
 def table(rounds: list[Round]) -> str:
     """The Markdown table: for each ratio the median of the rounds, with the lowest and the highest of them."""
-    servers = [name for name in rounds[0] if name != PEER]
+    servers = [name for name in rounds[0].paced if name != PEER]
     lines = [
         "| | goal | " + " | ".join(servers) + " |",
         "|---|---|" + "---|" * len(servers),
     ]
-    for ratio in RATIOS:
-        cells = [_cell([ratio.of(figures[name], figures[PEER]) for figures in rounds]) for name in servers]
+    for ratio in (FLAT_OUT_RATIOS if rounds[0].flat_out else []) + PACED_RATIOS:
+        cells = [_cell([ratio.of(figures, name) for figures in rounds]) for name in servers]
         lines.append(f"| {ratio.title} | {ratio.goal} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
