@@ -211,8 +211,21 @@ def test_numbers_and_keys_are_masked_where_asked(instance: ServerProcess, admin:
     assert '\\"digit\\":\\"0\\"' in told
 
 
+def test_parameters_leave_the_worker_only_where_asked(instance: ServerProcess, admin: Path) -> None:
+    with Tap(admin, "call=tap-plan") as tap, Tap(admin, "call=tap-plan&parameters=1") as keeping:
+        sent, heard = asyncio.run(
+            call(instance, "tap-plan", wire.audio(1), custom_parameters={"plan": "gold", "sample-rate": "8000"})
+        )
+        hidden, kept = tap.until_closed(), keeping.until_closed()
+    assert ("parameters" in hidden[0], kept[0]["parameters"]) == (False, True)
+    assert texts(kept, "exotel") == sent
+    assert texts(hidden, "exotel") == [text.replace('"plan":"gold"', '"xxxx":"xxxx"') for text in sent]
+    assert texts(hidden, "server") == texts(kept, "server") == heard
+
+
+@pytest.mark.parametrize("query", ["", "parameters=1"], ids=["default", "parameters"])
 @pytest.mark.parametrize("where", ["header", "parameters", "mangled", "named"])
-def test_no_credential_leaves_the_worker(where: str, start_server: StartServer, tmp_path: Path) -> None:
+def test_no_credential_leaves_the_worker(where: str, query: str, start_server: StartServer, tmp_path: Path) -> None:
     secrets, admin = tmp_path / "credentials", tmp_path / "a.sock"
     secrets.write_text(f"exotel:{TOKEN}\n")
     server = start_server({"auth": {"required": True, "credential": str(secrets)}}, "--admin-socket", str(admin))
@@ -230,17 +243,19 @@ def test_no_credential_leaves_the_worker(where: str, start_server: StartServer, 
             await phone.receive()
             await phone.send(wire.stop("tap-secret"))
 
-    with Tap(admin) as tap:
+    with Tap(admin, query) as tap:
         asyncio.run(main())
         records = tap.until_closed()
     told = json.dumps(records)
     assert TOKEN not in told
     assert "Authorization" not in told
-    assert "gold" in told
-    assert f"m-{'x' * len(TOKEN)}" in texts(records, "server")[0]
+    assert ("gold" in told) is (bool(query) and where != "mangled")
+    assert f'"{"x" * len(f"m-{TOKEN}")}"' in texts(records, "server")[0]
 
 
-@pytest.mark.parametrize("query", ["audio=loud", "next=-1", "next=x", f"next={'9' * 5000}", "mask=2", "cal=abc"])
+@pytest.mark.parametrize(
+    "query", ["audio=loud", "next=-1", "next=x", f"next={'9' * 5000}", "mask=2", "parameters=x", "mask=1&parameters=1", "cal=abc"]
+)
 def test_what_makes_no_sense_is_refused(query: str, instance: ServerProcess, admin: Path) -> None:
     status, answer = fetch_unix(admin, f"/tap?{query}")
     assert status == 400

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -21,15 +21,16 @@ _FLUSH_S: Final = 0.05
 _MOST_DIGITS: Final = 9
 _SHARE: Final = 0.1
 """Of the worker's time, for one subscriber. A look at a message takes microseconds, but a client may send hard ones."""
+_FORM: Final = "call=SID, number=N, next=N, audio=keep|noise|omit, mask=0|1, parameters=0|1"
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Asked(NamedTuple):
-    """Which calls, and what of them. All that are named have to fit; none named: every call.
+    """Which calls a client asks for, and what of them. A call has to match all that is named; nothing named: every call.
 
-    ``call`` is a call_sid, stream_sid or conn_id; ``number`` the end of the caller's or the called number; ``next`` how many
-    calls that start from now on, 0 for any number and those that are live.
+    ``call`` is a call_sid, stream_sid or conn_id; ``number`` the end of the caller's or the called number; ``next`` the number
+    of calls that start from now on, 0 for any number and those that are live. ``parameters``: keep custom parameters.
     """
 
     call: str = ""
@@ -37,15 +38,16 @@ class Asked(NamedTuple):
     next: int = 0
     audio: Audio = "keep"
     mask: bool = False
+    parameters: bool = False
 
     @classmethod
     def parse(cls, query: str) -> "Asked":
-        """From ``call=…&number=…&next=…&audio=keep|noise|omit&mask=0|1``. Raises `BadRequest`."""
+        """Read ``call=…&number=…&next=…&audio=keep|noise|omit&mask=0|1&parameters=0|1``. Raises `BadRequest`."""
         values = dict(parse_qsl(query, keep_blank_values=True))
         try:
             return msgspec.convert(values, _Query).asked()
         except msgspec.ValidationError as error:
-            raise BadRequest(f"{error}: call=SID, number=N, next=N, audio=keep|noise|omit, mask=0|1") from None
+            raise BadRequest(f"{error}: {_FORM}") from None
 
     def record(self) -> dict[str, str | int]:
         """As the capture's first line tells it."""
@@ -59,12 +61,15 @@ class _Query(msgspec.Struct, forbid_unknown_fields=True):
     number: str = ""
     next: str = "0"
     audio: Audio = "keep"
-    mask: str = "0"
+    mask: Literal["0", "1"] = "0"
+    parameters: Literal["0", "1"] = "0"
 
     def asked(self) -> Asked:
-        if not self.next.isdecimal() or len(self.next) > _MOST_DIGITS or self.mask not in ("0", "1"):
-            raise msgspec.ValidationError(f"next is a count of at most {_MOST_DIGITS} digits, mask is 0 or 1")
-        return Asked(self.call, self.number, int(self.next), self.audio, self.mask == "1")
+        if not self.next.isdecimal() or len(self.next) > _MOST_DIGITS:
+            raise msgspec.ValidationError(f"next is a count of at most {_MOST_DIGITS} digits")
+        if self.mask == self.parameters == "1":
+            raise msgspec.ValidationError("mask and parameters exclude each other: a parameter may be somebody's number")
+        return Asked(self.call, self.number, int(self.next), self.audio, self.mask == "1", self.parameters == "1")
 
 
 class Subscriber:

@@ -94,12 +94,15 @@ class Taps:
             stream.watches = (*stream.watches, Watch(subscriber, stream, self._identity["instance"], self._held))
 
     def _redactor_for(self, asked: Asked) -> Callable[[], Redactor]:
-        return lambda: Redactor(asked.audio, mask=asked.mask, secrets=self._secrets, noise=self._noise)
+        return lambda: Redactor(
+            asked.audio, mask=asked.mask, secrets=self._secrets, noise=self._noise, parameters=asked.parameters
+        )
 
     def _first(self, subscriber: Subscriber) -> bytes:
         asked = subscriber.asked
         record = {"version": FORMAT, "host": socket.gethostname(), **self._identity, "time": subscriber.now()}
-        return line("capture", {**record, "audio": asked.audio, "masked": asked.mask, "filter": asked.record()})
+        record |= {"audio": asked.audio, "masked": asked.mask, "filter": asked.record()}
+        return line("capture", record | ({"parameters": True} if asked.parameters else {}))
 
 
 def _unwatch(subscriber: Subscriber, stream: Watched) -> None:

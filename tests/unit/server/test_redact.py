@@ -1,8 +1,9 @@
-"""What leaves the worker of a message: everything but secrets, and audio and numbers as asked."""
+"""What leaves the worker of a message: the protocol's own fields without secrets, and parameters, audio and numbers as asked."""
 
 import base64
 import json
 import random
+import re
 import time
 import unicodedata
 from typing import Any
@@ -20,8 +21,10 @@ TOKEN = "correct-horse-battery"
 NOISE = Noise()
 
 
-def redactor(audio: Audio = "keep", *, mask: bool = False, secrets: tuple[str, ...] = (TOKEN,)) -> Redactor:
-    return Redactor(audio, mask=mask, secrets=Secrets(secrets), noise=NOISE)
+def redactor(
+    audio: Audio = "keep", *, mask: bool = False, secrets: tuple[str, ...] = (TOKEN,), parameters: bool = False
+) -> Redactor:
+    return Redactor(audio, mask=mask, secrets=Secrets(secrets), noise=NOISE, parameters=parameters)
 
 
 @pytest.mark.parametrize(
@@ -29,19 +32,47 @@ def redactor(audio: Audio = "keep", *, mask: bool = False, secrets: tuple[str, .
     [
         wire.connected(),
         wire.start(),
-        wire.start(custom_parameters={"sample-rate": "8000", "plan": "gold"}),
+        wire.start(custom_parameters={"sample-rate": "8000", "Sample_Rate": 16000}),
+        wire.start(from_="+91 98765-43210", to="sip:agent-1@pbx.example"),
+        wire.start(rate=8000).replace("stream_sid", "streamSid").replace("media_format", "mediaFormat"),
         wire.media(bytes(range(256))),
         wire.mark("turn-3-end"),
         wire.dtmf("#"),
         wire.stop(),
         '{ "media" : { "payload": "AAAA", "chunk": 1 }, "event" : "media" }',
-        '{"event":"later","deep":[1,{"a":[null,true,"\\u00e9"]}]}',
-        "not JSON at all",
+        '{"event":"media","media":{"payload":"AA_-\\n AA==","track":"inbound"}}',
+        '{"event":"dtmf","digit":5,"duration":100.5}',
+        '{"event":"mark","name":"turn-3"}',
         "",
     ],
 )
-def test_what_holds_no_secret_leaves_as_it_came(text: str) -> None:
+def test_what_is_the_protocols_leaves_as_it_came(text: str) -> None:
     assert redactor().message(text) == (text, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('{"event":"later","deep":[1,{"a":[null,true,"\\u00e9"]}]}', '{"event":"later","xxxx":[9,{"x":[null,true,"xxxxxx"]}]}'),
+        ('{"event":"start","start":{"extra":"a b"}}', '{"event":"start","start":{"xxxxx":"xxx"}}'),
+        ('{"event":"mark","mark":{"name":"a sentence"}}', '{"event":"mark","mark":{"name":"xxxxxxxxxx"}}'),
+        ('{"event":"mark","mark":{"payload":"AAAA"}}', '{"event":"mark","mark":{"xxxxxxx":"xxxx"}}'),
+        ('{"event":["mark"],"mark":["name",{"name":"a"}]}', '{"event":["xxxx"],"mark":["xxxx",{"xxxx":"x"}]}'),
+        ('{"event":"media","media":{"payload":"!a=b!"}}', '{"event":"media","media":{"payload":"-----"}}'),
+        ('{"event":"media","media":{"chunk":"one"}}', '{"event":"media","media":{"chunk":"xxx"}}'),
+        ('{"event":"media","media":{"payload":1.5e3}}', '{"event":"media","media":{"payload":9.9e0}}'),
+        ('{"x":{"media":{"payload":"AAAA"}}}', '{"x":{"xxxxx":{"xxxxxxx":"xxxx"}}}'),
+        ('{"start":{"start":{"from":"098"}}}', '{"start":{"start":{"xxxx":"xxx"}}}'),
+        ('["event", 12]', '["xxxxx", 99]'),
+        ('"event"', '"xxxxx"'),
+        ("not JSON at all", "x" * 15),
+        ('{"event":"connected"', "x" * 20),
+    ],
+)
+def test_what_is_not_the_protocols_is_overwritten_at_its_length(text: str, left: str) -> None:
+    assert len(left) == len(text)
+    for parameters in (False, True):
+        assert redactor(secrets=(), parameters=parameters).message(text) == (left, 0)
 
 
 SECRET_PLACES: list[tuple[str, Any]] = [
@@ -61,11 +92,28 @@ SECRET_PLACES: list[tuple[str, Any]] = [
 @pytest.mark.parametrize("audio", ["keep", "noise", "omit"])
 def test_a_credential_of_the_server_is_overwritten_wherever_it_is(audio: Audio, parameters: Any) -> None:
     text = wire.start(custom_parameters=parameters)
-    left = redactor(audio, secrets=(TOKEN, f"exotel:{TOKEN}")).message(text).text
-    assert TOKEN not in left
-    assert base64.b64encode(f"exotel:{TOKEN}".encode()).decode() not in left
-    assert len(left) == len(text)
-    json.loads(left)
+    for keeps in (False, True):
+        left = redactor(audio, secrets=(TOKEN, f"exotel:{TOKEN}"), parameters=keeps).message(text).text
+        assert TOKEN not in left
+        assert base64.b64encode(f"exotel:{TOKEN}".encode()).decode() not in left
+        assert len(left) == len(text)
+        json.loads(left)
+
+
+PARAMETERS = {"plan": "gold", "language": "hi", "n": 7, "note": "call back: at 5 & 6", "": "empty"}
+
+
+def test_parameters_are_overwritten_unless_they_are_asked_for() -> None:
+    text = wire.start(custom_parameters=PARAMETERS)
+    left = redactor().message(text)
+    assert (len(left.text), left.omitted) == (len(text), 0)
+    hidden = json.loads(left.text)["start"]["custom_parameters"]
+    assert set(_strings(hidden)) <= set("x9.\0 ")
+    assert redactor(parameters=True).message(text) == (text, 0)
+    assert redactor(parameters=True, mask=True).message(text) == redactor(mask=True).message(text), "any may be a number"
+    whole = wire.start(custom_parameters="plan=gold&language=hi")
+    assert "gold" not in redactor().message(whole).text
+    assert redactor(parameters=True).message(whole) == (whole, 0)
 
 
 NAMES = [
@@ -86,16 +134,21 @@ NAMES = [
 
 @pytest.mark.parametrize("key", NAMES)
 def test_a_value_under_a_secret_looking_key_is_overwritten_though_nobody_knows_it(key: str) -> None:
-    left = redactor(secrets=()).message(wire.start(custom_parameters={key: "Zx9-unknown", "plan": "gold"})).text
+    text = wire.start(custom_parameters={key: "Zx9-unknown", "plan": "gold", f"a {key}": {"b": ["Zx9-unknown", 123]}})
+    left = redactor(secrets=(), parameters=True).message(text).text
     assert "Zx9-unknown" not in left
-    assert json.loads(left)["start"]["custom_parameters"] == {key: "x" * 11, "plan": "gold"}
+    hidden = {"x" * len(key): "x" * 11, "plan": "gold", "x" * len(f"a {key}"): {"x": ["x" * 11, 999]}}
+    assert json.loads(left)["start"]["custom_parameters"] == hidden
+    assert not {"Zx9", "gold", key} & set(re.split(r"\W", redactor(secrets=()).message(text).text))
 
 
 @pytest.mark.parametrize("spelling", ["\\u0063orrect-horse-battery", "correct\\u002dhorse-battery"])
 def test_escapes_hide_nothing(spelling: str) -> None:
     text = wire.start(custom_parameters={"who": "HERE"}).replace("HERE", spelling)
-    left = json.loads(redactor().message(text).text)
-    assert set(left["start"]["custom_parameters"]["who"]) == {"x"}
+    left = json.loads(redactor(parameters=True).message(text).text)
+    assert left["start"]["custom_parameters"] == {"who": "x" * len(spelling)}
+    for field in ("stream_sid", "from", "reason"):
+        assert redactor().message(f'{{"event":"start","{field}":"{spelling}"}}').text.endswith(f':"{"x" * len(spelling)}"}}')
 
 
 HUSH = "HUNTER2X"
@@ -151,7 +204,7 @@ UNKNOWN: list[Any] = [
 
 @pytest.mark.parametrize("parameters", UNKNOWN, ids=str)
 @pytest.mark.parametrize("name", ["custom_parameters", "customParameters", "Custom-Parameters", "extra"])
-def test_what_looks_like_a_secret_is_overwritten_however_it_is_wrapped(name: str, parameters: Any) -> None:
+def test_a_secret_that_nobody_knows_is_overwritten_however_it_is_wrapped(name: str, parameters: Any) -> None:
     text = wire.start().replace('"media_format"', f'"{name}":{json.dumps(parameters)},"media_format"')
     left = redactor(secrets=()).message(text)
     assert HUSH not in left.text
@@ -167,32 +220,38 @@ def test_a_secret_is_one_in_any_message(message: Any) -> None:
     assert HUSH not in redactor(secrets=()).message(message(f"token={HUSH}")).text
 
 
+@pytest.mark.parametrize("parameters", UNKNOWN, ids=str)
+def test_parameters_that_look_like_a_secret_are_overwritten_though_parameters_are_kept(parameters: Any) -> None:
+    text = wire.start(custom_parameters=parameters)
+    left = redactor(secrets=(), parameters=True).message(text)
+    assert (HUSH in left.text, len(left.text), left.omitted) == (False, len(text), 0)
+
+
 @pytest.mark.parametrize("wrap", [json.dumps, lambda text: text.replace("%", "%25")], ids=["JSON", "percent"])
-def test_what_is_wrapped_too_often_is_left_away_whole(wrap: Any) -> None:
+def test_a_secret_that_is_wrapped_often_is_overwritten(wrap: Any) -> None:
     value = "token%3D" + HUSH
     for _ in range(7):
         value = wrap(value)
     text = wire.start(custom_parameters={"ctx": value})
-    left = redactor(secrets=()).message(text)
-    assert HUSH not in left.text
-    assert left == ("", len(text))
+    for parameters in (False, True):
+        left = redactor(secrets=(), parameters=parameters).message(text)
+        assert (HUSH in left.text, len(left.text), left.omitted) == (False, len(text), 0)
 
 
-@pytest.mark.parametrize("text", [wire.mark("session-token"), '{"event":"auth","type":"token","id":"7","mark":{"name":"key"}}'])
+@pytest.mark.parametrize("text", [wire.mark("session-token"), '{"event":"auth","mark":{"name":"key"}}'])
 def test_a_name_that_names_nothing_is_kept(text: str) -> None:
     assert redactor(secrets=()).message(text) == (text, 0)
 
 
-def test_what_only_sounds_like_a_secret_is_kept() -> None:
+def test_a_parameter_that_only_sounds_like_a_secret_is_kept_where_parameters_are() -> None:
     parameters = {
-        "plan": "gold",
+        "plan": "basic",
         "note": "all is well: call back at 5",
         "city": "pincode 560001",
         "url": "https://h/p?a=b",
-        "m": "a@b.c",
     }
     text = wire.start(custom_parameters=parameters)
-    assert redactor(secrets=()).message(text) == (text, 0)
+    assert redactor(secrets=(), parameters=True).message(text) == (text, 0)
 
 
 NUMBERS: list[Any] = [
@@ -228,8 +287,8 @@ def test_a_callers_number_is_masked_in_any_spelling(number: Any, key: str) -> No
     text = wire.start(custom_parameters={key: number})
     left = redactor(mask=True).message(text)
     assert len(left.text) == len(text)
-    said = json.loads(left.text)["start"]["custom_parameters"][key]
-    assert not set("12345678") & set(_decimals(unquote(unquote(str(said)))).replace("2091", "")), said
+    said = json.loads(left.text)["start"]["custom_parameters"]["x" * len(key)]
+    assert not set("012345678") & set(_decimals(str(said))), said
 
 
 @pytest.mark.parametrize("number", ["9876543210", "+91-98765-43210", "098%207654%203210", "x987654"])
@@ -246,9 +305,10 @@ def test_a_callers_number_is_masked_in_every_message_of_the_call(number: str) ->
 
 
 def test_a_number_of_anybody_is_masked_in_parameters() -> None:
-    text = wire.start(custom_parameters={"note": "call 044 9912 7731", "id": 8023456, "plan": "gold 24", "sample-rate": "16000"})
-    start = json.loads(redactor(mask=True).message(text).text)["start"]
-    assert start["custom_parameters"] == {"note": "call xxx xxxx xxxx", "id": 9999999, "plan": "gold 24", "sample-rate": "16000"}
+    text = wire.start(custom_parameters={"note": "call 044 9912 7731", "id": 8023456, "sample-rate": "16000"})
+    for parameters in (False, True):
+        start = json.loads(redactor(mask=True, parameters=parameters).message(text).text)["start"]
+        assert start["custom_parameters"] == {"xxxx": "x" * 18, "xx": 9999999, "sample-rate": "16000"}
     assert redactor(mask=True).message(wire.mark("1234567890")).text == wire.mark("1234567890"), "an id of the bot's"
 
 
@@ -271,10 +331,10 @@ def test_keys_pressed_are_masked_wherever_a_dtmf_message_has_them(text: str) -> 
 
 @pytest.mark.parametrize("number", ["1e300", "1234567e300", "123456789e5", "-1234567.25E+10", "0.12345678"])
 def test_a_masked_number_is_still_one(number: str) -> None:
-    text = '{"custom_parameters":{"n":' + number + "}}"
-    left = redactor(mask=True).message(text).text
-    assert json.loads(left)["custom_parameters"]["n"] != float("inf")
-    assert len(left) == len(text)
+    for text in ('{"custom_parameters":{"n":' + number + "}}", '{"from":' + number + "}", '{"sequence_number":' + number + "}"):
+        left = redactor(mask=True).message(text).text
+        assert float("inf") not in _numbers(json.loads(left))
+        assert len(left) == len(text)
 
 
 @pytest.mark.parametrize("audio", ["noise", "omit"])
@@ -298,8 +358,10 @@ def test_a_key_that_is_there_twice_hides_nothing() -> None:
 
 @pytest.mark.parametrize("spelling", ["gr%C3%BC%C3%9Fe-aus-pune", "gr%c3%bc%c3%9fe%2Daus-pune", "gr\\u00fc\\u00dfe-aus-pune"])
 def test_letters_beyond_ascii_hide_nothing(spelling: str) -> None:
-    left = redactor(secrets=("grüße-aus-pune",)).message(wire.start(custom_parameters={"a": spelling})).text
-    assert set(json.loads(left)["start"]["custom_parameters"]["a"]) == {"x"}
+    text = wire.start(custom_parameters={"a": spelling}, leg_sid=spelling)
+    for parameters in (False, True):
+        start = json.loads(redactor(secrets=("grüße-aus-pune",), parameters=parameters).message(text).text)["start"]
+        assert set("".join(start["custom_parameters"].values())) == set(start["leg_sid"]) == {"x"}
 
 
 @pytest.mark.parametrize(
@@ -307,14 +369,21 @@ def test_letters_beyond_ascii_hide_nothing(spelling: str) -> None:
     ["a=1&" * 600, "a" * 15_000 + "%2541\\\\n", json.loads("[" * 40 + "]" * 40), [1] * 600],
     ids=["pairs", "characters", "levels", "values"],
 )
-def test_what_is_too_much_is_left_away_whole(value: Any) -> None:
+def test_much_is_overwritten_as_little_is(value: Any) -> None:
     text = wire.start(custom_parameters={"a": value})
     assert len(text) < 16 * 1024
-    assert redactor().message(text) == ("", len(text))
+    left = redactor().message(text)
+    assert (len(left.text), left.omitted) == (len(text), 0)
+    assert not set(_strings(json.loads(left.text)["start"]["custom_parameters"])) - set("x9\0")
+
+
+def test_what_is_too_long_is_left_away_whole() -> None:
+    text = wire.start(custom_parameters={"a": "b" * 16 * 1024})
+    assert redactor(parameters=True).message(text) == redactor().message(text) == ("", len(text))
 
 
 def test_a_short_credential_is_looked_for_in_parameters_only() -> None:
-    left = redactor(secrets=("80",)).message(wire.start(custom_parameters={"a": "80"})).text
+    left = redactor(secrets=("80",), parameters=True).message(wire.start(custom_parameters={"a": "80"})).text
     document = json.loads(left)["start"]
     assert document["custom_parameters"] == {"a": "xx"}
     assert document["media_format"]["sample_rate"] == "8000"
@@ -334,7 +403,8 @@ def test_no_secret_survives() -> None:
         message[source.choice(["start", "custom_parameters", "more"])] = {"custom_parameters": parameters}
         text = json.dumps(message, ensure_ascii=source.random() < 0.5, indent=source.choice([None, 1]))
         audio: Audio = source.choice(["keep", "noise", "omit"])
-        left = redactor(audio, mask=source.random() < 0.5, secrets=(secret, f"u:{secret}")).message(text).text
+        mask, keeps = source.random() < 0.5, source.random() < 0.5
+        left = redactor(audio, mask=mask, secrets=(secret, f"u:{secret}"), parameters=keeps).message(text).text
         assert secret not in _strings(json.loads(left)), (secret, text, left)
 
 
@@ -345,13 +415,19 @@ def _strings(value: object) -> str:
     return "\0".join(map(_strings, value)) if isinstance(value, list) else str(value)
 
 
-def test_what_cannot_be_read_is_left_away_where_something_has_to_be_left_out() -> None:
-    broken = wire.media(bytes(320))[:-9]
-    assert redactor().message(broken) == (broken, 0)
-    assert redactor("noise").message(broken) == ("", len(broken))
-    assert redactor(mask=True).message(broken) == ("", len(broken))
-    assert redactor().message(f'{{"who":"{TOKEN}').text == ""
-    assert "hush" not in redactor(secrets=()).message('{"token": "hush", ').text
+def _numbers(value: object) -> list[object]:
+    """Every number of a document."""
+    if isinstance(value, dict | list):
+        return [number for item in (value.values() if isinstance(value, dict) else value) for number in _numbers(item)]
+    return [] if isinstance(value, str) else [value]
+
+
+@pytest.mark.parametrize(
+    "text", [wire.media(bytes(320))[:-9], f'{{"who":"{TOKEN}', '{"token": "hush", ', "[" * 5000, '{"event":"\ud800"}', '{"a":01}']
+)
+def test_what_cannot_be_read_is_overwritten_whole(text: str) -> None:
+    for hide in (redactor(), redactor("noise"), redactor("omit"), redactor(mask=True), redactor(parameters=True)):
+        assert hide.message(text) == ("x" * len(text), 0)
 
 
 @pytest.mark.parametrize("pcm", [b"", b"\0\0", bytes(319), bytes(320), random.Random(1).randbytes(100_000)])
@@ -384,19 +460,22 @@ def test_speech_left_out_says_how_much_it_was() -> None:
 
 def test_numbers_and_keys_pressed_are_masked_with_the_same_length() -> None:
     hide = redactor(mask=True)
-    text = wire.start(custom_parameters={"caller": "anna", "note": "from 09876543210"})
+    text = wire.start(custom_parameters={"caller": "anna", "notes": "from 09876543210"}, account_sid="of-9876543210")
     start = json.loads(hide.message(text).text)["start"]
     assert (start["from"], start["to"]) == ("x" * 11, "x" * 11)
-    assert start["custom_parameters"] == {"caller": "xxxx", "note": f"from {'x' * 11}"}
+    assert start["custom_parameters"] == {"xxxxxx": "xxxx", "xxxxx": "x" * 16}
+    assert start["account_sid"] == "x" * 13
+    assert json.loads(hide.message(wire.start(to="+91 20-1234")).text)["start"]["to"] == "+xx xx-xxxx"
+    assert json.loads(redactor().message(text).text)["start"]["from"] == "09876543210"
     assert json.loads(hide.message(wire.dtmf("7")).text)["dtmf"] == {"digit": "0", "duration": "100"}
     assert json.loads(hide.message('{"event":"dtmf","digit":5}').text)["digit"] == 9
     assert "09876543210" not in hide.message(wire.mark("for 09876543210")).text
 
 
-def test_a_binary_message_is_kept_only_where_everything_is() -> None:
-    assert redactor().binary(b"abc") == (b"abc", 0)
-    assert redactor("noise").binary(b"abc") == (b"", 3)
-    assert redactor().binary(f"..{TOKEN}".encode()) == (b"", 2 + len(TOKEN))
+def test_a_binary_message_is_overwritten_whole() -> None:
+    for hide in (redactor(), redactor("noise"), redactor(mask=True), redactor(parameters=True)):
+        assert hide.binary(f"..{TOKEN}".encode()) == (b"x" * (2 + len(TOKEN)), 0)
+        assert hide.binary(bytes(MOST_TEXT + 1)) == (b"", MOST_TEXT + 1)
 
 
 @pytest.mark.parametrize(

@@ -171,3 +171,10 @@ def test_what_is_no_size(text: str) -> None:
 def test_which_calls_has_to_be_said_and_said_once(named: str, everything: bool) -> None:
     with pytest.raises(UsageFault, match="which calls"):
         verb.wanted(verb.Options(call=named, all=everything))
+
+
+def test_parameters_are_kept_where_asked_but_not_masked() -> None:
+    assert verb.wanted(verb.Options(all=True)).query() == "audio=keep"
+    assert verb.wanted(verb.Options(all=True, keep_parameters=True)).query() == "audio=keep&parameters=1"
+    with pytest.raises(UsageFault, match="--mask and --keep-parameters"):
+        verb.wanted(verb.Options(all=True, mask=True, keep_parameters=True))

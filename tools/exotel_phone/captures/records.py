@@ -39,7 +39,10 @@ class _Record(msgspec.Struct, frozen=True, tag_field="type", tag=str.lower, omit
 
 
 class Capture(_Record, frozen=True, gc=True):
-    """The first line: who recorded, when, and what was left out. ``filter`` is what was asked for."""
+    """The first line: who recorded, when, and what was left out. ``filter`` is what was asked for.
+
+    ``parameters``: custom parameters were kept.
+    """
 
     version: int
     host: str
@@ -49,6 +52,7 @@ class Capture(_Record, frozen=True, gc=True):
     audio: Audio
     masked: bool
     filter: dict[str, str | int] = {}
+    parameters: bool = False
 
 
 class Open(_Record, frozen=True):

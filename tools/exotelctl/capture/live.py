@@ -39,6 +39,7 @@ class Filter:
 
     ``call`` is a call's, stream's or connection's id; ``number`` the caller's or the called one, whole or its end; ``next`` the
     number of calls to come, 0 for no bound. Secrets never leave the worker; with ``mask`` numbers and keys pressed don't either.
+    ``parameters``: custom parameters leave it too.
     """
 
     call: str = ""
@@ -46,10 +47,12 @@ class Filter:
     next: int = 0
     audio: Audio = "keep"
     mask: bool = False
+    parameters: bool = False
 
     def query(self) -> str:
-        """As the parameters of ``GET /tap``."""
+        """Return the filter as the query of ``GET /tap``."""
         asked = {"call": self.call, "number": self.number, "next": self.next, "audio": self.audio, "mask": int(self.mask)}
+        asked["parameters"] = int(self.parameters)
         return urlencode({name: value for name, value in asked.items() if value})
 
 

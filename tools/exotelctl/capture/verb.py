@@ -49,6 +49,7 @@ class Options:
     seconds: float | None = None
     audio: str = "keep"
     mask: bool = False
+    keep_parameters: bool = False
     count: int = 1000
     force: bool = False
     settings: Path = Path("/etc/exotel-ws/current/settings.toml")
@@ -80,7 +81,9 @@ def wanted(options: Options) -> Filter:
     kept: dict[str, Audio] = {"keep": "keep", "noise": "noise", "omit": "omit"}
     if options.audio not in kept:
         raise UsageFault(f"--audio {options.audio}: {', '.join(kept)}")
-    return Filter(options.call, options.number, options.next, kept[options.audio], options.mask)
+    if options.mask and options.keep_parameters:
+        raise UsageFault("--mask and --keep-parameters exclude each other: a parameter may be somebody's number")
+    return Filter(options.call, options.number, options.next, kept[options.audio], options.mask, options.keep_parameters)
 
 
 def run_packets(options: Options) -> Exit:
@@ -163,7 +166,7 @@ class _Recording:
         values: dict[str, str | int] = {"call": asked.call, "number": number, "next": asked.next}
         names = ",".join(instances.sockets(self._runtime))
         named = {key: value for key, value in values.items() if value}
-        head = Capture(VERSION, socket.gethostname(), names, release, at, asked.audio, asked.mask, named)
+        head = Capture(VERSION, socket.gethostname(), names, release, at, asked.audio, asked.mask, named, asked.parameters)
         self._file.write(line(head))
 
     def conclude(self, why: str, *, json: bool) -> Exit:

@@ -62,6 +62,9 @@ def capture(
     ] = None,
     audio: Annotated[str, typer.Option(metavar="HOW", help="keep, noise (speech-shaped, same length) or omit.")] = "keep",
     mask: Annotated[bool, typer.Option("--mask", help="Overwrite numbers and keys pressed.")] = False,
+    keep_parameters: Annotated[
+        bool, typer.Option("--keep-parameters", help="Keep custom parameters, which are overwritten else.")
+    ] = False,
     packets: Annotated[bool, typer.Option("--packets", help="Packet headers of the port by tcpdump, not messages.")] = False,
     count: Annotated[int, typer.Option(metavar="N", min=1, help="With --packets: stop after so many.")] = 1000,
     force: Force = False,
@@ -70,7 +73,8 @@ def capture(
 ) -> int:
     """Record live calls, message by message.
 
-    Taken in the workers, without slowing a call; secrets are left out. Stops by itself; exits 1 where something is missing.
+    Taken in the workers, without slowing a call; what is no field of the protocol is overwritten. Stops by itself; exits 1 where
+    something is missing.
 
     \b
     Example:
@@ -88,6 +92,7 @@ def capture(
         seconds=seconds,
         audio=audio,
         mask=mask,
+        keep_parameters=keep_parameters,
         count=count,
         force=force,
         settings=settings,

@@ -1,1 +1,1 @@
-"""Hide secrets, numbers and audio in the messages that leave a worker. Start with `redactor`."""
+"""Let only the protocol's own fields leave a worker, and of them no secret. Start with `redactor`."""
