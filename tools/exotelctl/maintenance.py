@@ -6,7 +6,6 @@
 """
 
 import os
-import sys
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +25,7 @@ from exotel_phone.exits import Exit, Refusal
 from exotel_phone.output import emit_json, say
 from exotel_phone.text import plural
 
+from exotelctl.consent import agreed
 from exotelctl.progress import Progress
 from exotelctl.systemctl import require_root, require_systemd
 
@@ -159,14 +159,8 @@ def _end(paths: Paths, systemd: Systemd, facts: HostFacts, who: str, progress: P
 
 
 def _consent(options: Options) -> bool:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return False
     on = f"Refuse new calls, across reboots{', and close the live ones now' if options.cut else ''}?"
-    try:
-        answer = input(f"{on if options.on else 'Take calls again?'} [y/N] ")
-    except (EOFError, KeyboardInterrupt):
-        return False
-    return answer.strip().lower() in ("y", "yes")
+    return agreed(on if options.on else "Take calls again?")
 
 
 def _live(systemd: Systemd, names: tuple[str, ...]) -> list[str]:

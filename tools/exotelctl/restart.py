@@ -8,7 +8,6 @@
 """
 
 import os
-import sys
 import time
 from dataclasses import dataclass
 
@@ -26,6 +25,7 @@ from exotel_phone.exits import Exit, Refusal
 from exotel_phone.output import emit_json, say
 from exotel_phone.text import plural
 
+from exotelctl.consent import agreed
 from exotelctl.progress import Progress
 from exotelctl.systemctl import require_root, require_systemd
 
@@ -52,7 +52,7 @@ def run(options: Options) -> Exit:
         assert facts.serving
         if not options.json:
             say(_announcement(facts.serving))
-        if options.json or not _consent():
+        if options.json or not agreed("Restart? No call is cut."):
             raise Refusal("nothing was done: say --yes to restart (it cuts no call)")
     try:
         with deploy_lock(paths.lock, f"restart by {who}"):
@@ -69,16 +69,6 @@ def run(options: Options) -> Exit:
     else:
         say(_failure(failure) if failure else _success(facts.serving, plan, progress, left))
     return Exit.PROBLEM if failure else Exit.OK
-
-
-def _consent() -> bool:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return False
-    try:
-        answer = input("Restart? No call is cut. [y/N] ")
-    except (EOFError, KeyboardInterrupt):
-        return False
-    return answer.strip().lower() in ("y", "yes")
 
 
 def _plan(paths: Paths, systemd: Systemd, who: str) -> tuple[HostFacts, Plan]:

@@ -15,7 +15,6 @@ pid 4242: ended (SIGTERM, 0.2 s)
 """
 
 import dataclasses
-import sys
 from collections.abc import Callable, Sequence
 
 from ansible_collections.exotel.voicebot.plugins.module_utils import requester
@@ -23,6 +22,7 @@ from exotel_phone.exits import Exit, UsageFault
 from exotel_phone.output import emit_json, say
 from exotel_phone.text import plural
 
+from exotelctl import consent
 from exotelctl.port import apply, receipt, report
 from exotelctl.port.facts import PortFacts
 from exotelctl.port.gather import gather
@@ -123,13 +123,7 @@ def _prove(this: _Run, last: PortPlan, good: str) -> tuple[str, Exit]:
 def _consent(runs: Sequence[_Run]) -> bool:
     """Ask once for all ports. False without a question where there is nothing to end, or nobody to ask."""
     count = len({item.holder.identity for this in runs if this.plan.verdict == "act" for item in this.plan.to_end})
-    if not (count and sys.stdin.isatty() and sys.stdout.isatty()):
-        return False
-    try:
-        answer = input(f"End {plural(count, 'process', 'processes')}? [y/N] ")
-    except (EOFError, KeyboardInterrupt):
-        return False
-    return answer.strip().lower() in ("y", "yes")
+    return count > 0 and consent.agreed(f"End {plural(count, 'process', 'processes')}?")
 
 
 def _execute(this: _Run, person: str, timeout_s: float) -> PortPlan:

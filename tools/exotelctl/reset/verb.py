@@ -13,7 +13,6 @@ Reset to 20261122T101500-ab12cd34 (release 0.1.0-3fa9c1d2e4), listening on 0.0.0
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +27,7 @@ from exotel_phone.exits import Exit, Refusal, UsageFault
 from exotel_phone.output import emit_json, say, warn
 from exotel_phone.text import plural, printable
 
+from exotelctl import consent
 from exotelctl.port import receipt
 from exotelctl.port.facts import Identity
 from exotelctl.progress import Progress
@@ -125,15 +125,10 @@ class _Reset:
         return facts, plan(facts, drain_s=self._options.drain_s)
 
     def _consent(self) -> bool:
-        if self._options.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-            return False
         strangers = len(self._facts.strangers)
         ends = f" and end {plural(strangers, 'process', 'processes')} that {'is' if strangers == 1 else 'are'} not ours"
-        try:
-            answer = input(f"Cut {plural(self._plan.calls, 'live call')}{ends if strangers else ''}? [y/N] ")
-        except (EOFError, KeyboardInterrupt):
-            return False
-        return answer.strip().lower() in ("y", "yes")
+        question = f"Cut {plural(self._plan.calls, 'live call')}{ends if strangers else ''}?"
+        return not self._options.json and consent.agreed(question)
 
     def _still_agreed(self, agreed: set[Identity]) -> None:
         """Raises Refusal where the host is no longer what somebody agreed to, while nothing is changed yet."""

@@ -15,7 +15,6 @@ _QUIET: Final = frozenset({"", "LOG", "NFLOG", "MARK", "CONNMARK", "CT", "TRACE"
 _NO_CONDITION: Final = frozenset({"-m", "--comment", "--limit-burst", "--log-prefix", "--log-level", "--reject-with", "--limit"})
 _TO: Final = ("--to-ports", "--to-destination")
 _FLAGS: Final = ("fin", "syn", "rst", "psh", "ack", "urg")
-_DEEPEST: Final = 16
 
 
 def judge(saved: str, packet: Packet) -> Outcome:
@@ -58,19 +57,16 @@ def _tables(saved: str) -> Iterator[_Table]:
             yield table
 
 
-class _ChainWalk(Walk):
+class _ChainWalk(Walk[str]):
     """The way of the packet through a chain and those that it jumps to."""
 
     def __init__(self, table: _Table, packet: Packet) -> None:
-        super().__init__()
+        super().__init__(table.rules, packet)
         self._table = table
-        self._packet = packet
 
     def through(self, chain: str, entered: Match, depth: int) -> Outcome | None:
         """Through ``chain``, entered on a condition. None: it came out again."""
-        for rule in self._table.rules[chain] if depth < _DEEPEST else ():
-            if not self.goes_on(f"chain {chain}"):
-                return None
+        for rule in self.along(chain, depth):
             options = list(_options(rule))
             match = entered
             for name, values, negated in options:

@@ -16,7 +16,6 @@ _QUIET: Final = frozenset(
 )
 _BOUNDS: Final = ("limit", "ct count")
 _OTHER_PROTOCOLS: Final = frozenset({"udp", "sctp", "dccp", "icmp", "icmpv6", "ip6"})
-_DEEPEST: Final = 16
 
 Json = Mapping[str, Any]
 
@@ -65,19 +64,16 @@ class _Table:
         return walk.through(chain, Match.YES, 0) or walk.end(policy != "drop", f"policy {policy}", f"chain {chain}")
 
 
-class _ChainWalk(Walk):
+class _ChainWalk(Walk[Json]):
     """The way of the packet through a base chain and those that it jumps to."""
 
     def __init__(self, table: _Table, packet: Packet) -> None:
-        super().__init__()
+        super().__init__(table.rules, packet)
         self._table = table
-        self._packet = packet
 
     def through(self, chain: str, entered: Match, depth: int) -> Outcome | None:
         """Through ``chain``, entered on a condition. None: it came out again."""
-        for rule in self._table.rules[chain] if depth < _DEEPEST else ():
-            if not self.goes_on(f"chain {chain}"):
-                return None
+        for rule in self.along(chain, depth):
             match = entered
             for statement in rule.get("expr", ()):
                 match = both(match, self._holds(statement))

@@ -2,13 +2,16 @@
 
 import dataclasses
 import ipaddress
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Final, Literal
+from typing import Final, Generic, Literal, TypeVar
 
 Verdict = Literal["pass", "drop", "depends"]
 
+R = TypeVar("R")
+
 _MOST_RULES: Final = 50_000
+_DEEPEST: Final = 16
 
 
 class Match(Enum):
@@ -120,25 +123,28 @@ def _named(pattern: str, interface: str) -> bool:
     return interface.startswith(pattern[:-1]) if pattern.endswith("*") else pattern == interface
 
 
-class Walk:
-    """The way through one filter: what may have been decided before the end.
+class Walk(Generic[R]):
+    """The packet's way through the ``rules`` of one filter, by chain: what may have been decided before the end.
 
     A rule that lets some senders in makes a later drop depend on the sender; one that nobody here understands makes an end
     that it contradicts unclear.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Mapping[str, Sequence[R]], packet: Packet) -> None:
+        self._rules = rules
+        self._packet = packet
         self._rules_seen = 0
         self._let_in: Outcome | None = None
         self._unclear: dict[bool, Outcome] = {}
 
-    def goes_on(self, where: str) -> bool:
-        """One more rule; False, and a doubt, where chains that jump in circles make more of them than any firewall has."""
-        self._rules_seen += 1
-        if self._rules_seen <= _MOST_RULES:
-            return True
-        self.doubt(Match.UNCLEAR, f"more than {_MOST_RULES} rules on the way", where)
-        return False
+    def along(self, chain: str, depth: int) -> Iterator[R]:
+        """Yield the rules of ``chain``. End, with a doubt, if chains that jump in circles make more than any firewall has."""
+        for rule in self._rules.get(chain, ()) if depth < _DEEPEST else ():
+            self._rules_seen += 1
+            if self._rules_seen > _MOST_RULES:
+                self.doubt(Match.UNCLEAR, f"more than {_MOST_RULES} rules on the way", f"chain {chain}")
+                return
+            yield rule
 
     def decide(self, match: Match, accepts: bool, rule: str, where: str) -> Outcome | None:
         """A rule with a final verdict. None: the packet goes on to the next one."""
