@@ -53,7 +53,7 @@ class _Document:
 
 
 def require_new(path: Path) -> None:
-    """Raises UsageFault where ``path`` exists or can't be made: an older bundle is somebody's evidence."""
+    """Raise UsageFault if ``path`` exists or can't be made: an older bundle is somebody's evidence."""
     if path.exists() or path.is_symlink():
         raise UsageFault(f"--bundle {path}: it is there already, and is not overwritten; name another file")
     if not path.parent.is_dir():
@@ -136,7 +136,7 @@ def _texts(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def read(path: Path) -> Facts:
-    """The facts in a bundle. Raises UsageFault where it is none, Refusal where it is one that must not or can't be judged."""
+    """Return the facts in a bundle. Raises UsageFault if it is none, Refusal where it is one that must not or can't be judged."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for without end
@@ -164,7 +164,7 @@ def read(path: Path) -> Facts:
 
 
 def _facts_of(path: Path) -> bytes:
-    """The bytes of facts.json, read in place. ``r:`` takes no compressed file, so nothing grows while it is read."""
+    """Return the bytes of facts.json, read in place. ``r:`` takes no compressed file, so nothing grows while it is read."""
     with tarfile.open(path, mode="r:") as tar:
         for count, member in enumerate(tar):
             if count >= _MOST_MEMBERS:

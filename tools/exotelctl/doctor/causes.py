@@ -1,4 +1,4 @@
-"""What explains what: a consequence of a cause that was found is shown as blocked by it, so that one fault reads as one."""
+"""Show the consequence of a cause that was found as blocked by it, so that one fault reads as one."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -17,12 +17,12 @@ class Unfit(Exception):
 
 
 def encode(value: object) -> bytes:
-    """A dataclass as JSON."""
+    """Return a dataclass as JSON."""
     return json.dumps(dataclasses.asdict(value), ensure_ascii=False).encode(errors="replace")  # type: ignore[call-overload]
 
 
 def decode(kind: type[T], raw: bytes) -> T:
-    """The dataclass ``kind`` from JSON. Raises Unfit."""
+    """Return the dataclass ``kind`` from JSON. Raises Unfit."""
     return _build(kind, load(raw), "", {})  # type: ignore[no-any-return]
 
 

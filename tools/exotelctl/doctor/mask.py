@@ -1,4 +1,4 @@
-"""What must not leave the host in a report or a bundle: secrets, and whole numbers of callers."""
+"""Take out of texts what must not leave the host in a report or a bundle: secrets, and callers' whole numbers."""
 
 import re
 from typing import Final

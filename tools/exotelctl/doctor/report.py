@@ -1,4 +1,4 @@
-"""The results for people and for programs.
+"""Write the results for people and for programs.
 
 port
   ✅ port-stranger       port 8765: held by 3 processes of our own units
@@ -47,7 +47,7 @@ def text(results: Sequence[Result], *, verbose: bool) -> str:
 
 
 def _last_words(results: Sequence[Result]) -> list[str]:
-    """What is red once more, below what has scrolled away, and how to see whether a cure has worked."""
+    """Repeat what is red, below what has scrolled away, and say how to see if a cure has worked."""
     lines = []
     for verdict in ("fail", "warn"):
         found = [result.id for result in results if result.verdict == verdict]
@@ -100,6 +100,6 @@ def summary(results: Sequence[Result]) -> str:
 
 
 def as_json(results: Sequence[Result]) -> dict[str, object]:
-    """The counts and every result, whatever its verdict."""
+    """Return the counts and every result, whatever its verdict."""
     counts = {verdict: sum(result.verdict == verdict for result in results) for verdict in _MARKS}
     return {"summary": summary(results), "counts": counts, "results": [dataclasses.asdict(result) for result in results]}

@@ -1,4 +1,4 @@
-"""What a check says. `Finding` is a check's own word; `Result` is that word with everything that a report prints about it."""
+"""Define what a check returns: `Finding` is its own word, `Result` that word with everything that a report prints."""
 
 import dataclasses
 from typing import Final, Literal
@@ -12,7 +12,7 @@ RUNBOOK: Final = "docs/runbook.md"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Remedy:
-    """What to do. ``safe_commands`` change nothing or cut no call; ``risky_commands`` may, and are never run unread."""
+    """Cure of a fault. ``safe_commands`` change nothing or cut no call; ``risky_commands`` may, and are never run unread."""
 
     text: str
     safe_commands: tuple[str, ...] = ()
@@ -55,25 +55,25 @@ class Result:
 
 
 def ok(says: str, *evidence: str) -> Finding:
-    """The claim holds; ``says`` tells by what."""
+    """Find that the claim holds; ``says`` tells by what."""
     return Finding("ok", says, evidence)
 
 
 def skipped(says: str, *evidence: str) -> Finding:
-    """There was nothing to judge, which is no fault."""
+    """Find nothing to judge, which is no fault."""
     return Finding("skipped", says, evidence)
 
 
 def unknown(says: str, *evidence: str, needs: str = "", remedy: Remedy | None = None) -> Finding:
-    """It could not be looked at, or not be judged."""
+    """Find that it could not be looked at or judged."""
     return Finding("unknown", says, evidence, remedy, needs)
 
 
 def warn(says: str, *evidence: str, remedy: Remedy | None = None) -> Finding:
-    """Something to know that breaks no call now."""
+    """Find something to know that breaks no call now."""
     return Finding("warn", says, evidence, remedy)
 
 
 def fail(says: str, *evidence: str, remedy: Remedy) -> Finding:
-    """The claim does not hold."""
+    """Find that the claim does not hold."""
     return Finding("fail", says, evidence, remedy)

@@ -26,7 +26,7 @@ _CODES: Final[tuple[tuple[Verdict, int], ...]] = (("fail", 1), ("unknown", 5), (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Options:
-    """What was typed. ``only`` are the checks to show, all if empty; ``cloud`` is what gcp_effective_firewall_info found out."""
+    """Options of the verb. ``only`` are the checks to show, all if empty; ``cloud`` is what gcp_effective_firewall_info found."""
 
     only: tuple[str, ...]
     since: str
@@ -60,7 +60,7 @@ def run(options: Options) -> int:
 
 
 def exit_code(results: Sequence[Result]) -> int:
-    """By the worst verdict."""
+    """Return the exit code of the worst verdict."""
     verdicts = {result.verdict for result in results}
     return next((code for verdict, code in _CODES if verdict in verdicts), 0)
 

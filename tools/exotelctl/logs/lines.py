@@ -25,7 +25,7 @@ _JOURNALS_OWN: Final = frozenset({"MESSAGE", "PRIORITY", "SYSLOG_FACILITY", "SYS
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Style:
-    """How lines look: with the name of the ``host``, with the ``worker``, in ``colour``, with whole phone ``numbers``."""
+    """Look of lines: with the name of the ``host``, with the ``worker``, in ``colour``, with whole phone ``numbers``."""
 
     host: bool = False
     worker: bool = False
@@ -34,7 +34,7 @@ class Style:
 
 
 def as_text(entry: Entry, style: Style) -> str:
-    """The line as a person reads it. Whatever a caller put into it stays text; a second line of it is indented."""
+    """Return the line as a person reads it. Whatever a caller put into it stays text; a second line of it is indented."""
     first, *others = _message(entry, style).split("\n")
     columns = [_moment(entry.time)]
     if style.host:
@@ -52,7 +52,7 @@ def _moment(at: float) -> str:
 
 
 def as_json(entry: Entry, style: Style) -> str:
-    """The line as one JSON object; ``time`` in Unix seconds, ``fields`` those that the program gave it."""
+    """Return the line as one JSON object; ``time`` in Unix seconds, ``fields`` those that the program gave it."""
     fields = {name: value for name, value in entry.fields.items() if _OUR_FIELD.fullmatch(name) and name not in _JOURNALS_OWN}
     return json_text(
         {
@@ -69,7 +69,7 @@ def as_json(entry: Entry, style: Style) -> str:
 
 
 def from_json(said: dict[str, Any], host: str = "") -> Entry:
-    """The entry of one such object, as coming from ``host`` where that is given. Raises KeyError, TypeError and ValueError."""
+    """Return the entry of one such object, as coming from ``host`` if given. Raises KeyError, TypeError and ValueError."""
     fields = {str(name): str(value) for name, value in dict(said["fields"]).items()}
     return Entry(
         time=moment(said["time"]),
@@ -89,14 +89,14 @@ def moment(said: object) -> float:
 
 
 def beginning(starts: float | None) -> str:
-    """How far back a journal reaches, with the zone of this machine's clock."""
+    """Say how far back a journal reaches, with the zone of this machine's clock."""
     if starts is None:
         return "the journal is empty"
     return f"the journal starts at {datetime.fromtimestamp(starts).astimezone():%Y-%m-%d %H:%M:%S %z}"
 
 
 def short(entry: Entry) -> str:
-    """The worker, without its generation's date; for another unit that unit."""
+    """Return the worker, without its generation's date; for another unit that unit."""
     return short_instance(entry.instance) or entry.unit.removesuffix(".service")
 
 

@@ -30,7 +30,7 @@ class Source:
 
 
 def read(text: Iterable[str]) -> list[Source]:
-    """The hosts, in the order in which they were given. Raises UsageFault for a line that is none of ours."""
+    """Return the hosts, in the order in which they were given. Raises UsageFault for a line that is none of ours."""
     found: list[Source] = []
     for number, line in enumerate(text, 1):
         if not line.strip():
@@ -45,7 +45,7 @@ def read(text: Iterable[str]) -> list[Source]:
 
 
 def story(sources: Sequence[Source]) -> list[Entry]:
-    """The lines of all hosts by time, each once however often it was collected."""
+    """Return the lines of all hosts by time, each once however often it was collected."""
     seen = dict[str, Entry]()
     for entry in in_order([sorted(source.entries, key=lambda entry: entry.time) for source in sources]):
         seen.setdefault(entry.origin, entry)
@@ -53,7 +53,7 @@ def story(sources: Sequence[Source]) -> list[Entry]:
 
 
 def as_text(source: Source) -> str:
-    """What became of one host."""
+    """Say what became of one host."""
     host = printable(source.host, 60)
     if source.answered:
         return f"{host}: answered {plural(len(source.entries), 'line')}, {lines.beginning(source.starts)}"
@@ -61,7 +61,7 @@ def as_text(source: Source) -> str:
 
 
 def as_json(source: Source) -> str:
-    """The same as one JSON object."""
+    """Return the same as one JSON object."""
     return json_text(
         {
             "kind": "host",

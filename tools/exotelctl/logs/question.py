@@ -1,4 +1,4 @@
-"""What is asked of the journal, as the command line says it, and the journal matches that stand for it. Pure."""
+"""Turn the command line's question to the journal into journal matches. Pure."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -37,7 +37,7 @@ class Question:
 
     @property
     def priority(self) -> int | None:
-        """The least priority that is shown, as the journal counts."""
+        """Return the least priority that is shown, as the journal counts."""
         return WARNING if self.errors else None
 
 

@@ -35,7 +35,7 @@ class Story:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Call:
-    """Where in the journal a call is: its connections in order, the workers that had it, its first and last line."""
+    """Place of a call in the journal: its connections in order, its workers, its first and last line."""
 
     connections: tuple[str, ...]
     units: frozenset[str]
@@ -44,7 +44,7 @@ class _Call:
 
 
 def look_back(question: Question) -> Story:
-    """What there is up to now. Raises Refusal and UsageFault."""
+    """Return the lines up to now. Raises Refusal and UsageFault."""
     if question.call:
         return _look_back_at_call(question, _find(question))
     starts = journal.starts()
@@ -58,7 +58,7 @@ def look_back(question: Question) -> Story:
 
 
 def follow(question: Question) -> Story:
-    """What there is up to now, and what is logged from now on, without an end. Raises Refusal and UsageFault."""
+    """Yield the lines up to now and those logged from now on, without an end. Raises Refusal and UsageFault."""
     call = _find(question) if question.call else None
     story = _look_back_at_call(question, call) if question.call else look_back(question)
     events = matches.by_event(question.events)
@@ -67,7 +67,7 @@ def follow(question: Question) -> Story:
 
 
 def in_order(sources: Sequence[Iterable[Entry]]) -> Iterator[Entry]:
-    """The entries of all ``sources``, each of which is in order, by time and each once."""
+    """Return the entries of all ``sources``, each of which is in order, by time and each once."""
     now, seen = 0.0, set[str]()
     for entry in heapq.merge(*sources, key=lambda entry: entry.time):
         if entry.time != now:
@@ -88,7 +88,7 @@ def _look_back_at_call(question: Question, call: _Call | None) -> Story:
 
 
 def _find(question: Question) -> _Call | None:
-    """The call in the journal; None where no line has its id. What was logged before its start has its connection's only."""
+    """Return the call in the journal; None if no line has its id. What was logged before its start has its connection's only."""
     asked = matches.by_id(question.call)
     fields = ("CONN_ID", "_SYSTEMD_UNIT")
     found = [*journal.read(units=(), matches=asked, since=question.since, until=question.until, only=fields)]
@@ -99,19 +99,19 @@ def _find(question: Question) -> _Call | None:
 
 
 def _all_opened(call: _Call) -> bool:
-    """The journal has the first line of each of the call's connections."""
+    """Return True if the journal has the first line of each of the call's connections."""
     asked = [*matches.by_connection(call.connections), *matches.by_event(["open"])]
     found = journal.read(units=(), matches=asked, only=("CONN_ID",))
     return {entry.fields["CONN_ID"] for entry in found} == set(call.connections)
 
 
 def _reaches(since: str) -> bool:
-    """The journal has an entry, whoever wrote it, from before ``since``."""
+    """Return True if the journal has an entry, of whatever program, from before ``since``."""
     return any(True for _ in journal.read(units=(), until=since, lines=1, only=("MESSAGE",), anybody=True))
 
 
 def _dropped(since: str | None, until: str | None) -> Iterator[Entry]:
-    """Where journald threw away lines of ours. It files what it says of that under its own unit, as information."""
+    """Yield the entries in which journald says that it dropped lines of ours, which it files under its own unit."""
     said = journal.read(units=(), matches=[f"MESSAGE_ID={DROPPED}"], since=since, until=until)
     return (entry for entry in said if entry.unit.startswith(_OURS))
 

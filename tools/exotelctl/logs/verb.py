@@ -83,7 +83,7 @@ def _open(file: Path, opened: contextlib.ExitStack) -> TextIO:
 
 
 def _with_worker(entries: Iterator[Entry], question: Question) -> tuple[Iterable[Entry], bool]:
-    """The entries, and whether to name the worker of each: where there is more than one, or no way to tell before the end."""
+    """Return the entries, and True if the worker of each is to be named: if there are several, or none is known yet."""
     if question.follow or not (question.call or question.lines):
         return entries, True
     known = list(entries)
@@ -91,13 +91,13 @@ def _with_worker(entries: Iterator[Entry], question: Question) -> tuple[Iterable
 
 
 def _journal_line(found: Story) -> str:
-    """The first JSON line: how far back this host's journal reaches, and whether something is missing for that."""
+    """Return the first JSON line: how far back this host's journal reaches, and whether something is missing for that."""
     said = {"kind": "journal", "host": os.uname().nodename, "starts": found.starts, "whole": found.whole, "known": found.known}
     return jsonlib.dumps(said)
 
 
 def _note(question: Question, found: Story) -> str:
-    """What a reader must know so that "no line" is not taken for "nothing happened"; "" where all is there."""
+    """Say what is missing, so that "no line" is not taken for "nothing happened"; "" if nothing is."""
     back = lines.beginning(found.starts)
     if not found.known:
         wait = "; waiting for one" if question.follow else ""

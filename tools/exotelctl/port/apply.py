@@ -1,4 +1,4 @@
-"""Ends processes. The one place that sends a signal: through a pidfd, and only after every fact of the plan was read again."""
+"""End processes. Only this module sends signals: through a pidfd, and after every fact of the plan was read again."""
 
 import contextlib
 import dataclasses
@@ -19,7 +19,7 @@ _POLL_S = 0.05
 
 @dataclasses.dataclass(slots=True)
 class Ending:
-    """How one process was ended.
+    """Result of ending one process.
 
     ``ended`` by SIGTERM, ``killed`` by SIGKILL; ``released``: it closed the socket and lives on; ``gone``: it had ended
     before; ``changed``: it is no longer what was planned, so it got no signal; ``alive``: it still holds the port.
@@ -100,7 +100,7 @@ class _Target:
                 self.settle("released")
 
     def settle(self, outcome: Outcome) -> None:
-        """The last word on this process."""
+        """Record the outcome for this process."""
         self.ending.outcome = outcome
         self.ending.seconds = round(time.monotonic() - self._began, 3)
         self.open = False
@@ -113,7 +113,7 @@ def recheck(
     sockets: Callable[[int, frozenset[int]], frozenset[int]] = process.sockets,
     cgroup_text: Callable[[int], str] = process.cgroup_text,
 ) -> Outcome | None:
-    """What has become of ``holder`` since it was planned; None: it is still the same process, in the same unit, on the socket."""
+    """Return how ``holder`` has changed since it was planned; None if it is the same process, in the same unit, on the socket."""
     now = identity(holder.pid)
     if now is None:
         return "gone"
@@ -123,7 +123,7 @@ def recheck(
 
 
 def _wait(targets: Sequence[_Target], timeout_s: float, ended: Outcome) -> None:
-    """Until every open target has ended or let go, at most ``timeout_s``."""
+    """Wait until every open target has ended or let go, at most ``timeout_s``."""
     deadline = time.monotonic() + timeout_s
     while waiting := [target for target in targets if target.open]:
         for target in waiting:

@@ -27,7 +27,7 @@ _WAIT_S: Final = 2.0
 
 
 def on_port(port: int) -> list[Socket]:
-    """Every TCP socket of this network namespace on local ``port``. Raises OSError where the kernel answers no such request."""
+    """Return every TCP socket of this network namespace on ``port``. Raises OSError if the kernel answers no such request."""
     return _dump(port, _ALL_STATES)
 
 

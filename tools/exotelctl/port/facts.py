@@ -1,4 +1,4 @@
-"""What is known about a port at one moment. Plain data: gathered in `gather`, judged in `plan`."""
+"""Hold the facts about a port at one moment. Plain data: gathered in `gather`, judged in `plan`."""
 
 import dataclasses
 
@@ -52,7 +52,7 @@ class Parent:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Identity:
-    """What makes a process itself: the pid alone is reused, together with the start (clock ticks since boot) it is not."""
+    """Identity of a process: the pid alone is reused, together with the start (clock ticks since boot) it is not."""
 
     pid: int
     start_ticks: int
@@ -60,7 +60,7 @@ class Identity:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Worker:
-    """What a worker of ours says of itself: its main process, whether it drains, its live calls."""
+    """Answer of a worker of ours: its main process, if it drains, its live calls."""
 
     pid: int
     draining: bool
@@ -98,7 +98,7 @@ class PortHolder:
 
     @property
     def pid(self) -> int:
-        """The process id."""
+        """Return the process id."""
         return self.identity.pid
 
 
@@ -129,7 +129,7 @@ class PortFacts:
 
     @property
     def inodes(self) -> frozenset[int]:
-        """The listening sockets."""
+        """Return the listening sockets."""
         return frozenset(listener.inode for listener in self.listeners)
 
     @property
@@ -139,5 +139,5 @@ class PortFacts:
         return tuple(listener for listener in self.listeners if listener.inode not in held)
 
     def waiting(self, inodes: frozenset[int]) -> int:
-        """How many connections wait on the listeners ``inodes`` for somebody to accept them."""
+        """Return how many connections wait on the listeners ``inodes`` to be accepted."""
         return sum(listener.backlog for listener in self.listeners if listener.inode in inodes)

@@ -1,4 +1,4 @@
-"""Gathers the facts about a port. Looks first where the owner should be, at all of /proc only where that explains too little.
+"""Gather the facts about a port. Look first where the owner should be, at all of /proc only if that explains too little.
 
 Who holds a socket is written nowhere but in the descriptor tables of the holders, and the kernel exports no count of
 references, so a stranger who got hold of *our* listening socket is certain to be found only by looking at every process. Two
@@ -37,7 +37,7 @@ class HeldAs(NamedTuple):
 
 
 def gather(port: int, *, thorough: bool = False) -> PortFacts:
-    """The facts of this moment. ``thorough``: look at every process, though our own units may explain all there is."""
+    """Return the facts of this moment. ``thorough``: look at every process, though our own units may explain all there is."""
     found = sockets.on_port(port)
     listening = frozenset(listener.inode for listener in found.listeners)
     ours = units.our_pids()
@@ -97,7 +97,7 @@ def _reserved() -> str:
 
 
 def _find(found: PortSockets, listening: frozenset[int], ours: list[int], thorough: bool) -> tuple[Held, bool]:
-    """Who holds a listener, or a connection, and whether every process was looked at.
+    """Return who holds a listener or a connection, and True if every process was looked at.
 
     Where nothing listens there is nobody to end, and what our own units still have is all that matters.
     """
@@ -116,7 +116,7 @@ def _explains(quick: Held, found: PortSockets, listening: frozenset[int]) -> boo
 
 
 def _holder(pid: int, held: frozenset[int], listening: frozenset[int]) -> PortHolder | None:
-    """The facts of one process; None where it ended meanwhile."""
+    """Return the facts of one process; None if it ended meanwhile."""
     who = process.identity(pid)
     if who is None:
         return None
@@ -147,7 +147,7 @@ def _holder(pid: int, held: frozenset[int], listening: frozenset[int]) -> PortHo
 
 
 def _argv(seen: psutil.Process) -> list[str]:
-    """The command line; [] for a process whose leading thread has ended, which has none any more."""
+    """Return the command line; [] for a process whose leading thread has ended, which has none any more."""
     try:
         return seen.cmdline()
     except psutil.ZombieProcess:
@@ -172,7 +172,7 @@ def _with_units(holders: list[PortHolder]) -> list[PortHolder]:
 
 
 def _socket_unit(port: int, holders: list[PortHolder]) -> str:
-    """The socket unit that PID 1 listens for.
+    """Return the socket unit that PID 1 listens for.
 
     Where a worker of ours has the very socket, it has it from PID 1 by ``Sockets=``: systemd need not be asked.
     """

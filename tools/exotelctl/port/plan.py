@@ -1,4 +1,4 @@
-"""From facts to a plan: for each holder of the port what it is, what to do about it, and why. Pure."""
+"""Plan, from facts, what to do about each holder of the port, and why. Pure."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -54,7 +54,7 @@ _DEPLOY = "ansible-playbook deploy.yml -i INVENTORY (never needs the port free);
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Decision:
-    """What is done about one holder. ``why`` is a sentence; ``instead`` the command to use where it is refused or kept."""
+    """Decision about one holder. ``why`` is a sentence; ``instead`` the command to use if it is refused or kept."""
 
     holder: PortHolder
     kind: Kind
@@ -78,7 +78,7 @@ class PortPlan:
 
     @property
     def to_end(self) -> tuple[Decision, ...]:
-        """The decisions that end a process, a parent before its children: it must not start them again."""
+        """Return the decisions that end a process, a parent before its children: it must not start them again."""
         ending = [decision for decision in self.decisions if decision.action == "end"]
         return tuple(sorted(ending, key=lambda decision: len(_above(decision.holder, ending))))
 
@@ -162,7 +162,7 @@ def _forced(managed: Decision, facts: PortFacts) -> Decision:
 
 
 def _has_calls(facts: PortFacts) -> bool:
-    """A worker that holds the port reports calls."""
+    """Return True if a worker that holds the port reports calls."""
     return any(holder.inodes and holder.worker and holder.worker.calls > 0 for holder in facts.holders)
 
 
@@ -179,7 +179,7 @@ def _pid_one(holder: PortHolder, facts: PortFacts) -> Decision:
 
 
 def _managed(holder: PortHolder, facts: PortFacts) -> Decision | None:
-    """Whoever would be started again, or serves calls now."""
+    """Decide about a process that would be started again, or serves calls now."""
     if holder.name.startswith(_PROXIES):
         # Before its unit: that is the container engine, whose stop would take every container down.
         why = "a container's door: it forwards the port into the container"
@@ -203,7 +203,7 @@ def _service(holder: PortHolder, facts: PortFacts) -> Decision:
 
 
 def _our_unit(holder: PortHolder, facts: PortFacts) -> Decision | None:
-    """A worker, or what it has started; None for a child that may be ended."""
+    """Return a worker, or what it has started; None for a child that may be ended."""
     stop = f"{_DEPLOY} {units.OUR_SOCKET} {argument(holder.unit)}"
     worker = holder.worker
     if worker is not None and worker.pid in {parent.pid for parent in holder.parents}:
@@ -231,7 +231,7 @@ def _draining(holder: PortHolder) -> Decision:
 
 
 def _stray(holder: PortHolder, facts: PortFacts) -> tuple[Kind, str]:
-    """What a process that nobody manages is, by what is most telling about it."""
+    """Return the kind of a process that nobody manages, by its most telling fact."""
     above = next(iter(_above_holders(holder, facts.holders)), None)
     if holder.unit and holder.unit_state in _DEAD:
         return "leftover", f"a leftover: {holder.unit} is {holder.unit_state}, this process outlived it"
@@ -251,7 +251,7 @@ def _stray(holder: PortHolder, facts: PortFacts) -> tuple[Kind, str]:
 
 
 def _has_our_socket(holder: PortHolder, facts: PortFacts) -> bool:
-    """The socket that PID 1 holds for our socket unit."""
+    """Return the socket that PID 1 holds for our socket unit."""
     manager = next((each for each in facts.holders if each.pid == 1), None)
     return manager is not None and facts.socket_unit == units.OUR_SOCKET and bool(manager.inodes & holder.inodes)
 
@@ -273,7 +273,7 @@ def _above(holder: PortHolder, decisions: Iterable[Decision]) -> list[PortHolder
 
 
 def _above_holders(holder: PortHolder, holders: Iterable[PortHolder]) -> list[PortHolder]:
-    """Those of ``holders`` that are ancestors of ``holder`` and share a socket with it."""
+    """Return the ``holders`` that are ancestors of ``holder`` and share a socket with it."""
     ancestors = {parent.pid for parent in holder.parents} - {1}
     return [other for other in holders if other.pid in ancestors and other.inodes & holder.inodes]
 

@@ -10,12 +10,12 @@ _PROC = Path("/proc")
 
 
 def pids() -> list[int]:
-    """Every process of this pid namespace."""
+    """Return every process of this pid namespace."""
     return [int(name) for name in os.listdir(_PROC) if name.isdecimal()]
 
 
 def identity(pid: int) -> Identity | None:
-    """Who ``pid`` is now; None where there is no such process, or its parent only has not asked yet how it ended."""
+    """Return the identity of ``pid`` now; None if there is no such process, or only a zombie of it."""
     fields = _stat(pid)
     if not fields or (fields[0] == "Z" and int(fields[17]) <= 1):
         return None
@@ -23,19 +23,19 @@ def identity(pid: int) -> Identity | None:
 
 
 def is_stopped(pid: int) -> bool:
-    """Held by SIGSTOP or a tracer: it takes no SIGTERM until it is continued."""
+    """Return True if SIGSTOP or a tracer holds it: it takes no SIGTERM until it is continued."""
     fields = _stat(pid)
     return bool(fields) and fields[0] in ("T", "t")
 
 
 def is_headless(pid: int) -> bool:
-    """A zombie leading thread with other threads alive: the process runs on, though its /proc/PID/fd is empty."""
+    """Return True for a zombie leading thread with other threads alive: the process runs on, though its /proc/PID/fd is empty."""
     fields = _stat(pid)
     return bool(fields) and fields[0] == "Z" and int(fields[17]) > 1
 
 
 def sockets(pid: int, wanted: frozenset[int]) -> frozenset[int]:
-    """Which of the socket inodes ``wanted`` the process has open; also through a thread of a headless process."""
+    """Return which of the socket inodes ``wanted`` the process has open, also through a thread of a headless process."""
     return _sockets(pid, _links(wanted))
 
 
@@ -54,7 +54,7 @@ def socket_descriptors(pid: int) -> list[tuple[int, str]]:
 
 
 def cgroup_text(pid: int) -> str:
-    """/proc/PID/cgroup, "" where the process is gone."""
+    """Return /proc/PID/cgroup, "" if the process is gone."""
     try:
         return (_PROC / str(pid) / "cgroup").read_text()
     except (OSError, ValueError):
@@ -62,14 +62,14 @@ def cgroup_text(pid: int) -> str:
 
 
 def holding(candidates: Iterable[int], wanted: frozenset[int]) -> dict[int, frozenset[int]]:
-    """The processes of ``candidates`` that hold any of ``wanted``, with those they hold."""
+    """Return the processes of ``candidates`` that hold any of ``wanted``, with those they hold."""
     links = _links(wanted)
     found = ((pid, _sockets(pid, links)) for pid in candidates)
     return {pid: held for pid, held in found if held}
 
 
 def _links(wanted: frozenset[int]) -> dict[str, int]:
-    """What a file descriptor of each of the sockets ``wanted`` points to: a look-up a descriptor, tens of thousands of them."""
+    """Map the target of a descriptor to its socket of ``wanted``: one look-up for each of tens of thousands."""
     return {f"socket:[{inode}]": inode for inode in wanted}
 
 
@@ -103,7 +103,7 @@ def _names(folder: str) -> list[str]:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the state on (index 0), [] where there is none. The name before may hold anything."""
+    """Return the fields of /proc/PID/stat from the state on, [] if there is none. The name before it may hold anything."""
     try:
         text = (_PROC / str(pid) / "stat").read_bytes().decode(errors="replace")
     except OSError:

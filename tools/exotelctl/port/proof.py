@@ -1,4 +1,4 @@
-"""Proof that a port is free: bind it, with the server's own options."""
+"""Prove that a port is free: bind it, with the server's own options."""
 
 import contextlib
 import dataclasses

@@ -24,7 +24,7 @@ _SAID = {
 
 
 def plan_text(facts: PortFacts, plan: PortPlan, timeout_s: float) -> str:
-    """Who holds the port, and what is to be done about it."""
+    """Describe who holds the port, and what is to be done about it."""
     lines = [f"Port {facts.port}: {plural(len(facts.listeners), 'listener')}"]
     for family in FAMILIES:
         listeners = [listener for listener in facts.listeners if listener.family == family]
@@ -41,14 +41,14 @@ def plan_text(facts: PortFacts, plan: PortPlan, timeout_s: float) -> str:
 
 
 def endings_text(endings: Sequence[Ending]) -> str:
-    """What became of each process."""
+    """Describe what became of each process."""
     return "\n".join(f"pid {ending.holder.pid}: {_said(ending)}" for ending in endings)
 
 
 def as_json(
     facts: PortFacts, plan: PortPlan, verdict: str, endings: Sequence[Ending], after: PortPlan | None, proof: Proof | None
 ) -> dict[str, object]:
-    """Everything under stable keys; ``verdict`` is the outcome of the whole command."""
+    """Return everything under stable keys; ``verdict`` is the outcome of the whole command."""
     return {
         "port": facts.port,
         "verdict": verdict,
@@ -75,7 +75,7 @@ def as_json(
 
 
 def still_held_text(port: int, after: PortPlan) -> str:
-    """Who holds the port after all was done."""
+    """Describe who holds the port after all was done."""
     lines = [f"Port {port} is still held:"]
     for decision in after.decisions:
         lines.append(f"  pid {decision.holder.pid} {printable(decision.holder.command)}: {printable(decision.why, 400)}")
@@ -87,14 +87,14 @@ def still_held_text(port: int, after: PortPlan) -> str:
 
 
 def planned(port: int, who: str, decision: Decision) -> Receipt:
-    """A planned ending for the journal. Programs are named, their arguments are not: these may hold secrets."""
+    """Return a planned ending for the journal. Programs are named, their arguments are not: these may hold secrets."""
     holder = decision.holder
     text = f"end pid {holder.pid} ({printable(holder.name, 40)}, user {printable(holder.user, 40)}, {decision.kind})"
     return _receipt("plan", port, who, text) | _of_holder(holder) | {"HOLDER_KIND": decision.kind, "WHY": printable(decision.why)}
 
 
 def done(port: int, who: str, ending: Ending) -> Receipt:
-    """An ending for the journal."""
+    """Return an ending for the journal."""
     holder = ending.holder
     text = f"pid {holder.pid} ({printable(holder.name, 40)}) {_said(ending)}"
     result = {"OUTCOME": ending.outcome, "SIGNALS": " ".join(ending.signals), "SECONDS": f"{ending.seconds:.3f}"}
@@ -102,7 +102,7 @@ def done(port: int, who: str, ending: Ending) -> Receipt:
 
 
 def proven(port: int, who: str, verdict: str, proof: Proof | None, after: PortPlan) -> Receipt:
-    """The port after all was done, for the journal."""
+    """Return the port after all was done, for the journal."""
     text = f"port then {after.verdict}, {proof.text}" if proof else f"port then {after.verdict}"
     held_by = " ".join(str(decision.holder.pid) for decision in after.decisions)
     return _receipt("proof", port, who, text) | {"VERDICT": verdict, "PORT_STATE": after.verdict, "HELD_BY": held_by}

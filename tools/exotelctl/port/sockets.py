@@ -30,7 +30,7 @@ class PortSockets:
 
 
 def on_port(port: int) -> PortSockets:
-    """Every TCP socket on local ``port``, IPv4 and IPv6."""
+    """Return every TCP socket on local ``port``, IPv4 and IPv6."""
     try:
         return summed(diag.on_port(port))
     except OSError:  # a sandbox without netlink, a kernel without inet_diag
@@ -51,7 +51,7 @@ def summed(found: Iterable[Socket]) -> PortSockets:
 
 
 def read(port: int, proc: Path = _PROC) -> list[Socket]:
-    """The same from the kernel's printed tables. A kernel without IPv6 has no tcp6, which is no error."""
+    """Return the same from the kernel's printed tables. A kernel without IPv6 has no tcp6, which is no error."""
     found: list[Socket] = []
     for family, name in (("tcp4", "tcp"), ("tcp6", "tcp6")):
         file = proc / "net" / name
@@ -74,6 +74,6 @@ def _rows(table: str, family: str, port: int) -> Iterator[Socket]:
 
 
 def _address(text: str) -> str:
-    """An address as the kernel prints it: 32-bit words in the machine's byte order."""
+    """Return an address as the kernel prints it: 32-bit words in the machine's byte order."""
     words = [int(text[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(text), 8)]
     return socket.inet_ntop(socket.AF_INET if len(words) == 1 else socket.AF_INET6, b"".join(words))

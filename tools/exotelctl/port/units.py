@@ -22,12 +22,12 @@ NONE = Unit("", False)
 
 
 def is_ours(unit: str) -> bool:
-    """A serving unit of this product: an instance of exotel-ws@.service."""
+    """Return True for a serving unit of this product: an instance of exotel-ws@.service."""
     return unit.startswith(_OURS) and unit.endswith(".service")
 
 
 def of_cgroup(text: str) -> Unit:
-    """The unit in a /proc/PID/cgroup: from the name=systemd hierarchy, else the unified one.
+    """Return the unit in a /proc/PID/cgroup: from the name=systemd hierarchy, else the unified one.
 
     Only services count. A scope is a login session or a program started by hand: nothing restarts it; the manager's own
     ``init.scope`` inside ``user@N.service`` is that service. What a container's own systemd runs belongs to the container: its
@@ -51,7 +51,7 @@ def of_cgroup(text: str) -> Unit:
 
 
 def _container(parts: list[str]) -> str:
-    """What on this host holds the systemd of another: the outer of two nested units, LXC's payload group; "" for neither."""
+    """Return the unit that holds a container's systemd: the outer of two nested units, LXC's payload group; "" for neither."""
     if parts and parts[0].startswith("lxc.payload"):
         return parts[0]
     nested = [part for part in parts if part.endswith((".service", ".scope"))]
@@ -69,7 +69,7 @@ def active_states(units: Iterable[str]) -> dict[str, str]:
 
 
 def socket_unit(port: int) -> str:
-    """The socket unit that systemd listens with on TCP ``port``; of several one that is not ours, for that is in the way.
+    """Return the socket unit that systemd listens with on TCP ``port``; of several one that is not ours, for that is in the way.
 
     "" where there is none, or systemd does not say.
     """
@@ -78,7 +78,7 @@ def socket_unit(port: int) -> str:
 
 
 def parse_sockets(table: str, port: int) -> list[str]:
-    """The units in a table of ``systemctl list-sockets`` that listen on TCP ``port``."""
+    """Return the units in a table of ``systemctl list-sockets`` that listen on TCP ``port``."""
     found: list[str] = []
     for line in table.splitlines():
         fields = line.split()
@@ -89,7 +89,7 @@ def parse_sockets(table: str, port: int) -> list[str]:
 
 
 def our_pids() -> list[int]:
-    """The processes in the cgroups of our serving units: the first place to look for the owner of the port."""
+    """Return the processes in the cgroups of our serving units: the first place to look for the owner of the port."""
     roots = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup/unified"))
     found: list[int] = []
     for root in roots:

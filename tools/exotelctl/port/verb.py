@@ -48,7 +48,7 @@ class Options:
 
 @dataclasses.dataclass(slots=True)
 class _Run:
-    """What the command has found and done so far about one port."""
+    """Hold what the command has found and done about one port."""
 
     facts: PortFacts
     plan: PortPlan
@@ -86,7 +86,7 @@ def _answer(this: _Run, options: Options, agreed: bool, tell: Callable[[str], No
 
 
 def _proceed(this: _Run, options: Options, agreed: bool) -> tuple[str, Exit]:
-    """The verdict on one port, and its exit code."""
+    """Return the verdict on one port, and its exit code."""
     if options.dry_run:
         return "dry-run", Exit.OK
     if this.plan.verdict == "refused":

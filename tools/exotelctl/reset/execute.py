@@ -141,7 +141,7 @@ class Executor:
             self._systemd.kill([unit(name) for name in names], signal)
 
     def _wait(self, names: Sequence[str], seconds: float) -> None:
-        """Until all of ``names`` have ended, at most ``seconds``. Tells how many calls are left when that changes."""
+        """Wait until all of ``names`` have ended, at most ``seconds``, and tell how many calls are left when that changes."""
         deadline = time.monotonic() + seconds
         told = _Once(self._progress.note)
         while (live := self._live(names)) and (left_s := deadline - time.monotonic()) > 0:
@@ -164,7 +164,7 @@ class _Once:
 
 @contextlib.contextmanager
 def _unless_gone() -> Iterator[None]:
-    """A unit that ended a moment ago cannot be signalled; whether it has ended is what the wait after it finds out."""
+    """Ignore that a unit that ended a moment ago cannot be signalled; the wait that follows finds out if it has ended."""
     try:
         yield
     except Interrupted:

@@ -1,4 +1,4 @@
-"""What a reset must know of the host. Plain data: gathered in `gather`, judged in `plan`."""
+"""Hold what a reset must know of the host. Plain data: gathered in `gather`, judged in `plan`."""
 
 import dataclasses
 
@@ -22,7 +22,7 @@ class Worker:
 
     @property
     def generation(self) -> str:
-        """The generation it is of."""
+        """Return its generation."""
         return generation_of(self.name)
 
 
@@ -47,7 +47,7 @@ class Facts:
 
     @property
     def calls(self) -> int:
-        """The live calls of all generations."""
+        """Return the live calls of all generations."""
         return sum(worker.calls for worker in self.workers)
 
     @property

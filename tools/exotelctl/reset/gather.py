@@ -19,7 +19,7 @@ from exotelctl.reset.facts import Facts, Port, Worker
 
 
 def gather(paths: Paths, systemd: Systemd, more_ports: Sequence[int] = ()) -> Facts:
-    """The facts of this moment, of the call port and ``more_ports``. Raises Refusal where nothing was ever deployed."""
+    """Return the facts of this moment, of the call port and ``more_ports``. Raises Refusal if nothing was ever deployed."""
     host = engine.gather(paths, systemd)
     if host.serving is None:
         raise Refusal("nothing is deployed to this host, so there is nothing to reset: ansible-playbook deploy.yml -i INVENTORY")
@@ -36,7 +36,7 @@ def gather(paths: Paths, systemd: Systemd, more_ports: Sequence[int] = ()) -> Fa
 
 
 def workers(paths: Paths, systemd: Systemd, host: HostFacts, call_port: int) -> Iterable[Worker]:
-    """Every live instance, of whatever generation."""
+    """Return every live instance, of whatever generation."""
     for name in host.live(sorted(host.instances)):
         says = calls_live(paths.admin_socket(name))
         calls = established(systemd.main_pid(unit(name)), call_port) if says is None else says
@@ -44,7 +44,7 @@ def workers(paths: Paths, systemd: Systemd, host: HostFacts, call_port: int) -> 
 
 
 def on_port(facts: PortFacts) -> Port:
-    """Who is on a port besides our own units."""
+    """Return who is on a port besides our own units."""
     others = [decision for decision in plan_port(facts, force=False).decisions if not is_of_us(decision.holder, facts)]
     hindrances = [
         printable(f"pid {other.holder.pid} ({other.holder.name}): {other.why}{_use(other)}", 400)

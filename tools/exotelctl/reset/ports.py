@@ -1,4 +1,4 @@
-"""Clears a port of strangers with port-clean's means, and proves by binding it that nothing listens any more."""
+"""Clear a port of strangers with port-clean's means, and prove by binding it that nothing listens any more."""
 
 import time
 from collections.abc import Set
@@ -42,7 +42,7 @@ def clear(port: int, agreed: Set[Identity], who: str) -> list[apply.Ending]:
 
 
 def prove(port: int) -> str:
-    """What was bound to prove that ``port`` is free. A socket of a process that just ended gets 5 s. Raises PortHeld."""
+    """Bind ``port`` to prove that it is free, and say what was bound. A process that just ended gets 5 s. Raises PortHeld."""
     deadline = time.monotonic() + _BIND_S
     while not (tried := proof.bind(port)).free:
         if time.monotonic() > deadline:

@@ -12,7 +12,7 @@ from exotelctl.reset.plan import Plan
 
 
 def plan_text(facts: Facts, plan: Plan, drain_s: float) -> str:
-    """What is on the host, what a reset does, and how many calls it cuts."""
+    """Describe what is on the host, what a reset does, and how many calls it cuts."""
     serving = facts.serving
     lines = [f"Reset to {serving.id} (release {serving.content.release}), listening on {serving.content.listen}", ""]
     lines += [f"  {line}" for line in _generations(facts)] or ["  no worker runs"]
@@ -24,7 +24,7 @@ def plan_text(facts: Facts, plan: Plan, drain_s: float) -> str:
 
 
 def cost(plan: Plan, drain_s: float) -> str:
-    """What callers notice."""
+    """Say what callers notice."""
     new = "New calls are refused until it serves again."
     if not plan.calls:
         return f"It cuts no call: there is none. {new}"
@@ -35,7 +35,7 @@ def cost(plan: Plan, drain_s: float) -> str:
 
 
 def state_text(host: HostFacts) -> str:
-    """What a reset that was not finished has left, and what brings the host back."""
+    """Say what an unfinished reset has left, and what brings the host back."""
     up = host.running(host.serving.instances) if host.serving else ()
     left = [name for name in host.live(host.instances) if name not in up]
     parts = [f"exotel-ws.socket is {host.socket.active}"]
@@ -48,7 +48,7 @@ def state_text(host: HostFacts) -> str:
 
 
 def success_text(facts: Facts, calls_cut: int, seconds: float) -> str:
-    """The good end."""
+    """Report success."""
     cut = f"{plural(calls_cut, 'call')} cut" if calls_cut else "no call was cut"
     return f"✅ {facts.serving.id} serves again, verified after {seconds:.1f} s; {cut}."
 
@@ -65,7 +65,7 @@ def as_json(
     steps: Sequence[Mapping[str, object]] = (),
     verified: Sequence[Mapping[str, object]] = (),
 ) -> dict[str, object]:
-    """Everything under stable keys.
+    """Return everything under stable keys.
 
     ``outcome`` is done, dry-run, no-consent, refused, failed or interrupted; ``calls_live`` were there when it was planned.
     """
@@ -92,7 +92,7 @@ def as_json(
 
 
 def _generations(facts: Facts) -> list[str]:
-    """A line per generation that runs, the serving one last."""
+    """Return a line per generation that runs, the serving one last."""
     found = sorted(facts.workers, key=lambda worker: worker.name)
     return [_generation(name, list(workers)) for name, workers in groupby(found, key=lambda worker: worker.generation)]
 

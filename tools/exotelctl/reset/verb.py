@@ -79,7 +79,7 @@ class _Reset:
         self._tell(report.plan_text(self._facts, self._plan, options.drain_s))
 
     def plan_only(self) -> tuple[str, Exit]:
-        """A dry run."""
+        """Only say what would be done."""
         if self._plan.refusal:
             return "refused", Exit.REFUSED
         self._tell("Dry run: nothing was done.")
@@ -103,7 +103,7 @@ class _Reset:
             raise Refusal(str(locked)) from None
 
     def as_json(self, outcome: str) -> dict[str, object]:
-        """The report."""
+        """Return the report."""
         executor = self._executor
         return report.as_json(
             self._facts,
@@ -131,7 +131,7 @@ class _Reset:
         return not self._options.json and consent.agreed(question)
 
     def _still_agreed(self, agreed: set[Identity]) -> None:
-        """Raises Refusal where the host is no longer what somebody agreed to, while nothing is changed yet."""
+        """Raise Refusal if the host is no longer what somebody agreed to, while nothing is changed yet."""
         newcomers = [stranger.holder for stranger in self._facts.strangers if stranger.holder.identity not in agreed]
         if self._plan.refusal:
             raise Refusal(self._plan.refusal)
@@ -186,7 +186,7 @@ class _Reset:
         receipt.write({"MESSAGE": line, "EVENT": "reset", "STAGE": stage, "REQUESTED_BY": self._who})
 
     def _tell(self, text: str) -> None:
-        """For people; a terminal that is gone does not stop anything."""
+        """Print for people; a terminal that is gone stops nothing."""
         if not self._options.json:
             with contextlib.suppress(OSError):
                 say(text)

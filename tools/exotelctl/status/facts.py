@@ -1,4 +1,4 @@
-"""What is known of the server on this host at one moment. Plain data: gathered in `gather`, judged in `judge`."""
+"""Hold the facts of the server on this host at one moment. Plain data: gathered in `gather`, judged in `judge`."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -67,7 +67,7 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Usage:
-    """What a worker's process takes: memory in bytes, ``pss`` None without root; ``cpu`` in percent of one core.
+    """Usage of a worker's process: memory in bytes, ``pss`` None without root; ``cpu`` in percent of one core.
 
     ``over_s`` is the time over which ``cpu`` was measured.
     """
@@ -93,12 +93,12 @@ class Worker:
 
     @property
     def generation(self) -> str:
-        """The instance without its number."""
+        """Return the instance without its number."""
         return self.instance.rpartition("-")[0]
 
     @property
     def short(self) -> str:
-        """The instance without the date in its name."""
+        """Return the instance without the date in its name."""
         return short_instance(self.instance)
 
 

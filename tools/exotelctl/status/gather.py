@@ -1,4 +1,4 @@
-"""Gathers the facts for `status`. Every wait is bounded; what this user may not see is named instead of left out."""
+"""Gather the facts for `status`. Every wait is bounded; what this user may not see is named instead of left out."""
 
 import json
 import os
@@ -29,7 +29,7 @@ _SAMPLE_S: Final = 0.5
 
 
 def gather(settings: Path, meter: Meter) -> Facts:
-    """The facts of this moment. Raises Refusal where systemd does not answer."""
+    """Return the facts of this moment. Raises Refusal if systemd does not answer."""
     began = time.monotonic()
     units = _units()
     pids = [unit.pid for unit in units.values() if unit.pid]
@@ -64,7 +64,7 @@ def gather(settings: Path, meter: Meter) -> Facts:
 
 
 def parse_unit(said: Mapping[str, str], monotonic: float) -> Unit:
-    """A unit from ``systemctl show``, at ``monotonic`` on systemd's clock."""
+    """Return a unit from ``systemctl show``, at ``monotonic`` on systemd's clock."""
     changed = int(said.get("StateChangeTimestampMonotonic") or 0)
     return Unit(
         name=said["Id"],
@@ -78,7 +78,7 @@ def parse_unit(said: Mapping[str, str], monotonic: float) -> Unit:
 
 
 def parse_answer(said: Mapping[str, Any]) -> Answer:
-    """What a worker's admin socket says; a field that an older release does not have stays empty."""
+    """Return the answer of a worker's admin socket; a field that an older release lacks stays empty."""
     return Answer(
         state=str(said.get("state", "")),
         release=str(said.get("release", "")),
@@ -90,7 +90,7 @@ def parse_answer(said: Mapping[str, Any]) -> Answer:
 
 
 def parse_generation(name: str, said: Mapping[str, Any], served: str) -> Generation:
-    """A generation from its ``generation.json`` and its mark ``served``, a time in UTC or ""."""
+    """Return a generation from its ``generation.json`` and its mark ``served``, a time in UTC or ""."""
     since = datetime.fromisoformat(served.strip()).timestamp() if served.strip() else None
     return Generation(name, str(said.get("release", "")), int(said.get("workers", 0)), since)
 
@@ -124,14 +124,14 @@ def _units() -> dict[str, Unit]:
 
 
 def _instances(units: Mapping[str, Unit]) -> dict[str, Unit]:
-    """The workers' units by instance, those of the newest generation first."""
+    """Return the workers' units by instance, those of the newest generation first."""
     names = sorted((name for name in units if name != _SOCKET), reverse=True)
     found = {name.partition("@")[2].removesuffix(".service"): units[name] for name in names}
     return dict(sorted(found.items(), key=lambda item: item[0].rpartition("-")[0], reverse=True))
 
 
 def _ask(units: Mapping[str, Unit], unseen: list[str]) -> dict[str, tuple[Answer | None, str]]:
-    """What each running worker says, or why it says nothing. All at once: one that hangs costs its time only once."""
+    """Ask each running worker, all at once, and return its answer or why there is none."""
     running = [name for name, unit in _instances(units).items() if unit.active in _RUNS]
     try:
         known = instances.sockets()
@@ -154,7 +154,7 @@ def _answer(admin_socket: Path | None) -> tuple[Answer | None, str]:
 
 
 def _port(settings: Path, unseen: list[str]) -> int:
-    """The call port; where nothing is deployed, or the settings tell none, the default one."""
+    """Return the call port; where nothing is deployed, or the settings tell none, the default one."""
     try:
         return load(settings).port
     except UsageFault as fault:

@@ -1,4 +1,4 @@
-"""From facts to a verdict: what state each generation is in, and what is wrong. Pure."""
+"""Judge facts: the state of each generation, and what is wrong. Pure."""
 
 import dataclasses
 from typing import Literal
@@ -33,7 +33,7 @@ class Verdict:
 
 
 def judge(facts: Facts) -> Verdict:
-    """The verdict on ``facts``."""
+    """Return the verdict on ``facts``."""
     others = {worker.generation for worker in facts.workers} - {facts.current}
     names = [*([facts.current] if facts.current else []), *sorted(others, reverse=True)]
     rows = [row for row in (_row(facts, name) for name in names) if row.state != "ended"]

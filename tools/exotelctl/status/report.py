@@ -19,7 +19,7 @@ _MIB: Final = 1 << 20
 
 
 def as_text(facts: Facts, verdict: Verdict, *, numbers: bool) -> str:
-    """Everything on a screen: the verdict first, then what it rests on."""
+    """Return everything for a screen: the verdict first, then its facts."""
     parts = [_headline(facts, verdict)]
     if verdict.rows:
         parts += [_generations(verdict.rows), _workers(verdict.rows)]
@@ -42,7 +42,7 @@ def _unseen(facts: Facts) -> str:
 
 
 def as_json(facts: Facts, verdict: Verdict, *, numbers: bool) -> dict[str, object]:
-    """The same under stable keys; memory in bytes, ages in seconds, times in Unix seconds."""
+    """Return the same under stable keys; memory in bytes, ages in seconds, times in Unix seconds."""
     return {
         "host": facts.host,
         "time": facts.at,
@@ -88,7 +88,7 @@ def _generations(rows: Sequence[Row]) -> str:
 
 
 def _workers(rows: Sequence[Row]) -> str:
-    """One line a worker; a fault instead of what is then not known."""
+    """Return one line a worker; a fault in place of an unknown answer."""
     workers = [worker for row in rows for worker in row.workers]
     over = {f"{worker.usage.over_s:.1f}" for worker in workers if worker.usage}
     cpu = f"CPU OVER {max(over)} s" if over else "CPU"
@@ -125,7 +125,7 @@ def _port(facts: Facts) -> str:
 
 
 def _calls(rows: Sequence[Row]) -> list[tuple[Worker, Call]]:
-    """Every live call that is known of, the oldest first."""
+    """Return every known live call, the oldest first."""
     found = [(worker, call) for row in rows for worker in row.workers if worker.answer for call in worker.answer.calls]
     return sorted(found, key=lambda item: -item[1].age_s)
 

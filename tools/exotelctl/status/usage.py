@@ -46,7 +46,7 @@ def _cpu_s(pid: int) -> float | None:
 
 
 def _pss(process: psutil.Process) -> int | None:
-    """The process's share of memory; None where only root may know."""
+    """Return the process's share of memory; None if only root may know."""
     try:
         return int(process.memory_full_info().pss)
     except psutil.AccessDenied:

@@ -1,4 +1,4 @@
-"""What a host told of itself, in a directory, and what a caller needs to call it.
+"""Read what a host told of itself, in a directory, and what a caller needs to call it.
 
 ``roles/verify/files/look.sh`` makes the files. Every one may be missing: older releases, and broken ones, tell less.
 """

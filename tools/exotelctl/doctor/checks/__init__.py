@@ -58,7 +58,7 @@ IDS: Final = tuple(check.id for check in ALL)
 
 
 def judge(facts: Facts) -> list[Result]:
-    """The result of every check, consequences marked as such."""
+    """Return the result of every check, with consequences marked."""
     return causes.mark([_judged(check, facts) for check in ALL])
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong in calls, told apart by how far they got. This tool's own simulated calls are not among them."""
+"""Check calls, told apart by how far they got. This tool's own simulated calls are left out."""
 
 from collections.abc import Sequence
 
@@ -20,39 +20,39 @@ _MUTE_S = 5.0
 
 
 def judged(verdict: Verdict, says: str, evidence: Sequence[str], remedy: Remedy) -> Finding:
-    """A finding of the grade that a share got."""
+    """Return a fault or a warning, as a share was graded."""
     return fail(says, *evidence, remedy=remedy) if verdict == "fail" else warn(says, *evidence, remedy=remedy)
 
 
 def nothing(calls: Calls) -> Finding:
-    """There was no call in the window: no verdict, and that is no fault."""
+    """Skip a window without calls, which is no fault."""
     return skipped("no call in the window: nothing to judge")
 
 
 def shown(conn: Conn) -> str:
-    """A connection as evidence."""
+    """Describe a connection as evidence."""
     how = f"{conn.ended}, code {conn.code}, {conn.duration_ms / 1000:.1f} s" if conn.ended else "still open"
     media = f"{conn.frames_in} frames in, {conn.frames_out} out"
     return f"{conn.id} from {conn.remote or '?'}, call {conn.call_sid or '-'}: {how}, {media}"
 
 
 def story(conn: Conn) -> str:
-    """The command that tells one call's story."""
+    """Return the command that shows one call's lines."""
     return logs_of(conn.call_sid) if conn.call_sid else journal(f"CONN_ID={conn.id}")
 
 
 def logs_of(sid: str) -> str:
-    """The same by the call's id, which the caller chose: quoted, for it is typed as root."""
+    """Return the same by the call's id. The caller chose it, and it is typed as root, so it is quoted."""
     return command("exotelctl", "logs", "--call", sid)
 
 
 def times(found: Sequence[Conn] | Sequence[Refused]) -> list[float]:
-    """When they began."""
+    """Return the times at which they began."""
     return [one.at for one in found]
 
 
 def graded(bad: Sequence[Conn], among: Sequence[Conn]) -> Verdict:
-    """How bad it is that of the connections ``among`` some are ``bad``."""
+    """Grade the share of ``bad`` connections ``among`` all."""
     return grade(times(bad), times([conn for conn in among if conn not in bad]))
 
 
@@ -129,7 +129,7 @@ def no_echo(facts: Facts) -> Finding:
 
 
 def _echo(facts: Facts) -> Echo:
-    """The simulated call on loopback. Raises NotSeen where none could be placed."""
+    """Return the simulated call on loopback. Raises NotSeen if none could be placed."""
     answers = facts.loopback.get()
     if answers.echo is None:
         raise NotSeen("no call could be placed: the port does not answer")

@@ -1,4 +1,4 @@
-"""Whether Google Cloud's firewall lets calls in, as the controller found out."""
+"""Check that Google Cloud's firewall lets calls in, by what the controller found."""
 
 from exotel_phone.command import command
 

@@ -1,4 +1,4 @@
-"""Whether this host's own packet filter lets calls in, and the answers out."""
+"""Check that this host's own packet filter lets calls in and the answers out."""
 
 import dataclasses
 

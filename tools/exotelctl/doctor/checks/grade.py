@@ -1,4 +1,4 @@
-"""How bad a share of bad calls is. One stranger among hundred good calls is no outage; one call of one is."""
+"""Grade a share of bad calls. One stranger among a hundred good calls is no outage; one call of one is."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ _IN_A_ROW = 3
 
 
 def grade(bad: Sequence[float], good: Sequence[float]) -> Verdict:
-    """By the times (Unix seconds) of the bad and the good ones.
+    """Return the verdict by the times (Unix seconds) of the bad and the good ones.
 
     Red where a fifth or more of all are bad, or the newest three; a warning where fewer are.
     """

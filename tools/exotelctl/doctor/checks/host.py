@@ -156,7 +156,7 @@ def _lost(log: Log) -> Finding:
 
 
 def _deployed(facts: Facts) -> float | None:
-    """When the current generation was made, for a host whose audit is gone: before that no journal is owed for sure."""
+    """Return when the current generation was made; if the audit is gone, no older journal is expected."""
     created = facts.deployment.value.created if facts.deployment.value else ""
     return datetime.fromisoformat(created).timestamp() if created else None
 

@@ -1,4 +1,4 @@
-"""How near the bounds are."""
+"""Check how near the bounds are."""
 
 import ipaddress
 from collections import Counter
@@ -146,14 +146,14 @@ def _by_name(bitten: Sequence[Bound]) -> list[str]:
 
 
 def _said_too_many(facts: Facts) -> list[Line]:
-    """Where a worker logged or printed it, oldest first."""
+    """Return the lines in which a worker logged or printed it, oldest first."""
     calls, units = facts.calls.value, facts.units.value
     lines = (*(calls.errors if calls else ()), *(units.lines if units else ()))
     return sorted((line for line in lines if _TOO_MANY in line.text), key=lambda line: line.at)
 
 
 def _telling(line: Line) -> str:
-    """Of a traceback the one line that says it."""
+    """Return the one line of a traceback that says it."""
     return next(part for part in line.text.splitlines() if _TOO_MANY in part)
 
 

@@ -1,4 +1,4 @@
-"""Whether a caller from outside gets through, judged together with what the host says of itself."""
+"""Check that a caller from outside gets through, by a look from another machine and by the host's own facts."""
 
 from exotel_phone.command import command
 from exotel_phone.protocol_test.judges import health as judge_health

@@ -1,4 +1,4 @@
-"""Who holds the call port."""
+"""Check who holds the call port."""
 
 from exotel_phone.command import command
 from exotel_phone.text import duration, plural
@@ -60,7 +60,7 @@ def two_listeners(facts: Facts) -> Finding:
 
 
 def shown(holder: Holder) -> str:
-    """A holder as evidence."""
+    """Describe a holder as evidence."""
     unit = holder.unit or "no unit"
     return f"pid {holder.pid}, {holder.command} (user {holder.user}, {unit}, {holder.state}, for {duration(holder.age_s)})"
 

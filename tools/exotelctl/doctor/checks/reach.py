@@ -1,4 +1,4 @@
-"""Whether callers get through to the server, and to the right place of it."""
+"""Check that callers get through to the server, and to the right path."""
 
 import ipaddress
 import json
@@ -97,7 +97,7 @@ def public_address(facts: Facts) -> Finding:
 
 
 def _may_be_mapped(seen: Address) -> bool:
-    """Only private addresses here, and no cloud that tells which public one it maps to them."""
+    """Return True if all addresses here are private and no cloud tells which public one it maps to them."""
     return not seen.metadata and all(any(ipaddress.ip_address(own) in net for net in _NAT) for own in seen.own)
 
 

@@ -1,4 +1,4 @@
-"""The units that have to serve: which cause keeps one from it."""
+"""Check the units that have to serve, and name what keeps one from it."""
 
 import math
 import re
@@ -37,12 +37,12 @@ class Hit(NamedTuple):
 
 
 def expected(deployment: Deployment) -> tuple[str, ...]:
-    """The units that have to be active."""
+    """Return the units that have to be active."""
     return (SOCKET, *(f"exotel-ws@{instance}.service" for instance in deployment.instances))
 
 
 def in_trouble(unit: Unit | None) -> bool:
-    """Not active, or only just active again."""
+    """Return True if the unit is not active, or only just active again."""
     return unit is None or unit.active != "active" or (unit.restarts > 0 and _since(unit) < _RECENT_S)
 
 
@@ -56,7 +56,7 @@ def _state(unit: Unit) -> str:
 
 
 def hits(facts: Facts, pattern: re.Pattern[str]) -> list[Hit]:
-    """What the journal of our units has of ``pattern``.
+    """Return the lines of our units' journal that match ``pattern``.
 
     Of a unit in trouble only what it said since it last was up: older faults are not this trouble's. Raises NotSeen.
     """
@@ -127,7 +127,7 @@ def syntax_error(facts: Facts) -> Finding:
 
 
 def _file_before(units: Units, error: Line) -> str:
-    """The file and line that the traceback names last before the error."""
+    """Return the file and line that the traceback names last before the error."""
     before = [line for line in units.lines if line.unit == error.unit and line.at <= error.at]
     named = [match for line in before if (match := _FILE.match(line.text))]
     return f"{named[-1][1]}, line {named[-1][2]}" if named else ""
@@ -299,5 +299,5 @@ def loop_hung(facts: Facts) -> Finding:
 
 
 def _barked(unit: Unit) -> bool:
-    """The watchdog has found it hung, and waits for it to die."""
+    """Return True if the watchdog has found it hung and waits for it to die."""
     return unit.sub in ("stop-watchdog", "final-watchdog") or (unit.active == "deactivating" and unit.result == "watchdog")

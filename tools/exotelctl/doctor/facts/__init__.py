@@ -93,7 +93,7 @@ def collect(since: float) -> Facts:
 
 
 def observe(look: Callable[[], T]) -> Fact[T]:
-    """The fact that ``look`` returns; whatever it raises is the reason why there is none."""
+    """Return the fact that ``look`` returns; whatever it raises is the reason why there is none."""
     at, began = time.time(), time.perf_counter()
     value: T | None = None
     missing = needs = ""
@@ -120,7 +120,7 @@ class _Look:
         self._fact = observe(look)
 
     def wait(self, deadline: float) -> Fact[object]:
-        """What came of it by ``deadline`` (monotonic)."""
+        """Wait until ``deadline`` (monotonic) at most, and return the fact or why there is none."""
         self._thread.join(max(0.0, deadline - time.monotonic()))
         if self._fact is None:
             return Fact(missing=f"looking at it took more than {_BOUND_S:g} s", at=self._began, ms=_BOUND_S * 1000)

@@ -41,7 +41,7 @@ def look(public_url: str, dmi: Path = _DMI) -> Address:
 
 
 def resolve(host: str) -> tuple[tuple[str, ...], str]:
-    """The addresses of a name, or why there are none."""
+    """Return the addresses of a name, or why there are none."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -65,7 +65,7 @@ def _is_usable(text: str) -> bool:
 
 
 def _metadata(dmi: Path) -> str:
-    """The external address that Google's metadata server tells; asked nowhere else, for elsewhere it may be anybody."""
+    """Return the external address that Google's metadata server tells; asked nowhere else, for elsewhere it may be anybody."""
     try:
         if "Google" not in dmi.read_text():
             return ""

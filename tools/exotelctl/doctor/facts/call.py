@@ -16,7 +16,7 @@ CALL_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why something could not be reached: a `Fault` that can be written down."""
+    """Hold why something could not be reached: a `Fault` that can be saved."""
 
     kind: str
     cause: str

@@ -1,4 +1,4 @@
-"""What the controller found out about Google Cloud's firewall, from the result of the module gcp_effective_firewall_info.
+"""Read what the controller found about Google Cloud's firewall: the result of the module gcp_effective_firewall_info.
 
 Only the controller can ask Google; this tool reads what it was told.
 """
@@ -37,7 +37,7 @@ class Cloud:
 
 
 def read(path: Path) -> bytes:
-    """The result as it was saved. Raises UsageFault where there is no such file."""
+    """Return the result as it was saved. Raises UsageFault if there is no such file."""
     try:
         with path.open("rb") as file:
             return file.read(_MOST_BYTES)
@@ -46,7 +46,7 @@ def read(path: Path) -> bytes:
 
 
 def understand(raw: bytes) -> Cloud:
-    """What it says; what this version does not know is left aside.
+    """Return what the result says, without what this version does not know.
 
     Raises NotSeen where the module failed, or where this is no result of it.
     """

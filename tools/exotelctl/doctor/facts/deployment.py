@@ -1,4 +1,4 @@
-"""What is meant to serve here: the current generation, its settings, and where the socket unit points."""
+"""Read what is to serve here: the current generation, its settings, and where the socket unit points."""
 
 import json
 import time
@@ -53,7 +53,7 @@ class Deployment:
 
     @property
     def instances(self) -> tuple[str, ...]:
-        """The workers that have to serve."""
+        """Return the workers that have to serve."""
         return tuple(f"{self.generation}-{number}" for number in range(1, min(self.workers, _MOST_WORKERS) + 1))
 
 
@@ -94,7 +94,7 @@ def look(etc: Path = ETC, point: Path = POINT, lock: Path = LOCK, locks: Path = 
 
 
 def _settings(file: Path) -> tuple[dict[str, Any], str]:
-    """The settings, and why they can't be read. The server refuses more than this does: it tells of it in the journal."""
+    """Return the settings, and why they can't be read. The server refuses more than this does, and logs it."""
     try:
         return tomllib.loads(file.read_text("utf-8")), ""
     except PermissionError:
@@ -109,7 +109,7 @@ def _table(settings: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _max_calls(settings: dict[str, Any]) -> int:
-    """How many calls a worker takes. In ai mode a second bound, for what the models can carry."""
+    """Return how many calls a worker takes. In ai mode a second bound limits it, for what the models can carry."""
     most = _number(_table(settings, "limits").get("max_calls"), 500)
     return min(most, _number(_table(settings, "ai").get("max_calls"), 25)) if settings.get("mode") == "ai" else most
 
@@ -130,7 +130,7 @@ def _points_to(point: Path) -> str:
 
 
 def _is_locked(lock: Path, locks: Path) -> bool:
-    """Whether somebody holds the lock: looked up, not tried, for trying would hold it."""
+    """Return True if somebody holds the lock. It is looked up, not tried, because trying would take it."""
     try:
         inode = lock.stat().st_ino
         return any(fields[5].endswith(f":{inode}") for line in locks.read_text().splitlines() if len(fields := line.split()) > 5)

@@ -16,7 +16,7 @@ class NotSeen(Exception):
 
 @dataclass(frozen=True)
 class Fact(Generic[T]):
-    """What was seen, or why nothing was. ``at`` is in Unix seconds, ``ms`` how long it took to look."""
+    """Hold what was seen, or why nothing was. ``at`` is in Unix seconds, ``ms`` the time that it took to look."""
 
     value: T | None = None
     missing: str = ""
@@ -25,7 +25,7 @@ class Fact(Generic[T]):
     ms: float = 0.0
 
     def get(self) -> T:
-        """What was seen. Raises NotSeen, so that no check can take a look that failed for a good sign."""
+        """Return what was seen. Raises NotSeen, so that no check can take a look that failed for a good sign."""
         if self.value is None:
             raise NotSeen(self.missing or "it was not looked at", self.needs)
         return self.value

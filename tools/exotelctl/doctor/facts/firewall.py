@@ -58,13 +58,13 @@ def look(proc_net: Path = Path("/proc/net")) -> Firewall:
 
 
 def has_foreign(nft: tuple[dict[str, Any], ...]) -> bool:
-    """Whether rules are in it that only iptables can spell (``xt``)."""
+    """Return True if it has rules that only iptables can spell (``xt``)."""
     rules = [item["rule"] for item in nft if "rule" in item]
     return any("xt" in statement for rule in rules for statement in rule.get("expr", ()) if isinstance(statement, dict))
 
 
 def count_tables() -> int | None:
-    """How many nftables tables this network namespace has: asked of the kernel, for ``nft`` need not be installed.
+    """Ask the kernel how many nftables tables this network namespace has; ``nft`` need not be installed.
 
     None where the kernel gives no answer. A kernel without nftables has none.
     """
@@ -102,7 +102,7 @@ def _legacy_tables() -> tuple[str, ...]:
 
 
 def outside_interfaces(proc_net: Path) -> tuple[str, ...]:
-    """The interfaces of the default route: where calls come in."""
+    """Return the interfaces of the default route: where calls come in."""
     try:
         rows = [line.split() for line in (proc_net / "route").read_text().splitlines()[1:]]
     except OSError:

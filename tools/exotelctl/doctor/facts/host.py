@@ -58,7 +58,7 @@ class Clock:
 
 
 def file_systems(needed: tuple[str, ...] = NEEDED) -> list[FileSystem]:
-    """The file systems that the server or the journal needs, each once."""
+    """Return the file systems that the server or the journal needs, each once."""
     found: dict[int, FileSystem] = {}
     for path in needed:
         with contextlib.suppress(FileNotFoundError, PermissionError):
@@ -76,7 +76,7 @@ def file_systems(needed: tuple[str, ...] = NEEDED) -> list[FileSystem]:
 
 
 def memory(cgroups: Path = _CGROUPS, meminfo: Path = Path("/proc/meminfo")) -> Memory:
-    """What may still be had, of the machine or of a container's bound, whichever is less. Raises NotSeen."""
+    """Return the memory available, of the machine or within a container's bound, whichever is less. Raises NotSeen."""
     values = {name: int(rest.split()[0]) * 1024 for name, _, rest in (line.partition(":") for line in _lines(meminfo)) if rest}
     if not {"MemTotal", "MemAvailable"} <= values.keys():
         raise NotSeen(f"{meminfo} does not say what is available")
@@ -99,7 +99,7 @@ def _lines(file: Path) -> list[str]:
 
 
 def clock(container: Path = Path("/run/systemd/container")) -> Clock:
-    """The time here, and whether the kernel's clock is steered by a time service. Changes nothing: adjtimex without modes."""
+    """Return the time here, and if a time service steers the kernel's clock. adjtimex without modes changes nothing."""
     synchronised: bool | None = None
     with contextlib.suppress(OSError, AttributeError):
         state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))

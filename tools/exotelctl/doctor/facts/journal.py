@@ -1,4 +1,4 @@
-"""The calls of the window as the journal has them: one record a connection, every refusal, what was lost of the log."""
+"""Read the calls of the window from the journal: a record a connection, every refusal, lines that were lost."""
 
 import json
 import re
@@ -112,16 +112,16 @@ class Calls:
 
     @property
     def outside(self) -> tuple[Conn, ...]:
-        """The connections that are not this tool's own."""
+        """Return the connections that are not this tool's own."""
         return tuple(conn for conn in self.connections if not conn.own)
 
     @property
     def started(self) -> tuple[Conn, ...]:
-        """Those that became calls."""
+        """Return the connections that became calls."""
         return tuple(conn for conn in self.outside if conn.started)
 
     def refused(self, reason: str, detail: str = "") -> tuple[Refused, ...]:
-        """The refusals for ``reason``, and ``detail`` if given."""
+        """Return the refusals for ``reason``, and ``detail`` if given."""
         return tuple(item for item in self.refusals if item.reason == reason and detail in ("", item.detail))
 
 
@@ -155,7 +155,7 @@ def look(since: float, audit: Path = AUDIT) -> Calls:
 
 
 def connect(entries: Iterable[Entry]) -> tuple[Conn, ...]:
-    """The connections that ``entries`` tell of, by the time of their first one."""
+    """Return the connections that ``entries`` tell of, by the time of their first one."""
     found: dict[str, Conn] = {}
     for entry in entries:
         name = entry.fields.get("CONN_ID", "")
@@ -222,7 +222,7 @@ def _bound(entry: Entry) -> Bound:
 
 
 def _errors(begins: str) -> list[Line]:
-    """The server's own errors; what systemd says of its units is in their facts."""
+    """Return the server's own errors; the facts of units have what systemd says."""
     entries = journal.read(matches=["SYSLOG_IDENTIFIER=exotel-ws"], since=begins, lines=_MOST_ERRORS, priority=3)
     return [Line(entry.time, entry.unit, without_numbers(without_secrets(entry.message[-500:]))) for entry in entries]
 
@@ -233,7 +233,7 @@ def _suppressed(begins: str) -> list[str]:
 
 
 def _first_deploy(audit: Path) -> float | None:
-    """When this host began to be one of the server's: before that no journal is owed."""
+    """Return the time of the first deploy to this host; no older journal is expected."""
     try:
         with audit.open(encoding="utf-8") as lines:
             return datetime.fromisoformat(json.loads(next(lines))["time"]).timestamp()
@@ -242,7 +242,7 @@ def _first_deploy(audit: Path) -> float | None:
 
 
 def _last_arrival(connections: Iterable[Conn]) -> float | None:
-    """In the window where one arrived; else among the journal's last few starts."""
+    """Return the newest arrival of the window, else of the journal's last few starts."""
     arrived = [conn.at for conn in connections if not conn.own]
     if arrived:
         return max(arrived)

@@ -1,4 +1,4 @@
-"""Who listens on the call port: every socket, and every process that holds one, ours or not."""
+"""Look at the call port: every socket that listens, and every process that holds one, ours or not."""
 
 from dataclasses import dataclass
 
@@ -45,12 +45,12 @@ class Port:
 
     @property
     def held(self) -> frozenset[int]:
-        """The sockets that our own processes hold."""
+        """Return the sockets that our own processes hold."""
         return frozenset(inode for holder in self.holders if holder.ours for inode in holder.inodes)
 
     @property
     def strangers(self) -> tuple[Holder, ...]:
-        """Those who hold the port and should not."""
+        """Return the processes that hold the port and should not."""
         return tuple(holder for holder in self.holders if not holder.ours)
 
     @property

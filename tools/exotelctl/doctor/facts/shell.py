@@ -10,7 +10,7 @@ from exotelctl.privileges import OF_ROOT, is_root, lacking
 
 
 def ask(*command: str, timeout_s: float = 3.0) -> str:
-    """The output of ``command``. Raises NotSeen where it is missing, fails or is not done within ``timeout_s``."""
+    """Return the output of ``command``. Raises NotSeen if it is missing, fails or is not done within ``timeout_s``."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     program = shutil.which(command[0], path=path)
     if program is None:
@@ -33,13 +33,13 @@ def ask(*command: str, timeout_s: float = 3.0) -> str:
 
 
 def require_root(what: str) -> None:
-    """Raises NotSeen for another user than root."""
+    """Raise NotSeen for another user than root."""
     if not is_root():
         raise NotSeen(f"{what} can be seen by root only", needs="root")
 
 
 def read(path: Path) -> str:
-    """The text of ``path``. Raises NotSeen."""
+    """Return the text of ``path``. Raises NotSeen."""
     try:
         return path.read_text(errors="replace")
     except OSError as error:

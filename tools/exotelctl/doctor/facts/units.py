@@ -1,4 +1,4 @@
-"""What systemd says of the socket and of every worker, and what the journal last said of those in trouble."""
+"""Ask systemd for the socket and every worker, and the journal for the last lines of those in trouble."""
 
 import time
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ class Unit:
 
     @property
     def generation(self) -> str:
-        """The generation of a worker."""
+        """Return the generation of a worker."""
         return self.instance.rpartition("-")[0]
 
     @property
@@ -81,7 +81,7 @@ class Units:
     unread: str = ""
 
     def named(self, name: str) -> Unit | None:
-        """The unit of this name; None where systemd has not loaded it."""
+        """Return the unit of this name; None if systemd has not loaded it."""
         return next((unit for unit in self.units if unit.name == name), None)
 
 

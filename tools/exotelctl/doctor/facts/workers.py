@@ -47,7 +47,7 @@ class Worker:
 
 
 def look() -> list[Worker]:
-    """The workers that have an admin socket. Raises NotSeen without the right to ask."""
+    """Return the workers that have an admin socket. Raises NotSeen without the right to ask."""
     try:
         sockets = instances.sockets()
     except Refusal as refused:
@@ -60,7 +60,7 @@ def look() -> list[Worker]:
 
 
 def _pids() -> dict[str, int]:
-    """The main process of each worker, asked of systemd: one that is silent does not tell it."""
+    """Ask systemd for the main process of each worker, because a silent worker does not tell it."""
     try:
         shown = systemctl.show(["exotel-ws@*.service"], ["MainPID"])
     except systemctl.CommandFailed:

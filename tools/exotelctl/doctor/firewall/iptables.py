@@ -1,4 +1,4 @@
-"""iptables: the text of ``iptables-save`` evaluated. What hosts' firewalls commonly say is understood, the rest is unclear."""
+"""Evaluate the text of ``iptables-save``: conditions that hosts' firewalls commonly use; any other is unclear."""
 
 import shlex
 from collections import defaultdict
@@ -18,7 +18,7 @@ _FLAGS: Final = ("fin", "syn", "rst", "psh", "ack", "urg")
 
 
 def judge(saved: str, packet: Packet) -> Outcome:
-    """What the chains of all tables do with ``packet``."""
+    """Return what the chains of all tables do with ``packet``."""
     return worst(table.judge(hook, packet) for table in _tables(saved) for hook in table.hooks(packet) if hook in table.policies)
 
 
@@ -31,7 +31,7 @@ class _Table:
         self.rules: dict[str, list[str]] = defaultdict(list)
 
     def hooks(self, packet: Packet) -> tuple[str, ...]:
-        """The chains that the kernel enters for it and that can keep it from where it should go."""
+        """Return the chains that the kernel enters for it and that can keep it from where it should go."""
         if self._name == _REWRITING:
             return () if packet.answer else _IN[:1]
         return _OUT if packet.answer else _IN
@@ -82,7 +82,7 @@ class _ChainWalk(Walk[str]):
         return None
 
     def _carry_out(self, target: str, match: Match, rule: str, where: str, depth: int) -> tuple[Outcome | None, bool]:
-        """The outcome if this is the end, and whether the chain is left."""
+        """Return the outcome if this is the end, and True if the chain is left."""
         if target in _QUIET:
             return None, False
         if target in ("ACCEPT", "DROP", "REJECT"):
@@ -135,12 +135,12 @@ class _ChainWalk(Walk[str]):
 
 
 def _callers_port(ranges: list[str]) -> Match:
-    """The caller's port is not known: one of those that a client gets."""
+    """Match the caller's port, which is any that a client gets."""
     return Match.NO if all(int(text.rpartition(":")[2] or 65535) < 1024 for text in ranges) else Match.UNCLEAR
 
 
 def _options(rule: str) -> Iterator[tuple[str, list[str], bool]]:
-    """The options of a rule behind ``-A CHAIN``: name, values, whether a ``!`` stands before it."""
+    """Return the options of a rule behind ``-A CHAIN``: name, values, whether a ``!`` stands before it."""
     words = shlex.split(rule)[2:]
     negated = False
     while words:

@@ -1,4 +1,4 @@
-"""nftables: ``nft --json list ruleset`` evaluated (the format: libnftables-json(5))."""
+"""Evaluate ``nft --json list ruleset`` (the format: libnftables-json(5))."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ Json = Mapping[str, Any]
 
 
 def judge(ruleset: Sequence[Json], packet: Packet) -> Outcome:
-    """What all chains that see ``packet`` do with it. Tables that iptables wrote in its own words are left out."""
+    """Return what all chains that see ``packet`` do with it, without tables that iptables wrote in its own words."""
     tables: dict[tuple[str, str], _Table] = defaultdict(_Table)
     for item in ruleset:
         for kind, thing in item.items():
@@ -50,7 +50,7 @@ class _Table:
             self.sets[thing["name"]] = thing
 
     def base_chains(self, packet: Packet) -> Iterator[str]:
-        """The chains that the kernel enters for it and that can keep it from where it should go."""
+        """Return the chains that the kernel enters for it and that can keep it from where it should go."""
         for name, chain in self.chains.items():
             kind, hook = chain.get("type"), chain.get("hook")
             if kind == "filter" and hook in (_OUT if packet.answer else _IN):
@@ -87,7 +87,7 @@ class _ChainWalk(Walk[Json]):
         return None
 
     def _carry_out(self, word: str, body: Any, match: Match, rule: str, where: str, depth: int) -> tuple[Outcome | None, bool]:
-        """The outcome if this is the end, and whether the chain is left."""
+        """Return the outcome if this is the end, and True if the chain is left."""
         if word in ("accept", "drop", "reject"):
             return self.decide(match, word == "accept", rule, where), False
         if word in ("redirect", "dnat"):
@@ -101,7 +101,7 @@ class _ChainWalk(Walk[Json]):
         return None, False
 
     def _holds(self, statement: Json) -> Match:
-        """The condition that a statement is; one that is none holds. A bound is not reached by a first packet."""
+        """Match the condition of a statement; one without a condition holds. A first packet reaches no bound."""
         if "match" in statement:
             condition = statement["match"]
             holds = self._compare(condition["left"], condition["right"])
@@ -110,7 +110,7 @@ class _ChainWalk(Walk[Json]):
         return Match.NO if over else Match.YES
 
     def _verdict_of(self, statement: Json) -> tuple[str, Any] | None:
-        """The verdict that a statement gives: itself, or what a map says; None for one that only counts or logs."""
+        """Return the verdict that a statement gives: itself, or what a map says; None for one that only counts or logs."""
         [(word, body)] = statement.items()
         if word == "vmap":
             return self._looked_up(body)
@@ -162,7 +162,7 @@ class _ChainWalk(Walk[Json]):
         return Match.UNCLEAR
 
     def _elements(self, right: Any) -> list[Any]:
-        """The single values of a value, a list, an anonymous set or a named one."""
+        """Return the single values of a value, a list, an anonymous set or a named one."""
         if isinstance(right, str) and right.startswith("@"):
             return self._elements(self._table.sets[right[1:]].get("elem", []))
         if isinstance(right, dict) and "set" in right:
@@ -180,7 +180,7 @@ def flags_of(flags: Any) -> list[str]:
 
 
 def shown(rule: Json) -> str:
-    """A rule about as nft writes it, and where it is."""
+    """Return a rule about as nft writes it, and its place."""
     words = " ".join(filter(None, map(_shown_statement, rule.get("expr", ()))))
     comment = f" (comment {rule['comment']!r})" if rule.get("comment") else ""
     return f"{words}{comment} (table {rule['family']} {rule['table']}, handle {rule.get('handle', '?')})"
@@ -236,7 +236,7 @@ def _port(values: list[Any], port: int) -> Match:
 
 
 def _callers_port(values: list[Any]) -> Match:
-    """The caller's port is not known: one of those that a client gets."""
+    """Match the caller's port, which is any that a client gets."""
     highest = [value["range"][1] if isinstance(value, dict) and "range" in value else value for value in values]
     return Match.NO if all(isinstance(port, int) and port < 1024 for port in highest) else Match.UNCLEAR
 

@@ -1,4 +1,4 @@
-"""The packet that is asked about, the conditions that both kinds of rules have in common, and the outcomes."""
+"""Define the packet, the conditions that both kinds of rules have in common, and the outcomes."""
 
 import dataclasses
 import ipaddress
@@ -15,7 +15,7 @@ _DEEPEST: Final = 16
 
 
 class Match(Enum):
-    """Whether a rule's condition holds for the packet."""
+    """Result of a rule's condition for the packet."""
 
     YES = 1
     NO = 2
@@ -26,7 +26,7 @@ class Match(Enum):
 
     @property
     def negated(self) -> "Match":
-        """The opposite condition. Not to be among named senders holds for one that no rule names."""
+        """Return the opposite condition. Not being among named senders holds for one that no rule names."""
         return {Match.YES: Match.NO, Match.NO: Match.YES, Match.SOME: Match.YES}.get(self, self)
 
 
@@ -43,12 +43,12 @@ class Packet:
 
     @property
     def flags(self) -> frozenset[str]:
-        """The TCP flags that are set."""
+        """Return the TCP flags that are set."""
         return frozenset({"syn", "ack"} if self.answer else {"syn"})
 
     @property
     def state(self) -> str:
-        """What connection tracking says of it."""
+        """Return its state in connection tracking."""
         return "established" if self.answer else "new"
 
 
@@ -66,7 +66,7 @@ PASS = Outcome("pass")
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """What several filters, each of which may drop it, do with the packet together."""
+    """Return what several filters, each of which may drop the packet, do with it together."""
     found = list(outcomes)
     for verdict in ("drop", "depends"):
         for outcome in found:
@@ -76,12 +76,12 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
 
 
 def yes(holds: bool) -> Match:
-    """A condition that is known."""
+    """Return the match of a condition that is known."""
     return Match.YES if holds else Match.NO
 
 
 def both(left: Match, right: Match) -> Match:
-    """Two conditions of one rule."""
+    """Return the match of two conditions of one rule."""
     for less in (Match.NO, Match.UNCLEAR, Match.SOME):
         if less in (left, right):
             return less
@@ -89,7 +89,7 @@ def both(left: Match, right: Match) -> Match:
 
 
 def senders(networks: Collection[str]) -> Match:
-    """A rule for these senders. Loopback is never one from outside; 0.0.0.0/0 is everybody; a name may be anybody."""
+    """Match a rule for these senders. Loopback is never one from outside; 0.0.0.0/0 is everybody; a name may be anybody."""
     found = [network for text in networks if (network := _network(text))]
     if any(network.prefixlen == 0 for network in found):
         return Match.YES
@@ -97,14 +97,14 @@ def senders(networks: Collection[str]) -> Match:
 
 
 def comes_by(patterns: Collection[str], interfaces: Collection[str]) -> Match:
-    """A rule for packets that come in, or go out, by an interface; a pattern may end in ``*``."""
+    """Match a rule for packets that come in, or go out, by an interface; a pattern may end in ``*``."""
     if any(_named(pattern, interface) for pattern in patterns for interface in interfaces):
         return Match.YES
     return Match.NO if interfaces or all(pattern == "lo" for pattern in patterns) else Match.UNCLEAR
 
 
 def has_flags(mask: Collection[str], wanted: Collection[str], packet: Packet) -> Match:
-    """A rule about TCP flags: those of ``mask`` that are set are just ``wanted``."""
+    """Match a rule about TCP flags: those of ``mask`` that are set are just ``wanted``."""
     return yes(packet.flags & set(mask) == set(wanted))
 
 
@@ -147,7 +147,7 @@ class Walk(Generic[R]):
             yield rule
 
     def decide(self, match: Match, accepts: bool, rule: str, where: str) -> Outcome | None:
-        """A rule with a final verdict. None: the packet goes on to the next one."""
+        """Take a rule with a final verdict. None: the packet goes on to the next rule."""
         if match is Match.YES:
             return self.end(accepts, rule, where)
         if match is Match.UNCLEAR:
@@ -157,13 +157,13 @@ class Walk(Generic[R]):
         return None
 
     def doubt(self, match: Match, rule: str, where: str) -> None:
-        """A rule whose verdict is not understood, or that leaves the chain on a condition that is not."""
+        """Take a rule whose verdict is not understood, or that leaves the chain on an unclear condition."""
         if match is not Match.NO:
             self.decide(Match.UNCLEAR, True, rule, where)
             self.decide(Match.UNCLEAR, False, rule, where)
 
     def end(self, accepts: bool, rule: str, where: str) -> Outcome:
-        """The last word of this filter."""
+        """Return the outcome of this filter."""
         if (not accepts) in self._unclear:
             return self._unclear[not accepts]
         if accepts:
