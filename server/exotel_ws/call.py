@@ -1,4 +1,4 @@
-"""One stream of a call: its state, its counters, and the only place that knows the order of events."""
+"""One stream of a call: its state, its counters, and the order of its events, which no other module knows."""
 
 import time
 from collections.abc import Callable
@@ -23,13 +23,13 @@ from exotel_ws.withheld import Withheld
 _Messages = tuple[str, ...]
 _NOTHING: Final[_Messages] = ()
 Respond = Callable[[Start, Writer, int], Responder]
-"""Makes the responder of a stream that starts: its start, a writer of its messages, its sample rate in Hz."""
+"""Function that makes the responder of a starting stream from its start, a writer of its messages and its sample rate in Hz."""
 _MEDIA_A_FAULT: Final = 50
-"""Media messages that make up for one malformed message; one fault in a hundred messages is no attack."""
+"""Media messages that earn back one malformed message; one fault in a hundred messages is no attack."""
 
 
 class Phase(Enum):
-    """Where a stream stands."""
+    """Phase of a stream."""
 
     OPENED = "opened"
     STARTED = "started"
@@ -37,12 +37,12 @@ class Phase(Enum):
 
 
 class Call:
-    """Takes the messages of one stream in, gives the messages to send out. Does no input or output of its own.
+    """Answer the messages of one stream, without any input or output of its own.
 
-    ``credentials`` is None where the stream needs none or has shown one at the handshake already; else the start message has to.
-    ``on_phase`` is told every change of phase. ``full`` says why no further call can be taken; empty where one can.
-    ``ticket`` is the connection's account with admission, ``clock`` tells seconds. ``withheld`` removes the server's credentials
-    from what the responder and the log are told, wherever on this connection they come; None: there are none.
+    ``credentials`` must be shown by the start message; None if none are needed, or the handshake has shown one.
+    ``on_phase`` is called at every change of phase. ``full`` returns why no further call can be taken, or an empty text.
+    ``ticket`` is the connection's account with admission; ``clock`` returns seconds. ``withheld`` removes the server's
+    credentials from all that the responder and the log receive on this connection; None if there are none.
     ``private`` and ``most_restarts`` are the mode's, see `exotel_ws.responder.Mode`.
     """
 
@@ -114,7 +114,7 @@ class Call:
         self.sample_rate = protocol.sample_rate(None, target.query)
         self.frames_in = self.frames_out = 0
         self.began = self.media_at = self._last_event_at = now = clock()
-        """Times in seconds; ``media_at`` is that of the last media, or the stream's beginning."""
+        """Times in seconds; ``media_at`` is the time of the last media, at first that of the stream's beginning."""
         self._last_event = ""
         self._frames_then = 0
         self._clock = clock
@@ -182,7 +182,7 @@ class Call:
         return "media" if self.frames_in > self._frames_then else self._last_event
 
     def facts(self) -> dict[str, object]:
-        """What an operator wants to know of a live call."""
+        """Return what the tools show of a live call."""
         now = self._clock()
         return {
             "call_sid": self.start.call_sid,
@@ -244,13 +244,13 @@ class Call:
         return True
 
     def count_sent(self, frames: int, audio_bytes: int) -> None:
-        """Audio that was sent unasked: in ``frames`` messages, of PCM."""
+        """Count ``frames`` messages with ``audio_bytes`` of PCM in all that the responder sent by itself."""
         self.frames_out += frames
         self._tally.frames_out += frames
         self._tally.bytes_out += audio_bytes
 
     def over(self) -> None:
-        """The stream is over, with or without a stop. Idempotent."""
+        """End the responder, whether a stop came or not. Idempotent."""
         responder, self._responder = self._responder, None
         self._answered_sid = None
         if responder is not None:
@@ -327,7 +327,7 @@ class Call:
         if self.phase is not Phase.STARTED:
             self._admit()
             self._enter(Phase.STARTED)
-        # Last: a bot greets as soon as it is there, and nothing is sent in a stream that has not started.
+        # Last, because a bot greets at once, and nothing is sent in a stream that has not started.
         self._responder = self._respond(start, writer, self.sample_rate)
         self._answered_sid = self._stream_sid
 
@@ -344,7 +344,7 @@ class Call:
         return protocol.rate_asked(self._target.query, self.start.custom_parameters)
 
     def _admit(self) -> None:
-        """The handshake saw to the limit already, but streams that opened together may start together."""
+        """Check the limit of calls again: the handshake did, but streams that opened together may start together."""
         most = self._settings.limits.max_calls
         if self._ticket is not None:
             why = self._ticket.start(lambda: self.frames_in)
@@ -393,7 +393,7 @@ class Call:
         return _NOTHING
 
     def _fault(self, kind: str, text: str) -> None:
-        """Count a fault; say it once a stream and kind, so that a bad client can't flood the log."""
+        """Count a fault; log the first of its kind in a stream, so that a bad client can't flood the log."""
         self._tally.faults[kind] += 1
         seen = self._faults[kind] = self._faults.get(kind, 0) + 1
         if seen == 1:

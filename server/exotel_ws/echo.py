@@ -10,9 +10,9 @@ _MARKS_REMEMBERED: Final = 1000
 
 
 class Echo:
-    """Sends each piece of audio back unchanged and answers a mark name once a stream.
+    """Send each piece of audio back unchanged, and each mark the first time its name comes.
 
-    Once only, because a client that answers our mark with a mark would otherwise ping-pong with us for ever.
+    Only the first time, because a client that answers our mark with a mark would otherwise go on for ever.
     """
 
     def __init__(self, writer: Writer) -> None:
@@ -33,7 +33,7 @@ class Echo:
         return {}
 
     def stopped(self) -> None:
-        """Nothing is kept that would have to be let go of."""
+        """Do nothing: an echo holds nothing."""
 
 
 class EchoMode:
@@ -53,7 +53,7 @@ class EchoMode:
         return ""
 
     async def open(self) -> None:
-        """Nothing is needed."""
+        """Do nothing: an echo needs nothing."""
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: an echo holds nothing."""

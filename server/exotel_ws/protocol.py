@@ -1,7 +1,7 @@
 """The Exotel Voicebot stream: typed messages, a tolerant reader and a strict writer.
 
 Exotel is the WebSocket client; messages are JSON in text frames, audio is base64 of 16-bit signed little-endian mono PCM.
-What live calls were seen to send, and what documents only claim, is compiled in ``docs/protocol.md``.
+``docs/protocol.md`` says what live calls were seen to send, and what only documents claim.
 The reader accepts every spelling that was seen; the writer sends only the documented one.
 """
 
@@ -28,8 +28,8 @@ Output that is not a multiple of 320 makes the platform wait 20 ms: an audible g
 _PAYLOAD_MAX: Final = OUTPUT_MAX // 3 * 4
 """Characters of base64 that hold `OUTPUT_MAX` bytes."""
 MOST_SID: Final = 256
-"""Characters of a stream_sid; live ones have 32. Every message out carries it: a longer one is refused, as is a longer mark name,
-which is kept and sent back. Other ids, which only name the call, are cut."""
+"""Most characters of a stream_sid; live ones have 32. Every outgoing message carries it, and a mark's name is kept and sent back:
+longer ones of both are refused. Other ids only name the call, and are cut."""
 _MOST_NUMBER: Final = 64
 """Most characters of a telephone number."""
 _MOST_WORD: Final = 40
@@ -52,7 +52,7 @@ _SNAKE: Final = {
 
 
 class ProtocolFault(Exception):
-    """A message that breaks the protocol. ``kind`` is a short stable name (a metric label), the text says what was wrong."""
+    """A message that breaks the protocol: ``kind`` is a short stable name (a metric label), the text says what is wrong."""
 
     def __init__(self, kind: str, detail: str) -> None:
         super().__init__(detail)
@@ -64,17 +64,17 @@ Number: TypeAlias = str | int | float | None
 
 
 class Connected(msgspec.Struct, frozen=True, gc=False):
-    """The first message of a stream. Carries nothing."""
+    """First message of a stream, without content."""
 
 
 class Start(msgspec.Struct, frozen=True):
-    """A stream begins.
+    """Beginning of a stream.
 
-    ``sample_rate`` (Hz) is what ``media_format`` says, None if it says none that can be read; ``rate_said`` is that text.
-    ``encoding`` is informative only: it differs by source while the audio is always PCM16 little-endian mono.
-    ``from_`` and ``to`` are not E.164. ``custom_parameters`` holds the query of the applet's URL, which Exotel strips before
-    it connects, as it was in the URL; ``raw_parameters`` as it came, sometimes mangled. ``cut`` names what was too long
-    and is not here in full.
+    ``sample_rate`` (Hz) is from ``media_format``; None if it can't be read there, and ``rate_said`` is then its text.
+    ``encoding`` differs by source, although the audio is always PCM16 little-endian mono; use it for display only.
+    ``from_`` and ``to`` are not E.164. Exotel strips the query of the applet's URL before it connects: ``custom_parameters``
+    holds it as it was in the URL, ``raw_parameters`` as it came, sometimes mangled. ``cut`` names the fields that were
+    too long and are not here in full.
     """
 
     stream_sid: str
@@ -92,11 +92,11 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Media(msgspec.Struct, frozen=True, gc=False):
-    """One piece of the caller's audio; at 8 kHz 320 bytes every 20 ms, silence included, but never assume the size.
+    """Piece of the caller's audio; at 8 kHz 320 bytes every 20 ms, silence included, but never assume the size.
 
-    ``payload`` is the text as it came, ``pcm`` what it holds (PCM16 little-endian mono). ``fault`` says what is wrong with the
-    payload, empty if nothing is; then ``pcm`` is what could be decoded, perhaps an odd number of bytes, perhaps none.
-    ``chunk`` and ``timestamp`` (ms) are as they came: see `number`.
+    ``payload`` is the text as it came, ``pcm`` its audio (PCM16 little-endian mono). ``fault`` says what is wrong with the
+    payload, and is empty if nothing is. With a fault, ``pcm`` holds as much as could be decoded: perhaps an odd number of
+    bytes, perhaps none. ``chunk`` and ``timestamp`` (ms) are as they came: see `number`.
     """
 
     stream_sid: str
@@ -108,14 +108,14 @@ class Media(msgspec.Struct, frozen=True, gc=False):
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
-    """All audio sent before our mark of this name has been played (or, unsolicited, a client's own mark)."""
+    """Notice that all audio sent before our mark of this name has been played; or, unsolicited, a client's own mark."""
 
     stream_sid: str
     name: str
 
 
 class Dtmf(msgspec.Struct, frozen=True, gc=False):
-    """The caller pressed a key: one of ``0-9 * #``; ``duration`` in ms where told."""
+    """Key that the caller pressed, one of ``0-9 * #``; ``duration`` in ms, None if it was not told."""
 
     stream_sid: str
     digit: str
@@ -129,7 +129,7 @@ class Clear(msgspec.Struct, frozen=True, gc=False):
 
 
 class Stop(msgspec.Struct, frozen=True, gc=False):
-    """The stream ended. ``reason`` is opaque text. Nothing can be sent after this; a TCP drop (1006) follows."""
+    """End of a stream; ``reason`` is opaque text. Nothing can be sent after it; a TCP drop (1006) follows."""
 
     stream_sid: str
     reason: str = ""
@@ -137,7 +137,7 @@ class Stop(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unknown(msgspec.Struct, frozen=True, gc=False):
-    """An event that this reader does not know: ignored and counted, never fatal."""
+    """Event that this reader does not know: counted and ignored."""
 
     event: str
 
@@ -152,7 +152,7 @@ class _MediaBody(msgspec.Struct, gc=False):
 
 
 class _Frame(msgspec.Struct, gc=False):
-    """The union of all frames. Bodies other than media are rare and read without a schema."""
+    """Union of all messages. Bodies other than media are rare and read without a schema."""
 
     event: str
     stream_sid: str | None = None
@@ -178,7 +178,7 @@ _decode_base64 = msgspec.convert
 
 
 def number(value: Number) -> int | None:
-    """An integer that may have come as a string (live calls) or a number (some documents); None if it is neither."""
+    """Return an integer that came as a string (live calls) or a number (some documents); None if it is neither."""
     if value is None or (isinstance(value, str) and len(value) > _MOST_WORD):
         return None
     try:
@@ -221,7 +221,8 @@ def _media(frame: _Frame, stream_sid: str) -> Media:
         raise ProtocolFault("missing_field", "media without media.payload")
     payload = body.payload
     try:
-        # Takes a third of binascii's time, and is as strict.
+        # Decode even for an echo, which needs only the verdict: no check without decoding was found to take less time.
+        # binascii is as strict and takes longer.
         pcm = _decode_base64(payload, bytes)
     except msgspec.ValidationError:
         pcm, fault = _salvage(payload), "media.payload is not base64"
@@ -341,9 +342,9 @@ def _scalar(value: object) -> Number:
 
 
 def sample_rate(start: Start | None, query: Mapping[str, str]) -> int:
-    """The stream's rate in Hz: from ``start.media_format``, else the URL's query, else custom parameters, else 8000.
+    """Return the stream's rate in Hz: from ``start.media_format``, else the URL's query, else custom parameters, else 8000.
 
-    The order is that of the wire: the query is stripped from real calls, so a rate read from the URL alone is a wrong pitch.
+    Exotel strips the query from real calls, so a rate read from the URL alone would give a wrong pitch.
     Rates other than 8000, 16000 and 24000 are ignored; `rates_unused` returns them.
     """
     said = [start.sample_rate if start else None, *map(parameters.rate, _rates(start, query))]
@@ -364,7 +365,7 @@ def _rates(start: Start | None, query: Mapping[str, str]) -> list[str]:
 
 
 def rate_asked(query: Mapping[str, str], custom_parameters: Mapping[str, str]) -> int | None:
-    """Hz: the rate that the applet's URL asks for, by its query or what Exotel made of it; None where it asks for none."""
+    """Return the rate in Hz that the applet's URL asks for, in its query or the parameters made of it; None without one."""
     said = map(parameters.rate, parameters.rates(query) + parameters.rates(custom_parameters))
     return next((rate for rate in said if rate is not None), None)
 
@@ -375,14 +376,14 @@ def audio_bytes(payload: str) -> int:
 
 
 class Writer:
-    """Writes the messages of one stream, in the documented spelling.
+    """Write the messages of one stream in the documented spelling.
 
-    With ``number_frames`` media also carry ``sequence_number``, ``media.chunk`` and ``media.timestamp`` as strings,
-    which one vendor sample says some flows need; they are not required, and off by default.
+    With ``number_frames``, media also carry ``sequence_number``, ``media.chunk`` and ``media.timestamp`` as strings. One
+    vendor sample says that some flows need them; they are not required, and off by default.
     """
 
     def __init__(self, stream_sid: str, *, sample_rate: int = DEFAULT_SAMPLE_RATE, number_frames: bool = False) -> None:
-        """Raises ValueError where ``stream_sid`` is empty: Exotel drops a message without it."""
+        """Raises ValueError if ``stream_sid`` is empty: Exotel drops a message without it."""
         if not stream_sid:
             raise ValueError("stream_sid is empty")
         self._sid = json.dumps(stream_sid)
@@ -393,7 +394,7 @@ class Writer:
         self._sent_bytes = 0
 
     def echo(self, media: Media) -> tuple[str, ...]:
-        """The caller's own audio, payload unchanged; in several messages where it is above the documented maximum."""
+        """Return the caller's own audio with its payload unchanged, in several messages if it exceeds the documented maximum."""
         payload = media.payload
         if media.fault or self._numbering or len(payload) > _PAYLOAD_MAX:
             return self._echo_rarer(payload, plain=not media.fault)
@@ -408,7 +409,7 @@ class Writer:
         return tuple(f'{self._media_head}{text}"}}}}' for text, _ in texts)
 
     def audio(self, pcm: bytes) -> tuple[str, ...]:
-        """``pcm`` (PCM16 little-endian mono, any length) as media messages of at most `OUTPUT_MAX` bytes."""
+        """Return ``pcm`` (PCM16 little-endian mono, any length) as media messages of at most `OUTPUT_MAX` bytes each."""
         pieces = (pcm[at : at + OUTPUT_MAX] for at in range(0, len(pcm), OUTPUT_MAX))
         encoded = ((binascii.b2a_base64(piece, newline=False).decode(), len(piece)) for piece in pieces)
         if self._numbering:
@@ -425,9 +426,9 @@ class Writer:
         )
 
     def mark(self, name: str) -> str:
-        """A mark: Exotel sends it back when all audio before it has been played, late, or never."""
+        """Return a mark. Exotel sends it back once all audio before it has been played, sometimes late, sometimes never."""
         return f'{{"event":"mark","stream_sid":{self._sid},"mark":{{"name":{json.dumps(name)}}}}}'
 
     def clear(self) -> str:
-        """Drop the audio that was sent and has not started to play."""
+        """Return the message that makes Exotel drop the audio it has not played yet."""
         return f'{{"event":"clear","stream_sid":{self._sid}}}'

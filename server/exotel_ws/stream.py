@@ -19,14 +19,14 @@ from exotel_ws.tap.watch import Watch
 from exotel_ws.withheld import Withheld
 
 _AFTER_STOP_S: Final = 5.0
-"""Exotel drops the connection right after stop; a client that does not is closed after this."""
+"""Seconds after stop until we close a connection that is still open; Exotel drops it at once."""
 _TIMER_RESOLUTION_S: Final = 0.001
 _VIOLATIONS: Final = {1002: "framing", 1007: "not_utf8", 1009: "too_big"}
 """Close codes that an engine sends by itself, and the fault that each stands for."""
 
 
 class Stream:
-    """What the engine calls for a connection (`exotel_ws.engines.Stream`). A fault of this call never leaves it."""
+    """Receive a connection's events from the engine (`exotel_ws.engines.Stream`). An exception in this call never leaves it."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Stream:
         call.log(f"Sample rate: {call.sample_rate} Hz", event="open")
         call.log(f"Remote IP: {call.remote_host}", event="open")
         self._bound(self._limits.start_timeout_s, HangUp(1008, f"no start within {self._limits.start_timeout_s:g} s"))
-        # The handshake saw to the limit already, but many may have opened at once.
+        # Check the limit again: the handshake did, but many may have opened at once.
         if self.ticket is None and tally.connections > self._limits.max_connections:
             tally.rejected["full"] += 1
             self.hang_up(HangUp(1013, f"full: limits.max_connections = {self._limits.max_connections}"))
@@ -184,7 +184,7 @@ class Stream:
         self._on_end(self)
 
     def hang_up(self, hang_up: HangUp) -> None:
-        """Close the connection from our side, with the code and reason of ``hang_up``; the first one counts."""
+        """Close the connection from our side with the code and reason of ``hang_up``; only the first call counts."""
         if self._hung_up is None:
             self._hung_up = hang_up
             say = self.call.log if hang_up.code == 1000 else self.call.log.warning
@@ -240,7 +240,7 @@ class Stream:
             self.hang_up(HangUp(1008, f"no media for {most_s:g} s, see limits.media_timeout_s", "no_media"))
 
     def _bound(self, delay_s: float, hang_up: HangUp) -> None:
-        """Every phase of a connection has an end: one timer, set anew at each change."""
+        """Replace the timer that ends the current phase of the connection."""
         if self._deadline:
             self._deadline.cancel()
         self._deadline = asyncio.get_running_loop().call_later(delay_s, self.hang_up, hang_up)

@@ -1,7 +1,7 @@
-"""The WebSocket engines. `Engine` is what the server asks of one; no module outside this package knows which one runs.
+"""The WebSocket engines, behind the protocol `Engine`; no module outside this package knows which one runs.
 
-An engine frames, masks, pings and closes; what the messages mean is the stream's business. A stream is called for each message,
-without a task or a queue in between: that is what a frame costs least.
+An engine frames, masks, pings and closes; the stream knows what the messages mean. The engine calls the stream for each
+message without a task or a queue in between, which is the cheapest way.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class Closing(NamedTuple):
 
 
 class Connection(Protocol):
-    """An open WebSocket, as its stream sees it."""
+    """Open WebSocket, for its stream."""
 
     @property
     def request(self) -> Request: ...
@@ -77,7 +77,7 @@ Open = Callable[[Connection], Stream]
 
 
 class Engine(Protocol):
-    """Makes transports of accepted sockets, and WebSockets of transports whose handshake was accepted."""
+    """Make transports of accepted sockets, and WebSockets of transports whose handshake was accepted."""
 
     async def connect(self, accepted: socket.socket, front: Callable[[], asyncio.BufferedProtocol]) -> None:
         """Make the transport of an accepted socket, with the protocol that ``front`` makes."""

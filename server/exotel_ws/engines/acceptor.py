@@ -1,4 +1,4 @@
-"""Accepts connections from a listening socket, a few a turn of the loop, and never spins when files run out.
+"""Accept connections from a listening socket, a few a turn of the loop, without spinning when files run out.
 
 The loops' own servers take up to a whole backlog in one turn, make a transport for each before anybody is asked, and at the
 limit of open files fail over and over, with a traceback each time.
@@ -34,7 +34,7 @@ log = logging.getLogger("exotel_ws.server")
 
 
 class Acceptor:
-    """Accepts connections from ``listener`` and passes those that ``admission`` lets in to ``connect``.
+    """Accept connections from ``listener`` and pass those that ``admission`` lets in to ``connect``.
 
     ``connect`` makes the transport and owns the socket from then on.
     """

@@ -1,4 +1,4 @@
-"""The first protocol of each connection: reads the request, answers plain HTTP itself, hands WebSockets to the engine."""
+"""First protocol of each connection: read the request, answer plain HTTP, pass WebSockets on to the engine."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ log = logging.getLogger("exotel_ws.server")
 
 
 class Desk(Protocol):
-    """Decides on requests for the fronts; implemented by the server."""
+    """Decide on requests for the fronts; implemented by the server."""
 
     def reply(self, head: Head, ticket: Ticket) -> Reply:
         """Return an answer, now or later, or a `Request` to open a WebSocket."""

@@ -1,4 +1,4 @@
-"""Reads the head of an HTTP request (RFC 9112) from a stranger: bounded, tolerant in form, with a reason for each refusal.
+"""Read the head of an HTTP request (RFC 9112) from a stranger: bounded, tolerant in form, with a reason for each refusal.
 
 The same reader stands before every engine, so that all accept and refuse the same.
 """
@@ -31,7 +31,7 @@ class BadHead(Exception):
 
 
 class Head(NamedTuple):
-    """A request's head. ``target`` is path and query as they came; ``version`` is e.g. (1, 1)."""
+    """Head of a request. ``target`` is path and query as they came; ``version`` is e.g. (1, 1)."""
 
     method: str
     target: str
@@ -73,7 +73,7 @@ class Headers(Mapping[str, str]):
 
 
 class HeadReader:
-    """Takes a request's bytes as they come."""
+    """Collect a request's bytes as they come."""
 
     def __init__(self) -> None:
         self.data = bytearray()

@@ -7,7 +7,7 @@ from exotel_ws.settings import Ping
 
 
 class KeepAlive:
-    """Sends a ping each ``interval_s``; ends the connection if nothing at all comes within ``timeout_s`` of one.
+    """Send a ping each ``interval_s``; end the connection if nothing at all comes within ``timeout_s`` of one.
 
     Exotel's answer to pings is undocumented, but its media prove as well as a pong that it is alive.
     """

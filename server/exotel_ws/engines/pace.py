@@ -1,4 +1,4 @@
-"""Bounds on the messages and bytes of one connection: a phone's pace, and bursts of what the network held back."""
+"""Bounds on the messages and bytes of one connection: a phone's pace, and bursts that the network held back."""
 
 from collections.abc import Callable
 from typing import Final
@@ -15,7 +15,7 @@ At a phone's pace 100 kB/s are counted, a fifth of the bound.
 
 
 class Pace:
-    """Counts the frames of one connection, including pings and fragments.
+    """Count the frames of one connection, including pings and fragments.
 
     Until `start` a connection may send ``early_messages`` and as many times ``early_message_bytes`` / 8 in all; from then on
     ``messages_per_s`` and ``bytes_per_s`` with their bursts. The clock is read only when an allowance is used up, so

@@ -1,4 +1,4 @@
-"""The compiled engine, by picows' own listener interface: a frame is answered in the callback that brings it."""
+"""The compiled engine, on picows' own listener interface: each frame is answered in the callback that delivers it."""
 
 import asyncio
 import logging

@@ -52,9 +52,9 @@ class _Held:
 
 
 class PicowsConnection(WSListener):
-    """A connection and its stream.
+    """Connection of picows, with its stream.
 
-    picows hands over all frames of a read at once: those beyond `A_TURN` wait for the next turns, and reading waits with them.
+    picows delivers all frames of a read at once: those beyond `A_TURN` wait for the next turns, and reading waits with them.
     """
 
     def __init__(self, request: Request, open_stream: Open, settings: Settings) -> None:
@@ -75,7 +75,7 @@ class PicowsConnection(WSListener):
         self._held: deque[_Held] = deque()
         self._dropping: asyncio.TimerHandle | None = None
         self._quick = 0
-        """Frames of a usual size that need no care: they are counted already, and nothing waits for them to be looked at."""
+        """Frames that need no care if they are of a usual size: they are counted already, and no other check is due."""
 
     @property
     def remote_host(self) -> str:
@@ -122,7 +122,7 @@ class PicowsConnection(WSListener):
         self._take_with_care(frame)
 
     def _take_with_care(self, frame: WSFrame) -> None:
-        """Count a frame, and handle it when its turn comes. Calls the next few frames quick if nothing stands against it."""
+        """Count a frame, and handle it in its turn. Let the next few frames be quick if no check is due on them."""
         if self._deaf:
             return  # picows still delivers the frames of the same read
         self._be_careful()
@@ -223,7 +223,7 @@ class PicowsConnection(WSListener):
         stream = self._stream
         messages = stream.received(raw)
         if messages:
-            # Call by local names: Python 3.11 looks up a callable that an instance holds without its caches.
+            # Local names, because Python 3.11 is slow to call what an instance holds.
             send, answered = self._send, stream.answered
             for message in messages:
                 send(_TEXT, message)

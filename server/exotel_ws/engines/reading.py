@@ -1,10 +1,10 @@
-"""Pauses reading from a connection while any part has a reason to."""
+"""Pause reading from a connection while any part has a reason to."""
 
 import asyncio
 
 
 class Reading:
-    """Pauses a transport's reading while at least one reason stands."""
+    """Pause a transport's reading while at least one reason stands."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport

@@ -21,7 +21,7 @@ Connect = Callable[[socket.socket, Ticket], None]
 
 
 class WaitingRoom:
-    """Passes sockets to ``connect``, one source after the other."""
+    """Pass sockets to ``connect``, one source after the other."""
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect

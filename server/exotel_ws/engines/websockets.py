@@ -64,7 +64,7 @@ def _accepted(key: str) -> bytes:
 
 
 class _Connection:
-    """A connection, as its stream sees it."""
+    """Connection of the library, for its stream."""
 
     def __init__(self, connection: Wire, request: Request, settings: Settings) -> None:
         self.request = request
@@ -122,7 +122,7 @@ class _Connection:
                         for message in messages:
                             await send(message)
                     except ConnectionClosed:
-                        gone = True  # What came before, a stop perhaps, is taken all the same.
+                        gone = True  # Messages that came before, a stop perhaps, are still handled.
                     stream.answered(perf_counter() - arrived)
                 if early and stream.started:
                     early = False

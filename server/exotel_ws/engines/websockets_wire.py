@@ -24,7 +24,7 @@ _FRAME_HEADS: Final = 64
 
 
 class Wire(Connection):
-    """Pauses reading while writing is paused: a client that pings and never reads would fill our memory with pongs."""
+    """Pause reading while writing is paused: a client that pings and never reads would fill our memory with pongs."""
 
     def __init__(self, protocol: ServerProtocol, settings: Settings) -> None:
         super().__init__(protocol, ping_interval=None, ping_timeout=None, close_timeout=CLOSE_TIMEOUT_S)
