@@ -13,6 +13,7 @@ from exotel_ws.ai import pipecat_logs
 from exotel_ws.ai.embedded.models import Models
 from exotel_ws.ai.providers.catalogue import Stage
 from exotel_ws.ai.providers.keys import redact
+from exotel_ws.ai.providers.presets import PRESETS
 from exotel_ws.ai.providers.supply import Supply
 from pipecat.frames.frames import LLMTextFrame, TranscriptionFrame
 
@@ -203,3 +204,23 @@ def test_google_is_not_there(case: Case, key: Path, certificate: Certificate, mo
         monkeypatch.setenv("grpc_proxy", fake.proxy)
         key.write_text(fake.account())
     assert asyncio.run(use(case, "")).errors
+
+
+# Presets are those that are tried here, and those that the page shows.
+
+
+def test_each_preset_is_tried_at_each_of_its_stages() -> None:
+    tried = {(case.preset, case.stage) for case in (*CASES, ELEVENLABS_STT, *GOOGLE)}
+    assert tried == {(preset, stage) for preset, stages in PRESETS.items() for stage in stages}
+
+
+def test_the_page_shows_each_preset_with_its_stages_and_its_credential() -> None:
+    page = (Path(__file__).parents[2] / "docs/ai.md").read_text("utf-8")
+    section = page.partition("\n## Presets\n")[2].partition("\n## ")[0]
+    told = {
+        (preset, stage, "" if "none" in credential else re.findall(r"`([^`]+)`", credential)[0])
+        for names, stages, credential in re.findall(r"^\| (`[^|]+) \| ([^|]+) \|[^|]*\|[^|]*\| ([^|]+) \|", section, re.MULTILINE)
+        for preset in re.findall(r"`([^`]+)`", names)
+        for stage in stages.split(", ")
+    }
+    assert told == {(name, stage, preset.credential) for name, stages in PRESETS.items() for stage, preset in stages.items()}

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from exotelctl.cli import app
+from typer.main import get_command
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -66,6 +68,15 @@ def test_hooks_are_local() -> None:
     assert [repo["repo"] for repo in yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]] == ["local"]
 
 
+def test_the_readme_names_every_playbook_and_verb_that_a_person_types() -> None:
+    """`targets.yml` is part of the others, `make deploy` types `lab.yml`, and `verify.yml` types `exotelctl verify`."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    playbooks = {path.name for path in ROOT.glob("playbooks/*.yml")} - {"lab.yml", "targets.yml"}
+    assert [name for name in sorted(playbooks) if name not in readme] == []
+    verbs = get_command(app).commands.keys() - {"verify"}  # type: ignore[attr-defined]
+    assert [verb for verb in sorted(verbs) if not re.search(rf"exotelctl {verb}\b|`{verb}`", readme)] == []
+
+
 def anchors(document: Path) -> set[str]:
     """Return the anchors of a document's headings, as forges make them."""
     text = re.sub(r"^```.*?^```", "", document.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
@@ -82,3 +93,20 @@ def test_every_link_leads_to_a_file_and_a_heading_of_it(document: Path) -> None:
         file = (document.parent / name).resolve() if name else document
         assert file.exists(), target
         assert not anchor or anchor in anchors(file), target
+
+
+@pytest.mark.parametrize("document", ["CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "README.md"])
+def test_every_file_that_a_map_names_exists(document: str) -> None:
+    text = (ROOT / document).read_text("utf-8")
+    tops = "|".join(sorted(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")))
+    named = re.findall(rf"`((?:{tops})/[\w./@-]*)`", text)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_map_names_each_kind_of_test() -> None:
+    contributing = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for target in re.findall(r"^\| `make ([\w-]+)` \|", contributing, re.MULTILINE):
+        assert re.search(rf"^{target}: .*## ", makefile, re.MULTILINE), target
+    for extra in re.findall(r"tools/exotelctl/cli/\{([\w,]+)\}\.py", contributing)[0].split(","):
+        assert (ROOT / f"tools/exotelctl/cli/{extra}.py").exists()
