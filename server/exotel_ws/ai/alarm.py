@@ -11,7 +11,7 @@ class Timer(Protocol):
 
 
 class Clock(Protocol):
-    """What timers need of an event loop: its time in seconds, and a call at a time."""
+    """The part of an event loop that timers need: its time in seconds, and a call at a time."""
 
     def time(self) -> float: ...
     def call_at(self, when: float, callback: Callable[..., object], /, *args: object) -> Timer: ...

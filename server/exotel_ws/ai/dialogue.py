@@ -1,4 +1,4 @@
-"""One call's pipeline: the only place that knows how pipecat is put together. What happens in it is told to `Events`."""
+"""The pipeline of one call. Only this module knows how pipecat is put together; `Events` hears what happens in it."""
 
 import asyncio
 import contextlib
@@ -50,47 +50,47 @@ from exotel_ws.ai.settings import AiLimits
 
 _USUAL: Final = AiLimits()
 _UNSURE_S: Final = 1.0
-"""Silence after which a turn ends though the turn model is not sure; its own default is 3 s."""
+"""Seconds of silence that end a turn although the turn model is not sure; its own default is 3 s."""
 MOST_ACTS: Final = 10
-"""Calls of tools that are made for one turn of the caller. A model that is asked twice as often in one turn is given up."""
+"""Most calls of tools for one turn of the caller. A model that is asked twice as often in one turn is given up."""
 _ENOUGH: Final = {"error": "too many calls of tools: no more can be done until the caller speaks, answer with what you know"}
 _SENTENCE_ENDS: Final = tuple(".!?…।")
 _CLOSE_S: Final = 1.0
-"""How long a connection to a provider may take to be closed."""
+"""Seconds in which a connection to a provider has to close."""
 
 
 class Tool(Protocol):
-    """A function that the language model may call. Its result is told to the model, which then speaks; None: it does not."""
+    """A function that the language model may call. The model is given its result, and speaks; after None it does not."""
 
     name: str
     description: str
     properties: dict[str, Any]
     ends: bool
-    """Whether it ends the call: then it is never refused."""
+    """True if the tool ends the call; such a tool is never refused."""
 
     async def __call__(self, arguments: dict[str, Any]) -> Any: ...
 
 
 class Events(Protocol):
-    """What a dialogue tells of."""
+    """Events of a dialogue. No method but `meant` waits."""
 
     def ready(self) -> None:
-        """The pipeline runs."""
+        """Note that the pipeline runs."""
 
     def user_started(self) -> None:
-        """There is a voice. May be told again before `user_paused`."""
+        """Note a voice. May be called again before `user_paused`."""
 
     def user_heard(self) -> None:
-        """Something of what was said has become text."""
+        """Note that some speech became text."""
 
     def user_paused(self) -> None:
-        """There is no voice any more; the caller may or may not be done."""
+        """Note that the voice has stopped; the caller may go on."""
 
     def user_stopped(self, text: str) -> None:
-        """The caller's turn is over; ``text`` is all of it, and may be empty."""
+        """Note the end of the caller's turn; ``text`` is all of it, and may be empty."""
 
     async def meant(self, text: str) -> bool:
-        """Whether what was just said, or pressed, is for the bot to answer."""
+        """Return True if the bot is to answer ``text``, which was just said or pressed."""
 
     def asked_again(self) -> None:
         """Note another request to the model for the same turn, after a tool or a failure."""
@@ -105,13 +105,13 @@ class Events(Protocol):
         """Note a sentence sent to the voice that the model did not write."""
 
     def endless(self) -> None:
-        """The model calls tools again and again, and leaves the caller no turn."""
+        """Note that the model calls tools again and again, and leaves the caller no turn."""
 
     def failed(self, stage: str, text: str) -> None:
-        """A service reports an error; ``stage`` is ``stt``, ``llm``, ``tts`` or ``pipeline``."""
+        """Note an error that a service reports; ``stage`` is ``stt``, ``llm``, ``tts`` or ``pipeline``."""
 
     def used(self, tool: str) -> None:
-        """The model called a tool that does not end the call."""
+        """Note that the model called a tool which does not end the call."""
 
     def end(self, how: str) -> None:
         """End the stream as the model asks: ``hang_up`` or ``transfer``. What it says is heard before; else a goodbye is."""
@@ -144,7 +144,7 @@ class Talk(Protocol):
 
 
 class Dialogue:
-    """Speech in, speech out, for one call. `run` until it is cancelled."""
+    """Answer speech with speech, for one call, from `run` until it is cancelled."""
 
     def __init__(
         self,
@@ -161,21 +161,24 @@ class Dialogue:
         services: Sequence[FrameProcessor] = (),
         limits: AiLimits = _USUAL,
     ) -> None:
-        """``services`` are all that were made for this call, whether they are used or not: what they hold is let go of."""
+        """``services`` are all that were made for this call, used or not; their connections are closed at the end.
+
+        ``greeting`` begins the context; it is not spoken. Empty: there is none.
+        """
         schemas = [
             FunctionSchema(tool.name, tool.description, tool.properties, [], handler=self._handler(tool)) for tool in tools
         ]
         messages: list[Any] = [{"role": "assistant", "content": greeting}] if greeting else []
         self.context = LLMContext(messages, ToolsSchema(standard_tools=schemas))
         self.in_words = False
-        """Whether the model has put its latest answer in words, not in tools alone."""
+        """See `Talk.in_words`."""
         self._limits = limits
         self._cut = False
         """True while the rest of the answer being generated is not to be spoken."""
         self._said = ""
         """Last piece of the answer that was spoken."""
         self._asked = self._acts = 0
-        """How often the model was asked, and called a tool, since the caller's last turn."""
+        """Requests to the model, and calls of tools, since the caller's last turn."""
         self._events = events
         self._services = services or (stt, llm, tts)
         self._mouth = mouth
@@ -200,7 +203,7 @@ class Dialogue:
         self.worker.add_event_handler("on_pipeline_error", self._failed)
 
     async def run(self) -> None:
-        """Until the end of the call; cancelled, it lets go of everything."""
+        """Run until cancelled; then release everything."""
         runner = WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
         await runner.add_workers(self.worker)
         feeding = asyncio.create_task(self._feed())
@@ -212,7 +215,7 @@ class Dialogue:
                 await feeding
             await _close_clients(self._services)
 
-    # None of these waits
+    # See `Talk`
 
     def hear(self, pcm: bytes) -> None:
         """See `Talk.hear`."""
@@ -240,7 +243,7 @@ class Dialogue:
     # Within
 
     async def _feed(self) -> None:
-        """One task for all that comes in. What goes in behind the gate keeps its order: an interruption passes nothing."""
+        """Feed the pipeline from one task, so that an interruption behind the gate overtakes nothing."""
         await self.started.wait()
         while True:
             behind, frame = await self._waiting.get()
@@ -334,7 +337,7 @@ class Dialogue:
 
 
 def _whole(text: str) -> str:
-    """``text`` without half characters, which JSON may hold and no request can carry: kept, they would fail each later one."""
+    """Return ``text`` without lone surrogates: JSON may hold them, and every later request that carried one would fail."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "ignore")
 
 
@@ -343,16 +346,16 @@ def _whole_json(value: Any) -> Any:
 
 
 async def _close_clients(services: Sequence[FrameProcessor]) -> None:
-    """pipecat leaves the connections of an OpenAI client open when its service ends."""
+    """Close the connections of OpenAI clients, which pipecat leaves open when their service ends."""
     for service in services:
-        client = getattr(service, "_client", None)
+        client = vars(service).get("_client")
         if isinstance(client, AsyncOpenAI):
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(client.close(), _CLOSE_S)
 
 
 def _turns(turn_model: TurnModel) -> LLMUserAggregatorParams:
-    """When a caller's turn begins and ends. What follows from it is not pipecat's to decide: it interrupts nothing by itself."""
+    """Return when a caller's turn begins and ends. pipecat interrupts nothing by itself: that is decided by `Events`."""
     return LLMUserAggregatorParams(
         user_turn_strategies=UserTurnStrategies(
             start=[

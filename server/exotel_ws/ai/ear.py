@@ -1,4 +1,4 @@
-"""The caller's voice on its way in: in pieces that cost little, at the rate at which it is understood."""
+"""Take the caller's voice from the stream, in pieces that cost little CPU and at the rate of the recognisers."""
 
 from collections.abc import Callable
 from typing import Final
@@ -9,15 +9,15 @@ import soxr
 from exotel_ws.protocol import Media
 
 HEARING_RATE: Final = 16000
-"""Hz; what the voice detector, the turn model and nearly every recogniser take."""
+"""Hz; the rate of the voice detector, the turn model and nearly every recogniser."""
 AT_ONCE_S: Final = 0.04
-"""Seconds handed on at a time: 20 ms pieces cost half as much CPU again, 100 ms ones are felt at a barge-in."""
+"""Seconds in a piece: 20 ms pieces cost half as much CPU again, 100 ms pieces delay a barge-in noticeably."""
 AHEAD_S: Final = 10.0
-"""How much more than has passed may come: what the network held back comes at once. The rest nobody can have said."""
+"""Seconds by which audio may be ahead of real time, since a network delivers at once what it held back. The rest is dropped."""
 
 
 class WholeSamples:
-    """Makes whole 16-bit samples of media of any size: an odd byte waits for the next piece, if that is odd too."""
+    """Make whole 16-bit samples of media of any size: keep an odd byte for the next piece, if that is odd too."""
 
     def __init__(self) -> None:
         self._odd = b""
@@ -35,12 +35,12 @@ class WholeSamples:
 
 
 class Ear:
-    """Takes the audio of a stream in pieces of any size."""
+    """Take the audio of a stream in pieces of any size, and hand it on in pieces of `AT_ONCE_S`."""
 
     def __init__(self, sample_rate: int, hear: Callable[[bytes], None], clock: Callable[[], float]) -> None:
-        """``sample_rate`` in Hz is the stream's; ``hear`` takes PCM16 little-endian mono at `HEARING_RATE`.
+        """Call ``hear`` with PCM16 little-endian mono at `HEARING_RATE`.
 
-        ``clock`` tells seconds.
+        ``sample_rate`` is the stream's in Hz; ``clock`` returns seconds.
         """
         self._hear = hear
         self._clock = clock
@@ -55,7 +55,7 @@ class Ear:
         )
 
     def take(self, pcm: bytes) -> bool:
-        """Whether all of it was taken: what comes by the minute where a second has passed is left out."""
+        """Take ``pcm``. Return False if part of it was dropped, being more than `AHEAD_S` ahead of real time."""
         now = self._clock()
         begins = max(self._taken_until, now)
         taken = pcm[: 2 * max(0, int((now + AHEAD_S - begins) * self._rate))]

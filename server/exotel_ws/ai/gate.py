@@ -1,4 +1,4 @@
-"""Between the services: what is looked at as it passes, and what goes no further."""
+"""Processors between the services of a pipeline: one lets frames through or not, one looks at them."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,9 +8,9 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 
 class Gate(FrameProcessor):
-    """Asks ``meant`` for each user turn, with what was said: True lets it go on to the model, after the end of what the bot says.
+    """Let a user turn pass to the model if ``meant`` returns True for its text; interrupt the bot before.
 
-    The caller's voice ends here too: passed on through everything that needs no audio, it would cost most of a call's CPU.
+    Stop the caller's audio here: no processor behind needs it, and passing it on would cost most of a call's CPU.
     """
 
     def __init__(self, meant: Callable[[str], Awaitable[bool]]) -> None:
@@ -29,7 +29,7 @@ class Gate(FrameProcessor):
 
 
 class Tap(FrameProcessor):
-    """Shows each frame to ``seen`` as it passes."""
+    """Call ``seen`` with each frame, before the frame is passed on."""
 
     def __init__(self, seen: Callable[[Frame], None]) -> None:
         super().__init__(enable_direct_mode=True)

@@ -1,4 +1,4 @@
-"""The first sentence, spoken before anybody calls: a caller who hears nothing hangs up."""
+"""Make greetings before anybody calls: a caller who hears nothing hangs up."""
 
 import asyncio
 import logging
@@ -20,26 +20,29 @@ log = logging.getLogger("exotel_ws.ai")
 
 _MADE_AT: Final = 24000
 _LONGEST_S: Final = 10.0
-"""How long a service may take to speak it."""
+"""Seconds in which a service has to speak a greeting."""
 _CLOSE_S: Final = 1.0
-"""How long a service that hangs is waited for at the worker's end."""
+"""Seconds to wait for a service that hangs, when the worker ends."""
 _MOST_VOICES: Final = 64
-"""Languages and voices that are kept, those that were asked for last; callers may ask for any."""
+"""Most pairs of language and voice that are kept, those asked for last; callers may ask for many."""
 
 
 class Greetings:
-    """In each language and voice that is asked for, at each rate. What is not there yet is made for the next call."""
+    """Hold greetings in each language and voice that was asked for, at each rate. Make a missing one for the next call."""
 
     def __init__(self, text: Callable[[str], str], make: Callable[[str, str], FrameProcessor]) -> None:
-        """``text`` in a language; ``make`` gives a new voice service for a language and a voice. Both may be empty: the usual."""
+        """``text`` returns the greeting in a language, ``make`` a new voice service for a language and a voice.
+
+        An empty language or voice means the configured one.
+        """
         self._text = text
         self._make = make
         self._made: dict[tuple[str, str], dict[int, bytes]] = {}
-        """What was asked for last is last."""
+        """Least recently asked for first."""
         self._making: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def get(self, language: str, voice: str, sample_rate: int) -> bytes:
-        """PCM16 at ``sample_rate`` Hz; empty where it has to be spoken in the call."""
+        """Return PCM16 little-endian at ``sample_rate`` Hz; empty if the greeting has to be spoken in the call."""
         key = (language, voice)
         made = self._made.pop(key, None)
         if made is None:
@@ -49,7 +52,7 @@ class Greetings:
         return made[sample_rate]
 
     def prepare(self, language: str = "", voice: str = "") -> "asyncio.Task[None] | None":
-        """Begin to make it. None: there is nothing to say, or too many are being made."""
+        """Begin to make a greeting. Return None if there is nothing to say, or too many are being made."""
         key = (language, voice)
         if not self._text(language) or len(self._making) >= _MOST_VOICES:
             return None
@@ -59,6 +62,7 @@ class Greetings:
         return self._making[key]
 
     async def close(self) -> None:
+        """Stop what is being made."""
         tasks = list(self._making.values())
         for task in tasks:
             task.cancel()
@@ -70,7 +74,7 @@ class Greetings:
             async with asyncio.timeout(_LONGEST_S):
                 pcm = await speak(self._make(*key), self._text(key[0]))
         except Exception as error:
-            log.warning("The greeting can't be spoken beforehand, each call says it anew: %s", error or type(error).__name__)
+            log.warning("The greeting can't be spoken beforehand, each call speaks it again: %s", error or type(error).__name__)
             return
         if pcm:
             self._made[key] = {rate: _at_rate(pcm, rate) for rate in SAMPLE_RATES}
@@ -79,7 +83,7 @@ class Greetings:
 
 
 async def speak(service: FrameProcessor, text: str) -> bytes:
-    """``text`` by a voice service of pipecat, without a call: PCM16 at 24 kHz; empty where it says nothing."""
+    """Speak ``text`` with a voice service of pipecat, without a call. Return PCM16 at 24 kHz; empty if it says nothing."""
     pcm = bytearray()
 
     def heard(frame: Frame) -> None:

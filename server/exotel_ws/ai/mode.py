@@ -1,4 +1,4 @@
-"""AI mode: what the calls of a worker share."""
+"""AI mode of a worker, and what its calls share."""
 
 import asyncio
 import time
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 _END_S: Final = 5.0
-"""How long a worker that ends waits for its calls to let go of what they hold: cut short, pipecat's tasks wait for each other."""
+"""Seconds in which the calls of a worker that ends have to release everything: cut short, pipecat's tasks wait for each other."""
 
 
 class AiMode:
@@ -46,7 +46,7 @@ class AiMode:
     private: Final = True
 
     def __init__(self, settings: Settings) -> None:
-        """Raises `SettingsError` where the flow can't be used, or a service: before a model is loaded."""
+        """Check the settings before a model is loaded. Raises `SettingsError` if the flow or a service can't be used."""
         self._settings = ai = msgspec.convert(settings.ai, Ai)
         supply.check(ai)
         self.most_calls: Final = Bound(ai.max_calls, "ai.max_calls")
@@ -153,14 +153,14 @@ class AiMode:
 
 
 def _warm() -> Models:
-    """Load the models, and use each once: the first use of a model takes longest."""
+    """Load the models, and use each once, since the first use takes longest. Blocks."""
     models = Models.load()
     models.recogniser.recognise(models.speaker.speak("Hello.", 16000))
     return models
 
 
 def _share(line: ref[Line], limits: AiLimits) -> Bucket | None:
-    """Return the requests that a source's untrusted connections share: else each short connection had a burst of its own."""
+    """Return the requests that the untrusted connections of a source share; else each short connection had a burst of its own."""
     found = line()
     return found.share("ai_requests", limits.requests_per_minute / 60, limits.requests_at_once) if found is not None else None
 

@@ -1,4 +1,4 @@
-"""The bot's end of the pipeline: what the services made is played, and told of as spoken once it was heard."""
+"""The bot's end of the pipeline: play what the services make, and report text as spoken once it was heard."""
 
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -22,10 +22,13 @@ from exotel_ws.ai.playout import Playout
 
 
 class Mouth(FrameProcessor):
-    """Feeds a `Playout`. Text travels on only when it was heard: so the context knows what the caller knows."""
+    """Feed a `Playout`. Pass text on only once it was heard, so that the context holds what the caller knows."""
 
     def __init__(self, playout: Playout, sample_rate: int, on_text: Callable[[str, bool], None]) -> None:
-        """``on_text`` is told each piece of text, and whether it was heard (else it was cut)."""
+        """Call ``on_text`` with each piece of text, and True if it was heard, False if it was cut.
+
+        ``sample_rate`` is the stream's in Hz.
+        """
         super().__init__()
         self._playout = playout
         self._rate = sample_rate
@@ -39,28 +42,28 @@ class Mouth(FrameProcessor):
         self._began_ns = 0
         self._made = 0
         self._words: deque[tuple[int, TTSTextFrame]] = deque()
-        """Words whose sound has not come yet, by how many bytes of the utterance are before them."""
+        """Words whose sound has not come yet, each with the number of bytes of the utterance before it."""
         self._spoken: dict[bool, list[str]] = {True: [], False: []}
         self.on_silent: Callable[[], None] = lambda: None
-        """All that the services said was heard, and no more is coming."""
+        """Called when all that the services made was heard, and no more is expected."""
         self.on_dropped: Callable[[], None] = lambda: None
-        """An interruption came by: what was not heard is forgotten."""
+        """Called when an interruption came by, after what was not heard is dropped."""
 
     @property
     def busy(self) -> bool:
-        """Whether the caller hears something, or will: an answer is being made, or a sentence is waited for."""
+        """Return True while the caller hears something or will: an answer is being made, or a sentence is expected."""
         return self._answering or self._expecting or self._playout.outstanding
 
     def expect(self) -> None:
-        """A sentence is on its way here."""
+        """Expect a sentence that is on its way."""
         self._expecting = True
 
     def answer_begins(self) -> None:
-        """The model has begun to answer; its words come later."""
+        """Note that the model has begun an answer, whose words come later."""
         self._answering = True
 
     def mute(self) -> None:
-        """From now on nothing of what the services make is heard, nor stops what is being heard."""
+        """From now on ignore what the services make: it is not played, and stops nothing."""
         self._mute = True
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -98,13 +101,13 @@ class Mouth(FrameProcessor):
             await self.broadcast_frame(BotStartedSpeakingFrame)
 
     async def _other_rate(self, sample_rate: int) -> None:
-        """Another service has taken over."""
+        """Change the resampler, because another service has taken over."""
         self._playout.say(await self._resampler.flush())
         self._resampler = create_stream_resampler(clear_after_secs=None)
         self._made_at = sample_rate
 
     def _text_made(self, frame: TTSTextFrame) -> None:
-        """A service that tells the time of each word tells it before the sound is there; ``pts`` is that time, in ns."""
+        """Take text. Some services time each word, before its sound is there: ``pts`` is that time in ns."""
         before = (frame.pts - self._began_ns) * self._rate // 1_000_000_000 * 2 if frame.pts and self._made else 0
         if before > self._made:
             self._words.append((before, frame))

@@ -1,6 +1,6 @@
-"""What pipecat and the providers' libraries log goes where all is logged, and no further than it should.
+"""Route what pipecat and the libraries of providers log to `logging`, without what a journal should not keep.
 
-They write what callers say at debug level, and a line for each request at info: neither is for a journal that keeps for weeks.
+They log what callers say at debug level, and a line for each request at info.
 """
 
 import logging
@@ -15,7 +15,7 @@ _CHATTY: Final = ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "websock
 
 
 def route() -> None:
-    """From now on loguru's records are `logging`'s, with their levels; below warnings only where all is asked for."""
+    """Pass loguru's records on to `logging`, with their levels; those below a warning only if the log level is debug."""
     loguru.remove()
     asked = _TARGET.getEffectiveLevel()
     least = asked if asked <= logging.DEBUG else max(asked, logging.WARNING)
@@ -27,7 +27,7 @@ def route() -> None:
 def _pass_on(message: Any) -> None:
     record = message.record
     error = record["exception"]
-    told = error and redact(str(error.value)) == str(error.value)  # a traceback with a key in it is not worth the key
+    told = error and redact(str(error.value)) == str(error.value)  # a traceback that holds a key is left out
     _TARGET.log(
         record["level"].no,
         "%s: %s",

@@ -1,4 +1,4 @@
-"""What the caller hears, at the pace in which it is heard: sizes, lead, marks, and the one `clear`.
+"""Send the bot's audio at the pace at which it is heard: message sizes, lead, marks, and one `clear` for an interruption.
 
 Facts of the wire (docs/protocol.md): a message holds a multiple of 320 bytes, 3,200 at least; Exotel plays in real time what it
 has buffered; `clear` drops what has not begun to play; a mark comes back when all before it was played, late, or never.
@@ -12,30 +12,30 @@ from exotel_ws.ai.alarm import Clock, Timer
 from exotel_ws.protocol import Writer
 
 FRAME: Final = 320
-"""Bytes; Exotel waits for more where a message is no multiple of it."""
+"""Bytes; Exotel waits for more if a message is not a multiple of this."""
 SHORTEST: Final = 3200
 """Bytes of the smallest message."""
 CHUNKS: Final = {8000: 3200, 16000: 3200, 24000: 3840}
-"""Bytes a message by sample rate in Hz: 200, 100 and 80 ms."""
+"""Bytes in a message, by sample rate in Hz: 200, 100 and 80 ms."""
 LEAD_S: Final = 0.6
-"""How much more than what has been played may be under way: enough for the network's mood, little enough for a clear."""
+"""Seconds of audio sent ahead of real time: enough for a network's jitter, little enough for a `clear` to take effect."""
 MARK_GRACE_S: Final = 2.5
-"""How long after its time a mark is waited for."""
+"""Seconds to wait for a mark after its audio should have been played."""
 CLOCK_GRACE_S: Final = 0.2
-"""Where marks do not come: what the network may add to the clock's time."""
+"""Seconds added to the clock's time for the network's delay, while marks do not come."""
 STALL_S: Final = 0.5
-"""How long a piece that is too short for a message waits for more; then it is filled with silence and sent."""
+"""Seconds for which a piece that is too short for a message waits for more; then it is padded with silence and sent."""
 _NAME: Final = "heard-"
 
 
 Send = Callable[[tuple[str, ...], int], None]
-"""Sends messages in which there are so many bytes of audio."""
+"""Send messages; the number is how many bytes of PCM they carry."""
 Heard = Callable[[bool], None]
-"""Told once of a `Playout.note`: True where all before it was heard, False where it was dropped."""
+"""Called once for a `Playout.note`: with True if all audio before it was heard, with False if some was dropped."""
 
 
 class _Note:
-    """A point in the audio, and whom to tell when it is heard."""
+    """A point in the audio, and the callback for the moment when it is heard."""
 
     __slots__ = ("due", "name", "tell", "timer")
 
@@ -47,21 +47,21 @@ class _Note:
 
 
 class Playout:
-    """The bot's side of one stream. Not thread-safe; all calls from the loop of ``clock``.
+    """Play the bot's side of one stream. Not thread-safe: make all calls from the loop of ``clock``.
 
     Guarantees: audio leaves in order, in messages of the documented size, never more than `LEAD_S` and one message ahead of
-    what is played; `clear` is sent only while audio is outstanding, once for each interruption; each note is told exactly once.
+    real time; `clear` is sent only while audio is outstanding, once for each interruption; each note is called exactly once.
     """
 
     def __init__(self, writer: Writer, send: Send, clock: Clock, *, sample_rate: int) -> None:
-        """``sample_rate`` in Hz, one of the three. ``send`` takes messages for Exotel."""
+        """Send messages for Exotel with ``send``. ``sample_rate`` is the stream's in Hz, a key of `CHUNKS`."""
         self._writer = writer
         self._send = send
         self._clock = clock
         self._chunk = CHUNKS[sample_rate]
         self._bytes_per_s = sample_rate * 2
         self._waiting = bytearray()
-        """Too little for a message; `_pinned` are the notes in it, `_stall` ends its wait."""
+        """Audio that is too short for a message. `_pinned` are the notes in it, `_stall` is the timer that ends its wait."""
         self._pinned: list[_Note] = []
         self._stall: Timer | None = None
         self._queue: deque[bytes | _Note] = deque()
@@ -75,24 +75,24 @@ class Playout:
         self._count = 0
         self.cleared = 0
         self.on_sent: Callable[[float, bytes], None] = lambda _at, _pcm: None
-        """Told of each piece that is sent: when it will begin to be heard (the clock's seconds), and its PCM."""
+        """Called with each piece that is sent: the clock's time in seconds at which it will begin to be heard, and its PCM."""
         self.on_cleared: Callable[[float], None] = lambda _at: None
-        """Told when what was sent will not be heard from then on."""
+        """Called with the time from which audio that was sent will not be heard."""
 
     @property
     def outstanding(self) -> bool:
-        """Whether the caller has not heard all of it yet, as far as is known."""
+        """Return True while the caller has not heard all audio, as far as is known."""
         return bool(self._queue or self._waiting or self._held) or self._sounding
 
     @property
     def heard_until(self) -> float:
-        """The clock's time at which all that was taken was heard, or will have been if nothing stops it."""
+        """Return the clock's time at which all audio taken so far has been heard, or will be if nothing stops it."""
         waiting = len(self._waiting) + sum(len(item) for item in self._queue if isinstance(item, bytes))
         return max(self._clock.time(), self._ends_at) + waiting / self._bytes_per_s if waiting else self._ends_at
 
     @property
     def held(self) -> bool:
-        """Whether it was paused and neither resumed nor dropped."""
+        """Return True between a pause and the resume or drop that follows it."""
         return self._held is not None
 
     def say(self, pcm: bytes) -> None:
@@ -109,7 +109,7 @@ class Playout:
         self._go_on()
 
     def note(self, tell: Heard) -> None:
-        """Be told when all that was taken so far is heard, or was dropped. In the middle of a message: with its end."""
+        """Call ``tell`` when all audio taken so far was heard or dropped; within a message, when the message is."""
         if self._closed:
             tell(False)
             return
@@ -117,7 +117,7 @@ class Playout:
         self._go_on()
 
     def flush(self) -> None:
-        """An utterance ends: what is too short for a message is filled with silence, never lost."""
+        """End an utterance: pad what is too short for a message with silence, so that nothing is lost."""
         if self._waiting:
             size = max(SHORTEST, -(-len(self._waiting) // FRAME) * FRAME)
             self._queue.append(bytes(self._waiting).ljust(size, b"\0"))
@@ -127,7 +127,7 @@ class Playout:
         self._go_on()
 
     def mark(self, name: str) -> None:
-        """A mark has come back. One that is not known, or whose audio was cleared, is passed over."""
+        """Take a mark that has come back. Ignore one that is unknown, or whose audio was cleared."""
         if name.startswith(_NAME):
             self._marks_come = True
         note = self._notes.get(name)
@@ -135,10 +135,10 @@ class Playout:
             self._heard_to(note)
 
     def pause(self) -> bool:
-        """The caller speaks: stop at once, and keep what was not heard. Returns whether there was anything to stop.
+        """Stop at once, because the caller speaks, and keep what was not heard. Return False if there was nothing to stop.
 
-        Where that is, is told by the clock: true to one message of Exotel's. The network's delay does not count: what is heard
-        while a `clear` travels, was heard as much later.
+        The position is taken from the clock, and is exact to one message of Exotel's. The network's delay cancels out: audio is
+        heard for as long as the `clear` travels, and began to be heard as much later.
         """
         if self._held is not None:
             return False
@@ -161,7 +161,7 @@ class Playout:
         return stopped
 
     def resume(self) -> None:
-        """It was nothing: go on where the caller stopped hearing."""
+        """Continue where the caller stopped hearing."""
         if self._held is None:
             return
         items = [*self._held, *self._queue]
@@ -182,7 +182,7 @@ class Playout:
         self._go_on()
 
     def drop(self) -> None:
-        """Forget what was not heard; each note is told so. Sends `clear` where audio is under way."""
+        """Drop what was not heard, and call each of its notes with False. Send `clear` if audio is under way."""
         self.pause()
         gone = [item for item in (*(self._held or ()), *self._queue, *self._pinned) if isinstance(item, _Note)]
         self._held = None
@@ -194,14 +194,14 @@ class Playout:
             note.tell(False)
 
     def close(self) -> None:
-        """The stream is over: nothing is sent any more, and every note is told."""
+        """End with the stream: send nothing more, and call every note."""
         if not self._closed:
             self._closed = True
             self.drop()
 
     @property
     def _sounding(self) -> bool:
-        """Whether the caller still hears something that was sent: by the clock, but for what a mark has told of."""
+        """Return True while the caller hears something that was sent, by the clock or until its mark is back."""
         return bool(self._under_way) and self._clock.time() < self._ends_at
 
     def _unpin(self) -> None:
@@ -209,7 +209,7 @@ class Playout:
         self._pinned.clear()
 
     def _watch_for_stall(self) -> None:
-        """A service that stops in mid-sentence takes no word with it."""
+        """Set the timer that sends the last words of a service which stops in mid-sentence."""
         self._cancel(self._stall)
         self._stall = self._clock.call_at(self._clock.time() + STALL_S, self._stalled) if self._waiting else None
 
@@ -218,7 +218,7 @@ class Playout:
         self.flush()
 
     def _go_on(self) -> None:
-        """Send what is due, and come back when the next is."""
+        """Send what is due, and set a timer for the next message."""
         while self._held is None and self._timer is None and self._queue:
             now = self._clock.time()
             due = self._ends_at - LEAD_S
@@ -244,7 +244,7 @@ class Playout:
         self.on_sent(begins, pcm)
 
     def _forget_heard(self, now: float) -> None:
-        """Audio that nobody waits for is let go of once no pause can want it back."""
+        """Forget audio that was heard so long ago that no pause needs it."""
         while self._under_way:
             begins, item = self._under_way[0]
             if isinstance(item, _Note) or begins + len(item) / self._bytes_per_s > now - LEAD_S:
@@ -262,7 +262,7 @@ class Playout:
         self._send((self._writer.mark(note.name),), 0)
 
     def _overdue(self, note: _Note) -> None:
-        """Its mark never came: by the clock it was heard long ago. From now on the clock is believed, until a mark comes."""
+        """Take a note without a mark as heard, by the clock. Trust the clock from now on, until a mark comes."""
         self._marks_come = False
         self._heard_to(note)
 
@@ -279,7 +279,7 @@ class Playout:
             item.tell(True)
 
     def _unheard(self, position: float, heard: list[_Note]) -> deque[bytes | _Note]:
-        """Empty what is under way: returns what comes after ``position`` (the clock's seconds), notes before go to ``heard``."""
+        """Empty what is under way. Return what is after ``position`` (seconds of the clock); add notes before it to ``heard``."""
         kept: deque[bytes | _Note] = deque()
         for begins, item in self._under_way:
             if isinstance(item, _Note):

@@ -1,7 +1,7 @@
-"""What a release of AI mode tries of itself: a sentence spoken and understood, and a question asked in a call.
+"""Test a release of AI mode: speak a sentence and understand it, and ask a question in a call.
 
-No provider is called, whatever the settings choose: a self-test costs nothing and shows no key. That the release can talk to
-them is for the worker's start to refuse, which has the keys.
+No provider is called, whatever the settings choose: a self-test costs nothing and shows no key. Whether the release can talk to
+providers is checked when the worker starts, which has the keys.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from exotel_ws.ai.scripted.script import Script
 from exotel_ws.ai.settings import Ai
 
 SETTINGS: Final = Ai(greeting="Hello.")
-"""Everything as it ships, and a greeting that does not take long."""
+"""The defaults, and a short greeting."""
 
 _SENTENCE: Final = "Your order should arrive tomorrow."
 _QUESTION: Final = "What are your opening hours?"
@@ -29,26 +29,26 @@ _RATE: Final = 8000
 _FRAME_S: Final = 0.02
 _FRAME_BYTES: Final = 320
 _PAUSE_S: Final = 1.0
-"""So long without a word the bot has finished."""
+"""Seconds of silence after which the bot has finished."""
 _ENOUGH_BYTES: Final = 3 * _RATE * 2
-"""So much of an answer shows which one it is."""
+"""Bytes of an answer that show which one it is."""
 _LIKENESS: Final = 70.0
-"""Of 100: what is heard over the telephone is rarely word for word what was said."""
+"""Least likeness, of 100: recognised speech is rarely word for word what was said."""
 
 
 class Misheard(Exception):
-    """What was heard is not what was said."""
+    """Speech was not understood as it was said."""
 
 
 def check_models() -> None:
-    """Raises `Misheard` where the embedded recogniser does not understand the embedded voice. Blocks for a second or two."""
+    """Let the embedded recogniser hear the embedded voice. Blocks for a second or two. Raises `Misheard`."""
     heard = Recogniser().recognise(Speaker().speak(_SENTENCE, STT_RATE))
     if not _alike(heard, _SENTENCE):
         raise Misheard(f"the embedded voice said {_SENTENCE!r}, and the embedded recogniser heard {heard!r}")
 
 
 async def check_call(port: int) -> None:
-    """Ask a question in a call to 127.0.0.1:``port``, which has `SETTINGS`. Raises `Misheard`."""
+    """Ask a question in a call to a server with `SETTINGS` on 127.0.0.1:``port``. Raises `Misheard`."""
     question = await asyncio.to_thread(lambda: Speaker().speak(_QUESTION, _RATE))
     answer = await _ask(port, question)
     heard = await asyncio.to_thread(_understand, answer)
@@ -66,8 +66,8 @@ def _alike(heard: str, said: str) -> bool:
 
 
 async def _ask(port: int, question: bytes) -> bytes:
-    """The answer, PCM at `_RATE`."""
-    # The reference client of the protocol, whichever engine serves.
+    """Return the answer to ``question``, both PCM16 little-endian at `_RATE`."""
+    # The reference client, whichever engine the server runs on.
     from websockets.asyncio.client import connect
 
     async with connect(f"ws://127.0.0.1:{port}/?sample-rate={_RATE}", compression=None) as client:
@@ -87,7 +87,7 @@ async def _ask(port: int, question: bytes) -> bytes:
 
 
 class _Caller:
-    """Speaks in real time, and sends each mark back once all before it was heard."""
+    """Speak in real time, and send each mark back when it comes."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -99,7 +99,7 @@ class _Caller:
         await self._send(event="start", stream_sid="selftest", start=start)
 
     async def talk(self) -> None:
-        """Say what there is `to_say`, and silence else."""
+        """Send `to_say`, and silence when it is empty, until cancelled."""
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
@@ -110,7 +110,7 @@ class _Caller:
             await asyncio.sleep(max(0.0, due - loop.time()))
 
     async def listen(self) -> bytes:
-        """What the bot says, until it pauses or has said enough; its first word is waited for. Raises `Misheard`."""
+        """Wait for the bot to speak; return what it says until it pauses or has said `_ENOUGH_BYTES`. Raises `Misheard`."""
         heard = bytearray()
         while True:
             try:

@@ -1,4 +1,4 @@
-"""The ``[ai]`` table of the settings. Nothing here loads a model or pipecat: echo mode reads it too."""
+"""The ``[ai]`` table of the settings. Importing it loads neither pipecat nor a model."""
 
 from typing import Annotated, Any, Literal
 
@@ -10,11 +10,11 @@ Services = Annotated[list[str], Meta(min_length=1)]
 
 
 class Service(Struct, frozen=True, forbid_unknown_fields=True):
-    """How one service is reached. ``use`` is a preset or a service of pipecat; empty: the name of this table.
+    """One service. ``use`` is a preset or a service of pipecat; empty: the name of this table.
 
-    ``credential`` is a file name in $CREDENTIALS_DIRECTORY, or an absolute path; empty: the name that the preset says, but none
-    where ``base_url`` leads to somewhere else. ``language`` and ``voice`` stand unless a call asks for another.
-    ``options`` go to the service as they are: a parameter of its constructor or a field of its ``Settings``.
+    ``credential`` is a file name in $CREDENTIALS_DIRECTORY, or an absolute path; empty: the preset's name, but none if
+    ``base_url`` leads to another host. ``language`` and ``voice`` hold unless a call asks for another.
+    ``options`` go to the service as they are: each is a parameter of its constructor or a field of its ``Settings``.
     """
 
     use: str = ""
@@ -35,13 +35,13 @@ class Silence(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Failure(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is heard when a provider fails, and when it has failed.
+    """Deadlines of the services, and what callers hear when one fails.
 
     A stage is late ``transcript_s``, ``first_token_s`` or ``first_audio_s`` after it was asked (the speech, the language model,
-    the voice), and ``stall_s`` after its last piece where more has to come: then the next service takes over. While an answer is
-    owed the line is never quiet for longer than ``silence_s``: ``fillers`` are said in turn, then ``apology``, and ``then``
-    follows. All but the apology of one call is forgotten with it, except that a service which failed in ``skip_after`` calls
-    within ``skip_s`` is not tried first for that long.
+    the voice), and ``stall_s`` after its last piece if more has to come: then the next service takes over. While an answer is
+    owed, the line is never quiet for longer than ``silence_s``: ``fillers`` are said in turn, then ``apology``, and ``then``
+    follows. A failure is forgotten with its call, but a service that failed in ``skip_after`` calls within ``skip_s`` is not
+    tried first for ``skip_s``.
     """
 
     silence_s: Annotated[float, Meta(gt=0, le=2.5)] = 2.2
@@ -50,7 +50,7 @@ class Failure(Struct, frozen=True, forbid_unknown_fields=True):
     first_audio_s: Seconds = 2.0
     stall_s: Seconds = 2.0
     ready_s: Seconds = 5.0
-    """How long a service may take to be connected, and a call's pipeline to be put together."""
+    """Seconds in which a service has to be connected, and a call's pipeline to be running."""
     fillers: list[str] = field(default_factory=lambda: ["One moment, please.", "I am sorry, it takes a little longer."])
     not_heard: str = "Sorry, I did not catch that."
     apology: str = "I am sorry, we have a technical problem. Please call again later."
@@ -60,7 +60,7 @@ class Failure(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BargeIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """``min_words`` that interrupt the bot, and words that never do."""
+    """Fewest words that interrupt the bot, and words that never do."""
 
     min_words: Annotated[int, Meta(ge=1)] = 1
     backchannels: list[str] = field(
@@ -69,7 +69,7 @@ class BargeIn(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Record(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is kept of a call, in ``directory``; nothing by default. Ages in days, sizes in bytes."""
+    """Transcripts and recordings of calls, kept in ``directory``; none by default. Ages in days, sizes in bytes."""
 
     transcripts: bool = False
     audio: bool = False
@@ -77,7 +77,7 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True):
     keep_days: Annotated[float, Meta(gt=0)] = 7.0
     most_bytes: Annotated[int, Meta(ge=1)] = 1024**3
     most_call_bytes: Annotated[int, Meta(ge=1, le=4_000_000_000)] = 64 * 1024**2
-    """Of one recording: 35 minutes at 8 kHz, 11 at 24 kHz. A WAV file can't hold more than 4 GB."""
+    """Size of one recording: 35 minutes at 8 kHz, 11 at 24 kHz. A WAV file can't hold more than 4 GB."""
 
 
 class AiLimits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,7 +115,7 @@ class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     tts: Services = field(default_factory=lambda: ["embedded"])
     services: dict[str, Service] = {}
     greeting: str = ""
-    """Empty: the flow's."""
+    """Empty: the flow's greeting."""
     greeting_interruptible: bool = False
     flow: str = ""
     """YAML file of the scripted flow; empty: the example that ships."""
@@ -132,10 +132,10 @@ class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     max_call_s: Seconds = 600.0
     time_up: str = "Our time is up. Thank you for calling. Goodbye."
     goodbye: str = "Thank you for calling. Goodbye."
-    """Said where the model ends the call without a word; ``transferring`` likewise."""
+    """Said if the model ends the call without a word; ``transferring`` likewise."""
     transferring: str = "I will connect you now. Please hold the line."
     max_calls: Annotated[int, Meta(ge=1)] = 25
-    """Calls a worker; limits.max_calls still holds."""
+    """Most calls of a worker; limits.max_calls still holds."""
     silence: Silence = Silence()
     failure: Failure = Failure()
     barge_in: BargeIn = BargeIn()

@@ -1,4 +1,4 @@
-"""A text file that the settings name: small, and a file; a device or a pipe would be read without end."""
+"""Read a text file that the settings name. It has to be a regular and small file: a device or a pipe would never end."""
 
 import stat
 from pathlib import Path
@@ -8,11 +8,11 @@ MOST_BYTES: Final = 1024 * 1024
 
 
 class NoText(Exception):
-    """There is no such text; the message says why, without the name of the file."""
+    """The text can't be read; the message says why, without the name of the file."""
 
 
 def read(path: Path) -> str:
-    """The text of a regular file, in UTF-8. Raises `NoText`."""
+    """Return the text of a regular file in UTF-8. Raises `NoText`."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise NoText("can't be read: it is no regular file")

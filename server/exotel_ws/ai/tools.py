@@ -1,4 +1,4 @@
-"""What the language model may do beside speaking. A tool that the model has no word to say about returns None."""
+"""Tools of the language model. A tool about which the model has nothing to say returns None."""
 
 import asyncio
 import json
@@ -13,11 +13,11 @@ from exotel_ws.protocol import Start
 WEBHOOK_S: Final = 5.0
 """Seconds that a webhook has to answer; the caller hears a filler meanwhile, as whenever an answer is late."""
 WEBHOOK_MOST: Final = 16 * 1024
-"""Bytes of an answer: what a model can make use of."""
+"""Most bytes of an answer: more is of no use to a model."""
 
 
 class EndCall:
-    """``hang_up`` and ``transfer``: each ends the stream once what is said was heard; Exotel goes on with the next applet."""
+    """``hang_up`` or ``transfer``: end the stream once the bot's words were heard; Exotel goes on with the next applet."""
 
     ends = True
 
@@ -30,7 +30,7 @@ class EndCall:
 
 
 class Webhook:
-    """Asks a system of the user's by ``POST`` with JSON. What goes wrong is told to the model, which tells the caller."""
+    """Ask a system of the user's by ``POST`` with JSON. Return a failure as an ``error``, which the model tells the caller."""
 
     ends = False
     name = "webhook"
@@ -39,9 +39,9 @@ class Webhook:
     def __init__(
         self, url: str, session: aiohttp.ClientSession, start: Start, used: Callable[[str], None], secret: str = ""
     ) -> None:
-        """``start`` is the call's; ``used`` is told the name of the tool when it is called.
+        """``start`` is the call's; ``used`` is called with the name of the tool.
 
-        ``secret`` goes with each question as ``Authorization: Bearer``; empty: none does.
+        ``secret`` goes with each question as ``Authorization: Bearer``, unless it is empty.
         """
         self._url, self._session, self._used = url, session, used
         self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
@@ -68,7 +68,7 @@ class Webhook:
             return {"error": type(error).__name__}
 
     async def _ask(self, arguments: dict[str, Any]) -> Any:
-        body = {**arguments, **self._call}  # who calls is not the model's to say, which a caller can talk into much
+        body = {**arguments, **self._call}  # after the model's arguments, which a caller can influence
         async with self._session.post(self._url, json=body, headers=self._headers, allow_redirects=False) as response:
             raw = await _at_most(response.content, WEBHOOK_MOST + 1)
         if not 200 <= response.status < 300:
@@ -79,7 +79,7 @@ class Webhook:
 
 
 def _read(text: str) -> Any:
-    """What a webhook answered. Raises ValueError where it holds half characters, which no request to a model can carry."""
+    """Return the answer of a webhook. Raises ValueError if it holds lone surrogates, which no request to a model can carry."""
     try:
         answer = json.loads(text) if text.strip() else {}
     except (ValueError, RecursionError):

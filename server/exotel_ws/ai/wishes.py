@@ -1,4 +1,4 @@
-"""What a call brings with it in its custom parameters: language and voice, and values for the prompt."""
+"""Read a call's custom parameters: language and voice, and values for the prompt."""
 
 import re
 import unicodedata
@@ -12,7 +12,7 @@ _VOICE: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.:-]{1,64}")
 """Form of a voice's name, which becomes part of providers' URLs."""
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][\w-]{0,63})\}")
 _MOST: Final = 200
-"""Characters of a value in the prompt."""
+"""Most characters of a value in the prompt."""
 
 
 class Wishes(NamedTuple):
@@ -24,10 +24,10 @@ class Wishes(NamedTuple):
 
 
 def wishes(start: Start, languages: Collection[str] | None = None, voices: Collection[str] | None = None) -> Wishes:
-    """Read the parameters ``language`` and ``voice``. All others are passed over.
+    """Read the parameters ``language`` and ``voice``; ignore all others.
 
-    ``languages`` and ``voices`` are those that a call may ask for, capitals aside; None: any that is well-formed. ``hi`` is
-    the first of the languages that begins with it.
+    ``languages`` and ``voices`` are those that a call may ask for, in any case; None: any that is well-formed. ``hi`` means
+    the first language that begins with it.
     """
     told = start.custom_parameters
     found = {
@@ -49,9 +49,9 @@ def _allowed(asked: str, form: re.Pattern[str], among: Collection[str] | None) -
 
 
 def fill(prompt: str, start: Start) -> str:
-    """``prompt`` with ``{from}``, ``{to}``, ``{call_sid}`` and ``{name}`` of each custom parameter put in.
+    """Return ``prompt`` with ``{from}``, ``{to}``, ``{call_sid}`` and the ``{name}`` of each custom parameter replaced.
 
-    Values come from outside: of each, one line of plain characters is taken, without braces. Other braces stay as they are.
+    Values come from outside: each becomes one line of printable characters, without braces. Other braces stay as they are.
     """
     values = start.custom_parameters | {"from": start.from_, "to": start.to, "call_sid": start.call_sid}
     return _PLACEHOLDER.sub(lambda found: _plain(values[found[1]]) if found[1] in values else found[0], prompt)

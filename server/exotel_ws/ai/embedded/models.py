@@ -1,4 +1,4 @@
-"""The models that need neither a key nor a network. Each is loaded once a worker and shared by its calls."""
+"""Models that need neither a key nor a network. Each is loaded once in a worker and shared by its calls."""
 
 import ctypes
 import os
@@ -17,37 +17,38 @@ from exotel_ws.ai.embedded.speakable import bounded, parts, speakable
 STT_RATE: Final = 16000
 TTS_RATE: Final = 24000
 _M_ARENA_MAX: Final = -8
-"""Of malloc.h."""
+"""M_ARENA_MAX of malloc.h."""
 _ONE_THREAD: Final = "MOONSHINE_ORT_SINGLE_THREAD"
 
 _QUIET: Final = bytes(2 * STT_RATE // 5)
-"""0.2 s without a sound behind each utterance. What the transcriber knows of whether somebody speaks outlasts an utterance:
-without this, the next one, of another call, began with a "You" in 236 of 1,064."""
+"""0.2 s of silence after each utterance. The transcriber's voice detection keeps its state between utterances: without this,
+the next one, of another call, began with a "You" in 236 of 1,064."""
 _REST: Final = bytes(2 * STT_RATE * 6)
-"""6 s without a sound, and then again, where nothing was heard: a row of noises left it deaf to the next "no"."""
+"""6 s of silence before a second try if nothing was heard: a row of noises left the transcriber deaf to the next "no"."""
 _OF_NOISE: Final = frozenset(
     ["you", "them", "the", "that", "then", "and", "i", "a", "oh", "ah", "uh", "um", "huh", "hm", "hmm", "mm"]
 )
-"""What it writes where there are no words. Alone they mean nothing."""
+"""Words that the transcriber writes for noises. Alone they mean nothing."""
 _NO_SOUND: Final = "ˈˌː"
-"""Stress and length."""
+"""Marks of stress and length."""
 _AUDIBLE: Final = 0.01
-"""Of full scale; hibari's own pauses are a tenth of it."""
+"""Least amplitude of sound, of full scale; hibari's own pauses are a tenth of it."""
 _BEFORE_S: Final = 0.02
 _AFTER_S: Final = 0.25
-"""Silence that is left around a sentence. hibari makes 0.3 s and 0.4 s, and the first of them is waited for in each answer."""
+"""Seconds of silence left around a sentence. hibari makes 0.3 s and 0.4 s, and the first delays each answer."""
 
 
 class Recogniser:
-    """moonshine tiny-en, English, 16 kHz. One transcriber behind a lock: shared without one it gives garbage, and one a call
-    costs 105 MB.
+    """moonshine tiny-en, English, 16 kHz.
+
+    All calls share one transcriber behind a lock: without a lock it returns garbage, and one for each call takes 105 MB.
     """
 
     def __init__(self) -> None:
         from moonshine_voice import ModelArch
         from moonshine_voice.transcriber import Transcriber
 
-        # Its threads would wait for each other by spinning: one alone takes half the CPU, and on a busy host half the time.
+        # Its threads wait for each other by spinning: one alone takes half the CPU, and on a busy host half the time.
         os.environ[_ONE_THREAD] = "1"
         with resources.as_file(resources.files("moonshine_voice") / "assets" / "tiny-en") as directory:
             self._transcriber = Transcriber(str(directory), ModelArch.TINY)
@@ -55,7 +56,7 @@ class Recogniser:
         self._lock = threading.Lock()
 
     def recognise(self, pcm: bytes) -> str:
-        """What is said in ``pcm`` (PCM16 little-endian, mono, 16 kHz); empty where nothing is. Blocks; call it in a thread."""
+        """Return the words in ``pcm``, PCM16 little-endian mono at 16 kHz; empty if there are none. Blocks; use a thread."""
         with self._lock:
             text = self._transcribed(pcm + _QUIET)
             if not text:
@@ -70,7 +71,7 @@ class Recogniser:
 
 
 class Speaker:
-    """hibari, English, 24 kHz."""
+    """hibari, a voice for English, 24 kHz. Calls share one behind a lock."""
 
     def __init__(self) -> None:
         from hibari import Hibari
@@ -79,30 +80,30 @@ class Speaker:
         self._lock = threading.Lock()
 
     def pieces(self, text: str) -> list[str]:
-        """``text`` as it can be said, sentence by sentence: the first can be heard while the others are spoken."""
+        """Return ``text`` as it can be said, sentence by sentence: the first can be heard while the others are made."""
         sentences = (each for part in parts(text) for each in self._hibari.split_sentences(speakable(part)))
         return [piece for sentence in sentences for piece in bounded(sentence)]
 
     def speak(self, text: str, sample_rate: int = TTS_RATE) -> bytes:
-        """``text`` as PCM16 little-endian mono at ``sample_rate`` Hz; empty where there is nothing to say. Blocks; as above."""
+        """Return ``text`` as PCM16 little-endian mono at ``sample_rate`` Hz; empty if there is nothing to say. Blocks."""
         said = b"".join(self.say(piece) for piece in self.pieces(text))
         if sample_rate == TTS_RATE:
             return said
         return bytes(np.asarray(soxr.resample(np.frombuffer(said, "<i2"), TTS_RATE, sample_rate), "<i2").tobytes())
 
     def sounds(self, text: str) -> str:
-        """``text`` as it is spoken, a letter a sound, without stress and pauses; empty where it is not in Latin letters."""
+        """Return ``text`` as it is spoken, one letter a sound, without stress and pauses; empty if it has no Latin letters."""
         return "".join(sound for sound in self._hibari.g2p(text) if sound.isalpha() and sound not in _NO_SOUND)
 
     def say(self, piece: str) -> bytes:
-        """One of `pieces`, at 24 kHz. Blocks; call it in a thread."""
+        """Return one of `pieces` as PCM16 little-endian mono at 24 kHz. Blocks; call it in a thread."""
         with self._lock:
             sound: Any = self._hibari(piece, seed=0)
         return bytes((np.clip(_trimmed(sound), -1, 1) * 32767).astype("<i2").tobytes())
 
 
 def _trimmed(sound: Any) -> Any:
-    """``sound``, samples in [-1, 1] at `TTS_RATE`, with little silence around it; as it is where nothing is audible."""
+    """Return ``sound``, samples in [-1, 1] at `TTS_RATE`, with less silence around it; unchanged if nothing is audible."""
     audible = np.flatnonzero(np.abs(sound) > _AUDIBLE)
     if not audible.size:
         return sound
@@ -111,8 +112,10 @@ def _trimmed(sound: Any) -> Any:
 
 
 class TurnModel:
-    """Whether there is a voice (Silero), and whether a caller who pauses has finished (Smart Turn v3.2). One session each for all
-    calls: a call takes 6 to 13 MB instead of 60, and its start does not hold the others up for as long as a model loads.
+    """Voice detector (Silero), and model of whether a caller who pauses has finished (Smart Turn v3.2).
+
+    All calls share one session of each: a call takes 6 to 13 MB instead of 60, and its start does not hold the others up while
+    a model loads.
     """
 
     def __init__(self) -> None:
@@ -128,7 +131,7 @@ class TurnModel:
 
 @dataclass(frozen=True)
 class Models:
-    """What the calls of a worker share. Each model has one thread: a second caller would only wait for its lock there."""
+    """Models that the calls of a worker share. Each has one thread, since a second one would only wait for its lock."""
 
     recogniser: Recogniser
     speaker: Speaker
@@ -138,14 +141,15 @@ class Models:
 
     @classmethod
     def load(cls) -> Self:
-        """Load them all. Blocks for seconds; call it in a thread."""
+        """Load all models. Blocks for seconds; call it in a thread."""
         _keep_few_arenas()
         return cls(Recogniser(), Speaker(), TurnModel(), ThreadPoolExecutor(1, "stt"), ThreadPoolExecutor(1, "tts"))
 
 
 def _keep_few_arenas() -> None:
-    """Have glibc's malloc serve all threads from two arenas: what inference frees in one is else of no use to the others, and
-    each call added 12 MB. Another C library has no such arenas.
+    """Let glibc's malloc serve all threads from two arenas; other C libraries have none.
+
+    Memory that inference frees in one arena is of no use to the others: without this, each call added 12 MB.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -153,5 +157,5 @@ def _keep_few_arenas() -> None:
 
 
 def example_flow() -> Path:
-    """The flow that ships."""
+    """Return the path of the flow that ships."""
     return Path(str(resources.files("exotel_ws.ai") / "flows" / "example.yml"))

@@ -1,4 +1,4 @@
-"""The embedded models as services of pipecat. One service a call, the models behind them shared."""
+"""The embedded models as services of pipecat: one service for each call, with shared models."""
 
 import asyncio
 import copy
@@ -22,11 +22,11 @@ from pipecat.utils.time import time_now_iso8601
 from exotel_ws.ai.embedded.models import STT_RATE, TTS_RATE, Recogniser, Speaker, TurnModel
 
 _QUESTION_S: Final = 0.3
-"""Silence after a question that ends the turn, though the turn model is not sure."""
+"""Seconds of silence after a question that end the turn, although the turn model is not sure."""
 
 
 class EmbeddedSTT(SegmentedSTTService):
-    """Speech by the caller, an utterance at a time."""
+    """Recognise the caller's speech, an utterance at a time."""
 
     def __init__(self, recogniser: Recogniser, executor: Executor) -> None:
         super().__init__(
@@ -53,7 +53,7 @@ class EmbeddedSTT(SegmentedSTTService):
 
 
 class EmbeddedTTS(TTSService):
-    """Speech by the bot, a sentence at a time."""
+    """Speak the bot's words, a sentence at a time."""
 
     def __init__(self, speaker: Speaker, executor: Executor) -> None:
         super().__init__(
@@ -76,7 +76,7 @@ class EmbeddedTTS(TTSService):
 
 
 class SharedTurnAnalyzer(LocalSmartTurnAnalyzerV3):
-    """Smart Turn with the worker's one session; `LocalSmartTurnAnalyzerV3` would load the model for each call."""
+    """Smart Turn with the worker's shared session; `LocalSmartTurnAnalyzerV3` would load the model for each call."""
 
     def __init__(self, model: TurnModel, *, stop_secs: float) -> None:
         super(LocalSmartTurnAnalyzerV3, self).__init__(params=SmartTurnParams(stop_secs=stop_secs))
@@ -85,7 +85,7 @@ class SharedTurnAnalyzer(LocalSmartTurnAnalyzerV3):
         self._shared_executor = model.turn_executor
 
     def heard(self, text: str) -> None:
-        """What the caller has said: a question is over, whatever the model makes of its melody."""
+        """Take the words of the caller: a question ends the turn, whatever the model makes of its melody."""
         if text.rstrip().endswith("?"):
             self._stop_ms = _QUESTION_S * 1000
 
@@ -100,7 +100,7 @@ class SharedTurnAnalyzer(LocalSmartTurnAnalyzerV3):
 
 
 class TurnEnd(TurnAnalyzerUserTurnStopStrategy):  # type: ignore[no-untyped-call]
-    """Ends a caller's turn by the turn model and by what was said."""
+    """End a caller's turn by the turn model and by the words."""
 
     def __init__(self, analyzer: SharedTurnAnalyzer) -> None:
         super().__init__(turn_analyzer=analyzer)
@@ -113,7 +113,7 @@ class TurnEnd(TurnAnalyzerUserTurnStopStrategy):  # type: ignore[no-untyped-call
 
 
 class SharedVoiceDetector(SileroVADAnalyzer):
-    """Silero with the worker's one session, and a state of its own."""
+    """Silero with the worker's shared session, and a state of its own."""
 
     def __init__(self, model: TurnModel, params: VADParams) -> None:
         super(SileroVADAnalyzer, self).__init__(params=params)
@@ -123,4 +123,4 @@ class SharedVoiceDetector(SileroVADAnalyzer):
         self._windows_since_reset = self._low_confidence_windows = 0
 
     async def cleanup(self) -> None:
-        """The thread is not this call's own."""
+        """Keep the thread, which all calls share."""

@@ -1,6 +1,6 @@
-"""Text as the embedded voice can say it: numbers read as people in India say them, and nothing that it has no sound for.
+"""Write text as the embedded voice can say it: numbers as people in India say them, and no signs that it has no sound for.
 
-The voice itself reads times, plain numbers, dollars, units and ordinals; here is what it gets wrong.
+The voice itself reads times, plain numbers, dollars, units and ordinals; this module writes out what it gets wrong.
 """
 
 import re
@@ -8,10 +8,10 @@ import unicodedata
 from typing import Final
 
 MOST: Final = 250
-"""Characters of a piece that is spoken at once: about 15 s of speech."""
+"""Most characters of a piece that is spoken at once: about 15 s of speech."""
 
 _AT_ONCE: Final = 2000
-"""Characters that are looked at together: what reads numbers takes the square of that, and holds up every call of the worker."""
+"""Most characters that are read together: reading numbers takes time by their square, and holds up every call of the worker."""
 _PART: Final = re.compile(rf"\S.{{0,{_AT_ONCE - 1}}}(?!\S)|\S{{{_AT_ONCE}}}", re.DOTALL)
 
 _MONTHS: Final = (
@@ -34,7 +34,7 @@ _LINK: Final = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _MARKUP: Final = re.compile(r"[*_`~#>|]+(?!\d)")
 _CLAUSE_END: Final = re.compile(r"(?<=[,;:—])\s+")
 
-_READ_ANEW: Final = re.compile(
+_REWRITTEN: Final = re.compile(
     r"""
     (?P<email> [\w.+-]+ @ [\w-]+ (?:\.[\w-]+)+ )
   | (?P<address> (?:https?://|www\.) [^\s,;]* [^\s,;.!?] )
@@ -56,21 +56,21 @@ _READ_ANEW: Final = re.compile(
 
 
 def parts(text: str) -> list[str]:
-    """``text`` in parts that are short enough for `speakable`, cut between words where there are some."""
+    """Return ``text`` in parts that are short enough for `speakable`, cut between words if possible."""
     return _PART.findall(text)
 
 
 def speakable(text: str) -> str:
-    """``text`` in words and numbers that the voice reads well; empty where there is nothing to say."""
+    """Return ``text`` in words and numbers that the voice reads well; empty if there is nothing to say."""
     text = _LINK.sub(r"\1", unicodedata.normalize("NFKC", text).translate(_QUOTES))
-    text = _READ_ANEW.sub(_anew, _MARKUP.sub(" ", text))
+    text = _REWRITTEN.sub(_rewritten, _MARKUP.sub(" ", text))
     text = "".join(map(_sayable, unicodedata.normalize("NFKD", text)))
     text = re.sub(r"\s+([.,;:!?])", r"\1", " ".join(text.split()))
     return text if any(letter.isalnum() for letter in text) else ""
 
 
 def bounded(sentence: str) -> list[str]:
-    """``sentence`` in pieces of at most `MOST` characters, cut between its clauses where there are some."""
+    """Return ``sentence`` in pieces of at most `MOST` characters, cut between clauses if possible."""
     pieces = [""]
     for clause in _CLAUSE_END.split(sentence) if len(sentence) > MOST else [sentence]:
         for bit in _bits(clause):
@@ -81,7 +81,7 @@ def bounded(sentence: str) -> list[str]:
 
 
 def _bits(clause: str) -> list[str]:
-    """A clause that fits is one; else its words, and of a word that does not fit what does."""
+    """Return a clause that fits as it is; else its words, with longer ones cut."""
     if len(clause) <= MOST:
         return [clause]
     return [word[i : i + MOST] for word in clause.split() for i in range(0, len(word), MOST)]
@@ -96,7 +96,7 @@ def _sayable(letter: str) -> str:
     return letter if kind[0] == "L" and unicodedata.name(letter, "").startswith("LATIN") else " "
 
 
-def _anew(found: re.Match[str]) -> str:
+def _rewritten(found: re.Match[str]) -> str:
     text = found[0]
     match found.lastgroup:
         case "email":
@@ -138,7 +138,7 @@ def _rupees(whole: str, paise: str | None, scale: str | None) -> str:
 
 
 def _amount(number: int) -> str:
-    """In crores and lakhs; what is below a lakh is left to the voice, which reads it well with a comma in it."""
+    """Return a number in crores and lakhs; the voice itself reads a rest below a lakh well, with a comma in it."""
     crores, rest = divmod(number, 10_000_000)
     lakhs, rest = divmod(rest, 100_000)
     parts = [f"{crores:,} crore" if crores else "", f"{lakhs} lakh" if lakhs else ""]
@@ -148,14 +148,14 @@ def _amount(number: int) -> str:
 
 
 def _date(text: str, day: int, month: int, year: str) -> str:
-    """The day comes first, but where it can't."""
+    """Return a date in words. The day comes first, unless it can't be one."""
     if month > 12:
         day, month = month, day
     return f"{day} {_MONTHS[month - 1]} {year}" if 1 <= month <= 12 and 1 <= day <= 31 else text
 
 
 def _telephone(text: str) -> str:
-    """Digits, with a pause between its groups; a few numbers in a row are not one."""
+    """Return a telephone number as digits, with pauses between its groups; leave a few numbers in a row as they are."""
     groups = re.findall(r"\d+", text)
     long = text.startswith("+") or len("".join(groups)) >= 10 or len(groups[0]) >= 5
     if not long or max(map(len, groups)) < 3:
@@ -164,7 +164,7 @@ def _telephone(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """An order's or a ticket's: letters one by one, unless they are a word."""
+    """Return the code of an order or a ticket with letters one by one, unless they are a word."""
     if re.fullmatch(r"\d{1,2}[AP]M|[A-Z]?\d[A-Z]?", text):
         return text
     parts = re.findall(r"[A-Z]+|\d+|-", text)

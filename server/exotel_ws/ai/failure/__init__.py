@@ -1,1 +1,1 @@
-"""What fails is heard, and survived: failover, deadlines, apologies, and the end of a call that cannot go on."""
+"""Survive failures of services: failover, deadlines, apologies, and the end of a call that can't go on."""

@@ -1,5 +1,5 @@
-"""What a caller is told where nothing else works: spoken at the worker's start, so that it needs no provider, no model and no
-pipeline when it is needed.
+"""Sentences for a caller when nothing else works. They are spoken when the worker starts, so that a call in trouble needs no
+provider, model or pipeline for them.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -11,10 +11,10 @@ _USUAL: Final = AiLimits()
 
 
 class Phrases:
-    """PCM16 of each of the settings' sentences, at one stream's rate."""
+    """The settings' sentences, each with its PCM16 at one sample rate."""
 
     def __init__(self, settings: Failure, speak: Callable[[str], bytes], limits: AiLimits = _USUAL) -> None:
-        """``speak`` gives a sentence as PCM16 at the stream's rate; it blocks."""
+        """``speak`` returns a sentence as PCM16 at that rate; it blocks."""
         self.fillers = tuple((text, speak(text)) for text in settings.fillers)
         self.not_heard = (settings.not_heard, speak(settings.not_heard))
         self.apology = (settings.apology, speak(settings.apology))
@@ -25,7 +25,7 @@ class Phrases:
 def prepare(
     settings: Failure, speak: Callable[[str, int], bytes], rates: Collection[int], limits: AiLimits = _USUAL
 ) -> Mapping[int, Phrases]:
-    """For every rate in Hz that a stream may have. Blocks for as long as ``speak`` takes."""
+    """Return the phrases by sample rate, for each of ``rates`` in Hz. Blocks while ``speak`` does."""
 
     def at(rate: int) -> Callable[[str], bytes]:
         return lambda text: speak(text, rate)

@@ -1,11 +1,11 @@
-"""What the calls of a worker learn from each other: a service that failed in several of them is not tried first for a while."""
+"""Share between the calls of a worker which services fail, so that new calls do not try those first."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
 _LONGEST: Final = 16.0
-"""How many times ``skip_s`` a service that keeps failing is skipped for, at most."""
+"""Most times ``skip_s`` for which a service that keeps failing is skipped."""
 
 
 class _Record:
@@ -18,7 +18,7 @@ class _Record:
 
 
 class Breaker:
-    """After ``failures`` calls in which a service failed within ``skip_s``, new calls skip it for ``skip_s`` seconds.
+    """Skip a service in new calls for ``skip_s`` seconds, once it failed in ``failures`` calls within ``skip_s``.
 
     Then it is tried again; a further failure doubles the time, up to sixteenfold, and a success forgets all.
     """
@@ -30,15 +30,16 @@ class Breaker:
         self._records: dict[tuple[str, str], _Record] = {}
 
     def order(self, stage: str, names: Sequence[str]) -> list[str]:
-        """``names`` as a new call should try them: those that are skipped come last, for better than nothing they are."""
+        """Return ``names`` in the order in which a new call should try them: skipped ones last, as they are better than none."""
         return sorted(names, key=lambda name: self.skipped(stage, name))
 
     def skipped(self, stage: str, name: str) -> bool:
+        """Return True while new calls should not try the service first."""
         record = self._records.get((stage, name))
         return record is not None and self._clock() < record.skipped_until
 
     def failed(self, stage: str, name: str) -> None:
-        """The service failed in a call; to be told once a call."""
+        """Note that the service failed in a call; call it once a call."""
         record = self._records.setdefault((stage, name), _Record())
         now = self._clock()
         if now < record.skipped_until:
@@ -54,4 +55,5 @@ class Breaker:
             record.failed_at.clear()
 
     def worked(self, stage: str, name: str) -> None:
+        """Note that the service did its work; forget its failures."""
         self._records.pop((stage, name), None)

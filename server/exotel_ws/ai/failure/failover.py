@@ -1,8 +1,8 @@
-"""One stage of a call, and the services that can do it: where one fails, the next does what it left undone.
+"""One stage of a call with its services in failover order: if one fails, the next does what it left undone.
 
-Not pipecat's own switcher, which starts every service with the call, and waits for all of them: here a service is set up when
-it is needed, nothing but its own work waits for it, what comes late from one that was left is not heard, and one that hangs is
-let go of within `CLOSE_S`.
+pipecat's own switcher starts every service with the call and waits for all of them. Here a service is set up when it is needed,
+only its own work waits for it, late output of a service that was left is dropped, and a call waits no longer than `CLOSE_S` for
+a service that hangs.
 """
 
 import asyncio
@@ -28,46 +28,48 @@ from exotel_ws.ai.failure.work import SEEN, Fault, Given, Listening, Work, unsee
 from exotel_ws.ai.providers.keys import redact
 
 CLOSE_S: Final = 1.0
-"""How long a call waits for a service to end; then that goes on without it, for `_LEFT_S` at most."""
+"""Seconds for which a call waits for a service to close; closing goes on without the call for at most `_LEFT_S`."""
 _LEFT_S: Final = 30.0
 _EVER: Final = -1
-"""No frame has this id."""
+"""Id that no frame has."""
 _ENDING: Final[set[asyncio.Task[None]]] = set()
-"""What is being let go of; a loop holds its tasks by no more than a thread."""
+"""Tasks that are closing a service; the loop keeps only weak references."""
 _AGAIN_AFTER_S: Final = 0.3
-"""Where there is no other service: what failed once may go well now."""
+"""Seconds until a service that failed is tried again, if there is no other."""
 
 _UP: Final = FrameDirection.UPSTREAM
 _DOWN: Final = FrameDirection.DOWNSTREAM
 
 
 class Told(Protocol):
-    """Who is told how a stage gets on."""
+    """Listener to the progress of the stages."""
 
     def progress(self, stage: str, progress: Progress) -> None:
-        """After each frame that mattered."""
+        """Note the progress of a stage, after each frame that mattered."""
 
     def again(self, stage: str) -> None:
-        """What was asked for is being done anew."""
+        """Note that a service begins again with what was asked for."""
 
     def worked(self, stage: str, service: str) -> None:
-        """A service gave what it was asked for, for the first time in this call."""
+        """Note the first success of a service in this call."""
 
     def failed(self, stage: str, service: str, reason: str, *, left: bool) -> None:
-        """A service failed; ``left``: so that the call is done with it."""
+        """Note a failure; ``left`` is True if the call does not use the service any more."""
 
-    def switched(self, stage: str, to: str) -> None: ...
+    def switched(self, stage: str, to: str) -> None:
+        """Note that the service ``to`` does the stage's work from now on."""
+
     def exhausted(self, stage: str) -> None:
-        """No service can do what was asked for."""
+        """Note that no service is left for what was asked for."""
 
 
 class Failover(FrameProcessor):
-    """See the module. ``services`` in the order in which they are tried; each is used until it fails, and never again."""
+    """Stage of a pipeline that switches between services; see the module. A service is used until it fails, and never again."""
 
     def __init__(
         self, stage: str, services: Sequence[tuple[str, FrameProcessor]], work: Work, told: Told, *, ready_s: float
     ) -> None:
-        """``ready_s``: how long a service may take to be set up."""
+        """``services``, each with its name, are tried in this order. Each has ``ready_s`` seconds to be set up."""
         super().__init__(name=f"Failover::{stage}", enable_direct_mode=True)
         self.stage = stage
         self._left = list(services)
@@ -84,12 +86,12 @@ class Failover(FrameProcessor):
 
     @property
     def active(self) -> str:
-        """The service that is in use; empty where none is left."""
+        """Return the name of the service in use; empty if none is left."""
         return self._branch.name if self._branch else ""
 
     @property
     def spare(self) -> bool:
-        """Whether there is another service to switch to."""
+        """Return True if there is another service to switch to."""
         return bool(self._left)
 
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]  # as all of pipecat's do
@@ -120,7 +122,7 @@ class Failover(FrameProcessor):
             await self.push_frame(frame, direction)
 
     async def switch(self, reason: str) -> str | None:
-        """Leave the service that is in use, and have the next do what it left undone. None: there is none."""
+        """Switch to the next service, which does what the one in use left undone. Return its name; None if there is none."""
         failed = self._branch
         if failed:
             self._told.failed(self.stage, failed.name, reason, left=self.spare)
@@ -130,7 +132,7 @@ class Failover(FrameProcessor):
         return self.active
 
     def missed(self) -> None:
-        """What the service hears of this utterance is not waited for any longer."""
+        """Stop waiting for the text of this utterance."""
         if isinstance(self._work, Listening):
             self._work.missed()
             self._told.progress(self.stage, self._work.progress)
@@ -146,7 +148,7 @@ class Failover(FrameProcessor):
         await self._redo()
 
     async def _pass_on(self, frame: Frame, direction: FrameDirection) -> None:
-        """What the whole pipeline has to know is not kept back by a service that hangs."""
+        """Pass a frame for the whole pipeline on at once, so that a service that hangs does not keep it back."""
         self._work.given(frame, direction)
         if self._branch:
             if isinstance(frame, InterruptionFrame):
@@ -173,7 +175,7 @@ class Failover(FrameProcessor):
         self._told.progress(self.stage, self._work.progress)
 
     async def _came(self, branch: "_Branch", frame: Frame, direction: FrameDirection) -> None:
-        """A frame from a service, in either direction."""
+        """Take a frame from a service, in either direction."""
         seen = frame.metadata.get(SEEN, ())
         if branch is not self._branch or isinstance(frame, StartFrame):
             return
@@ -214,9 +216,9 @@ class Failover(FrameProcessor):
             self._told.worked(self.stage, self.active)
 
     async def _failed(self, branch: "_Branch", reason: str) -> None:
-        """A service reports an error. One that has nothing to do and can go on is left in its place.
+        """Act on an error that a service reports. Keep a service that has nothing to do and can go on.
 
-        This is run by a task of the service that is left, and nothing in it waits: so it is done before that task is cancelled.
+        A task of the failed service runs this. Nothing in it waits, so it is done before that task is cancelled.
         """
         at_work = self._work.busy
         usable = branch.service.is_usable
@@ -237,10 +239,10 @@ class Failover(FrameProcessor):
         if self._again is None:
             self._tried_again = True
             branch.muted_until = _EVER
-            self._again = asyncio.get_running_loop().call_later(_AGAIN_AFTER_S, lambda: self._soon(self._anew(branch)))
+            self._again = asyncio.get_running_loop().call_later(_AGAIN_AFTER_S, lambda: self._soon(self._ask_again(branch)))
 
-    async def _anew(self, branch: "_Branch") -> None:
-        """The same service once more; what it was about to say of the first attempt is not heard."""
+    async def _ask_again(self, branch: "_Branch") -> None:
+        """Ask the same service again; drop what it still says to the first attempt."""
         self._again = None
         if branch is not self._branch:
             return
@@ -252,7 +254,7 @@ class Failover(FrameProcessor):
         await self._redo()
 
     async def _redo(self) -> None:
-        """All of it is still owed meanwhile: nobody is told before it is given."""
+        """Give the service all that is not done. Report progress only afterwards: meanwhile all of it is still owed."""
         asked: list[Given] = self._work.unanswered()
         for frame, direction in asked:
             if not isinstance(frame, SystemFrame):
@@ -293,14 +295,14 @@ class Failover(FrameProcessor):
             self._again = None
 
     def _soon(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Not a task of pipecat's: these end by themselves, and a switch is made from within tasks of the service it leaves."""
+        """Start a task of asyncio, not of pipecat: it ends by itself, and a switch runs within tasks of the service it leaves."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
 class _Branch:
-    """One service with its ends caught. It is set up once, started once and closed once."""
+    """One service, with its output caught in both directions. Set it up, start it and close it once each."""
 
     def __init__(
         self,
@@ -316,7 +318,7 @@ class _Branch:
         self.name = name
         self.service = service
         self.muted_until = 0
-        """Until the interruption with this id has gone through it, what comes out is of before; 0: nothing is muted."""
+        """Id of an interruption; output is dropped until it has passed through the service. 0: nothing is dropped."""
         self._pipeline = Pipeline([service], source=PipelineSource(out), sink=PipelineSink(out))
         self._setup: asyncio.Task[None] | None = None
         self._started = False

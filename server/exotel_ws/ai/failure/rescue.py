@@ -1,4 +1,4 @@
-"""One call that is in trouble: what is said, who takes over, and when it is given up."""
+"""Help a call in trouble: say something, let another service take over, or give the call up."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,26 +14,26 @@ from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.settings import Failure
 
 _NOT_HEARD_AT_MOST: Final = 3
-"""Times in a row that a caller is told that nothing was understood. Once more, and the bot is of no use to them."""
+"""Times in a row that a caller is told that nothing was understood; once more, and the call is given up."""
 _MISSES_OF_A_SERVICE: Final = 2
-"""Utterances in a row without text: one may have been a cough."""
+"""Utterances in a row without text after which the service is left: one may have been a cough."""
 
 
 class CallControl(Protocol):
     """Control of the call itself, whatever the pipeline does."""
 
     def say(self, text: str, pcm: bytes) -> None:
-        """Behind what is under way."""
+        """Play a sentence after what is under way: ``pcm`` is PCM16 at the stream's rate."""
 
     def resume(self) -> bool:
-        """Go on with what an interruption had stopped. False: nothing was stopped."""
+        """Continue what an interruption had stopped. Return False if nothing was stopped."""
 
     def give_up(self, text: str, pcm: bytes, then: str) -> None:
-        """Say this and nothing else any more, and when it was heard do what ``then`` says."""
+        """Play this as the last sentence; once it was heard, end the call as ``then`` says: ``hang_up`` or ``transfer``."""
 
 
 class Rescue:
-    """See `exotel_ws.ai.failure.failover.Told`. Each stage's `Failover` is added once it is made."""
+    """Watch over one call. Implements `exotel_ws.ai.failure.failover.Told`; each stage's `Failover` is added once it is made."""
 
     def __init__(
         self,
@@ -68,6 +68,7 @@ class Rescue:
         self._unready.set(self._settings.ready_s)
 
     def add(self, stage: Failover) -> None:
+        """Add a stage, which can be switched to another service from now on."""
         self._stages[stage.stage] = stage
 
     @property
@@ -80,27 +81,27 @@ class Rescue:
         """Return the sentence for a caller whose call has used up its budget and ends, and its audio."""
         return self._phrases.enough
 
-    # What the call tells
+    # Events of the call
 
     def ready(self) -> None:
-        """The pipeline runs."""
+        """Note that the pipeline runs."""
         self._unready.off()
 
     def understood(self) -> None:
-        """The caller said something that became text."""
+        """Note that speech of the caller became text."""
         self._misses = self._not_heard = 0
 
     def nothing_meant(self) -> None:
-        """What the caller said needs no answer."""
+        """Note that what the caller said needs no answer."""
         self._watchdog.settled()
 
     def part(self) -> None:
-        """The last sentence is said: what a tool gives is of no use any more."""
+        """Note that the last sentence is being said: results of tools do not matter any more."""
         self._parting = True
         self._watchdog.acted()
 
     def give_up(self, why: str) -> None:
-        """Nothing can answer this call. Idempotent."""
+        """Give the call up, because nothing can answer it: apologise, and end it. Idempotent."""
         if self._given_up:
             return
         self.close()
@@ -109,12 +110,12 @@ class Rescue:
         self._call.give_up(*self._phrases.apology, self._settings.then)
 
     def close(self) -> None:
-        """The call is over: nothing is watched."""
+        """Stop watching."""
         self._given_up = True
         self._unready.off()
         self._watchdog.close()
 
-    # What the stages tell
+    # Events of the stages
 
     def progress(self, stage: str, progress: Progress) -> None:
         if self._given_up:
@@ -148,7 +149,7 @@ class Rescue:
         self.give_up("the pipeline did not start")
 
     def _silent(self) -> None:
-        """The caller waits and hears nothing."""
+        """End a silence in which the caller waits: resume what was stopped, say a filler, or give the call up."""
         if self._call.resume():
             self._watchdog.settled()
         elif self._fillers < len(self._phrases.fillers):
@@ -172,7 +173,7 @@ class Rescue:
         await self._stages[stage].switch("it gives nothing")
 
     def _unheard(self, stt: Failover) -> None:
-        """Somebody spoke, or something was loud, and it did not become text."""
+        """Act on speech, or a noise, that did not become text."""
         stt.missed()
         self._watchdog.settled()
         speaks = self._heard_until() > self._clock.time() and not self._fillers

@@ -1,4 +1,4 @@
-"""Nobody waits in silence: what is owed to a caller, which stage keeps them waiting, and when to do something about it."""
+"""Watch that no caller waits in silence: what is owed to them, which stage is late, and when it is time to act."""
 
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -8,24 +8,25 @@ from exotel_ws.ai.settings import Failure
 
 
 class Progress(Enum):
-    """How far a stage of the pipeline is with what it was asked for."""
+    """Progress of a stage of the pipeline with what it was asked for."""
 
     IDLE = "idle"
     ASKED = "asked"
-    """Being asked: the caller is speaking, and owed nothing until they are done."""
+    """The caller is speaking, and is owed nothing until they are done."""
     WAITING = "waiting"
-    """Asked, and nothing has come."""
+    """The stage was asked, and has given nothing."""
     FLOWING = "flowing"
-    """Some of it has come, and there is more to come."""
+    """The stage has given something, and more has to come."""
     ACTING = "acting"
-    """It has called a tool, and is asked again with what that gives: it is never late, and the caller waits all the same."""
+    """The stage has called a tool, and will be asked again with its result. It is never late, but the caller waits."""
 
 
 class Watchdog:
-    """Two deadlines. A stage at work has its own: past it `on_late` is told. And while anything is owed to the caller, the line
-    is never quiet for longer than ``silence_s``: past that `on_silence` is told, again and again until something is heard.
+    """Watch two kinds of deadline.
 
-    Silence is counted from the later of: when the caller was done, and when what was said so far is heard to its end.
+    Each stage at work has one: past it, `on_late` is called. And while anything is owed to the caller, the line is never quiet
+    for longer than ``silence_s``: past that, `on_silence` is called, again and again until something is heard. Silence counts
+    from the later of two times: when the caller was done, and when all that was said so far has been heard.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Watchdog:
         on_silence: Callable[[], None],
         on_late: Callable[[str], None],
     ) -> None:
-        """``heard_until`` is the time of ``clock`` at which all audio under way will have been heard."""
+        """``heard_until`` returns the time of ``clock``, in seconds, at which all audio under way will have been heard."""
         self._clock = clock
         self._heard_until = heard_until
         self._on_silence = on_silence
@@ -49,7 +50,7 @@ class Watchdog:
             "tts": settings.first_audio_s,
         }
         self._stages: dict[str, tuple[Progress, float]] = {}
-        """Of each stage that is at work: its progress, and when that was last made."""
+        """Stages at work: the progress of each, and the time of its last progress."""
         self._asked = False
         self._answer_owed = False
         self._quiet_since = 0.0
@@ -58,16 +59,16 @@ class Watchdog:
 
     @property
     def owed(self) -> bool:
-        """Whether the caller has a right to hear something soon."""
+        """Return True if the caller has to hear something soon."""
         return not self._asked and (self._answer_owed or bool(self._stages))
 
     def settled(self) -> None:
-        """What the caller said needs no answer."""
+        """Note that what the caller said needs no answer."""
         self._answer_owed = False
         self._forget_silence()
 
     def progress(self, stage: str, progress: Progress) -> None:
-        """``stage`` has been asked, has given a piece, or has done all it was asked for."""
+        """Note that ``stage`` has been asked, has given a piece, or is done."""
         owed = self.owed
         if stage == "stt":
             self._heard(progress)
@@ -81,19 +82,19 @@ class Watchdog:
             self._at_work(stage, progress, owed=owed)
 
     def again(self, stage: str) -> None:
-        """What ``stage`` was asked for is being done anew: it has all its time again."""
+        """Give ``stage`` all its time again, because a service begins again with what was asked for."""
         if stage in self._stages and self._stages[stage][0] is not Progress.ACTING:
             self._cancel(stage)
             self._stages[stage] = (Progress.WAITING, self._clock.time())
             self._watch(stage)
 
     def acted(self) -> None:
-        """What a tool gives is not waited for any more."""
+        """Stop waiting for results of tools."""
         self._stages = {stage: state for stage, state in self._stages.items() if state[0] is not Progress.ACTING}
         self._forget_silence()
 
     def close(self) -> None:
-        """No deadline is left."""
+        """Cancel all deadlines."""
         self._answer_owed = False
         for stage in list(self._deadlines):
             self._cancel(stage)
@@ -101,7 +102,7 @@ class Watchdog:
         self._forget_silence()
 
     def _heard(self, progress: Progress) -> None:
-        """From the end of the caller's speech on an answer is owed, until the language model or the voice is at work on it."""
+        """Note what the caller does. From the end of their speech an answer is owed, until the model or the voice works on it."""
         if progress is Progress.ASKED:
             self._asked, self._answer_owed = True, False
         elif self._asked:
@@ -126,7 +127,7 @@ class Watchdog:
             self._watch(stage)
 
     def _due(self, stage: str) -> float:
-        """Past this, ``stage`` is late. What is still being heard gives a stage that has begun more time."""
+        """Return the time past which ``stage`` is late. A stage that has begun has time while its audio is being heard."""
         progress, since = self._stages[stage]
         if progress is Progress.WAITING:
             return since + self._first_s[stage]
@@ -136,7 +137,7 @@ class Watchdog:
         self._deadlines[stage] = self._clock.call_at(self._due(stage), self._check, stage)
 
     def _check(self, stage: str) -> None:
-        """Pieces come many times a second; they set no timer each, but the time at which this one looks."""
+        """Check whether ``stage`` is late. Pieces come many times a second: they move the deadline, but set no timer."""
         del self._deadlines[stage]
         if self._due(stage) > self._clock.time():
             self._watch(stage)

@@ -1,4 +1,4 @@
-"""What a stage of the pipeline was asked for and has not done yet: so that another service can do it."""
+"""Remember what a stage of the pipeline was asked for and has not done, so that another service can do it."""
 
 from collections import deque
 from dataclasses import replace
@@ -31,47 +31,47 @@ from exotel_ws.ai.failure.watchdog import Progress
 _UP: Final = FrameDirection.UPSTREAM
 _DOWN: Final = FrameDirection.DOWNSTREAM
 _BEFORE_S: Final = 1.0
-"""Of the caller's voice before its start was noticed; a voice detector is sure only after a while."""
+"""Seconds of audio kept from before speech was noticed: a voice detector is sure only after a while."""
 _KEPT_S: Final = 30.0
-"""Of one utterance; a longer one is not recognised again."""
+"""Most seconds kept of one utterance; a longer one is not recognised again."""
 _UNSPOKEN: Final = 0.2
-"""Of a text: what a service may leave out of what it says it has spoken, and have spoken all of it."""
+"""Share of a text that a service may leave out of its report of what it spoke; then all of it counts as spoken."""
 _SENTENCE_ENDS: Final = tuple(".!?…।;:")
 
 Given = tuple[Frame, FrameDirection]
 
 
 class Fault(Exception):
-    """A service said that it is done, and has not done it."""
+    """A service reported that it is done, and is not."""
 
 
 class Work(Protocol):
-    """Of one stage. It is told each frame that goes in and comes out, and remembers the least that is needed."""
+    """Work of one stage: see each frame that goes in and comes out, and remember as little as is needed."""
 
     progress: Progress
 
     @property
     def busy(self) -> bool:
-        """Whether something was asked that is not done, though the service may have to wait for more of it."""
+        """Return True if something that was asked is not done, even if the service has to wait for more of it."""
 
     def wants(self, frame: Frame, direction: FrameDirection) -> bool:
-        """Whether a frame is for the service; a frame of the system always is, and nobody waits for the service to pass it on."""
+        """Return True if a frame is for the service. System frames always are; they pass without waiting for the service."""
 
     def given(self, frame: Frame, direction: FrameDirection) -> None:
-        """The service is given a frame."""
+        """Note a frame that the service is given."""
 
     def came(self, frame: Frame) -> list[Frame]:
-        """The service gave a frame: what of it goes on. Raises `Fault`."""
+        """Take a frame from the service; return the frames that go on. Raises `Fault`."""
 
     def unfinished(self) -> list[Frame]:
-        """What has to go on, so that what the service has begun is ended: it is taken from it."""
+        """Return frames that end what the service has begun, because it is left."""
 
     def unanswered(self) -> list[Given]:
-        """What the next service has to be given, in order. From now on it counts as not given."""
+        """Return what the next service has to be given, in order; it counts as not given from now on."""
 
 
 class Listening(Work):
-    """Speech to text: the last utterance is kept until it is text."""
+    """Speech to text: keep the last utterance until it is text."""
 
     def __init__(self) -> None:
         self.progress = Progress.IDLE
@@ -124,7 +124,7 @@ class Listening(Work):
         return [(self._started, _UP), *voice, *end]
 
     def missed(self) -> None:
-        """Nobody waits for the text of this utterance any more."""
+        """Stop waiting for the text of this utterance."""
         self._forget()
 
     def _keep(self, frame: InputAudioRawFrame) -> None:
@@ -145,7 +145,7 @@ class Listening(Work):
 
 
 class Answering(Work):
-    """The language model: the dialogue so far, until it is answered with words or with a tool."""
+    """Language model: keep the dialogue until it is answered with words or a tool."""
 
     def __init__(self) -> None:
         self.progress = Progress.IDLE
@@ -153,7 +153,7 @@ class Answering(Work):
         self._open = False
         self._answered = False
         self._acting = False
-        """A tool was called, whose result the model is asked about next."""
+        """True after a call of a tool; the model is asked again with its result."""
 
     @property
     def busy(self) -> bool:
@@ -197,7 +197,7 @@ class Answering(Work):
 
 
 class _Piece:
-    """One frame that was given, and the letters of it that are not sound yet."""
+    """A frame that was given, and the number of its letters that are not audio yet."""
 
     __slots__ = ("frame", "is_text", "left")
 
@@ -208,20 +208,20 @@ class _Piece:
 
 
 class Speaking(Work):
-    """Text to speech: all that is not known to be sound yet, and what goes through the stage in order with it.
+    """Text to speech: keep all text that is not known to be audio yet, and the frames that pass in order with it.
 
-    A service tells what it has spoken in sentences or in words, with the sound or before it, and not quite as it was given:
-    so letters are counted, and only once there was sound.
+    A service reports what it spoke in sentences or in words, with the audio or before it, and not quite as it was given. So
+    letters are counted, and only once there was audio.
     """
 
     def __init__(self) -> None:
         self._given: list[_Piece] = []
         self._held: list[Frame] = []
-        """Told as spoken before there was any sound."""
+        """Text reported as spoken before there was any audio."""
         self._sound = False
-        """Since the last sentence."""
+        """True if there was audio since the last sentence."""
         self._sounded = False
-        """Since the service began an utterance."""
+        """True if there was audio since the service began an utterance."""
 
     @property
     def progress(self) -> Progress:  # type: ignore[override]
@@ -278,7 +278,7 @@ class Speaking(Work):
         return left
 
     def _due(self) -> bool:
-        """Whether there is a text that could be sound: a whole sentence, or the last of an answer."""
+        """Return True if there is text that should be audio by now: a whole sentence, or the end of an answer."""
         some = False
         for piece in self._given:
             if piece.left:
@@ -323,11 +323,11 @@ class Speaking(Work):
 
 
 SEEN: Final = "exotel_ws.seen"
-"""Key of a frame's metadata: the stages that have passed it on already, so that their services need not."""
+"""Key of a frame's metadata: the stages that have passed the frame on, whose services need not."""
 
 
 def unseen(frame: Frame) -> Frame:
-    """A frame that is for the service alone: the stage gives it to nobody else."""
+    """Mark a frame as meant for the service alone, which no stage passes on, and return it."""
     frame.metadata[SEEN] = {"*"}
     return frame
 
@@ -345,7 +345,7 @@ def _letters(text: str) -> int:
 
 
 def _last_letters(frame: Frame, letters: int) -> Frame:
-    """``frame`` with so many of its text's last letters, and what stands between them; itself where that is all of it."""
+    """Return a copy of ``frame`` with the last ``letters`` letters of its text, or ``frame`` itself if that is all of them."""
     assert isinstance(frame, TextFrame | TTSSpeakFrame)
     text = frame.text
     at = len(text)

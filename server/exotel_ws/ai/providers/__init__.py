@@ -1,1 +1,1 @@
-"""Which services a stage has, by the settings: their names, options and keys, and how they are made."""
+"""Services of each stage as the settings choose them: their names, options and keys, and how they are made."""

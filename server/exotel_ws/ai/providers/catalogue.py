@@ -53,7 +53,7 @@ class NoSdk(Exception):
 
 
 class Takes(NamedTuple):
-    """What the constructor of a service takes: each name with its type, deprecated names left out."""
+    """Arguments of a service's constructor: each name with its type, deprecated names left out."""
 
     parameters: dict[str, Any]
     required: set[str]

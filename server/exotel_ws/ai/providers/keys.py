@@ -1,4 +1,4 @@
-"""The keys of providers. They come from systemd's credentials, and from nowhere else."""
+"""Read the keys of providers. They come from systemd's credentials or files that the settings name."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from exotel_ws.ai import text_file
 log = logging.getLogger("exotel_ws.ai")
 
 _read: dict[str, str] = {}
-"""Every key that was read, and the name of its credential: what `redact` looks for."""
+"""Each key that was read, with the name of its credential; `redact` replaces one by the other."""
 
 
 class NoKey(Exception):
@@ -22,7 +22,7 @@ class NoKey(Exception):
 
 
 class Key(NamedTuple):
-    """``name`` of a credential, and what is in it."""
+    """A credential: its name, and its text, which no representation shows."""
 
     name: str
     text: str
@@ -32,13 +32,13 @@ class Key(NamedTuple):
 
 
 def directory() -> Path | None:
-    """Where systemd put the credentials; None where systemd did not start this process."""
+    """Return the directory of systemd's credentials; None if systemd did not start this process."""
     there = os.environ.get("CREDENTIALS_DIRECTORY")
     return Path(there) if there else None
 
 
 def read(credential: str) -> Key:
-    """The key in a file of `directory`, or in one with an absolute path. Raises `NoKey`."""
+    """Return the key in a file of `directory`, or in the file of an absolute path. Raises `NoKey`."""
     path = Path(credential)
     if not path.is_absolute():
         there = directory()
@@ -70,14 +70,14 @@ def _secrets(path: Path, text: str) -> list[str]:
 
 
 def redact(text: str) -> str:
-    """``text`` without any key that was read: a provider may send one back in its error."""
+    """Return ``text`` with each key that was read replaced by its name: a provider may send one back in an error."""
     for key in sorted(_read, key=len, reverse=True):  # one may be the beginning of another
         text = text.replace(key, f"[{_read[key]}]")
     return text
 
 
 def forget_environment(providers: Iterable[str]) -> None:
-    """Take the variables of the providers' SDKs out of the environment: a key there, or another address, would be used unseen."""
+    """Remove the variables of the providers' SDKs from the environment: an SDK would use a key or an address there unseen."""
     prefixes = tuple(f"{provider.upper()}_" for provider in providers)
     for name in list(os.environ):
         theirs = name.startswith(prefixes) or re.search(r"_API_KEY$|_ACCESS_KEY(_ID)?$|_AUTH_TOKEN$", name)

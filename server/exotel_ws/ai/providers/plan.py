@@ -1,4 +1,4 @@
-"""From the settings to constructors: which service each name means and what it is told, or everything that is wrong with it."""
+"""Find for each name in the settings the service and its arguments, or all that is wrong with them."""
 
 import difflib
 import re
@@ -18,22 +18,22 @@ from exotel_ws.ai.settings import Ai, Service
 EMBEDDED: Final = "embedded"
 
 _KEYS: Final = ("credentials", "api_key", "aws_secret_key", "secret_access_key")
-"""Parameters that are a key; the first that a service has is told it."""
+"""Parameters that are a key; the first that a service has is given it."""
 _ADDRESSES: Final = (
     *("endpoint", "private_endpoint", "base_url", "url"),
     *("ws_url", "websocket_url", "server", "api_endpoint_base_url"),
 )
 """Parameters that ``base_url`` may mean; the first that a service has."""
 _SCHEMES: Final = ("http", "https", "ws", "wss", "")
-"""Of such an address; some services want a host alone."""
+"""Schemes of such an address; empty: some services want a host alone."""
 _OURS: Final = frozenset({"settings", "params", "aiohttp_session", "http_client", "name", "task_manager"})
 """Parameters that no option sets."""
 _KEYLESS: Final = "none"
-"""Told to a service where there is no key to tell: left out, its SDK would look for one elsewhere."""
+"""Key given to a service that has none: without one, its SDK would look for a key elsewhere."""
 
 
 class Planned(NamedTuple):
-    """One service as it will be made for each call."""
+    """One service, as it is made for each call."""
 
     name: str
     service: Any
@@ -45,21 +45,21 @@ class Planned(NamedTuple):
 
     @property
     def remote(self) -> bool:
-        """Whether it is reached over the network; what is not, loads a model when it is made."""
+        """Return True if the service is reached over the network; any other loads a model when it is made."""
         return bool({*_KEYS, *_ADDRESSES} & self.takes.parameters.keys())
 
     @property
     def complete(self) -> bool:
-        """Whether there is all to make it with: Google's credentials are more than a word, and may not have been looked for."""
+        """Return False if the service can't be made for want of Google's credentials, which were not looked for."""
         return self.key is not None or self.key_parameter != "credentials"
 
     @property
     def wants_session(self) -> bool:
-        """Whether it has to be given an HTTP session."""
+        """Return True if the service has to be given an HTTP session."""
         return "aiohttp_session" in self.takes.required
 
     def make(self, session: Any = None, **told: Any) -> Any:
-        """A new service. ``told`` goes before what the settings say, as far as the service has such a setting."""
+        """Make a new service. ``told`` takes precedence over the settings, as far as the service has such a setting."""
         parameters = dict(self.parameters)
         settings = self.settings | {name: value for name, value in told.items() if value and name in self.takes.settings}
         if self.key_parameter:
@@ -72,8 +72,10 @@ class Planned(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """``services`` of each stage in failover order, None for the embedded one. ``problems``: none where they can be used.
-    ``unread``: credentials that were not looked for.
+    """Services that the settings ask for.
+
+    ``services`` has those of each stage in failover order, None for the embedded one. They can be used if there are no
+    ``problems``. ``unread`` names credentials that were not looked for.
     """
 
     services: dict[Stage, list[Planned | None]]
@@ -82,7 +84,7 @@ class Plan(NamedTuple):
 
 
 def plan(settings: Ai, *, read_keys: bool = True) -> Plan:
-    """What ``settings`` ask for. Without ``read_keys``, credentials by name are not looked for, but listed as unread."""
+    """Plan the services that ``settings`` ask for. Without ``read_keys``, list credentials by name as unread."""
     planner = _Planner(settings, read_keys)
     services = {stage: planner.stage(stage) for stage in STAGES}
     planner.judge_refused()
@@ -91,7 +93,7 @@ def plan(settings: Ai, *, read_keys: bool = True) -> Plan:
 
 
 def as_language(text: str) -> Any:
-    """pipecat's name of a language, which each service translates into its own; one that pipecat has not, as it is."""
+    """Return pipecat's name of a language, which each service translates into its own; an unknown one as it is."""
     try:
         return Language(text)
     except ValueError:
@@ -99,13 +101,15 @@ def as_language(text: str) -> Any:
 
 
 class _Planner:
+    """Collect the plan of all stages, and its problems."""
+
     def __init__(self, settings: Ai, read_keys: bool) -> None:
         self.settings = settings
         self.read_keys = read_keys
         self.problems: list[str] = []
         self.unread: list[str] = []
         self.refused: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        """Of each table and setting, why the services that were told have it not."""
+        """By table and setting, the reasons of the services that do not take it."""
         self._used: Counter[str] = Counter()
 
     def stage(self, stage: Stage) -> list[Planned | None]:
@@ -124,7 +128,7 @@ class _Planner:
         return planned
 
     def judge_refused(self) -> None:
-        """A table may serve two stages: only what none of them takes is a problem."""
+        """Report what no service of a table takes; a table may serve two stages, and one of them is enough."""
         for (table, setting), reasons in self.refused.items():
             if len(reasons) == self._used[table]:
                 self.problem(table, f"{setting}: {'; '.join(reasons)}")
@@ -184,7 +188,7 @@ class _Planner:
 
 
 class _Making:
-    """What one service is told, collected from its table and its preset."""
+    """Collect the arguments of one service from its table and its preset."""
 
     def __init__(self, planner: _Planner, name: str, table: Service, preset: Preset, service: type, takes: Takes) -> None:
         self._planner = planner
@@ -277,8 +281,9 @@ class _Making:
             return None
 
     def _own_address(self) -> bool:
-        """Whether the provider has every customer use an address of their own. To another address than the provider's, its key
-        goes only where the settings say so.
+        """Return True if the provider gives every customer an address of their own.
+
+        To any other address than the provider's, its key goes only if the settings name it.
         """
         return any("base_url" in either for either in self._preset.needs)
 
@@ -290,7 +295,7 @@ class _Making:
 
 
 def _credential(use: str, takes: Takes) -> str:
-    """Where a service without a preset has its key."""
+    """Return the name of the credential of a service without a preset."""
     return f"{_provider(use)}-{'credentials' if 'credentials' in takes.parameters else 'api-key'}"
 
 
@@ -299,7 +304,7 @@ def _provider(use: str) -> str:
 
 
 def _line(name: str, setting: str) -> str:
-    """The line of the settings file that says ``setting``."""
+    """Return the line of the settings file that sets ``setting``."""
     table = name if re.fullmatch(r"[\w-]+", name) else f'"{name}"'
     own = setting in Service.__struct_fields__
     return f"[ai.services.{table}] " + (f'{setting} = "…"' if own else f'options = {{ {setting} = "…" }}')

@@ -1,4 +1,4 @@
-"""The providers that are tried here against a server that speaks as theirs does. Any other one of pipecat's goes by its name."""
+"""Presets of the providers that are tested against a server which speaks as theirs does. Others have pipecat's names."""
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -7,10 +7,10 @@ from exotel_ws.ai.providers.catalogue import Stage
 
 
 class Preset(NamedTuple):
-    """Which service it is, and what it is told where the settings say nothing.
+    """A service of pipecat, and its defaults.
 
-    ``needs``: settings without which it can't be started, each a tuple of those that serve.
-    ``credential``: the file with its key; empty: it has none.
+    ``needs`` are settings without which it can't start, each a tuple of alternatives.
+    ``credential`` is the name of the file with its key; empty: it has none.
     """
 
     service: str
@@ -25,7 +25,7 @@ _OPENAI: Final = "openai:OpenAILLMService"
 _MODEL: Final = (("model",),)
 _VOICE: Final = (("voice",),)
 _GOOGLE_ONCE: Final = {"http_options": {"retry_options": {"attempts": 1}}}
-"""Its SDK would go on trying a server that is not there for ten seconds and more; the next service answers sooner."""
+"""One attempt: Google's SDK tries a server that is not there for ten seconds and more; the next service answers sooner."""
 
 PRESETS: Final[dict[str, dict[Stage, Preset]]] = {
     "deepgram": {

@@ -1,4 +1,4 @@
-"""The services of each stage, in failover order, as the settings ask for them. New ones are made for each call."""
+"""Make the services of each stage for each call, in failover order, as the settings ask for them."""
 
 import asyncio
 import threading
@@ -29,14 +29,14 @@ _PROMPT: Final = (
 
 
 class Named(NamedTuple):
-    """A service of one call, and what the settings call it."""
+    """A service of one call, and its name in the settings."""
 
     name: str
     service: FrameProcessor
 
 
 class Supply:
-    """What a worker's calls are served with."""
+    """Make services for the calls of a worker."""
 
     def __init__(self, settings: Ai, models: Models, scripted_url: str, scripted_key: str = "none") -> None:
         """Check the settings; ``scripted_url`` is the scripted flow's address, which asks for ``scripted_key``.
@@ -66,7 +66,7 @@ class Supply:
         return dict.fromkeys(str(value) for value in (usual, *tables, *more) if value)
 
     def stt(self, language: str = "") -> list[Named]:
-        """``language`` is what this call asks for; empty or ``ai.language``: each service's own, as the settings say."""
+        """Make the recognisers. ``language`` is the one the call asks for; empty or ``ai.language``: each service's own."""
         return [
             Named(EMBEDDED, EmbeddedSTT(self._models.recogniser, self._models.stt_executor))
             if one is None
@@ -75,7 +75,7 @@ class Supply:
         ]
 
     def llm(self, language: str = "", filled: Callable[[str], str] = str) -> list[Named]:
-        """As `stt`. ``filled`` puts into the system prompt what is of this call alone."""
+        """Make the language models; see `stt`. ``filled`` puts the call's values into the system prompt."""
         return [
             Named(EMBEDDED, self._scripted(language))
             if one is None
@@ -84,7 +84,7 @@ class Supply:
         ]
 
     def tts(self, language: str = "", voice: str = "") -> list[Named]:
-        """As `stt`. ``voice`` is for the first service alone: another provider has no such voice."""
+        """Make the voices; see `stt`. ``voice`` is for the first service alone: another provider has no such voice."""
         return [
             Named(EMBEDDED, EmbeddedTTS(self._models.speaker, self._models.tts_executor))
             if one is None
@@ -93,7 +93,7 @@ class Supply:
         ]
 
     async def close(self) -> None:
-        """Let go of the connections that the calls shared."""
+        """Close the connections that the calls share."""
         if self._session:
             await self._session.close()
 
@@ -121,7 +121,7 @@ class Supply:
 def check(settings: Ai, *, read_keys: bool = True) -> list[str]:
     """Find what would stop `Supply`, without loading a model. Raises `SettingsError`.
 
-    Returns the credentials that were not looked for: all that are named without a directory, where not ``read_keys``.
+    Return the credentials that were not looked for: without ``read_keys``, all that are named without a directory.
     """
     checked = _checked(settings, read_keys=read_keys)
     _prompt(settings)
@@ -138,9 +138,9 @@ def _checked(settings: Ai, *, read_keys: bool) -> Plan:
 
 
 def _tried(made: Plan) -> list[str]:
-    """Make each service once, and throw it away: what a constructor refuses would else be refused at the first call.
+    """Make each service once and throw it away, to find before the first call what a constructor refuses. Return problems.
 
-    Only those that are reached over the network: the others load a model. In a thread of its own, for they want a loop.
+    Only services that are reached over the network are made: others load a model. This runs in a thread, since they need a loop.
     """
     problems: list[str] = []
 

@@ -1,4 +1,4 @@
-"""One TLS context for the HTTP clients of all calls."""
+"""Share one TLS context between the HTTP clients of all calls."""
 
 import contextlib
 from functools import lru_cache

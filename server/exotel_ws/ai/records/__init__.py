@@ -1,1 +1,1 @@
-"""What is known of a call afterwards: transcript, recording, latencies and counts."""
+"""Records of calls: transcript, recording, latencies and counts."""

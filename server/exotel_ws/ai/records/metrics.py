@@ -1,4 +1,4 @@
-"""Publishes the tally of a worker's AI calls, beside and in the way of `exotel_ws.metrics.publisher`."""
+"""Publish the tally of a worker's AI calls, as `exotel_ws.metrics.publisher` publishes the server's."""
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -7,7 +7,7 @@ from exotel_ws.metrics.publisher import advance, advance_cells
 
 
 class AiMetrics:
-    """Of one worker's `AiTally`. To be made, and this module to be imported, only once the store of the values is chosen."""
+    """Metrics of one worker's `AiTally`. Import this module only once prometheus_client's store of values is chosen."""
 
     def __init__(self, tally: AiTally, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, label: str) -> Counter:

@@ -1,7 +1,7 @@
-"""A call's recording: stereo WAV, the caller left, right what the caller heard of the bot, both on the time line of one clock.
+"""Record a call: stereo WAV, the caller left, what the caller heard of the bot right, both on the time line of one clock.
 
-Written as the call goes on. The header is set right with every block, after the block: whenever the process dies, the file is a
-whole recording up to that point, and nothing has to be repaired.
+The file is written as the call goes on. Its header is updated after every block: whenever the process dies, the file is a valid
+recording up to that point.
 """
 
 import contextlib
@@ -16,18 +16,18 @@ import numpy as np
 from exotel_ws.ai.records.shelf import Shelf
 
 _HOLD_S: Final = 1.0
-"""How far behind the clock is written: until then audio of the bot may be cleared, and the caller's may come late."""
+"""Seconds by which writing is behind the clock: until then, audio of the bot may be cleared, and the caller's may come late."""
 _BLOCK_S: Final = 1.0
 _SLIP_S: Final = 0.3
-"""How far the caller's audio may be off the clock before it is put right: what a network does to it without losing any."""
+"""Seconds by which the caller's audio may be off the clock before it is moved: the jitter of a network that loses nothing."""
 _HEADER: Final = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 
 class Recording:
-    """Takes audio as it comes; `close` it. Memory is bounded by some seconds of audio; a fault ends the recording, not the call.
+    """Take audio as it comes. Memory is bounded by some seconds of audio; a fault ends the recording, not the call.
 
-    Where the caller's audio comes late, the gap is first filled with silence and then, where that was not written yet, with what
-    was late. Audio that comes faster than anybody can speak is left out.
+    If the caller's audio comes late, the gap is filled with silence, and what is not written yet of it with the late audio.
+    Audio that comes faster than real time is left out.
     """
 
     def __init__(
@@ -40,9 +40,9 @@ class Recording:
         clock: Callable[[], float],
         on_fault: Callable[[str], None],
     ) -> None:
-        """``name`` is the file's, ``sample_rate`` in Hz is the stream's; the time line begins now by ``clock`` (seconds).
+        """Begin the time line now, by ``clock`` (seconds). ``name`` is the file's; ``sample_rate`` is the stream's in Hz.
 
-        ``on_fault`` is told once, in the shelf's thread or the caller's, why there will be no more.
+        If the recording has to end early, ``on_fault`` is called once with the reason, in this thread or the shelf's.
         """
         self._shelf = shelf
         self._name = name
@@ -53,16 +53,16 @@ class Recording:
         self._began = clock()
         self._left, self._right = bytearray(), bytearray()
         self._at = 0
-        """The frame that both begin with: all before it was handed to the shelf."""
+        """Index of the first frame of both; all before it was handed to the shelf."""
         self._pad: tuple[int, int] = (0, 0)
-        """The last silence that stands for the caller: its first frame, and the one after."""
+        """Last silence that fills a gap of the caller: its first frame, and the frame after it."""
         self._file: int | None = None
         self._bytes = 0
         self._over = False
         self._failed = False
 
     def caller(self, pcm: bytes) -> None:
-        """A piece of the caller's audio that has just come, PCM16."""
+        """Take a piece of the caller's audio that has just come, PCM16 little-endian."""
         if self._over:
             return
         now = self._frame(self._clock())
@@ -80,7 +80,7 @@ class Recording:
         self._flush(now)
 
     def bot(self, begins: float, pcm: bytes) -> None:
-        """A piece of the bot's audio, and when it begins to be heard by the clock. What comes later begins later."""
+        """Take a piece of the bot's audio that begins to be heard at ``begins`` by the clock. Pieces come in order."""
         if self._over:
             return
         gap = self._frame(begins) - self._at - len(self._right) // 2
@@ -90,11 +90,11 @@ class Recording:
         self._flush(self._frame(self._clock()))
 
     def cleared(self, at: float) -> None:
-        """What of the bot's audio would have been heard after ``at`` is not."""
+        """Remove the bot's audio after ``at``, which was not heard."""
         del self._right[2 * max(0, self._frame(at) - self._at) :]
 
     def close(self) -> None:
-        """The call is over. What was not heard by now never is. Idempotent."""
+        """End the recording with the call, without audio of the bot that was not heard by now. Idempotent."""
         if self._over:
             return
         self.cleared(self._clock())
@@ -106,7 +106,7 @@ class Recording:
         return round((at - self._began) * self._rate)
 
     def _take_from_pad(self, frames: int) -> int:
-        """Give up to so many frames of the silence that was put in back to audio that was only late; how many there were."""
+        """Remove up to ``frames`` frames of silence that stand for late audio. Return how many were removed."""
         first, behind = self._pad
         first = max(first, self._at)
         taken = max(0, min(frames, behind - first))
@@ -120,7 +120,7 @@ class Recording:
             self._write(ready)
 
     def _write(self, frames: int) -> None:
-        """Hand so many frames to the shelf; where a channel has less, the rest is silence."""
+        """Hand ``frames`` frames to the shelf; if a channel has fewer, the rest is silence."""
         if not frames:
             return
         size = 2 * frames
@@ -175,7 +175,7 @@ class Recording:
             offset, data = offset + written, data[written:]
 
     def _fail(self, why: str) -> None:
-        """The file ends here; what came after the last header that was right is cut off."""
+        """End the file after the last block that its header counts."""
         self._over = self._failed = True
         if self._file is not None:
             with contextlib.suppress(OSError):

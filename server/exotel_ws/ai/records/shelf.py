@@ -1,4 +1,4 @@
-"""The directory of what is kept of calls. What touches the disk has a thread of its own, and no fault there ends a call."""
+"""Directory of the files of calls. Disk work has a thread of its own, and no fault there ends a call."""
 
 import contextlib
 import logging
@@ -15,9 +15,9 @@ from exotel_ws.ai.settings import Record
 
 _EVERY_S: Final = 3600.0
 _MOST_WAITING: Final = 200
-"""Pieces of work. A disk that is so far behind gets no more."""
+"""Pieces of work that may wait. A disk that is further behind gets no more."""
 _LOOK_AFTER: Final = 1 / 16
-"""Of the bound: what this worker may add until it looks again what all workers have."""
+"""Share of the bound that this worker may add before it looks again at the files of all workers."""
 _DAY_S: Final = 86_400.0
 _FILE_MODE: Final = 0o640
 _CLOSE_S: Final = 5.0
@@ -26,10 +26,10 @@ log = logging.getLogger("exotel_ws.ai")
 
 
 class Shelf:
-    """One a worker; several workers may share the directory. `open` it, `close` it; `do` alone is called by the loop's thread.
+    """Keep the files of a worker's calls; several workers may share the directory. The loop's thread calls only `do`.
 
-    Guarantees: only files of our own naming are ever removed; what is older than ``keep_days`` goes, and the oldest above
-    ``most_bytes``, at the start, hourly, and as it fills.
+    Guarantees: only files with names of ours are ever removed; what is older than ``keep_days`` goes, and the oldest above
+    ``most_bytes``, at the start, hourly, and as the directory fills.
     """
 
     def __init__(self, record: Record) -> None:
@@ -41,24 +41,24 @@ class Shelf:
         self._total = self._added = 0
 
     def open(self) -> None:
-        """Begin; the first thing that is done is to tidy."""
+        """Start the thread, which tidies first."""
         self._thread.start()
 
     def close(self) -> None:
-        """Finish what waits, for a bounded time. Blocks."""
+        """Finish the work that waits. Blocks, at most `_CLOSE_S`."""
         if self._thread.is_alive():
             self._work.put(None)
             self._thread.join(_CLOSE_S)
 
     def do(self, work: Callable[[], None], *, always: bool = False) -> bool:
-        """Do ``work`` on the shelf's thread, in order; False where the disk is too far behind for what need not be ``always``."""
+        """Do ``work`` on the shelf's thread, in order. Unless ``always``, refuse it with False if the disk is too far behind."""
         if self._work.qsize() >= _MOST_WAITING and not always:
             return False
         self._work.put(work)
         return True
 
     def create(self, name: str) -> int:
-        """A new file, readable by the group; its descriptor. Raises OSError."""
+        """Create a file that its group can read. Return its descriptor. Raises OSError."""
         self._directory.mkdir(mode=0o750, parents=True, exist_ok=True)
         descriptor = os.open(
             self._directory / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _FILE_MODE
@@ -67,7 +67,7 @@ class Shelf:
         return descriptor
 
     def save(self, name: str, data: bytes) -> None:
-        """A whole file at once: nobody ever sees a part of it. Raises OSError."""
+        """Write a file in one step, so that no part of it is ever seen. Raises OSError."""
         new = f"{name}.new"
         descriptor = self.create(new)
         try:
@@ -81,7 +81,7 @@ class Shelf:
         self.has_room(len(data))
 
     def has_room(self, added: int) -> bool:
-        """Count ``added`` bytes, make room where that is needed; whether the directory is within its bound."""
+        """Count ``added`` bytes, and make room if needed. Return False if the directory is still over its bound."""
         most = self._record.most_bytes
         self._total += added
         self._added += added
@@ -90,7 +90,7 @@ class Shelf:
         return self._total <= most
 
     def tidy(self) -> None:
-        """Remove what is too old or too much. A file that can't be removed is said once a round."""
+        """Remove what is too old or too much. Log one file that can't be removed each time."""
         try:
             kept = self._look()
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""How long the stages of a turn take, seen from outside the pipeline: by the frames that its parts push."""
+"""Time the stages of a turn from outside the pipeline, by the frames that its processors push."""
 
 import time
 from collections import deque
@@ -27,18 +27,18 @@ _SENT_REMEMBERED: Final = 32
 
 
 class MonotonicClock(BaseClock):
-    """The pipeline's clock, so that when a frame was pushed can be compared with when something was sent."""
+    """Clock of the pipeline. It is the process's, so that times of frames and of messages can be compared."""
 
     def get_time(self) -> int:
         return time.monotonic_ns()
 
     def start(self) -> None:
-        """It always runs."""
+        """Do nothing: the clock always runs."""
 
 
 @dataclass(slots=True)
 class _Turn:
-    """When what happened in a turn, in seconds; 0: not yet."""
+    """Times of the events of a turn, in seconds; 0: not yet."""
 
     silent: float = 0.0
     stopped: float = 0.0
@@ -53,22 +53,22 @@ class _Turn:
 
 
 class Stopwatch(BaseObserver):
-    """Reports each stage of each turn once, in seconds:
+    """Report each stage of each turn once, in seconds:
 
-    - ``turn_end``: from the VAD's word that the caller stopped to the decision that their turn is over.
-    - ``stt``: from the same word to the last transcript of the turn; 0 where that was there before.
+    - ``turn_end``: from the VAD's report that the caller stopped to the decision that their turn is over.
+    - ``stt``: from the same report to the last transcript of the turn; 0 if that came before.
     - ``llm_first_token``: from the request to the first text or tool call.
-    - ``tts_first_audio``: from the first sentence given to the voice (the first token, where it is fed by tokens) to audio.
-    - ``voice_to_voice``: from the caller's last sound to the bot's first audio handed to Exotel. The VAD says that a caller
-      stopped when it has heard silence for ``stop_secs``: these are part of it, as the caller waits through them.
-    - ``barge_in``: from the caller's first sound, ``start_secs`` before the VAD's word, to ``clear`` handed to Exotel.
+    - ``tts_first_audio``: from the first sentence given to the voice (the first token, if it is fed tokens) to audio.
+    - ``voice_to_voice``: from the caller's last sound to the bot's first audio handed to Exotel. The VAD reports a stop
+      after ``stop_secs`` of silence: these are included, as the caller waits through them.
+    - ``barge_in``: from the caller's first sound, ``start_secs`` before the VAD's report, to ``clear`` handed to Exotel.
 
-    Neither the way between Exotel and us nor Exotel's own buffers are in any of them. Turns that the bot does not answer have no
-    answer's stages. `sent` and `cleared` are told at once, frames a little later: pipecat hands them over by a queue.
+    None of them includes the network to Exotel or Exotel's own buffers. A turn that the bot does not answer has no stages of an
+    answer. `sent` and `cleared` are called at once, frames come a little later, through a queue of pipecat's.
     """
 
     def __init__(self, report: Callable[[str, float], None], now: Callable[[], float] = time.monotonic) -> None:
-        """``now`` has to be the pipeline's clock, in seconds."""
+        """Call ``report`` with a stage and its seconds. ``now`` has to be the pipeline's clock, in seconds."""
         super().__init__(observe_every_push=False)
         self._report = report
         self._now = now
@@ -89,7 +89,7 @@ class Stopwatch(BaseObserver):
         }
 
     def sent(self) -> None:
-        """Audio of the bot was handed to Exotel just now."""
+        """Note that audio of the bot was just handed to Exotel."""
         now = self._now()
         if self._turn.audio:
             self._answered(now)
@@ -97,7 +97,7 @@ class Stopwatch(BaseObserver):
             self._sent.append(now)
 
     def cleared(self) -> None:
-        """A `clear` was handed to Exotel just now."""
+        """Note that a `clear` was just handed to Exotel."""
         self._cleared = self._now()
         self._barge_in()
 

@@ -1,6 +1,6 @@
-"""What happened in a call: told as it happens, summed up in one line of the journal, and kept in a file where that is asked for.
+"""Record what happens in a call: in log lines and metrics, in a summary line, and in a file if the settings ask for it.
 
-The journal never holds what people said, nor their numbers: the file alone does, and the numbers are masked there too.
+The journal has no words of people, unless the log level is debug; the file has them. Numbers are masked in both.
 """
 
 import secrets
@@ -22,15 +22,15 @@ from exotel_ws.mask import masked
 from exotel_ws.protocol import Start
 
 _TAIL_S: Final = 0.5
-"""Silence that fills a last message up, and the way of its mark back."""
+"""Seconds of silence that pad a last message, and of its mark's way back."""
 _PAUSE_S: Final = 1.0
-"""Between two answers rather than within one."""
+"""Seconds of a pause between two answers, rather than within one."""
 _MOST_EVENTS: Final = 5000
-"""That are kept of a call; a caller may press keys without end."""
+"""Most events kept of a call; a caller may press keys without end."""
 
 
 class Story:
-    """Of one call, from its start to `close`. No method raises, none waits for the disk."""
+    """Record one call, from its start to `close`. No method raises, none waits for the disk."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Story:
         clock: Callable[[], float],
         shelf: Shelf | None = None,
     ) -> None:
-        """``clock`` tells seconds, the same as the playout's; ``shelf`` takes the files: None where nothing is kept."""
+        """``clock`` returns seconds, and is the playout's; ``shelf`` keeps the files, None if none are kept."""
         self._settings = settings
         self._start = start
         self._conn_id = conn_id
@@ -64,21 +64,21 @@ class Story:
         self._interruptions = {True: 0, False: 0}
         self._thinking = False
         self._runs: list[tuple[float, float]] = []
-        """From when to when the bot is heard, by the clock: what is not yet told of as said."""
+        """Times by the clock from and to which the bot is heard, as far as no text was reported as said for them."""
         self._ends_at = self._said_at = self._began
         self._cut = False
         self._caller_since: float | None = None
         self._closed = False
 
-    # What was heard
+    # Audio
 
     def caller_audio(self, pcm: bytes) -> None:
-        """A piece of the caller's audio as it came, PCM16 at the stream's rate."""
+        """Record a piece of the caller's audio as it came, PCM16 at the stream's rate."""
         if self._recording:
             self._recording.caller(pcm)
 
     def bot_audio(self, begins: float, pcm: bytes) -> None:
-        """A piece of the bot's audio that is on its way to the caller, and when it will begin to be heard by the clock."""
+        """Record a piece of the bot's audio that was sent, and will begin to be heard at ``begins`` by the clock."""
         if self._ends_at == self._began and begins - self._began < self._settings.silence.after_s:
             self.stage("greeting", begins - self._began)
         ends = begins + len(pcm) / (2 * self._rate)
@@ -94,21 +94,21 @@ class Story:
             self._recording.bot(begins, pcm)
 
     def bot_cleared(self, at: float) -> None:
-        """What the caller would have heard of the bot later than ``at`` they will not."""
+        """Note that the caller will not hear the bot's audio after ``at``."""
         self._ends_at, self._cut = at, True
         self._runs = [(begins, min(ends, at)) for begins, ends in self._runs if begins < at]
         if self._recording:
             self._recording.cleared(at)
 
-    # What was said
+    # Words
 
     def caller_started(self) -> None:
-        """The caller speaks."""
+        """Note that the caller speaks."""
         self._thinking = False
         self._caller_since = self._clock()
 
     def caller_said(self, text: str) -> None:
-        """What was understood of the caller's turn, which is over; empty: nothing."""
+        """Record the end of a turn of the caller, and what was understood of it; empty: nothing."""
         since, self._caller_since = self._caller_since, None
         if not text:
             return
@@ -119,39 +119,39 @@ class Story:
         self._log(f"🗣️ Caller: {self._shown(text)}", event="heard")
 
     def dtmf(self, digit: str) -> None:
-        """A key was pressed."""
+        """Record a key."""
         self._keys += 1
         self._thinking = True
         self._note("dtmf", digit=digit)
 
     def bot_said(self, text: str, heard: bool) -> None:
-        """The caller heard ``text``, to its end just now, or (not ``heard``) only what the playout had played of it."""
+        """Record text of the bot: heard to its end just now, or, if not ``heard``, only as far as the playout had played it."""
         begins, played_s = self._played()
         how_much = "all" if heard else "part" if played_s else "nothing"
         self._note("bot", at=begins, text=text, heard=how_much, heard_ms=round(played_s * 1000))
         self._log(f"🤖 Bot{'' if heard else ' (cut)'}: {self._shown(text)}", event="spoke", HEARD="yes" if heard else "no")
 
-    # What went on
+    # Events
 
     def stage(self, name: str, seconds: float) -> None:
-        """A stage of a turn took so long; ``name`` is one of `exotel_ws.ai.records.tally.STAGES`."""
+        """Record the duration of a stage; ``name`` is one of `exotel_ws.ai.records.tally.STAGES`."""
         self._stages.setdefault(name, []).append(seconds)
         self._tally.stages[name].observe(seconds)
 
     def interruption(self, meant: bool) -> None:
-        """The caller spoke while the bot did, and was answered, or (not ``meant``) the bot went on."""
+        """Record that the caller spoke while the bot did, and was answered or, if not ``meant``, the bot went on."""
         self._interruptions[meant] += 1
         self._tally.interruptions["meant" if meant else "false"] += 1
         self._thinking = meant
         self._note("interruption", meant=meant)
 
     def tool(self, name: str) -> None:
-        """The model called a tool."""
+        """Record that the model called a tool."""
         self._note("tool", name=name)
         self._log(f"🔧 Tool: {printable(name, 60)}", event="tool", TOOL=printable(name, 60))
 
     def provider_error(self, stage: str, service: str, text: str) -> None:
-        """A service failed, ``stage`` being one of `exotel_ws.ai.records.tally.SERVICES`; ``text`` is what it says of it."""
+        """Record a failure; ``stage`` is one of `exotel_ws.ai.records.tally.SERVICES`, ``text`` the service's own words."""
         self._errors += 1
         self._tally.errors[stage] += 1
         self._note("error", stage=stage, service=service, text=text)
@@ -160,24 +160,24 @@ class Story:
         )
 
     def switched(self, stage: str, to: str) -> None:
-        """From now on another service does this stage's work."""
+        """Record that the service ``to`` does this stage's work from now on."""
         self._switches += 1
         self._tally.switches[stage] += 1
         self._note("switch", stage=stage, to=to)
         self._log.warning(f"🔀 {stage}: {printable(to, 60)} takes over", event="switched", STAGE=stage, TO=printable(to, 60))
 
     def apologised(self) -> None:
-        """The caller was told that there is a technical problem."""
+        """Record that the caller was told of a technical problem."""
         self._tally.apologies += 1
         self._note("apology")
 
     def facts(self) -> dict[str, object]:
-        """What an operator wants to know of a live call, beside what is known of any."""
+        """Return facts of a live call for operators, beside those of any call."""
         last = self._stages.get("voice_to_voice", [None])[-1]
         return {"state": self._state(), "turns": self._turns, "voice_to_voice_ms": None if last is None else round(last * 1000)}
 
     def close(self, outcome: str) -> None:
-        """The call has ended, in one of `exotel_ws.ai.records.tally.OUTCOMES`. Idempotent."""
+        """End the record; ``outcome`` is one of `exotel_ws.ai.records.tally.OUTCOMES`. Idempotent."""
         if self._closed:
             return
         self._closed = True
@@ -190,7 +190,7 @@ class Story:
             if not self._shelf.do(partial(self._save, story)):
                 self._not_kept("the transcript", "the disk is too slow")
 
-    # Within
+    # Internals
 
     def _state(self) -> str:
         if self._clock() < self._ends_at:
@@ -198,12 +198,12 @@ class Story:
         return "thinking" if self._thinking else "listening"
 
     def _shown(self, text: str) -> str:
-        """For the journal: what was said where everything is asked for, else how much."""
+        """Return ``text`` for the journal: the words if the log level is debug, else their number."""
         words = len(text.split())
         return printable(text) if self._log.verbose else f"{words} word{'' if words == 1 else 's'}"
 
     def _played(self) -> tuple[float, float]:
-        """When what was played since the last text began, and for how many seconds it was heard; then forget it."""
+        """Return when audio since the last text began, and for how many seconds it was heard; then forget it."""
         now = self._clock()
         since = [(max(begins, self._said_at), min(ends, now)) for begins, ends in self._runs]
         heard = [(begins, ends) for begins, ends in since if begins < ends]
@@ -211,13 +211,13 @@ class Story:
         self._said_at = now
         return (heard[0][0] if heard else now), sum(ends - begins for begins, ends in heard)
 
-    def _forget_tail(self, anew: float) -> None:
-        """The bot begins anew: what is left of words that were told of is no part of the next."""
+    def _forget_tail(self, begins: float) -> None:
+        """Forget audio left over from words that were reported, because the bot begins to speak again at ``begins``."""
         if self._cut or not self._runs:
             return
-        left_s = sum(ends - max(begins, self._said_at) for begins, ends in self._runs)
+        left_s = sum(end - max(begin, self._said_at) for begin, end in self._runs)
         told = self._runs[0][0] < self._said_at
-        if left_s < _TAIL_S or (told and anew - self._runs[-1][1] > _PAUSE_S):
+        if left_s < _TAIL_S or (told and begins - self._runs[-1][1] > _PAUSE_S):
             self._runs.clear()
 
     def _note(self, kind: str, at: float | None = None, **more: object) -> None:
@@ -266,7 +266,7 @@ class Story:
             "outcome": outcome,
             "recording": f"{self._stem}.wav" if self._recording else None,
             "stages_ms": {name: [round(took * 1000) for took in stage] for name, stage in self._stages.items()},
-            # A sentence is told of when it was heard, but stands where it began.
+            # A sentence is reported when it was heard, but stands where it began.
             "events": sorted(events, key=lambda event: int(str(event["at_ms"]))),
             "events_lost": self._events_lost,
         }

@@ -1,19 +1,19 @@
-"""What one worker's AI calls have counted, beside `exotel_ws.metrics.tally` of both modes. `records.metrics` publishes it."""
+"""Counts of one worker's AI calls, beside those of any mode in `exotel_ws.metrics.tally`. `records.metrics` publishes them."""
 
 from bisect import bisect_left
 from typing import Final
 
 STAGES: Final = ("turn_end", "stt", "llm_first_token", "tts_first_audio", "voice_to_voice", "barge_in", "greeting")
-"""What is timed; `ai.records.stopwatch` says from when to when."""
+"""Stages that are timed; `exotel_ws.ai.records.stopwatch` says from when to when."""
 STAGE_BUCKETS_S: Final = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0)
 SERVICES: Final = ("stt", "llm", "tts", "pipeline")
-"""What can fail; the last is what belongs to no service."""
+"""Stages that can fail; ``pipeline`` is for what belongs to no service."""
 OUTCOMES: Final = ("hang_up", "transfer", "caller", "silence", "no_media", "time_up", "limit", "failed", "drained", "other")
 INTERRUPTIONS: Final = ("meant", "false")
 
 
 class Timings:
-    """How often a stage took how long: counts by bucket, the last for what is beyond all, and the sum in seconds."""
+    """Durations of a stage: counts by bucket, the last for what is beyond all, and their sum in seconds."""
 
     __slots__ = ("counts", "sum_s")
 
@@ -22,6 +22,7 @@ class Timings:
         self.sum_s = 0.0
 
     def observe(self, seconds: float) -> None:
+        """Count one duration."""
         self.counts[bisect_left(STAGE_BUCKETS_S, seconds)] += 1
         self.sum_s += seconds
 

@@ -1,1 +1,1 @@
-"""The scripted flow: a bot whose answers are written down beforehand, and need neither key nor model."""
+"""The scripted flow: a bot with answers written beforehand, which needs neither key nor model."""

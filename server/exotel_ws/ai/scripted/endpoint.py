@@ -1,7 +1,7 @@
-"""The scripted flow behind an OpenAI-compatible endpoint on loopback: the same path as with any language model.
+"""Serve the scripted flow as an OpenAI-compatible endpoint on loopback, so that it takes the path of any language model.
 
-Any user of the host can reach loopback. So a request needs the key that the process made for itself, is refused without it
-before its body is read, and is bounded; long work is done in a thread.
+Any user of the host can reach loopback. So a request needs the key that this process made, is refused without it before its
+body is read, and is bounded; long work runs in a thread.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ from exotel_ws.ai.scripted.flow import Flow
 from exotel_ws.ai.scripted.script import Answer, Script
 
 MODEL: Final = "scripted"
-"""``scripted:hi`` answers in Hindi, where the flow has it."""
+"""Name of the model; ``scripted:hi`` answers in Hindi, if the flow has it."""
 MOST_BYTES: Final = 512 * 1024
-"""Of a request: ten minutes of talk are about 50 KB."""
+"""Most bytes of a request: ten minutes of talk are about 50 KB."""
 MOST_AT_ONCE: Final = 64
 """Most requests handled at once; a worker has 25 calls by default, and each waits for its answer."""
 _BODY_S: Final = 5.0
@@ -33,7 +33,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Endpoint:
-    """Serves OpenAI's ``/v1/chat/completions`` and ``/v1/models`` on 127.0.0.1. ``url`` is known once it is open.
+    """Serve OpenAI's ``/v1/chat/completions`` and ``/v1/models`` on 127.0.0.1. ``url`` is set once it is open.
 
     ``key`` is made for this object; a client has to send it as ``Authorization: Bearer KEY``.
     """
@@ -49,7 +49,7 @@ class Endpoint:
         self.key = secrets.token_urlsafe(32)
 
     async def open(self) -> None:
-        """Raises OSError where no port can be had."""
+        """Listen on a free port. Raises OSError if there is none."""
         app = web.Application(client_max_size=MOST_BYTES, middlewares=[_errors, self._admit])
         app.router.add_post("/v1/chat/completions", self._complete)
         app.router.add_get("/v1/models", self._list)
@@ -62,7 +62,7 @@ class Endpoint:
         self.url = f"http://{host}:{port}/v1"
 
     async def close(self) -> None:
-        """May be called again."""
+        """Close the port. Idempotent."""
         runner, self._runner = self._runner, None
         if runner:
             await runner.cleanup()
@@ -111,11 +111,11 @@ class Endpoint:
 
 
 class _BadRequest(Exception):
-    """What is wrong with a request, in words for whoever made it."""
+    """A request that can't be answered; the message is for its client."""
 
 
 class _Completion:
-    """One answer, in OpenAI's words."""
+    """One answer in OpenAI's format."""
 
     def __init__(self, model: str, answer: Answer, offered: set[str], messages: list[dict[str, Any]]) -> None:
         self._model = model
@@ -152,14 +152,14 @@ class _Completion:
 
 @web.middleware
 async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Whatever goes wrong is told as OpenAI tells it."""
+    """Answer errors in OpenAI's format."""
     try:
         return await handler(request)
     except _BadRequest as error:
         return _error(400, str(error))
     except web.HTTPException as error:
         return _error(error.status, error.reason)
-    except ConnectionError:  # the call has ended meanwhile: nobody reads this, and aiohttp would log it as an error of ours
+    except ConnectionError:  # the call has ended: nobody reads this, but aiohttp would log an error of ours
         return _error(499, "The client has closed the connection.")
 
 

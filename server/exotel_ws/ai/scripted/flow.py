@@ -1,4 +1,4 @@
-"""The file of a scripted flow: what callers may want, told by examples, and what is answered. Scripted, never called "AI"."""
+"""Read the file of a scripted flow: what callers may want, by examples, and what to answer. Never call it "AI"."""
 
 import difflib
 import re
@@ -16,9 +16,9 @@ from exotel_ws.ai.scripted.likeness import words
 from exotel_ws.logs import printable
 
 Text = str | dict[str, str]
-"""One text, or one for each language: ``{en: Hello., hi: नमस्ते।}``. The first language is everybody's who asks for another."""
+"""One text, or one for each language: ``{en: Hello., hi: नमस्ते।}``. The first serves callers of any other language."""
 Lines = str | list[str] | dict[str, str | list[str]]
-"""As `Text`; where there are several lines, they are said in turn."""
+"""As `Text`; several lines are said in turn."""
 Place = tuple[str | int, ...]
 
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
@@ -26,14 +26,14 @@ _QUOTES: Final = "a text with one of : ? , # [ ] { } in it needs quotes"
 _NOT_TEXT: Final = {"true": True, "false": False, "null": None, "~": None, "": None}
 _HALF: Final = re.compile("[\ud800-\udfff]")
 _MOST: Final = 1000
-"""Characters of a problem, as it is told."""
+"""Most characters of a problem's message."""
 _KEYS: Final = re.compile(r"#|[0-9*]{1,32}")
 
 
 class Reply(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is said; ``then`` follows once it was heard.
+    """A sentence to say; ``then`` follows once it was heard.
 
-    ``next`` tells how an answer to it is meant: ``{yes: agent}`` makes a "yes" that follows at once mean the intent ``agent``.
+    ``next`` changes the meaning of the answer to it: ``{yes: agent}`` makes a "yes" that follows mean the intent ``agent``.
     """
 
     say: Lines = ""
@@ -42,9 +42,10 @@ class Reply(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Intent(Reply, frozen=True, forbid_unknown_fields=True):
-    """One thing callers want: said as in one of ``examples``, keyed as ``dtmf``, or reached by ``next``.
+    """One wish of callers: said as in one of ``examples``, keyed as ``dtmf``, or reached by ``next``.
 
-    ``webhook`` asks the user's own system, ``otherwise`` is said where it has nothing to say; ``repeat`` says the last again.
+    ``webhook`` asks the user's own system, and ``otherwise`` is said if that has nothing to say. ``repeat`` says again what was
+    said last.
     """
 
     examples: list[str] = []
@@ -55,22 +56,23 @@ class Intent(Reply, frozen=True, forbid_unknown_fields=True):
 
 
 class Flow(Struct, frozen=True, forbid_unknown_fields=True):
-    """``fallback`` is said to what is not understood: the first time in a row its first, then its second, at last its last."""
+    """A whole flow. ``fallback`` answers what is not understood: the first reply the first time in a row, then the next."""
 
     greeting: Text
     fallback: Annotated[list[Reply], Meta(min_length=1)]
     intents: Annotated[dict[str, Intent], Meta(min_length=1)]
 
     def greeting_in(self, language: str) -> str:
+        """Return the greeting in ``language``, as `lines` chooses it."""
         return lines(self.greeting, language)[0]
 
     def languages(self) -> list[str]:
-        """In which its texts are; none where they are in one that is not named."""
+        """Return the languages of its texts; none if they are in one that is not named."""
         return list(self.greeting) if isinstance(self.greeting, dict) else []
 
 
 class FlowError(Exception):
-    """The file is no flow. Each of ``problems`` says where, what, and what to do."""
+    """The file is no flow. Each of ``problems`` says where it is, what is wrong, and what to do."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = [printable(problem, _MOST) for problem in problems]
@@ -78,12 +80,14 @@ class FlowError(Exception):
 
 
 class Problem(NamedTuple):
+    """A problem, and the keys and indices that lead to its place."""
+
     place: Place
     text: str
 
 
 def load(path: Path) -> Flow:
-    """Read a flow. Raises `FlowError` with every problem that it can find at once."""
+    """Read the flow in a file. Raises `FlowError` with all problems that can be found at once."""
     try:
         return parse(text_file.read(path), str(path))
     except text_file.NoText as error:
@@ -91,7 +95,7 @@ def load(path: Path) -> Flow:
 
 
 def parse(text: str, name: str = "flow") -> Flow:
-    """As `load`; ``name`` is the file that is named in problems."""
+    """Read a flow; see `load`. ``name`` is the name of the file in problems."""
     try:
         read = _Reading(yaml.compose(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
@@ -110,7 +114,7 @@ def parse(text: str, name: str = "flow") -> Flow:
 
 
 def lines(said: Lines | Text, language: str) -> list[str]:
-    """What there is to say in ``language``: of its own, else of its family (hi for hi-IN), else of the first that there is."""
+    """Return what to say in ``language``: its own lines, else those of its family (hi for hi-IN), else the first language's."""
     if isinstance(said, dict):
         known = {tag.lower(): text for tag, text in said.items()}
         wanted = language.lower()
@@ -122,7 +126,7 @@ def lines(said: Lines | Text, language: str) -> list[str]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Without aliases: nodes that hold themselves have no end. Without half characters: no request can carry them."""
+    """Load YAML without aliases, since a node may hold itself, and without lone surrogates, which no request can carry."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -138,9 +142,9 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Reading:
-    """The plain values of a document, and the line of each place.
+    """Values of a document, and the line of each place.
 
-    Only true, false and nothing are not text: ``yes`` and ``0``, which YAML would change, are what callers say and press.
+    All but true, false and nothing is text: YAML would change ``yes`` and ``0``, which callers say and press.
     """
 
     def __init__(self, node: yaml.Node | None) -> None:
@@ -198,7 +202,7 @@ def _unknown(struct: type[Struct], raw: Any, place: Place) -> Iterator[Problem]:
 
 
 def _converted(raw: Any) -> Flow | list[Problem]:
-    """Piece by piece: msgspec names the first problem of what it is given, and not the key of a mapping in which it is."""
+    """Convert piece by piece, since msgspec names only the first problem of a value, without the key of its mapping."""
     pieces: list[tuple[Place, Any, Any]] = [(("greeting",), raw.get("greeting"), Text)]
     fallback, intents = raw.get("fallback"), raw.get("intents")
     if isinstance(fallback, list):

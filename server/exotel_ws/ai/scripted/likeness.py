@@ -1,4 +1,4 @@
-"""How close what was heard comes to what was expected: words are recognised nearly right, and people say more than asked."""
+"""Compare what was heard with examples: words are recognised nearly right, and people say more than they are asked."""
 
 import re
 import unicodedata
@@ -9,28 +9,28 @@ from typing import Final
 from rapidfuzz.distance import JaroWinkler, Levenshtein
 
 LEAST: Final = 0.58
-"""Of 1: what comes less close than this is not understood. See docs/flows.md for what it was chosen by."""
+"""Least likeness, of 1, that counts as understood. docs/flows.md says how it was chosen."""
 LEAST_FINAL: Final = 0.70
-"""The same where the call would end by it."""
+"""Least likeness for an intent that ends the call."""
 
 _ALIKE: Final = 0.72
-"""Of two words that are taken for one another."""
+"""Least likeness of two words that count as the same."""
 _EXAMPLE_FIRST: Final = 1.7
-"""How many times more it counts that all of an example was heard, than that nothing else was."""
+"""Weight of having heard all of an example, relative to having heard nothing else."""
 _WEAK: Final = 0.3
-"""What a word counts that says little, where any other counts 1."""
+"""Weight of a word that says little; any other has 1."""
 
 _SOUNDS_THE_SAME: Final = 0.95
-"""How alike two words are that are spoken alike."""
+"""Likeness of two words that sound the same."""
 _SEVERAL: Final = 0.9
 _ONE: Final = 0.6
-"""What it is worth that all which says something is known, where that is several words, and one."""
+"""Likeness if all words that say something are known: if they are several, and if there is one."""
 
 _SAYING_NOTHING: Final = """
 um uh er erm hmm hm mm mhm ah oh eh well so please hello hi hey okay ok kindly just actually
 """
 _FILLERS: Final = frozenset(_SAYING_NOTHING.split())
-"""Left out, unless they are all that is said."""
+"""Words that are left out, unless nothing else is said."""
 _SAYING_LITTLE: Final = """
 a an the i me my we our us you your he she it its this that these those there is are was were be been am do does did
 have has had will would shall should can could may might must to of in on at for from with about and or but if then than as
@@ -55,7 +55,7 @@ MOST_WORDS: Final = 40
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of ``text`` without case, punctuation, English short forms and fillers. A letter keeps its marks (को, é)."""
+    """Return the words of ``text`` without case, punctuation, English short forms and fillers. Letters keep marks (को, é)."""
     text = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
     for short, full in _SHORT_FORMS:
         text = short.sub(full, text)
@@ -65,14 +65,14 @@ def words(text: str) -> tuple[str, ...]:
 
 
 class Examples:
-    """What each intent sounds like. Safe to be shared by calls."""
+    """Examples of each intent. Calls can share one object."""
 
     def __init__(
         self, examples: Mapping[str, Iterable[str]], final: Iterable[str] = (), sounds: Callable[[str], str] | None = None
     ) -> None:
-        """``final`` are intents that end the call: they have to be meant more clearly.
+        """``final`` are intents that end the call, which need `LEAST_FINAL`.
 
-        ``sounds`` writes words as they are spoken, one letter a sound. With it "by" is "bye", and "Dubai" nearly "goodbye".
+        ``sounds`` returns words as they are spoken, one letter a sound. With it "by" is "bye", and "Dubai" nearly "goodbye".
         """
         self._sounds = lru_cache(maxsize=4096)(sounds or (lambda _text: ""))
         self._alike = lru_cache(maxsize=65536)(self._compare)
@@ -81,12 +81,12 @@ class Examples:
         for example, name in self._examples:
             self._known[name] = tuple(dict.fromkeys((*self._known.get(name, ()), *example)))
             for said in (*example, " ".join(example)):
-                self._sounds(said)  # now, and not while a caller waits
+                self._sounds(said)  # fill the cache now, not while a caller waits
         self._least = dict.fromkeys(final, LEAST_FINAL)
         self._closest = lru_cache(maxsize=8192)(self._find)
 
     def closest(self, heard: str) -> str | None:
-        """The intent that ``heard`` comes closest to; None where it comes close to none."""
+        """Return the intent that ``heard`` is most like; None if it is like none."""
         return self._closest(words(heard)[:MOST_WORDS])
 
     def _find(self, heard: tuple[str, ...]) -> str | None:
@@ -100,20 +100,20 @@ class Examples:
         return name if score >= self._least.get(name, LEAST) else None
 
     def _as_a_whole(self, heard: tuple[str, ...], example: tuple[str, ...]) -> float:
-        """Words may have been split or joined."""
+        """Compare without regard to spaces: words may have been split or joined."""
         written = Levenshtein.normalized_similarity("".join(heard), "".join(example))
         spoken = self._sounds(" ".join(heard)), self._sounds(" ".join(example))
         return max(written, (written + Levenshtein.normalized_similarity(*spoken)) / 2) if all(spoken) else written
 
     def _by_word(self, heard: tuple[str, ...], example: tuple[str, ...], name: str) -> float:
-        """How much of the example was heard, and how much of what was heard is in it, or at least in another of its intent."""
+        """Weigh how much of the example was heard, and how much of ``heard`` is in it or in another example of its intent."""
         found = self._share(example, heard)
         wanted = (self._share(heard, example) + self._share(heard, self._known[name])) / 2
         weight = _EXAMPLE_FIRST**2
         return (1 + weight) * found * wanted / (weight * wanted + found) if found and wanted else 0.0
 
     def _by_what_counts(self, heard: tuple[str, ...], known: tuple[str, ...]) -> float:
-        """How much of what says something in ``heard`` is in the examples of one intent, whichever."""
+        """Weigh how many words of ``heard`` that say something are in the examples of one intent."""
         said, choice = [[word for word in some if word not in _WEAK_WORDS] for some in (heard, known)]
         if not said or not choice:
             return 0.0
@@ -121,7 +121,7 @@ class Examples:
         return sum(found) / len(found) * (_SEVERAL if sum(map(bool, found)) > 1 else _ONE)
 
     def _share(self, some: tuple[str, ...], others: tuple[str, ...]) -> float:
-        """How much of ``some`` is among ``others``."""
+        """Return the share of ``some`` that is among ``others``, of 1."""
         weights = [_WEAK if word in _WEAK_WORDS else 1.0 for word in some]
         found = [max(self._alike(word, other) for other in others) for word in some]
         return sum(part * weight for part, weight in zip(found, weights, strict=True)) / sum(weights)

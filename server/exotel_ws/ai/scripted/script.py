@@ -1,4 +1,4 @@
-"""What the scripted flow answers. The state of a dialogue is its messages: nothing is kept between two requests."""
+"""Answer by the scripted flow. The messages of a dialogue are its whole state: nothing is kept between two requests."""
 
 import json
 from collections import Counter
@@ -10,21 +10,21 @@ from exotel_ws.ai.scripted.flow import Flow, Intent, Lines, Reply, lines
 from exotel_ws.ai.scripted.likeness import Examples
 
 KEYS: Final = "DTMF: "
-"""Before keys that the caller pressed."""
+"""Prefix of keys that the caller pressed."""
 _FALLBACK: Final = "fallback"
 _NOT_YET: Final = "IN_PROGRESS"
-"""pipecat's word for a tool that has not answered."""
+"""pipecat's result of a tool that has not answered yet."""
 _MOST_HEARD: Final = 300
-"""Characters of one turn that are looked at."""
+"""Most characters of one turn that are compared."""
 _MOST_MESSAGES: Final = 200
-"""Latest messages of a dialogue that are read; earlier ones have no bearing on the answer."""
+"""Latest messages of a dialogue that are read; earlier ones do not change the answer."""
 _MOST_SAID: Final = 600
-"""Characters of a webhook's answer that are spoken: about 40 s."""
+"""Most characters of a webhook's answer that are spoken: about 40 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said, and the tool that is called with it: ``hang_up``, ``transfer``, ``webhook`` or none."""
+    """A sentence to say, and a tool to call with it: ``hang_up``, ``transfer``, ``webhook`` or none."""
 
     intent: str
     say: str
@@ -34,20 +34,20 @@ class Answer:
 
 @dataclass(slots=True)
 class _Dialogue:
-    """What the turns of a caller led to."""
+    """State of a dialogue after the turns of its caller."""
 
     heard: str = ""
     name: str = ""
     reply: Reply = field(default_factory=Reply)
-    """To the last turn that did not ask to say the last again."""
+    """Reply to the last turn that did not ask to repeat."""
     repeat: bool = False
     misses: int = 0
     given: Counter[int] = field(default_factory=Counter)
-    """How often each reply was given, by its identity."""
+    """Times each reply was given, by its identity."""
 
 
 class Script:
-    """A flow that answers. Safe to be shared by calls."""
+    """Answer by a flow. Calls can share one."""
 
     def __init__(self, flow: Flow, sounds: Callable[[str], str] | None = None) -> None:
         """``sounds``: see `Examples`."""
@@ -57,7 +57,7 @@ class Script:
         self._keys = {intent.dtmf: name for name, intent in flow.intents.items() if intent.dtmf}
 
     def answer(self, messages: list[dict[str, Any]], language: str = "", *, webhook: bool = True) -> Answer:
-        """The answer to the last of ``messages``, as OpenAI's chat has them. ``webhook``: whether there is one to ask."""
+        """Return the answer to the last of ``messages``, in OpenAI's format. ``webhook``: True if there is one to ask."""
         dialogue = _Dialogue()
         told: dict[str, Any] | None = None
         spoken = ""
@@ -97,7 +97,7 @@ class Script:
 
 
 def _of_webhook(name: str, intent: Intent, told: dict[str, Any], language: str) -> Answer:
-    """What a webhook answers is said as it is; it may end the call by ``then`` too."""
+    """Return what a webhook answered as it is; its ``then`` may end the call."""
     text = told.get("say") or told.get("answer")
     say = text[:_MOST_SAID] if isinstance(text, str) and text.strip() else _line(intent.otherwise, language, 0)
     then = told.get("then")
@@ -110,7 +110,7 @@ def _line(said: Lines, language: str, turn: int) -> str:
 
 
 def _result(text: str) -> dict[str, Any] | None:
-    """What a tool told; None: nothing yet. Whatever is not an object tells nothing: it must not be asked for again."""
+    """Return the result of a tool, None if there is none yet. One that is no object counts as empty: it is not asked again."""
     if text == _NOT_YET:
         return None
     try:
