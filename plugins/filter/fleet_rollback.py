@@ -107,8 +107,20 @@ def _decision(
     return {"targets": dict(targets or {}), "left": dict(left or {}), "serves": list(serves or ()), "refusal": refusal}
 
 
+def way_back(decision: Mapping[str, Any], host: str, serving: Mapping[str, Any] | None, foreseen: Mapping[str, Any]) -> str:
+    """Return where `host` goes back to, or why it stays, as one sentence.
+
+    `serving` and `foreseen` have the ``release`` that serves and the one that is to serve; only a host that goes back needs them.
+    """
+    if host in decision["targets"]:
+        serves = (serving or {}).get("release")
+        return f"release {serves} to {foreseen['release']}, generation {decision['targets'][host]}"
+    return f"left alone: {decision['left'][host]}" if host in decision["left"] else "serves that release already"
+
+
 class FilterModule:
     """Filters of this file, as Ansible finds them."""
 
-    def filters(self) -> dict[str, Callable[..., dict[str, Any]]]:
-        return {"fleet_rollback": fleet_rollback}
+    def filters(self) -> dict[str, Callable[..., object]]:
+        """Return the filters by their names."""
+        return {"fleet_rollback": fleet_rollback, "way_back": way_back}

@@ -107,6 +107,11 @@ steps:
   type: list
   elements: str
   sample: [reserve the address voicebot-1 in asia-south1, create the VM voicebot-1 in asia-south1-a]
+text:
+  description: What was done, in one sentence; in check mode, what would be.
+  returned: always
+  type: str
+  sample: "it is there, nothing to do; its address is 203.0.113.10"
 operations:
   description: What was written at Google, in order.
   returned: always
@@ -189,7 +194,17 @@ def _run(module: AnsibleModule, calls: Calls) -> dict[str, Any]:
         for step in plan.steps:
             cloud.do(step)
         address = cloud.address()
-    return {**result, "address": address.ip if address else "", "operations": calls.operations}
+    ip = address.ip if address else ""
+    text = _text(result["steps"], module.params["state"], ip, check=module.check_mode)
+    return {**result, "address": ip, "text": text, "operations": calls.operations}
+
+
+def _text(steps: list[str], state: str, ip: str, *, check: bool) -> str:
+    if steps:
+        text = f"{'this would' if check else 'done:'} {', then '.join(steps)}"
+    else:
+        text = "it is there, nothing to do" if state == "present" else "nothing is there"
+    return f"{text}; its address is {ip}" if ip else text
 
 
 def _wanted(module: AnsibleModule) -> Wanted:

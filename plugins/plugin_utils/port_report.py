@@ -45,7 +45,7 @@ def _end(port: Mapping[str, Any], holder: Mapping[str, Any]) -> dict[str, Any]:
 
 def _state(port: Mapping[str, Any]) -> str:
     said = ". ".join(text for text in (port["reason"], port["proof"]) if text)
-    return f"port {port['port']}: {'ours' if port['only_ours'] else port['verdict']}. {said}"
+    return f"port {port['port']}: {'ours' if port['only_ours'] else port['verdict']}. {said}".rstrip()
 
 
 def _blocked(port: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,12 +68,14 @@ def test_from_nothing_to_a_vm_and_back(google: Google) -> None:
 
     foreseen = google.present(check=True)
     assert (foreseen["changed"], foreseen["steps"], foreseen["address"]) == (True, [RESERVE, CREATE], "")
+    assert foreseen["text"] == f"this would {RESERVE}, then {CREATE}"
     assert foreseen["diff"]["before"] == {"address": "none", "vm": "none"}
     assert foreseen["diff"]["after"]["vm"]["machine_type"] == "e2-medium"
     assert google.writes == 0
 
     made = google.present()
     assert (made["changed"], made["steps"]) == (True, [RESERVE, CREATE]), made
+    assert made["text"] == f"done: {RESERVE}, then {CREATE}; its address is {made['address']}"
     assert [entry["status"] for entry in made["operations"]] == ["DONE", "DONE"]
     assert google.compute.store.addresses(PROJECT)[ADDRESS_PLACE]["address"] == made["address"] != ""
     assert made["address"] == google.vm["networkInterfaces"][0]["accessConfigs"][0]["natIP"]
@@ -81,6 +83,7 @@ def test_from_nothing_to_a_vm_and_back(google: Google) -> None:
     before = copy.deepcopy(google.vm)
     again = google.present()
     assert (again["changed"], again["steps"], again["address"]) == (False, [], made["address"])
+    assert again["text"] == f"it is there, nothing to do; its address is {made['address']}"
     assert again["diff"]["before"] == again["diff"]["after"]
     assert (google.writes, google.vm) == (2, before)
 
@@ -90,6 +93,8 @@ def test_from_nothing_to_a_vm_and_back(google: Google) -> None:
 
     gone = google.absent()
     assert (gone["changed"], gone["steps"], gone["address"]) == (True, [DELETE, RELEASE], "")
+    assert gone["text"] == f"done: {DELETE}, then {RELEASE}"
+    assert google.absent()["text"] == "nothing is there"
     assert (google.compute.store.instances(PROJECT), google.compute.store.addresses(PROJECT)) == ({}, {})
     assert google.absent()["changed"] is False
 

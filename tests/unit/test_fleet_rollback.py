@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from ansible_collections.exotel.voicebot.plugins.filter.fleet_rollback import fleet_rollback
+from ansible_collections.exotel.voicebot.plugins.filter.fleet_rollback import fleet_rollback, way_back
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts, rollback_choices
 
 from tests.modules.hosts import content, generation, host
@@ -80,3 +80,23 @@ def test_nobody_moves_and_the_reason_is_told(hosts: dict[str, Any], asked: dict[
     assert decided["targets"] == {}
     with pytest.raises(RuntimeError, match=why):
         raise RuntimeError(decided["refusal"])
+
+
+DECISION = {"targets": {"a": "g0"}, "left": {"b": "there is no older generation"}, "serves": ["c"], "refusal": ""}
+
+
+@pytest.mark.parametrize(
+    ("host_name", "said"),
+    [
+        ("a", "release r2 to r1, generation g0"),
+        ("b", "left alone: there is no older generation"),
+        ("c", "serves that release already"),
+    ],
+)
+def test_each_host_is_told_its_way(host_name: str, said: str) -> None:
+    foreseen = {"release": "r1"} if host_name == "a" else {"skipped": True}
+    assert way_back(DECISION, host_name, {"release": "r2"}, foreseen) == said
+
+
+def test_a_host_where_nothing_serves_is_left_alone() -> None:
+    assert way_back(DECISION, "b", None, {"skipped": True}).startswith("left alone: ")
