@@ -1,0 +1,105 @@
+"""Make the firewall rules that the hosts of a play need, and say what they do. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+VARIABLES = (
+    "exotel_ws_port",
+    "gcp_firewall_api_endpoint",
+    "gcp_firewall_description",
+    "gcp_firewall_extra_ports",
+    "gcp_firewall_impersonate_service_account",
+    "gcp_firewall_logging",
+    "gcp_firewall_name",
+    "gcp_firewall_network",
+    "gcp_firewall_priority",
+    "gcp_firewall_project",
+    "gcp_firewall_service_account_file",
+    "gcp_firewall_source_ranges",
+    "gcp_firewall_state",
+    "gcp_firewall_target_tags",
+    "gcp_firewall_test",
+    "gcp_firewall_timeout",
+    "gcp_firewall_tls",
+)
+"""Variables that `rule` reads."""
+
+_OPEN_TO_ALL = (
+    "warning: anybody may connect. Ask Exotel (your account manager, or hello@exotel.com) which addresses its calls come from "
+    "and list them in exotel_ws_allowed_sources; or require exotel_ws_credentials. If it is a test: gcp_firewall_test=true"
+)
+_ONE_NAME = "hosts need different rules under one name: {}. Make them alike, or give each its own gcp_firewall_name"
+_NOBODY = (
+    "exotel_ws_allowed_sources is empty, which Google takes for everybody: name who may call, "
+    "or close the port by gcp_firewall_state=absent"
+)
+
+
+def rule(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the rule that a host needs, with its `title`, `does`, the end of a sentence about it, and `warning`."""
+
+    def of(name: str) -> Any:
+        return values[f"gcp_firewall_{name}"]
+
+    tls = ["443"] if of("tls") else []
+    ports = list(dict.fromkeys([str(values["exotel_ws_port"]), *tls, *of("extra_ports")]))
+    sources, tags = of("source_ranges"), of("target_tags")
+    into = f"the instances tagged {', '.join(tags)}" if tags else "all instances"
+    everybody = any(re.search("/0+$", source) for source in sources)
+    return {
+        "title": f"{of('name')} of {of('project')}",
+        "project": of("project"),
+        "name": of("name"),
+        "state": of("state"),
+        "description": of("description"),
+        "network": of("network"),
+        "priority": of("priority"),
+        "ports": ports,
+        "sources": sources,
+        "tags": tags,
+        "logging": of("logging"),
+        "service_account_file": of("service_account_file"),
+        "impersonate_service_account": of("impersonate_service_account"),
+        "api_endpoint": of("api_endpoint"),
+        "timeout": of("timeout"),
+        "does": f"in {', '.join(f'tcp:{port}' for port in ports)} from {', '.join(sources)} to {into} "
+        f"of network {of('network')}, priority {of('priority')}",
+        "warning": _OPEN_TO_ALL if everybody and not of("test") else "",
+    }
+
+
+def fleet_firewall(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the `rules` of a play by title, each once, the hosts `without` one, and `refusal`, why no rule can be made.
+
+    `hosts` has the `rule` of each host; one without a project needs none.
+    """
+    needed = [one for one in hosts.values() if one["project"]]
+    rules = {one["title"]: one for one in needed}
+    refusal = ""
+    if any(one["state"] == "present" and not one["sources"] for one in needed):
+        refusal = _NOBODY
+    elif any(one != rules[one["title"]] for one in needed):
+        refusal = _ONE_NAME.format(" | ".join(dict.fromkeys(one["does"] for one in needed)))
+    return {"rules": rules, "without": [host for host, one in hosts.items() if not one["project"]], "refusal": refusal}
+
+
+def told(fleet: Mapping[str, Any], results: Iterable[Mapping[str, Any]], *, check: bool) -> list[str]:
+    """Return a line for each rule of `fleet_firewall` that was made or removed, for warnings, and for hosts without a rule.
+
+    `results` are those of the task's loop over the titles; with `check` a change would be made.
+    """
+    lines = []
+    for done in results:
+        one, would = fleet["rules"][done["item"]], check and bool(done.get("changed"))
+        if one["state"] == "absent":
+            lines.append(f"rule {one['title']} {'would be gone' if would else 'is gone'}")
+        else:
+            lines.append(f"rule {one['title']} {'would let' if would else 'lets'} {one['does']}")
+    warnings = [one["warning"] for one in fleet["rules"].values() if one["state"] == "present" and one["warning"]]
+    lines += dict.fromkeys(warnings)
+    if fleet["without"]:
+        lines.append(f"no gcp_project, skipped: {', '.join(fleet['without'])}")
+    return lines
