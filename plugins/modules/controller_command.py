@@ -10,8 +10,8 @@ module: controller_command
 short_description: Runs a command on the controller that changes nothing there
 version_added: 0.1.0
 description:
-  - Runs a program on the controller as who typed the command. No connection is made and nobody else is become, whatever an
-    inventory, C(-e) or C(--become) says to its hosts. It runs in check mode too.
+  - Runs a program on the controller as the user who typed the command. It makes no connection and becomes no other user, whatever
+    an inventory, C(-e) or C(--become) says to its hosts. It runs in check mode too.
 options:
   argv:
     description: The program and its arguments. No shell is involved.

@@ -13,7 +13,7 @@ description:
     and form of ports, ranges, tags and network links make no difference. Ports that overlap or follow each other are
     one range.
   - Google has no update of a rule's O(network) and O(direction), nor from O(allowed) to O(denied) or back. Then the rule is
-    deleted and inserted anew, with a warning; it does not hold for some seconds. If the insert fails, the old rule is put
+    deleted and inserted again, with a warning; it does not hold for some seconds. If the insert fails, the old rule is put
     back; if it has not ended within O(timeout), nothing more is done, and the failure says so.
   - A rule that somebody else makes or removes at the same time is read again, and the work goes on from there. What somebody
     else changes in the rule between the read and the write is overwritten, since Google has no version to ask for.
@@ -189,7 +189,7 @@ fields:
   elements: str
   sample: [target_tags]
 replaced:
-  description: Whether the rule was deleted and inserted anew, since Google has no update for the difference.
+  description: Whether the rule was deleted and inserted again, because Google has no update for the difference.
   returned: success
   type: bool
   sample: false

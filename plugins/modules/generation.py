@@ -117,7 +117,7 @@ EXAMPLES = r"""
   exotel.voicebot.generation:
     state: rollback
 
-- name: Start what serves anew, beside itself
+- name: Start the serving content as a new generation
   exotel.voicebot.generation:
     state: restart
 """

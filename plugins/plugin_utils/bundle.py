@@ -5,7 +5,7 @@ cached under the source tree, keyed by the release id. The locked wheels are cac
 a change of the project alone needs no package index; two sets share what both have.
 
 A cache is not trusted. Each locked wheel is compared with the hashes of its lock whenever a bundle is asked for, and an
-archive that does not hold exactly these wheels, and the project's as it is built now, is made anew.
+archive that does not hold exactly these wheels, and the project's as it is built now, is made again.
 """
 
 from __future__ import annotations

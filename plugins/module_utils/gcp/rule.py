@@ -176,7 +176,7 @@ def changed_fields(before: Words, after: Words) -> list[str]:
 
 
 def fixed_fields(before: Words, after: Words) -> list[str]:
-    """Return those differences for which Google has no update, so that the rule has to be made anew."""
+    """Return those differences for which Google has no update, so the rule has to be made again."""
     fixed = [option for option in ("network", "direction") if before[option] != after[option]]
     turned = bool(before["allowed"]) != bool(after["allowed"])
     return [*fixed, "action"] if turned else fixed
