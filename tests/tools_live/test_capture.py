@@ -21,6 +21,7 @@ from exotel_phone.captures import compare, replay
 from exotel_phone.captures.calls import load
 from exotel_phone.captures.records import Capture, Close, Message, Open, Record
 from exotel_phone.exits import Exit, Refusal
+from exotel_phone.options import DiffOptions, ReplayOptions
 from exotel_phone.phone import CallResult, Phone, place_call
 from exotel_phone.target import parse
 from exotelctl.capture.live import Filter, follow
@@ -35,12 +36,13 @@ CAPTURE = """
 import resource, sys
 from pathlib import Path
 from exotelctl.capture import verb
+from exotelctl.options import CaptureOptions
 options = {options!r}
 if most_file := options.pop("most_file", 0):
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_file, most_file))
 asked = {asked!r}
 asked["all"] = not asked.keys() & {{"call", "number", "next"}}
-sys.exit(verb.run(verb.Options(out=Path(sys.argv[1]), runtime=Path(sys.argv[2]), **asked, **options)))
+sys.exit(verb.run(CaptureOptions(out=Path(sys.argv[1]), **asked, **options), Path(sys.argv[2])))
 """
 
 Start = Callable[..., ServerProcess]
@@ -126,7 +128,7 @@ def call(worker: ServerProcess, frames: list[bytes] = FRAMES, *, pace: bool = Fa
 
 
 def played(file: Path, url: str, *, speed: float = 0, out: Path | None = None, **options: Any) -> Exit:
-    return replay.run(replay.Options(file=file, url=url, speed=speed, out=out, **options))
+    return replay.run(ReplayOptions(file=file, url=url, speed=speed, out=out, **options))
 
 
 @on_both_engines
@@ -144,7 +146,7 @@ def test_a_recorded_call_replays_bit_exact(
     assert recorded.head.instance == "g-1"
     assert said["messages"] == recorded.end.messages == 2 * len(FRAMES) + 3
 
-    assert compare.run(compare.Options(file, file)) == Exit.OK
+    assert compare.run(DiffOptions(file, file)) == Exit.OK
     assert capsys.readouterr().out == "", "a call and itself"
     assert played(file, worker.url("/"), speed=1, out=again) == Exit.OK
     assert f"bit-exact: the server answered as recorded, {len(FRAMES)} messages" in capsys.readouterr().out
@@ -155,7 +157,7 @@ def test_a_recorded_call_replays_bit_exact(
     ]
     assert other.close is not None
     assert (other.close.ended, other.opening.rate_asked) == ("stop", "8000")
-    assert compare.run(compare.Options(file, again)) == Exit.OK
+    assert compare.run(DiffOptions(file, again)) == Exit.OK
     # The server saw the same pace, give or take what this machine was late.
     lengths = [(whole.messages[-1].at - whole.messages[0].at) for whole in (one, other)]
     assert lengths[1] > lengths[0] - 0.05
@@ -191,7 +193,7 @@ def test_a_server_that_cuts_the_audio_differently_is_found_out(
     said = capsys.readouterr().out
     expected = f"A has 320 bytes in a message, B 640, from byte 0 on; the audio is the same in {len(FRAMES) * 320} bytes"
     assert expected in said
-    assert compare.run(compare.Options(file, again, json=True)) == Exit.PROBLEM
+    assert compare.run(DiffOptions(file, again, json=True)) == Exit.PROBLEM
     first = json.loads(capsys.readouterr().out)["calls"][0]["first"]
     assert (first["side"], first["message"], first["kind"], first["offset"], first["same_audio"]) == (
         "server",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from exotel_phone.exits import Exit
 from exotelctl import health
+from exotelctl.options import HealthOptions
 
 from .echo_server import running
 
@@ -16,7 +17,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 
 def ask(url: str, *, json: bool = False, timeout_s: float = 2.0) -> Exit:
-    return health.run(health.Options(url, NOWHERE, timeout_s, json))
+    return health.run(HealthOptions(url, NOWHERE, timeout_s, json))
 
 
 def against(handler: Handler) -> Exit:
@@ -102,7 +103,7 @@ def test_without_a_url_the_settings_say_the_port(tmp_path: Path, capsys: pytest.
         async with running() as server:
             file = tmp_path / "settings.toml"
             file.write_text(f'host = "0.0.0.0"\nport = {server.port}\n')
-            return await asyncio.to_thread(health.run, health.Options(None, file, 1.0))
+            return await asyncio.to_thread(health.run, HealthOptions(None, file, 1.0))
 
     assert asyncio.run(main()) == Exit.OK
     assert "http://127.0.0.1:" in capsys.readouterr().out

@@ -114,10 +114,11 @@ def test_calls_are_replaced(server: ServerProcess) -> None:
 def test_several_processes_add_up(server: ServerProcess) -> None:
     """What one process sees of 16 calls, two see of 8 each."""
     from exotel_phone.load import verb
-    from exotel_phone.load.plan import Options, plan
+    from exotel_phone.load.plan import plan
+    from exotel_phone.options import LoadOptions
     from exotel_phone.target import parse
 
-    options = Options(url="", calls=16, ramp_s=0, seconds=1.5)
+    options = LoadOptions(url="", calls=16, ramp=0, seconds=1.5)
     the_plan = dataclasses.replace(plan(parse(server.url()), options, cores=1), processes=2)
     result = verb.carry_out(the_plan, quiet=True)
     assert (result.tally.placed, result.tally.perfect) == (16, 16)
@@ -126,11 +127,12 @@ def test_several_processes_add_up(server: ServerProcess) -> None:
 
 def test_every_process_keeps_to_the_address_that_was_checked(server: ServerProcess) -> None:
     from exotel_phone.load import verb
-    from exotel_phone.load.plan import Options, plan
+    from exotel_phone.load.plan import plan
+    from exotel_phone.options import LoadOptions
     from exotel_phone.target import parse
 
     target = dataclasses.replace(parse(f"ws://calls.invalid:{server.port}"), addresses=("127.0.0.1",))
-    the_plan = dataclasses.replace(plan(target, Options(url="", calls=2, ramp_s=0, seconds=0.6), cores=1), processes=2)
+    the_plan = dataclasses.replace(plan(target, LoadOptions(url="", calls=2, ramp=0, seconds=0.6), cores=1), processes=2)
     assert verb.carry_out(the_plan, quiet=True).tally.perfect == 2
 
 

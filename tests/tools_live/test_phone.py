@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from exotel_phone import audio, call
 from exotel_phone.exits import Exit
+from exotel_phone.options import CallOptions
 from exotel_phone.phone import CallResult, Phone, place_call
 from exotel_phone.reach import Unreachable
 from exotel_phone.target import parse
@@ -173,7 +174,7 @@ def test_a_server_that_never_answers_the_handshake_is_given_up() -> None:
 
 
 def place(url: str, *, wav: Path | None = None, out: Path | None = None, json: bool = False) -> Exit:
-    return call.run(call.Options(url=url, wav=wav, out=out, seconds=0.2, json=json))
+    return call.run(CallOptions(url=url, wav=wav, out=out, seconds=0.2, json=json))
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 24000])

@@ -19,6 +19,7 @@ import pytest
 from ansible_collections.exotel.voicebot.plugins.module_utils.requester import person
 from exotel_phone.exits import Exit
 from exotelctl import privileges
+from exotelctl.options import PortCleanOptions
 from exotelctl.port import apply, bound, diag, proof, receipt, units, verb
 from exotelctl.port import gather as gathering
 from exotelctl.port.gather import gather
@@ -89,7 +90,7 @@ def start(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
 def clean(port: int, capsys: pytest.CaptureFixture[str], *, timeout_s: float = 5.0, **flags: bool) -> tuple[Exit, dict[str, Any]]:
     given = {"yes": True, **flags}
     capsys.readouterr()
-    code = verb.run(verb.Options([port], timeout_s=timeout_s, **given, json=True))
+    code = verb.run(PortCleanOptions([port], timeout=timeout_s, **given, json=True))
     return code, json.loads(capsys.readouterr().out)
 
 
@@ -163,7 +164,7 @@ def test_root_that_may_not_signal_is_told_which_capability_lacks(
 
     monkeypatch.setattr(signal, "pidfd_send_signal", forbidden)
     monkeypatch.setattr(privileges, "lacking", lambda *names: names)
-    verb.run(verb.Options([port], yes=True, timeout_s=0.1))
+    verb.run(PortCleanOptions([port], yes=True, timeout=0.1))
     said = capsys.readouterr().out
     assert "may not be signalled: this root lacks CAP_KILL (in a container?)" in said
     assert "needs root" not in said
@@ -414,7 +415,7 @@ def test_without_root_the_owner_is_not_guessed(port: int, start: Start) -> None:
             os.setgid(65534)
             os.setuid(65534)
             with open(1, "w", closefd=False) as sys.stdout:
-                code = verb.run(verb.Options([port], yes=True, timeout_s=1))
+                code = verb.run(PortCleanOptions([port], yes=True, timeout=1))
         finally:
             os._exit(code)
     os.close(write)
@@ -488,7 +489,7 @@ def test_several_ports_are_judged_each_on_its_own(
     held = start("plain")
     with socket.create_server(("127.0.0.1", other_port)):
         capsys.readouterr()
-        code = verb.run(verb.Options([port, other_port, port], yes=True, timeout_s=5, json=True))
+        code = verb.run(PortCleanOptions([port, other_port, port], yes=True, timeout=5, json=True))
     made = json.loads(capsys.readouterr().out)
     assert [(each["port"], each["verdict"]) for each in made["ports"]] == [(port, "cleaned"), (other_port, "refused")]
     assert ended(made["ports"][0]) == {held.pid: ("ended", [TERM])}
@@ -500,7 +501,7 @@ def test_a_process_on_both_ports_is_ended_once(
 ) -> None:
     held = start("plain", other_port)
     capsys.readouterr()
-    code = verb.run(verb.Options([port, other_port], yes=True, timeout_s=5, json=True))
+    code = verb.run(PortCleanOptions([port, other_port], yes=True, timeout=5, json=True))
     one, other = json.loads(capsys.readouterr().out)["ports"]
     assert (ended(one), ended(other)) == ({held.pid: ("ended", [TERM])}, {held.pid: ("gone", [])})
     assert (one["verdict"], other["verdict"], code) == ("cleaned", "cleaned", Exit.OK)

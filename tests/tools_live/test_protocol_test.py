@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from exotel_phone.exits import Exit
+from exotel_phone.options import ProtocolTestOptions
 from exotel_phone.protocol_test import verb
 from exotel_phone.protocol_test.exchange import Check
 from exotel_phone.protocol_test.run import ProtocolTest
@@ -205,7 +206,7 @@ def test_what_comes_after_a_lost_connection_is_not_run(tested: dict[str, Subject
 
 
 def test_no_server_is_one_cause_and_the_rest_not_run(capsys: pytest.CaptureFixture[str]) -> None:
-    code = verb.run(verb.Options(url="ws://127.0.0.1:9", all_rates=False, timeout_s=0.5))
+    code = verb.run(ProtocolTestOptions(url="ws://127.0.0.1:9", all_rates=False, timeout=0.5))
     said = capsys.readouterr().out
     assert code == Exit.PROBLEM
     assert "❌ HANDSHAKE - FAIL: 127.0.0.1:9 refused the connection" in said
@@ -217,7 +218,7 @@ def test_no_server_is_one_cause_and_the_rest_not_run(capsys: pytest.CaptureFixtu
 def test_the_guides_output_and_all_rates(capsys: pytest.CaptureFixture[str]) -> None:
     async def main(json_: bool) -> Exit:
         async with running() as server:
-            options = verb.Options(url=server.url, all_rates=not json_, timeout_s=0.5, json=json_)
+            options = ProtocolTestOptions(url=server.url, all_rates=not json_, timeout=0.5, json=json_)
             return await asyncio.to_thread(verb.run, options)
 
     assert asyncio.run(main(False)) == Exit.OK

@@ -14,6 +14,7 @@ import pytest
 from exotel_phone import audio, call
 from exotel_phone.command import command
 from exotel_phone.exits import Exit, Refusal, UsageFault
+from exotel_phone.options import CallOptions, TalkOptions
 from exotel_phone.talk import verb
 
 from tests.protocol.process import ServerProcess
@@ -45,7 +46,7 @@ def place(manners: Manners, turns: list[Path | str], **options: Any) -> tuple[Ex
 
     async def main() -> tuple[Exit, Bot]:
         async with talking(manners) as server:
-            code = await asyncio.to_thread(verb.run, verb.Options(url=server.url, turns=typed, json=True, **options))
+            code = await asyncio.to_thread(verb.run, TalkOptions(url=server.url, turns=typed, json=True, **options))
             return code, server.bots[-1]
 
     return asyncio.run(main())
@@ -98,7 +99,7 @@ def test_the_caller_waits_for_the_end_of_the_greeting(turn: Path, capsys: pytest
 
 
 def test_a_barge_in_is_obeyed_and_timed(turn: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, bot = place(Manners(answer_s=3.0), [turn, turn], barge_in_after_ms=500)
+    code, bot = place(Manners(answer_s=3.0), [turn, turn], barge_in_after=500)
     told = made(capsys)
     assert code == Exit.OK, told
     assert told["barge_ins"] == {"made": 1, "obeyed": 1}
@@ -112,7 +113,7 @@ def test_a_barge_in_is_obeyed_and_timed(turn: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_bot_that_cannot_be_interrupted_is_told_of(turn: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    place(Manners(answer_s=1.6, stops=False), [turn, turn], barge_in_after_ms=300)
+    place(Manners(answer_s=1.6, stops=False), [turn, turn], barge_in_after=300)
     told = made(capsys)
     assert told["barge_ins"] == {"made": 1, "obeyed": 0}
     assert told["clears"] == []
@@ -172,7 +173,7 @@ def test_a_call_that_expects_an_echo_names_the_verb_that_talks(
 ) -> None:
     async def main() -> Exit:
         async with talking(Manners(answers=1)) as server:
-            options = call.Options(url=server.url, wav=turn if with_file else None, seconds=0.2)
+            options = CallOptions(url=server.url, wav=turn if with_file else None, seconds=0.2)
             return await asyncio.to_thread(call.run, options)
 
     assert asyncio.run(main()) == Exit.PROBLEM
@@ -187,7 +188,7 @@ def test_nothing_to_hear_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(UsageFault, match="nothing to hear"):
         place(Manners(), [file, "1"])
     with pytest.raises(UsageFault, match="second"):
-        place(Manners(), ["1"], barge_in_after_ms=500)
+        place(Manners(), ["1"], barge_in_after=500)
     with pytest.raises(UsageFault, match="no directory"):
         place(Manners(), ["1"], chart=tmp_path / "no" / "a.png")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from exotelctl.doctor import bundle
+from exotelctl.options import VerifyOptions
 from exotelctl.verify import verb
 
 from tests.unit.tools.doctor_facts import DEPLOYMENT, PORT, healthy
@@ -24,7 +25,7 @@ def test_a_server_that_takes_calls(told: str, tmp_path: Path, capsys: pytest.Cap
             if told == "a bundle":
                 facts = healthy(deployment=replace(DEPLOYMENT, port=server.port), port=replace(PORT, port=server.port))
                 bundle.write(tmp_path / "bundle.tar", facts)
-            return await asyncio.to_thread(verb.run, verb.Options(tmp_path, "127.0.0.1", 8000, 1.0, "voice-1"))
+            return await asyncio.to_thread(verb.run, VerifyOptions(tmp_path, "127.0.0.1", 8000, 1.0, "voice-1"))
 
     assert asyncio.run(main()) == 0
     out = capsys.readouterr().out.splitlines()

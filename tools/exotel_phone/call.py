@@ -19,6 +19,7 @@ from exotel_phone.command import command, journal
 from exotel_phone.echo_meter import percentile
 from exotel_phone.exits import Exit, UsageFault
 from exotel_phone.files import require_writable
+from exotel_phone.options import CallOptions
 from exotel_phone.output import emit_json, say
 from exotel_phone.phone import CallResult, place_call
 from exotel_phone.reach import Fault, Unreachable
@@ -27,20 +28,6 @@ from exotel_phone.text import plural
 from exotel_phone.wire import FRAME_MS, frame_bytes
 
 _PERCENTILES = (50, 95, 99)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Options of the verb. The signal is ``wav``, else ``seconds`` of a generated one; ``rate`` in Hz, None for the URL's."""
-
-    url: str
-    seconds: float
-    wav: Path | None = None
-    out: Path | None = None
-    rate: int | None = None
-    as_exotel: bool = False
-    credential_file: Path | None = None
-    json: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,7 +39,7 @@ class Order:
     frames: list[bytes]
 
 
-def run(options: Options) -> Exit:
+def run(options: CallOptions) -> Exit:
     """Place the call and print the result. Raises UsageFault."""
     order = plan(options)
     require_writable("--out", options.out)
@@ -77,7 +64,7 @@ def run(options: Options) -> Exit:
     return Exit.OK if fault is None else Exit.PROBLEM
 
 
-def plan(options: Options) -> Order:
+def plan(options: CallOptions) -> Order:
     """Return the call to place; its rate is the options', else the URL's, else the file's, else 8000 Hz. Raises UsageFault."""
     target = parse(options.url, options.credential_file)
     rate = target.asked_rate(options.rate)
@@ -86,7 +73,7 @@ def plan(options: Options) -> Order:
     return Order(target, *audio.signal(options.wav, rate, options.seconds))
 
 
-async def _place(order: Order, options: Options, on_frame: Callable[[int], None] | None) -> CallResult:
+async def _place(order: Order, options: CallOptions, on_frame: Callable[[int], None] | None) -> CallResult:
     return await place_call(
         order.target,
         order.frames,

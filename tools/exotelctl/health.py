@@ -7,7 +7,6 @@
 import asyncio
 import dataclasses
 import json as jsonlib
-from pathlib import Path
 
 from exotel_phone.command import journal
 from exotel_phone.exits import Exit
@@ -18,6 +17,7 @@ from exotel_phone.target import Target, parse
 from exotel_phone.text import printable
 
 from exotelctl.host_settings import load
+from exotelctl.options import HealthOptions
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,20 +29,10 @@ class Probe:
     fault: Fault | None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Options:
-    """Options of the verb; without ``url`` the server that ``settings`` are of is asked."""
-
-    url: str | None
-    settings: Path
-    timeout_s: float
-    json: bool = False
-
-
-def run(options: Options) -> Exit:
+def run(options: HealthOptions) -> Exit:
     """Ask, print, and say by the exit code whether the server is healthy and takes calls. Raises UsageFault."""
     target = parse(options.url) if options.url else load(options.settings).local_target
-    probes = asyncio.run(_ask(target, options.timeout_s))
+    probes = asyncio.run(_ask(target, options.timeout))
     healthy = all(probe.fault is None for probe in probes)
     if options.json:
         emit_json({"url": target.http(""), "ok": healthy, "probes": [_as_json(probe) for probe in probes]})

@@ -26,6 +26,7 @@ from exotel_phone.output import emit_json, say
 from exotel_phone.text import plural
 
 from exotelctl.consent import agreed
+from exotelctl.options import MaintenanceOptions
 from exotelctl.progress import Progress
 from exotelctl.systemctl import require_root, require_systemd
 
@@ -45,23 +46,7 @@ class _Outcome:
     changed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Options of the verb; ``on`` takes the host out of service, for a ``reason``; ``cut`` ends live calls at once."""
-
-    on: bool
-    reason: str = ""
-    cut: bool = False
-    yes: bool = False
-    json: bool = False
-
-    @property
-    def action(self) -> str:
-        """Name of the action, for the lock, the audit file and errors."""
-        return f"maintenance {'on' if self.on else 'off'}"
-
-
-def run(options: Options) -> Exit:
+def run(options: MaintenanceOptions) -> Exit:
     """Take the host out of service or bring it back, given consent. Raises Refusal."""
     require_systemd("maintenance")
     require_root("maintenance")
@@ -71,9 +56,9 @@ def run(options: Options) -> Exit:
     if not options.yes and (options.json or not _consent(options)):
         raise Refusal("nothing was done: say --yes to act")
     try:
-        with deploy_lock(paths.lock, f"{options.action} by {who}"):
+        with deploy_lock(paths.lock, f"maintenance {options.state} by {who}"):
             facts = gather(paths, systemd)
-            if options.on:
+            if options.state == "on":
                 outcome = _begin(paths, systemd, facts, who, options, progress)
             else:
                 outcome = _end(paths, systemd, facts, who, progress)
@@ -82,7 +67,7 @@ def run(options: Options) -> Exit:
     except Refused as refused:
         raise Refusal(str(refused)) from None
     except (CommandFailed, OSError, ValueError) as error:
-        raise Refusal(f"{options.action} on this host: {error}. Type it again") from None
+        raise Refusal(f"maintenance {options.state} on this host: {error}. Type it again") from None
     if options.json:
         mark = outcome.mark
         emit_json(
@@ -100,7 +85,9 @@ def run(options: Options) -> Exit:
     return Exit.PROBLEM if outcome.problem else Exit.OK
 
 
-def _begin(paths: Paths, systemd: Systemd, facts: HostFacts, who: str, options: Options, progress: Progress) -> _Outcome:
+def _begin(
+    paths: Paths, systemd: Systemd, facts: HostFacts, who: str, options: MaintenanceOptions, progress: Progress
+) -> _Outcome:
     """Take the host out of service. Write the mark first, so that it stands even if the rest is interrupted."""
     if facts.serving is None:
         raise Refused("nothing is deployed to this host, so there is nothing to take out of service")
@@ -110,7 +97,7 @@ def _begin(paths: Paths, systemd: Systemd, facts: HostFacts, who: str, options: 
         audit.record(
             paths.audit,
             who=who,
-            action=options.action,
+            action="maintenance on",
             generation=facts.serving.id,
             release=facts.serving.content.release,
             reason=options.reason,
@@ -158,9 +145,9 @@ def _end(paths: Paths, systemd: Systemd, facts: HostFacts, who: str, progress: P
     return _Outcome(None)
 
 
-def _consent(options: Options) -> bool:
+def _consent(options: MaintenanceOptions) -> bool:
     on = f"Refuse new calls, across reboots{', and close the live ones now' if options.cut else ''}?"
-    return agreed(on if options.on else "Take calls again?")
+    return agreed(on if options.state == "on" else "Take calls again?")
 
 
 def _live(systemd: Systemd, names: tuple[str, ...]) -> list[str]:

@@ -9,7 +9,6 @@
 
 import os
 import time
-from dataclasses import dataclass
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.act import act
 from ansible_collections.exotel.voicebot.plugins.module_utils.execute import DeployFailed, Executor, Limits
@@ -26,21 +25,14 @@ from exotel_phone.output import emit_json, say
 from exotel_phone.text import plural
 
 from exotelctl.consent import agreed
+from exotelctl.options import RestartOptions
 from exotelctl.progress import Progress
 from exotelctl.systemctl import require_root, require_systemd
 
 USER = "exotel-ws"
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Options of the verb."""
-
-    yes: bool = False
-    json: bool = False
-
-
-def run(options: Options) -> Exit:
+def run(options: RestartOptions) -> Exit:
     """Restart the serving workers of this host, given consent, and report the result. Raises Refusal."""
     require_systemd("restart")
     require_root("restart")

@@ -4,7 +4,6 @@ ws://203.0.113.10:8765?sample-rate=8000
 """
 
 import dataclasses
-from pathlib import Path
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.public_address import doubt
 from exotel_phone.exits import Exit, Refusal, UsageFault
@@ -12,6 +11,7 @@ from exotel_phone.output import emit_json, say, warn
 from exotel_phone.target import SAMPLE_RATES, Target, parse
 
 from exotelctl.host_settings import DEFAULT_PORT, HostSettings, load
+from exotelctl.options import UrlOptions
 
 _UNKNOWN = (
     "The public address of this host is not known: settings.toml has no public_url. Set exotel_ws_public_host in the "
@@ -21,18 +21,7 @@ _UNKNOWN = (
 _CREDENTIAL = "Streams must show a credential here: put USER:TOKEN@ before the host, with one of exotel_ws_credentials"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Options:
-    """Options of the verb; ``host`` and ``port`` None are those of ``settings``; ``rate`` in Hz."""
-
-    host: str | None
-    port: int | None
-    rate: int
-    settings: Path
-    json: bool = False
-
-
-def run(options: Options) -> Exit:
+def run(options: UrlOptions) -> Exit:
     """Print the URL, and a warning if the address is doubtful. Raises UsageFault, Refusal."""
     if options.rate not in SAMPLE_RATES:
         raise UsageFault(f"--rate {options.rate}: Exotel streams at 8000, 16000 or 24000 Hz")

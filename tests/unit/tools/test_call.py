@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 from exotel_phone import audio
-from exotel_phone.call import Options, Order, judge, plan, round_trips, summary
+from exotel_phone.call import Order, judge, plan, round_trips, summary
 from exotel_phone.exits import UsageFault
 from exotel_phone.files import require_writable
+from exotel_phone.options import CallOptions
 from exotel_phone.phone import CallResult
 from exotel_phone.wire import Ids
 
 
 def order(url: str, *, wav: Path | None = None, rate: int | None = None, seconds: float = 1) -> Order:
-    return plan(Options(url=url, wav=wav, rate=rate, seconds=seconds))
+    return plan(CallOptions(url=url, wav=wav, rate=rate, seconds=seconds))
 
 
 def test_rate_comes_from_the_flag_then_the_url_then_the_file(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from exotel_phone.wire import Ids, Stream
 from exotelctl.capture import verb
 from exotelctl.capture.live import Filter
 from exotelctl.capture.recorder import Recorder
+from exotelctl.options import CaptureOptions
 
 HEAD = Capture(1, "h", "g-1", "r", 0.0, "keep", False)
 
@@ -170,11 +171,11 @@ def test_what_is_no_size(text: str) -> None:
 @pytest.mark.parametrize(("named", "everything"), [("", False), ("abc", True)])
 def test_which_calls_has_to_be_said_and_said_once(named: str, everything: bool) -> None:
     with pytest.raises(UsageFault, match="which calls"):
-        verb.wanted(verb.Options(call=named, all=everything))
+        verb.wanted(CaptureOptions(call=named, all=everything))
 
 
 def test_parameters_are_kept_where_asked_but_not_masked() -> None:
-    assert verb.wanted(verb.Options(all=True)).query() == "audio=keep"
-    assert verb.wanted(verb.Options(all=True, keep_parameters=True)).query() == "audio=keep&parameters=1"
+    assert verb.wanted(CaptureOptions(all=True)).query() == "audio=keep"
+    assert verb.wanted(CaptureOptions(all=True, keep_parameters=True)).query() == "audio=keep&parameters=1"
     with pytest.raises(UsageFault, match="--mask and --keep-parameters"):
-        verb.wanted(verb.Options(all=True, mask=True, keep_parameters=True))
+        verb.wanted(CaptureOptions(all=True, mask=True, keep_parameters=True))

@@ -13,6 +13,7 @@ from exotelctl.doctor.causes import CAUSES, mark
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.fact import Fact
 from exotelctl.doctor.result import Remedy, Result, Verdict
+from exotelctl.options import DoctorOptions
 
 from tests.unit.tools.doctor_facts import PORT, STRANGER, healthy
 
@@ -25,11 +26,8 @@ def result(id: str, verdict: Verdict = "fail", **changes: Any) -> Result:
     )
 
 
-def order(**changes: Any) -> verb.Options:
-    nothing = verb.Options(
-        only=(), since="-1h", bundle=None, replay=None, outside=None, cloud=None, credential_file=None, verbose=False, json=False
-    )
-    return replace(nothing, **changes)
+def order(**changes: Any) -> DoctorOptions:
+    return DoctorOptions(**changes)
 
 
 @pytest.fixture
@@ -157,15 +155,15 @@ def test_json_has_every_check(saved: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_one_check_is_shown_alone_and_gives_the_exit_code(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert verb.run(order(replay=saved, only=("disk",))) == 0
-    assert verb.run(order(replay=saved, only=("disk", "lost-calls"))) == 5
+    assert verb.run(order(replay=saved, check=("disk",))) == 0
+    assert verb.run(order(replay=saved, check=("disk", "lost-calls"))) == 5
     assert "port-stranger" not in capsys.readouterr().out
 
 
 def test_what_google_was_asked_is_judged_with_the_host(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = tmp_path / "cloud.json"
     said.write_text(json.dumps({"failed": False, "msg": "voice-1: not found\n  at all"}))
-    assert verb.run(order(replay=saved, cloud=said, only=("cloud-firewall",))) == 5
+    assert verb.run(order(replay=saved, cloud=said, check=("cloud-firewall",))) == 5
     assert "could not be looked at: voice-1: not found at all" in capsys.readouterr().out
     with pytest.raises(UsageFault, match="No such file"):
         verb.run(order(replay=saved, cloud=tmp_path / "nowhere"))
@@ -174,7 +172,7 @@ def test_what_google_was_asked_is_judged_with_the_host(saved: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"only": ("no-such",)}, "port-stranger"),
+        ({"check": ("no-such",)}, "port-stranger"),
         ({"outside": "ws://198.51.100.7"}, "--replay"),
         ({"cloud": Path("c")}, "--replay"),
         ({"bundle": Path("a"), "replay": Path("b")}, "one of them"),

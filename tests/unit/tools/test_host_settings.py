@@ -6,6 +6,7 @@ import pytest
 from exotel_phone.exits import Refusal, UsageFault
 from exotelctl import url
 from exotelctl.host_settings import load
+from exotelctl.options import UrlOptions
 
 
 @pytest.mark.parametrize("port", ["0", "-1", "65536", "99999999999", '"8765"', "1.5", "[]"])
@@ -33,7 +34,7 @@ def test_who_is_not_root_knows_the_port_and_is_told_what_for_the_url(tmp_path: P
     known = load(tmp_path / "settings.toml")
     assert (known.host, known.port, known.partial) == ("0.0.0.0", 9000, True)
     with pytest.raises(Refusal, match="sudo exotelctl url"):
-        url.run(url.Options(host=None, port=None, rate=8000, settings=tmp_path / "settings.toml", json=False))
+        url.run(UrlOptions(host=None, port=None, rate=8000, settings=tmp_path / "settings.toml", json=False))
 
 
 def test_where_nothing_can_be_read_root_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

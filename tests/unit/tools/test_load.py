@@ -16,35 +16,36 @@ from exotel_phone.files import require_writable
 from exotel_phone.load import chart, limits, page
 from exotel_phone.load.histogram import ERROR, Histogram
 from exotel_phone.load.in_flight import LOST_AFTER_S, InFlight
-from exotel_phone.load.plan import Options, Plan, plan, processes_for
+from exotel_phone.load.plan import Plan, plan, processes_for
 from exotel_phone.load.result import Result, as_json, headline, text
 from exotel_phone.load.series import Series
 from exotel_phone.load.tally import KINDS_KEPT, NOTES_KEPT, Messages, Tally
 from exotel_phone.load.verdict import Verdict, judge
+from exotel_phone.options import LoadOptions
 from exotel_phone.target import parse
 
 HERE = parse("ws://127.0.0.1:8765?sample-rate=8000")
 
 
 def asked(*, processes: int = 1, **changes: object) -> Plan:
-    options: dict[str, object] = {"url": "", "calls": 10, "ramp_s": 2.0, "seconds": 10.0, **changes}
-    return dataclasses.replace(plan(HERE, Options(**options), cores=1), processes=processes)  # type: ignore[arg-type]
+    options: dict[str, object] = {"url": "", "calls": 10, "ramp": 2.0, "seconds": 10.0, **changes}
+    return dataclasses.replace(plan(HERE, LoadOptions(**options), cores=1), processes=processes)  # type: ignore[arg-type]
 
 
 # The plan.
 
 
 def test_the_ramp_is_even_and_its_last_call_begins_at_its_end() -> None:
-    begins = [asked(calls=5, ramp_s=2.0).begins(slot) for slot in range(5)]
+    begins = [asked(calls=5, ramp=2.0).begins(slot) for slot in range(5)]
     assert begins == [0.0, 0.5, 1.0, 1.5, 2.0]
-    assert asked(calls=1, ramp_s=2.0).begins(0) == 0.0
+    assert asked(calls=1, ramp=2.0).begins(0) == 0.0
 
 
 def test_a_held_call_ends_with_the_load() -> None:
     assert asked(seconds=10.0).ends(begun=2.0) == 10.0
-    assert asked(seconds=10.0, hold_s=3.0).ends(begun=2.0) == 5.0
-    assert asked(seconds=10.0, hold_s=3.0).ends(begun=8.0) == 10.0
-    assert asked(calls=30, hold_s=3.0).new_calls_per_s == 10.0
+    assert asked(seconds=10.0, hold=3.0).ends(begun=2.0) == 5.0
+    assert asked(seconds=10.0, hold=3.0).ends(begun=8.0) == 10.0
+    assert asked(calls=30, hold=3.0).new_calls_per_s == 10.0
 
 
 def test_every_call_belongs_to_one_process() -> None:
@@ -69,9 +70,9 @@ def test_frames_of_many_calls_are_spread_over_20_ms() -> None:
         ({"calls": 0}, "--calls 0"),
         ({"calls": 5001}, "--calls 5001: between 1 and 5000"),
         ({"seconds": 3601.0}, "--seconds 3601"),
-        ({"ramp_s": 10.0}, "--ramp 10"),
-        ({"ramp_s": -1.0}, "--ramp -1"),
-        ({"hold_s": 0.0}, "--hold 0"),
+        ({"ramp": 10.0}, "--ramp 10"),
+        ({"ramp": -1.0}, "--ramp -1"),
+        ({"hold": 0.0}, "--hold 0"),
         ({"rate": 11025}, "--rate 11025"),
         ({"wav": Path("/nonexistent.wav")}, "nonexistent.wav"),
     ],

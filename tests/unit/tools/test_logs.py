@@ -16,6 +16,7 @@ from exotelctl.journal import DROPPED, Entry
 from exotelctl.logs import lines, merge, question, story, verb
 from exotelctl.logs.lines import Style
 from exotelctl.logs.question import Question
+from exotelctl.options import LogsOptions
 
 WORKER = "exotel-ws@20261125T102807-1c8a7fcd-2.service"
 FROM = "[conn_1]    From: 09876543210 → To: +918047112345"
@@ -42,12 +43,12 @@ class TestQuestion:
         ],
     )
     def test_a_look_back_that_nothing_bounds_is_bounded(self, typed: dict[str, Any], lines: int | None) -> None:
-        assert question.ask(**typed).lines == lines
+        assert question.ask(LogsOptions(**typed)).lines == lines
 
     @pytest.mark.parametrize("typed", [{"call": " "}, {"call": ""}, {"follow": True, "until": "now"}])
     def test_what_makes_no_sense_is_refused(self, typed: dict[str, Any]) -> None:
         with pytest.raises(UsageFault):
-            question.ask(**typed)
+            question.ask(LogsOptions(**typed))
 
     def test_an_id_may_be_any_of_the_three(self) -> None:
         assert question.by_id("x") == ["CALL_SID=x", "+", "STREAM_SID=x", "+", "CONN_ID=x"]
@@ -78,7 +79,7 @@ class TestOurs:
         ],
     )
     def test_they_are_left_out_of_the_errors_unless_asked_for(self, typed: dict[str, Any], shown: int) -> None:
-        found = list(story._read(question.ask(**typed), []))
+        found = list(story._read(question.ask(LogsOptions(**typed)), []))
         assert len(found) == shown
         assert found[-1].message == "line 100"
 
@@ -237,24 +238,24 @@ class TestVerb:
 
     @pytest.mark.usefixtures("journal_of_one_call")
     def test_an_unknown_call_is_no_silence(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert verb.run(verb.Options(Question(call="ab\x1bc", since="-1h"))) is Exit.PROBLEM
+        assert verb.run(LogsOptions(call="ab\x1bc", since="-1h")) is Exit.PROBLEM
         assert r"No line of ab\x1bc since -1h: the journal starts at 1970-01-01" in capsys.readouterr().out
 
     @pytest.mark.usefixtures("journal_of_one_call")
     def test_json_says_first_how_far_back_it_reaches(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert verb.run(verb.Options(Question(call="abc"), json=True)) is Exit.OK
+        assert verb.run(LogsOptions(call="abc", json=True)) is Exit.OK
         head, line = (json.loads(text) for text in capsys.readouterr().out.splitlines())
         assert head == {"kind": "journal", "host": os.uname().nodename, "starts": 100.0, "whole": True, "known": True}
         assert line["kind"] == "line"
 
     @pytest.mark.usefixtures("journal_of_one_call")
     def test_colours_only_on_a_terminal(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        verb.run(verb.Options(Question(call="abc")))
+        verb.run(LogsOptions(call="abc"))
         assert "\x1b" not in capsys.readouterr().out
         primary, secondary = pty.openpty()
         with os.fdopen(secondary, "w") as terminal:
             monkeypatch.delenv("NO_COLOR", raising=False)
             monkeypatch.setattr(sys, "stdout", terminal)
-            verb.run(verb.Options(Question(call="abc")))
+            verb.run(LogsOptions(call="abc"))
             assert b"\x1b[2m" in os.read(primary, 4096)
         os.close(primary)

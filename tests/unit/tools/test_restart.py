@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from exotel_phone.exits import Exit, Refusal
 from exotelctl import restart
+from exotelctl.options import RestartOptions
 
 SERVING = SimpleNamespace(id="g1", content=SimpleNamespace(release="r1"), instances=())
 
@@ -45,14 +46,14 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> list[str]:
 
 
 def test_with_yes_it_asks_nothing(acted: list[str]) -> None:
-    assert restart.run(restart.Options(yes=True, json=True)) == Exit.OK
+    assert restart.run(RestartOptions(yes=True, json=True)) == Exit.OK
     assert acted == ["me@desk"]
 
 
 @pytest.mark.parametrize("json", [True, False])
 def test_where_nobody_can_be_asked_it_says_what_to_type(acted: list[str], json: bool) -> None:
     with pytest.raises(Refusal, match="nothing was done: say --yes"):
-        restart.run(restart.Options(json=json))
+        restart.run(RestartOptions(json=json))
     assert acted == []
 
 
@@ -62,6 +63,6 @@ def test_on_a_terminal_it_asks_after_it_has_said_what(
 ) -> None:
     questions = on_a_terminal(monkeypatch, answer)
     with contextlib.nullcontext() if acts else pytest.raises(Refusal):
-        restart.run(restart.Options())
+        restart.run(RestartOptions())
     assert (len(questions), bool(acted)) == (1, acts)
     assert capsys.readouterr().out.startswith("♻️  Restart of g1")

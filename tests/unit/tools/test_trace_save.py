@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from exotel_phone.captures.records import Close, End, Gap, Message, Open, Record, read
 from exotel_phone.exits import UsageFault
+from exotelctl.options import TraceOptions
 from exotelctl.trace import report, save, verb
 from exotelctl.trace.call import AMPLE, Limits
 from exotelctl.trace.trace import Trace
@@ -101,11 +102,11 @@ def test_as_text_what_is_missing_comes_before_the_ladder(tmp_path: Path) -> None
 @pytest.mark.parametrize(("call", "code", "calls"), [("", 0, 2), ("b0", 0, 1), ("09876543210", 0, 2), ("zzz", 1, 0)])
 def test_a_file_into_a_pipe(call: str, code: int, calls: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "two.jsonl", capture(told(), told(conn="conn_2", call_sid="b0")))
-    assert verb.run(verb.Options(path, call)) == code
+    assert verb.run(TraceOptions(path, call)) == code
     out, err = capsys.readouterr()
     assert out.count("\ncall ") == calls
     assert err == ("" if calls else "⚠️  no call with 'zzz' in this capture, which has 2\n")
-    assert verb.run(verb.Options(path, call, json=True)) == code
+    assert verb.run(TraceOptions(path, call, json=True)) == code
     document = json.loads(capsys.readouterr().out)
     assert len(document["calls"]) == calls
     assert all(entry["from"] == "098•••••210" for entry in document["calls"])
@@ -113,7 +114,7 @@ def test_a_file_into_a_pipe(call: str, code: int, calls: int, tmp_path: Path, ca
 
 def test_a_file_from_a_moment_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "one.jsonl", capture(told(frames=100)))
-    verb.run(verb.Options(path, numbers=True, at=2.003))
+    verb.run(TraceOptions(path, numbers=True, at=2.003))
     out = capsys.readouterr().out
     assert "stop canceled" in out
     assert "│ connected" not in out
@@ -123,4 +124,4 @@ def test_a_file_from_a_moment_on(tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(("options", "reason"), [({"at": -1.0}, "--at"), ({"call": "a", "number": "1"}, "one of them")])
 def test_wrong_usage(options: dict[str, object], reason: str) -> None:
     with pytest.raises(UsageFault, match=reason):
-        verb.run(verb.Options(None, **options))  # type: ignore[arg-type]
+        verb.run(TraceOptions(None, **options))  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ import pytest
 from exotel_phone.exits import Exit, UsageFault
 from exotelctl import url
 from exotelctl.host_settings import load
+from exotelctl.options import UrlOptions
 
 
 def settings(folder: Path, text: str) -> Path:
@@ -17,13 +18,13 @@ def settings(folder: Path, text: str) -> Path:
 
 def test_from_the_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = settings(tmp_path, 'port = 9000\npublic_url = "ws://8.8.8.8:9000"\n')
-    assert url.run(url.Options(host=None, port=None, rate=16000, settings=file, json=False)) == Exit.OK
+    assert url.run(UrlOptions(host=None, port=None, rate=16000, settings=file, json=False)) == Exit.OK
     assert capsys.readouterr() == ("ws://8.8.8.8:9000?sample-rate=16000\n", "")
 
 
 def test_public_url_may_be_secure_and_have_a_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = settings(tmp_path, 'public_url = "wss://voice.example.com/exotel"\n')
-    assert url.run(url.Options(host=None, port=None, rate=8000, settings=file, json=True)) == Exit.OK
+    assert url.run(UrlOptions(host=None, port=None, rate=8000, settings=file, json=True)) == Exit.OK
     assert json.loads(capsys.readouterr().out) == {
         "url": "wss://voice.example.com/exotel?sample-rate=8000",
         "warning": None,
@@ -31,15 +32,15 @@ def test_public_url_may_be_secure_and_have_a_path(tmp_path: Path, capsys: pytest
 
 
 def test_flags_need_no_settings(capsys: pytest.CaptureFixture[str]) -> None:
-    assert url.run(url.Options(host="8.8.4.4", port=None, rate=8000, settings=Path("/nowhere"), json=False)) == Exit.OK
+    assert url.run(UrlOptions(host="8.8.4.4", port=None, rate=8000, settings=Path("/nowhere"), json=False)) == Exit.OK
     assert capsys.readouterr().out == "ws://8.8.4.4:8765?sample-rate=8000\n"
-    url.run(url.Options(host="2001:4860:4860::8888", port=80, rate=8000, settings=Path("/nowhere"), json=False))
+    url.run(UrlOptions(host="2001:4860:4860::8888", port=80, rate=8000, settings=Path("/nowhere"), json=False))
     assert capsys.readouterr().out == "ws://[2001:4860:4860::8888]?sample-rate=8000\n"
 
 
 def test_an_unknown_public_address_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = settings(tmp_path, 'port = 8765\npublic_url = ""\n')
-    assert url.run(url.Options(host=None, port=None, rate=8000, settings=file, json=False)) == Exit.PROBLEM
+    assert url.run(UrlOptions(host=None, port=None, rate=8000, settings=file, json=False)) == Exit.PROBLEM
     out, err = capsys.readouterr()
     assert out == ""
     assert "exotel_ws_public_host" in err
@@ -47,15 +48,15 @@ def test_an_unknown_public_address_is_said(tmp_path: Path, capsys: pytest.Captur
 
 def test_a_credential_that_is_asked_for_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = settings(tmp_path, 'public_url = "ws://8.8.8.8:9000"\n[auth]\nrequired = true\n')
-    assert url.run(url.Options(host=None, port=None, rate=8000, settings=file, json=False)) == Exit.OK
+    assert url.run(UrlOptions(host=None, port=None, rate=8000, settings=file, json=False)) == Exit.OK
     assert "USER:TOKEN@" in capsys.readouterr().err
 
 
 def test_bad_flags(tmp_path: Path) -> None:
     with pytest.raises(UsageFault, match="--rate 44100"):
-        url.run(url.Options(host="h", port=None, rate=44100, settings=tmp_path, json=False))
+        url.run(UrlOptions(host="h", port=None, rate=44100, settings=tmp_path, json=False))
     with pytest.raises(UsageFault, match="without scheme"):
-        url.run(url.Options(host="ws://h", port=None, rate=8000, settings=tmp_path, json=False))
+        url.run(UrlOptions(host="ws://h", port=None, rate=8000, settings=tmp_path, json=False))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from exotelctl.doctor.facts.fact import Fact
 from exotelctl.doctor.facts.log import Log
 from exotelctl.doctor.facts.outside import Broken, Outside
 from exotelctl.doctor.facts.units import Line, Units
+from exotelctl.options import VerifyOptions
 from exotelctl.verify import look, steps, verb
 
 from tests.unit.tools.doctor_facts import (
@@ -196,7 +197,7 @@ def test_a_release_whose_tool_does_not_start_fails(told: Path) -> None:
     (told / "bundle.tar").unlink()
     (told / "code").write_text("1\n")
     (told / "said").write_text("ImportError: no exotelctl\n")
-    found, warnings = verb.prove(verb.Options(told, "127.0.0.1", 8000, 1.0, "voice-1"))
+    found, warnings = verb.prove(VerifyOptions(told, "127.0.0.1", 8000, 1.0, "voice-1"))
     lines = verb.report(found, warnings, "voice-1")
     assert "❌ voice-1 failed: the host looks at itself" in lines
     assert "Likely cause: exotelctl gave no answer: ImportError: no exotelctl" in lines
@@ -213,7 +214,7 @@ def test_a_bundle_of_another_format_is_judged_from_here_and_that_is_said(told: P
 
 
 def test_a_host_without_a_deployment_is_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    order = verb.Options(tmp_path, "127.0.0.1", 8000, 1.0, "voice-1")
+    order = VerifyOptions(tmp_path, "127.0.0.1", 8000, 1.0, "voice-1")
     (tmp_path / "code").write_text("127\n")
     assert verb.run(order) == verb.NOTHING_DEPLOYED
     (tmp_path / "code").unlink()

@@ -10,26 +10,16 @@ B candidate.jsonl: a950c8dabf743862c3dd740e082a1a4r
 """
 
 import dataclasses
-from pathlib import Path
 
 from exotel_phone.captures.calls import Call, Recording, choose, load
 from exotel_phone.captures.diff import Comparison, Parting, compare
 from exotel_phone.exits import Exit
+from exotel_phone.options import DiffOptions
 from exotel_phone.output import emit_json, say, warn
 from exotel_phone.text import printable
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Options:
-    """Options of the verb: the captures ``a`` and ``b``, and the id of one call in them, "" for the only one or for all."""
-
-    a: Path
-    b: Path
-    call: str = ""
-    json: bool = False
-
-
-def run(options: Options) -> Exit:
+def run(options: DiffOptions) -> Exit:
     """Compare two captured calls; print nothing if they are the same in content and time. Raises UsageFault."""
     a, b = options.a, options.b
     pairs = _pairs(load(a), load(b), options)
@@ -43,7 +33,7 @@ def run(options: Options) -> Exit:
     return Exit.OK if same else Exit.PROBLEM
 
 
-def _pairs(left: Recording, right: Recording, options: Options) -> list[tuple[Call, Call]]:
+def _pairs(left: Recording, right: Recording, options: DiffOptions) -> list[tuple[Call, Call]]:
     """Return the calls to compare: the one named, or the only one of each, or those of the same connection."""
     by_connection = {call.opening.conn: call for call in right.calls}
     if not options.call and len(left.calls) > 1 and {one.opening.conn for one in left.calls} == set(by_connection):

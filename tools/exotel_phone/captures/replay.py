@@ -7,10 +7,8 @@ Replaying a950c8dabf743862c3dd740e082a1a4r (1014 messages, 20.3 s) against ws://
 import asyncio
 import base64
 import contextlib
-import dataclasses
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -22,6 +20,7 @@ from exotel_phone.captures.file import CaptureFile
 from exotel_phone.captures.play import play
 from exotel_phone.captures.records import VERSION, Capture, End, Message, Record, line
 from exotel_phone.exits import Exit, Refusal, UsageFault
+from exotel_phone.options import ReplayOptions
 from exotel_phone.output import emit_json, say, warn
 from exotel_phone.reach import Unreachable
 from exotel_phone.target import Target, parse
@@ -31,23 +30,7 @@ _LONGEST_S: Final = 7200.0
 """Exotel's own limit is an hour."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Options of the verb: play ``call`` of ``file`` to ``url``, ``speed`` times as fast (0: as fast as the server takes it)."""
-
-    file: Path
-    url: str
-    speed: float
-    call: str = ""
-    out: Path | None = None
-    force: bool = False
-    i_own_this_server: bool = False
-    inventory: Path | None = None
-    credential_file: Path | None = None
-    json: bool = False
-
-
-def run(options: Options) -> Exit:
+def run(options: ReplayOptions) -> Exit:
     """Play a captured call; exit with 0 if the answers are those recorded. Raises UsageFault, Refusal."""
     if not 0 <= options.speed <= 100:
         raise UsageFault(f"--speed {options.speed:g}: 1 is the pace of the call, 0 as fast as the server takes it, 100 the most")

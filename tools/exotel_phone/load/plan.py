@@ -3,10 +3,10 @@
 import binascii
 import dataclasses
 import math
-from pathlib import Path
 
 from exotel_phone import audio
 from exotel_phone.exits import UsageFault
+from exotel_phone.options import LoadOptions
 from exotel_phone.target import Target
 from exotel_phone.wire import FRAME_MS
 
@@ -16,27 +16,6 @@ CALLS_PER_PROCESS = 300
 """What one process paces without falling behind on one core."""
 
 _SIGNAL_S = 10.0
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Options of the verb: ``calls`` at once to ``url``, as `Plan` says; ``rate`` in Hz, None for the URL's or the file's."""
-
-    url: str
-    calls: int
-    ramp_s: float
-    seconds: float
-    hold_s: float | None = None
-    rate: int | None = None
-    wav: Path | None = None
-    report: Path | None = None
-    force: bool = False
-    as_exotel: bool = False
-    credential_file: Path | None = None
-    inventory: Path | None = None
-    i_own_this_server: bool = False
-    max_processes: int | None = None
-    json: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,9 +65,9 @@ class Plan:
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
-def plan(target: Target, options: Options, cores: int) -> Plan:
+def plan(target: Target, options: LoadOptions, cores: int) -> Plan:
     """Return the load to place to ``target`` from a machine with so many ``cores``. Raises UsageFault."""
-    calls, seconds, ramp_s, hold_s = options.calls, options.seconds, options.ramp_s, options.hold_s
+    calls, seconds, ramp_s, hold_s = options.calls, options.seconds, options.ramp, options.hold
     _require(1 <= calls <= MOST_CALLS, f"--calls {calls}: between 1 and {MOST_CALLS}")
     _require(0.1 <= seconds <= MOST_SECONDS, f"--seconds {seconds:g}: between 0.1 and {MOST_SECONDS}")
     _require(0 <= ramp_s < seconds, f"--ramp {ramp_s:g}: at least 0 and shorter than --seconds {seconds:g}")

@@ -24,11 +24,12 @@ from exotel_phone.files import require_writable
 from exotel_phone.load import fleet, page, screen
 from exotel_phone.load.fleet import Fleet, WorkerFailed
 from exotel_phone.load.limits import raise_file_limit
-from exotel_phone.load.plan import Options, Plan, plan
+from exotel_phone.load.plan import Plan, plan
 from exotel_phone.load.result import Result, as_json, text
 from exotel_phone.load.series import Series
 from exotel_phone.load.tally import Tally
 from exotel_phone.load.verdict import judge
+from exotel_phone.options import LoadOptions
 from exotel_phone.output import emit_json, say, warn
 from exotel_phone.own import require_own
 from exotel_phone.served import require_echo
@@ -36,7 +37,7 @@ from exotel_phone.target import parse
 from exotel_phone.text import plural
 
 
-def run(options: Options) -> Exit:
+def run(options: LoadOptions) -> Exit:
     """Place the load and print the result. Raises UsageFault and Refusal before a call is placed."""
     target = parse(options.url, options.credential_file)
     the_plan = plan(target, options, len(os.sched_getaffinity(0)))
@@ -107,7 +108,7 @@ def _stopping(processes: Fleet) -> Iterator[list[float]]:
             signal.signal(number, handler)
 
 
-def _save(result: Result, options: Options) -> bool:
+def _save(result: Result, options: LoadOptions) -> bool:
     """Return False if a report was asked for and could not be written."""
     try:
         if options.report is not None:

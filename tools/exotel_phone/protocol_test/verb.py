@@ -8,9 +8,9 @@
 import asyncio
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
 from exotel_phone.exits import Exit, UsageFault
+from exotel_phone.options import ProtocolTestOptions
 from exotel_phone.output import emit_json, say
 from exotel_phone.protocol_test.exchange import Check, Outcome
 from exotel_phone.protocol_test.run import Listener, ProtocolTest
@@ -19,27 +19,16 @@ from exotel_phone.target import SAMPLE_RATES, Target, parse
 _RULE = "====================================="
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Options of the verb; ``timeout_s`` bounds the wait for one answer."""
-
-    url: str
-    all_rates: bool
-    timeout_s: float
-    credential_file: Path | None = None
-    json: bool = False
-
-
-def run(options: Options) -> Exit:
+def run(options: ProtocolTestOptions) -> Exit:
     """Carry the test out at the URL's sample rate (8000 Hz if it names none) or at all three. Raises UsageFault."""
-    if not 0.05 <= options.timeout_s <= 60:
-        raise UsageFault(f"--timeout {options.timeout_s:g}: between 0.05 and 60 seconds for an answer")
+    if not 0.05 <= options.timeout <= 60:
+        raise UsageFault(f"--timeout {options.timeout:g}: between 0.05 and 60 seconds for an answer")
     target = parse(options.url, options.credential_file)
     rates = SAMPLE_RATES if options.all_rates else (target.rate or SAMPLE_RATES[0],)
     if not options.json:
         say(f"🧪 Exotel Protocol Compliance Test\n{_RULE}\n{target.shown}\n")
     listener = Silent() if options.json else Narrator(len(rates) > 1)
-    checks = asyncio.run(_test(target, rates, listener, options.timeout_s))
+    checks = asyncio.run(_test(target, rates, listener, options.timeout))
     if options.json:
         emit_json(summary(target, checks))
     else:

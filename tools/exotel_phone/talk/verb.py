@@ -18,7 +18,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +25,7 @@ from exotel_phone import audio
 from exotel_phone.call import report_unreachable
 from exotel_phone.exits import Exit, Refusal, UsageFault
 from exotel_phone.files import require_writable
+from exotel_phone.options import TalkOptions
 from exotel_phone.output import emit_json, say
 from exotel_phone.reach import Fault, Unreachable
 from exotel_phone.talk import report, script, sound, voice, words
@@ -39,32 +39,13 @@ from exotel_phone.text import plural
 _BARGE_IN_MS: Final = (100, 60_000)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Options of the verb. ``turns`` are as typed (see `script.turn`); ``voice`` "" is the first that there is.
-
-    ``barge_in_after_ms``: each turn but the first is said so many ms after the bot began to answer the one before it.
-    """
-
-    url: str
-    turns: Sequence[str]
-    barge_in_after_ms: int | None = None
-    voice: str = ""
-    chart: Path | None = None
-    out: Path | None = None
-    rate: int | None = None
-    as_exotel: bool = False
-    credential_file: Path | None = None
-    json: bool = False
-
-
-def run(options: Options) -> Exit:
+def run(options: TalkOptions) -> Exit:
     """Place the call and print the result. Raises UsageFault and Refusal before anything is sent."""
     turns = [script.turn(typed) for typed in options.turns]
     target = parse(options.url, options.credential_file)
     rate = target.asked_rate(options.rate) or SAMPLE_RATES[0]
-    if options.barge_in_after_ms is not None:
-        _require_barge_in(options.barge_in_after_ms, turns)
+    if options.barge_in_after is not None:
+        _require_barge_in(options.barge_in_after, turns)
     require_writable("--out", options.out)
     require_writable("--chart", options.chart)
     if options.chart is not None:
@@ -105,8 +86,8 @@ def prepare(turns: Sequence[Turn], rate: int, voice_name: str) -> tuple[str, lis
     return named, said
 
 
-async def _place(target: Target, rate: int, said: list[Said], options: Options) -> Call:
-    barge_in_s = None if options.barge_in_after_ms is None else options.barge_in_after_ms / 1000
+async def _place(target: Target, rate: int, said: list[Said], options: TalkOptions) -> Call:
+    barge_in_s = None if options.barge_in_after is None else options.barge_in_after / 1000
     return await Caller(target, rate, said, strip_query=options.as_exotel, barge_in_s=barge_in_s).carry_out()
 
 

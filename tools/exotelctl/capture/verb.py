@@ -7,7 +7,6 @@ Recording the next call to call.jsonl; Ctrl-C ends it.
 
 import asyncio
 import contextlib
-import dataclasses
 import re
 import signal
 import socket
@@ -25,6 +24,7 @@ from exotelctl import host_settings, instances
 from exotelctl.capture import packets
 from exotelctl.capture.live import Filter, follow
 from exotelctl.capture.recorder import Recorder
+from exotelctl.options import CaptureOptions
 
 _SIZE: Final = re.compile(r"(\d+)([kMG]?)B?")
 _UNITS: Final = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3}
@@ -33,39 +33,17 @@ _MOST_S: Final = 3600.0
 _MOST_PACKETS_S: Final = 30.0
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Options of the verb, as typed: which calls (of this ``runtime`` directory), how much of them, and to which file.
-
-    ``seconds`` None is the default of `run` or of `run_packets`. ``count`` and ``settings`` are for packets only.
-    """
-
-    call: str = ""
-    number: str = ""
-    next: int = 0
-    all: bool = False
-    out: Path | None = None
-    max_bytes: str = "50M"
-    seconds: float | None = None
-    audio: str = "keep"
-    mask: bool = False
-    keep_parameters: bool = False
-    count: int = 1000
-    force: bool = False
-    settings: Path = Path("/etc/exotel-ws/current/settings.toml")
-    json: bool = False
-    runtime: Path = instances.RUNTIME
-
-
-def run(options: Options) -> Exit:
-    """Record the calls that are asked for; exit with 1 if the file is not complete. Raises UsageFault, Refusal."""
+def run(options: CaptureOptions, runtime: Path = instances.RUNTIME) -> Exit:
+    """Record the calls or packets that are asked for; return PROBLEM if the file is not complete. Raises UsageFault, Refusal."""
+    if options.packets:
+        return _packets(options)
     asked = wanted(options)
     most_s, most = _MOST_S if options.seconds is None else options.seconds, size(options.max_bytes)
     if most_s <= 0:
         raise UsageFault(f"--seconds {most_s:g}: more than 0")
-    instances.sockets(options.runtime)  # without the right to look there is nothing to make a file for
+    instances.sockets(runtime)  # without the right to look there is nothing to make a file for
     file = CaptureFile(options.out or Path(time.strftime("capture-%Y%m%dT%H%M%S.jsonl")), force=options.force)
-    recording = _Recording(asked, file, most, options.runtime, quiet=options.json)
+    recording = _Recording(asked, file, most, runtime, quiet=options.json)
     try:
         why = asyncio.run(recording.run(most_s))
     except BaseException:
@@ -74,7 +52,7 @@ def run(options: Options) -> Exit:
     return recording.conclude(why, json=options.json)
 
 
-def wanted(options: Options) -> Filter:
+def wanted(options: CaptureOptions) -> Filter:
     """Return the calls that the options name. Raises UsageFault if they name none, or contradict each other."""
     if options.all == bool(options.call or options.number or options.next):
         raise UsageFault("which calls? --call SID, --number NUMBER, --next N (these go together), or --all")
@@ -86,8 +64,7 @@ def wanted(options: Options) -> Filter:
     return Filter(options.call, options.number, options.next, kept[options.audio], options.mask, options.keep_parameters)
 
 
-def run_packets(options: Options) -> Exit:
-    """Record packets instead of messages. Raises UsageFault, Refusal."""
+def _packets(options: CaptureOptions) -> Exit:
     return packets.run(
         host_settings.load(options.settings).port,
         seconds=_MOST_PACKETS_S if options.seconds is None else options.seconds,

@@ -1,27 +1,11 @@
 """Verbs that change something on this host. Each says what it is about to do, and to whom, before it does it."""
 
-from typing import Annotated, Literal
-
-import typer
-
-from exotelctl.cli.app import Json, Yes, command
+from exotelctl.cli.app import command
+from exotelctl.options import MaintenanceOptions, PortCleanOptions, ResetOptions, RestartOptions
 
 
 @command("port-clean")
-def port_clean(
-    port: Annotated[
-        list[int] | None,
-        typer.Option(metavar="PORT", min=1, max=65535, help="TCP port to free; may be repeated. [default: 8765]"),
-    ] = None,
-    yes: Yes = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, do nothing, exit 0.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Also end a process that a service manager looks after.")] = False,
-    thorough: Annotated[
-        bool, typer.Option("--thorough", help="Look at every process, also where our own units explain who holds the port.")
-    ] = False,
-    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Wait after SIGTERM, and again after SIGKILL.")] = 10.0,
-    json: Json = False,
-) -> int:
+def port_clean(options: PortCleanOptions) -> int:
     """Free ports from zombies.
 
     Says who holds each and why, asks, then SIGTERM, a wait, SIGKILL, and proof that the port is free, on IPv4 and IPv6.
@@ -36,11 +20,11 @@ def port_clean(
     """
     from exotelctl.port import verb
 
-    return verb.run(verb.Options(tuple(port or [8765]), yes, dry_run, force, thorough, timeout, json))
+    return verb.run(options)
 
 
 @command()
-def restart(yes: Yes = False, json: Json = False) -> int:
+def restart(options: RestartOptions) -> int:
     """Start what serves anew, without cutting a call.
 
     The same release, settings, credentials and unit files become a new generation, which is tested, started and proven healthy
@@ -55,23 +39,11 @@ def restart(yes: Yes = False, json: Json = False) -> int:
     """
     from exotelctl import restart as verb
 
-    return verb.run(verb.Options(yes, json))
+    return verb.run(options)
 
 
 @command()
-def reset(
-    yes: Yes = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan, do nothing; exit 0, or 3 where it would be refused.")
-    ] = False,
-    drain: Annotated[float, typer.Option(metavar="SECONDS", help="Let live calls end for so long before the rest is cut.")] = 0.0,
-    port: Annotated[
-        list[int] | None,
-        typer.Option(metavar="PORT", min=1, max=65535, help="Clear this port too, besides the call port; may be repeated."),
-    ] = None,
-    requested_by: Annotated[str, typer.Option(metavar="WHO", help="For the audit file; default: you.")] = "",
-    json: Json = False,
-) -> int:
+def reset(options: ResetOptions) -> int:
     """End everything, clear the port, start again: the last resort. It cuts live calls.
 
     Says how many calls of which generations it cuts, and who else is on the port and is ended. Then it stops the socket and
@@ -87,17 +59,11 @@ def reset(
     """
     from exotelctl.reset import verb
 
-    return verb.run(verb.Options(yes, dry_run, drain, tuple(port or ()), requested_by, json))
+    return verb.run(options)
 
 
 @command()
-def maintenance(
-    state: Annotated[Literal["on", "off"], typer.Argument(metavar="on|off", help="Out of service, or back into it.")],
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="For whoever looks at the host meanwhile.")] = "",
-    cut: Annotated[bool, typer.Option("--cut", help="Close live calls now, with 1001, instead of letting them end.")] = False,
-    yes: Yes = False,
-    json: Json = False,
-) -> int:
+def maintenance(options: MaintenanceOptions) -> int:
     """Take this host out of service; bring it back.
 
     With on, new calls are refused and nothing starts at boot; live calls go on to their end. status and doctor say so instead
@@ -111,4 +77,4 @@ def maintenance(
     """
     from exotelctl import maintenance as verb
 
-    return verb.run(verb.Options(state == "on", reason, cut, yes, json))
+    return verb.run(options)

@@ -1,10 +1,11 @@
-"""Hold the application that the verbs register with, options that several of them take, and the end of each run."""
+"""Hold the application that the verbs register with, and turn their options and faults into a command line."""
 
-import functools
+import dataclasses
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final, ParamSpec
+from typing import Annotated, Final, TypeVar
 
 import typer
 from exotel_phone.exits import Exit, Refusal, UsageFault
@@ -12,9 +13,8 @@ from typer.core import TyperCommand
 
 from exotelctl.cli.groups import Verbs
 
-P = ParamSpec("P")
+T = TypeVar("T")
 CODES: Final = "Exit codes: 0 done or healthy, 1 problem found, 2 wrong usage, 3 refused (nothing was changed)."
-SETTINGS_FILE: Final = Path("/etc/exotel-ws/current/settings.toml")
 
 app = typer.Typer(
     name="exotelctl",
@@ -26,27 +26,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-Url = Annotated[str, typer.Argument(metavar="URL", help="ws://HOST:PORT?sample-rate=8000, wss://user:token@HOST/path")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
-# readable: host_settings tells a user who may not read settings.toml what to do.
-Settings = Annotated[Path, typer.Option(metavar="FILE", readable=False, help="The server's settings on this host.")]
-Credential = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="File with a line user:token; keeps the token off the command line."),
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Act without asking.")]
-CallId = Annotated[str, typer.Option("--call", metavar="SID", help="One call: its call_sid, stream_sid or conn_id.")]
-Numbers = Annotated[bool, typer.Option("--numbers", help="Callers' numbers in full; they are masked otherwise.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]
-Inventory = Annotated[Path | None, typer.Option(metavar="PATH", help="Ansible's: traffic may be sent to its hosts.")]
-AsExotel = Annotated[
-    bool, typer.Option("--as-exotel", help="Strip the URL's query, deliver it as custom parameters, as Exotel does.")
-]
-Rate = Annotated[int | None, typer.Option(metavar="HZ", help="8000, 16000 or 24000; default: the URL's.")]
-Own = Annotated[
-    bool, typer.Option("--i-own-this-server", help="Send traffic to a server that is neither here nor in the inventory.")
-]
 
 
 def _show_version(asked: bool) -> None:
@@ -69,18 +48,19 @@ def _options(
 
 def command(
     name: str | None = None, *, epilog: str = CODES, cls: type[TyperCommand] | None = None
-) -> Callable[[Callable[P, int]], Callable[P, None]]:
-    """Register a function as the verb ``name``, its own name by default. The function returns the exit code.
+) -> Callable[[Callable[[T], int]], Callable[..., None]]:
+    """Register a function as the verb ``name``, its own name by default; ``epilog`` tells its exit codes.
 
-    A UsageFault ends as Typer's own usage errors do (exit code 2), a Refusal with one line and exit code 3.
+    The function takes one dataclass of options, whose fields become those of the command line, and returns the exit code. A
+    UsageFault ends as Typer's own usage errors do (exit code 2), a Refusal with one line and exit code 3.
     """
 
-    def register(verb: Callable[P, int]) -> Callable[P, None]:
-        @app.command(name, epilog=epilog, cls=cls)
-        @functools.wraps(verb)
-        def run(*args: P.args, **options: P.kwargs) -> None:
+    def register(verb: Callable[[T], int]) -> Callable[..., None]:
+        (options,) = (parameter.annotation for parameter in inspect.signature(verb).parameters.values())
+
+        def run(**typed: object) -> None:
             try:
-                code = verb(*args, **options)
+                code = verb(options(**typed))
             except UsageFault as fault:
                 raise typer.BadParameter(str(fault)) from None
             except Refusal as refusal:
@@ -88,6 +68,14 @@ def command(
                 raise typer.Exit(Exit.REFUSED) from None
             raise typer.Exit(code)
 
+        run.__name__, run.__doc__ = verb.__name__, verb.__doc__
+        run.__signature__ = inspect.Signature([_parameter(field) for field in dataclasses.fields(options)])  # type: ignore[attr-defined]
+        app.command(name, epilog=epilog, cls=cls)(run)
         return run
 
     return register
+
+
+def _parameter(field: "dataclasses.Field[object]") -> inspect.Parameter:
+    default = inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=field.type)

@@ -7,7 +7,6 @@ worst is an unknown: what could not be looked at never counts as ok.
 import dataclasses
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from exotel_phone.command import command
@@ -19,33 +18,19 @@ from exotel_phone.text import printable
 from exotelctl.doctor import bundle, checks, report, since
 from exotelctl.doctor.facts import Facts, cloud, collect, observe, outside
 from exotelctl.doctor.result import Result, Verdict
+from exotelctl.options import DoctorOptions
 from exotelctl.systemctl import require_systemd
 
 _CODES: Final[tuple[tuple[Verdict, int], ...]] = (("fail", 1), ("unknown", 5), ("warn", 4))
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Options:
-    """Options of the verb. ``only`` are the checks to show, all if empty; ``cloud`` is what gcp_effective_firewall_info found."""
-
-    only: tuple[str, ...]
-    since: str
-    bundle: Path | None
-    replay: Path | None
-    outside: str | None
-    cloud: Path | None
-    credential_file: Path | None
-    verbose: bool
-    json: bool
-
-
-def run(options: Options) -> int:
+def run(options: DoctorOptions) -> int:
     """Look, judge, print; returns the exit code. Raises UsageFault and Refusal before anything was looked at."""
     _check(options)
     facts = _facts(options)
     if options.bundle is not None:
         bundle.write(options.bundle, facts)
-    results = [result for result in checks.judge(facts) if not options.only or result.id in options.only]
+    results = [result for result in checks.judge(facts) if not options.check or result.id in options.check]
     if options.json:
         emit_json({"host": facts.hostname, "collected_at": facts.collected_at, **report.as_json(results)})
     else:
@@ -53,9 +38,8 @@ def run(options: Options) -> int:
         say(f"🩺 {printable(facts.hostname)}, {when}" + ("" if facts.as_root else ", looked at without root"))
         say(report.text(results, verbose=options.verbose))
         if options.bundle is not None:
-            say(
-                f"saved in {options.bundle}; judge it anywhere: {command('exotelctl', 'doctor', '--replay', str(options.bundle))}"
-            )
+            judge = command("exotelctl", "doctor", "--replay", str(options.bundle))
+            say(f"saved in {options.bundle}; judge it anywhere: {judge}")
     return exit_code(results)
 
 
@@ -65,8 +49,8 @@ def exit_code(results: Sequence[Result]) -> int:
     return next((code for verdict, code in _CODES if verdict in verdicts), 0)
 
 
-def _check(options: Options) -> None:
-    wrong = [name for name in options.only if name not in checks.IDS]
+def _check(options: DoctorOptions) -> None:
+    wrong = [name for name in options.check or () if name not in checks.IDS]
     if wrong:
         raise UsageFault(f"--check {wrong[0]}: there are {', '.join(checks.IDS)}")
     if options.replay and options.bundle:
@@ -77,7 +61,7 @@ def _check(options: Options) -> None:
         raise UsageFault("--cloud is what another machine than the host found out: give the host's facts, --replay FILE")
 
 
-def _facts(options: Options) -> Facts:
+def _facts(options: DoctorOptions) -> Facts:
     if options.replay is None:
         begins = since.parse(options.since, time.time())
         require_systemd("doctor")

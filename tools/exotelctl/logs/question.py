@@ -7,6 +7,7 @@ from typing import Final
 from exotel_phone.exits import UsageFault
 
 from exotelctl.instant import instant
+from exotelctl.options import LogsOptions
 
 DEFAULT_LINES: Final = 50
 WARNING: Final = 4
@@ -41,29 +42,20 @@ class Question:
         return WARNING if self.errors else None
 
 
-def ask(
-    *,
-    call: str | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    errors: bool = False,
-    events: Sequence[str] = (),
-    lines: int | None = None,
-    follow: bool = False,
-    ours: bool = False,
-) -> Question:
+def ask(options: LogsOptions) -> Question:
     """Return the question as typed, absolute times as instants. Raises UsageFault.
 
     A look-back that nothing bounds is bounded to the last 50 lines.
     """
+    call, follow, lines = options.call, options.follow, options.lines
     if call is not None and not call.strip():
         raise UsageFault("--call is empty: name a call_sid, a stream_sid or a conn_id")
-    if follow and until is not None:
+    if follow and options.until is not None:
         raise UsageFault("--follow has no end, so it goes without --until")
-    if lines is None and (follow or since is None) and call is None:
+    if lines is None and (follow or options.since is None) and call is None:
         lines = DEFAULT_LINES
-    since, until = (time if time is None else instant(time) for time in (since, until))
-    return Question((call or "").strip(), since, until, errors, tuple(events), lines, follow, ours)
+    since, until = (time if time is None else instant(time) for time in (options.since, options.until))
+    return Question((call or "").strip(), since, until, options.errors, tuple(options.event or ()), lines, follow, options.ours)
 
 
 def by_id(call: str) -> list[str]:

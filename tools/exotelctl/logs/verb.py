@@ -6,7 +6,6 @@
 """
 
 import contextlib
-import dataclasses
 import json as jsonlib
 import os
 import sys
@@ -21,30 +20,16 @@ from exotel_phone.text import printable
 from exotelctl.journal import Entry
 from exotelctl.logs import lines, merge, story
 from exotelctl.logs.lines import Style
-from exotelctl.logs.question import Question
+from exotelctl.logs.question import Question, ask
 from exotelctl.logs.story import Story
+from exotelctl.options import LogsOptions
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Options:
-    """Options of the verb: the ``question``, or the files whose answers to ``merge``; ``numbers`` shows callers' in full."""
-
-    question: Question
-    merge: Sequence[Path] = ()
-    numbers: bool = False
-    json: bool = False
-
-    def style(self, *, worker: bool, host: bool = False) -> Style:
-        """Return how lines are shown; colours on a terminal only."""
-        colour = not self.json and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        return Style(host=host, worker=worker, colour=colour, numbers=self.numbers)
-
-
-def run(options: Options) -> Exit:
+def run(options: LogsOptions) -> Exit:
     """Print the answer as it comes. Return PROBLEM for a call that the journal does not know. Raises Refusal and UsageFault."""
     if options.merge:
-        return _merge(options)
-    question = options.question
+        return _merge(options, options.merge)
+    question = ask(options)
     with _quiet_end():
         found = story.follow(question) if question.follow else story.look_back(question)
         entries, worker = _with_worker(found.entries, question)
@@ -52,7 +37,7 @@ def run(options: Options) -> Exit:
             _print(_journal_line(found))
         elif note := _note(question, found):
             _print(note)
-        count = _print_all(entries, options.style(worker=worker), json=options.json, at_once=question.follow)
+        count = _print_all(entries, _style(options, worker=worker), json=options.json, at_once=question.follow)
         if not (count or options.json) and found.known:
             _print(f"No such line{_window(question)}.")
         if not found.known and not question.follow:
@@ -60,12 +45,12 @@ def run(options: Options) -> Exit:
     return Exit.OK
 
 
-def _merge(options: Options) -> Exit:
+def _merge(options: LogsOptions, files: Sequence[Path]) -> Exit:
     """Print what several hosts answered as one story, then what became of each. Return PROBLEM if none answered."""
     with contextlib.ExitStack() as opened:
-        sources = merge.read(chain.from_iterable(_open(file, opened) for file in options.merge))
+        sources = merge.read(chain.from_iterable(_open(file, opened) for file in files))
     with _quiet_end():
-        count = _print_all(merge.story(sources), options.style(host=True, worker=True), json=options.json)
+        count = _print_all(merge.story(sources), _style(options, host=True, worker=True), json=options.json)
         if not (count or options.json) and any(source.answered for source in sources):
             _print("No such line on any host that answered.")
         for source in sources:
@@ -107,6 +92,12 @@ def _note(question: Question, found: Story) -> str:
 
 def _window(question: Question) -> str:
     return "".join(f" {word} {value}" for word, value in (("since", question.since), ("until", question.until)) if value)
+
+
+def _style(options: LogsOptions, *, worker: bool, host: bool = False) -> Style:
+    """Return how lines are shown; in colour on a terminal only."""
+    colour = not options.json and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return Style(host=host, worker=worker, colour=colour, numbers=options.numbers)
 
 
 def _print_all(entries: Iterable[Entry], style: Style, *, json: bool, at_once: bool = False) -> int:

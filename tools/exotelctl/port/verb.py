@@ -23,6 +23,8 @@ from exotel_phone.output import emit_json, say
 from exotel_phone.text import plural
 
 from exotelctl import consent
+from exotelctl.host_settings import DEFAULT_PORT
+from exotelctl.options import PortCleanOptions
 from exotelctl.port import apply, receipt, report
 from exotelctl.port.facts import PortFacts
 from exotelctl.port.gather import gather
@@ -31,19 +33,6 @@ from exotelctl.port.proof import Proof, bind
 
 _ROUNDS = 3
 """A parent may start one more child between the look and the signal; more rounds than this mean that something else does."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Options:
-    """Options of the verb. ``thorough`` looks at every process, whatever our own units explain."""
-
-    ports: Sequence[int]
-    yes: bool = False
-    dry_run: bool = False
-    force: bool = False
-    thorough: bool = False
-    timeout_s: float = 10.0
-    json: bool = False
 
 
 @dataclasses.dataclass(slots=True)
@@ -58,17 +47,17 @@ class _Run:
     verdict: str = ""
 
 
-def run(options: Options) -> Exit:
+def run(options: PortCleanOptions) -> Exit:
     """Free each port from whatever should not hold it; the exit code is the worst of all. Raises UsageFault."""
-    if not 0 <= options.timeout_s <= 3600:
-        raise UsageFault(f"--timeout {options.timeout_s:g}: between 0 and 3600 seconds")
+    if not 0 <= options.timeout <= 3600:
+        raise UsageFault(f"--timeout {options.timeout:g}: between 0 and 3600 seconds")
     runs: list[_Run] = []
-    for port in dict.fromkeys(options.ports):
+    for port in dict.fromkeys(options.port or [DEFAULT_PORT]):
         facts = gather(port, thorough=options.thorough)
         runs.append(_Run(facts, plan(facts, force=options.force)))
     tell = _mute if options.json else say
     for this in runs:
-        tell(report.plan_text(this.facts, this.plan, options.timeout_s) + "\n")
+        tell(report.plan_text(this.facts, this.plan, options.timeout) + "\n")
     agreed = options.yes or (not options.dry_run and not options.json and _consent(runs))
     codes = [_answer(this, options, agreed, tell) for this in runs]
     if options.json:
@@ -77,7 +66,7 @@ def run(options: Options) -> Exit:
     return max(codes)
 
 
-def _answer(this: _Run, options: Options, agreed: bool, tell: Callable[[str], None]) -> Exit:
+def _answer(this: _Run, options: PortCleanOptions, agreed: bool, tell: Callable[[str], None]) -> Exit:
     """Do what is to be done about one port, and tell it."""
     this.verdict, code = _proceed(this, options, agreed)
     for line in _conclusion(this):
@@ -85,7 +74,7 @@ def _answer(this: _Run, options: Options, agreed: bool, tell: Callable[[str], No
     return code
 
 
-def _proceed(this: _Run, options: Options, agreed: bool) -> tuple[str, Exit]:
+def _proceed(this: _Run, options: PortCleanOptions, agreed: bool) -> tuple[str, Exit]:
     """Return the verdict on one port, and its exit code."""
     if options.dry_run:
         return "dry-run", Exit.OK
@@ -100,10 +89,10 @@ def _proceed(this: _Run, options: Options, agreed: bool) -> tuple[str, Exit]:
     return _prove(this, this.plan, "free")
 
 
-def _carry_out(this: _Run, options: Options) -> tuple[str, Exit]:
+def _carry_out(this: _Run, options: PortCleanOptions) -> tuple[str, Exit]:
     """Act on the plan, with receipts of before and after."""
     port, person = this.facts.port, requester.person()
-    last = _execute(this, person, options.timeout_s)
+    last = _execute(this, person, options.timeout)
     verdict, code = _prove(this, last, "cleaned")
     receipt.write(report.proven(port, person, verdict, this.proof, last))
     return verdict, code

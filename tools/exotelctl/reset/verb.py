@@ -13,8 +13,6 @@ Reset to 20261122T101500-ab12cd34 (release 0.1.0-3fa9c1d2e4), listening on 0.0.0
 import contextlib
 import os
 import signal
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ansible_collections.exotel.voicebot.plugins.module_utils import audit
 from ansible_collections.exotel.voicebot.plugins.module_utils.act import Interrupted, interruptible
@@ -28,6 +26,7 @@ from exotel_phone.output import emit_json, say, warn
 from exotel_phone.text import plural, printable
 
 from exotelctl import consent
+from exotelctl.options import ResetOptions
 from exotelctl.port import receipt
 from exotelctl.port.facts import Identity
 from exotelctl.progress import Progress
@@ -39,22 +38,10 @@ from exotelctl.reset.plan import Plan, plan
 from exotelctl.systemctl import require_root, require_systemd
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Options of the verb; ``ports`` are cleared besides the call port, ``requested_by`` "" is this user."""
-
-    yes: bool = False
-    dry_run: bool = False
-    drain_s: float = 0.0
-    ports: Sequence[int] = ()
-    requested_by: str = ""
-    json: bool = False
-
-
-def run(options: Options) -> Exit:
+def run(options: ResetOptions) -> Exit:
     """Reset this host's server. Raises UsageFault and Refusal."""
-    if not 0 <= options.drain_s <= 3600:
-        raise UsageFault(f"--drain {options.drain_s:g}: between 0 and 3600 seconds")
+    if not 0 <= options.drain <= 3600:
+        raise UsageFault(f"--drain {options.drain:g}: between 0 and 3600 seconds")
     require_systemd("reset")
     require_root("reset")
     os.umask(0o022)
@@ -68,7 +55,7 @@ def run(options: Options) -> Exit:
 class _Reset:
     """One reset, from its facts to its report."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ResetOptions) -> None:
         self._options = options
         self._who = options.requested_by or requester()
         self._paths, self._systemd = Paths(), Systemd()
@@ -76,7 +63,7 @@ class _Reset:
         self._facts, self._plan = self._look()
         self._executor: Executor | None = None
         self._problem = self._journal = self._state = ""
-        self._tell(report.plan_text(self._facts, self._plan, options.drain_s))
+        self._tell(report.plan_text(self._facts, self._plan, options.drain))
 
     def plan_only(self) -> tuple[str, Exit]:
         """Only say what would be done."""
@@ -119,10 +106,10 @@ class _Reset:
 
     def _look(self) -> tuple[Facts, Plan]:
         try:
-            facts = gather(self._paths, self._systemd, self._options.ports)
+            facts = gather(self._paths, self._systemd, self._options.port or ())
         except (CommandFailed, OSError, ValueError) as error:
             raise Refusal(f"the state of this host cannot be read: {error}") from None
-        return facts, plan(facts, drain_s=self._options.drain_s)
+        return facts, plan(facts, drain_s=self._options.drain)
 
     def _consent(self) -> bool:
         strangers = len(self._facts.strangers)

@@ -9,12 +9,11 @@ GENERATION                STATE     CALLS   RELEASE           WORKERS         SI
 
 import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
 from exotel_phone.exits import Exit, Refusal, UsageFault
 from exotel_phone.output import emit_json, say
 
+from exotelctl.options import StatusOptions
 from exotelctl.status import report
 from exotelctl.status.gather import gather
 from exotelctl.status.judge import judge
@@ -22,21 +21,11 @@ from exotelctl.status.usage import Meter
 from exotelctl.systemctl import require_systemd
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Options of the verb; with ``watch_s`` it is shown again each so many seconds. ``numbers`` shows callers' in full."""
-
-    watch_s: float | None
-    numbers: bool
-    settings: Path
-    json: bool = False
-
-
-def run(options: Options) -> Exit:
+def run(options: StatusOptions) -> Exit:
     """Look, show, and say by the exit code whether all is well. Raises Refusal and UsageFault."""
     require_systemd("status")
-    if options.watch_s is not None:
-        return _watch(options, options.watch_s)
+    if options.watch:
+        return _watch(options)
     facts = gather(options.settings, Meter())
     verdict = judge(facts)
     if options.json:
@@ -46,10 +35,10 @@ def run(options: Options) -> Exit:
     return Exit.PROBLEM if verdict.problems else Exit.OK
 
 
-def _watch(options: Options, every_s: float) -> Exit:
+def _watch(options: StatusOptions) -> Exit:
     """Show it until Ctrl-C; the exit code is that of the last look."""
-    if not 0.5 <= every_s <= 3600:
-        raise UsageFault(f"--interval {every_s:g}: between 0.5 and 3600 seconds")
+    if not 0.5 <= options.interval <= 3600:
+        raise UsageFault(f"--interval {options.interval:g}: between 0.5 and 3600 seconds")
     if options.json:
         raise UsageFault("--watch draws on a terminal: leave --json out")
     if not sys.stdout.isatty():
@@ -66,6 +55,6 @@ def _watch(options: Options, every_s: float) -> Exit:
                 verdict = judge(facts)
                 shown = report.as_text(facts, verdict, numbers=options.numbers)
                 live.update(Text(shown, no_wrap=True, overflow="ellipsis"), refresh=True)
-                time.sleep(every_s)
+                time.sleep(options.interval)
     except KeyboardInterrupt:
         return Exit.PROBLEM if verdict and verdict.problems else Exit.OK

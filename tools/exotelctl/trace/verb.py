@@ -12,7 +12,6 @@ call a950c8dabf743862c3dd740e082a1a4r, stream e33fa96945d009517c3ae54680751a4r, 
 
 import asyncio
 import contextlib
-import dataclasses
 import sys
 from pathlib import Path
 from typing import Final
@@ -23,6 +22,7 @@ from exotel_phone.output import emit_json, say, warn
 
 from exotelctl import instances
 from exotelctl.capture.live import Filter, follow
+from exotelctl.options import TraceOptions
 from exotelctl.trace import report
 from exotelctl.trace.call import AMPLE, Limits
 from exotelctl.trace.trace import Trace
@@ -31,28 +31,7 @@ _BREATH: Final = 200
 """Records. A burst gives way to the keyboard after so many."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Options:
-    """Options of the verb: the calls of ``file``, or live ones if None; of them ``call`` or ``number`` only, opened ``at`` s.
-
-    ``numbers`` shows callers' numbers in full; ``keep_audio`` takes the audio of live calls too.
-    """
-
-    file: Path | None
-    call: str = ""
-    number: str = ""
-    numbers: bool = False
-    at: float | None = None
-    keep_audio: bool = False
-    json: bool = False
-
-    @property
-    def wanted(self) -> str:
-        """The id or number of the calls to show; "" for all."""
-        return self.call or self.number
-
-
-def run(options: Options) -> Exit:
+def run(options: TraceOptions) -> Exit:
     """Show the calls of a file, or live ones. Raises UsageFault and Refusal."""
     if options.call and options.number:
         raise UsageFault("--call and --number: say one of them")
@@ -61,8 +40,8 @@ def run(options: Options) -> Exit:
     on_terminal = sys.stdin.isatty() and sys.stdout.isatty() and not options.json
     if options.file is None:
         _require_live(on_terminal)
-        asked = Filter(call=options.call, number=options.number, audio="keep" if options.keep_audio else "omit")
-        _show(Trace(AMPLE if options.keep_audio else Limits()), options, asked)
+        asked = Filter(call=options.call, number=options.number, audio="keep" if options.audio else "omit")
+        _show(Trace(AMPLE if options.audio else Limits()), options, asked)
         return Exit.OK
     trace = load(options.file)
     if on_terminal:
@@ -101,8 +80,8 @@ def _require_live(on_terminal: bool) -> None:
         raise Refusal(f"no worker of the server runs here (nothing in {instances.RUNTIME}): type it on a host of the server")
 
 
-def _print(trace: Trace, options: Options) -> Exit:
-    wanted = options.wanted
+def _print(trace: Trace, options: TraceOptions) -> Exit:
+    wanted = options.call or options.number
     calls = trace.find(wanted)
     if options.json:
         emit_json(report.as_json(trace, calls, unmasked=options.numbers))
@@ -113,10 +92,10 @@ def _print(trace: Trace, options: Options) -> Exit:
     return Exit.OK if calls else Exit.PROBLEM
 
 
-def _show(trace: Trace, options: Options, asked: Filter | None = None) -> None:
+def _show(trace: Trace, options: TraceOptions, asked: Filter | None = None) -> None:
     from exotelctl.trace.app import TraceApp
     from exotelctl.trace.view import View
 
     source = None if asked is None else lambda: feed(trace, asked)
     view = View(trace, "" if options.file is None else str(options.file), options.numbers)
-    TraceApp(view, feed=source, wanted=options.wanted, at_s=options.at).run()
+    TraceApp(view, feed=source, wanted=options.call or options.number, at_s=options.at).run()

@@ -12,8 +12,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from exotel_phone.exits import UsageFault
@@ -22,6 +20,7 @@ from exotel_phone.text import printable
 
 from exotelctl.doctor.facts import outside
 from exotelctl.doctor.result import Remedy
+from exotelctl.options import VerifyOptions
 from exotelctl.verify import look, steps
 from exotelctl.verify.steps import Step
 
@@ -29,19 +28,7 @@ NOTHING_DEPLOYED: Final = 4
 _MOST: Final = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Options as typed: ``seen`` is the directory with what the host told, ``host`` the name or address to call."""
-
-    seen: Path
-    host: str
-    rate: int
-    seconds: float
-    name: str
-    json: bool = False
-
-
-def run(options: Options) -> int:
+def run(options: VerifyOptions) -> int:
     """Prove, print, and return 0 if the host takes calls, 4 if nothing is deployed to it, else 1. Raises UsageFault."""
     if not options.seen.is_dir():
         raise UsageFault(f"{options.seen}: no directory with what a host told of itself; ansible-playbook verify.yml makes one")
@@ -57,7 +44,7 @@ def run(options: Options) -> int:
     return 1 if found[-1].wrong else 0
 
 
-def prove(options: Options) -> tuple[list[Step], list[str]]:
+def prove(options: VerifyOptions) -> tuple[list[Step], list[str]]:
     """Return the steps up to the first that fails, and warnings."""
     seen = look.read(options.seen)
     found, warnings = steps.of_host(seen.facts), []
