@@ -1,4 +1,4 @@
-"""Audio in and out of a call: WAV files, frames of 20 ms, and a signal to send where there is no file. PCM16LE mono."""
+"""Read and write WAV files, cut PCM into frames of 20 ms, and generate a signal. PCM16 little-endian, mono."""
 
 import math
 import sys
@@ -12,7 +12,7 @@ from exotel_phone.wire import frame_bytes
 
 
 def read_wav(file: Path) -> tuple[int, bytes]:
-    """The sample rate (Hz) and PCM of ``file``. Raises UsageFault, with the command that converts, on any other format."""
+    """Return rate (Hz) and PCM of ``file``. Raises UsageFault, with the command that converts, on any other format."""
     try:
         with wave.open(str(file), "rb") as wav:
             rate, channels, width = wav.getframerate(), wav.getnchannels(), wav.getsampwidth()
@@ -65,13 +65,13 @@ def write_wav(file: Path, rate: int, pcm: bytes) -> None:
 
 
 def frames(pcm: bytes, rate: int) -> list[bytes]:
-    """``pcm`` cut into frames of 20 ms, the last one padded with silence."""
+    """Return ``pcm`` cut into frames of 20 ms, the last one padded with silence."""
     size = frame_bytes(rate)
     return [pcm[at : at + size].ljust(size, b"\0") for at in range(0, len(pcm), size)]
 
 
 def speech_like(seconds: float, rate: int) -> bytes:
-    """A voice-like signal: harmonics of a gliding pitch, three syllables a second. No two of its frames are equal."""
+    """Return a voice-like signal: harmonics of a gliding pitch, three syllables a second. No two of its frames are equal."""
     samples = array("h")
     for index in range(round(seconds * rate)):
         at = index / rate

@@ -1,4 +1,4 @@
-"""Opening a WebSocket the way Exotel does, with every failure explained."""
+"""Open a WebSocket as Exotel does, and explain every failure."""
 
 import asyncio
 import ssl
@@ -27,7 +27,7 @@ _STATUS_HELP = {
 
 
 class _Straight(connect):
-    """Follows no redirect, as Exotel's client does not: it would take the call, and its audio, to a server nobody named."""
+    """Follow no redirect, as Exotel's client does not: it would take the call, and its audio, to a server nobody named."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
@@ -41,9 +41,9 @@ async def dial(
     timeout_s: float = 10.0,
     tls: ssl.SSLContext | None = None,
 ) -> ClientConnection:
-    """An open connection as Exotel's client makes it: its User-Agent, no extension, no ping of its own, no proxy, no redirect.
+    """Open a connection as Exotel's client does: its User-Agent, no extension, no ping of its own, no proxy, no redirect.
 
-    ``query`` False leaves the query away, as Exotel does. ``timeout_s`` bounds name look-up, TCP, TLS and handshake together.
+    ``query`` False leaves the query out, as Exotel does. ``timeout_s`` bounds name look-up, TCP, TLS and handshake together.
     Raises Unreachable.
     """
     try:

@@ -1,4 +1,4 @@
-"""What an echo is worth: bit-exact or not, how late, how much is missing. Pure; holds only the audio still on its way."""
+"""Measure an echo: bit-exact or not, how late, how much is missing. Pure; holds only audio that has not come back yet."""
 
 import math
 from array import array
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 
 class EchoMeter:
-    """Compares audio received with audio sent as one continuous stream, so a server may re-frame it.
+    """Compare audio received with audio sent as one continuous stream, so that a server may re-frame it.
 
-    Times are seconds of one monotonic clock. Round trips are taken until the first difference: behind it no
+    Times are seconds of one monotonic clock. Round trips are taken until the first difference: after it no
     received byte can be matched with the time it was sent.
     """
 
@@ -25,14 +25,14 @@ class EchoMeter:
         self._due: deque[tuple[int, float]] = deque()
 
     def sent(self, pcm: bytes, at: float) -> None:
-        """``pcm`` was handed to the connection at time ``at``."""
+        """Count ``pcm`` as sent at time ``at``."""
         self.bytes_sent += len(pcm)
         if self.first_difference is None:
             self._outstanding += pcm
             self._due.append((self.bytes_sent, at))
 
     def received(self, pcm: bytes, at: float) -> None:
-        """``pcm`` came back at time ``at``."""
+        """Count ``pcm`` as received at time ``at``."""
         self.bytes_received += len(pcm)
         if self.first_difference is not None:
             return
@@ -48,7 +48,7 @@ class EchoMeter:
 
     @property
     def complete(self) -> bool:
-        """As much came back as was sent."""
+        """True if as much came back as was sent."""
         return self.bytes_received >= self.bytes_sent
 
     @property
@@ -60,11 +60,11 @@ class EchoMeter:
 
 
 def _common(left: bytes | bytearray, right: bytes) -> int:
-    """How many bytes both begin with."""
+    """Return how many bytes both begin with."""
     pairs = enumerate(zip(left, right, strict=False))
     return next((at for at, (a, b) in pairs if a != b), min(len(left), len(right)))
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The nearest-rank percentile: the smallest value that ``percent`` of all values do not exceed. ``values`` not empty."""
+    """Return the nearest-rank percentile: the smallest value that ``percent`` % of ``values`` do not exceed. Not empty."""
     return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]

@@ -12,11 +12,11 @@ class Exit(IntEnum):
 
 
 class UsageFault(Exception):
-    """Input that no verb can work with. The text says what was wrong and what to type instead; ends with exit code 2."""
+    """Raised for input that a verb cannot use. The text says what was wrong and what to type instead; exit code 2."""
 
 
 class Refusal(Exception):
-    """The verb can't be carried out here or by this user: no root, no systemd, another host.
+    """Raised if the verb cannot be carried out here or by this user: no root, no systemd, another host.
 
     The text is one line that says what to do instead; nothing was changed; ends with exit code 3.
     """

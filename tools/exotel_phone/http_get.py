@@ -1,4 +1,4 @@
-"""One bounded HTTP GET, without a connection pool or a redirect: what a health check needs."""
+"""Make one bounded HTTP GET for a health check, without connection pool and redirects."""
 
 import asyncio
 import dataclasses
@@ -57,7 +57,7 @@ async def _fetch(target: Target, path: str) -> bytes:
 
 
 async def _read(reader: asyncio.StreamReader) -> bytes:
-    """Head and body; the body ends where ``Content-Length`` says, for a server that keeps the connection open."""
+    """Read head and body, up to ``Content-Length`` if a server keeps the connection open."""
     raw = b""
     while chunk := await reader.read(_MAX_BYTES):
         raw += chunk

@@ -1,4 +1,4 @@
-"""Marks this tool's own calls as test calls of the operator's, so that they are not judged as Exotel's.
+"""Mark this tool's calls as the operator's test calls, so that they are not judged as Exotel's.
 
 A token of the host goes along in the handshake (`exotel_ws.ours` checks it). On the host, root makes one with the workers' key;
 elsewhere it comes in the environment: the playbooks fetch one from the host. A call without one counts as a stranger's.

@@ -1,4 +1,4 @@
-"""Where results go: text for people or one JSON object to standard output, doubts to standard error."""
+"""Print results: text for people or one JSON object to standard output, doubts to standard error."""
 
 import json
 import sys
@@ -6,17 +6,17 @@ from collections.abc import Mapping
 
 
 def say(text: str = "") -> None:
-    """One line for people, shown at once."""
+    """Print a line for people, at once."""
     print(text, flush=True)
 
 
 def warn(text: str) -> None:
-    """A doubt about the result, to standard error: the result itself may be captured by a script."""
+    """Print a doubt about the result to standard error: a script may capture the result itself."""
     print(f"⚠️  {text}", file=sys.stderr, flush=True)
 
 
 def json_text(value: object, *, indent: int | None = None) -> str:
-    r"""``value`` as JSON that a terminal shows as it is: what is not printable is ``\uXXXX``, letters and emoji stay."""
+    r"""Return ``value`` as JSON fit for a terminal: unprintable characters are ``\uXXXX``, letters and emoji stay."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)
     # json.dumps escapes line ends inside of strings: one that is here is its own indentation.
     return "\n".join(line if line.isprintable() else "".join(map(_escaped, line)) for line in text.split("\n"))
@@ -27,12 +27,12 @@ def _escaped(char: str) -> str:
 
 
 def emit_json(value: Mapping[str, object]) -> None:
-    """``value`` as one indented JSON object."""
+    """Print ``value`` as one indented JSON object."""
     print(json_text(value, indent=2), flush=True)
 
 
 def tolerate_narrow_terminals() -> None:
-    """Let output lose an emoji, not the run, where the terminal's encoding is not UTF-8."""
+    """Print a substitute for an emoji, instead of failing, if the terminal's encoding is not UTF-8."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

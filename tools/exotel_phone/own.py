@@ -1,4 +1,4 @@
-"""Whose server is it? Traffic that a stranger would call an attack goes to our own machines only."""
+"""Check whose server it is: traffic that a stranger would call an attack goes to our own machines only."""
 
 import dataclasses
 import ipaddress
@@ -18,10 +18,10 @@ _RESOLVE_INVENTORY_S = 30.0
 
 
 def require_own(target: Target, i_own_this_server: bool, inventory: Path | None = None) -> Target:
-    """``target`` with the addresses that were checked: each is loopback, this machine's, or that of a host in ``inventory``.
+    """Return ``target`` with checked addresses: each is loopback, this machine's, or that of a host in ``inventory``.
 
     ``inventory`` is a file or directory of Ansible's. ``i_own_this_server`` is the user's own word for it: nothing is checked.
-    Raises Refusal where an address is another's or the name does not resolve, UsageFault where the inventory can't be read.
+    Raises Refusal if an address is another's or the name does not resolve, UsageFault if the inventory can't be read.
     """
     if i_own_this_server:
         return target
@@ -39,7 +39,7 @@ def require_own(target: Target, i_own_this_server: bool, inventory: Path | None 
 
 
 def _addresses(host: str) -> list[str]:
-    """In the order in which they are to be tried; none where the name does not resolve."""
+    """Return the addresses in the order in which they are to be tried; none if the name does not resolve."""
     try:
         infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -63,7 +63,7 @@ def _inventory_addresses(inventory: Path) -> set[str]:
 
 
 def _inventory_hosts(inventory: Path) -> set[str]:
-    """The names, and ``ansible_host`` where it is set, as Ansible itself reads them."""
+    """Return the names, and ``ansible_host`` where it is set, as Ansible itself reads them."""
     beside = Path(sys.executable).with_name("ansible-inventory")
     command = str(beside) if beside.exists() else shutil.which("ansible-inventory")
     if command is None:

@@ -1,7 +1,7 @@
-"""A simulated Exotel call: the same bytes, pace and end on the wire as a real one.
+"""Place a simulated Exotel call: the same bytes, pace and end on the wire as a real one.
 
-For tests and measurements as well as for the command line: many calls run in one event loop, each in one task of the
-caller and one reader, and a call holds only the audio that is on its way unless it is asked to keep what came back::
+Tests and measurements use it as well as the command line: many calls run in one event loop, each in one task of the
+caller and one reader, and a call holds only audio that has not come back yet, unless it is asked to keep the rest::
 
     results = await asyncio.gather(*(place_call(url, frames) for _ in range(200)))
     assert all(result.bit_exact for result in results)
@@ -33,11 +33,11 @@ _FAULTS_KEPT = 10
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CallResult:
-    """What one call saw. Times in ms, offsets and sizes in bytes of PCM16LE.
+    """Result of one call. Times in ms, offsets and sizes in bytes of PCM16LE.
 
-    ``difference`` is where the echo first differs from what was sent or ends too soon; None where it is bit-exact.
-    ``closed_early`` says how the server ended the call before it was hung up, "" where it did not. ``faults`` are
-    the first ten messages that Exotel could not have used. ``late_max_ms`` is how far this machine itself fell behind the pace.
+    ``difference`` is the offset at which the echo first differs from the audio sent or ends too soon; None if it is bit-exact.
+    ``closed_early`` says how the server ended the call before it was hung up, "" if it did not. ``faults`` are the first
+    ten messages that Exotel could not have used. ``late_max_ms`` is how far this machine itself fell behind the pace.
     """
 
     ids: Ids
@@ -59,17 +59,17 @@ class CallResult:
 
     @property
     def frames_lost(self) -> int:
-        """Frames' worth of audio that did not come back."""
+        """Return how many frames' worth of audio did not come back."""
         return max(0, -((self.bytes_received - self.bytes_sent) // frame_bytes(self.rate)))
 
     @property
     def bit_exact(self) -> bool:
-        """Every byte sent came back, in order, unchanged, and nothing else."""
+        """True if every byte sent came back, in order, unchanged, and nothing else."""
         return self.difference is None and self.bytes_sent > 0
 
     @property
     def ok(self) -> bool:
-        """A call that a listener would call perfect."""
+        """True for a bit-exact call without faults that the server did not end."""
         return self.bit_exact and not self.closed_early and not self.fault_count
 
 
@@ -88,7 +88,7 @@ class Phone:
         tls: ssl.SSLContext | None = None,
         on_message: Callable[[dict[str, Any], bytes, float], None] | None = None,
     ) -> None:
-        """``on_message`` is told each usable message, its PCM (empty where it is no audio), and when it came."""
+        """``on_message`` is called with each usable message, its PCM (empty if it is no audio), and its time."""
         self.stream = Stream(ids or Ids.new(), rate)
         self.meter = EchoMeter()
         self._target = target
@@ -104,7 +104,7 @@ class Phone:
         self._hung_up = False
         self._closed_early = ""
         self.close_code: int | None = None
-        """With which the server ended the call; 1006 where it dropped the connection, None where it did not end it."""
+        """Close code of the server; 1006 if it dropped the connection, None if it did not end the call."""
         self._frames_sent = 0
         self._events: dict[str, int] = {}
         self._faults: list[str] = []
@@ -127,8 +127,8 @@ class Phone:
     async def play(self, frames: Iterable[bytes], *, pace: bool = True, on_frame: Callable[[int], None] | None = None) -> None:
         """Send ``frames`` (PCM16LE of 20 ms each), one every 20 ms by one clock: a late frame does not delay the next.
 
-        Without ``pace`` as fast as the server takes them. ``on_frame`` is told the number of frames sent. Ends early
-        where the server ends the call.
+        Without ``pace`` as fast as the server takes them. ``on_frame`` is called with the number of frames sent. Ends early
+        if the server ends the call.
         """
         begin = self._loop.time()
         for number, pcm in enumerate(frames):
@@ -144,15 +144,15 @@ class Phone:
 
     @property
     def closed_early(self) -> str:
-        """How the server ended the call before it was hung up, "" where it did not."""
+        """Return how the server ended the call before it was hung up, "" if it did not."""
         return self._closed_early
 
     async def press(self, digit: str) -> None:
-        """The caller presses ``digit``."""
+        """Press the key ``digit``."""
         await self._send(self.stream.dtmf(digit))
 
     async def return_mark(self, name: str) -> None:
-        """All audio before the mark ``name`` has been played."""
+        """Return the mark ``name``: all audio before it has been played."""
         await self._send(self.stream.mark(name))
 
     async def settle(self, timeout_s: float) -> None:
@@ -164,13 +164,13 @@ class Phone:
                     await self._news.wait()
 
     async def hang_up(self, reason: str = "canceled or call ended") -> None:
-        """``stop``, then the TCP drop without a close frame (1006), as Exotel ends a call."""
+        """Send ``stop``, then drop TCP without a close frame (1006), as Exotel ends a call."""
         if not self._closed_early:
             await self._send(self.stream.stop(reason))
         await self.drop()
 
     async def drop(self) -> None:
-        """Let go of the connection without a close frame. Idempotent; bounded."""
+        """Drop the connection without a close frame. Idempotent; bounded."""
         self._hung_up = True
         if self._ws is None or self._reader is None:
             return
@@ -182,7 +182,7 @@ class Phone:
             self._ws.transport.abort()
 
     def result(self) -> CallResult:
-        """What was seen up to now."""
+        """Return the result up to now."""
         return CallResult(
             ids=self.stream.ids,
             rate=self.stream.rate,
@@ -281,12 +281,12 @@ async def place_call(
     on_frame: Callable[[int], None] | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> CallResult:
-    """One whole call: connect, start, ``frames``, stop, TCP drop.
+    """Place one whole call: connect, start, ``frames``, stop, TCP drop.
 
-    ``frames`` are PCM16LE of 20 ms at ``rate`` Hz; any iterable, also one that ends a long call when it is told to.
+    ``frames`` are PCM16LE of 20 ms at ``rate`` Hz, any iterable; it ends the call when it ends.
     A credential in ``url`` becomes ``Authorization: Basic``. With ``strip_query`` the query is not sent but delivered as
     ``start.custom_parameters``, as Exotel does. ``settle_s`` bounds the wait for the last echoes before the hang-up.
-    Raises Unreachable where the call does not connect; whatever happens after that is in the result.
+    Raises Unreachable if the call does not connect; anything that happens after that is in the result.
     """
     target = parse(url) if isinstance(url, str) else url
     phone = Phone(target, rate=rate, strip_query=strip_query, headers=headers, ids=ids, keep_audio=keep_audio, tls=tls)

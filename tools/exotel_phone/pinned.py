@@ -1,4 +1,4 @@
-"""A connection to the addresses that were checked: a name that is looked up a second time may lead elsewhere."""
+"""Connect to the addresses that were checked: a name that is looked up a second time may lead elsewhere."""
 
 import asyncio
 import socket
@@ -7,7 +7,7 @@ from exotel_phone.target import Target
 
 
 async def connected(target: Target) -> socket.socket | None:
-    """A TCP connection to the first of the target's addresses that takes one; None where it has none. Raises OSError.
+    """Open a TCP connection to the first of the target's addresses that takes one; None if it has none. Raises OSError.
 
     Waits as long as the kernel does: the caller bounds it.
     """

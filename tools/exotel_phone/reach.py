@@ -1,4 +1,4 @@
-"""Why a server cannot be reached: exceptions of the network turned into a cause and the command to run next."""
+"""Explain why a server cannot be reached: turn exceptions of the network into a cause and the command to run next."""
 
 import dataclasses
 import errno
@@ -25,7 +25,7 @@ class Fault:
 
 
 class Unreachable(Exception):
-    """The server could not be talked to at all; ``fault`` says why."""
+    """Raised if no connection could be made; ``fault`` says why."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.cause)
@@ -33,11 +33,11 @@ class Unreachable(Exception):
 
 
 class NotHttp(Exception):
-    """Something answered that does not speak HTTP; the text shows how it began."""
+    """Raised for an answer that is not HTTP; the text shows how it began."""
 
 
 def explain(error: BaseException, target: Target, timeout_s: float) -> Fault:
-    """The fault behind ``error``, met while connecting to ``target`` or while waiting ``timeout_s`` for its answer."""
+    """Return the fault behind ``error``, met while connecting to ``target`` or while waiting ``timeout_s`` for its answer."""
     where, port = target.netloc, target.port
     look = command("exotelctl", "port-clean", "--port", port, "--dry-run")
     if isinstance(error, ConnectionRefusedError):

@@ -1,4 +1,4 @@
-"""Which mode a server is in, by its own word: what a verb that expects an echo has to know first."""
+"""Ask a server for its mode, which a verb that expects an echo has to know first."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ _ASK_S = 2.0
 
 
 def mode(target: Target) -> str:
-    """``mode`` in the answer of /health; "" where it does not answer or does not say."""
+    """Return ``mode`` of the answer of /health; "" if there is no answer or no mode in it."""
     try:
         answer = asyncio.run(get(target, "/health", timeout_s=_ASK_S))
         said = json.loads(answer.body)
@@ -23,7 +23,7 @@ def mode(target: Target) -> str:
 
 
 def require_echo(target: Target, verb: str) -> None:
-    """Raises Refusal where the server says that it talks itself; whatever else it says is the verb's to find out."""
+    """Raise Refusal if the server says that it is in mode ai; any other trouble is left to the verb."""
     if mode(target) == AI:
         raise Refusal(
             f"{verb} expects an echo, and {target.netloc} is in mode ai: its bot answers in words of its own. "

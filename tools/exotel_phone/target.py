@@ -1,4 +1,4 @@
-"""The address of a server as the user typed it: parsed once, and never shown with its secrets."""
+"""Parse the address of a server as the user typed it, and never show its secrets."""
 
 import base64
 import dataclasses
@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from exotel_phone.exits import UsageFault
 
 SAMPLE_RATES = (8000, 16000, 24000)
-"""Hz. The rates that Exotel can be asked for."""
+"""Hz. Rates that Exotel offers."""
 
 _RATE_KEYS = ("sample-rate", "sample_rate")
 _SECURE = {"ws": False, "http": False, "wss": True, "https": True}
@@ -18,9 +18,9 @@ _EXAMPLE = "ws://203.0.113.10:8765?sample-rate=8000"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
-    """Where a server listens; ``path`` and ``query`` as typed, ``credential`` as ``user:token``. No repr shows a secret.
+    """Address of a server; ``path`` and ``query`` as typed, ``credential`` as ``user:token``. No repr shows a secret.
 
-    ``addresses`` are those that ``host`` has been found to have: where there are any, no other is connected to.
+    ``addresses`` are those that ``host`` resolved to; if there are any, no other is connected to.
     """
 
     secure: bool
@@ -33,18 +33,18 @@ class Target:
 
     @property
     def netloc(self) -> str:
-        """``host:port``, brackets around IPv6; without the port where it is the scheme's own."""
+        """Return ``host:port``, brackets around IPv6; without the port if it is the scheme's default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _default_port(self.secure) else f"{host}:{self.port}"
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The query as names and values."""
+        """Return the query as names and values."""
         return dict(parse_qsl(self.query, keep_blank_values=True))
 
     @property
     def rate(self) -> int | None:
-        """Hz: the sample rate that the query asks for, None where it asks for none. Raises UsageFault on any other rate."""
+        """Return the rate (Hz) that the query asks for, None without one. Raises UsageFault for one that Exotel lacks."""
         said = next((self.parameters[key] for key in _RATE_KEYS if key in self.parameters), None)
         if said is None:
             return None
@@ -59,35 +59,35 @@ class Target:
         return option or self.rate
 
     def with_rate(self, rate: int) -> "Target":
-        """The same address asking for ``rate`` Hz."""
+        """Return the same address, asking for ``rate`` Hz."""
         others = [(key, value) for key, value in self.parameters.items() if key not in _RATE_KEYS]
         return dataclasses.replace(self, query=urlencode([*others, ("sample-rate", str(rate))]))
 
     def url(self, *, query: bool = True) -> str:
-        """The WebSocket URL to connect to, without the credential; without its query where ``query`` is False."""
+        """Return the WebSocket URL to connect to, without the credential; without its query if ``query`` is False."""
         scheme = "wss" if self.secure else "ws"
         return f"{scheme}://{self.netloc}{self.path}" + (f"?{self.query}" if query and self.query else "")
 
     def http(self, path: str) -> str:
-        """The HTTP URL of ``path`` on the same host and port."""
+        """Return the HTTP URL of ``path`` on the same host and port."""
         return f"{'https' if self.secure else 'http'}://{self.netloc}{path}"
 
     @property
     def shown(self) -> str:
-        """The URL as it may be printed: no credential, and of the query only the sample rate (a token may be in the rest)."""
+        """Return the URL to print: no credential, and of the query only the sample rate (the rest may hold a token)."""
         pairs = [f"{key}={value if key in _RATE_KEYS else '…'}" for key, value in self.parameters.items()]
         return self.url(query=False) + (f"?{'&'.join(pairs)}" if pairs else "")
 
     @property
     def headers(self) -> dict[str, str]:
-        """``Authorization: Basic`` as Exotel makes it from a URL with a credential; empty without one."""
+        """Return ``Authorization: Basic`` as Exotel makes it from a URL with a credential; empty without one."""
         if self.credential is None:
             return {}
         return {"Authorization": "Basic " + base64.b64encode(self.credential.encode()).decode()}
 
 
 def parse(text: str, credential_file: Path | None = None) -> Target:
-    """``ws://``, ``wss://``, ``http://``, ``https://`` or a bare ``host:port`` as a `Target`.
+    """Parse ``ws://``, ``wss://``, ``http://``, ``https://`` or a bare ``host:port``.
 
     ``credential_file`` holds lines ``user:token``; its first one is used, instead of one in the URL. Raises UsageFault.
     """

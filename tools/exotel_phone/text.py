@@ -1,14 +1,14 @@
-"""Text from elsewhere (command lines, server answers) made fit for a terminal, and small formats shared by the verbs."""
+"""Make text from elsewhere (command lines, server answers) fit for a terminal, and hold small formats of the verbs."""
 
 
 def printable(text: str, limit: int = 200) -> str:
-    r"""``text`` with every control, escape and direction character spelled out (``\x1b``), cut at ``limit`` characters."""
+    r"""Return ``text`` with every control, escape and direction character spelled out (``\x1b``), cut at ``limit`` characters."""
     shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def duration(seconds: float) -> str:
-    """``seconds`` as the two largest units: ``3 d 4 h``, ``12 min 5 s``, ``0.4 s``."""
+    """Return ``seconds`` as the two largest units: ``3 d 4 h``, ``12 min 5 s``, ``0.4 s``."""
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest_s = divmod(int(seconds), 60)
@@ -22,7 +22,7 @@ def duration(seconds: float) -> str:
 
 
 def plural(count: int, noun: str, nouns: str = "") -> str:
-    """``1 listener``, ``2 listeners``; ``nouns`` where it takes more than an s."""
+    """Return ``1 listener``, ``2 listeners``; ``nouns`` is a plural that takes more than an s."""
     return f"{count} {noun if count == 1 else nouns or noun + 's'}"
 
 

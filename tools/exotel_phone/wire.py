@@ -1,4 +1,4 @@
-"""The messages of one stream as Exotel sends them: key order, types and the newline at the end as captured on live calls."""
+"""Write the messages of one stream as Exotel does: key order, types and the newline at the end as captured on live calls."""
 
 import binascii
 import dataclasses
@@ -11,13 +11,13 @@ FRAME_MS = 20
 
 
 def frame_bytes(rate: int) -> int:
-    """Bytes of PCM16 mono in one 20 ms frame at ``rate`` Hz: 320 at 8000."""
+    """Return the bytes of PCM16 mono in one 20 ms frame at ``rate`` Hz: 320 at 8000."""
     return rate // 1000 * FRAME_MS * 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ids:
-    """The identities of a call. ``from_`` and ``to`` are national numbers, as Exotel sends them, not E.164."""
+    """Identities of a call. ``from_`` and ``to`` are national numbers, as Exotel sends them, not E.164."""
 
     stream_sid: str
     call_sid: str
@@ -28,13 +28,13 @@ class Ids:
 
     @classmethod
     def new(cls) -> "Ids":
-        """Fresh random identities in the shape of real ones."""
+        """Return random identities in the shape of real ones."""
         leg = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(27))
         return cls(f"{secrets.token_hex(15)}4r", f"{secrets.token_hex(15)}4r", f"{leg}00000")
 
 
 class Stream:
-    """Writes the messages of one stream in turn and numbers them: ``start`` is 1, the first ``media`` 2, and so on.
+    """Write the messages of one stream in turn and number them: ``start`` is 1, the first ``media`` 2, and so on.
 
     With ``ints`` set, numbers are written as JSON integers, as some documents have them, instead of strings.
     """
@@ -47,11 +47,11 @@ class Stream:
         self._chunk = 0
 
     def connected(self) -> str:
-        """The first message."""
+        """Return the first message."""
         return _line({"event": "connected"})
 
     def start(self, custom_parameters: Mapping[str, str] | None = None) -> str:
-        """The stream begins; ``custom_parameters`` is left out where there are none."""
+        """Return ``start``; ``custom_parameters`` is left out if there are none."""
         ids = self.ids
         body: dict[str, object] = {
             "stream_sid": ids.stream_sid,
@@ -70,11 +70,11 @@ class Stream:
         )
 
     def media(self, pcm: bytes) -> str:
-        """One frame of audio, PCM16LE."""
+        """Return one frame of audio, PCM16LE."""
         return self.media_base64(binascii.b2a_base64(pcm, newline=False).decode())
 
     def media_base64(self, payload: str) -> str:
-        """One frame of audio as base64 text, for a caller that says the same thing often."""
+        """Return one frame of audio given as base64 text, for a caller that sends the same often."""
         self._chunk += 1
         chunk, timestamp = _plain(self._number(self._chunk)), _plain(self._number(self._chunk * FRAME_MS))
         return (
@@ -83,11 +83,11 @@ class Stream:
         )
 
     def mark(self, name: str) -> str:
-        """The mark ``name``. Carries no sequence number."""
+        """Return the mark ``name``, without a sequence number."""
         return _line({"event": "mark", "stream_sid": self.ids.stream_sid, "mark": {"name": name}})
 
     def dtmf(self, digit: str, duration_ms: int = 100) -> str:
-        """The caller pressed ``digit``."""
+        """Return the key ``digit`` pressed by the caller."""
         return _line(
             {
                 "event": "dtmf",
@@ -98,15 +98,15 @@ class Stream:
         )
 
     def clear(self) -> str:
-        """``clear``, which Exotel itself only receives; a server must stand it."""
+        """Return ``clear``, which Exotel itself only receives; a server must tolerate it."""
         return _line({"event": "clear", "stream_sid": self.ids.stream_sid})
 
     def other(self, message: Mapping[str, object]) -> str:
-        """Any message, for what a server must tolerate."""
+        """Return any message, for tests of what a server tolerates."""
         return _line({**message, "stream_sid": self.ids.stream_sid})
 
     def stop(self, reason: str = "canceled or call ended") -> str:
-        """The stream ends; nothing may follow but the drop of the connection."""
+        """Return ``stop``; only the drop of the connection may follow."""
         ids = self.ids
         body = {
             "call_sid": ids.call_sid,
@@ -125,7 +125,7 @@ class Stream:
 
 
 def _plain(number: str | int) -> str:
-    """A number as JSON text. Media are written without the JSON library: a phone in a load test writes nothing else."""
+    """Return a number as JSON text. Media are written without the JSON library: a phone in a load test writes nothing else."""
     return f'"{number}"' if isinstance(number, str) else str(number)
 
 

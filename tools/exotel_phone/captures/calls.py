@@ -1,4 +1,4 @@
-"""The calls of a saved capture, each with all of its messages."""
+"""Hold the calls of a saved capture, each with all of its messages."""
 
 import dataclasses
 import json
@@ -14,7 +14,7 @@ from exotel_phone.text import plural, printable
 
 @dataclasses.dataclass(slots=True)
 class Call:
-    """One connection. ``ids`` are what its start says of it (stream_sid, call_sid, leg_sid, account_sid), "" before.
+    """One connection. ``ids`` are those of its start (stream_sid, call_sid, leg_sid, account_sid), "" before it.
 
     ``lost`` is the number of messages that are known to be missing.
     """
@@ -27,12 +27,12 @@ class Call:
 
     @property
     def name(self) -> str:
-        """The id to know it by, fit for a terminal."""
+        """Return the id to show, fit for a terminal."""
         return printable(self.ids.get("call_sid") or self.ids.get("stream_sid") or self.opening.conn, 60)
 
     @property
     def missing(self) -> str:
-        """What is not here of the call; "" where all of it is."""
+        """Return what is missing of the call, in words; "" if nothing is."""
         doubts = ["its beginning"] if self.opening.joined else []
         doubts += [plural(self.lost, "message")] if self.lost else []
         doubts += ["its end"] if self.close is None else []
@@ -47,7 +47,7 @@ class Call:
 
 @dataclasses.dataclass(slots=True)
 class Recording:
-    """A file: its first line, its calls in the order of their opening, its last line."""
+    """A capture: its first line, its calls in the order of their opening, its last line."""
 
     head: Capture
     calls: list[Call]
@@ -60,7 +60,7 @@ def load(path: Path) -> Recording:
 
 
 def gather(lines: Iterable[Record]) -> Recording:
-    """The calls of records that begin with a `Capture` and end with an `End`."""
+    """Return the calls of records that begin with a `Capture` and end with an `End`."""
     found: dict[str, Call] = {}
     head: Capture | None = None
     end: End | None = None
@@ -86,14 +86,14 @@ def gather(lines: Iterable[Record]) -> Recording:
 
 
 def _call(found: dict[str, Call], conn: str, at: float) -> Call:
-    """The call of a connection; one whose opening was lost is taken for a joined one."""
+    """Return the call of a connection; treat one whose opening was lost as joined."""
     if conn not in found:
         found[conn] = Call(Open(at, conn, joined=True))
     return found[conn]
 
 
 def choose(recording: Recording, name: str, path: Path) -> Call:
-    """The call of this id (call_sid, stream_sid or connection), or the only one. Raises UsageFault that names those there are."""
+    """Return the call of this id (call_sid, stream_sid or connection), or the only one. Raises UsageFault with their names."""
     fitting = [call for call in recording.calls if not name or name in (call.opening.conn, *call.ids.values())]
     if len(fitting) == 1:
         return fitting[0]
@@ -108,7 +108,7 @@ def choose(recording: Recording, name: str, path: Path) -> Call:
 
 
 def start_ids(message: Message) -> dict[str, str]:
-    """The ids that a start message gives; empty for any other."""
+    """Return the ids of a start message; empty for any other."""
     if message.binary or "start" not in message.text[:300]:
         return {}
     document = document_of(message.text)
@@ -121,7 +121,7 @@ def start_ids(message: Message) -> dict[str, str]:
 
 
 def document_of(text: str) -> dict[str, Any]:
-    """A message as JSON; empty where it is no JSON object."""
+    """Return a message as JSON; empty if it is no JSON object."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):

@@ -42,7 +42,7 @@ def _pairs(left: Recording, right: Recording, options: DiffOptions) -> list[tupl
 
 
 def as_json(comparison: Comparison) -> dict[str, object]:
-    """A comparison for machines."""
+    """Return a comparison as JSON."""
     return {
         "same": comparison.same,
         "first": dataclasses.asdict(comparison.partings[0]) if comparison.partings else None,
@@ -64,7 +64,7 @@ def _tell(name_a: str, name_b: str, comparison: Comparison) -> None:
 
 
 def tell_parting(parting: Parting) -> None:
-    """The first difference, with what is around it in both calls."""
+    """Print the first difference, with the messages around it in both calls."""
     whose = f", message {parting.message} from {'Exotel' if parting.side == 'exotel' else 'the server'}" if parting.side else ""
     say(f"❌ They part at {parting.at_s:.3f} s{whose} ({printable(parting.kind, 40)}): {parting.text}")
     for name, context in (("A", parting.context_a), ("B", parting.context_b)):
@@ -75,7 +75,7 @@ def tell_parting(parting: Parting) -> None:
 
 
 def tell_gaps(comparison: Comparison) -> None:
-    """How the pace changed, if it did."""
+    """Print how the pace changed, if it did."""
     if comparison.gaps:
         say("ms between messages              A: p50    p95    max      B: p50    p95    max")
     for gap in comparison.gaps:

@@ -1,4 +1,4 @@
-"""Where two calls part: message by message in each direction, ids and numbering of the other call put aside. Pure."""
+"""Compare two calls message by message in each direction, without the ids and numbering that differ between calls. Pure."""
 
 import binascii
 import dataclasses
@@ -16,7 +16,7 @@ _SIDES: Final[tuple[Side, Side]] = ("exotel", "server")
 _NUMBERS: Final = ("sequence_number", "chunk", "timestamp")
 _CONTEXT: Final = 2
 _NUMBERED_FROM: Final = 20
-"""Messages of a direction among which its numbering is looked for."""
+"""Messages of a direction in which its numbering is looked for."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Parting:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two calls beside each other. ``partings`` in order of time; ``doubts`` are what a capture does not hold."""
+    """Comparison of two calls. ``partings`` are in order of time; ``doubts`` name what a capture does not hold."""
 
     partings: tuple[Parting, ...]
     gaps: tuple[GapChange, ...]
@@ -49,12 +49,12 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """They say the same in the same messages."""
+        """True if both say the same in the same messages."""
         return not self.partings
 
 
 def compare(a: Call, b: Call, sides: Sequence[Side] = _SIDES) -> Comparison:
-    """What differs between two calls, in ``sides`` and in how they ended. How long things took is told, and is no difference."""
+    """Compare two calls in ``sides`` and in how they ended. A different pace is told, and is no difference."""
     partings = [parting for side in sides if (parting := _walk(_Lane(a, side), _Lane(b, side)))]
     if a.close and b.close and (a.close.ended, a.close.code) != (b.close.ended, b.close.code):
         text = f"A ended by {_ending(a)}, B by {_ending(b)}"
@@ -64,7 +64,7 @@ def compare(a: Call, b: Call, sides: Sequence[Side] = _SIDES) -> Comparison:
 
 
 def kind_of(message: Message) -> str:
-    """The event of a message; ``binary``, ``malformed`` or ``left out`` where there is none to read."""
+    """Return the event of a message; ``binary``, ``malformed`` or ``left out`` if there is none to read."""
     if message.binary:
         return "binary"
     if not message.text and message.omitted:
@@ -76,7 +76,7 @@ def kind_of(message: Message) -> str:
 
 
 def audio_of(message: Message) -> bytes | None:
-    """The sound in a media message; None where there is none, or it is no base64."""
+    """Return the PCM in a media message; None if there is none, or it is no base64."""
     media = document_of(message.text).get("media")
     payload = media.get("payload") if isinstance(media, dict) else None
     if not isinstance(payload, str) or message.omitted:
@@ -101,7 +101,7 @@ class _Lane:
                 self._first.setdefault(key, value)
 
     def meaning(self, message: Message) -> object:
-        """The message with this call's own ids by their names and its numbers from zero; its text where it is no object."""
+        """Return the message with ids replaced by their names and numbers from zero; its text if it is no object."""
         document = document_of(message.text)
         try:
             return self._plain(document, "") if document else message.text
@@ -118,7 +118,7 @@ class _Lane:
         return self._names.get(value, value) if isinstance(value, str) else value
 
     def context(self, index: int) -> tuple[str, ...]:
-        """The messages around one, a line each."""
+        """Return the messages around one, a line each."""
         around = range(max(0, index - _CONTEXT), min(len(self.messages), index + _CONTEXT + 1))
         lines = [f"{'>' if at == index else ' '} {self._line(self.messages[at])}" for at in around]
         return (*lines, "> (nothing more)") if index >= len(self.messages) else tuple(lines)
@@ -128,7 +128,7 @@ class _Lane:
 
 
 def summary(message: Message) -> str:
-    """One message in a few words, fit for a terminal."""
+    """Return a message in a few words, fit for a terminal."""
     kind = kind_of(message)
     if kind == "media":
         pcm = audio_of(message)
@@ -183,7 +183,7 @@ def _sound(a: _Lane, b: _Lane, index: int, offset: int, size_a: int, size_b: int
 
 
 def _run(lane: _Lane, index: int) -> Iterator[bytes]:
-    """The sound of the media from a message on, up to the first message of another kind."""
+    """Return the PCM of the media from a message on, up to the first message of another kind."""
     for message in lane.messages[index:]:
         pcm = audio_of(message) if kind_of(message) == "media" else None
         if pcm is None:
@@ -211,7 +211,7 @@ def _at(
 
 
 def _differences(left: object, right: object, where: str) -> Iterator[str]:
-    """Every value that differs, by its path."""
+    """Return every value that differs, by its path."""
     if isinstance(left, dict) and isinstance(right, dict):
         for key in dict.fromkeys([*left, *right]):
             path = f"{where}.{key}" if where else str(key)

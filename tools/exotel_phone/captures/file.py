@@ -1,4 +1,4 @@
-"""A capture file while it is written: under another name until it is whole, for its owner's eyes only."""
+"""Write a capture file: under another name until it is whole, readable by its owner only."""
 
 import os
 import tempfile
@@ -9,7 +9,7 @@ from exotel_phone.text import printable
 
 
 class CaptureFile:
-    """``path`` does not exist, or keeps what it holds, until `keep`. Raises Refusal where it exists and ``force`` is not set."""
+    """A file that gets its name ``path`` by `keep`. Raises Refusal if ``path`` exists and ``force`` is not set."""
 
     def __init__(self, path: Path, *, force: bool) -> None:
         self.path = path
@@ -25,17 +25,17 @@ class CaptureFile:
 
     @property
     def name(self) -> str:
-        """The path, fit for a terminal."""
+        """Return the path, fit for a terminal."""
         return printable(str(self.path))
 
     def write(self, data: bytes) -> None:
-        """Append. Raises OSError, for a full disk in the middle of ``data`` too."""
+        """Append ``data``. Raises OSError, also if the disk is full in the middle of it."""
         view = memoryview(data)
         while view:
             view = view[self._file.write(view) :]
 
     def keep(self) -> None:
-        """Give the file its name. Raises Refusal where somebody took it meanwhile; what was written stays under the other one."""
+        """Give the file its name. Raises Refusal if the name was taken meanwhile; the recording stays under the temporary one."""
         self._file.close()
         if self._force:
             self._temporary.replace(self.path)
@@ -47,6 +47,6 @@ class CaptureFile:
         self._temporary.unlink()
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Remove the temporary file."""
         self._file.close()
         self._temporary.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""How far apart the messages of a kind are, in two calls. Pure."""
+"""Compare how far apart the messages of a kind are in two calls. Pure."""
 
 import dataclasses
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Gaps:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class GapChange:
-    """The gaps of one kind in A and in B, where they differ by more than a millisecond and a fifth."""
+    """Gaps of one kind in A and in B that differ by more than a millisecond and a fifth."""
 
     side: Side
     kind: str
@@ -32,7 +32,7 @@ class GapChange:
 
 
 def changes(a: Call, b: Call, kind_of: Callable[[Message], str]) -> tuple[GapChange, ...]:
-    """The kinds that both calls have several of, and whose gaps changed."""
+    """Return the kinds of which both calls have several, and whose gaps changed."""
     left, right = _gaps(a, kind_of), _gaps(b, kind_of)
     return tuple(
         GapChange(side, kind, left[side, kind], right[side, kind])

@@ -1,4 +1,4 @@
-"""Plays a captured call against a server, as Exotel did, and listens."""
+"""Play a captured call to a server, as Exotel did, and record its answers."""
 
 import asyncio
 import base64
@@ -14,16 +14,16 @@ from exotel_phone.dial import dial
 from exotel_phone.target import Target
 
 _SETTLE_S = 3.0
-"""The longest wait for answers that are still missing, and then for more than there should be."""
+"""Longest wait, in seconds, for missing answers; `_MORE_S` is the wait for one too many."""
 _MORE_S = 0.2
 _SEND_S = 10.0
 _ENDED_BY_CLIENT = frozenset({"stop", "no_stop", "no_start", "closed_by_client"})
 
 
 async def play(original: Call, target: Target, speed: float) -> Call:
-    """The call as it was this time: what was sent, what came back, how it ended. Raises Unreachable.
+    """Play the call and return it as it was this time: what was sent, what came back, how it ended. Raises Unreachable.
 
-    Messages go out when they did then, by one clock, ``speed`` times as fast; at 0 as fast as the server takes them. Where the
+    Messages go out at their recorded times, by one clock, ``speed`` times as fast; at 0 as fast as the server takes them. If the
     server ends the call, the rest is not sent.
     """
     clock = time.time() - time.monotonic()
@@ -110,7 +110,7 @@ class _Player:
             self._news.set()
 
     def _hang_up(self) -> None:
-        """The end as Exotel makes it: the connection is dropped, without a close frame."""
+        """End the call as Exotel does: drop the connection without a close frame."""
         original = self._original.close
         ended = "stop" if self._stopped else original.ended if original and original.ended in _ENDED_BY_CLIENT else "no_stop"
         self._closed = Close(self._now(), self._conn, ended, 1006)

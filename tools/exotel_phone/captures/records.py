@@ -1,4 +1,4 @@
-"""A capture, live and saved: one JSON object a line.
+"""Define the capture format, live and saved: one JSON object a line.
 
 {"type":"capture","version":1,"host":"vm-1","instance":"…","release":"…","time":1764000000.0,"audio":"keep","masked":false,…}
 {"type":"open","at":1764000001.000123,"conn":"conn_…","remote":"203.0.113.9","rate_asked":"8000"}
@@ -21,7 +21,7 @@ from exotel_phone.text import printable
 
 VERSION: Final = 1
 MAX_LINE: Final = 8 * 1024 * 1024
-"""Bytes. A worker leaves a text above 1 MiB away, and JSON writes a character in at most six bytes."""
+"""Bytes. A worker leaves out a text above 1 MiB, and JSON writes a character in at most six bytes."""
 
 Audio: TypeAlias = Literal["keep", "noise", "omit"]
 Side: TypeAlias = Literal["exotel", "server"]
@@ -31,7 +31,7 @@ Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class CaptureFault(UsageFault):
-    """A line that is no record; the text names file and line."""
+    """Raised for a line that is no record; the text names file and line."""
 
 
 class _Record(msgspec.Struct, frozen=True, tag_field="type", tag=str.lower, omit_defaults=True, gc=False):
@@ -56,7 +56,7 @@ class Capture(_Record, frozen=True, gc=True):
 
 
 class Open(_Record, frozen=True):
-    """A connection. ``joined`` tells that it was there before the recording: its beginning is missing.
+    """A connection. ``joined``: it was open before the recording began, so its beginning is missing.
 
     The ids and numbers are known for a joined one only; they come with its ``start`` else. ``rate_asked`` is the URL's
     sample rate as it was written, "" where it asks for none. ``instance`` is the worker that has the call.
@@ -101,7 +101,7 @@ class Close(_Record, frozen=True):
 
 
 class Gap(_Record, frozen=True, gc=True):
-    """From ``at`` on ``messages`` were lost, because whoever recorded read too slowly; ``conns`` says how many of whom."""
+    """Loss of ``messages`` from ``at`` on, because the recorder read too slowly; ``conns`` counts them by connection."""
 
     at: Time
     messages: Count
@@ -129,7 +129,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def parse(line: bytes) -> Record:
-    """One line, with or without its newline. Raises CaptureFault without a place."""
+    """Parse one line, with or without its newline. Raises CaptureFault, without file and line."""
     try:
         record: Record = _decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -140,14 +140,14 @@ def parse(line: bytes) -> Record:
 
 
 def line(record: Record) -> bytes:
-    """The record as a line, newline included."""
+    """Return the record as a line, newline included."""
     return _encode(record) + b"\n"
 
 
 def read(path: Path) -> Iterator[Record]:
-    """The records of a file, an `End` always the last one: where the file has none, one that says it is incomplete.
+    """Yield the records of a file, an `End` always last: if the file has none, one that says it is incomplete.
 
-    Raises CaptureFault that names file and line on what is no record. A last line that was cut off is no fault.
+    Raises CaptureFault, with file and line, for a line that is no record. A last line that was cut off is no fault.
     """
     try:
         with path.open("rb") as file:

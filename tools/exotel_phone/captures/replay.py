@@ -46,7 +46,7 @@ def run(options: ReplayOptions) -> Exit:
 
 @contextlib.contextmanager
 def ending_by_signals() -> Iterator[None]:
-    """While the block lasts SIGTERM, and SIGHUP of a closed login, end the run as Ctrl-C does: no unfinished file is left."""
+    """End the run on SIGTERM and on SIGHUP of a closed login as Ctrl-C does, so that no unfinished file is left."""
 
     def end(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)
@@ -60,7 +60,7 @@ def ending_by_signals() -> Iterator[None]:
 
 
 def unplayable(call: Call) -> str:
-    """Why a server could make nothing of this call as it was captured; "" where it can be played."""
+    """Return why this call cannot be played as it was captured; "" if it can."""
     if call.opening.joined:
         return "its beginning was not captured"
     sent = [message for message in call.messages if message.from_ == "exotel"]
@@ -84,7 +84,7 @@ def _can_be_sent(message: Message) -> bool:
 
 
 def _at_the_rate(target: Target, call: Call) -> Target:
-    """The target asking for the rate that the call's URL asked for, where the user's does not say another."""
+    """Return the target with the rate that the captured call's URL asked for, unless the user's URL names one."""
     asked = call.opening.rate_asked
     return target.with_rate(int(asked)) if target.rate is None and asked in ("8000", "16000", "24000") else target
 
@@ -146,7 +146,7 @@ class _Replay:
         return Exit.OK if comparison.same else Exit.PROBLEM
 
     def _keep(self, played: Call) -> str:
-        """Save what was played; returns why that failed, or "": the verdict is told all the same."""
+        """Save what was played; return why that failed, or "", so that the verdict is told in any case."""
         if self._file is None:
             return ""
         try:

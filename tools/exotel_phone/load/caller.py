@@ -1,4 +1,4 @@
-"""One call of a load, on the compiled WebSocket client: the bytes of a real one, every echo matched and timed."""
+"""Place one call of a load with the compiled WebSocket client: the bytes of a real one, every echo matched and timed."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ SETTLE_S = 2.0
 _FRAME_S = FRAME_MS / 1000
 _MOST_MESSAGE = 1 << 20
 _SEND_BUFFER = 64 * 1024
-"""Bytes. The kernel's own default holds minutes of audio, and as long a server that takes nothing would go unnoticed."""
+"""Bytes. The kernel's default holds minutes of audio, so that a server that reads nothing would go unnoticed as long."""
 _TEXT, _BINARY, _CLOSE, _CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CLOSE, WSMsgType.CONTINUATION
 
 
@@ -30,7 +30,7 @@ class _Media(msgspec.Struct, gc=False):
 
 
 class _Message(msgspec.Struct, gc=False):
-    """What Exotel needs of a message; the rest is not looked at."""
+    """Fields of a message that Exotel needs; the rest is not looked at."""
 
     event: str
     stream_sid: str
@@ -54,7 +54,7 @@ class Caller(WSListener):
         self.talking = False
         self.over = asyncio.Event()
         self.due = 0.0
-        """When the next frame is to be sent, on the monotonic clock."""
+        """Time at which the next frame is due, on the monotonic clock."""
         self._plan = plan
         self._tally = tally
         self._stream = Stream(Ids.new(), plan.rate)
@@ -85,7 +85,7 @@ class Caller(WSListener):
         self.due = earliest + (self._phase_s - earliest) % _FRAME_S
 
     def send_frame(self, now: float) -> None:
-        """Send the frame that is due. ``now`` may be late, the frame after it is not due later for that."""
+        """Send the frame that is due. A late ``now`` does not delay the frame after it."""
         payloads = self._plan.payloads
         payload = payloads[self._next_frame]
         self._next_frame = (self._next_frame + 1) % len(payloads)
@@ -117,11 +117,11 @@ class Caller(WSListener):
             transport.disconnect()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """The connection is gone; a fault unless this side has ended the call."""
+        """Note that the connection is gone: a fault unless this side has ended the call."""
         self._dropped("closed without a close frame (1006)")
 
     def pause_writing(self) -> None:
-        """The server has taken nothing for so long that all buffers are full: no call any more."""
+        """Note that all buffers are full because the server reads nothing: end the call as a fault."""
         self._dropped("the server takes no more audio")
         self.transport.disconnect(False)
 

@@ -1,4 +1,4 @@
-"""Lines over time as inline SVG: no script, no font, colours by CSS class, so that a page can be light or dark."""
+"""Draw lines over time as inline SVG: no script, no font, colours by CSS class, so that a page can be light or dark."""
 
 import dataclasses
 import itertools
@@ -24,13 +24,13 @@ class Line:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scale:
-    """From values to heights. ``ticks`` are the values to draw a line at, the least and the greatest included."""
+    """Axis that maps values to heights. ``ticks`` are the values to draw a line at, the least and the greatest included."""
 
     ticks: Sequence[float]
     logarithmic: bool
 
     def part(self, value: float) -> float:
-        """Where ``value`` is between the least (0) and the greatest tick (1)."""
+        """Return the place of ``value`` between the least (0) and the greatest tick (1)."""
         low, high = self.ticks[0], self.ticks[-1]
         if not self.logarithmic:
             return (value - low) / (high - low)
@@ -38,7 +38,7 @@ class Scale:
 
 
 def linear(most: float) -> Scale:
-    """From 0 to at least ``most`` in some four round steps; whole numbers where ``most`` is small."""
+    """Return an axis from 0 to at least ``most`` in about four round steps; whole numbers if ``most`` is small."""
     rough = max(most, 1) / 4
     base = 10.0 ** math.floor(math.log10(rough))
     step = max(1.0, next(base * factor for factor in (1, 2, 5, 10) if base * factor >= rough))
@@ -46,7 +46,7 @@ def linear(most: float) -> Scale:
 
 
 def logarithmic(least: float, most: float) -> Scale:
-    """From at most ``least`` to at least ``most``, both above 0, in steps of 1, 2, 5; of 10 where that would be many."""
+    """Return an axis from ``least`` or less to ``most`` or more, both above 0, in steps of 1, 2, 5; of 10 if those were many."""
     decades = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 2)
     fine = [step * 10.0**decade for decade in decades for step in _LOG_STEPS]
     first = max(0, sum(tick <= least for tick in fine) - 1)
@@ -58,7 +58,7 @@ def logarithmic(least: float, most: float) -> Scale:
 
 
 def chart(title: str, seconds: Sequence[int], lines: Sequence[Line], *, unit: str, log: bool = False) -> str:
-    """``lines`` over ``seconds``, as a figure with its legend; a sentence where there is nothing to draw.
+    """Return ``lines`` over ``seconds`` as a figure with its legend; a sentence if there is nothing to draw.
 
     Values are not negative; with ``log`` 0 is drawn at the bottom.
     """
@@ -109,7 +109,7 @@ def _clock(second: int) -> str:
 
 
 def _path(points: Sequence[tuple[float, float | None]]) -> str:
-    """A line through the points, broken where there is none; a lone point is a dot, by the round ends of the line."""
+    """Return a line through the points, broken where one is missing; a lone point is a dot, by the round ends of the line."""
     pieces = []
     for has, run in itertools.groupby(points, key=lambda point: point[1] is not None):
         if has:

@@ -1,4 +1,4 @@
-"""The processes of a load, seen from their parent: started, told to stop, listened to until the last one is done."""
+"""Start the processes of a load, stop them, and receive their news until the last one is done."""
 
 import multiprocessing
 import multiprocessing.connection
@@ -19,7 +19,7 @@ _END_TIMEOUT_S = 5.0
 
 
 class WorkerFailed(Exception):
-    """A process of the load ended before its calls had; the text says how."""
+    """Raised if a process of the load ended before its calls had; the text says how."""
 
 
 class Fleet:
@@ -49,7 +49,7 @@ class Fleet:
         self._send(start)
 
     def news(self, every_s: float) -> Iterator[list[tuple[int, News]]]:
-        """What the processes tell, at least each ``every_s`` even where it is nothing, until all are done.
+        """Yield the processes' news, an empty list after ``every_s`` without any, until all are done.
 
         Raises WorkerFailed.
         """
@@ -68,7 +68,7 @@ class Fleet:
             yield heard
 
     def stop(self) -> None:
-        """Have every call hung up now; the news go on until the last has ended."""
+        """Hang up every call now; the news go on until the last has ended."""
         self._send(worker.STOP)
 
     def kill(self) -> None:
@@ -77,7 +77,7 @@ class Fleet:
             process.kill()
 
     def close(self) -> None:
-        """Leave no process behind."""
+        """End every process and wait for it."""
         for connection in self._connections:
             connection.close()
         for process in self._processes:
@@ -101,7 +101,7 @@ class Fleet:
 
 @contextmanager
 def running(plan: Plan) -> Iterator[Fleet]:
-    """The processes for as long as the block lasts. Ctrl-C and SIGTERM do not reach them: whoever runs them says `stop`."""
+    """Run the processes while the block lasts. Ctrl-C and SIGTERM do not reach them: the caller says `stop`."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited, so that none dies of Ctrl-C while it starts
     try:
         fleet = Fleet(plan)

@@ -1,10 +1,10 @@
-"""Percentiles of any number of values in constant memory: logarithmic buckets with a known relative error."""
+"""Estimate percentiles of any number of values in constant memory: logarithmic buckets with a known relative error."""
 
 import dataclasses
 import math
 
 ERROR = 0.01
-"""A percentile is at most this part of itself away from the value that it stands for."""
+"""Relative error of a percentile."""
 
 _GROWTH = (1 + ERROR) / (1 - ERROR)
 _PER_LOG = 1 / math.log(_GROWTH)
@@ -35,7 +35,7 @@ class Histogram:
             self.least = value
 
     def merge(self, other: "Histogram") -> None:
-        """Count all that ``other`` has counted."""
+        """Add the counts of ``other``."""
         for bucket, count in other.buckets.items():
             self.buckets[bucket] = self.buckets.get(bucket, 0) + count
         self.count += other.count
@@ -43,7 +43,7 @@ class Histogram:
         self.least = min(self.least, other.least)
 
     def percentile(self, percent: float) -> float:
-        """The nearest-rank percentile, within `ERROR` of it. The histogram is not empty."""
+        """Return the nearest-rank percentile, within `ERROR` of it. The histogram must not be empty."""
         rank = max(1, math.ceil(self.count * percent / 100))
         for bucket in sorted(self.buckets):
             rank -= self.buckets[bucket]
@@ -53,7 +53,7 @@ class Histogram:
         raise ValueError("an empty histogram has no percentile")
 
     def summary(self) -> dict[str, float] | None:
-        """p50, p95, p99 and the maximum; None where nothing was counted."""
+        """Return p50, p95, p99 and the maximum; None if nothing was counted."""
         if not self.count:
             return None
         return {**{f"p{percent}": self.percentile(percent) for percent in (50, 95, 99)}, "max": self.most}

@@ -1,14 +1,14 @@
-"""The frames of one call that have not come back yet, and what an arriving echo says about them. Pure."""
+"""Match arriving echoes with the frames of one call that have not come back yet. Pure."""
 
 import binascii
 from collections import deque
 
 LOST_AFTER_S = 5.0
-"""A frame that has not come back by then counts as lost; a caller has hung up long before."""
+"""Seconds after which a frame counts as lost; a real caller has hung up long before."""
 
 
 class InFlight:
-    """What was sent and not answered, oldest first; at most `LOST_AFTER_S` of it is kept.
+    """Frames sent and not answered, oldest first; at most `LOST_AFTER_S` of them are kept.
 
     Frames have to come back in order; one that is passed over by a later one is lost. A server may re-frame the audio:
     what is not one of the frames sent is compared byte by byte. Times are seconds of one monotonic clock.
@@ -19,20 +19,20 @@ class InFlight:
         self.lost = 0
         self._frames: deque[tuple[float, str]] = deque()
         self._rest = b""
-        """What is still to come of the oldest frame, where a part of it came alone."""
+        """Rest of the oldest frame, of which a part came alone."""
 
     def __len__(self) -> int:
         return len(self._frames)
 
     def sent(self, payload: str, at: float) -> None:
-        """The frame ``payload`` (base64) goes out at ``at``."""
+        """Count the frame ``payload`` (base64) as sent at ``at``."""
         frames = self._frames
         while frames and frames[0][0] < at - LOST_AFTER_S:
             self._pass_over(1)
         frames.append((at, payload))
 
     def received(self, payload: str) -> tuple[float, ...] | None:
-        """When the frames were sent that ``payload`` completes, oldest first; None where it is no echo of what is awaited."""
+        """Return the send times of the frames that ``payload`` completes, oldest first; None if it is no such echo."""
         frames = self._frames
         if frames and frames[0][1] == payload and not self._rest:
             self.echoed += 1
@@ -47,7 +47,7 @@ class InFlight:
         return self._rechunked(payload)
 
     def give_up(self) -> None:
-        """Nothing more will come: what is still awaited is lost."""
+        """Count all frames that are still awaited as lost: nothing more will come."""
         self._pass_over(len(self._frames))
 
     def _pass_over(self, count: int) -> None:

@@ -1,4 +1,4 @@
-"""The limit of open files: each call is one, and a soft limit of 1024 is what a login usually has."""
+"""Raise the limit of open files: each call is one, and a login usually has a soft limit of 1024."""
 
 import resource
 
@@ -9,7 +9,7 @@ _OTHERS = 64
 
 
 def raise_file_limit(calls: int) -> None:
-    """Let every process of this load have ``calls`` open. Raises Refusal where the hard limit is lower."""
+    """Let every process of this load have ``calls`` open. Raises Refusal if the hard limit is lower."""
     needed = calls + _OTHERS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:

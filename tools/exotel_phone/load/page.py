@@ -1,4 +1,4 @@
-"""The report of a load: one file of HTML that needs nothing else, for a light or a dark screen, for paper, for an attachment."""
+"""Write the report of a load: one self-contained HTML file, for a light or a dark screen, for paper, for an attachment."""
 
 import os
 import tempfile
@@ -43,7 +43,7 @@ details summary{cursor:pointer;font-weight:600}details div{overflow-x:auto;margi
 
 
 def write(result: Result, file: Path, force: bool) -> None:
-    """Write the report in one step: a reader sees a whole file or none. Raises OSError, also where it came to be meanwhile."""
+    """Write the report in one step: a reader sees a whole file or none. Raises OSError, also if ``file`` was made meanwhile."""
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as out:
@@ -58,7 +58,7 @@ def write(result: Result, file: Path, force: bool) -> None:
 
 
 def html(result: Result) -> str:
-    """The whole page."""
+    """Return the whole page."""
     target, verdict = result.plan.target.shown, result.verdict
     body = [_header(result), *_charts(result.rows), _calls(result), _messages(result), _percentiles(result), _asked(result)]
     if result.tally.notes:

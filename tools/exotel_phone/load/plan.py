@@ -1,4 +1,4 @@
-"""What a load is: how many calls, when each begins and ends, what is said. Pure but for the WAV file that it reads."""
+"""Plan a load: how many calls, when each begins and ends, what is said. Pure but for the WAV file that it reads."""
 
 import binascii
 import dataclasses
@@ -13,7 +13,7 @@ from exotel_phone.wire import FRAME_MS
 MOST_CALLS = 5000
 MOST_SECONDS = 3600
 CALLS_PER_PROCESS = 300
-"""What one process paces without falling behind on one core."""
+"""Calls that one process paces without falling behind on one core."""
 
 _SIGNAL_S = 10.0
 
@@ -37,23 +37,23 @@ class Plan:
     payloads: list[str] = dataclasses.field(repr=False)
 
     def begins(self, slot: int) -> float:
-        """When the first call of ``slot`` is placed, in seconds from the start of the load."""
+        """Return when the first call of ``slot`` is placed, in seconds from the start of the load."""
         return self.ramp_s * slot / max(1, self.calls - 1)
 
     def ends(self, begun: float) -> float:
-        """When a call that was placed at ``begun`` is hung up."""
+        """Return when a call placed at ``begun`` is hung up."""
         return self.seconds if self.hold_s is None else min(self.seconds, begun + self.hold_s)
 
     def phase_s(self, slot: int) -> float:
-        """Where in every 20 ms the frames of ``slot`` are sent: spread, however many of the calls there are already."""
+        """Return the place in every 20 ms at which the frames of ``slot`` are sent: evenly spread for any number of calls."""
         return FRAME_MS / 1000 * ((slot * _GOLDEN) % 1)
 
     def first_frame(self, slot: int) -> int:
-        """Where in ``payloads`` the calls of ``slot`` begin, so that no two neighbours say the same."""
+        """Return the index in ``payloads`` at which the calls of ``slot`` begin, so that no two neighbours say the same."""
         return slot * 37 % len(self.payloads)
 
     def share(self, process: int) -> range:
-        """The slots of one process of ``processes``."""
+        """Return the slots of one process of ``processes``."""
         return range(process, self.calls, self.processes)
 
     @property
@@ -79,7 +79,7 @@ def plan(target: Target, options: LoadOptions, cores: int) -> Plan:
 
 
 def processes_for(calls: int, most: int | None, cores: int) -> int:
-    """How many processes place ``calls``: one for each `CALLS_PER_PROCESS`, at most ``most``, else at most one a core."""
+    """Return how many processes place ``calls``: one for each `CALLS_PER_PROCESS`, at most ``most``, else at most one a core."""
     return max(1, min(math.ceil(calls / CALLS_PER_PROCESS), most or cores))
 
 

@@ -1,4 +1,4 @@
-"""A load and what came of it, and its forms in text and JSON."""
+"""Hold the result of a load, and show it as text and JSON."""
 
 import dataclasses
 from datetime import datetime
@@ -27,7 +27,7 @@ class Result:
 
 
 def headline(verdict: Verdict, tally: Tally) -> str:
-    """The verdict in one sentence."""
+    """Return the verdict in one sentence."""
     if verdict.kind == "perfect":
         return f"{plural(tally.perfect, 'perfect call')}, nothing lost."
     if verdict.kind == "unfit":
@@ -37,7 +37,7 @@ def headline(verdict: Verdict, tally: Tally) -> str:
 
 
 def parameters(plan: Plan) -> dict[str, str]:
-    """What was asked for, in words."""
+    """Return the parameters of the load, in words."""
     hold = "until the end" if plan.hold_s is None else f"{plan.hold_s:g} s each, {plan.new_calls_per_s:.3g} new calls a second"
     return {
         "calls at once": f"{plan.calls}, ramped up over {plan.ramp_s:g} s",
@@ -50,7 +50,7 @@ def parameters(plan: Plan) -> dict[str, str]:
 
 
 def lines(tally: Tally) -> list[tuple[str, str]]:
-    """Names and values of the summary."""
+    """Return names and values of the summary."""
     outcomes = {
         "perfect": tally.perfect,
         "faulty": tally.faulty,
@@ -74,7 +74,7 @@ def percentiles(histogram: Histogram) -> str:
 
 
 def text(result: Result) -> str:
-    """The result for people."""
+    """Return the result as text."""
     rows = [f"   {name:<13} {value}" for name, value in lines(result.tally)]
     others = {kind: messages for kind, messages in result.tally.messages.items() if kind != "media" and messages.unexpected}
     rows += [f"   {kind:<13} unexpected {messages.unexpected}" for kind, messages in others.items()]
@@ -86,7 +86,7 @@ def text(result: Result) -> str:
 
 
 def as_json(result: Result) -> dict[str, object]:
-    """The result for programs; times in ms unless their name ends in ``_s``."""
+    """Return the result as JSON; times in ms unless their name ends in ``_s``."""
     plan, tally = result.plan, result.tally
     return {
         "url": plan.target.shown,

@@ -1,4 +1,4 @@
-"""The load while it runs: a table that refreshes on a terminal, a line every few seconds elsewhere, nothing for ``--json``."""
+"""Show a load while it runs: a table that refreshes on a terminal, a line every few seconds elsewhere, nothing for ``--json``."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ Screen = Callable[[float, int, Tally], None]
 
 @contextmanager
 def shown(seconds: float, calls: int, *, quiet: bool) -> Iterator[Screen]:
-    """The right one of the three, for a load of ``seconds``."""
+    """Give the right one of the three, for a load of ``seconds``."""
     if quiet:
         yield _nothing
     elif sys.stdout.isatty():
@@ -57,7 +57,7 @@ class _Lines:
 
 
 def _table(at: float, seconds: float, live: int, calls: int, tally: Tally) -> "Table":
-    """Everything, in a table that fits 80 columns."""
+    """Return a table that fits 80 columns."""
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))

@@ -1,4 +1,4 @@
-"""The load second by second, for the report: percentiles of each second, kept as a handful of numbers."""
+"""Keep a load second by second, for the report: percentiles of each second, as a handful of numbers."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ from exotel_phone.load.histogram import Histogram
 from exotel_phone.load.tally import Tally
 
 _OPEN_S = 10
-"""So long a second waits for tallies of processes that lag behind before its percentiles are taken."""
+"""Seconds to wait for tallies of processes that lag behind, before the percentiles of a second are taken."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class _Second:
 
 
 class Series:
-    """Takes the tallies of all processes as they come, gives rows."""
+    """Turn the tallies of all processes, as they come, into rows."""
 
     def __init__(self) -> None:
         self._rows: dict[int, Row] = {}
         self._open: dict[int, _Second] = {}
 
     def add(self, second: int, process: int, live: int, tally: Tally) -> None:
-        """``process`` had ``live`` calls in ``second``, and counted ``tally`` in a part of it."""
+        """Add the ``tally`` that ``process``, with ``live`` calls, counted in a part of ``second``."""
         if second in self._rows:
             return
         entry = self._open.setdefault(second, _Second())
@@ -51,7 +51,7 @@ class Series:
             self._rows[old] = _row(old, self._open.pop(old))
 
     def rows(self) -> list[Row]:
-        """Every second so far, in order."""
+        """Return every second so far, in order."""
         now = {second: _row(second, entry) for second, entry in self._open.items()}
         return [row for _, row in sorted((self._rows | now).items())]
 

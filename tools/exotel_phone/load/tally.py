@@ -1,4 +1,4 @@
-"""What the calls of a load saw, in constant memory; the tallies of several processes and moments add up."""
+"""Count what the calls of a load saw, in constant memory; the tallies of several processes and moments add up."""
 
 import dataclasses
 from collections import Counter
@@ -48,7 +48,7 @@ class Tally:
     notes: list[str] = dataclasses.field(default_factory=list)
 
     def of(self, kind: str) -> Messages:
-        """The counts of one kind of message."""
+        """Return the counts of one kind of message."""
         if kind not in self.messages and len(self.messages) >= KINDS_KEPT:
             kind = "other"
         return self.messages.setdefault(kind, Messages())

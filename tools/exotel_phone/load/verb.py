@@ -60,7 +60,7 @@ def run(options: LoadOptions) -> Exit:
 
 
 def carry_out(the_plan: Plan, *, quiet: bool) -> Result:
-    """The load itself, from the first call to the last hang-up. Ctrl-C and SIGTERM end the calls properly, a second at once."""
+    """Carry out the load, to the last hang-up. Ctrl-C and SIGTERM end the calls properly, a second at once."""
     tally, series, live = Tally(), Series(), dict.fromkeys(range(the_plan.processes), 0)
     failed = ""
     with (
@@ -90,7 +90,7 @@ def carry_out(the_plan: Plan, *, quiet: bool) -> Result:
 
 @contextmanager
 def _stopping(processes: Fleet) -> Iterator[list[float]]:
-    """While the block lasts a signal stops the load, a second one kills it; gives the times of the signals."""
+    """Stop the load on a signal, kill it on a second one, while the block lasts; yield the times of the signals."""
     times: list[float] = []
 
     def stop(_number: int, _frame: FrameType | None) -> None:

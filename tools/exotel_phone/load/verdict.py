@@ -1,4 +1,4 @@
-"""What a load proves: every call was perfect, some were not and why, or nothing, for this machine was too slow. Pure."""
+"""Judge a load: every call was perfect, some were not and why, or nothing was proven because this machine was too slow. Pure."""
 
 import dataclasses
 from collections import Counter
@@ -11,7 +11,7 @@ from exotel_phone.text import plural
 from exotel_phone.wire import FRAME_MS
 
 LATE_MS = FRAME_MS / 2
-"""Where one frame in a hundred leaves this machine later than that, what was measured is this machine."""
+"""If one frame in a hundred leaves this machine later than that, this machine was measured, not the server."""
 
 _LOGS = f"on the host: {journal('-u', 'exotel-ws@*', '-n', 50)}"
 
@@ -25,7 +25,7 @@ class Verdict:
 
 
 def judge(tally: Tally, *, interrupted_s: float | None = None, failed: str = "") -> Verdict:
-    """The verdict. ``interrupted_s`` is when the load was stopped, ``failed`` how a process of it ended too soon."""
+    """Return the verdict. ``interrupted_s`` is when the load was stopped, ``failed`` how a process of it ended too soon."""
     reasons = [reason for reason in (*_of_this_machine(tally, failed), *_of_the_calls(tally)) if reason]
     if interrupted_s is not None:
         cause = f"stopped after {interrupted_s:.1f} s: what was measured until then"

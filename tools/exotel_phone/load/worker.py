@@ -1,4 +1,4 @@
-"""One process of a load: places its share of the calls, paces them in one loop, tells its parent what they saw.
+"""Run one process of a load: place its share of the calls, pace them in one loop, report to the parent.
 
 The parent draws the table and writes the report, so that neither disturbs the pace.
 """
@@ -32,13 +32,13 @@ _CONNECT_TIMEOUT_S = 10.0
 """Exotel's own."""
 _FRAMES_A_TURN = 200
 _LEAST_SLEEP_S = 0.001
-"""A shorter one is a busy loop, which takes the time from the server where it runs on the same machine."""
+"""A shorter one is a busy loop, which takes time from a server on the same machine."""
 _USER_AGENT = "Go-http-client/1.1"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class News:
-    """What happened since the last news: in which second of the load, and how many calls were up at the end of it."""
+    """Tally since the last news, the second of the load that it belongs to, and the calls that were up at its end."""
 
     second: int
     live: int
@@ -46,7 +46,7 @@ class News:
 
 
 def work(plan: Plan, process: int, parent: Connection) -> None:
-    """Say that it is ready, wait for the time (monotonic) to begin, carry out the share, say that it is done.
+    """Report ready, wait for the time (monotonic) to begin, carry out the share, report done.
 
     The parent sends `STOP`, or goes away, to end every call at once.
     """
@@ -77,7 +77,7 @@ class _Generator:
         self._tls = ssl.create_default_context() if plan.target.secure else None
 
     async def run(self) -> None:
-        """All calls of the share, from the first to the last. Raises what a helper or a call raised, e.g. BrokenPipeError."""
+        """Carry out all calls of the share. Raises what a helper or a call raised, e.g. BrokenPipeError."""
         asyncio.get_running_loop().add_reader(self._parent.fileno(), self._end_all)
         async with asyncio.TaskGroup() as group:
             helpers = [group.create_task(self._pace()), group.create_task(self._tell())]
@@ -89,7 +89,7 @@ class _Generator:
         self._send_news()
 
     def _end_all(self) -> None:
-        """The parent said so, or went away."""
+        """Stop the load: the parent said so, or went away."""
         asyncio.get_running_loop().remove_reader(self._parent.fileno())
         self._stop.set()
         for caller in self._calls:
@@ -98,7 +98,7 @@ class _Generator:
             task.cancel()
 
     async def _slot(self, slot: int) -> None:
-        """The calls of one slot, one after the other."""
+        """Carry out the calls of one slot, one after the other."""
         begin = self._plan.begins(slot)
         while begin < self._plan.seconds and not await self._waited(self._stop, begin):
             caller = await self._dial(slot)
@@ -109,7 +109,7 @@ class _Generator:
             begin = max(begin + self._plan.hold_s, monotonic() - self._start)
 
     async def _waited(self, event: asyncio.Event, until: float) -> bool:
-        """Wait for ``event``, at most until ``until`` seconds from the start. Whether it came."""
+        """Wait for ``event``, at most until ``until`` seconds from the start; return True if it came."""
         try:
             async with asyncio.timeout(max(0.0, self._start + until - monotonic())):
                 await event.wait()
@@ -118,7 +118,7 @@ class _Generator:
         return True
 
     async def _keep_up(self, caller: Caller, until: float) -> None:
-        """From the first frame to the hang-up."""
+        """Carry out a call from its first frame to the hang-up."""
         self._calls.add(caller)
         heapq.heappush(self._due, (caller.due, next(self._serial), caller))
         if self._stop.is_set():
@@ -128,7 +128,7 @@ class _Generator:
         self._calls.discard(caller)
 
     async def _dial(self, slot: int) -> Caller | None:
-        """A call that is up; None where it was refused, or where the load was stopped meanwhile."""
+        """Place a call; return None if it was refused, or if the load was stopped meanwhile."""
         this = asyncio.current_task()
         assert this is not None
         self._dialling.add(this)
@@ -201,7 +201,7 @@ class _Generator:
 
 
 def _fault(error: OSError | WSError, plan: Plan) -> Fault:
-    """Why a call was refused; ``kind`` is what refusals are counted by."""
+    """Return why a call was refused; refusals are counted by ``kind``."""
     target = plan.target
     if isinstance(error, WSInvalidStatusError) and error.response is not None:
         status = f"HTTP {int(error.response.status)}"

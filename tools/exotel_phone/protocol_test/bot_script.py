@@ -1,13 +1,13 @@
-"""The conversation of the protocol test with a bot, step by step. It speaks first, and whenever it likes."""
+"""Hold the protocol test's conversation with a bot, step by step. A bot speaks first, and at any time."""
 
 from exotel_phone.protocol_test import judges
 from exotel_phone.protocol_test.exchange import Step
 from exotel_phone.wire import Stream
 
 _SOME = 13
-"""Messages of a greeting: enough to see the pace behind what a bot sends ahead. Where it has fewer, the wait is bounded."""
+"""Messages of a greeting: enough to see the pace after what a bot sends ahead. If it has fewer, the wait is bounded."""
 _IN_FLIGHT_S = 0.5
-"""So long after stop there may come what was sent before."""
+"""Seconds after ``stop`` in which messages sent before may arrive."""
 
 
 def opening(stream: Stream) -> list[Step]:

@@ -1,4 +1,4 @@
-"""What one step of the conversation saw, and the verdict on it."""
+"""Hold one step of the conversation, its answers, and the verdict on them."""
 
 import dataclasses
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Pure judgements of what a server answered. Each returns None (pass) or a `Finding`."""
+"""Judge a server's answers. Pure; each function returns None (pass) or a `Finding`."""
 
 import base64
 import binascii
@@ -20,7 +20,7 @@ _CAMEL_CASE = {"streamSid": "stream_sid", "sequenceNumber": "sequence_number"}
 
 
 def silence(what: str) -> Judge:
-    """No answer at all is expected to ``what``, and the connection stays open."""
+    """Require that nothing answers ``what`` and that the connection stays open."""
 
     def judge(exchange: Exchange) -> Finding | None:
         if exchange.received:
@@ -32,7 +32,7 @@ def silence(what: str) -> Judge:
 
 
 def echo(stream_sid: str, frames: Sequence[bytes]) -> Judge:
-    """Each of ``frames`` (PCM16LE) comes back once, unchanged and in order, in the documented form."""
+    """Require that each of ``frames`` (PCM16LE) comes back once, unchanged and in order, in the documented form."""
 
     def judge(exchange: Exchange) -> Finding | None:
         pcm: list[bytes] = []
@@ -50,7 +50,7 @@ def echo(stream_sid: str, frames: Sequence[bytes]) -> Judge:
 
 
 def mark_once(stream_sid: str, name: str) -> Judge:
-    """A mark is answered with exactly one mark of the same name."""
+    """Require exactly one mark of the same name as the answer to a mark."""
 
     def judge(exchange: Exchange) -> Finding | None:
         missing = _missing(exchange, 1, "mark")
@@ -72,7 +72,7 @@ def mark_once(stream_sid: str, name: str) -> Judge:
 
 
 def mark_not_again(name: str) -> Judge:
-    """The same mark a second time is not answered."""
+    """Require that the same mark is not answered a second time."""
 
     def judge(exchange: Exchange) -> Finding | None:
         if exchange.received:
@@ -85,7 +85,7 @@ def mark_not_again(name: str) -> Judge:
 
 
 def speaks(stream_sid: str, rate: int) -> Judge:
-    """The bot's audio, PCM16LE at ``rate`` Hz, is in messages that Exotel can play, and comes as fast as it is heard."""
+    """Require audio (PCM16LE at ``rate`` Hz) in messages that Exotel can play, as fast as it is heard."""
 
     def judge(exchange: Exchange) -> Finding | None:
         sizes: list[int] = []
@@ -105,7 +105,7 @@ def speaks(stream_sid: str, rate: int) -> Judge:
 
 
 def bears(stream_sid: str, what: str) -> Judge:
-    """The bot may go on talking; after ``what`` the connection stays open, and what is sent is as documented."""
+    """Require that the connection stays open after ``what`` and that messages are as documented; the bot may go on talking."""
 
     def judge(exchange: Exchange) -> Finding | None:
         for message in exchange.received:
@@ -119,7 +119,7 @@ def bears(stream_sid: str, what: str) -> Judge:
 
 
 def nothing_after_stop(exchange: Exchange) -> Finding | None:
-    """After ``stop`` the stream is over for the server too. It may close the connection."""
+    """Require that nothing is sent after ``stop``. The server may close the connection."""
     if not exchange.received:
         return None
     said = _kind(exchange.received[0])
@@ -127,7 +127,7 @@ def nothing_after_stop(exchange: Exchange) -> Finding | None:
 
 
 def health(status: int, body: str) -> Finding | None:
-    """HTTP ``/health`` on the same host and port says that it is ok."""
+    """Require that HTTP ``/health`` on the same host and port says ok."""
     try:
         said = json.loads(body)
     except ValueError:
@@ -138,7 +138,7 @@ def health(status: int, body: str) -> Finding | None:
 
 
 def mode(body: str) -> str:
-    """The mode that ``/health`` names; empty where it names none, as servers of other makers do."""
+    """Return the mode that ``/health`` names; empty if it names none, as other makers' servers do."""
     try:
         said = json.loads(body)
     except ValueError:
@@ -147,7 +147,7 @@ def mode(body: str) -> str:
 
 
 def _form(message: str | bytes, event: str, stream_sid: str) -> dict[str, Any] | Finding:
-    """The body of a message of kind ``event`` in the documented form, or what is wrong with its form."""
+    """Return the body of a message of kind ``event`` in the documented form, or what is wrong with its form."""
     frame = _object(message)
     if isinstance(frame, Finding):
         return frame
@@ -183,14 +183,14 @@ def _object(message: str | bytes) -> dict[str, Any] | Finding:
 
 
 def event_of(message: str | bytes) -> str | None:
-    """The event that a message names; None where it is no JSON object or names none."""
+    """Return the event that a message names; None if it is no JSON object or names none."""
     frame = _object(message)
     event = None if isinstance(frame, Finding) else frame.get("event")
     return event if isinstance(event, str) else None
 
 
 def _kind(message: str | bytes) -> str:
-    """A message in a few words, for a sentence."""
+    """Return a message in a few words, for a sentence."""
     event = event_of(message)
     return "a message that names no event" if event is None else f"an event {printable(event, 30)!r}"
 

@@ -1,4 +1,4 @@
-"""The one place that carries the protocol test out."""
+"""Carry out the protocol test."""
 
 import dataclasses
 import time
@@ -15,16 +15,16 @@ from exotel_phone.wire import Ids, Stream
 
 
 class Listener(Protocol):
-    """Is told what happens, while it happens."""
+    """Listener of a protocol test, told of each event as it happens."""
 
     def sending(self, name: str) -> None:
-        """The messages of a check go out."""
+        """Note that the messages of a check go out."""
 
     def heard(self, name: str) -> None:
-        """Something came back."""
+        """Note that an answer came."""
 
     def checked(self, check: Check) -> None:
-        """A check has its outcome."""
+        """Note the outcome of a check."""
 
 
 class ProtocolTest:
@@ -45,9 +45,9 @@ class ProtocolTest:
         self.checks: list[Check] = []
 
     async def run(self) -> list[Check]:
-        """Every check once, in order; behind a lost connection they are reported as not run.
+        """Carry out every check once, in order; report those after a lost connection as not run.
 
-        Whether an echo or a bot is to be expected is what /health says.
+        ``/health`` says whether an echo or a bot is to be expected.
         """
         stream = Stream(Ids.new(), self._rate)
         mode = await self._health("HEALTH", "HTTP /health answers on the same host and port")
@@ -69,7 +69,7 @@ class ProtocolTest:
         await self._health(name, proves)
 
     async def _health(self, name: str, proves: str) -> str:
-        """Returns the mode that the server says it is in."""
+        """Check ``/health``; return the mode that the server says it is in."""
         began = time.perf_counter()
         mode = ""
         try:
@@ -137,6 +137,6 @@ class ProtocolTest:
 
 
 def _without_marks(exchange: Exchange) -> Exchange:
-    """For a server already found to send marks for ever: later checks are not to blame for them."""
+    """Drop marks from an exchange, so that later checks do not fail for a server already found to send marks for ever."""
     kept = tuple(message for message in exchange.received if judges.event_of(message) != "mark")
     return dataclasses.replace(exchange, received=kept)

@@ -1,4 +1,4 @@
-"""The conversation of the protocol test, step by step."""
+"""Hold the protocol test's conversation with an echo, step by step."""
 
 import random
 from array import array
@@ -21,7 +21,7 @@ def opening(stream: Stream) -> list[Step]:
 
 
 def conversation(stream: Stream, listen_s: float) -> list[Step]:
-    """Audio of every kind, marks, keys, the unknown. The messages are numbered in the order of this list.
+    """Return audio of every kind, marks, keys, the unknown. The messages are numbered in the order of this list.
 
     ``listen_s`` is how long to listen where no answer, or no second one, is expected.
     """
@@ -83,7 +83,7 @@ def _after_unknown(stream: Stream, pcm: bytes) -> Step:
 
 
 def _frames(rate: int) -> tuple[bytes, bytes, bytes, bytes]:
-    """Silence, tone, full-scale samples, noise: 20 ms each."""
+    """Return silence, tone, full-scale samples, noise: 20 ms each."""
     size = frame_bytes(rate)
     extremes = array("h", [32767, -32768, -1, 0, 1] * size)
     noise = random.Random(rate).randbytes(size)

@@ -1,4 +1,4 @@
-"""One connection of the protocol test. Every wait is bounded."""
+"""Hold one connection of the protocol test. Every wait is bounded."""
 
 import asyncio
 import time
@@ -16,9 +16,9 @@ _FLOOD = 200
 
 
 class Session:
-    """Carries out steps on one connection, and remembers when the server closed it.
+    """Carry out steps on one connection, and remember how the server closed it.
 
-    Once the server has left an answer out, the next ones are waited for a quarter as long.
+    Once an answer was missing, wait for the next ones a quarter as long.
     """
 
     def __init__(self, ws: ClientConnection, patience_s: float) -> None:
@@ -69,7 +69,7 @@ class Session:
             return
 
     async def drop(self) -> None:
-        """Let go without a close frame, as Exotel does."""
+        """Drop the connection without a close frame, as Exotel does."""
         self._ws.transport.abort()
         await self._ws.wait_closed()
 

@@ -44,7 +44,7 @@ async def _test(target: Target, rates: Sequence[int], listener: Listener, patien
 
 
 class Silent:
-    """Says nothing."""
+    """Listener that prints nothing."""
 
     def sending(self, name: str) -> None:
         """Nothing."""
@@ -57,26 +57,26 @@ class Silent:
 
 
 class Narrator:
-    """Prints the test as it goes; the sample rate too where several are tested."""
+    """Listener that prints the test as it goes, with the sample rate if several are tested."""
 
     def __init__(self, with_rate: bool) -> None:
         self._with_rate = with_rate
 
     def sending(self, name: str) -> None:
-        """The messages of a check go out."""
+        """Print that the messages of a check go out."""
         say(f"📤 Sending: {name}")
 
     def heard(self, name: str) -> None:
-        """Something came back."""
+        """Print that an answer came."""
         say(f"📨 Received response for {name}")
 
     def checked(self, check: Check) -> None:
-        """A check has its outcome."""
+        """Print the outcome of a check."""
         say(line(check, self._with_rate) + "\n")
 
 
 def line(check: Check, with_rate: bool) -> str:
-    """One check as one line."""
+    """Return one check as one line."""
     name = f"{check.name} @ {check.rate} Hz" if with_rate else check.name
     cause = "" if check.finding is None else f": {check.finding.cause}"
     return {"pass": f"✅ {name} - PASS", "fail": f"❌ {name} - FAIL{cause}", "not-run": f"⏭️  {name} - NOT RUN{cause}"}[
@@ -85,7 +85,7 @@ def line(check: Check, with_rate: bool) -> str:
 
 
 def totals(checks: Sequence[Check]) -> str:
-    """The closing lines."""
+    """Return the closing lines."""
     passed, failed, not_run = (_with(checks, outcome) for outcome in ("pass", "fail", "not-run"))
     lines = [_RULE, "📊 Test Results", _RULE, f"✅ Passed: {len(passed)}", f"❌ Failed: {len(failed)}"]
     if not_run:
@@ -100,12 +100,12 @@ def totals(checks: Sequence[Check]) -> str:
 
 
 def compliant(checks: Sequence[Check]) -> bool:
-    """Every check ran and passed."""
+    """Return True if every check ran and passed."""
     return bool(checks) and all(check.outcome == "pass" for check in checks)
 
 
 def summary(target: Target, checks: Sequence[Check]) -> dict[str, object]:
-    """The test as JSON."""
+    """Return the test as JSON."""
     return {
         "url": target.shown,
         "compliant": compliant(checks),

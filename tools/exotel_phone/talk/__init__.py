@@ -1,1 +1,1 @@
-"""A simulated Exotel call to a bot: words are spoken to it, its answers are played as a telephone plays them, and timed."""
+"""Talk to a bot by a simulated Exotel call: speak words to it, play its answers as a telephone does, and time them."""

@@ -1,4 +1,4 @@
-"""The call itself: the caller's turns at the pace of a telephone, each after the bot has finished, or over it."""
+"""Place the call: the caller's turns at the pace of a telephone, each after the bot has finished, or over it."""
 
 import asyncio
 from collections import deque
@@ -12,11 +12,11 @@ from exotel_phone.target import Target
 from exotel_phone.wire import FRAME_MS, frame_bytes
 
 GREETING_S: Final = 3.0
-"""How long a greeting is waited for; then the caller speaks first."""
+"""Seconds to wait for a greeting; then the caller speaks first."""
 ANSWER_S: Final = 6.0
-"""How long an answer is waited for."""
+"""Seconds to wait for an answer."""
 _LISTEN_S: Final = 120.0
-"""How long the caller listens to one answer; a bot may talk on for ever."""
+"""Seconds for which the caller listens to one answer; a bot may talk for ever."""
 _FRAME_S: Final = FRAME_MS / 1000
 _KEYS_APART_S: Final = 0.2
 
@@ -39,12 +39,12 @@ class Caller:
         self._began = 0.0
         self._over = False
         self._marks: dict[object, asyncio.TimerHandle] = {}
-        """When the marks that are owed are returned; two may have one name."""
+        """Timers that return the marks that are owed; two may have one name."""
         self._marks_returned = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def carry_out(self) -> Call:
-        """The whole call. Raises Unreachable where it does not connect; whatever happens after that is in the result."""
+        """Carry out the whole call. Raises Unreachable if it does not connect; what happens after that is in the result."""
         try:
             await self.phone.dial()
             self._began = self._loop.time()
@@ -68,7 +68,7 @@ class Caller:
     # What the caller does
 
     async def _take_turn(self, said: Said, *, last: bool) -> None:
-        """One turn, until its answer is over; or, with a barge-in to come, until it is time for that."""
+        """Take one turn, until its answer is over; or, if a barge-in follows, until it is time for that."""
         if said.pcm:
             await self._speak(said)
         else:
@@ -98,7 +98,7 @@ class Caller:
         self.playback.part()
 
     def _line(self) -> Iterator[bytes]:
-        """What is sent, frame by frame: the turn's audio, silence where there is none. A frame is sent when it is full."""
+        """Yield the frames to send: the turn's audio, silence if there is none. A frame is sent when it is full."""
         while not self._over:
             if not self._frames:
                 yield self._silence
@@ -118,7 +118,7 @@ class Caller:
     # What it waits for
 
     async def _begun(self, count: int, within_s: float) -> Utterance | None:
-        """The utterance behind ``count`` of them, once it has begun."""
+        """Wait for the utterance after the first ``count``; return it once it has begun, None if it does not."""
         await self._until(lambda: len(self.playback.utterances) > count, within_s)
         return self.playback.utterances[count] if len(self.playback.utterances) > count else None
 
@@ -127,11 +127,11 @@ class Caller:
             await self._until(self._finished, _LISTEN_S)
 
     def _finished(self) -> bool:
-        """Nothing is played, no mark is owed, and it has been so for a while."""
+        """Return True if nothing has been played, and no mark owed, for `SETTLE_S`."""
         return not self._marks and self._loop.time() >= self.playback.ends_at + SETTLE_S
 
     async def _until(self, probe: Callable[[], bool], within_s: float) -> None:
-        """Until ``probe`` is true, asked once a frame; until the bot ends the call; until ``within_s`` are over."""
+        """Wait until ``probe`` is true (asked once a frame), the bot ends the call, or ``within_s`` are over."""
         until = self._loop.time() + within_s
         while not probe() and not self.phone.closed_early and self._loop.time() < until:  # noqa: ASYNC110 (mostly for the clock)
             await asyncio.sleep(_FRAME_S)

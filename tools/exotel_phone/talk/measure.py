@@ -1,4 +1,4 @@
-"""The latencies of a call, as the caller's ear has them: from sound to sound. Pure. Seconds."""
+"""Measure the latencies of a call as the caller hears them, from sound to sound. Pure. Seconds."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ _BLIP_S: Final = 0.2
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BargeIn:
-    """``said`` was spoken while the bot spoke; ``clear`` is how that made it stop, None: it spoke on."""
+    """A turn ``said`` while the bot spoke; ``clear`` is the one that made the bot stop, None if it spoke on."""
 
     said: Said
     clear: Clear | None
 
     @property
     def seconds(self) -> float | None:
-        """From the caller's first sound to the ``clear``."""
+        """Return the seconds from the caller's first sound to the ``clear``."""
         return None if self.clear is None else self.clear.at - self.said.begins
 
 
@@ -46,7 +46,7 @@ class Figures:
 
 
 def figures(call: Call) -> Figures:
-    """What ``call`` measures."""
+    """Return the figures of ``call``."""
     took_s = [(said, took) for said in call.said if (took := latency(call, said)) is not None]
     return Figures(
         greeting=_greeting(call),
@@ -59,7 +59,7 @@ def figures(call: Call) -> Figures:
 
 
 def latency(call: Call, said: Said) -> float | None:
-    """From the end of ``said`` to the first sound of what the bot began after it, before the next turn; None: nothing."""
+    """Return the time from the end of ``said`` to the bot's first sound after it and before the next turn; None: no sound."""
     until = next((later.begins for later in call.said if later.begins > said.begins), call.end.at)
     began = (one.heard_from for one in call.spoken if said.ends <= one.begins < until and not _blip(one))
     heard = next((heard for heard in began if heard is not None), None)
@@ -67,12 +67,12 @@ def latency(call: Call, said: Said) -> float | None:
 
 
 def _blip(utterance: Utterance) -> bool:
-    """Cut before anybody could have understood a word of it."""
+    """Return True if it was cut before anybody could have understood a word of it."""
     return bool(utterance.cut) and utterance.ends - utterance.begins < _BLIP_S
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:
-    """The median and the maximum of ``values``, which are not empty."""
+    """Return the median and the maximum of ``values``, which are not empty."""
     return percentile(values, 50), max(values)
 
 

@@ -1,4 +1,4 @@
-"""A call to a bot as a picture: the caller above, the bot below as it was really heard, and between them what took how long."""
+"""Draw a call to a bot: the caller above, the bot below as it was heard, and between them the latencies."""
 
 import dataclasses
 import math
@@ -40,14 +40,14 @@ _WORDS_ABOVE, _WORDS_BELOW, _AXIS, _HEIGHT = 90, 450, 540, 582
 _LINES_ABOVE, _LINES_BELOW = 3, 4
 _LINE: Final = 18
 _QUIETEST: Final = 3000
-"""A lane whose loudest sample is below this is not drawn as if it were loud."""
+"""Least full scale of a lane, so that a quiet one is not drawn as if it were loud."""
 _STEPS: Final = (1, 2, 5, 10, 15, 30, 60)
 _TICK_PX: Final = 60
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Span:
-    """Something that took from ``begins`` to ``ends``, in seconds from ``start``."""
+    """A latency from ``begins`` to ``ends``, in seconds from ``start``."""
 
     begins: float
     ends: float
@@ -56,7 +56,7 @@ class Span:
 
 
 def spans(call: Call) -> list[Span]:
-    """What is marked between the waveforms, in the order of time."""
+    """Return the latencies to mark between the waveforms, in the order of time."""
     measured, found = figures(call), []
     if measured.greeting is not None:
         found.append(Span(0, measured.greeting, "greeting", INK))
@@ -73,7 +73,7 @@ def spans(call: Call) -> list[Span]:
 
 
 def draw(call: Call, title: str) -> Image.Image:
-    """The picture of ``call``; ``title`` names the server."""
+    """Return the picture of ``call``; ``title`` names the server."""
     return _Picture(call).of(title)
 
 
@@ -163,7 +163,7 @@ class _Picture:
             self._draw.rectangle((self.x(begin), BOT_LANE[0], right, BOT_LANE[1]), fill=GAP)
 
     def _wave(self, pcm: bytes, begin: float, lane: tuple[int, int], ink: str, band: str, loudest: int) -> None:
-        """``pcm`` from ``begin`` on: its band, and of each pixel's samples the least and the greatest."""
+        """Draw ``pcm`` from ``begin`` on: its band, and of each pixel's samples the least and the greatest."""
         if not pcm:
             return
         rate = self._call.rate
@@ -179,7 +179,7 @@ class _Picture:
                 self._draw.line((left + column, top, left + column, bottom), fill=ink)
 
     def _words(self, texts: Sequence[str], begins: Sequence[float], top: int, lines: int, colour: str, *, upwards: bool) -> None:
-        """Each text from its begin to where the next one begins, in at most so many lines; ``upwards``: the last one lowest."""
+        """Draw each text from its begin to the next one's, in at most so many lines; ``upwards``: the last line lowest."""
         rights = [*(self.x(begin) for begin in begins[1:]), self._width - 8]  # one more where there is no text
         for text, begin, right in zip(texts, begins, rights, strict=False):
             wrapped = self._wrapped(text, max(right - self.x(begin) - 8, 0), lines)
@@ -188,7 +188,7 @@ class _Picture:
                 self._draw.text((self.x(begin), first + number * _LINE), line, fill=colour, font=self._font)
 
     def _wrapped(self, text: str, width: float, most: int) -> list[str]:
-        """``text`` in lines of at most ``width`` pixels; what does not fit is … ."""
+        """Return ``text`` in lines of at most ``width`` pixels; the rest is replaced by "…"."""
         words, lines = printable(text, 400).split(), [""]
         for word in words:
             longer = f"{lines[-1]} {word}".strip()
@@ -204,7 +204,7 @@ class _Picture:
         return [line for line in lines if line]
 
     def _latencies(self) -> None:
-        """Each span as a bracket with its ms at its right, in the first height at which there is room for it."""
+        """Draw each span as a bracket with its ms at its right, at the first height with room for it."""
         free, labels = [0.0] * len(_BETWEEN), []
         for span in spans(self._call):
             left, right = self.x(span.begins), max(self.x(span.ends), self.x(span.begins) + 2)

@@ -1,4 +1,4 @@
-"""What Exotel does with a bot's audio: plays it in real time as it comes, says where it is, and drops it when told. Pure.
+"""Simulate Exotel's playback of a bot's audio: in real time as it comes, with marks, dropped by ``clear``. Pure.
 
 Times are seconds of one monotonic clock.
 """
@@ -9,13 +9,13 @@ from typing import Final
 from exotel_phone.talk import sound
 
 SETTLE_S: Final = 0.8
-"""A silence of this length ends what a bot says; a shorter one inside of it is a gap."""
+"""Seconds of silence that end an utterance; a shorter silence inside it is a gap."""
 UNIT: Final = 320
-"""Bytes of which a message must hold a multiple, or Exotel waits for more, which is heard."""
+"""A message must hold a multiple of so many bytes, or Exotel waits for more, which is heard."""
 SHORTEST: Final = 3200
 LONGEST: Final = 100_000
 _HOLE_S: Final = 0.005
-"""Less than this between two pieces is not heard as a hole."""
+"""Seconds; a shorter hole between two pieces is not heard."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -28,7 +28,7 @@ class Piece:
 
 @dataclasses.dataclass(slots=True)
 class Utterance:
-    """What the bot said in one go. ``cut`` is the PCM that a clear dropped; ``text`` what was recognised, None: by nobody."""
+    """What the bot said in one go. ``cut`` is the PCM that a clear dropped; ``text`` the words, None if not recognised."""
 
     rate: int
     pieces: list[Piece]
@@ -37,30 +37,30 @@ class Utterance:
 
     @property
     def begins(self) -> float:
-        """When it began to be played."""
+        """Return when its playback began."""
         return self.pieces[0].begins
 
     @property
     def ends(self) -> float:
-        """When the last of it was played."""
+        """Return when its playback ended."""
         last = self.pieces[-1]
         return last.begins + seconds(last.pcm, self.rate)
 
     @property
     def heard_from(self) -> float | None:
-        """When the first sound in it was heard; None where it is silence."""
+        """Return when its first sound was heard; None if it is silence."""
         found = sound.voiced(self.pcm, self.rate)
         return None if found is None else self.begins + found[0]
 
     @property
     def gaps(self) -> list[tuple[float, float]]:
-        """The holes in it: when each began, and how long it was."""
+        """Return the holes in it: the time and the length of each."""
         ends = [piece.begins + seconds(piece.pcm, self.rate) for piece in self.pieces]
         return [(end, piece.begins - end) for end, piece in zip(ends, self.pieces[1:], strict=False)]
 
     @property
     def pcm(self) -> bytes:
-        """It as it was heard, with silence in its holes."""
+        """Return it as it was heard, with silence in its holes."""
         heard = bytearray()
         for piece in self.pieces:
             heard = heard.ljust(round((piece.begins - self.begins) * self.rate) * 2, b"\0") + piece.pcm
@@ -69,7 +69,7 @@ class Utterance:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Clear:
-    """A ``clear``: when it came, and how much it dropped."""
+    """A ``clear``: its time, and the seconds of audio that it dropped."""
 
     at: float
     dropped_s: float
@@ -85,7 +85,7 @@ class Violation:
 
 
 class Playback:
-    """The platform's end of a bot's audio, at ``rate`` Hz."""
+    """Playback of a bot's audio by the platform, at ``rate`` Hz."""
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
@@ -95,15 +95,15 @@ class Playback:
         """Bytes of each message."""
         self.violations: list[Violation] = []
         self.ends_at = 0.0
-        """When all that came will have been played."""
+        """Time at which all audio received will have been played."""
         self.ahead_s = 0.0
-        """The most that was waiting to be played."""
+        """Most seconds of audio that waited to be played."""
         self._anew = True
-        """What comes next is no part of what was said before; ``_parted``: once there is a hole between them."""
+        """True: the next audio begins an utterance; ``_parted``: it does if there is a hole before it."""
         self._parted = False
 
     def media(self, pcm: bytes, at: float) -> None:
-        """Audio came: it is played behind what waits already."""
+        """Queue audio that came at ``at`` behind the audio that waits already."""
         self._judge(len(pcm), at)
         begins = max(at, self.ends_at)
         self._place(begins, pcm)
@@ -111,16 +111,16 @@ class Playback:
         self.ahead_s = max(self.ahead_s, self.ends_at - at)
 
     def mark(self, at: float) -> float:
-        """A mark came: when it is to be returned."""
+        """Return the time at which a mark that came at ``at`` is to be returned."""
         return max(at, self.ends_at)
 
     def clear(self, at: float) -> None:
-        """What was not played yet is dropped; what comes next is said anew."""
+        """Drop the audio that was not played yet; the next audio begins an utterance."""
         self.clears.append(Clear(at, self.end(at)))
         self._anew = True
 
     def end(self, at: float) -> float:
-        """Nothing that came before is played any more. How many seconds of it were not."""
+        """Stop the playback at ``at``; return the seconds of audio that were not played."""
         unheard_s = max(0.0, self.ends_at - at)
         if unheard_s:
             self._cut(at)
@@ -128,11 +128,11 @@ class Playback:
         return unheard_s
 
     def part(self) -> None:
-        """The caller has finished: what begins from now on is an answer of its own, however short the silence before it."""
+        """Note that the caller has finished: the next audio is an answer of its own, after a silence of any length."""
         self._parted = True
 
     def sounding(self, at: float) -> bool:
-        """Whether something is being played."""
+        """Return True if audio is being played."""
         return at < self.ends_at
 
     def _place(self, begins: float, pcm: bytes) -> None:
@@ -146,7 +146,7 @@ class Playback:
             self.utterances[-1].pieces[-1].pcm += pcm
 
     def _cut(self, at: float) -> None:
-        """Nothing of the last utterance is played behind ``at``: only the last piece can reach that far."""
+        """Cut the last utterance at ``at``; only its last piece can reach that far."""
         last = self.utterances[-1]
         piece = last.pieces[-1]
         keep = max(0, round((at - piece.begins) * self.rate)) * 2
@@ -164,5 +164,5 @@ class Playback:
 
 
 def seconds(pcm: bytes | bytearray, rate: int) -> float:
-    """How long ``pcm`` is played."""
+    """Return the length of ``pcm`` in seconds."""
     return len(pcm) / 2 / rate

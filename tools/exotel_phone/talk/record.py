@@ -1,4 +1,4 @@
-"""What was seen of a call to a bot. Times in seconds of one monotonic clock, turned into seconds from ``start`` by `Call.at`."""
+"""Hold what was seen of a call to a bot. Times are seconds of a monotonic clock; `Call.at` counts them from ``start``."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ class Said:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class End:
-    """How the call ended: ``code`` is the server's, if it sent any; ``unheard_s`` of the bot's audio were not played any more."""
+    """End of the call: ``code`` is the server's, if it sent any; ``unheard_s`` of the bot's audio were not played."""
 
     at: float
     by_bot: bool
@@ -34,7 +34,7 @@ class End:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Call:
-    """A call that is over. ``begins`` is when ``start`` was sent; ``unsaid`` are turns that the bot did not stay for."""
+    """A call that is over. ``begins`` is when ``start`` was sent; ``unsaid`` are turns left when the bot ended the call."""
 
     ids: Ids
     rate: int
@@ -54,5 +54,5 @@ class Call:
     end: End
 
     def at(self, time: float) -> float:
-        """Seconds from ``start``."""
+        """Return ``time`` as seconds from ``start``."""
         return time - self.begins

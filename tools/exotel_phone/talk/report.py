@@ -1,4 +1,4 @@
-"""A call to a bot as text and as JSON. Pure."""
+"""Show a call to a bot as text and as JSON. Pure."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _WORDS = 400
 
 
 def transcript(call: Call) -> list[str]:
-    """Who said what, when, and what of it was cut, line by line in the order of their beginnings."""
+    """Return who said what, when, and what of it was cut, a line each in the order of their beginnings."""
     lines = [(said.begins, "caller", _caller(said)) for said in call.said]
     lines += [(utterance.begins, "bot", _bot(utterance)) for utterance in call.spoken]
     by_bot = f"the bot ended the call ({call.end.code})" if call.end.by_bot and call.end.code == 1000 else call.end.how
@@ -25,7 +25,7 @@ def transcript(call: Call) -> list[str]:
 
 
 def text(call: Call, fault: Fault | None) -> str:
-    """The whole report for people."""
+    """Return the whole report for people."""
     lines = [*transcript(call), "", *_latencies(figures(call)), *_chunks(call)]
     lines.append(f"   {'call sid':16} {call.ids.call_sid}")
     if call.late_max_ms > FRAME_MS:
@@ -37,14 +37,14 @@ def text(call: Call, fault: Fault | None) -> str:
 
 
 def spoken_text(utterance: Utterance) -> str:
-    """The words of ``utterance``, or how long it was where nobody listened."""
+    """Return the words of ``utterance``, or its length without a recogniser."""
     if utterance.text is None:
         return f"(spoken, {utterance.ends - utterance.begins:.1f} s)"
     return printable(utterance.text, _WORDS) or "(no words)"
 
 
 def figures_ms(measured: Figures) -> list[tuple[str, str]]:
-    """The latencies by name, in ms, as they are shown; those that were not measured are left out."""
+    """Return the latencies by name, in ms, as they are shown; those that were not measured are left out."""
     rows = []
     if measured.greeting is not None:
         rows.append(("greeting", f"{_ms(measured.greeting)} ms"))
@@ -61,7 +61,7 @@ def figures_ms(measured: Figures) -> list[tuple[str, str]]:
 
 
 def as_json(call: Call, fault: Fault | None, files: dict[str, Path | None]) -> dict[str, object]:
-    """The call as JSON; times in ms unless the name says seconds, counted from ``start``."""
+    """Return the call as JSON; times in ms unless the name says seconds, counted from ``start``."""
     measured = figures(call)
     return {
         "call_sid": call.ids.call_sid,

@@ -1,4 +1,4 @@
-"""PCM16LE mono: where in it somebody speaks, another sample rate, peaks to draw. Pure Python: a tool needs no numpy for it."""
+"""Find speech in PCM16LE mono, change its sample rate, find its peaks. Pure Python, without numpy."""
 
 import math
 import sys
@@ -12,13 +12,13 @@ from exotel_phone.wire import FRAME_MS, frame_bytes
 _QUIET: Final = 200
 """Below this peak (of 32767, -44 dB) a frame is silence in any recording."""
 _QUIET_PART: Final = 0.03
-"""And below this part of the loudest one, in a noisy recording."""
+"""Below this part of the loudest frame it is silence too, in a noisy recording."""
 _LOBES: Final = 8
 """Zero crossings of the resampling filter to each side of its middle."""
 
 
 def samples(pcm: bytes | bytearray) -> "array[int]":
-    """The samples of ``pcm``; an odd byte at its end is no sample."""
+    """Return the samples of ``pcm``; an odd byte at its end is left out."""
     values = array("h")
     values.frombytes(bytes(pcm[: len(pcm) & ~1]))
     if sys.byteorder == "big":
@@ -27,7 +27,7 @@ def samples(pcm: bytes | bytearray) -> "array[int]":
 
 
 def pcm_of(values: "array[int]") -> bytes:
-    """``values`` as PCM."""
+    """Return ``values`` as PCM."""
     if sys.byteorder == "big":
         values = array("h", values)
         values.byteswap()
@@ -35,7 +35,7 @@ def pcm_of(values: "array[int]") -> bytes:
 
 
 def voiced(pcm: bytes | bytearray, rate: int) -> tuple[float, float] | None:
-    """Seconds from the beginning of ``pcm`` to the first sound, and to the end of the last, by frames of 20 ms; None: silence."""
+    """Return the seconds from the beginning of ``pcm`` to its first sound and to the end of its last, by 20 ms; None: silence."""
     size = frame_bytes(rate) // 2
     values = samples(pcm)
     peaks = [peak(values[at : at + size]) for at in range(0, len(values), size)]
@@ -45,7 +45,7 @@ def voiced(pcm: bytes | bytearray, rate: int) -> tuple[float, float] | None:
 
 
 def trimmed(pcm: bytes, rate: int, keep_s: float = 0.0) -> bytes:
-    """``pcm`` without the silence before and after what is said, but for ``keep_s`` of each; empty where nothing is said."""
+    """Return ``pcm`` without the silence before and after the speech, but for ``keep_s`` of each; empty if there is no speech."""
     found = voiced(pcm, rate)
     if found is None:
         return b""
@@ -54,12 +54,12 @@ def trimmed(pcm: bytes, rate: int, keep_s: float = 0.0) -> bytes:
 
 
 def peak(values: "array[int]") -> int:
-    """The greatest height of ``values``, 0 where there are none."""
+    """Return the greatest absolute value, 0 if there are none."""
     return max(max(values), -min(values)) if values else 0
 
 
 def resample(pcm: bytes, has: int, wants: int) -> bytes:
-    """``pcm`` of ``has`` Hz at ``wants`` Hz, by a windowed sinc that lets nothing through above half the lower rate."""
+    """Resample ``pcm`` from ``has`` to ``wants`` Hz, by a windowed sinc that passes nothing above half the lower rate."""
     if has == wants:
         return pcm
     common = math.gcd(has, wants)
@@ -78,7 +78,7 @@ def resample(pcm: bytes, has: int, wants: int) -> bytes:
 
 @cache
 def _phase(part: int, up: int, down: int) -> "array[float]":
-    """The filter's weights where an output sample lies ``part / up`` of a sample behind an input sample."""
+    """Return the filter's weights for an output sample ``part / up`` of a sample behind an input sample."""
     cutoff = min(1.0, up / down) * 0.95
     reach = math.ceil(_LOBES / cutoff)
     weights = array("d")

@@ -1,4 +1,4 @@
-"""What was wrong with a call to a bot. Pure."""
+"""Judge a call to a bot. Pure."""
 
 from typing import Final
 
@@ -9,12 +9,12 @@ from exotel_phone.talk.record import Call
 from exotel_phone.text import plural, printable
 
 _CUT_S: Final = 0.05
-"""Audio that a close may take with it: what the way of the mark and of the close takes, and no word."""
+"""Seconds of audio that a close may cut: the time that the mark and the close travel, less than a word."""
 _NORMAL: Final = 1000
 
 
 def judge(call: Call) -> Fault | None:
-    """The gravest fault; None for a call in which the bot did all that it had to."""
+    """Return the gravest fault; None for a call in which the bot did all that it had to."""
     logs = f"on the host: {command('exotelctl', 'logs', '--call', call.ids.call_sid)}"
     if call.fault_count:
         cause = f"{plural(call.fault_count, 'message')} that Exotel could not use, the first: {call.faults[0]}"

@@ -1,4 +1,4 @@
-"""The caller's voice: the speaker that AI mode embeds where it is installed, else a program of the host's."""
+"""Find a voice for the caller: AI mode's embedded speaker if it is installed, else a program of the host's."""
 
 import importlib.util
 import shutil
@@ -13,7 +13,7 @@ from exotel_phone.exits import Refusal, UsageFault
 from exotel_phone.talk import sound
 
 Voice = Callable[[str, int], bytes]
-"""Speaks a text: PCM at so many Hz."""
+"""Function of a text and a rate (Hz) that returns PCM."""
 
 _SPEAK_S: Final = 30.0
 PROGRAMS: Final = {
@@ -25,7 +25,10 @@ NAMES: Final = ("embedded", *PROGRAMS)
 
 
 def pick(name: str = "") -> tuple[str, Voice]:
-    """The voice ``name``, else the first there is, with its name. Raises UsageFault if unknown, Refusal if there is none."""
+    """Return the voice ``name``, by default the first installed, with its name.
+
+    Raises UsageFault for an unknown name, Refusal if there is none.
+    """
     if name and name not in NAMES:
         raise UsageFault(f"--voice {name}: one of {', '.join(NAMES)}")
     for each in (name,) if name else NAMES:

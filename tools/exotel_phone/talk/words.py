@@ -1,4 +1,4 @@
-"""The bot's words: recognised by the recogniser that AI mode embeds, where it is installed; English."""
+"""Recognise the bot's words (English) by AI mode's embedded recogniser, if it is installed."""
 
 import importlib.util
 from collections.abc import Iterable
@@ -9,11 +9,11 @@ from exotel_phone.talk.playback import Utterance
 
 _RATE: Final = 16000
 _AROUND_S: Final = 0.2
-"""Silence around what is to be recognised: with less a soft first word is lost, with more one is made up."""
+"""Seconds of silence around an utterance: with less a soft first word is lost, with more one is made up."""
 
 
 def recognise(spoken: Iterable[Utterance]) -> None:
-    """Write into each utterance what is said in it. Leaves them as they are where there is no recogniser."""
+    """Write the recognised words into each utterance. Leave all as they are without a recogniser."""
     if not all(importlib.util.find_spec(module) for module in ("exotel_ws", "moonshine_voice", "numpy", "soxr")):
         return
     from exotel_ws.ai.embedded.models import Recogniser
