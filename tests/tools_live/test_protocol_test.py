@@ -11,7 +11,6 @@ from exotel_phone.options import ProtocolTestOptions
 from exotel_phone.protocol_test import verb
 from exotel_phone.protocol_test.exchange import Check
 from exotel_phone.protocol_test.run import ProtocolTest
-from exotel_phone.protocol_test.verb import Silent
 from exotel_phone.target import parse
 
 from .echo_server import Break, Message, Reply, Stream, running
@@ -35,7 +34,7 @@ class Subject:
 
     async def run(self) -> None:
         async with running(self.broken, health=self.health) as server, asyncio.timeout(60):
-            checks = await ProtocolTest(parse(server.url), self.rate, Silent(), listen_s=0.3).run()
+            checks = await ProtocolTest(parse(server.url), self.rate, listen_s=0.3).run()
         assert [check.name for check in checks] == ALL, "every check appears once, whatever happens"
         self.checks = {check.name: check for check in checks}
 

@@ -6,7 +6,6 @@ import base64
 import pytest
 from exotel_phone.protocol_test.exchange import Check
 from exotel_phone.protocol_test.run import ProtocolTest
-from exotel_phone.protocol_test.verb import Silent
 from exotel_phone.target import parse
 
 from .echo_server import Break, Message, Reply, Stream, running
@@ -73,7 +72,7 @@ BOTS: dict[str, tuple[Break, dict[str, str]]] = {
 def tested() -> dict[str, list[Check]]:
     async def one(broken: Break) -> list[Check]:
         async with running(broken, health=HEALTH) as server, asyncio.timeout(60):
-            return await ProtocolTest(parse(server.url), 8000, Silent(), listen_s=0.6).run()
+            return await ProtocolTest(parse(server.url), 8000, listen_s=0.6).run()
 
     async def all_of_them() -> list[list[Check]]:
         return await asyncio.gather(*(one(broken) for broken, _ in BOTS.values()))

@@ -3,7 +3,6 @@
 import dataclasses
 import time
 from types import ModuleType
-from typing import Protocol
 
 from exotel_phone.http_get import get
 from exotel_phone.protocol_test import bot_script, judges, script
@@ -14,8 +13,8 @@ from exotel_phone.target import Target
 from exotel_phone.wire import Ids, Stream
 
 
-class Listener(Protocol):
-    """Listener of a protocol test, told of each event as it happens."""
+class Listener:
+    """Is told of each event of a protocol test as it happens. This one does nothing."""
 
     def sending(self, name: str) -> None:
         """Note that the messages of a check go out."""
@@ -34,11 +33,17 @@ class ProtocolTest:
     """
 
     def __init__(
-        self, target: Target, rate: int, listener: Listener, *, patience_s: float = 2.0, listen_s: float | None = None
+        self,
+        target: Target,
+        rate: int,
+        listener: Listener | None = None,
+        *,
+        patience_s: float = 2.0,
+        listen_s: float | None = None,
     ) -> None:
         self._target = target.with_rate(rate)
         self._rate = rate
-        self._listener = listener
+        self._listener = listener or Listener()
         self._patience_s = patience_s
         self._listen_s = patience_s / 5 if listen_s is None else listen_s
         self._loops_marks = False

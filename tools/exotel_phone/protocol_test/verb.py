@@ -27,7 +27,7 @@ def run(options: ProtocolTestOptions) -> Exit:
     rates = SAMPLE_RATES if options.all_rates else (target.rate or SAMPLE_RATES[0],)
     if not options.json:
         say(f"🧪 Exotel Protocol Compliance Test\n{_RULE}\n{target.shown}\n")
-    listener = Silent() if options.json else Narrator(len(rates) > 1)
+    listener = None if options.json else Narrator(len(rates) > 1)
     checks = asyncio.run(_test(target, rates, listener, options.timeout))
     if options.json:
         emit_json(summary(target, checks))
@@ -36,27 +36,14 @@ def run(options: ProtocolTestOptions) -> Exit:
     return Exit.OK if compliant(checks) else Exit.PROBLEM
 
 
-async def _test(target: Target, rates: Sequence[int], listener: Listener, patience_s: float) -> list[Check]:
+async def _test(target: Target, rates: Sequence[int], listener: Listener | None, patience_s: float) -> list[Check]:
     checks: list[Check] = []
     for rate in rates:
         checks += await ProtocolTest(target, rate, listener, patience_s=patience_s).run()
     return checks
 
 
-class Silent:
-    """Listener that prints nothing."""
-
-    def sending(self, name: str) -> None:
-        """Nothing."""
-
-    def heard(self, name: str) -> None:
-        """Nothing."""
-
-    def checked(self, check: Check) -> None:
-        """Nothing."""
-
-
-class Narrator:
+class Narrator(Listener):
     """Listener that prints the test as it goes, with the sample rate if several are tested."""
 
     def __init__(self, with_rate: bool) -> None:

@@ -68,6 +68,5 @@ def _connect(target: Target) -> call.Trouble | None:
 
 async def _protocol(target: Target, rate: int) -> list[Check]:
     from exotel_phone.protocol_test.run import ProtocolTest
-    from exotel_phone.protocol_test.verb import Silent
 
-    return await ProtocolTest(target, rate, Silent(), patience_s=2.0).run()
+    return await ProtocolTest(target, rate, patience_s=2.0).run()
