@@ -190,6 +190,15 @@ def test_the_playbooks_at_the_root_are_those_of_the_folder() -> None:
         assert only["ansible.builtin.import_playbook"] == f"playbooks/{file.name}"
 
 
+def test_every_playbook_that_is_named_with_its_command_is_there() -> None:
+    folders = ("docs", "inventory", "playbooks", "plugins", "roles", "server", "tools")
+    files = [ROOT / "README.md", *(file for folder in folders for file in (ROOT / folder).rglob("*"))]
+    texts = {file: file.read_text() for file in files if file.suffix in (".md", ".py", ".yml", ".j2", ".sh") and file.is_file()}
+    named = {(file, name) for file, text in texts.items() for name in re.findall(r"ansible-playbook\s+([\w/]+\.yml)", text)}
+    assert {"deploy.yml", "playbooks/status.yml"} <= {name for _, name in named}
+    assert [(str(file), name) for file, name in named if not (ROOT / name).is_file()] == []
+
+
 def test_what_changes_hosts_looks_at_all_of_them_first() -> None:
     """One that is away is named before any other is touched, so no canary is passed over."""
     for name in ("deploy", "rollback", "reset", "restart", "uninstall"):

@@ -66,7 +66,7 @@ def verify(options: VerifyOptions) -> int:
     """Prove that a host takes calls.
 
     Judges what the host saw of itself, carries out the protocol test and places a call. Tells what was proven, up to the first
-    step that fails: what comes after that follows from it. ansible-playbook verify.yml types it.
+    step that fails: what comes after that follows from it. ansible-playbook playbooks/verify.yml types it.
 
     \b
     Example:

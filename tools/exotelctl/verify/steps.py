@@ -149,7 +149,7 @@ def _not_answered(facts: Facts, seen: Outside) -> Finding | None:
     wrong = outside.not_healthy(facts, seen)
     if wrong is None and ready is not None and ready.status not in (200, 404):
         says = f"/ready says {ready.status} {ready.body}: it takes no new calls"
-        return fail(says, remedy=Remedy("See what it waits for:", ("ansible-playbook status.yml -i INVENTORY",)))
+        return fail(says, remedy=Remedy("See what it waits for:", ("ansible-playbook playbooks/status.yml -i INVENTORY",)))
     return wrong
 
 

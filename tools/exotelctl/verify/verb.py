@@ -31,7 +31,9 @@ _MOST: Final = 400
 def run(options: VerifyOptions) -> int:
     """Prove, print, and return 0 if the host takes calls, 4 if nothing is deployed to it, else 1. Raises UsageFault."""
     if not options.seen.is_dir():
-        raise UsageFault(f"{options.seen}: no directory with what a host told of itself; ansible-playbook verify.yml makes one")
+        raise UsageFault(
+            f"{options.seen}: no directory with what a host told of itself; ansible-playbook playbooks/verify.yml makes one"
+        )
     found, warnings = prove(options)
     if options.json:
         wrong = found[-1].wrong
@@ -67,7 +69,7 @@ def report(found: Sequence[Step], warnings: Sequence[str], name: str) -> list[st
         return [*lines, *(f"⚠️ {printable(text, _MOST)}" for text in warnings), f"✅ {name} takes calls"]
     lines += [f"❌ {name} failed: {found[-1].claim}", f"Likely cause: {printable(wrong.says, _MOST)}"]
     lines += [f"  {printable(text, _MOST)}" for text in wrong.evidence]
-    remedy = wrong.remedy or Remedy("Ask the doctor:", ("ansible-playbook doctor.yml -i INVENTORY",))
+    remedy = wrong.remedy or Remedy("Ask the doctor:", ("ansible-playbook playbooks/doctor.yml -i INVENTORY",))
     commands = filter(None, ("; ".join(remedy.safe_commands), " or ".join(remedy.risky_commands)))
     lines.append(f"Next: {remedy.text} {'; then '.join(commands)}".rstrip())
     return lines
