@@ -1,4 +1,4 @@
-"""The instance's own HTTP endpoint on a UNIX socket: what this one worker is, has and does.
+"""Serve HTTP on the instance's own UNIX socket: identity, state and taps of this one worker.
 
 Not served by the WebSocket engine: picows sets TCP options on every connection and ends the process on a UNIX socket.
 """
@@ -14,12 +14,12 @@ _REQUEST_TIMEOUT_S: Final = 5.0
 
 Routes = dict[str, Callable[[], dict[str, object]]]
 Feed = Callable[[str, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-"""What answers for as long as it likes. Takes the query; writes the whole answer, its head too."""
+"""A handler that answers for as long as it likes: takes the query, and writes the whole answer with its head."""
 Feeds = dict[str, Feed]
 
 
 class BadRequest(Exception):
-    """A query that makes no sense, or can't be had now; the text says why. Raised before anything is written."""
+    """The query makes no sense, or can't be answered now; the text says why. Raised before anything is written."""
 
 
 async def serve_admin(listener: socket.socket, routes: Routes, feeds: Feeds) -> asyncio.Server:
@@ -38,7 +38,7 @@ async def serve_admin(listener: socket.socket, routes: Routes, feeds: Feeds) -> 
                 writer.write(_answer(method, path, routes, feeds))
                 await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # A client that does not finish its request is not waited for.
+            pass  # the client did not finish its request in time
         finally:
             writer.close()
 

@@ -12,7 +12,7 @@ from exotel_ws.settings import Settings, SettingsError
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns its exit code: 0 done, 1 a problem was found and said, 2 usage."""
+    """Run the command; return its exit code: 0 done, 1 a problem was found and reported, 2 usage."""
     arguments = _parser().parse_args(argv)
     try:
         exit_code: int = arguments.verb(arguments)
@@ -65,7 +65,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     from exotel_ws.serve import serve
 
     chosen = _load(arguments.settings)
-    given: dict[str, Any] = {key: getattr(arguments, key) for key in ("mode", "host", "port", "engine")}
+    given: dict[str, Any] = {key: vars(arguments)[key] for key in ("mode", "host", "port", "engine")}
     raw = msgspec.to_builtins(chosen) | {key: value for key, value in given.items() if value is not None}
     if arguments.log_format:
         raw["log"]["format"] = arguments.log_format

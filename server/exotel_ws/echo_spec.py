@@ -1,4 +1,4 @@
-"""The mode `echo`: what it brings to the server."""
+"""Describe the mode `echo` to the server, and test it."""
 
 import base64
 import json

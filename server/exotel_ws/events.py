@@ -16,7 +16,7 @@ Event = Literal[
     # receipts of exotelctl
     "port_clean", "reset",
 ]
-"""What a line is about: its field EVENT."""
+"""Kind of a log line: its field EVENT."""
 
 Field = Literal[
     # of every line of a connection; OURS is 1 for a test call of the operator's

@@ -1,4 +1,4 @@
-"""Who may open a stream: path, credentials, capacity. A clear HTTP status for those who may not, and no secret in any log."""
+"""Decide if a client may open a stream: form of the request, path, credentials. No secret reaches any log."""
 
 import base64
 import hmac
@@ -42,19 +42,19 @@ class Rejection(NamedTuple):
 
     @property
     def fields(self) -> dict[str, str]:
-        """What the journal says of it beside the sentence."""
+        """Return the journal's fields of the refusal, beside the sentence."""
         return {"REASON": self.reason} | ({"DETAIL": self.detail} if self.detail else {})
 
 
 class Target(NamedTuple):
-    """What a client asked for: the path, split into segments where it may carry a secret, and the query."""
+    """Target of a request: the path, and the query."""
 
     path: str
     query: dict[str, str]
 
     @classmethod
     def parse(cls, raw_path: str) -> "Target":
-        """From the request line, e.g. ``/?sample-rate=8000``. A query that is not well-formed is read as far as it goes."""
+        """Read the target of a request line, e.g. ``/?sample-rate=8000``, and of a malformed query as much as possible."""
         path, _, query = raw_path.partition("?")
         fields = "&".join(query.split("&", _MOST_FIELDS)[:_MOST_FIELDS])
         return cls(unquote(path) or "/", dict(parse_qsl(fields, keep_blank_values=True)))
@@ -73,7 +73,7 @@ class Credentials:
 
     @classmethod
     def load(cls, auth: Auth) -> "Credentials | None":
-        """The credentials where authentication is required, else None. Raises `SettingsError` if there are none to check."""
+        """Return the credentials if authentication is required, else None. Raises `SettingsError` if there are none to check."""
         if not auth.required:
             return None
         path = Path(os.environ.get("CREDENTIALS_DIRECTORY", "."), auth.credential)
@@ -101,11 +101,11 @@ class Credentials:
                 log.warning("⚠️ %s has less than %d characters; %s", where, _GOOD_LENGTH, cure)
 
     def spellings(self) -> set[str]:
-        """What must be found nowhere else: every credential, whole and its token alone."""
+        """Return the texts that no output may hold: every credential, whole and its token alone."""
         return {known.decode() for known in (*self._entries, *self._tokens)}
 
     def accepts(self, shown: str) -> bool:
-        """Whether this is one of the credentials, whole or its token alone; in constant time for each."""
+        """Return True if ``shown`` is one of the credentials, whole or its token alone; takes constant time for each."""
         if len(shown) > _MOST_LENGTH:
             return False
         # A request line need not be UTF-8: what could not be decoded comes as surrogates.
@@ -114,7 +114,7 @@ class Credentials:
         return any(matches)
 
     def in_header(self, headers: Mapping[str, str]) -> bool | None:
-        """Whether the Authorization header holds a right credential; None where there is no such header."""
+        """Return True if the Authorization header holds a valid credential; None if there is no such header."""
         header = headers.get("Authorization")
         if header is None:
             return None
@@ -138,9 +138,9 @@ class Credentials:
 
     @staticmethod
     def shown_by(target: Target, paths: Collection[str], raw: Mapping[str, str]) -> bool:
-        """Whether anything came that may have been meant as one: a path other than ``paths``, a query, parameters.
+        """Return True if anything came that may be meant as a credential: a path other than ``paths``, a query, parameters.
 
-        Nothing at all is what is left of a token in the query, which Exotel strips.
+        If a token was given in the query of the applet's URL, Exotel may have stripped it, so that nothing came.
         """
         told = {*target.query, *parameters.restore(raw)}
         return not all(map(parameters.is_rate, told)) or target.path not in ("/", *paths)

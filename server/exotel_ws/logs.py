@@ -39,13 +39,13 @@ _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def printable(text: str, most: int = 200) -> str:
-    """Text of a stranger, safe on a terminal: control characters and direction marks as escapes, at most ``most`` characters."""
+    """Return a stranger's text made safe for a terminal: control and direction marks escaped, at most ``most`` characters."""
     cut = text if len(text) <= most else text[: most - 1] + "…"
     return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), cut)
 
 
 def fields_of(record: logging.LogRecord) -> Mapping[str, str]:
-    """The record's own fields, e.g. ``{"CONN_ID": "conn_…", "EVENT": "start"}``; empty if it has none."""
+    """Return the record's own fields, e.g. ``{"CONN_ID": "conn_…", "EVENT": "start"}``; empty if it has none."""
     fields: Mapping[str, str] = getattr(record, "fields", {})
     return fields
 
@@ -116,14 +116,14 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(log: Log) -> None:
-    """Route everything that is logged. ``auto`` is the journal where standard error is the journal's, else the terminal form."""
+    """Route everything that is logged. ``auto`` means the journal if standard error is the journal's, else the terminal form."""
     kind: LogFormat = log.format
     if kind == "auto":
         kind = "journal" if _stderr_is_journal() else "terminal"
     handler: logging.Handler = JournalHandler() if kind == "journal" else logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if kind == "json" else logging.Formatter("%(message)s"))
     logging.basicConfig(handlers=[handler], level=log.level.upper(), force=True)
-    # Who connects and who leaves is logged once, by us, with the call's ids.
+    # Connects and disconnects are logged once, by this package, with the call's ids.
     for engine in ("websockets", "picows"):
         logging.getLogger(engine).setLevel(max(logging.WARNING, logging.getLogger().level))
     # An operator reads none of these, and collecting them costs on every record.
@@ -181,12 +181,12 @@ class CallLog:
         self._held: deque[_Line] = deque()
 
     def identify(self, *, call_sid: str, stream_sid: str) -> None:
-        """From now on every line carries the call's and the stream's id."""
+        """Add the ids of the call and the stream to every line from now on."""
         self._ids |= {"CALL_SID": printable(call_sid), "STREAM_SID": printable(stream_sid)}
 
     @property
     def verbose(self) -> bool:
-        """Whether everything is asked for: else what people say is not to be written."""
+        """Return True if the level is debug: only then may a line hold what people say."""
         return self._logger.isEnabledFor(logging.DEBUG)
 
     def __call__(self, text: str, event: Event, level: int = logging.INFO, **fields: object) -> None:
@@ -219,7 +219,7 @@ class CallLog:
                 self._leave_out("log_stranger")
 
     def warning(self, text: str, event: Event, **fields: object) -> None:
-        """Something an operator should see."""
+        """Log ``text`` as a warning: an operator should see it."""
         self(text, event, logging.WARNING, **fields)
 
     def exception(self, text: str) -> None:

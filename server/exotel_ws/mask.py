@@ -1,4 +1,4 @@
-"""Callers' numbers, shown so that two calls can be told apart but nobody can be called back.
+"""Mask callers' numbers, so that two calls can be told apart but nobody can be called back.
 
 As `exotel_phone.mask` has it: the doctor has to run where this package cannot be imported, and the server never imports the tool.
 """

@@ -13,13 +13,13 @@ _MODULES: Final[dict[str, str]] = {"echo": "exotel_ws.echo_spec", "ai": "exotel_
 
 
 def find(name: "ModeName") -> "ModeSpec":
-    """Return what the mode of that name brings."""
+    """Return the spec of the mode of that name."""
     spec: ModeSpec = importlib.import_module(_MODULES[name]).SPEC
     return spec
 
 
 def make(settings: "Settings") -> "Mode":
-    """Make the mode that ``settings`` ask for. Raises `SettingsError` if it is not installed, or lacks what it needs."""
+    """Make the mode that ``settings`` ask for. Raises `SettingsError` if it is not installed or can't use them."""
     return find(settings.mode).make(settings)
 
 

@@ -1,4 +1,4 @@
-"""What a mode brings to the server, apart from the answers to its calls (`exotel_ws.responder.Mode`)."""
+"""Describe a mode to the server: its names, settings, checks and self-test, and how to make its `exotel_ws.responder.Mode`."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from exotel_ws.settings import Settings, SettingsError
 
 
 class SelfTestError(Exception):
-    """This release failed its self-test; the message says what was tried, and what came instead."""
+    """This release failed its self-test; the message says what was tried, and the result."""
 
 
 @dataclass(frozen=True)
 class SelfTest:
     """Test of a worker of one mode: start it with ``settings``, call it with ``call`` on a port of 127.0.0.1.
 
-    ``call`` raises `SelfTestError`, and has ``timeout_s``. ``shown`` says what a passed test has shown.
+    ``call`` raises `SelfTestError`; it is given ``timeout_s`` seconds. ``shown`` is a sentence on what a passed test proves.
     """
 
     settings: Settings
@@ -33,7 +33,7 @@ def _no_flow(file: Path) -> str:
 
 @dataclass(frozen=True)
 class ModeSpec:
-    """A mode, before a worker runs it. A spec imports nothing that is heavy; its functions import what they need.
+    """Describe a mode before a worker runs it. Loading a spec is cheap; its functions import what they need.
 
     ``service`` is the mode's name in ``GET /health``; monitors of the guide's servers look for it. ``title`` is its name for
     people.

@@ -1,4 +1,4 @@
-"""What answers the caller: the seam between a call and its mode."""
+"""Interfaces between a call and the mode that answers it."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -28,32 +28,32 @@ class Responder(Protocol):
     """Answers the messages of one stream. It is never called after ``stopped``, which comes once, however the stream ends."""
 
     def media(self, media: Media) -> tuple[str, ...]:
-        """Messages to send for a piece of audio."""
+        """Return messages to send for a piece of audio."""
 
     def mark(self, mark: Mark) -> tuple[str, ...]:
-        """Messages to send for a mark."""
+        """Return messages to send for a mark."""
 
     def dtmf(self, dtmf: Dtmf) -> tuple[str, ...]:
-        """Messages to send for a key press."""
+        """Return messages to send for a key press."""
 
     def facts(self) -> dict[str, object]:
-        """What an operator wants to know of a live call, beside what is known of any."""
+        """Return facts of the live call for an operator, beside those of every call."""
 
     def stopped(self) -> None:
-        """The stream is over; nothing can be sent any more."""
+        """Release everything: the stream is over, and nothing can be sent any more."""
 
 
 class Line(Protocol):
-    """What a responder may do with its call by itself, not only when it is spoken to."""
+    """The actions that a responder may take on its call at any time, not only in answer to a message."""
 
     @property
     def log(self) -> CallLog: ...
     @property
     def hung_up(self) -> HangUp | None:
-        """Why we close the stream, or closed it; None: we do not."""
+        """Return the reason for which this server closes, or closed, the stream; None if it does not."""
 
     def send(self, messages: tuple[str, ...], audio_bytes: int = 0) -> None:
-        """Send now; ``audio_bytes`` of PCM are in them. After the end of the stream: nothing."""
+        """Send ``messages``, which hold ``audio_bytes`` of PCM, now. Does nothing after the end of the stream."""
 
     def bite(self, bound: str, text: str) -> None:
         """Count, and log sampled, that one of `metrics.tally.BOUNDS` bit on this call; ``text`` says what was not done."""

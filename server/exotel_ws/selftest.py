@@ -13,7 +13,7 @@ from exotel_ws.settings import Auth, Settings
 
 
 def self_test(settings: Settings) -> str:
-    """Return what was shown. Raises `SelfTestError` if this release does not answer health or a call, or `SettingsError`.
+    """Test this release; return a sentence on what that has proven. Raises `SelfTestError`, or `SettingsError`.
 
     Credentials are not asked for: they belong to the host, not to the release. Once started, echo mode takes 10 seconds at
     most, AI mode 60.

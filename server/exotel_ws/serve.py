@@ -1,4 +1,4 @@
-"""Runs a worker in the foreground or under systemd, from its sockets to its last call."""
+"""Run a worker in the foreground or under systemd, from its sockets to its last call."""
 
 import asyncio
 import contextlib
@@ -18,9 +18,9 @@ log = logging.getLogger("exotel_ws.server")
 
 
 def serve(settings: Settings, *, instance: str, admin_socket: Path | None, metrics_dir: Path | None) -> int:
-    """Serve until SIGTERM or SIGINT, then drain. SIGQUIT, or a second SIGINT, closes the calls at once. Returns the exit code.
+    """Serve until SIGTERM or SIGINT, then drain. SIGQUIT, or a second SIGINT, closes the calls at once. Return the exit code.
 
-    Raises OSError where a socket can't be had, `SettingsError` where credentials are missing.
+    Raises OSError if a socket can't be bound, `SettingsError` if credentials are missing.
     """
     files.lift_limit()
     listeners = systemd.inherited_sockets()
@@ -53,7 +53,7 @@ async def _run(
     drain, hurry = asyncio.Event(), asyncio.Event()
     _on_signals(drain, hurry)
     await server.start(listeners, admin, shared=inherited)
-    # What has been loaded by now stays: the collector need not look at it again in the middle of a call.
+    # Objects loaded by now stay: the collector must not traverse them in the middle of a call.
     gc.collect()
     gc.freeze()
     background = [asyncio.create_task(server.tick()), asyncio.create_task(_watchdog())]
@@ -97,7 +97,7 @@ async def _drain(server: VoicebotServer, hurry: asyncio.Event) -> int:
 
 
 async def _watchdog() -> None:
-    """Tell systemd that the loop still turns; where it hangs, systemd ends this worker and starts it anew."""
+    """Tell systemd that the loop still runs; if it hangs, systemd kills this worker and starts another."""
     interval_s = systemd.watchdog_interval_s()
     while interval_s:
         systemd.notify("WATCHDOG=1")

@@ -46,7 +46,7 @@ log = logging.getLogger("exotel_ws.server")
 
 
 class Identity:
-    """Which release and instance this process is. The release is written beside the virtual environment that runs us."""
+    """Release and instance of this process. The release is written beside the virtual environment that runs it."""
 
     def __init__(self, instance: str) -> None:
         self.instance = instance
@@ -69,7 +69,7 @@ class VoicebotServer:
         pid: int | None = None,
         test_calls: TestCalls | None = None,
     ) -> None:
-        """Raises `SettingsError` where credentials are required and missing, OSError where metrics can't be written."""
+        """Raises `SettingsError` if credentials are required and missing, OSError if metrics can't be written."""
         self.settings = settings
         self.identity = Identity(instance)
         self.draining = False
@@ -120,9 +120,9 @@ class VoicebotServer:
         self._lost_calls: set[str] = set()
 
     async def start(self, listeners: list[socket.socket], admin: socket.socket | None = None, *, shared: bool = False) -> None:
-        """Begin to serve calls on ``listeners`` and the instance's own state on ``admin``. The server owns them from now on.
+        """Begin to serve calls on ``listeners`` and the instance's own state on ``admin``. The server owns both from now on.
 
-        ``shared`` tells that other processes hold the same listening sockets: they stay open when this worker drains.
+        ``shared``: other processes hold the same listening sockets, which stay open when this worker drains.
         """
         await self._mode.open()
         self._shared = shared
@@ -166,7 +166,7 @@ class VoicebotServer:
                 self._lost_calls.clear()
 
     async def drain(self) -> int:
-        """Take no more connections, wait for the live ones to end; returns how many were cut at ``drain.timeout_s``.
+        """Take no more connections, and wait for the live ones to end; return how many were cut at ``drain.timeout_s``.
 
         A connection that was accepted before is served, even if its handshake comes only within ``drain.grace_s``.
         """
@@ -186,7 +186,7 @@ class VoicebotServer:
         return await self.close()
 
     async def close(self) -> int:
-        """Close what is left with 1001 (going away); returns how many connections that were. `close` is idempotent."""
+        """Close all connections that are left with 1001 (going away); return their number. `close` is idempotent."""
         left = list(self._streams)
         for acceptor in self._acceptors:
             acceptor.stop(shared=self._shared)
@@ -256,7 +256,7 @@ class VoicebotServer:
         }
 
     def status(self) -> dict[str, object]:
-        """The instance's state, as its admin socket tells it."""
+        """Return the instance's state, for the admin socket."""
         return {
             **self._who(),
             "version": __version__,

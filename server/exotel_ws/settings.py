@@ -1,4 +1,4 @@
-"""The server's settings: one TOML file, every key known, every value checked before anything is started."""
+"""Read the server's settings: one TOML file; every key is known, and every value is checked before anything starts."""
 
 import difflib
 import tomllib
@@ -26,7 +26,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class SettingsError(Exception):
-    """The settings can't be used. Each of ``problems`` says where, what, and what to do."""
+    """The settings can't be used. Each of ``problems`` names the place, the fault and the cure."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -87,7 +87,7 @@ class Ping(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Auth(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who may open a stream. ``credential`` is a file name in $CREDENTIALS_DIRECTORY, or an absolute path."""
+    """Authentication of streams. ``credential`` is a file name in $CREDENTIALS_DIRECTORY, or an absolute path."""
 
     required: bool = False
     credential: str = "stream-credentials"
@@ -180,7 +180,7 @@ def check(raw: dict[str, Any]) -> Settings:
 
 
 def _specs(raw: dict[str, Any]) -> "dict[str, ModeSpec]":
-    """Return what the modes bring that have a table in ``raw``; no other mode is loaded."""
+    """Return the specs of the modes that have a table in ``raw``; load no other mode."""
     return {name: modes.find(name) for name in get_args(ModeName) if raw.get(name)}
 
 

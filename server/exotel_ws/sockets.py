@@ -1,4 +1,4 @@
-"""Listening sockets for a server that systemd hands none, and the admin socket of an instance."""
+"""Bind listening sockets, for a server to which systemd passes none, and the admin socket of an instance."""
 
 import socket
 from pathlib import Path
@@ -34,7 +34,7 @@ def bind(host: str, port: int) -> list[Socket]:
 
 
 def bind_admin(path: Path) -> Socket:
-    """The instance's own UNIX socket, for root and the service's user. A file that a dead process left is replaced."""
+    """Bind the instance's own UNIX socket, for root and the service's user. Replace the file of a dead process."""
     path.unlink(missing_ok=True)
     admin = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

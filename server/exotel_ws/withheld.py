@@ -11,7 +11,6 @@ from exotel_ws.protocol import Start
 from exotel_ws.tap.redact.known import Secrets
 
 _LEFT: Final = "[credential]"
-_TEXTS: Final = ("stream_sid", "call_sid", "leg_sid", "account_sid", "from_", "to", "encoding", "rate_said")
 
 
 class Withheld:
@@ -28,17 +27,26 @@ class Withheld:
 
         In other texts the credential is replaced. ``start`` itself is returned if it holds none.
         """
-        changed: dict[str, object] = {}
-        for name in ("custom_parameters", "raw_parameters"):
-            told: Mapping[str, str] = getattr(start, name)
-            kept = {key: value for key, value in told.items() if not self._in_parameter(key, value)}
-            if len(kept) < len(told):
-                changed[name] = kept
-        for name in _TEXTS:
-            text: str = getattr(start, name)
-            if self._contained(text):
-                changed[name] = _LEFT
-        return replace(start, **changed) if changed else start
+        clean = replace(
+            start,
+            stream_sid=self._clean(start.stream_sid),
+            call_sid=self._clean(start.call_sid),
+            leg_sid=self._clean(start.leg_sid),
+            account_sid=self._clean(start.account_sid),
+            from_=self._clean(start.from_),
+            to=self._clean(start.to),
+            encoding=self._clean(start.encoding),
+            rate_said=self._clean(start.rate_said),
+            custom_parameters=self._without(start.custom_parameters),
+            raw_parameters=self._without(start.raw_parameters),
+        )
+        return start if clean == start else clean
+
+    def _clean(self, text: str) -> str:
+        return _LEFT if self._contained(text) else text
+
+    def _without(self, parameters: Mapping[str, str]) -> dict[str, str]:
+        return {name: value for name, value in parameters.items() if not self._in_parameter(name, value)}
 
     def _in_parameter(self, name: str, value: str) -> bool:
         return self._credentials.in_parameters({name: value}) or self._contained(name) or self._contained(value)

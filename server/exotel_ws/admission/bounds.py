@@ -2,7 +2,7 @@
 
 A source is an address (`sources`). What it has not proven bounds it: a connection proves itself by a credential, or by
 a ``start`` that media follow at a phone's pace, and with itself its source for `Limits.proven_s`. Real calls come from few
-addresses, hundreds at once: bounds are on what has not shown that it is a call, never on calls.
+addresses, hundreds at once: only connections that have not proven to be calls are bounded, never calls.
 
 Each connection holds a `Ticket`, from its acceptance to its end. A place that is needed is taken from the source that holds
 most unproven ones, so that nobody alone keeps others out. All methods take constant time; nothing here waits or does I/O,

@@ -1,4 +1,4 @@
-"""The mode `ai`: what it brings to the server. Nothing here loads pipecat or a model before it is needed."""
+"""Describe the mode `ai` to the server. Loads neither pipecat nor a model before they are needed."""
 
 from importlib.util import find_spec
 from pathlib import Path

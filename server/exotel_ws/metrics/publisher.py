@@ -1,8 +1,8 @@
-"""Publishes the tallies of all workers and generations of a host in one scrape.
+"""Publish the tallies of all workers and generations of a host in one scrape.
 
-Each worker writes its counts to memory-mapped files (prometheus_client's multiprocess mode) in a directory that all share;
-whoever is scraped adds them up. A file belongs to a slot, not to a process: a new worker takes a free slot over and counts on
-from what it finds, so a counter of the host never goes back, and a crash loop does not fill the directory.
+Each worker writes its counts to memory-mapped files (prometheus_client's multiprocess mode) in a directory that all share; the
+worker that is scraped adds them up. A file belongs to a slot, not to a process: a new worker takes over a free slot and continues
+its counts, so a counter of the host never goes back, and a crash loop does not fill the directory.
 """
 
 import fcntl
@@ -101,13 +101,14 @@ class Publisher:
         self._unproven_most.set(now.unproven_most)
         self._draining.set(int(draining))
         self._lag.set(lag_s)
-        for name in ("calls", "frames_in", "frames_out", "bytes_in", "bytes_out"):
-            setattr(before, name, getattr(now, name))
+        before.calls = now.calls
+        before.frames_in, before.frames_out = now.frames_in, now.frames_out
+        before.bytes_in, before.bytes_out = now.bytes_in, now.bytes_out
         if self._publish_mode is not None:
             self._publish_mode()
 
     def exposition(self) -> str:
-        """The metrics of all workers in Prometheus' text format."""
+        """Return the metrics of all workers in Prometheus' text format."""
         from prometheus_client import CollectorRegistry, generate_latest
         from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -120,7 +121,7 @@ class Publisher:
 
 
 def advance(counter: "Counter", current: Mapping[str, int], published: dict[str, int]) -> None:
-    """Bring a counter with one label from ``published``, which is brought up too, to ``current``."""
+    """Increase a counter with one label from ``published`` to ``current``, and update ``published``."""
     for key, value in current.items():
         if value != published[key]:
             counter.labels(key).inc(value - published[key])
@@ -128,7 +129,7 @@ def advance(counter: "Counter", current: Mapping[str, int], published: dict[str,
 
 
 def advance_cells(histogram: "Histogram", current: Sequence[int], published: list[int], more_s: float) -> None:
-    """The same for a histogram's counts by bucket; ``more_s`` is what its sum in seconds has grown by."""
+    """Increase a histogram's counts by bucket likewise; ``more_s`` is the growth of its sum in seconds."""
     # A histogram's public interface takes one observation at a time, at a price a frame; its cells take sums.
     for index, cell in enumerate(histogram._buckets):
         cell.inc(current[index] - published[index])
@@ -137,7 +138,7 @@ def advance_cells(histogram: "Histogram", current: Sequence[int], published: lis
 
 
 def _prepare_multiprocess(directory: Path) -> IO[str]:
-    """Make prometheus_client write this worker's values to a slot of the directory; returns the lock that holds the slot."""
+    """Make prometheus_client write this worker's values to a slot of the directory; return the lock that holds the slot."""
     directory.mkdir(parents=True, exist_ok=True)
     slot, lock = _take_slot(directory)
     _drop_gauges(directory, slot)

@@ -1,4 +1,4 @@
-"""What one worker has counted, in plain integers: cheap enough to touch on every frame. `metrics` publishes it."""
+"""Count what one worker does, in plain integers: cheap enough for every frame. `publisher` publishes the counts."""
 
 from bisect import bisect_left
 from typing import Final
@@ -109,6 +109,6 @@ class Tally:
         self.latency_sum_s = 0.0
 
     def observe_latency(self, seconds: float) -> None:
-        """From a frame's arrival in the worker to its echo's hand-over to the socket."""
+        """Count the time from a frame's arrival in the worker to the hand-over of its echo to the socket."""
         self.latency[bisect_left(LATENCY_BUCKETS_S, seconds)] += 1
         self.latency_sum_s += seconds

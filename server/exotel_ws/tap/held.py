@@ -1,23 +1,23 @@
-"""How much all taps of a worker together hold back of connections of which nobody knows yet whether they are asked for."""
+"""Bound what the taps of a worker hold back: records of connections that have not started, so may not be asked for."""
 
 from typing import Final
 
 MOST: Final = 4 * 1024 * 1024
-"""Bytes, whatever the number of taps and connections: anybody may connect, and need not start a call."""
+"""Most bytes of all taps and connections together: anybody may connect, and need not start a call."""
 _SMALL: Final = 4 * 1024
-"""Bytes of one connection. Up to here all of `MOST` may be used, beyond it half: a few that talk much leave room for a call."""
+"""Bytes of one connection that may use all of `MOST`; more may use half of it, so that a few talkers leave room for a call."""
 _RECORD: Final = 64
-"""Bytes that a record takes beside its own."""
+"""Bytes of overhead of a record."""
 
 
 class Held:
-    """The account of a worker."""
+    """Account of the bytes that a worker holds back."""
 
     def __init__(self) -> None:
         self.size = 0
 
     def take(self, record: bytes, held: int) -> int:
-        """Bytes to be counted for ``record`` of a connection that has ``held`` so far; 0 where there is no room for it."""
+        """Count ``record`` of a connection that has ``held`` bytes so far. Return the bytes counted, 0 if there is no room."""
         size = len(record) + _RECORD
         if self.size + size > (MOST if held + size <= _SMALL else MOST // 2):
             return 0
@@ -25,5 +25,5 @@ class Held:
         return size
 
     def give(self, size: int) -> None:
-        """They are no longer held back."""
+        """Give back bytes that are no longer held."""
         self.size -= size

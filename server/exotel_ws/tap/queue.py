@@ -1,4 +1,4 @@
-"""One client of the tap: which calls it asks for, and the bounded queue of what it is sent."""
+"""Serve one client of the tap: select the calls it asks for, and queue its records, bounded in bytes and in time."""
 
 import asyncio
 import time
@@ -13,14 +13,14 @@ from exotel_ws.call import Call
 from exotel_ws.tap.redact.redactor import Audio, Redactor
 
 _QUEUE: Final = 4 * 1024 * 1024
-"""Bytes that wait for a subscriber: a second of fifty calls, a minute of one."""
+"""Most bytes that wait for a subscriber: a second of fifty calls, a minute of one."""
 _RESERVE: Final = 128 * 1024
-"""Bytes beyond it for what tells where things begin and end."""
+"""Bytes above `_QUEUE` that are kept for records of openings and ends."""
 _BATCH: Final = 256 * 1024
 _FLUSH_S: Final = 0.05
 _MOST_DIGITS: Final = 9
 _SHARE: Final = 0.1
-"""Of the worker's time, for one subscriber. A look at a message takes microseconds, but a client may send hard ones."""
+"""Share of the worker's time for one subscriber. Redacting takes microseconds a message, but a client may send hard ones."""
 _FORM: Final = "call=SID, number=N, next=N, audio=keep|noise|omit, mask=0|1, parameters=0|1"
 
 _encode = msgspec.json.Encoder().encode
@@ -50,7 +50,7 @@ class Asked(NamedTuple):
             raise BadRequest(f"{error}: {_FORM}") from None
 
     def record(self) -> dict[str, str | int]:
-        """As the capture's first line tells it."""
+        """Return the filter for the first line of the capture."""
         number = "x" * len(self.number) if self.mask else self.number
         values: dict[str, str | int] = {"call": self.call, "number": number, "next": self.next}
         return {name: value for name, value in values.items() if value}
@@ -82,7 +82,7 @@ class Subscriber:
         self.over = asyncio.Event()
         self.why = "the server ends"
         self.live = 0
-        """Connections that were told of and have not ended."""
+        """Connections whose opening was sent and that have not ended."""
         self.started = 0
         self.incomplete = ""
         self._ended = 0
@@ -97,11 +97,11 @@ class Subscriber:
         self._window = 0.0
 
     def now(self) -> float:
-        """Unix seconds by a clock that never steps."""
+        """Return Unix seconds, of a clock that never steps."""
         return round(self._clock + time.monotonic(), 6)
 
     def wants(self, call: Call) -> bool:
-        """Whether this call, which has started, is one that is asked for."""
+        """Return True if a call that has started is asked for."""
         asked, start = self.asked, call.start
         if asked.call and asked.call not in (call.conn_id, start.call_sid, start.stream_sid):
             return False
@@ -110,18 +110,18 @@ class Subscriber:
         return not asked.next or self.started < asked.next
 
     def busy(self) -> bool:
-        """Whether this second's share of the worker's time is used up."""
+        """Return True if this second's share of the worker's time is used up."""
         second = time.monotonic() // 1
         if second != self._window:
             self._window, self._spent_s = second, 0.0
         return self._spent_s > _SHARE
 
     def spend(self, seconds: float) -> None:
-        """Count time of the worker."""
+        """Count time that the worker spent for this subscriber."""
         self._spent_s += seconds
 
     def put(self, record: bytes, conn: str) -> None:
-        """Queue a message's record; it is counted as lost where it does not fit."""
+        """Queue the record of a message; count it as lost if it does not fit."""
         if self._lost:
             if self._size > _QUEUE // 2:
                 self.lose(conn)
@@ -134,12 +134,12 @@ class Subscriber:
             self._append(record)
 
     def put_opening(self, record: bytes, conn: str) -> None:
-        """Queue the record that a connection begins with."""
+        """Queue the first record of a connection."""
         self._opened += 1
         self.put_mark(record, conn)
 
     def put_mark(self, record: bytes, conn: str) -> None:
-        """Queue the record of an opening or an end: there is room in reserve for these."""
+        """Queue the record of an opening or an end, which may use the reserve."""
         if self._size + len(record) > _QUEUE + _RESERVE:
             self.lose(conn)
             return
@@ -148,32 +148,32 @@ class Subscriber:
         self._append(record)
 
     def lose(self, conn: str, messages: int = 1) -> None:
-        """Note messages of ``conn`` that will not be told."""
+        """Count messages of ``conn`` as lost."""
         if not self._lost:
             self._lost_at = self.now()
         self._lost[conn] = self._lost.get(conn, 0) + messages
         self.incomplete = self.incomplete or "messages were lost: the reader was too slow, or the worker too busy"
 
     def call_ended(self) -> None:
-        """A call that had started and was told is over."""
+        """Count a call that has ended; finish if it was the last that is asked for."""
         self._ended += 1
         if self.asked.next and self._ended >= self.asked.next:
             self.finish("every call that was asked for has ended")
 
     def finish(self, why: str) -> None:
-        """No more records; what is queued is still sent. The first reason counts."""
+        """Take no more records; those that are queued are still sent. The first reason counts."""
         if not self.over.is_set():
             self.why = why
             self.over.set()
             self._news.set()
 
     async def send(self, writer: asyncio.StreamWriter) -> None:
-        """Write records as they come, to the end. Raises OSError where the client is gone."""
+        """Write records as they come, to the end. Raises OSError if the client is gone."""
         while not (self.over.is_set() and not self._queue):
             await self._news.wait()
             self._news.clear()
             if not self.over.is_set():
-                await asyncio.sleep(_FLUSH_S)  # What comes in a moment goes out in one piece.
+                await asyncio.sleep(_FLUSH_S)  # collect more records for one write
             while self._queue:
                 writer.write(self._batch())
                 await writer.drain()
@@ -212,5 +212,5 @@ class Subscriber:
 
 
 def line(kind: str, record: Mapping[str, object]) -> bytes:
-    """A record of the capture format, newline included."""
+    """Return a record of the capture format as a line, newline included."""
     return _encode({"type": kind, **record}) + b"\n"

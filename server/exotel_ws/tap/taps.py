@@ -1,9 +1,9 @@
-"""The tap: who asks for it on the admin socket is sent the messages of live calls, one JSON object a line.
+"""Send the messages of live calls to clients of the admin socket, one JSON object a line.
 
-Guarantees: a call that nobody watches pays one attribute test a message. A call that is watched is never kept waiting: records
-go to a queue of bounded size, and what does not fit is left out, counted, and told (``gap``, and ``complete`` false at the
-end). No secret leaves the worker, and audio and numbers only as asked: see `exotel_ws.tap.redact`. The format is documented in
-docs/capture.md.
+Guarantees: a call that nobody watches pays one attribute test a message. A call that is watched never waits: records go to a
+queue of bounded size; those that do not fit are left out, counted, and reported (``gap``, and ``complete`` false at the end).
+Only the protocol's own fields leave the worker, and audio, numbers and parameters only as asked: see `exotel_ws.tap.redact`.
+docs/capture.md documents the format.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnec
 
 
 class Taps:
-    """The subscribers of a worker. ``identity`` is what the first line says of it: instance and release."""
+    """Hold the subscribers of a worker. ``identity`` (instance and release) goes into the first line of each capture."""
 
     def __init__(self, identity: Mapping[str, str], credentials: Iterable[str]) -> None:
         self._identity = identity
@@ -42,20 +42,20 @@ class Taps:
 
     @property
     def count(self) -> int:
-        """How many listen."""
+        """Return the number of subscribers."""
         return len(self._subscribers)
 
     def opened(self, stream: Watched) -> None:
-        """A connection has come; to be called before its first message."""
+        """Watch a new connection; call this before its first message."""
         for subscriber in self._subscribers:
             self._watch(subscriber, stream)
 
     async def serve(
         self, streams: Collection[Watched], query: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Send a client the records of what it asks for, until it leaves or they end. Raises `BadRequest`.
+        """Send a client the records of the calls it asks for, until it leaves or they end. Raises `BadRequest`.
 
-        ``streams`` are the connections there are, at any time.
+        ``streams`` are the open connections; the collection changes with them.
         """
         asked = Asked.parse(query)
         if asked.audio == "noise" and self._noise is None:
@@ -83,7 +83,7 @@ class Taps:
             await asyncio.gather(sending, leaving, return_exceptions=True)
 
     async def finish(self, why: str) -> None:
-        """Tell every subscriber the end, and give them a moment to hear it."""
+        """End every subscription, and give clients a second to read the end."""
         for subscriber in self._subscribers:
             subscriber.finish(why)
         if self._subscribers:

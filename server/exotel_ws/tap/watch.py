@@ -1,4 +1,4 @@
-"""A live call as one client of the tap sees it."""
+"""Watch one live call for one client of the tap."""
 
 import base64
 import logging
@@ -11,13 +11,13 @@ from exotel_ws.tap.held import Held
 from exotel_ws.tap.queue import Subscriber, line
 
 _PENDING: Final = 256 * 1024
-"""Bytes of a connection that are kept until its start says whether it is asked for."""
+"""Most bytes of one connection that are held until its start shows if it is asked for."""
 
 log = logging.getLogger("exotel_ws.server")
 
 
 class Watched(Protocol):
-    """What a tap sees of a `exotel_ws.stream.Stream`."""
+    """The part of a `exotel_ws.stream.Stream` that the tap uses."""
 
     call: Call
     rate_asked: int | None
@@ -25,7 +25,7 @@ class Watched(Protocol):
 
 
 class Watch:
-    """One call, as one subscriber sees it. Nothing here raises: a fault ends the subscription, not the call."""
+    """Send one call to one subscriber. No method raises: a fault ends the subscription, not the call."""
 
     def __init__(self, subscriber: Subscriber, stream: Watched, instance: str, held: Held) -> None:
         self.subscriber = subscriber
@@ -43,23 +43,23 @@ class Watch:
             self._tell()
 
     def received(self, raw: str | bytes) -> None:
-        """A message from Exotel, before anything is made of it."""
+        """Record a message from Exotel; call this before it is handled."""
         self._note("exotel", raw)
 
     def answered(self, messages: Iterable[str]) -> None:
-        """What was made of it, before it is sent."""
+        """Record messages of the server; call this before they are sent."""
         for message in messages:
             self._note("server", message)
         if self._call.phase is not Phase.OPENED:
             self._start()
 
     def closed(self, ended: str, code: int) -> None:
-        """The connection is over."""
+        """Record the end of the connection."""
         subscriber = self.subscriber
         asked = subscriber.asked
         waits = subscriber.started < asked.next and not (asked.call or asked.number) and not subscriber.over.is_set()
         if self._pending is not None and waits:
-            self._tell()  # It never became a call: who waits for the next one wants to know.
+            self._tell()  # It never became a call; a client that waits for the next one wants to know.
         if self._pending is None:
             subscriber.live -= 1
             record = {"at": subscriber.now(), "conn": self._conn, "ended": ended, "code": code}
@@ -69,7 +69,7 @@ class Watch:
         self.forget()
 
     def forget(self) -> None:
-        """Let go of what is held back: it will not be told, or it has been."""
+        """Drop the records that are held back, and give back their bytes."""
         self._held.give(self._pending_size)
         self._pending_size = 0
         if self._pending:
@@ -95,7 +95,7 @@ class Watch:
         return self._call.phase is Phase.STARTED and self.subscriber.wants(self._call)
 
     def _start(self) -> None:
-        """The call has started: now it is known whether it is asked for."""
+        """Decide if the call, which has started, is asked for; if not, stop watching it."""
         if self._counted:
             return
         if self._pending is None or self.subscriber.wants(self._call):
@@ -107,7 +107,7 @@ class Watch:
             self.forget()
 
     def _tell(self) -> None:
-        """What was held back, and from now on everything."""
+        """Send the records that were held back, and every one from now on."""
         if self._pending is None:
             return
         subscriber = self.subscriber

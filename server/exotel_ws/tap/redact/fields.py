@@ -55,11 +55,11 @@ _FIELDS: Final[dict[str, Form]] = {
 """Fields by their names in snake_case. Some clients write those of a body at the top of the message: each may stand anywhere."""
 _BODIES: Final = frozenset({"start", "media", "mark", "dtmf", "stop"})
 _RATE: Final = re.compile(r"sample[\-_ ]?rate", re.IGNORECASE)
-"""The one custom parameter that is the protocol's."""
+"""The only custom parameter that belongs to the protocol."""
 
 
 class Place(Enum):
-    """What a value stands in."""
+    """Object or array in which a value stands."""
 
     MESSAGE = "the message itself"
     BODY = "the object of an event, or its media_format"
@@ -71,7 +71,7 @@ class Place(Enum):
 class Field(NamedTuple):
     """A key, string or number of a JSON text, from ``begin`` to ``end``; the quotes of a string are not part of it.
 
-    ``text`` is what it means, with escapes resolved, and ``form`` what it has to be to stay as it is. A key of the protocol's
+    ``text`` is its meaning, with escapes resolved; it stays as it is if ``text`` fits ``form``. A key of the protocol's
     own has the form WORD, one of a custom parameter PARAMETER.
     """
 

@@ -1,4 +1,4 @@
-"""Recognise what is known by its value: the server's credentials, and the numbers of the people on a call. Pure."""
+"""Recognise the server's credentials and the numbers of the people on a call, in any text. Pure."""
 
 import base64
 import re

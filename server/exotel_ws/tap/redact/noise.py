@@ -1,4 +1,4 @@
-"""Noise in place of speech."""
+"""Replace speech by noise."""
 
 import binascii
 import itertools
@@ -19,7 +19,7 @@ class Noise:
         self._positions = len(samples)
 
     def like(self, payload: str) -> str:
-        """Noise of the same length as the audio in ``payload``, both base64; what is no base64 stays none."""
+        """Return noise as long as the audio in ``payload``, both base64; as many ``-`` if ``payload`` is not base64."""
         try:
             pcm = binascii.a2b_base64(payload, strict_mode=True)
         except (binascii.Error, ValueError):

@@ -117,7 +117,7 @@ class Redactor:
         return Redacted("".join([*pieces, raw[at:]]), audio if self._audio == "omit" else 0)
 
     def _instead_of(self, inner: str, field: Field) -> str:
-        """Return what stands in the place of ``inner``, the spelling of a field."""
+        """Return the text that replaces ``inner``, a field as it is spelled."""
         if field.is_key:
             return inner if field.form is Form.WORD and not self._secrets.within(field.text) else "x" * len(inner)
         return self._number(inner, field.form) if field.is_number else self._string(inner, field.text, field.form)
