@@ -88,7 +88,7 @@ lab: root venv ## deploys, rollbacks and faults on real hosts (root)
 	scripts/parts lab-hosts lab-ai
 
 lab-hosts: root venv
-	pytest tests/lab --timeout 900 -n 2 --dist loadscope --no-loadscope-reorder --ignore tests/lab/test_ai.py
+	pytest tests/lab --timeout 900 -n 2 --dist loadscope --ignore tests/lab/test_ai.py
 
 lab-ai: root venv voices # by itself: people talk, and are not kept waiting by others' deploys
 	pytest tests/lab/test_ai.py --timeout 900

@@ -1,13 +1,10 @@
 """The host that the on-call tests share: Debian 12, this tree deployed. A test leaves it as it found it."""
 
-import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 from tests.lab.labhost import HostSpec, LabHost, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
@@ -18,39 +15,6 @@ ONCALL = {
     "gw0": HostSpec("exo-t20", "bookworm", "198.18.65.120"),
     "gw1": HostSpec("exo-t21", "bookworm", "198.18.65.121"),
 }
-
-
-LONGEST_FIRST = (
-    "test_deploy",
-    "test_doctor",
-    "test_inventories",
-    "test_refused",
-    "test_fleet",
-    "test_restart_reset",
-    "test_port_clean",
-)
-"""Modules that take minutes. They begin first, or one process works on the last of them while the other has nothing to do."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def turn(item: pytest.Item) -> int:
-        return LONGEST_FIRST.index(item.path.stem) if item.path.stem in LONGEST_FIRST else len(LONGEST_FIRST)
-
-    here = Path(__file__).parent
-    items.sort(key=lambda item: turn(item) if item.path.is_relative_to(here) else -1)
-
-
-class _Modules(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Give each module whole to one process; of the deploy's story, each Debian by itself."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        module, _, test = nodeid.partition("::")
-        suite = re.search(r"\[(bookworm|trixie)\b", test)
-        return f"{module}-{suite[1]}" if suite and "test_deploy" in module else module
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
-    return _Modules(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.fixture(scope="session")
