@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from exotelctl.port import diag, process
+from exotelctl.port.facts import shown
 
 _PROC: Final = Path("/proc")
 _TABLES: Final = ("tcp", "tcp6", "udp", "udp6", "unix", "netlink", "packet", "raw", "raw6", "icmp", "icmp6")
@@ -97,4 +98,4 @@ def _bound(pidfd: int, descriptor: int, port: int) -> str:
         return ""
     if bound != port:
         return ""
-    return f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
+    return shown(host, bound)

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-from exotelctl.port.facts import Socket
+from exotelctl.port.facts import Socket, shown
 
 _SOCK_DIAG: Final = 4  # NETLINK_SOCK_DIAG, which the socket module does not name
 _REQUEST: Final = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
@@ -64,7 +64,6 @@ def _answers(kernel: socket.socket, port: int) -> Iterator[Socket]:
 def _socket(data: bytes, at: int) -> Socket:
     family, state, here, there, address, peer, _expires, waiting, _unsent, _uid, inode = _MESSAGE.unpack_from(data, at)
     size = 4 if family == socket.AF_INET else 16
-    shown, other = socket.inet_ntop(family, address[:size]), socket.inet_ntop(family, peer[:size])
-    bracketed = f"[{other}]" if ":" in other else other
-    peer_shown = f"{bracketed}:{socket.ntohs(there)}"
-    return Socket(_FAMILIES[socket.AddressFamily(family)], state, shown, socket.ntohs(here), inode, waiting, peer_shown)
+    own, other = socket.inet_ntop(family, address[:size]), socket.inet_ntop(family, peer[:size])
+    other = shown(other, socket.ntohs(there))
+    return Socket(_FAMILIES[socket.AddressFamily(family)], state, own, socket.ntohs(here), inode, waiting, other)

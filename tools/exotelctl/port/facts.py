@@ -3,6 +3,11 @@
 import dataclasses
 
 
+def shown(address: str, port: int) -> str:
+    """Return ``198.51.100.7:8765`` or ``[::]:8765``."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Socket:
     """A TCP socket as the kernel tells of it.
@@ -22,8 +27,8 @@ class Socket:
 
     @property
     def shown(self) -> str:
-        """``198.51.100.7:8765``."""
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        """Return its address and port."""
+        return shown(self.address, self.port)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,8 +43,8 @@ class Listener:
 
     @property
     def shown(self) -> str:
-        """``0.0.0.0:8765`` or ``[::]:8765``."""
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        """Return its address and port."""
+        return shown(self.address, self.port)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ import dataclasses
 import errno
 import socket
 
+from exotelctl.port.facts import shown
+
 _UNSUPPORTED = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 
 
@@ -20,7 +22,7 @@ def bind(port: int) -> Proof:
     """Bind ``port`` on every address, IPv4 and IPv6 (where there is IPv6), with SO_REUSEADDR. Takes no connection."""
     bound: list[str] = []
     for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
-        shown = f"[{address}]:{port}" if family == socket.AF_INET6 else f"{address}:{port}"
+        where = shown(address, port)
         try:
             with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -31,6 +33,6 @@ def bind(port: int) -> Proof:
             if family == socket.AF_INET6 and error.errno in _UNSUPPORTED:
                 continue
             free = None if error.errno in (errno.EACCES, errno.EPERM) else False
-            return Proof(free, f"binding {shown} failed: {error.strerror}")
-        bound.append(shown)
+            return Proof(free, f"binding {where} failed: {error.strerror}")
+        bound.append(where)
     return Proof(True, f"bound {' and '.join(bound)}")

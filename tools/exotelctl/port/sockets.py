@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from exotelctl.port import diag
-from exotelctl.port.facts import Listener, Socket
+from exotelctl.port.facts import Listener, Socket, shown
 
 _PROC: Final = Path("/proc")
 _TIME_WAIT, _LISTEN = 6, 10
@@ -68,9 +68,8 @@ def _rows(table: str, family: str, port: int) -> Iterator[Socket]:
             waiting = int(fields[4].partition(":")[2], 16)
             address = _address(fields[1].partition(":")[0])
             host, _, number = fields[2].partition(":")
-            peer = _address(host)
-            shown = f"[{peer}]" if ":" in peer else peer
-            yield Socket(family, int(fields[3], 16), address, port, int(fields[9]), waiting, f"{shown}:{int(number, 16)}")
+            peer = shown(_address(host), int(number, 16))
+            yield Socket(family, int(fields[3], 16), address, port, int(fields[9]), waiting, peer)
 
 
 def _address(text: str) -> str:

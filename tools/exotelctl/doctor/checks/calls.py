@@ -10,7 +10,7 @@ from exotelctl.doctor.checks.grade import counted, grade
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.call import Echo
 from exotelctl.doctor.facts.fact import NotSeen
-from exotelctl.doctor.facts.journal import Calls, Conn, Refused
+from exotelctl.doctor.facts.journal import Conn, Refused
 from exotelctl.doctor.result import Finding, Remedy, Verdict, fail, ok, skipped, warn
 
 _SHORT_MS = 3000
@@ -24,7 +24,7 @@ def judged(verdict: Verdict, says: str, evidence: Sequence[str], remedy: Remedy)
     return fail(says, *evidence, remedy=remedy) if verdict == "fail" else warn(says, *evidence, remedy=remedy)
 
 
-def nothing(calls: Calls) -> Finding:
+def nothing() -> Finding:
     """Skip a window without calls, which is no fault."""
     return skipped("no call in the window: nothing to judge")
 
@@ -62,10 +62,8 @@ def no_start(facts: Facts) -> Finding:
     calls = facts.calls.get()
     turned_away = {refused.conn_id for refused in calls.refusals}
     bad = [conn for conn in calls.outside if conn.ended == "no_start" and conn.id not in turned_away]
-    if not calls.outside:
-        return nothing(calls)
     if not bad:
-        return ok(f"{plural(len(calls.started), 'call')} started")
+        return ok(f"{plural(len(calls.started), 'call')} started") if calls.outside else nothing()
     return judged(
         grade(times(bad), times(calls.started)),
         f"{counted(len(bad), len(calls.outside), 'connection')} opened a WebSocket and sent no start",
@@ -86,7 +84,7 @@ def no_media(facts: Facts) -> Finding:
     live = [call for worker in facts.workers.value or () for call in worker.calls if not call.own and call.age_s > _MUTE_S]
     mute = [call for call in live if call.frames_in == 0]
     if not closed and not mute:
-        return nothing(calls)
+        return nothing()
     if not bad and not mute:
         return ok(f"{plural(len(closed), 'call')} carried audio")
     good = [conn for conn in closed if conn.frames_in]
@@ -168,10 +166,8 @@ def provider(facts: Facts) -> Finding:
         return skipped("echo mode asks no provider")
     asked = [conn for conn in calls.connections if conn.started]
     bad = [conn for conn in asked if conn.failures]
-    if not asked:
-        return nothing(calls)
     if not bad:
-        return ok(f"{plural(len(asked), 'call')} met no failure")
+        return ok(f"{plural(len(asked), 'call')} met no failure") if asked else nothing()
     return judged(
         graded(bad, asked),
         f"in {counted(len(bad), len(asked))} a provider failed: {bad[-1].failures[-1]}",
@@ -211,7 +207,7 @@ def short_calls(facts: Facts) -> Finding:
     closed = [conn for conn in calls.started if conn.closed]
     bad = [conn for conn in closed if conn.duration_ms < _SHORT_MS or conn.ended in _BY_US]
     if not closed:
-        return nothing(calls)
+        return nothing()
     if len(bad) < _SEVERAL:
         return ok(f"{counted(len(bad), len(closed))} shorter than {_SHORT_MS // 1000} s or closed by us", *map(shown, bad))
     by_us = [conn for conn in bad if conn.ended in _BY_US]
@@ -233,10 +229,8 @@ def lost_calls(facts: Facts) -> Finding:
     calls = facts.calls.get()
     closed = [conn for conn in calls.started if conn.closed]
     bad = [conn for conn in closed if conn.ended == "no_stop"]
-    if not closed:
-        return nothing(calls)
     if not bad:
-        return ok(f"{plural(len(closed), 'call')} ended in order")
+        return ok(f"{plural(len(closed), 'call')} ended in order") if closed else nothing()
     return judged(
         graded(bad, closed),
         f"{counted(len(bad), len(closed))} broke off without stop (1006)",
@@ -257,7 +251,7 @@ def sample_rate(facts: Facts) -> Finding:
     calls = facts.calls.get()
     bad = [conn for conn in calls.started if {"rate_mismatch", "unsupported_rate"} & set(conn.faults)]
     if not calls.started:
-        return nothing(calls)
+        return nothing()
     if not bad:
         rates = sorted({conn.rate for conn in calls.started if conn.rate})
         return ok(f"{plural(len(calls.started), 'call')} at {' and '.join(rates) or 'an unsaid number of'} Hz, as asked")
