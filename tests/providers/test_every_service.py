@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pipecat.services
 import pytest
 from exotel_ws import settings
@@ -15,6 +16,7 @@ from exotel_ws.ai.providers import catalogue
 from exotel_ws.ai.providers.catalogue import STAGES
 from exotel_ws.ai.providers.plan import plan
 from exotel_ws.ai.providers.presets import PRESETS
+from exotel_ws.ai.settings import Ai
 
 _ROOT: Final = Path(pipecat.services.__path__[0])
 _KEYS: Final = {"api_key", "credentials", "aws_secret_key", "secret_access_key"}
@@ -96,7 +98,7 @@ def test_a_missing_sdk_is_a_problem_that_names_the_extra(stage: catalogue.Stage)
     missing = dict(_missing(stage))
     assert missing, "every SDK is installed here: nothing was tried"
     for name, package in missing.items():
-        problems = str(plan(settings.check({"ai": {stage: [name]}}).ai, read_keys=False).problems)
+        problems = str(plan(msgspec.convert(settings.check({"ai": {stage: [name]}}).ai, Ai), read_keys=False).problems)
         assert f"exotel_ws_extras: [ai, {name.partition('.')[0].replace('_', '-')}]" in problems
         assert package in problems
 

@@ -7,6 +7,7 @@ import ssl
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import msgspec
 import pytest
 from exotel_ws import settings
 from exotel_ws.ai import pipecat_logs
@@ -15,6 +16,7 @@ from exotel_ws.ai.providers.catalogue import Stage
 from exotel_ws.ai.providers.keys import redact
 from exotel_ws.ai.providers.presets import PRESETS
 from exotel_ws.ai.providers.supply import Supply
+from exotel_ws.ai.settings import Ai
 from pipecat.frames.frames import LLMTextFrame, TranscriptionFrame
 
 from . import rig
@@ -70,7 +72,7 @@ EACH_SERVICE = [case for case in CASES if case.preset not in ("gemini", "vllm", 
 def supply(case: Case, address: str) -> Supply:
     table = _filled(case.table, address) | {"credential": "a-key"}
     raw = {case.stage: [case.preset], "services": {case.preset: table}}
-    return Supply(settings.check({"ai": raw}).ai, cast(Models, None), "")
+    return Supply(msgspec.convert(settings.check({"ai": raw}).ai, Ai), cast(Models, None), "")
 
 
 def _filled(value: Any, address: str) -> Any:
