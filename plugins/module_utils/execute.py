@@ -36,7 +36,7 @@ class DeployFailed(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """How long the new generation gets, in seconds: to test itself and then to be READY, and after that to be healthy."""
+    """Bounds for the new generation, in seconds: to test itself and then to be READY, and after that to be healthy."""
 
     start_s: float = 130.0
     healthy_s: float = 30.0

@@ -1,4 +1,4 @@
-"""What a generation is, and how it is kept on the host.
+"""Generations, and how they are kept on the host.
 
 A generation is a release plus everything rendered for it, its secrets included. Its directory is written once, whole,
 and never changed; only the mark `served` is added when it takes over. The secrets are files that only root can read.

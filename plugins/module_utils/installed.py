@@ -1,4 +1,4 @@
-"""What a wheel has become in a virtual environment, as the RECORD of its distribution says; and the same in another one."""
+"""Files that a wheel has become in a virtual environment, as the RECORD of its distribution says; and the same in another one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where things are on a host."""
+"""Paths on a host."""
 
 from __future__ import annotations
 

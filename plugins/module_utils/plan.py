@@ -13,7 +13,7 @@ from .systemd import UnitState
 
 
 class Refused(Exception):
-    """What was asked for makes no sense on this host; the message says why and what is possible."""
+    """Refusal of a request that makes no sense on this host; the message says why and what is possible."""
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def show(names: Sequence[str], properties: Sequence[str], *, timeout_s: float = 
 
 @dataclass(frozen=True)
 class UnitState:
-    """What systemd says of a unit: `active` is its ActiveState, `sub` its SubState."""
+    """State of a unit as systemd tells it: `active` is its ActiveState, `sub` its SubState."""
 
     active: str = "inactive"
     sub: str = "dead"

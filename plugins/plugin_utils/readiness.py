@@ -16,7 +16,7 @@ _NO_NTP = "warning: its clock is not synchronised (timedatectl set-ntp true), so
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a deploy needs: the server's mode and call port, free space in MB, and the clocks' distance in seconds at most."""
+    """Needs of a deploy: the server's mode and call port, free space in MB, and the clocks' distance in seconds at most."""
 
     mode: str
     port: int

@@ -14,7 +14,7 @@ GROUP = "exotel_ws"
 LAB_MACHINE = "lab_machine"
 TREE = Path(__file__).resolve().parents[2]
 INSTALLED = TREE.parts[-3:] == ("ansible_collections", "exotel", "voicebot")
-"""Whether this is a built collection, which Ansible finds by its name, and no clone in which people keep inventories."""
+"""True in a built collection, which Ansible finds by its name; False in a clone, in which people keep inventories."""
 FILES = "files"
 """Directory beside an inventory that holds flows and prompts, no hosts."""
 

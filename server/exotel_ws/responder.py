@@ -76,7 +76,7 @@ class Bound(NamedTuple):
 
 
 class Mode(Protocol):
-    """How one worker answers its calls, with everything in which modes differ. `exotel_ws.modespec.ModeSpec` makes it."""
+    """Answers the calls of one worker, with everything in which modes differ. `exotel_ws.modespec.ModeSpec` makes it."""
 
     @property
     def private(self) -> bool:

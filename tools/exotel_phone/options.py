@@ -1,4 +1,4 @@
-"""What each verb that plays Exotel can be told: one class a verb, made by the command line and handed to the verb whole.
+"""Options of the verbs that play Exotel: one class a verb, made by the command line and handed to the verb whole.
 
 A field is an option, or an argument if it has no default; its annotation holds how it is typed and what ``--help`` says of it.
 This module loads nothing that a verb needs, so that the command line starts fast.

@@ -1,4 +1,4 @@
-"""What was done to this host: the record that deploys, rollbacks and the like leave, one JSON object a line."""
+"""The audit file of this host: deploys, rollbacks and the like leave a record in it, one JSON object a line."""
 
 import dataclasses
 import json
@@ -30,7 +30,7 @@ class Action:
 
 
 def last(file: Path = FILE) -> Action | None:
-    """The newest action; None where there is none yet. Raises PermissionError: the record is for root."""
+    """Return the newest action, None if there is none yet. Raises PermissionError unless root."""
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:

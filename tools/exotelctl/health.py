@@ -43,7 +43,7 @@ def run(options: HealthOptions) -> Exit:
 
 
 async def _ask(target: Target, timeout_s: float) -> list[Probe]:
-    """Both probes in turn; one where the first finds no server."""
+    """Ask both paths in turn; only the first if it finds no server."""
     probes: list[Probe] = []
     for path, judge in (("/health", judge_health), ("/ready", judge_ready)):
         try:

@@ -1,4 +1,4 @@
-"""What the serving generation on this host is set to: the few keys of settings.toml that an on-call command needs."""
+"""Settings of the serving generation on this host: the few keys of settings.toml that an on-call command needs."""
 
 import dataclasses
 import json

@@ -59,13 +59,13 @@ class Entry:
 
     @property
     def dropped(self) -> int:
-        """How many lines of ``unit`` journald has thrown away just before, by its rate limit; 0 for every other entry."""
+        """Return how many lines of ``unit`` journald dropped just before, by its rate limit; 0 for every other entry."""
         count = self.fields.get("N_DROPPED", "") if self.fields.get("MESSAGE_ID") == DROPPED else ""
         return int(count) if count.isdecimal() else 0
 
     @property
     def origin(self) -> str:
-        """What names this entry wherever it was copied to: the cursor from the boot on, without the file it was read from."""
+        """Return the entry's name, the same in every copy: the cursor from the boot on, without the file it was read from."""
         return self.cursor[max(0, self.cursor.find("b=")) :]
 
 

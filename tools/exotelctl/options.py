@@ -1,4 +1,4 @@
-"""What each verb that looks at a host or changes it can be told, as `exotel_phone.options` does for those that play Exotel."""
+"""Options of the verbs that look at a host or change it, as `exotel_phone.options` does for those that play Exotel."""
 
 import dataclasses
 from pathlib import Path

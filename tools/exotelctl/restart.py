@@ -1,4 +1,4 @@
-"""``exotelctl restart``: what serves is started anew beside itself, by the engine that deploys. No call is cut.
+"""``exotelctl restart``: start what serves again beside itself, by the engine that deploys. No call is cut.
 
 ♻️  Restart of 20261122T101500-ab12cd34 (release 0.1.0-3fa9c1d2e4): a new generation of the same content takes over.
    0.0 s  stage 20261123T020000-ab12cd34
@@ -84,7 +84,7 @@ def _act(executor: Executor, plan: Plan, paths: Paths, who: str, progress: Progr
 
 
 def _calls_left(paths: Paths, facts: HostFacts) -> int:
-    """How many calls what served before still finishes. An instance that has ended by now has none."""
+    """Return how many calls the generation that served before still has. An instance that has ended by now has none."""
     assert facts.serving
     return sum(calls_live(paths.admin_socket(name)) or 0 for name in facts.serving.instances)
 

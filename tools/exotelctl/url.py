@@ -44,7 +44,7 @@ def run(options: UrlOptions) -> Exit:
 
 
 def public_address(settings: HostSettings | None, host: str | None, port: int | None) -> Target | None:
-    """Where Exotel reaches the server: the flags first, then ``public_url``; None where nothing says it."""
+    """Return where Exotel reaches the server: by the flags, else by ``public_url``; None if neither says it."""
     if host is not None:
         if "/" in host or "@" in host:
             raise UsageFault(f"--host {host}: a name or an address, without scheme and path")

@@ -37,7 +37,7 @@ class Calls:
 
     @property
     def wrote(self) -> bool:
-        """Whether something changed at Google, or may have."""
+        """Return True if something changed at Google, or may have."""
         return any(entry["status"] != "FAILED" for entry in self.operations)
 
     def read(self, service: str, method: str, what: str, **request: Any) -> Any:

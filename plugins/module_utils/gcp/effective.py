@@ -92,7 +92,7 @@ def _name(policy: Mapping[str, Any]) -> str:
 
 
 def judge(levels: Sequence[Sequence[Rule]], source: Ranges, port: Port) -> Verdict:
-    """What ``levels`` come to for callers from ``source``. Raises Unreadable for an action that is not known."""
+    """Return the verdict of ``levels`` for callers from ``source``. Raises Unreadable for an action that is not known."""
     outcomes = _outcomes(levels, source)
     allowed, denied, inspected = (
         _union(met for rule, met in outcomes if rule.action == action) for action in ("allow", "deny", _INSPECT)
@@ -104,7 +104,7 @@ def judge(levels: Sequence[Sequence[Rule]], source: Ranges, port: Port) -> Verdi
 
 
 def _outcomes(levels: Sequence[Sequence[Rule]], source: Ranges) -> list[tuple[Rule, Ranges]]:
-    """Each rule that may end the way of some packets, with their sources.
+    """Return each rule that may decide for some packets, with their sources.
 
     A rule that only may match ends the way and lets it go on: its sources are in the outcomes of several rules, which is how
     doubt shows, and does not show where all of them say the same.

@@ -1,4 +1,4 @@
-"""What a firewall rule allows or denies: protocols and ports, in one normal form."""
+"""Protocols and ports that a firewall rule allows or denies, in one normal form."""
 
 from __future__ import annotations
 

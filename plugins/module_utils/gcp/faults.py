@@ -1,4 +1,4 @@
-"""What went wrong at Google or on the way there, as one line that names the cure."""
+"""Faults at Google or on the way there, as one line that names the cure."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Fault(Exception):
 
 @dataclass(frozen=True)
 class Context:
-    """What a request was for: `what` in words (``insert of firewall rule x``), and who made it of whom.
+    """Purpose of a request: `what` in words (``insert of firewall rule x``), and who made it of whom.
 
     `member` is the account as IAM writes it, and `source` the one that impersonates it, or the same; `permission` is what the
     request needs, such as ``compute.firewalls.create``.

@@ -148,7 +148,7 @@ def policy_rule(rule: Mapping[str, Any], level: str, policy: str, target: Target
 
 
 def implied_deny() -> Rule:
-    """What happens to a packet that no rule matches."""
+    """Return what happens to a packet that no rule matches."""
     return Rule(IMPLIED, "", "", 65535, "deny", "anywhere to everything", EVERYWHERE)
 
 
@@ -157,7 +157,7 @@ def _is_ingress(rule: Mapping[str, Any]) -> bool:
 
 
 def _is_for(rule: Mapping[str, Any], target: Target) -> bool:
-    """Whether a policy's rule is for this instance. Of rules for secure tags Google returns those that are."""
+    """Return True if a policy's rule is for this instance. Of rules for secure tags Google returns those that are."""
     networks = [path(link) for link in rule.get("targetResources", ())]
     accounts = set(rule.get("targetServiceAccounts", ()))
     tags = rule.get("targetSecureTags", ())
@@ -182,7 +182,7 @@ def _protocol(entry: Mapping[str, Any]) -> str:
 
 
 def _in_ports(entry: Mapping[str, Any], port: Port) -> bool:
-    """Whether one of ``22`` and ``8000-9000`` is the port, or there is no limit."""
+    """Return True if one of the texts (``22``, ``8000-9000``) covers the port, or there is none."""
     spans = [str(text).partition("-") for text in entry.get("ports", ())]
     return not spans or any(int(first) <= port.number <= int(last or first) for first, _, last in spans)
 
@@ -198,7 +198,7 @@ def _destined(cidrs: Iterable[str], target: Target) -> Ranges:
 
 
 def _comes_by(network_type: str, target: Target) -> bool | None:
-    """Whether callers come by a network of this type; None where it can't be told."""
+    """Return True if callers come by a network of this type, None if it can't be told."""
     if network_type == "UNSPECIFIED":
         return True
     if target.through_internet or network_type in ("INTERNET", "NON_INTERNET"):

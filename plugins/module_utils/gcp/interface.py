@@ -29,7 +29,7 @@ class NoInterface(Exception):
 
 
 def interfaces(instance: Mapping[str, Any]) -> list[Interface]:
-    """Those of an instance as the API tells it."""
+    """Return the interfaces of an instance, from the API's JSON."""
     return [_interface(nic) for nic in instance.get("networkInterfaces", ())]
 
 
@@ -43,7 +43,7 @@ def _interface(nic: Mapping[str, Any]) -> Interface:
 
 
 def has_address(instance: Mapping[str, Any], address: str) -> bool:
-    """Whether one of its interfaces has ``address``, inside or outside."""
+    """Return True if one of its interfaces has ``address``, inside or outside."""
     return any(_has(nic, address) for nic in interfaces(instance))
 
 
@@ -71,14 +71,14 @@ def choose(instance: Mapping[str, Any], name: str | None, addresses: Sequence[st
 
 
 def target(instance: Mapping[str, Any], nic: Interface, through_internet: bool) -> Target:
-    """What firewall rules go by."""
+    """Return the target that firewall rules are matched against."""
     accounts = (account.get("email", "") for account in instance.get("serviceAccounts", ()))
     tags = instance.get("tags", {}).get("items", ())
     return Target(nic.network, nic.internal, frozenset(tags), frozenset(filter(None, accounts)), through_internet)
 
 
 def comes_through_internet(source: Ranges) -> bool:
-    """Whether callers from ``source`` come to an external address: not where all of them are private."""
+    """Return True if callers from ``source`` come to an external address: not if all of them are private."""
     return bool(source - _PRIVATE)
 
 
@@ -91,7 +91,7 @@ def served(source: Ranges, nic: Interface, through_internet: bool) -> Ranges:
 
 
 def obstacles(instance: Mapping[str, Any], nic: Interface, source: Ranges, through_internet: bool) -> Iterator[str]:
-    """Why nothing arrives, whatever the firewall says."""
+    """Return why nothing arrives, whatever the firewall says."""
     status = instance.get("status", _RUNNING)
     if status != _RUNNING:
         yield f"instance {instance['name']} is {status}"

@@ -68,7 +68,7 @@ def effective_firewalls(calls: Calls, instance: dict[str, Any], nic: Interface) 
 
 
 def are_policies_first(calls: Calls, nic: Interface, effective: dict[str, Any]) -> bool:
-    """Whether the network puts its policies before its VPC rules; asked only where it has some. Raises Fault."""
+    """Return True if the network puts its policies before its VPC rules; asked only where it has some. Raises Fault."""
     if not any(policy.get("type") in NETWORK_POLICIES for policy in effective.get("firewallPolicys", ())):
         return False
     _, project, _, _, name = nic.network.split("/")

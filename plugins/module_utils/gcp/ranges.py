@@ -50,7 +50,7 @@ class Ranges:
 
     @property
     def size(self) -> int:
-        """How many addresses these are."""
+        """Return the number of addresses."""
         return sum(last - first + 1 for first, last in self.intervals)
 
     def cidrs(self) -> list[str]:

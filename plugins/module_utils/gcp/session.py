@@ -1,4 +1,4 @@
-"""Who speaks to Google's Compute API, and where: the options all GCP modules share, credentials, and clients over REST."""
+"""Session with Google's Compute API: the options all GCP modules share, credentials, and clients over REST."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do, in order: ``reserve``, ``create``, ``delete``, ``release``. With a problem, nothing is done."""
+    """Steps to take, in order: ``reserve``, ``create``, ``delete``, ``release``. With a problem, nothing is done."""
 
     steps: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
@@ -135,7 +135,7 @@ def _address_problems(wanted: Wanted, address: Address | None) -> list[str]:
 
 
 def _vm_problems(wanted: Wanted, vm: Vm, address: Address | None) -> list[str]:
-    """Why no call would reach the server on `vm`."""
+    """Return why no call would reach the server on `vm`."""
     at = f"--zone={wanted.zone} --project={wanted.project}"
     problems = []
     if vm.status != "RUNNING":
@@ -172,7 +172,7 @@ def _to_run(wanted: Wanted, vm: Vm) -> str:
 
 
 def _vm_warnings(wanted: Wanted, vm: Vm) -> list[str]:
-    """What differs and may stay so."""
+    """Return what differs and may stay so."""
     at = f"--zone={wanted.zone} --project={wanted.project}"
     warnings = []
     if vm.machine_type != wanted.machine_type:

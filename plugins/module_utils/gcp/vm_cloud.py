@@ -13,7 +13,7 @@ _POLL_S = 1.0
 
 
 class Cloud:
-    """What one module run reads and writes at Google of `wanted`. Every method may raise Fault."""
+    """Reads and writes what one module run needs at Google for `wanted`. Every method may raise Fault."""
 
     def __init__(self, calls: Calls, wanted: Wanted) -> None:
         self._calls = calls

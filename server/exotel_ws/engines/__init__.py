@@ -27,7 +27,7 @@ A_TURN: Final = 32
 
 
 class Closing(NamedTuple):
-    """How a connection ended: the close code that came (None: no close frame, which is 1006), and the one that we sent first."""
+    """End of a connection: the close code that came (None: no close frame, which is 1006), and the one that we sent first."""
 
     received: int | None
     sent: int | None = None

@@ -22,7 +22,7 @@ class Exchange:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
-    """Why a check failed. ``problem`` is a stable name, ``cause`` one sentence that says what to change."""
+    """Reason for a failed check. ``problem`` is a stable name, ``cause`` one sentence that says what to change."""
 
     problem: str
     cause: str

@@ -28,7 +28,7 @@ class Piece:
 
 @dataclasses.dataclass(slots=True)
 class Utterance:
-    """What the bot said in one go. ``cut`` is the PCM that a clear dropped; ``text`` the words, None if not recognised."""
+    """Utterance of the bot. ``cut`` is the PCM that a clear dropped; ``text`` the words, None if not recognised."""
 
     rate: int
     pieces: list[Piece]

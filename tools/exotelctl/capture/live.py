@@ -106,7 +106,7 @@ class _Merge:
                 yield heapq.heappop(held)[3]
 
     async def _come(self, wait_s: float) -> list[Record]:
-        """What has come from any worker, within ``wait_s``."""
+        """Return what has come from any worker within ``wait_s``."""
         come = []
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
@@ -119,7 +119,7 @@ class _Merge:
         while True:
             for name, path in instances.sockets(self._runtime).items():
                 with contextlib.suppress(FileNotFoundError):
-                    made = path.stat().st_ctime_ns  # a worker that was started anew has the name, and another socket
+                    made = path.stat().st_ctime_ns  # a worker that was started again has the name, and another socket
                     known = self._taps.get(name)
                     if known is None or (known[0] != made and known[1].done()):
                         self._taps[name] = made, asyncio.create_task(self._tap(name, path))

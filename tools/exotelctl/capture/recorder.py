@@ -24,7 +24,7 @@ class Recorder:
         self.live: set[str] = set()
         self.started = 0
         self.missing: list[str] = []
-        """Why the file is not complete, in the order in which it turned out."""
+        """Return why the file is not complete, in the order in which it turned out."""
         self._asked = asked
         self._most_bytes = most_bytes
         self._write = write

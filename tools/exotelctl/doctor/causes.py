@@ -34,7 +34,7 @@ CAUSES: Final[dict[str, tuple[str, ...]]] = {
 
 
 def mark(results: Sequence[Result]) -> list[Result]:
-    """``results`` with consequences marked. A check that is ok stays so, whatever failed: it was seen to hold."""
+    """Return ``results`` with consequences marked as blocked. A check that is ok stays ok, whatever failed: it was seen."""
     # A maintenance is no fault, but explains why parts are down.
     failed = {result.id for result in results if result.verdict == ("warn" if result.id == "maintenance" else "fail")}
     explained = {result.id for result in results if _cause(result, failed)}

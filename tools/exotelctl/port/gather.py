@@ -109,7 +109,7 @@ def _find(found: PortSockets, listening: frozenset[int], ours: list[int], thorou
 
 
 def _explains(quick: Held, found: PortSockets, listening: frozenset[int]) -> bool:
-    """PID 1 and our units hold every listener and every connection, and connections are accepted."""
+    """Return True if PID 1 and our units hold every listener and every connection, and connections are accepted."""
     seen = frozenset().union(*quick.values())
     hold = listening <= quick.get(_MANAGER, frozenset()) and listening | found.accepted <= seen
     return hold and not any(listener.backlog for listener in found.listeners)

@@ -93,7 +93,7 @@ class PortPlan:
         return self.verdict in ("ours", "refused") and not self.strangers
 
     def is_settled_by(self, after: "PortPlan") -> bool:
-        """``after``, made once this plan was carried out, leaves nothing but our own units, none of which was to end."""
+        """Return True if the later plan ``after`` leaves only our own units, none of which this one was to end."""
         return after.only_ours and not any(decision.ours for decision in self.to_end)
 
 
@@ -224,7 +224,7 @@ def _our_unit(holder: PortHolder, facts: PortFacts) -> Decision | None:
 
 
 def _draining(holder: PortHolder) -> Decision:
-    """Whatever the state of its unit: who does not hold the port is never in the way."""
+    """Keep a draining worker, whatever the state of its unit: it does not hold the port."""
     left = plural(holder.worker.calls, "call") if holder.worker else plural(holder.accepted, "connection")
     why = f"a draining generation: {holder.unit} has {left} left and ends after that by itself; it is never ended here"
     return Decision(holder, "draining", "keep", why, "exotelctl status")

@@ -1,4 +1,4 @@
-"""Single facts of single processes from /proc, each read anew at every call: what a signal is re-checked against."""
+"""Single facts of single processes from /proc, read again at every call: a signal is re-checked against them."""
 
 import os
 from collections.abc import Iterable

@@ -77,7 +77,7 @@ class Executor:
         self._wait(step.names, step.seconds)
 
     def _cut(self, step: Step) -> None:
-        """As a shutdown of the host does it: told to stop, so that nothing starts them again, then to hurry, then killed."""
+        """End instances as a shutdown of the host does: stop them, so that nothing starts them again, hurry them, kill them."""
         live = self._live(step.names)
         if not live:
             return

@@ -99,7 +99,7 @@ def _socket(facts: Facts) -> list[str]:
 
 
 def _port(facts: Facts) -> list[str]:
-    """Nobody or a stranger on the port. A stranger beside our units takes calls away from them."""
+    """Report a port that nobody, or a stranger, holds. A stranger beside our units takes calls away from them."""
     if facts.holders.verdict == "free":
         return [f"nothing listens on port {facts.port}"] if facts.current else []
     return _strangers(facts)

@@ -30,8 +30,8 @@ _FAULTY_ENDINGS: Final = frozenset({"no_stop", "no_start", "no_media"})
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Limits:
-    """What is kept: ``calls`` in all; of each the ``media_first`` and ``media_latest`` messages and ``steps`` of the ladder;
-    ``characters`` of message text over all calls."""
+    """Bounds of what is kept: ``calls`` in all; of each the ``media_first`` and ``media_latest`` messages and ``steps`` of the
+    ladder; ``characters`` of message text over all calls."""
 
     calls: int = 500
     media_first: int = 250
@@ -79,7 +79,7 @@ class Call:
 
     @property
     def how_it_ended(self) -> str:
-        """In words, "" while it goes on."""
+        """Return in words how the call ended; empty while it goes on."""
         if self.closed is None:
             return "the capture ended first" if self.out_of_sight else ""
         words = _ENDINGS.get(self.ended, printable(self.ended, 30) or "closed")
@@ -88,7 +88,7 @@ class Call:
 
     @property
     def ended_badly(self) -> bool:
-        """The connection went without what has to come first: ``start`` and ``stop``."""
+        """Return True if the connection ended without the ``start`` or ``stop`` that has to come first."""
         return self.closed is not None and self.ended in _FAULTY_ENDINGS
 
     def identify(self, who: Identity) -> None:
@@ -144,7 +144,7 @@ class Call:
             self.version += 1
 
     def doubts(self) -> list[str]:
-        """Why not all of this call may be here; empty where it is."""
+        """Return why part of this call may be missing; empty if nothing is."""
         said = []
         if self.joined:
             said.append("joined late: what was said before is not here")
@@ -188,7 +188,7 @@ class Call:
         return seen
 
     def _judge(self, document: message.Document, seen: Seen) -> Seen:
-        """What can't be known of the server's message alone: whether it is for this stream."""
+        """Mark a message of the server that is for another stream."""
         own = message.stream_sid(document)
         if not self.stream_sid or own == self.stream_sid:
             return seen

@@ -71,7 +71,7 @@ class CallsPage(Page):
         return look.call_line(self._shown[index], self.view.clock(), unmasked=self.view.unmasked)
 
     def on_lines_chosen(self, _event: Lines.Chosen) -> None:
-        """As Enter."""
+        """Open the chosen call, as Enter does."""
         self.action_open()
 
     def action_open(self) -> None:

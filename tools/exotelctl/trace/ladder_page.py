@@ -57,7 +57,7 @@ class LadderPage(Page):
         return self.rows[self.lines.cursor] if self.rows else None
 
     def renew(self) -> None:
-        """The call as it is now; the rows are made anew only if something has come."""
+        """Show the call as it is now; make the rows again only if something has come."""
         call, view = self.call, self.view
         self.put("title", Text("\n".join(report.heading(call, unmasked=view.unmasked))))
         self.put_doubts(call.doubts())

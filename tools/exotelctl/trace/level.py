@@ -1,4 +1,4 @@
-"""How loud a message's audio is, as a number and as a bar."""
+"""Loudness of a message's audio, as a number and as a bar."""
 
 import binascii
 import math

@@ -48,7 +48,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         return self.cursor >= self._count - 1
 
     def show(self, count: int, cursor: int) -> None:
-        """There are ``count`` lines now, and the cursor is on this one; all of them are painted anew."""
+        """Set the number of lines to ``count`` and the cursor to this one; paint all lines again."""
         self._count = count
         self.virtual_size = Size(self._room, count)
         self._put(cursor)

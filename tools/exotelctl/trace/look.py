@@ -62,7 +62,7 @@ def row_line(row: Row, width: int) -> Text:
 
 
 def doubts(said: Sequence[str], most: int = 3) -> Text:
-    """What is not complete, a line each; beyond ``most`` only their number."""
+    """Return what is not complete, a line each; beyond ``most`` only their number."""
     shown = list(said) if len(said) <= most else [*said[: most - 1], f"and {len(said) - most + 1} more: ? shows them"]
     return Text("\n".join(f"! {line}" for line in shown), style=DOUBT, no_wrap=True, overflow="ellipsis")
 

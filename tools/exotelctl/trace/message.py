@@ -33,7 +33,7 @@ _decode: Final = msgspec.json.Decoder().decode
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Seen:
-    """What a message is, and what is wrong with it.
+    """Kind of a message, and its faults.
 
     ``kind`` is the event, or ``malformed``, ``binary``, ``unknown``, or ``left out`` where the capture has no text of it.
     """
@@ -45,7 +45,7 @@ class Seen:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a call is, as text, "" where it is not known. ``rate`` in Hz."""
+    """Identity of a call as text, "" where it is not known. ``rate`` in Hz."""
 
     call_sid: str = ""
     stream_sid: str = ""
@@ -64,7 +64,7 @@ def decode(text: str) -> Document | None:
 
 
 def examine(document: Document | None, record: Message) -> Seen:
-    """What this message is and what is wrong with it by itself. ``document`` is its text decoded."""
+    """Return the kind of this message, and its faults as far as it shows them by itself. ``document`` is its text decoded."""
     if record.binary:
         return Seen("binary", ("binary message",))
     if document is None and record.omitted:
@@ -108,14 +108,14 @@ def stream_sid(document: Document) -> str:
 
 
 def identity(document: Document) -> Identity:
-    """What a start message says of the call."""
+    """Return what a start message says of the call."""
     body = _part(document, "start")
     call_sid, number_from, number_to = (_text(body.get(name)) for name in ("call_sid", *_NUMBERS))
     return Identity(call_sid, stream_sid(document), number_from, number_to, _text(_part(body, "media_format").get("sample_rate")))
 
 
 def stop_reason(document: Document) -> str:
-    """What a stop message gives as its reason: opaque text."""
+    """Return the reason of a stop message: opaque text."""
     return _text(_part(document, "stop").get("reason"))
 
 

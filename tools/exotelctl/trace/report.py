@@ -39,7 +39,7 @@ def as_json(trace: Trace, calls: Sequence[Call], *, unmasked: bool = False) -> d
 
 
 def capture_words(trace: Trace) -> str:
-    """Where and when the capture was made."""
+    """Return where and when the capture was made."""
     source = next(iter(trace.sources.values()), None)
     if source is None:
         return "no worker has answered yet"

@@ -1,4 +1,4 @@
-"""What the ladder of a call is made of, in the order it happened: messages, runs of media, and events of no message.
+"""Steps of a call's ladder, in the order they happened: messages, runs of media, and events of no message.
 
 A run is what was said without a break by one side. It counts every message of its own, and keeps only those that memory
 is spent on, so that an hour's call can be watched: the first ones of the call and the latest.

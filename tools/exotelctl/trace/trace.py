@@ -28,7 +28,7 @@ class Source:
 
 
 class Trace:
-    """What has been seen so far: ``calls`` by connection, in the order in which they were first seen; ``sources`` by worker."""
+    """Record of what was seen: ``calls`` by connection, in the order in which they were first seen; ``sources`` by worker."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -56,7 +56,7 @@ class Trace:
                 self.sources[record.instance] = Source(record)
 
     def remarks(self) -> list[str]:
-        """What is missing from the whole picture; empty where nothing is."""
+        """Return what is missing from the whole picture; empty if nothing is."""
         said = [
             f"{f'worker {printable(name)}' if name else 'the capture'} is not complete: {printable(source.why) or 'no word why'}"
             for name, source in self.sources.items()

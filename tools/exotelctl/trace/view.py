@@ -1,4 +1,4 @@
-"""What the screens of the trace share: the trace, how it is shown, and the page that each of them is."""
+"""State that the screens of the trace share (the trace, and how it is shown), and the page that each of them is."""
 
 import dataclasses
 import time
@@ -115,7 +115,7 @@ class Page(Screen[None]):
         static.update(text)
 
     def put_doubts(self, said: list[str]) -> None:
-        """What is not complete, above everything else."""
+        """Show what is not complete, above everything else."""
         self.put("doubts", look.doubts(said))
 
     def action_leave(self) -> None:
