@@ -137,7 +137,7 @@ def test_every_process_keeps_to_the_address_that_was_checked(server: ServerProce
 
 
 def test_a_full_server_is_reported(server: ServerProcess) -> None:
-    code, found = load(server.url(), "--calls", "24", "--ramp", "0.5", "--seconds", "2")
+    code, found = load(server.url(), "--calls", "24", "--ramp", "0.5", "--seconds", "6")
     assert code == 1
     assert found["calls"]["refused"] == {"HTTP 503": 4}
     assert found["calls"]["perfect"] == 20
