@@ -69,6 +69,7 @@ def rule_ports(compute: ComputeServer) -> list[str]:
     return ports
 
 
+@pytest.mark.timeout(600)  # ten plays
 def test_the_rule_from_nothing_to_nothing_without_an_inventory(compute: ComputeServer, run: Run) -> None:
     def firewall(*args: str) -> Play:
         return run("firewall.yml", "-e", f"gcp_project={PROJECT}", *args)
