@@ -1,4 +1,4 @@
-"""What a deploy changes for callers is told, with the line to type if it is meant."""
+"""Report of what a deploy changes for callers, with the line to type if it is meant."""
 
 from typing import Any
 

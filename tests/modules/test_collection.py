@@ -13,7 +13,7 @@ from tests.lab.releases import copy_of_tree
 
 VERBS = sorted(file.stem for file in REPO.glob("playbooks/*.yml"))
 OF_A_CLONE = {"Makefile", "ansible.cfg", "benchmarks", "deploy.yml", "firewall.yml", "galaxy.yml", "scripts", "tests"}
-"""What the collection leaves out of the repository, beside names that begin with a dot."""
+"""Parts of the repository that the collection leaves out, beside names that begin with a dot."""
 NOT_OURS = (
     ".venv/lib/python3.11/site-packages/x.py",
     ".cache/releases/x.tar",

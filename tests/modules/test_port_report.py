@@ -1,4 +1,4 @@
-"""What exotelctl port-clean says of ports, as playbooks read it."""
+"""Report of exotelctl port-clean, as playbooks read it."""
 
 import json
 from typing import Any

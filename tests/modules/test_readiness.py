@@ -1,4 +1,4 @@
-"""Whether a host is ready for a deploy, by the facts of the preflight: each problem with its cure."""
+"""Readiness of a host for a deploy, by the facts of the preflight: each problem with its cure."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What exotelctl reset says, as a playbook shows it."""
+"""Report of exotelctl reset, as a playbook shows it."""
 
 import json
 from typing import Any
