@@ -1,8 +1,8 @@
-"""Callers from this machine that are not as they should be: what a wrong applet, a wrong URL or a broken network looks like.
+"""Faulty callers on this machine: a wrong applet, a wrong URL, a broken network.
 
 Each function places its calls, all at the same time, waits for their end and returns. They pass for Exotel's: they have not
-the numbers by which `exotelctl` knows its own calls. A server that refuses or ends a call is no error here: that may be what
-the caller is there for.
+the numbers by which `exotelctl` knows its own calls. A server that refuses or ends a call is no error here: the caller may
+be there for that.
 """
 
 import asyncio
@@ -22,17 +22,17 @@ from exotel_phone.wire import FRAME_MS, Ids, Stream, frame_bytes
 from websockets.exceptions import ConnectionClosed
 
 LONG_S = 3.5
-"""Longer than what counts as an immediate disconnect."""
+"""Duration of a call, longer than an immediate disconnect."""
 _SILENCE = bytes(frame_bytes(8000))
 
 
 def ids() -> Ids:
-    """Fresh ids of a caller who is not exotelctl itself."""
+    """Return fresh ids of a caller who is not exotelctl itself."""
     return dataclasses.replace(Ids.new(), account_sid="acmevoice1", from_="09123456780", to="08012345670")
 
 
 def good(url: str, *, calls: int = 1, seconds: float = LONG_S) -> None:
-    """Calls as they should be."""
+    """Place correct calls."""
 
     async def one(phone: Phone) -> None:
         await phone.play(repeat(_SILENCE, _frames(seconds)))
@@ -43,8 +43,10 @@ def good(url: str, *, calls: int = 1, seconds: float = LONG_S) -> None:
 
 
 def short(url: str, *, calls: int) -> None:
-    """Calls that end after ten frames: the caller, or the flow, hangs up at once. They wait for no echo, so a busy machine
-    makes them no longer than what counts as short."""
+    """Place calls that end after ten frames, as if the caller or the flow hung up at once.
+
+    They wait for no echo, so that they stay short on a busy machine.
+    """
 
     async def one(phone: Phone) -> None:
         await phone.play(repeat(_SILENCE, 10))
@@ -54,7 +56,7 @@ def short(url: str, *, calls: int) -> None:
 
 
 def without_stop(url: str, *, calls: int) -> None:
-    """Calls whose connection is lost in the middle."""
+    """Place calls that lose their connection in the middle."""
 
     async def one(phone: Phone) -> None:
         await phone.play(repeat(_SILENCE, _frames(LONG_S)))
@@ -63,7 +65,7 @@ def without_stop(url: str, *, calls: int) -> None:
 
 
 def without_media(url: str, *, calls: int) -> None:
-    """Calls that start and stay silent: not even silence is sent."""
+    """Place calls that start and then send no media, not even silence."""
 
     async def one(phone: Phone) -> None:
         await asyncio.sleep(LONG_S)
@@ -73,7 +75,7 @@ def without_media(url: str, *, calls: int) -> None:
 
 
 def without_start(url: str, *, calls: int) -> None:
-    """What the Stream applet does to a server made for the Voicebot applet: it connects, and no ``start`` comes."""
+    """Connect as the Stream applet does to a server made for the Voicebot applet: no ``start`` comes."""
 
     async def one() -> None:
         ws = await dial(parse(url))
@@ -84,8 +86,8 @@ def without_start(url: str, *, calls: int) -> None:
     asyncio.run(_all(one for _ in range(calls)))
 
 
-def starting_anew(url: str, *, times: int) -> None:
-    """A call that sends ``start`` over and over."""
+def repeating_start(url: str, *, times: int) -> None:
+    """Place a call that sends ``start`` over and over."""
 
     async def one() -> None:
         ws = await dial(parse(url))
@@ -103,25 +105,25 @@ def starting_anew(url: str, *, times: int) -> None:
 
 
 def request(address: str, port: int, head: bytes) -> None:
-    """Ask for something by these bytes; whatever is answered."""
+    """Send these bytes and ignore the answer."""
     with socket.create_connection((address, port), timeout=5) as client, contextlib.suppress(OSError):
         client.sendall(head)
         client.recv(4096)
 
 
 def refused(url: str, *, calls: int = 1, seconds: float = 0.5) -> None:
-    """Calls that the server turns away, at the handshake or at the start message."""
+    """Place calls that the server refuses at the handshake or at the start message."""
     with contextlib.suppress(Unreachable):
         good(url, calls=calls, seconds=seconds)
 
 
 def another_rate(url: str) -> None:
-    """The URL asks for 16 kHz and the stream comes with 8 kHz: the two pitches of "it sounds like a chipmunk"."""
+    """Send 8 kHz to a URL that asks for 16 kHz: the cause of "it sounds like a chipmunk"."""
     good(parse(url).with_rate(16000).url())
 
 
 def tls_hello(address: str, port: int) -> None:
-    """What ``wss://`` does to a plain port: a ClientHello, and no more once the answer is no ServerHello."""
+    """Send a ClientHello to a plain port, as ``wss://`` does, and stop when the answer is no ServerHello."""
     with (
         socket.create_connection((address, port), timeout=5) as plain,
         contextlib.suppress(ssl.SSLError, OSError),
@@ -132,7 +134,7 @@ def tls_hello(address: str, port: int) -> None:
 
 @contextlib.contextmanager
 def held(url: str, *, calls: int) -> Iterator[None]:
-    """So many calls are up while the block runs; they hang up as they should. Raises Unreachable."""
+    """Hold this many calls while the block runs, then hang them up properly. Raises Unreachable."""
     over = threading.Event()
     up = threading.Barrier(2, timeout=20)
     fault: list[BaseException] = []
@@ -172,7 +174,7 @@ async def _hold(target: Target, calls: int, up: threading.Barrier, over: threadi
 
 
 async def _taken(target: Target, attempts: int = 50) -> Phone:
-    """A call that has started. Dials again where it comes to a worker that is full while another is not. Raises Unreachable."""
+    """Return a call that has started. Dial again after a worker that is full, for another may not be. Raises Unreachable."""
     while True:
         phone = Phone(target, ids=ids())
         attempts -= 1
@@ -183,7 +185,7 @@ async def _taken(target: Target, attempts: int = 50) -> Phone:
                 raise
             continue
         await phone.play([_SILENCE])
-        await phone.settle(5.0)  # A worker counts a call from its start on: an echo tells that it has read that far.
+        await phone.settle(5.0)  # A worker counts a call from its start on: an echo proves that it has read that far.
         return phone
 
 
@@ -192,7 +194,7 @@ def _frames(seconds: float) -> int:
 
 
 def _place(url: str, live: Callable[[Phone], Awaitable[None]], calls: int) -> None:
-    """Call, let ``live`` do what it does with the call, and drop the connection where it has not been dropped."""
+    """Place calls, run ``live`` with each, and drop every connection that is still open."""
 
     async def one() -> None:
         phone = Phone(parse(url), ids=ids())

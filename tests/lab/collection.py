@@ -69,7 +69,7 @@ def run(tool: str, *args: str | Path, cwd: Path, root: Path, timeout: float = 12
             **surroundings,
             "HOME": str(home),
             "ANSIBLE_COLLECTIONS_PATH": str(root / "collections"),
-            # The environment of the tests has this tree installed, where Ansible would look as well.
+            # This tree is installed in the environment of the tests, where Ansible would look as well.
             "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false",
             "ANSIBLE_NOCOLOR": "1",
         },

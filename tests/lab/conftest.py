@@ -22,7 +22,7 @@ def oncall_host(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Ite
     spec = ONCALL[worker_id]
     inventory = tmp_path_factory.mktemp(spec.name) / "hosts.yml"
     [host] = bring_up([spec], inventory)
-    # Of a copy, so that it is one release even if somebody edits meanwhile.
+    # Deploy a copy, so that it stays one release even if somebody edits meanwhile.
     with tempfile.TemporaryDirectory(prefix="exotel-lab-tree-") as tree:
         done = play("deploy.yml", "-e", f"exotel_ws_source={copy_of_tree(Path(tree))}", inventory=inventory)
     assert done.rc == 0, done.stdout
@@ -33,7 +33,7 @@ def oncall_host(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Ite
 
 @pytest.fixture
 def oncall(oncall_host: LabHost) -> Iterator[LabHost]:
-    """The shared host; afterwards every unit of the serving generation must be active and no unit failed."""
+    """Yield the shared host; afterwards every unit of the serving generation must be active and no unit failed."""
     yield oncall_host
     left = oncall_host.run("systemctl list-units --plain --no-legend --state=failed 'exotel-ws*'; exotelctl health --json >&2")
     assert left.stdout == "", "the test left failed units"

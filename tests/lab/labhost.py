@@ -28,21 +28,21 @@ class CommandFailed(AssertionError):
 
 @dataclass(frozen=True)
 class HostSpec:
-    """What makes a lab host: its name, the Debian suite and an address of the lab's network."""
+    """Specification of a lab host: its name, the Debian suite and an address of the lab's network."""
 
     name: str
     suite: str
     address: str
 
 
-# Names and addresses of their own, so that tests never touch the host of `make deploy`.
+# Names and addresses for tests only, so that they never touch the host of `make deploy`.
 BOOKWORM = HostSpec("exo-t12", "bookworm", "198.18.65.112")
 TRIXIE = HostSpec("exo-t13", "trixie", "198.18.65.113")
 
 
 @dataclass(frozen=True)
 class LabHost:
-    """A lab host that runs. ``inventory`` is the file that names it to Ansible; its host key is pinned in ``known_hosts``."""
+    """Running lab host. ``inventory`` is the file that names it to Ansible; its host key is pinned in ``known_hosts``."""
 
     name: str
     suite: str
@@ -65,7 +65,7 @@ class LabHost:
         return done
 
     def start(self, command: str) -> "subprocess.Popen[str]":
-        """Start a shell command as `run` does, and return it running; its ``stdout`` is what it prints, errors too."""
+        """Start a shell command as `run` does and return its process; ``stdout`` carries its errors too."""
         return subprocess.Popen(
             [*self._ssh(), command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -107,7 +107,7 @@ class LabHost:
 
 @dataclass(frozen=True)
 class Play:
-    """How a playbook ended: its exit code, its whole output, and the recap summed over hosts. Unreachable counts as failed."""
+    """Result of a playbook: exit code, whole output, and the recap summed over hosts. Unreachable counts as failed."""
 
     rc: int
     stdout: str
@@ -163,7 +163,7 @@ def lab(specs: Sequence[HostSpec], inventory: Path, *args: str, **settings: obje
 
 
 def bring_up(specs: Sequence[HostSpec], inventory: Path, *, fresh: bool = True) -> list[LabHost]:
-    """Boot these hosts, by default with nothing left on them of before, and write ``inventory``. Raises AssertionError."""
+    """Boot these hosts, by default without anything from before, and write ``inventory``. Raises AssertionError."""
     key = LAB_DIR / "ssh/id_ed25519"
     hosts = []
     for spec in specs:

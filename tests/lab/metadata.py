@@ -68,7 +68,7 @@ print(tried(lambda: urllib.request.urlopen("http://{ADDRESS}/", timeout=2).read(
 
 
 def probe(unit: str = "") -> str:
-    """Return a command that prints what name and what identity a process gets: of the host, or inside ``unit``."""
+    """Return a command that prints the name and the identity that a process gets on the host, or inside ``unit``."""
     write = f"cat > /tmp/probe.py <<'END'\n{_PROBE}\nEND\n"
     if not unit:
         return write + "python3 /tmp/probe.py"

@@ -11,7 +11,7 @@ READY = "    await server.start(listeners, admin, shared=inherited)\n"
 
 
 def copy_of_tree(to: Path) -> Path:
-    """What git tracks, or would track, copied to ``to``: the same source, hence the same release."""
+    """Copy all that git tracks, or would track, to ``to``: the same source, hence the same release."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=REPO, capture_output=True, check=True
     )
@@ -24,7 +24,7 @@ def copy_of_tree(to: Path) -> Path:
 
 
 def another_release(to: Path) -> Path:
-    """A release that differs from this one and works."""
+    """Make a release that differs from this one and works."""
     tree = copy_of_tree(to)
     package = tree / "server/exotel_ws/__init__.py"
     package.write_text(package.read_text() + f"# another release: {to.name}\n")
@@ -32,12 +32,12 @@ def another_release(to: Path) -> Path:
 
 
 def release_that_does_not_start(to: Path) -> Path:
-    """A release that passes its self-test and ends as soon as it is started as a service."""
+    """Make a release that passes its self-test and ends as soon as it is started as a service."""
     return _edited(to, READY, "    raise SystemExit('this release can not start: a saboteur was here')\n")
 
 
 def release_that_never_gets_healthy(to: Path) -> Path:
-    """A release that says it is ready and serves calls, but never answers for its health."""
+    """Make a release that reports ready and serves calls, but never answers for its health."""
     return _edited(to, READY, "    await server.start(listeners, shared=inherited)\n")
 
 

@@ -29,15 +29,15 @@ MAX_CALLS: Final = 2
 
 INPUT: Final = "type filter hook input priority 0; policy accept;"
 CLOSED: Final = "type filter hook input priority 0; policy drop; ct state established,related accept; iif lo accept;"
-"""How the chain of a firewall begins that lets in what it does not name, and of one that does not."""
+"""Beginnings of a firewall's chain: `INPUT` lets in all that it does not name, `CLOSED` does not."""
 
 Host = Literal["open", "guarded"]
-"""How the host is deployed: as by default, or with credentials, one path (`PATH`) and `MAX_CALLS` a worker."""
+"""Deployment of the host: the default one, or one with credentials, one path (`PATH`) and `MAX_CALLS` a worker."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Saboteur:
-    """``check`` is the doctor's check that must turn red. ``also`` may be red beside it: the fault really is theirs too."""
+    """Fault on purpose. ``check`` must turn red; the checks ``also`` may turn red beside it, for the fault is theirs too."""
 
     name: str
     check: str
@@ -64,7 +64,7 @@ _Fault = Callable[[LabHost], Iterator[None]]
 
 
 def saboteur(check: str, *, host: Host = "open", also: tuple[str, ...] = ()) -> Callable[[_Fault], _Fault]:
-    """Registers a fault for the check that has to find it."""
+    """Register a fault for the check that has to find it."""
 
     def register(fault: _Fault) -> _Fault:
         name = fault.__name__.replace("_", "-")
@@ -74,19 +74,19 @@ def saboteur(check: str, *, host: Host = "open", also: tuple[str, ...] = ()) -> 
     return register
 
 
-# -- who holds the port ------------------------------------------------------------------------------------------------
+# -- the port ----------------------------------------------------------------------------------------------------------
 
 
 @saboteur("port-stranger")
 def stranger_on_the_port(host: LabHost) -> Iterator[None]:
-    """The server was down for a moment, and another program took the port."""
+    """Let another program take the port while the server is down for a moment."""
     with _service_stopped(host), _stranger(host, "http"):
         yield
 
 
 @saboteur("port-stranger")
 def stranger_and_a_failed_socket(host: LabHost) -> Iterator[None]:
-    """As before, and somebody tried to start our socket."""
+    """Let another program take the port, and try to start our socket afterwards."""
     with _service_stopped(host), _stranger(host, "http"):
         _root(host, "! systemctl start exotel-ws.socket 2>&1")
         yield
@@ -94,7 +94,7 @@ def stranger_and_a_failed_socket(host: LabHost) -> Iterator[None]:
 
 @saboteur("unit-port-conflict")
 def socket_failed_before_the_stranger_left(host: LabHost) -> Iterator[None]:
-    """The port is free again, but the socket unit gave up when it was not."""
+    """Free the port after the socket unit has given up on it."""
     with _service_stopped(host):
         with _stranger(host, "http"):
             _root(host, "! systemctl start exotel-ws.socket 2>&1")
@@ -109,12 +109,12 @@ def second_listener_on_ipv6(host: LabHost) -> Iterator[None]:
 
 @saboteur("port-two-listeners")
 def process_that_holds_our_socket(host: LabHost) -> Iterator[None]:
-    """It takes every other call and never answers."""
+    """Start a process that takes every other call and never answers."""
     with _stranger(host, "shared", "Sockets=exotel-ws.socket"):
         yield
 
 
-# -- why a unit does not run -------------------------------------------------------------------------------------------
+# -- units -------------------------------------------------------------------------------------------------------------
 
 
 @saboteur("unit-missing-module")
@@ -125,14 +125,14 @@ def module_of_the_engine_gone(host: LabHost) -> Iterator[None]:
 
 @saboteur("unit-missing-module")
 def module_that_exotelctl_uses_too_gone(host: LabHost) -> Iterator[None]:
-    """The tool lives in the same release as the server, and has to do without."""
+    """Remove a module that the tool needs as well: it is part of the same release as the server."""
     with _crashing(host, _moved_away(host, f"{_packages(host)}/msgspec")):
         yield
 
 
 @saboteur("unit-missing-module")
 def module_gone_for_all_workers(host: LabHost) -> Iterator[None]:
-    """Nobody serves."""
+    """Remove a module from every worker, so that nobody serves."""
     with _crashing(host, _moved_away(host, f"{_packages(host)}/picows"), *_workers(host)):
         yield
 
@@ -157,21 +157,21 @@ def settings_that_are_no_toml(host: LabHost) -> Iterator[None]:
 
 @saboteur("unit-settings-error", host="guarded")
 def credentials_file_gone(host: LabHost) -> Iterator[None]:
-    """systemd can not hand it over, and starts nothing."""
+    """Remove the file of credentials: systemd cannot hand it over, and starts nothing."""
     with _crashing(host, _moved_away(host, "/etc/exotel-ws/current/credentials/stream-credentials")):
         yield
 
 
 @saboteur("unit-out-of-memory")
 def not_enough_memory_to_import(host: LabHost) -> Iterator[None]:
-    """Python says MemoryError."""
+    """Leave so little memory that Python raises MemoryError."""
     with _crashing(host, _drop_in(host, _unit(_workers(host)[0]), "[Service]\nLimitAS=30M\n")):
         yield
 
 
 @saboteur("unit-out-of-memory")
 def not_enough_memory_for_a_library(host: LabHost) -> Iterator[None]:
-    """Python says ImportError, "failed to map segment from shared object": no module is missing."""
+    """Leave so little memory that Python raises ImportError, "failed to map segment …", though no module is missing."""
     with _crashing(host, _drop_in(host, _unit(_workers(host)[0]), "[Service]\nLimitAS=26M\n")):
         yield
 
@@ -190,7 +190,7 @@ def everything_stopped(host: LabHost) -> Iterator[None]:
 
 @saboteur("boot")
 def units_disabled(host: LabHost) -> Iterator[None]:
-    """All goes on as it was, until the next boot."""
+    """Disable the units: everything works until the next boot."""
     units = f"exotel-ws.socket {_unit(_workers(host)[1])}"
     _root(host, f"systemctl disable {units} 2>&1")
     try:
@@ -201,7 +201,7 @@ def units_disabled(host: LabHost) -> Iterator[None]:
 
 @saboteur("unit-down")
 def socket_restarted_below_its_workers(host: LabHost) -> Iterator[None]:
-    """systemd stops the socket and then refuses to start it: workers run that hold it. They serve on, until they restart."""
+    """Restart the socket alone: systemd refuses to start it while workers hold it, and they serve until they restart."""
     _root(host, "! systemctl restart exotel-ws.socket 2>&1")
     try:
         yield
@@ -212,7 +212,7 @@ def socket_restarted_below_its_workers(host: LabHost) -> Iterator[None]:
 
 @saboteur("unit-down")
 def worker_that_crashes(host: LabHost) -> Iterator[None]:
-    """By an exception that is none of the kinds that have a check of their own."""
+    """Raise an exception that no other check knows."""
     serve = f"{_packages(host)}/exotel_ws/serve.py"
     crash = "s/^    files.lift_limit()/    raise RuntimeError('a saboteur was here')/"
     with _crashing(host, _edited(host, serve, crash)):
@@ -220,7 +220,7 @@ def worker_that_crashes(host: LabHost) -> Iterator[None]:
 
 
 def crash_once(host: LabHost) -> None:
-    """A worker is gone from one moment to the next, as by a segmentation fault, and systemd has started it anew."""
+    """Kill a worker as a segmentation fault would, and wait until systemd has restarted it."""
     worker = _workers(host)[0]
     restarts = f"$(systemctl show -P NRestarts {_unit(worker)})"
     before = _root(host, f"echo {restarts}").strip()
@@ -237,12 +237,12 @@ def worker_that_hangs(host: LabHost) -> Iterator[None]:
 
 @saboteur("loop-hung")
 def all_workers_hang(host: LabHost) -> Iterator[None]:
-    """Nobody accepts: who connects now waits in the kernel's queue."""
+    """Freeze every worker: new connections wait in the kernel's queue."""
     with _frozen(host, _workers(host)):
         yield
 
 
-# -- what the server answers -------------------------------------------------------------------------------------------
+# -- answers of the server ---------------------------------------------------------------------------------------------
 
 
 @saboteur("local-answer")
@@ -259,12 +259,12 @@ def server_that_swallows_audio(host: LabHost) -> Iterator[None]:
 
 @saboteur("wrong-fields")
 def camel_case_server(host: LabHost) -> Iterator[None]:
-    """The guide's V2."""
+    """Send the fields of the guide's V2."""
     with _release_edited(host, "protocol.py", r"""s/"media","stream_sid":/"media","streamSid":/"""):
         yield
 
 
-# -- what does not reach us --------------------------------------------------------------------------------------------
+# -- firewalls and addresses -------------------------------------------------------------------------------------------
 
 
 @saboteur("host-firewall")
@@ -275,7 +275,7 @@ def firewall_rule_that_drops(host: LabHost) -> Iterator[None]:
 
 @saboteur("host-firewall")
 def firewall_rule_that_rejects_everybody(host: LabHost) -> Iterator[None]:
-    """The host itself too, over loopback."""
+    """Reject everybody, even the host itself over loopback."""
     with firewall(host, f"chain input {{ {INPUT} tcp dport {PORT} reject with tcp reset; }}"):
         yield
 
@@ -288,7 +288,7 @@ def firewall_that_lets_in_ssh_only(host: LabHost) -> Iterator[None]:
 
 @contextmanager
 def two_faults(host: LabHost) -> Iterator[None]:
-    """Of which neither is the other's cause."""
+    """Make two faults at once, neither of which causes the other."""
     with (
         firewall(host, f"chain input {{ {INPUT} iifname != lo tcp dport {PORT} reject; }}"),
         _stopped(host, _unit(_workers(host)[1])),
@@ -298,7 +298,7 @@ def two_faults(host: LabHost) -> Iterator[None]:
 
 @saboteur("outside-reach")
 def firewall_in_front_of_the_host(host: LabHost) -> Iterator[None]:
-    """As a cloud's: packets to the port vanish on the way, and the host can not see that."""
+    """Drop packets to the port on their way, as a cloud's firewall does: the host cannot see it."""
     table = f"exotel_lab_cloud_{host.address.replace('.', '_')}"
     rules = f"""table inet {table} {{
       set closed {{ type ipv4_addr . inet_service; flags timeout; elements = {{ {host.address} . {PORT} timeout 120s }}; }}
@@ -313,12 +313,12 @@ def firewall_in_front_of_the_host(host: LabHost) -> Iterator[None]:
 
 @saboteur("public-address")
 def settings_with_an_address_of_before(host: LabHost) -> Iterator[None]:
-    """A cloud gives a host another address at its next start, unless one was reserved."""
+    """Leave an old address in the settings, as a cloud does that gives a host another one at its next start."""
     with _settings_edited(host, r"s#^public_url = .*#public_url = \"ws://203.0.113.99:8765\"#"):
         yield
 
 
-# -- what callers do ---------------------------------------------------------------------------------------------------
+# -- callers -----------------------------------------------------------------------------------------------------------
 
 
 @saboteur("tls-on-plain")
@@ -365,7 +365,7 @@ def url_with_a_wrong_path(host: LabHost) -> Iterator[None]:
 
 @saboteur("proxy-in-front")
 def proxy_that_drops_upgrade(host: LabHost) -> Iterator[None]:
-    """Answer as nginx does by default."""
+    """Ask as nginx does by default."""
     callers.request(host.address, PORT, _handshake("HTTP/1.0", "Connection: close"))
     yield
 
@@ -385,16 +385,16 @@ def request_with_a_huge_head(host: LabHost) -> Iterator[None]:
 
 
 @saboteur("bounds")
-def call_that_starts_anew_without_end(host: LabHost) -> Iterator[None]:
-    """Send from an address that makes good calls too."""
+def call_that_repeats_start_without_end(host: LabHost) -> Iterator[None]:
+    """Repeat ``start`` from an address that makes good calls too."""
     callers.good(url(host), calls=4)
-    callers.starting_anew(url(host), times=80)
+    callers.repeating_start(url(host), times=80)
     yield
 
 
 @saboteur("token-stripped", host="guarded")
 def url_without_its_token(host: LabHost) -> Iterator[None]:
-    """What is left of ``?token=…``: Exotel strips the query."""
+    """Call without ``?token=…``, as when Exotel strips the query."""
     callers.refused(url(host, PATH))
     yield
 
@@ -407,7 +407,7 @@ def wrong_token(host: LabHost) -> Iterator[None]:
 
 @saboteur("call-limit", host="guarded")
 def more_calls_than_are_taken(host: LabHost) -> Iterator[None]:
-    """The one that is too many is refused with 503; the others are up."""
+    """Hold as many calls as are allowed and place one more, which is refused with 503."""
     with callers.held(url(host, PATH, CREDENTIAL), calls=len(_workers(host)) * MAX_CALLS):
         callers.refused(url(host, PATH, CREDENTIAL))
         yield
@@ -415,14 +415,14 @@ def more_calls_than_are_taken(host: LabHost) -> Iterator[None]:
 
 @saboteur("call-limit", host="guarded")
 def more_calls_than_were_taken(host: LabHost) -> Iterator[None]:
-    """As before, and when somebody looks there is room again."""
+    """Exceed the limit of calls, and look when there is room again."""
     with callers.held(url(host, PATH, CREDENTIAL), calls=len(_workers(host)) * MAX_CALLS):
         callers.refused(url(host, PATH, CREDENTIAL))
         sleep(callers.LONG_S)
     yield
 
 
-# -- what the host has too little of -----------------------------------------------------------------------------------
+# -- resources of the host ---------------------------------------------------------------------------------------------
 
 
 @saboteur("file-limit")
@@ -434,7 +434,7 @@ def few_files(host: LabHost) -> Iterator[None]:
 
 @saboteur("file-limit", also=("bounds",))
 def more_connections_than_files(host: LabHost) -> Iterator[None]:
-    """A worker accepts nobody any more, not even who asks at its admin socket."""
+    """Use up a worker's files: it accepts nobody any more, not even at its admin socket."""
     unit = _unit(_workers(host)[0])
     with (
         _restarted(host, _drop_in(host, unit, "[Service]\nLimitNOFILE=26\n"), unit),
@@ -463,12 +463,12 @@ def read_only_file_system(host: LabHost) -> Iterator[None]:
         yield
 
 
-# -- what looks after it all -------------------------------------------------------------------------------------------
+# -- journal and generations -------------------------------------------------------------------------------------------
 
 
 @saboteur("journal")
 def journal_that_drops_lines(host: LabHost) -> Iterator[None]:
-    """journald says how many it suppressed when the interval is over and the unit writes again."""
+    """Exceed journald's rate: it reports the dropped lines when the unit writes after the interval."""
     units = [_unit(worker) for worker in _workers(host)]
     with _restarted(
         host, _drop_in(host, "exotel-ws@.service", "[Service]\nLogRateLimitIntervalSec=1s\nLogRateLimitBurst=8\n"), *units
@@ -479,7 +479,7 @@ def journal_that_drops_lines(host: LabHost) -> Iterator[None]:
 
 @saboteur("journal")
 def journald_that_stores_nothing(host: LabHost) -> Iterator[None]:
-    """Older files stay, so the journal looks like that of a quiet host."""
+    """Let journald store nothing. Older files stay, so the journal looks like that of a quiet host."""
     directory = "/etc/systemd/journald@exotel-ws.conf.d"
     drop_in = f"{directory}/zz-saboteur.conf"
     _root(host, f"mkdir -p {directory}; printf '[Journal]\\nStorage=none\\n' >{drop_in}; {_RESTART_JOURNALD}")
@@ -491,7 +491,7 @@ def journald_that_stores_nothing(host: LabHost) -> Iterator[None]:
 
 @saboteur("journal")
 def deleted_journal_files(host: LabHost) -> Iterator[None]:
-    """journald writes on into files that nobody reads any more. They are moved, so that later tests find them again."""
+    """Move the journal's files away, so that journald writes where nobody reads. Later tests find them in place again."""
     files, kept = "/var/log/journal/*.exotel-ws", "/var/log/saboteur"
     _root(host, f"mkdir {kept}; mv {files}/*.journal {kept}/")
     try:
@@ -511,7 +511,7 @@ def stuck_journald_of_the_workers(host: LabHost) -> Iterator[None]:
 
 @saboteur("journal")
 def stopped_journald_of_the_workers(host: LabHost) -> Iterator[None]:
-    """Its socket stays, which the workers' units require; masked, it does not start it again."""
+    """Stop and mask the workers' journald. Its socket stays, because the workers' units require it, and starts nothing."""
     unit = "systemd-journald@exotel-ws"
     _root(host, f"systemctl mask --runtime {unit}.service 2>&1; systemctl stop {unit}.service 2>&1")
     try:
@@ -525,7 +525,7 @@ def stopped_journald_of_the_workers(host: LabHost) -> Iterator[None]:
 
 @saboteur("journal")
 def stopped_journald_of_the_host(host: LabHost) -> Iterator[None]:
-    """Its sockets go first: they would start it again."""
+    """Stop the host's journald, its sockets first: they would start it again."""
     sockets = "systemd-journald.socket systemd-journald-dev-log.socket systemd-journald-audit.socket"
     _root(host, f"systemctl stop {sockets} systemd-journald.service 2>&1")
     try:
@@ -536,7 +536,7 @@ def stopped_journald_of_the_host(host: LabHost) -> Iterator[None]:
 
 @saboteur("generations")
 def socket_that_points_elsewhere(host: LabHost) -> Iterator[None]:
-    """The next start by a call would be of an older generation."""
+    """Point the socket at an older generation, which a call would start next."""
     drop_in = "/etc/systemd/system/exotel-ws.socket.d/generation.conf"
     with _reloaded(host, _edited(host, drop_in, "s/@[^.]*/@20200101T000000-00000000-1/")):
         yield
@@ -544,7 +544,7 @@ def socket_that_points_elsewhere(host: LabHost) -> Iterator[None]:
 
 @saboteur("generations")
 def forgotten_generation_that_serves(host: LabHost) -> Iterator[None]:
-    """A worker of another generation shares the port and takes every third call."""
+    """Run a worker of another generation that shares the port and takes every third call."""
     current, old = _generation(host), "20200101T000000-00000000"
     etc, unit = "/etc/exotel-ws", _unit(f"{old}-1")
     _root(host, f"cp -a {etc}/generations/{current} {etc}/generations/{old}; ln -s ../generations/{old} {etc}/instances/{old}-1")
@@ -555,22 +555,22 @@ def forgotten_generation_that_serves(host: LabHost) -> Iterator[None]:
         _root(host, f"systemctl stop {unit}; rm -r {etc}/instances/{old}-1 {etc}/generations/{old}")
 
 
-# -- the means ---------------------------------------------------------------------------------------------------------
+# -- helpers -----------------------------------------------------------------------------------------------------------
 
 
 def _handshake(version: str, *headers: str) -> bytes:
-    """A request for a WebSocket, as far as its headers make it one."""
+    """Return a request for a WebSocket with only these further headers."""
     fixed = ("Host: exotel.example", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
     return "\r\n".join([f"GET / {version}", *fixed, *headers, "", ""]).encode()
 
 
 def url(host: LabHost, path: str = "", credential: str = "") -> str:
-    """The host's address as it stands in the applet."""
+    """Return the host's address as it stands in the applet."""
     return f"ws://{credential}{'@' if credential else ''}{host.address}:{PORT}{path}"
 
 
 def healed(host: LabHost) -> None:
-    """Returns when the host serves as it did before any saboteur: every worker answers, nothing has failed or still drains.
+    """Wait until the host serves as before any saboteur: every worker answers, nothing has failed or still drains.
 
     Raises AssertionError or OSError after at most 45 s.
     """
@@ -583,7 +583,7 @@ def healed(host: LabHost) -> None:
 
 
 def _root(host: LabHost, script: str) -> str:
-    """Run bash as root on the host; the first command that fails ends it. Returns its output. Raises CommandFailed."""
+    """Run bash as root on the host until a command fails, and return its output. Raises CommandFailed."""
     return host.run(f"sudo bash -euc {shlex.quote(script)}").stdout
 
 
@@ -597,7 +597,7 @@ def _generation(host: LabHost) -> str:
 
 
 def _workers(host: LabHost) -> list[str]:
-    """The instances of the generation that serves."""
+    """Return the instances of the serving generation."""
     return host.run(f"ls /etc/exotel-ws/instances | grep -F {_generation(host)}").stdout.split()
 
 
@@ -610,7 +610,7 @@ def _main_pid(host: LabHost, worker: str) -> str:
 
 
 def _packages(host: LabHost) -> str:
-    """Where the release that serves has its Python packages."""
+    """Return the directory of the serving release's Python packages."""
     return host.run("readlink -f /etc/exotel-ws/current/release/lib/python3*/site-packages").stdout.strip()
 
 
@@ -625,7 +625,7 @@ def _stopped(host: LabHost, unit: str) -> Iterator[None]:
 
 @contextmanager
 def _service_stopped(host: LabHost) -> Iterator[None]:
-    """Socket and workers are down."""
+    """Stop the socket and the workers for the block."""
     units = " ".join(map(_unit, _workers(host)))
     _root(host, f"systemctl stop exotel-ws.socket {units}")
     try:
@@ -636,7 +636,7 @@ def _service_stopped(host: LabHost) -> Iterator[None]:
 
 @contextmanager
 def _stranger(host: LabHost, way: str, *settings: str) -> Iterator[None]:
-    """``stranger.py`` runs on the host as a service with these ``settings``, and is there."""
+    """Run ``stranger.py`` on the host as a service with these ``settings``; the block begins once it listens."""
     source = b64encode(Path(__file__).with_name("stranger.py").read_bytes()).decode()
     script, name = "/run/stranger.py", "lab-stranger.service"
     service = ("Type=notify", "TimeoutStartSec=10", "RuntimeMaxSec=120", f"ExecStart=python3 {script} {way} {PORT}", *settings)
@@ -660,7 +660,7 @@ def _moved_away(host: LabHost, path: str) -> Iterator[None]:
 
 @contextmanager
 def _edited(host: LabHost, path: str, expression: str) -> Iterator[None]:
-    """The file at ``path`` changed by ``sed``; an expression that changes nothing is an error. Its time comes back too."""
+    """Edit the file at ``path`` with ``sed``, and restore it with its time. An expression that changes nothing is an error."""
     kept = f"/run/saboteur-{path.replace('/', '-')}"
     _root(host, f"cp -p {path} {kept}; sed -i {shlex.quote(expression)} {path}; ! cmp -s {kept} {path}")
     try:
@@ -677,7 +677,7 @@ def _settings_edited(host: LabHost, expression: str) -> Iterator[None]:
 
 @contextmanager
 def _release_edited(host: LabHost, module: str, expression: str) -> Iterator[None]:
-    """Another release than was deployed, so to say: a module of the server is changed, and every worker runs it."""
+    """Edit a module of the server, and let every worker run it."""
     edited = _edited(host, f"{_packages(host)}/exotel_ws/{module}", expression)
     with _restarted(host, edited, *map(_unit, _workers(host))):
         yield
@@ -695,7 +695,7 @@ def _drop_in(host: LabHost, unit: str, text: str) -> Iterator[None]:
 
 @contextmanager
 def _reloaded(host: LabHost, fault: AbstractContextManager[None]) -> Iterator[None]:
-    """The fault is in files of systemd's: it reads them again when they are broken, and when they are not any more."""
+    """Let systemd read its files again, both with the fault and after it."""
     try:
         with fault:
             _root(host, "systemctl daemon-reload")
@@ -706,7 +706,7 @@ def _reloaded(host: LabHost, fault: AbstractContextManager[None]) -> Iterator[No
 
 @contextmanager
 def _restarted(host: LabHost, fault: AbstractContextManager[None], *units: str) -> Iterator[None]:
-    """The units run with the fault, and afterwards without it."""
+    """Restart the units with the fault, and again without it."""
     restart = f"systemctl restart {' '.join(units)}"
     try:
         with _reloaded(host, fault):
@@ -718,7 +718,7 @@ def _restarted(host: LabHost, fault: AbstractContextManager[None], *units: str) 
 
 @contextmanager
 def _crashing(host: LabHost, fault: AbstractContextManager[None], *workers: str) -> Iterator[None]:
-    """With the fault these workers, by default the first, can not start and systemd tries again and again; then they run."""
+    """Keep these workers, by default the first, from starting, so that systemd tries again and again; then restart them."""
     names = [_unit(worker) for worker in workers or _workers(host)[:1]]
     units = " ".join(names)
     try:
@@ -733,7 +733,7 @@ def _crashing(host: LabHost, fault: AbstractContextManager[None], *workers: str)
 
 @contextmanager
 def _frozen(host: LabHost, workers: list[str]) -> Iterator[None]:
-    """The processes are stopped (SIGSTOP), and systemd's watchdog, which would end them after 20 s, looks away."""
+    """Stop the processes (SIGSTOP), without systemd's watchdog, which would end them after 20 s."""
     pids = " ".join(_main_pid(host, worker) for worker in workers)
     _root(host, f"systemctl service-watchdogs no; kill -STOP {pids}")
     try:
@@ -744,7 +744,7 @@ def _frozen(host: LabHost, workers: list[str]) -> Iterator[None]:
 
 @contextmanager
 def firewall(host: LabHost, rules: str) -> Iterator[None]:
-    """A firewall of the host's own: ``rules`` are the chains and sets of a table. The lab's Debian has nftables installed."""
+    """Put up a firewall on the host: ``rules`` are the chains and sets of a table. The lab's Debian has nftables installed."""
     table = shlex.quote(f"table inet saboteur {{\n{rules}\n}}")
     _root(host, f"nft -f - <<<{table}")
     try:
@@ -755,7 +755,7 @@ def firewall(host: LabHost, rules: str) -> Iterator[None]:
 
 @contextmanager
 def _mounted(host: LabHost, where: str, options: str) -> Iterator[None]:
-    """A small file system of its own at ``where``."""
+    """Mount a small file system at ``where``."""
     _root(host, f"mount -t tmpfs -o {options} saboteur {where}")
     try:
         yield

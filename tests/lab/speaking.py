@@ -1,4 +1,4 @@
-"""Callers who speak: by voices that are not the bot's, and by people whom a Debian package has recorded."""
+"""Callers who speak: with voices other than the bot's, and with recordings of people from a Debian package."""
 
 import shutil
 import subprocess
@@ -24,31 +24,31 @@ HUMAN_WORDS: Final = "he might even have been made amiable himself"
 
 
 def install_voices() -> None:
-    """Install what callers speak with, where it is missing. Raises CalledProcessError."""
+    """Install the callers' voices where they are missing. Raises CalledProcessError."""
     missing = [name for name, there in (("flite", shutil.which("flite")), ("pocketsphinx-testdata", HUMAN.exists())) if not there]
     if missing:
         subprocess.run([REPO / "scripts/apt-need", *missing], check=True, timeout=300)
 
 
 def says(text: str) -> Said:
-    """A turn that is spoken by a voice of flite's."""
+    """Return a turn spoken by one of flite's voices."""
     _, speak = voice.pick("flite")
     return Said(Turn(say=text), sound.trimmed(speak(text, RATE), RATE))
 
 
 def plays(recording: Path) -> Said:
-    """A turn that a recording speaks."""
+    """Return a turn spoken by a recording."""
     rate, pcm = audio.read_wav(recording)
     return Said(Turn(wav=recording), sound.trimmed(sound.resample(pcm, rate, RATE), RATE))
 
 
 def presses(keys: str) -> Said:
-    """A turn of keys."""
+    """Return a turn of keys."""
     return Said(Turn(dtmf=keys), b"")
 
 
 class Interrupter(Caller):
-    """Says one of its turns so long after the bot began to answer the one before; waits for the bot with all others."""
+    """Caller who interrupts one answer of the bot a given time after its beginning, and waits for the end of all others."""
 
     def __init__(self, url: str, script: Sequence[Said], *, interrupted: Said, after_s: float) -> None:
         super().__init__(parse(url), RATE, script, strip_query=False, barge_in_s=None)
@@ -61,7 +61,7 @@ class Interrupter(Caller):
 
 
 class Keeper(Caller):
-    """Asks the same again until `over` is set, then says goodbye."""
+    """Caller who repeats a question until `over` is set, then says goodbye."""
 
     def __init__(self, url: str, question: Said, goodbye: Said) -> None:
         self._turns = [question]
@@ -72,7 +72,7 @@ class Keeper(Caller):
         self.over = threading.Event()
 
     async def _take_turn(self, said: Said, *, last: bool) -> None:
-        # The script that is carried out is the list that grows here.
+        # The running script is this list: it grows here.
         if said is not self._goodbye:
             again = Said(self._question.turn, self._question.pcm)
             await super()._take_turn(said, last=False)

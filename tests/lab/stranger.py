@@ -14,14 +14,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 
 def http(port: int) -> None:
-    """Any other web server: it knows no /health."""
+    """Serve as any other web server, which has no /health."""
     server = HTTPServer(("0.0.0.0", port), BaseHTTPRequestHandler)
     _there()
     server.serve_forever()
 
 
 def ipv6(port: int) -> None:
-    """A second listener that no bind() refuses."""
+    """Listen a second time where no bind() refuses it."""
     it = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
     it.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     it.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -31,13 +31,13 @@ def ipv6(port: int) -> None:
 
 
 def shared(_port: int) -> None:
-    """The very socket of the server, handed over by systemd as it is to the workers."""
+    """Accept from the server's own socket, which systemd hands over as it does to the workers."""
     _accept(socket.socket(fileno=3))
 
 
 def _accept(listener: socket.socket) -> None:
     _there()
-    listener.settimeout(3600)  # The flag O_NONBLOCK is the other process's too; a timeout polls, whatever it is.
+    listener.settimeout(3600)  # Both processes share the flag O_NONBLOCK; a timeout polls, whatever its value.
     taken = []
     while True:
         taken.append(listener.accept())

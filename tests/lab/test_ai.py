@@ -34,22 +34,21 @@ PATIENCE = ("One moment, please.", "I am sorry, it takes a little longer.")
 GOODBYE = "Thank you for calling. Goodbye!"
 QUESTION = "What are your opening hours?"
 SECRET = "a-key-of-the-lab-that-nobody-may-see"
-# What remains is the link that the lab's own machine is at the other end of: SSH, and the callers. There is no way to anywhere
-# else, and no name is resolved.
+# The only link left leads to the lab's own machine, for SSH and the callers. Nothing else is reachable, and no name resolves.
 CUT = "sudo ip route del default; echo nameserver 192.0.2.53 | sudo tee /etc/resolv.conf"
 AI = {"record": {"transcripts": True}}
 SETTINGS = {"exotel_ws_mode": "ai", "exotel_ws_workers": 1, "exotel_ws_ai": AI}
 
 
 class Model(Chat):
-    """A language model at the lab's own machine, to which a host of the lab has a link. It wants `KEY`."""
+    """Language model on the lab's own machine, to which a host of the lab has a link. It wants `KEY`."""
 
     host = "198.18.65.1"
 
 
 @pytest.fixture(scope="module")
 def tree() -> Iterator[Path]:
-    """This tree as it is now, with the wheels that are cached beside it."""
+    """Copy this tree as it is now, with the wheels that are cached beside it."""
     with tempfile.TemporaryDirectory(prefix="exotel-lab-tree-") as directory:
         tree = copy_of_tree(Path(directory))
         (REPO / ".cache").mkdir(exist_ok=True)
@@ -59,7 +58,7 @@ def tree() -> Iterator[Path]:
 
 @dataclass
 class Deployed:
-    """A host in AI mode, and how it became one."""
+    """Host in AI mode, and the result of its deploy."""
 
     host: LabHost
     tree: Path
@@ -81,14 +80,14 @@ class Deployed:
         return f"exotel-ws@{self.generation}-1.service"
 
     def links(self) -> list[str]:
-        """The network links that the worker has."""
+        """Return the network links of the worker."""
         pid = self.host.run(f"systemctl show -P MainPID {self.unit}").stdout.strip()
         return re.findall(r"^\w+", self.host.run(f"sudo nsenter --target {pid} --net ip -brief link").stdout, re.MULTILINE)
 
     def answer(self, question: str) -> str:
-        """Return all that the bot says in a call with this one question, as the server wrote it down.
+        """Return all that the bot says in a call with this one question, from the server's transcript.
 
-        Call again, twice at most, where the bot only asked for patience: on a busy machine this caller takes that for the answer.
+        Call again, twice at most, if the bot only asked for patience: on a busy machine this caller takes that for the answer.
         """
         for _ in range(3):
             asked = [says(question)]
@@ -124,9 +123,9 @@ def place(make: Callable[[], Caller]) -> Call:
 
 
 def transcript(host: LabHost, call: Call) -> dict[str, list[dict[str, Any]]]:
-    """What the server wrote down of the call, by the kind of event."""
+    """Return the server's transcript of the call, by the kind of event."""
     find = f"grep -l {call.ids.call_sid} /var/lib/exotel-ws/calls/*.json | xargs -r cat | grep ."
-    # It is written once the call is over.
+    # The server writes it after the call.
     found = host.run(f"sudo timeout 10 sh -c 'until {find} 2>/dev/null; do sleep 0.2; done'").stdout
     kinds: dict[str, list[dict[str, Any]]] = {}
     for event in json.loads(found)["events"]:
@@ -159,7 +158,7 @@ def test_the_worker_has_no_network_of_its_own_and_a_tight_sandbox(deployed: Depl
 
 
 def test_a_spoken_call(deployed: Deployed) -> None:
-    """Greeting, three turns of which a person's interrupts, a key, and a goodbye that ends the call."""
+    """A call has a greeting, three turns of which a person's interrupts, a key, and a goodbye that ends it."""
     order = says("Where is my order?")
     script = [
         says("What are your opening hours?"),
@@ -204,7 +203,7 @@ def test_a_flow_that_cannot_be_followed_stops_the_deploy_before_it_looks_at_the_
 
 
 def test_a_call_goes_on_to_its_end_while_another_generation_takes_over(deployed: Deployed) -> None:
-    """The new one has a flow of the inventory's and a key, which nobody sees."""
+    """The new generation has a flow of the inventory's and a key, which appears nowhere."""
     before = deployed.generation
     flow = (deployed.tree / "server/exotel_ws/ai/flows/example.yml").read_text()
     own = re.sub(r"^greeting: .*$", "greeting: Good morning from the laboratory.", flow, flags=re.MULTILINE)
@@ -248,7 +247,7 @@ def test_a_call_goes_on_to_its_end_while_another_generation_takes_over(deployed:
 
 
 def test_an_answer_comes_from_a_model_elsewhere_by_a_key_that_nobody_sees(deployed: Deployed) -> None:
-    """It has a name, and the worker a network; the flow is another one, for when the model is gone."""
+    """The model has a name, and the worker a network; another flow answers once the model is gone."""
     host = deployed.host
     flow = (deployed.tree / "server/exotel_ws/ai/flows/example.yml").read_text()
     assert HOURS in flow
@@ -291,7 +290,7 @@ def test_names_are_found_where_the_resolver_is_a_metadata_service_and_the_identi
 
 
 def test_a_rollback_brings_back_the_flow_and_takes_the_network_away(deployed: Deployed) -> None:
-    """Of what the test before deployed; its model is gone, so that the flow answers, and the doctor says why."""
+    """Without the model of the deploy before, the flow answers and the doctor says why; a rollback brings back the old flow."""
     before = time.time()
     said = deployed.answer(QUESTION)
     assert (OTHER_HOURS in said, HOURS in said) == (True, False), said

@@ -25,7 +25,7 @@ CALLS = 20
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
-    """A host with this tree deployed."""
+    """Yield a host with this tree deployed."""
     inventory = tmp_path_factory.mktemp(SPEC.name) / "hosts.yml"
     [host] = bring_up([SPEC], inventory)
     done = play("deploy.yml", "-e", f"exotel_ws_source={this_tree(tmp_path_factory)}", inventory=inventory)
@@ -41,7 +41,7 @@ def this_tree(factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def stranger(host: LabHost) -> Iterator[None]:
-    """The address that attacks come from."""
+    """Yield the address that attacks come from."""
     address = ["address", "{}", f"{STRANGER}/32", "dev", BRIDGE]
     subprocess.run(["ip", *(word.format("replace") for word in address)], check=True, timeout=10)
     yield
@@ -90,7 +90,7 @@ def test_real_calls_have_all_their_lines(host: LabHost) -> None:
 
 
 def events_of_calls(host: LabHost) -> dict[str, set[str]]:
-    """The events in the journal by the call's SID, of calls that had media."""
+    """Return the journal's events of calls that had media, by the call's SID."""
     matches = " + ".join(f"EVENT={event}" for event in ("start", "media", "stop", "close"))
     ask = f"sudo journalctl --sync; sudo journalctl -q --namespace='*' -o json --output-fields=CALL_SID,EVENT {matches}"
     events: dict[str, set[str]] = defaultdict(set)

@@ -30,7 +30,7 @@ def call(host: LabHost) -> CallResult:
 
 
 def while_it_runs(host: LabHost, command: str, begun: str) -> "subprocess.Popen[str]":
-    """Start a command on the host; returns when it has printed a line with ``begun`` in it."""
+    """Start a command on the host and return its process once it has printed a line with ``begun`` in it."""
     running = host.start(command)
     assert running.stdout is not None
     said = []
@@ -43,7 +43,7 @@ def while_it_runs(host: LabHost, command: str, begun: str) -> "subprocess.Popen[
 
 @pytest.fixture(scope="module")
 def recorded(oncall_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A call, recorded on the host; a copy of the file. The host's own is at `RECORDED`."""
+    """Record a call on the host and return a copy of the file. The host's own is at `RECORDED`."""
     command = f"sudo exotelctl capture --next 1 --out {RECORDED} --seconds 60"
     with while_it_runs(oncall_host, command, "Recording the next call") as capture:
         sid = call(oncall_host).ids.call_sid
@@ -60,7 +60,7 @@ def recorded(oncall_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def exotelctl(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    """The tool of this tree, on this machine."""
+    """Run this tree's exotelctl on this machine."""
     command = [sys.executable, "-m", "exotelctl", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=REPO)
 
@@ -91,7 +91,7 @@ def test_a_call_and_itself_do_not_differ(oncall: LabHost, recorded: Path) -> Non
 
 
 def test_a_re_chunked_call_parts_at_its_first_frame(recorded: Path, tmp_path: Path) -> None:
-    """The server's frames in pairs: 640 bytes in a message for 320, the same audio."""
+    """Frames sent in pairs, 640 bytes in a message instead of 320, part although the audio is the same."""
     other = tmp_path / "rechunked.jsonl"
     other.write_text("".join(_in_pairs(recorded.read_text().splitlines(keepends=True))))
     done = exotelctl("diff", recorded, other)
@@ -119,7 +119,7 @@ def _in_pairs(lines: list[str]) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def tcpdump(oncall_host: LabHost) -> Iterator[None]:
-    """tcpdump on the host, for as long as these tests take. Before it is there, the tool says what to install."""
+    """Install tcpdump on the host for these tests. Before that, the tool says what to install."""
     missing = oncall_host.run("command -v tcpdump", check=False).returncode != 0
     if missing:
         without = oncall_host.run("sudo exotelctl capture --packets", check=False)

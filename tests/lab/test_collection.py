@@ -11,7 +11,7 @@ from tests.lab.releases import another_release
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """The collection of another release, so that it has to be built from what is installed. Locked wheels are shared."""
+    """Install the collection of another release, which has to be built from the installed source. Locked wheels are shared."""
     tree = another_release(tmp_path_factory.mktemp("another"))
     installed = install(build(tree, tmp_path_factory.mktemp("built")), tmp_path_factory.mktemp("installed"))
     wheels = REPO / ".cache/wheels"

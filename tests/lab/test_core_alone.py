@@ -18,7 +18,7 @@ from tests.lab.releases import copy_of_tree
 
 PROJECT = "exotel-voicebot"
 BESIDE = ("ansible-core", "hatchling", "pip")
-"""What a deploy needs on the controller beside the server's own dependencies. google-cloud-compute is for Google Cloud only."""
+"""Packages that a deploy needs on the controller beside the server's own dependencies; Google Cloud needs one more."""
 
 BUILD = """
 import pathlib, sys
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("oncall_host")
 
 
 def needed() -> set[str]:
-    """The names of the packages, and of all that they need."""
+    """Return the names of the packages and of all their dependencies."""
     found: set[str] = set()
     wanted = [*BESIDE, PROJECT]
     while wanted:
@@ -44,7 +44,7 @@ def needed() -> set[str]:
 
 
 def locked(names: set[str]) -> str:
-    """The entries of the lock for these names, with their hashes."""
+    """Return the entries of the lock for these names, with their hashes."""
     lock = (REPO / "requirements/dev.lock").read_text().replace("\\\n", " ")
     entries = [line for line in lock.splitlines() if "==" in line and canonicalize_name(line.partition("==")[0].strip()) in names]
     return "\n".join(entries) + "\n"
@@ -52,7 +52,7 @@ def locked(names: set[str]) -> str:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this tree, with no collection in it but its own, whatever was installed into this one. Wheels are shared."""
+    """Copy this tree with no collection but its own, whatever was installed into this one. Wheels are shared."""
     tree = copy_of_tree(tmp_path_factory.mktemp("tree"))
     own = tree / "collections/ansible_collections/exotel/voicebot"
     own.parent.mkdir(parents=True)
@@ -66,7 +66,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def controller(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of the environment's programs."""
+    """Make the environment and return the directory of its programs."""
     directory = tmp_path_factory.mktemp("controller")
     lock = directory / "controller.lock"
     lock.write_text(locked(needed() - {PROJECT}))
@@ -83,7 +83,7 @@ def controller(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def nothing_else(controller: Path, tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An empty home, and no collection in the path but the tree's own."""
+    """Set an empty home, and a path with no collection but the tree's own."""
     with pytest.MonkeyPatch.context() as environment:
         for name in [name for name in os.environ if name.startswith(("ANSIBLE_", "GOOGLE_", "PYTHON"))]:
             environment.delenv(name)

@@ -28,7 +28,7 @@ LOCK = Path("/run/exotel-ws-deploy/lock")
 
 @pytest.fixture(scope="module", params=[BOOKWORM, TRIXIE], ids=lambda spec: spec.suite)
 def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
-    """A fresh host of the suite; nothing of ours is on it until the first deploy."""
+    """Yield a fresh host of the suite, with nothing of ours on it until the first deploy."""
     spec: HostSpec = request.param
     inventory = tmp_path_factory.mktemp(spec.name) / "hosts.yml"
     [host] = bring_up([spec], inventory)
@@ -42,13 +42,13 @@ def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="module")
 def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the source trees of other releases are put."""
+    """Return the directory for source trees of other releases."""
     return tmp_path_factory.mktemp("trees")
 
 
 @cache
 def this_tree() -> Path:
-    """The tree as it is now, so that the story is of one release even if somebody edits meanwhile."""
+    """Copy the tree as it is now, so that the story stays one release even if somebody edits meanwhile."""
     directory = tempfile.TemporaryDirectory(prefix="exotel-lab-tree-")
     atexit.register(directory.cleanup)
     return releases.copy_of_tree(Path(directory.name))
@@ -69,12 +69,12 @@ def get(host: LabHost, path: str) -> str:
 
 
 def current(host: LabHost) -> str:
-    """The generation that serves."""
+    """Return the serving generation."""
     return Path(host.run("readlink /etc/exotel-ws/current").stdout.strip()).name
 
 
 def instances(host: LabHost, state: str) -> list[str]:
-    """Instances in this state of their unit: active, deactivating, failed …"""
+    """Return the instances in this state of their unit: active, deactivating, failed …"""
     units = host.run(f"systemctl list-units --plain --no-legend --state={state} 'exotel-ws@*.service'").stdout
     return re.findall(r"exotel-ws@(\S+)\.service", units)
 
@@ -88,7 +88,7 @@ def wait_until(what: str, condition: Callable[[], object], timeout_s: float = 30
 
 @contextmanager
 def traffic(host: LabHost, held: int = 200, arrivals: float = 10.0) -> Iterator[list[Report]]:
-    """Calls to the host while the block runs. Afterwards the list holds what the callers saw."""
+    """Call the host while the block runs. Afterwards the list holds the callers' reports."""
     command = [
         sys.executable,
         "tests/lab/traffic.py",
@@ -201,7 +201,7 @@ def test_one_call_is_one_story_in_the_journal(host: LabHost) -> None:
     story = host.run(f"sudo journalctl --namespace=+exotel-ws -o cat CALL_SID={starts[-1]['CALL_SID']}").stdout
     assert "START EVENT" in story
     assert "STOP EVENT" in story
-    assert "WebSocket connected" not in story  # before the call told its id
+    assert "WebSocket connected" not in story  # before the call sent its id
 
 
 def test_metrics_of_one_scrape_speak_for_all_workers(host: LabHost) -> None:
@@ -255,7 +255,7 @@ def test_rollback_to_an_unknown_generation_names_those_that_exist(host: LabHost)
     ("sabotage", "evidence"),
     [
         (releases.release_that_does_not_start, "this release can not start: a saboteur was here"),
-        (releases.release_that_never_gets_healthy, "[conn_"),  # it took calls, and its journal tells of them
+        (releases.release_that_never_gets_healthy, "[conn_"),  # it took calls, which its journal has
     ],
     ids=["does-not-start", "never-healthy"],
 )

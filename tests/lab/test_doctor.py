@@ -1,6 +1,6 @@
-"""`exotelctl doctor` on a real host: no finding where nothing is wrong, and for each fault the check that is there for it.
+"""`exotelctl doctor` on a real host: no finding where nothing is wrong, and the right check for each fault.
 
-Every saboteur's fault has to turn its own check red and no unrelated one: what follows from the fault is shown as blocked.
+Every saboteur's fault has to turn its own check red and no unrelated one: consequences of the fault are shown as blocked.
 """
 
 import dataclasses
@@ -62,37 +62,37 @@ FIREWALLS = {
 """Rules of a table, by what is in them; whether calls get through them is tried."""
 
 OUTSIDE = ("outside-reach", "host-firewall")
-"""Checks that the view from another machine tells something about."""
+"""Checks that need the view from another machine."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What the doctor said: its exit code, and its results by check."""
+    """Report of the doctor: its exit code, and its results by check."""
 
     code: int
     results: dict[str, dict[str, Any]]
 
     def those(self, *verdicts: str) -> set[str]:
-        """The checks with one of these verdicts."""
+        """Return the checks with one of these verdicts."""
         return {check for check, result in self.results.items() if result["verdict"] in verdicts}
 
     def told(self, *verdicts: str) -> dict[str, str]:
-        """What these checks say."""
+        """Return the findings of these verdicts, by check."""
         return {check: self.results[check]["says"] for check in self.those(*verdicts)}
 
     @property
     def blocked_by(self) -> set[str]:
-        """The checks that explain others."""
+        """Return the checks that explain others."""
         return {result["blocked_by"] for result in self.results.values() if result["blocked_by"]}
 
     @property
     def verdicts(self) -> dict[str, str]:
-        """What a colleague has to see too."""
+        """Return the verdicts, which a colleague has to see too."""
         return {check: result["verdict"] for check, result in self.results.items()}
 
 
 def read(done: subprocess.CompletedProcess[str]) -> Report:
-    """The report in a doctor's output."""
+    """Return the report in a doctor's output."""
     assert done.stdout.startswith("{"), f"exit code {done.returncode}: {done.stdout}{done.stderr}"
     results = json.loads(done.stdout)["results"]
     assert len({result["id"] for result in results}) == len(results), "a check that appears twice"
@@ -111,7 +111,7 @@ def replay(bundle: Path, *options: str) -> Report:
 
 
 def bundle_of(host: LabHost, to: Path, since: float) -> tuple[Report, Path]:
-    """The host's report, and its bundle in the directory ``to`` of this machine."""
+    """Return the host's report, and its bundle in the directory ``to`` of this machine."""
     there = "/run/doctor.tar"
     report = doctor(host, "--bundle", there, since=since)
     done = subprocess.run([*host._ssh(), f"sudo cat {there}; sudo rm {there}"], capture_output=True, timeout=30, check=True)
@@ -129,7 +129,7 @@ def deploy(host: LabHost, settings: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
-    """A host of this module's own, deployed: other tests do not get a sabotaged one."""
+    """Deploy a host for this module alone: other tests do not get a sabotaged one."""
     inventory = tmp_path_factory.mktemp(HOST.name) / "hosts.yml"
     [host] = bring_up([HOST], inventory)
     deploy(host, OPEN)
@@ -140,19 +140,19 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
 
 @pytest.fixture(scope="module")
 def guarded(host: LabHost) -> LabHost:
-    """The same host from here on with credentials, a path and a low limit of calls."""
+    """Deploy the same host again with credentials, a path and a low limit of calls."""
     deploy(host, GUARDED)
     return host
 
 
 def of(deployed: str) -> pytest.MarkDecorator:
-    """Parametrise with the saboteurs for a host that is deployed like this."""
+    """Parametrise with the saboteurs for a host deployed like this."""
     chosen = [saboteur for saboteur in SABOTEURS if saboteur.host == deployed]
     return pytest.mark.parametrize("saboteur", chosen, ids=lambda saboteur: f"{saboteur.check}-by-{saboteur.name}")
 
 
 def assert_found(report: Report, saboteur: Saboteur) -> None:
-    """Its check is red; no unrelated one is; and nothing that could not be looked at is left unexplained."""
+    """Assert that the fault's check is red, no unrelated one is, and each unknown one has its explanation."""
     red = report.told(*RED)
     assert saboteur.check in red, report.results[saboteur.check]
     assert red.keys() <= {saboteur.check, *saboteur.also}, red
@@ -162,7 +162,7 @@ def assert_found(report: Report, saboteur: Saboteur) -> None:
 
 
 def _connects(host: LabHost) -> bool:
-    """From this machine, within a second."""
+    """Return whether this machine connects within a second."""
     try:
         socket.create_connection((host.address, PORT), timeout=1).close()
     except OSError:
@@ -196,7 +196,7 @@ def test_from_outside_a_clean_host_is_clean_too(host: LabHost) -> None:
 
 
 def test_google_is_asked_too_and_a_failing_answer_stops_nothing(host: LabHost, tmp_path: Path) -> None:
-    """A Compute API of the test's own says that an instance has the host's address, and a rule that denies the port."""
+    """A rule of Google's that denies the port is found at the instance that has the host's address."""
     compute = ComputeServer()
     try:
         google = in_google(compute, host, tmp_path)
@@ -213,7 +213,7 @@ def test_google_is_asked_too_and_a_failing_answer_stops_nothing(host: LabHost, t
 
 
 def in_google(compute: ComputeServer, host: LabHost, directory: Path) -> str:
-    """Extra variables for a host that is an instance of ``compute``, whose firewall lets nobody in."""
+    """Return extra variables for a host that is an instance of ``compute``, whose firewall lets nobody in."""
     instance = compute.store.add_instance("my-project", "asia-south1-a", "voice-1")
     instance["networkInterfaces"][0]["accessConfigs"][0]["natIP"] = host.address
     compute.store.firewalls("my-project")["block-all"] = {
@@ -283,7 +283,7 @@ def test_saboteur(host: LabHost, saboteur: Saboteur, tmp_path: Path) -> None:
 
 
 def test_of_a_window_the_newest_lines_are_read(host: LabHost) -> None:
-    """journalctl 252 gives the oldest, and what is wrong now would never be judged on a busy host."""
+    """The newest lines of a window are read; journalctl 252 gives the oldest, which hides present faults of a busy host."""
     begun = time()
     callers.good(url(host), seconds=0.1)
     lines = host.run(f"sudo exotelctl logs --json --since @{begun:.6f} --lines 1").stdout.splitlines()
@@ -309,7 +309,7 @@ def test_a_bundle_is_judged_elsewhere_as_on_the_host(host: LabHost, tmp_path: Pa
 
 
 def test_a_clock_that_is_off_is_told_by_another_machine(host: LabHost, tmp_path: Path) -> None:
-    """A lab host has the clock of this machine, so here it is this machine's that is off by two minutes, for one command."""
+    """Another machine finds a clock that is off. A lab host shares this machine's clock: here one command runs 2 min later."""
     _, bundle = bundle_of(host, tmp_path, time())
     command = [*EXOTELCTL_TWO_MINUTES_LATER, "doctor", "--json", "--replay", str(bundle), "--outside", url(host)]
     report = read(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False))
@@ -318,7 +318,7 @@ def test_a_clock_that_is_off_is_told_by_another_machine(host: LabHost, tmp_path:
     assert replay(bundle, "--outside", url(host)).code == 0
 
 
-# -- the same, where streams need a credential -------------------------------------------------------------------------
+# -- streams that need a credential ------------------------------------------------------------------------------------
 
 
 def test_a_clean_host_with_credentials_has_no_finding(guarded: LabHost) -> None:

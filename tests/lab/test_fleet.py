@@ -15,14 +15,14 @@ SPECS = [HostSpec("exo-t30", "bookworm", "198.18.65.130"), HostSpec("exo-t31", "
 
 @pytest.fixture(scope="module")
 def trees() -> Iterator[list[Path]]:
-    """The sources of two releases."""
+    """Copy the sources of two releases."""
     with tempfile.TemporaryDirectory(prefix="exotel-lab-tree-") as directory:
         yield [releases.copy_of_tree(Path(directory) / "first"), releases.another_release(Path(directory) / "second")]
 
 
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory: pytest.TempPathFactory, trees: list[Path]) -> Iterator[list[LabHost]]:
-    """Two hosts: the first had both releases, the second has only the second one."""
+    """Yield two hosts: the first had both releases, the second has only the second one."""
     inventory = tmp_path_factory.mktemp("fleet") / "hosts.yml"
     hosts = bring_up(SPECS, inventory)
     assert deploy(hosts, trees[0], "--limit", SPECS[0].name).rc == 0
@@ -42,7 +42,7 @@ def rollback(hosts: list[LabHost], *args: str) -> Play:
 
 
 def serving(host: LabHost) -> str:
-    """The release that serves."""
+    """Return the serving release."""
     return Path(host.run("readlink /opt/exotel-ws/current").stdout.strip()).name
 
 

@@ -1,4 +1,4 @@
-"""Inventories as people write them, each against one running host: address, user and messages follow their meaning."""
+"""Inventories as people write them, each with one running host: address, user and messages follow their meaning."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run(
     env: Mapping[str, str] | None = None,
     prefix: Sequence[str] = (),
 ) -> Ran:
-    """Run a playbook as somebody types it in `cwd`, with no ansible.cfg but the one that Ansible finds there."""
+    """Run a playbook as typed in `cwd`, with no ansible.cfg but the one that Ansible finds there."""
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     surroundings |= {"ANSIBLE_NOCOLOR": "1", **(env or {})}
     command = [*prefix, str(TOOLS / "ansible-playbook"), str(playbook), *args, "-i", str(inventory)]
@@ -62,7 +62,7 @@ def run(
 
 @pytest.fixture
 def login(oncall: LabHost) -> dict[str, Any]:
-    """The variables by which Ansible logs in to the host, without its address."""
+    """Return the variables by which Ansible logs in to the host, without its address."""
     pinned = f"-o UserKnownHostsFile={oncall.known_hosts} -o HostKeyAlias={oncall.address} -o StrictHostKeyChecking=yes"
     return {
         "ansible_user": "operator",
@@ -73,7 +73,7 @@ def login(oncall: LabHost) -> dict[str, Any]:
 
 
 def write(to: Path, content: Mapping[str, Any]) -> Path:
-    """Write an inventory as YAML, of which JSON is a part."""
+    """Write an inventory as JSON, which is YAML too."""
     to.write_text(json.dumps(content))
     return to
 
@@ -87,7 +87,7 @@ def proven(ran: Ran, host: LabHost, port: int = 8765) -> None:
 
 @pytest.fixture
 def server_here() -> Iterator[None]:
-    """A server of ours on the controller's own call port, which answers everything a host might be asked."""
+    """Run our server on the controller's own call port: it answers everything that a host might be asked."""
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", 8765)) == 0:
             pytest.skip("port 8765 of this machine is in use: the test would ask somebody else's server")
@@ -103,7 +103,7 @@ def server_here() -> Iterator[None]:
 
 @contextmanager
 def drops(host: LabHost, port: int = 8765) -> Iterator[None]:
-    """The host drops whatever comes from elsewhere to its call port."""
+    """Let the host drop all packets from elsewhere to its call port."""
     rules = f"table inet drops {{ chain in {{ type filter hook input priority 0; iif != lo tcp dport {port} drop; }}; }}"
     host.run(f"sudo sh -c 'echo \"{rules}\" | nft -f -'")
     try:
@@ -112,12 +112,12 @@ def drops(host: LabHost, port: int = 8765) -> Iterator[None]:
         host.run("sudo nft delete table inet drops")
 
 
-# -- by what a host is called --------------------------------------------------------------------------------------------
+# -- names of a host -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("server_here")
 def test_by_address_the_host_is_dialled_and_not_the_controller(oncall: LabHost, login: dict[str, Any], tmp_path: Path) -> None:
-    """``ansible_host`` is nowhere set: of a task delegated to localhost it would be localhost."""
+    """A host without ``ansible_host`` is dialled at its name: in a task delegated to localhost that would be localhost."""
     inventory = write(tmp_path / "hosts.yml", {"all": {"hosts": {oncall.address: {}}, "vars": login}})
     proven(run("playbooks/verify.yml", inventory=inventory), oncall)
     with drops(oncall):
@@ -146,7 +146,7 @@ def test_by_a_name_that_the_controller_knows(oncall: LabHost, login: dict[str, A
 
 
 def test_by_ipv6_the_url_has_brackets(oncall: LabHost, login: dict[str, Any], tmp_path: Path) -> None:
-    """The server listens on 0.0.0.0, so it is the address that was dialled which counts."""
+    """The dialled address counts, because the server listens on 0.0.0.0."""
     here, there = "fd00:e:65::1", "fd00:e:65::2"
     device = oncall.run("ip -o -4 route get 198.18.65.1 | grep -o 'dev [^ ]*'").stdout.split()[1]
     made = subprocess.run(["ip", "-6", "addr", "add", f"{here}/64", "dev", "exolab0", "nodad"], check=False, capture_output=True)
@@ -195,19 +195,19 @@ def test_a_group_in_a_group_and_two_users_of_different_hosts(oncall: LabHost, lo
     assert [line.split()[0] for line in ran.output.splitlines() if "unreachable=0" in line] == ["voicebot-1", "voicebot-2"]
 
 
-# -- by who runs it, and where -------------------------------------------------------------------------------------------
+# -- users and folders ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def public_path() -> Iterator[Path]:
-    """A directory that every user may enter, as pytest's own is not."""
+    """Yield a directory that every user may enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="exotel-inventories-") as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)
 
 
 def test_sudo_for_the_hosts_is_none_for_the_controller(oncall: LabHost, login: dict[str, Any], public_path: Path) -> None:
-    """Somebody without sudo runs it; the hosts' password is offered to nobody here."""
+    """A user without sudo may run it; the hosts' password is offered to nobody here."""
     asked, programs, home = public_path / "asked", public_path / "bin", public_path / "home"
     for directory in (programs, home):
         directory.mkdir()
@@ -216,7 +216,7 @@ def test_sudo_for_the_hosts_is_none_for_the_controller(oncall: LabHost, login: d
     sudo.chmod(0o755)
     os.chown(public_path, NOBODY, NOBODY)
     os.chown(home, NOBODY, NOBODY)
-    # It may read this tree wherever that is; it may write nothing and is not root.
+    # This user may read the tree wherever it is, may write nothing and is not root.
     prefix = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     prefix += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     if subprocess.run([*prefix, "true"], check=False).returncode != 0:
@@ -239,7 +239,7 @@ def test_from_a_controller_in_another_time_zone(oncall: LabHost, tmp_path: Path)
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This tree in a path with a blank, with its links, and its configuration in a folder that anybody may write to."""
+    """Copy this tree with its links to a path with a blank, in a folder that anybody may write to."""
     clone = tmp_path_factory.mktemp("clone") / "a voice bot"
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=REPO, capture_output=True, check=True
@@ -255,12 +255,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("folder", ["/", ".", "playbooks"])
 @pytest.mark.parametrize("verb", ["playbooks/verify.yml", "playbooks/logs.yml"])
 def test_from_any_folder_of_a_clone_that_anybody_may_write_to(folder: str, verb: str, clone: Path, oncall: LabHost) -> None:
-    """Ansible uses no ansible.cfg there, so it would find neither roles nor collections by it."""
+    """Roles and collections are found although Ansible uses no ansible.cfg there."""
     ran = run(clone / verb, inventory=oncall.inventory, cwd=clone / folder)
     assert ran.rc == 0, ran.output
 
 
-# -- by how a value is written -------------------------------------------------------------------------------------------
+# -- spellings of a value ------------------------------------------------------------------------------------------------
 
 SECRET = "a-token-of-the-vault"
 
@@ -301,12 +301,12 @@ def test_what_cannot_be_meant_is_refused_before_a_host_is_asked(written: dict[st
     assert SECRET not in ran.output.replace(json.dumps(written), "")
 
 
-# -- what the hosts of a fleet are like ----------------------------------------------------------------------------------
+# -- fleets --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["the canary", "another"])
 def test_one_host_of_a_fleet_is_away(first: bool, oncall: LabHost, login: dict[str, Any], tmp_path: Path) -> None:
-    """It is named once with the cure, and nothing is done to any."""
+    """An unreachable host is named once with the cure, and no host is changed."""
     away = {"web-away": {**login, "ansible_host": AWAY, "ansible_ssh_timeout": 3}}
     here = {"web-here": {**login, "ansible_host": oncall.address}}
     inventory = write(tmp_path / "hosts.yml", {"exotel_ws": {"hosts": {**away, **here} if first else {**here, **away}}})

@@ -76,7 +76,7 @@ def test_a_strictly_sandboxed_service_runs(host: LabHost) -> None:
 
 
 def test_a_unit_keeps_others_out_by_address(host: LabHost) -> None:
-    """IPAddressDeny is a BPF program: a host that may not load it would silently let everybody in."""
+    """IPAddressDeny works. It is a BPF program: a host that may not load it would silently let everybody in."""
     ping = "import socket; socket.create_connection(('198.18.65.1', 9), 3)"
     denied = host.run(f'sudo systemd-run --quiet --wait --pipe -p IPAddressDeny=any python3 -c "{ping}"', check=False)
     free = host.run(f'sudo systemd-run --quiet --wait --pipe python3 -c "{ping}"', check=False)
@@ -169,5 +169,5 @@ def test_nothing_is_left_of_a_removed_host(hosts: dict[str, LabHost], inventory:
 
 
 def processes_of(spec: HostSpec) -> str:
-    """A shell condition: processes of this lab host run."""
+    """Return a shell condition that is true while processes of this lab host run."""
     return f"grep -qs 'populated 1' $(find /sys/fs/cgroup -path '*/exotel-lab/{spec.name}/cgroup.events')"

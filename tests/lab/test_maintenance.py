@@ -37,7 +37,7 @@ def deploy(host: LabHost, tree: Path, *args: str) -> Play:
 
 
 def ctl(host: LabHost, command: str) -> tuple[int, dict[str, Any]]:
-    """The exit code and the JSON of an exotelctl command."""
+    """Run an exotelctl command and return its exit code and JSON."""
     done = host.run(f"sudo exotelctl {command} --json", check=False, timeout=60)
     assert done.stdout, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
@@ -49,7 +49,7 @@ def verdicts(host: LabHost) -> dict[str, str]:
 
 
 def failed(told: dict[str, str]) -> set[str]:
-    """Return the checks that fail, but for the one on calls of a few seconds, which is all that these tests make."""
+    """Return the checks that fail, except the one on calls of a few seconds, for these tests make no others."""
     return {check for check, verdict in told.items() if verdict == "fail"} - {"short-calls"}
 
 

@@ -1,7 +1,7 @@
 """``port-clean`` on a real host: every class of holder is made, told apart, and treated by the one action that is safe.
 
 Round each clean-up stand bystanders that write down any signal they get: clients of the port, the holder's parent and child,
-a process of the same name. That no container engine runs here does not matter: what tells a container's door is its name.
+a process of the same name. No container engine runs here and none is needed: a container's door is known by its name.
 """
 
 import base64
@@ -27,7 +27,7 @@ LIST_PROCESSES = "ps -eo pid=,stat=,args="
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
-    """A host of its own with this tree on it, for a clean-up that goes wrong would take the others' calls with it."""
+    """Yield a host for this module alone: a clean-up that goes wrong would end the calls of other tests."""
     inventory = tmp_path_factory.mktemp(SPEC.name) / "hosts.yml"
     [host] = bring_up([SPEC], inventory)
     tree = copy_of_tree(tmp_path_factory.mktemp("tree"))
@@ -45,13 +45,13 @@ def put(host: LabHost, path: str, text: str) -> None:
 
 @dataclass
 class Stage:
-    """Starts holders and bystanders on the host, each in a scope, as a program that somebody started by hand is."""
+    """Holders and bystanders on the host, each in a scope like a program that somebody started by hand."""
 
     host: LabHost
     logs: list[str] = field(default_factory=list)
 
     def start(self, way: str, port: int = PORT, *, python: str = "python3", service: bool = False) -> int:
-        """The pid of the process that is to be found; it listens, or is connected, when this returns."""
+        """Start a process and return its pid once it listens or is connected."""
         log = f"/tmp/portclean-{len(self.logs)}.log"
         self.logs.append(log)
         manage = "--property=KillMode=none --unit=portclean-service" if service else "--scope"
@@ -72,13 +72,13 @@ class Stage:
         return int(found[1])
 
     def signals(self) -> str:
-        """What the bystanders have written down."""
+        """Return the signals that the bystanders have written down."""
         return self.host.run(f"sudo grep -H signal {' '.join(self.logs)}", check=False).stdout
 
 
 @pytest.fixture
 def stage(host: LabHost) -> Iterator[Stage]:
-    """Whatever a test started ends with it: all of it is in one cgroup."""
+    """Yield a stage; all that a test started there is in one cgroup and ends with the test."""
     yield Stage(host)
     host.run(
         f"for group in {SLICE} intruder.scope; do echo 1 | sudo tee /sys/fs/cgroup/$group/cgroup.kill; done; "
@@ -103,12 +103,12 @@ def kinds(made: dict[str, Any]) -> list[str]:
 
 
 def processes(host: LabHost) -> set[int]:
-    """Every process of the host but the one that lists them, and those that have ended but for their parent's question."""
+    """Return all processes of the host except zombies and the one that lists them."""
     lines = (line.split(None, 2) for line in host.run(LIST_PROCESSES).stdout.splitlines())
     return {int(pid) for pid, state, command in lines if command != LIST_PROCESSES and (state[0] != "Z" or "l" in state)}
 
 
-# -- what may be ended -------------------------------------------------------------------------------------------------
+# -- holders that are ended --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_time_wait_is_nothing_to_kill(host: LabHost) -> None:
     assert (code, made["verdict"], made["holders"], made["free"]) == (0, "free", [], True)
 
 
-# -- what is refused ---------------------------------------------------------------------------------------------------
+# -- holders that are refused ------------------------------------------------------------------------------------------
 
 
 def test_a_foreign_socket_unit_held_by_pid_1(host: LabHost, stage: Stage) -> None:
@@ -187,7 +187,7 @@ def test_a_foreign_socket_unit_held_by_pid_1(host: LabHost, stage: Stage) -> Non
 
 
 def test_a_containers_door(host: LabHost, stage: Stage) -> None:
-    """A stand-in of that name, as no container engine runs here."""
+    """A container's door is left alone. A stand-in has its name, as no container engine runs here."""
     host.run("sudo cp /usr/bin/python3 /usr/local/bin/docker-proxy")
     held = stage.start("plain", python="docker-proxy")
     code, made = clean(host, "--yes")
@@ -213,7 +213,7 @@ def test_live_units_are_found_without_a_look_at_every_process(host: LabHost) -> 
 
 
 def test_a_stray_beside_our_socket_is_ended_and_no_call_is_cut(host: LabHost, stage: Stage) -> None:
-    """It listens on IPv6, where our socket unit does not."""
+    """A process that listens on IPv6, where our socket unit does not, is ended and no call is cut."""
     with traffic(host, held=4, arrivals=2) as reports:
         stray = stage.start("ipv6", CALLS)
         code, made = clean(host, "--yes", port=CALLS)
@@ -248,7 +248,7 @@ def test_a_draining_generation_is_never_ended(host: LabHost) -> None:
 
 @contextmanager
 def stopped(host: LabHost, unit: str) -> Iterator[None]:
-    """The unit drains while the block runs; it is started again when its calls are over."""
+    """Drain the unit while the block runs; start it again when its calls are over."""
     host.run(f"sudo systemctl stop --no-block {unit}")
     state = f"systemctl show --property=ActiveState --value {unit}"
     wait_until("it drains", lambda: host.run(state).stdout.strip() == "deactivating", 10)
@@ -270,7 +270,7 @@ StandardOutput=file:/tmp/portclean-intruder.log
 
 
 def test_a_stranger_with_our_own_listening_socket(host: LabHost, stage: Stage) -> None:
-    """Idle, the thorough look finds it; once it has taken a connection, so does any. Our workers are left alone."""
+    """The thorough look finds a stranger that is idle; any look finds one that has a connection. Our workers are kept."""
     put(host, "/run/systemd/system/portclean-intruder.service", INTRUDER)
     host.run("sudo rm -f /tmp/portclean-intruder.log; sudo systemctl daemon-reload; sudo systemctl start portclean-intruder")
     intruder = stage.ready("/tmp/portclean-intruder.log")
@@ -288,7 +288,7 @@ def test_a_stranger_with_our_own_listening_socket(host: LabHost, stage: Stage) -
 
 
 def steal(host: LabHost, stage: Stage, intruder: int) -> None:
-    """The workers are held still for as long as it takes the intruder to accept a connection before them."""
+    """Hold the workers still until the intruder has accepted a connection before them."""
     workers = " ".join(str(holder["pid"]) for holder in clean(host, "--dry-run", port=CALLS)[1]["holders"][1:3])
     host.run(f"sudo kill -STOP {workers}")
     try:

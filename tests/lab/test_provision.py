@@ -1,4 +1,4 @@
-"""provision.yml, as somebody types it: Google is the Compute API of the tests, and the VM that it makes is a host of the lab."""
+"""provision.yml as typed, with the tests' Compute API as Google and a host of the lab as the new VM."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROJECT = "my-project"
 
 @pytest.fixture(scope="module")
 def compute() -> Iterator[ComputeServer]:
-    """A Compute API whose next address is the lab host's."""
+    """Yield a Compute API whose next address is the lab host's."""
     from tests.modules.compute.server import ComputeServer
 
     server = ComputeServer()
@@ -40,7 +40,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
 
 @pytest.fixture(scope="module")
 def provision(compute: ComputeServer, host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Play]:
-    """Runs provision.yml with further arguments, without an inventory."""
+    """Return a function that runs provision.yml with further arguments, without an inventory."""
     directory = tmp_path_factory.mktemp("provision")
     source = copy_of_tree(directory / "tree")
     settings = {
@@ -52,13 +52,13 @@ def provision(compute: ComputeServer, host: LabHost, tmp_path_factory: pytest.Te
         "exotel_ws_source": source,
     }
     arguments = [f"--extra-vars={name}={value}" for name, value in settings.items()]
-    # Not the lab's, for nobody knows the key of a new VM.
+    # Not the lab's own, because the host key of a new VM is unknown.
     arguments.append(f"--extra-vars=ansible_ssh_extra_args='-o UserKnownHostsFile={directory / 'known_hosts'}'")
     return lambda *further: play("playbooks/provision.yml", *arguments, *further)
 
 
 def words(done: Play) -> str:
-    """What the playbook said, without the line breaks that its output puts into a message."""
+    """Return the playbook's output without the line breaks that it puts into a message."""
     return " ".join(done.stdout.split())
 
 

@@ -19,7 +19,7 @@ OLD, NEW = "KEY:the-old-token-of-the-lab", "KEY:the-new-token-of-the-lab"
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
-    """A host that serves with the credential `OLD`."""
+    """Yield a host that serves with the credential `OLD`."""
     inventory = tmp_path_factory.mktemp(SPEC.name) / "hosts.yml"
     [host] = bring_up([SPEC], inventory)
     done = deploy(host, exotel_ws_credentials=[OLD])
@@ -85,7 +85,7 @@ def test_what_served_comes_back_after_a_kill_and_after_a_reboot(
 
 
 def test_what_opens_a_door_is_told_and_asks_for_consent(host: LabHost) -> None:
-    """Check mode reports it; a deploy and a rollback stop before they touch anything."""
+    """Check mode reports a setting that opens a door; a deploy and a rollback stop before they touch anything."""
     opens: dict[str, Any] = {"exotel_ws_credentials": [], "exotel_ws_accept": []}
     look = (
         "sudo find /etc /opt /usr/local /var/lib/exotel-ws -newer /proc/self/fd/0 -not -type d; readlink /etc/exotel-ws/current"

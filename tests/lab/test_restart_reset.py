@@ -1,4 +1,4 @@
-"""Restart and reset on a real host, as one story: what callers notice of them, and what the host says of itself afterwards."""
+"""Restart and reset on a real host, as one story: their effect on callers, and the state of the host afterwards."""
 
 import json
 import socket
@@ -37,7 +37,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
 
 
 def ctl(host: LabHost, command: str) -> tuple[int, dict[str, Any]]:
-    """The exit code and the JSON of an exotelctl command."""
+    """Run an exotelctl command and return its exit code and JSON."""
     done = host.run(f"sudo exotelctl {command} --json", check=False, timeout=90)
     assert done.stdout, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
@@ -45,7 +45,7 @@ def ctl(host: LabHost, command: str) -> tuple[int, dict[str, Any]]:
 
 
 def audited(host: LabHost) -> dict[str, str]:
-    """The last line of the audit file."""
+    """Return the last line of the audit file."""
     line: dict[str, str] = json.loads(host.run("sudo tail -n 1 /var/lib/exotel-ws/audit.jsonl").stdout)
     return line
 
@@ -68,7 +68,7 @@ def connects(host: LabHost, port: int = PORT) -> bool:
 
 @contextmanager
 def stranger(host: LabHost, port: int, on_term: str) -> Iterator[None]:
-    """A process holds the port; ``on_term`` SIG_IGN: it does not end on SIGTERM."""
+    """Let a process hold the port; with ``on_term`` SIG_IGN it does not end on SIGTERM."""
     script = LISTENS.format(port=port, on_term=on_term)
     pid_file = f"/tmp/stranger-{port}.pid"
     host.run(f'setsid --fork sh -c \'echo $$ > {pid_file}; exec python3 -c "$0"\' "{script}" >/dev/null 2>&1')
@@ -81,7 +81,7 @@ def stranger(host: LabHost, port: int, on_term: str) -> Iterator[None]:
 
 @contextmanager
 def no_worker_can_start(host: LabHost) -> Iterator[None]:
-    """Whatever is started fails; what runs goes on."""
+    """Make every start of a worker fail; running ones go on."""
     drop_in = "/run/systemd/system/exotel-ws@.service.d"
     fails = 'ExecStartPre=/bin/sh -c "echo a saboteur was here; exit 1"'
     host.run(f"sudo mkdir -p {drop_in} && printf '[Service]\\n{fails}\\n' | sudo tee {drop_in}/sabotage.conf")

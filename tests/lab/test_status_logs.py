@@ -27,7 +27,7 @@ journal.send({entry!r}.encode())
 
 
 def status(host: LabHost, options: str = "") -> tuple[int, dict[str, Any]]:
-    """The exit code of `status` and its JSON, as root."""
+    """Run `status` as root and return its exit code and JSON."""
     done = host.run(f"sudo exotelctl status --json {options}", check=False)
     assert done.stdout, done.stderr
     said: dict[str, Any] = json.loads(done.stdout)
@@ -35,14 +35,14 @@ def status(host: LabHost, options: str = "") -> tuple[int, dict[str, Any]]:
 
 
 def logs(host: LabHost, options: str) -> list[dict[str, Any]]:
-    """The lines that `logs` tells of, in its order."""
+    """Return the lines of `logs`, in its order."""
     said = [json.loads(line) for line in host.run(f"sudo exotelctl logs --json {options}").stdout.splitlines()]
     assert said[0]["kind"] == "journal"
     return said[1:]
 
 
 def messages(found: list[dict[str, Any]]) -> list[str]:
-    """What the lines say, without the connection's id."""
+    """Return the messages of the lines, without the connection's id."""
     return [line["message"].partition("] ")[2] for line in found]
 
 
@@ -54,7 +54,7 @@ def logged(host: LabHost, fields: dict[str, str], *, user: str = "root") -> None
 
 @pytest.fixture(scope="module")
 def call(oncall_host: LabHost) -> dict[str, Any]:
-    """A call that is over, as `status` told of it while it lasted."""
+    """Return the entry of `status` during a call that is now over."""
     with callers.held(url(oncall_host), calls=1):
         code, said = status(oncall_host)
     assert code == 0, said["problems"]
@@ -144,20 +144,20 @@ def test_what_a_local_user_logs_with_our_field_names_is_not_told(oncall: LabHost
 
 
 def test_a_busy_host_loses_no_line(oncall: LabHost) -> None:
-    """With journald's own limit, 10,000 lines in 30 s and some more for much free space, calls would vanish from the log."""
+    """A busy host loses no line. With journald's own limit, about 10,000 lines in 30 s, calls would vanish from the log."""
     units = "/etc/systemd/system/exotel-ws@.service"
     limits = oncall.run(f"grep -hE '^Log(RateLimit|Namespace)' {units}").stdout.split()
     properties = " ".join(f"-p {limit}" for limit in limits)
     unit = "exotel-ws-busy.service"
     oncall.run(f"sudo systemd-run --quiet --wait --collect --unit={unit} {properties} bash -c 'seq 60000; sleep 0.5'", timeout=60)
-    # What was written may still wait in journald's socket: a sync ends once all of it is in the file.
+    # Lines may still wait in journald's socket: a sync ends once all of them are in the file.
     oncall.run("sudo journalctl --namespace=exotel-ws --sync", timeout=60)
     ask = f"sudo journalctl --namespace=exotel-ws --quiet --output=cat --unit={unit} | grep -c '^[0-9]*$'"
     assert oncall.run(ask, timeout=60).stdout == "60000\n"
 
 
 def test_what_workers_write_pushes_out_no_line_of_other_units(oncall: LabHost, call: dict[str, Any]) -> None:
-    """A flood at the call port rotated the host's journal away, sshd's lines with it: workers have a bounded one of their own."""
+    """Workers write to a bounded journal of their own, so that a flood of calls pushes no line of sshd out of the host's."""
     ask = f"sudo journalctl --quiet --output=cat CALL_SID={call['call_sid']}"
     assert "START EVENT" not in oncall.run(ask).stdout
     assert "START EVENT" in oncall.run(f"{ask} --namespace=exotel-ws").stdout
@@ -208,7 +208,7 @@ def test_watching_refreshes_in_place_and_ends_quietly(oncall: LabHost) -> None:
 
 @contextmanager
 def following(host: LabHost) -> Iterator[Callable[[], list[str]]]:
-    """`logs --follow` runs on the host during the block; gives what it has printed so far."""
+    """Run `logs --follow` on the host during the block, and yield a function that returns its output so far."""
     file = "/tmp/followed"
     pid = host.run(f"sudo sh -c 'timeout 120 exotelctl logs --follow -n 1 > {file} 2>&1 & echo $!'").stdout.strip()
     try:
@@ -219,7 +219,7 @@ def following(host: LabHost) -> Iterator[Callable[[], list[str]]]:
 
 
 def test_a_draining_generation_and_the_story_that_goes_on(oncall: LabHost) -> None:
-    """A restart while a call is up: the old generation drains, and whoever follows sees the workers of the new one, too."""
+    """After a restart during a call the old generation drains, and a follower sees the workers of the new one, too."""
     before = current(oncall)
     with following(oncall) as seen, callers.held(url(oncall), calls=1):
         oncall.run("sudo exotelctl restart --yes", timeout=60)
@@ -240,7 +240,7 @@ def test_a_draining_generation_and_the_story_that_goes_on(oncall: LabHost) -> No
 
 
 def over_the_inventory(host: LabHost, tmp_path: Path, *args: str) -> Play:
-    """`playbooks/logs.yml` for the host and for one that nobody can reach."""
+    """Run `playbooks/logs.yml` for the host and for an unreachable one."""
     more = tmp_path / "more.yml"
     more.write_text(f"exotel_ws: {{hosts: {{exo-gone: {{ansible_host: {NOBODY}}}}}}}\n")
     return play("playbooks/logs.yml", "-i", str(more), "--timeout=3", *args, inventory=host.inventory)

@@ -23,7 +23,7 @@ FRAMES = audio.frames(audio.speech_like(4.0, 8000), 8000)
 
 @pytest.fixture
 def folder(oncall: LabHost) -> Iterator[str]:
-    """A folder on the host for the driver and what it saves."""
+    """Yield a folder on the host for the driver and its files."""
     path = oncall.run("mktemp -d").stdout.strip()
     yield path
     oncall.run(f"sudo rm -r {path}")
@@ -61,14 +61,14 @@ def test_a_live_call_from_the_list_to_the_message_and_into_a_file(oncall: LabHos
     assert placed.ok, "a call that is watched hears nothing of it"
     assert seen["list"].split()[:2] == ["live", f"{sid[:9]}…"]
     assert "098•••••210 020•••••678" in seen["list"]
-    # While it went on: what was said so far, media as one growing row a side.
+    # During the call: the messages so far, media as one growing row a side.
     assert "│ connected ─" in seen["live"][1]
     assert "│ start 8000 Hz, 098•••••210 → 020•••••678 ─" in seen["live"][2]
     assert any("media × " in row and row.endswith("►│") for row in seen["live"])
     assert any("│◄" in row and row.endswith("ms │") for row in seen["live"])
     assert f'    "call_sid": "{sid}",' in seen["message"]
     assert '    "from": "098•••••210",' in seen["message"]
-    # After it: the whole of it, and who ended it. A busy machine may have been late with a frame: a fault, and rightly said.
+    # After it: all messages, and who ended it. A busy machine may have sent a frame late: a fault, and rightly reported.
     assert seen["call"] | {"faults": 0} == {
         "call_sid": sid,
         "state": "ended",
@@ -78,7 +78,7 @@ def test_a_live_call_from_the_list_to_the_message_and_into_a_file(oncall: LabHos
         "doubts": [],
     }
     assert "stop canceled or call ended" in seen["ladder"][-2]
-    # As a file it is bit-exact, both ways.
+    # The saved file is bit-exact, both ways.
     assert oncall.run(f"sudo stat -c %a {folder}/call.jsonl").stdout == "600\n"
     saved = tmp_path / "call.jsonl"
     saved.write_text(oncall.run(f"sudo cat {folder}/call.jsonl").stdout)
@@ -89,7 +89,7 @@ def test_a_live_call_from_the_list_to_the_message_and_into_a_file(oncall: LabHos
 
 
 def test_the_command_on_the_host(oncall: LabHost) -> None:
-    """Live calls need a terminal, and root; what says so is one line."""
+    """Live calls need a terminal and root; one line says so."""
     refused = oncall.run("sudo exotelctl trace", check=False)
     assert (refused.returncode, refused.stdout) == (3, "")
     assert "exotelctl capture" in refused.stderr

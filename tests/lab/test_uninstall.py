@@ -14,7 +14,7 @@ from tests.lab.test_deploy import wait_until
 
 SPEC = HostSpec("exo-t29", "bookworm", "198.18.65.129")
 VERB = "playbooks/uninstall.yml"
-# All files but those that any login or journal line changes, what runs, and who is known.
+# All files except those that any login or journal line changes; the running units; the known users.
 LISTING = """
 sudo find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /home -o -path /tmp -o -path /var/log \\) -prune \\
     -o -printf '%p %y %m %u %g\\n' | grep -v '^/var/lib/systemd/\\|^/etc/\\(passwd\\|group\\|shadow\\|gshadow\\)-' | sort

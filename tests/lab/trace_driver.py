@@ -1,4 +1,4 @@
-"""Drives ``exotelctl trace`` over a live call by Textual's pilot, on the host that has the call; prints as JSON what it saw.
+"""Drive ``exotelctl trace`` over a live call by Textual's pilot, on the host that has the call; print the result as JSON.
 
 $ sudo /opt/exotel-ws/current/bin/python trace_driver.py READY_FILE CAPTURE_FILE
 Once every worker is followed it makes READY_FILE: the call may come then.
@@ -28,7 +28,7 @@ Kind = TypeVar("Kind", CallsPage, LadderPage, MessagePage)
 
 
 async def drive(ready: Path, saved: Path) -> dict[str, object]:
-    """From the list over the ladder to a message while the call goes on; after its end, save it."""
+    """Go from the list over the ladder to a message during the call; after its end, save it."""
     trace = Trace(AMPLE)
     app = TraceApp(View(trace), feed=lambda: feed(trace, Filter()))
     seen: dict[str, object] = {}
@@ -57,7 +57,7 @@ async def drive(ready: Path, saved: Path) -> dict[str, object]:
 
 
 def facts(call: Call) -> dict[str, object]:
-    """What the model says of the call."""
+    """Return the model's facts of the call."""
     return {
         "call_sid": call.call_sid,
         "state": call.state,
@@ -69,18 +69,18 @@ def facts(call: Call) -> dict[str, object]:
 
 
 def lines(page: MessagePage) -> list[str]:
-    """All lines of the message."""
+    """Return all lines of the message."""
     return [page.paint(index, 80).plain for index in range(page.lines.virtual_size.height)]
 
 
 def page(pilot: Pilot[Any], kind: type[Kind]) -> Kind:
-    """The page that is seen, which has to be of this kind."""
+    """Return the visible page, which has to be of this kind."""
     assert isinstance(pilot.app.screen, kind), pilot.app.screen
     return pilot.app.screen
 
 
 async def press(pilot: Pilot[Any], *keys: str) -> None:
-    """Keys, one after the other, each with its effect."""
+    """Press keys one after the other, and wait for the effect of each."""
     for key in keys:
         await pilot.press(key)
         await pilot.pause()

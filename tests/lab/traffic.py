@@ -24,7 +24,7 @@ HEADERS = {"User-Agent": "Go-http-client/1.1"}
 
 @dataclass
 class Report:
-    """What the callers saw: ``refused`` never got a WebSocket, ``dropped`` lost it, ``wrong`` frames were changed or unasked."""
+    """Report of the callers: ``refused`` got no WebSocket, ``dropped`` lost it, ``wrong`` frames were changed or unasked for."""
 
     calls: int = 0
     refused: int = 0
@@ -43,7 +43,7 @@ class Report:
 
 
 class Caller(WSListener):
-    """One call."""
+    """Caller in one call."""
 
     transport: WSTransport
 
@@ -131,7 +131,7 @@ class Traffic:
         await caller.hang_up()
 
     async def short_call(self, seconds: float) -> None:
-        """A call from dialling to hanging up."""
+        """Place a call and hang up."""
         caller = await self.call()
         if caller:
             await asyncio.sleep(seconds)
@@ -164,7 +164,7 @@ class Traffic:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("url")
     parser.add_argument("--held", type=int, default=200)
