@@ -42,8 +42,12 @@ _TEXTS: Final = (
     "etc/systemd/system/exotel-ws-shutdown.service",
 )
 _DROP_INS: Final = "etc/systemd/system/exotel-ws*.d/*.conf"
-_ALL_SETTINGS: Final = f"etc/exotel-ws/generations/*/{_SETTINGS}"
-_ALL_CREDENTIALS: Final = ("etc/exotel-ws/credentials/*", "etc/exotel-ws/generations/*/credentials/*")
+_SECRETS: Final = {
+    f"etc/exotel-ws/generations/*/{_SETTINGS}": redaction.secrets_of_toml,
+    "etc/exotel-ws/credentials/*": redaction.secrets_of_credentials,
+    "etc/exotel-ws/generations/*/credentials/*": redaction.secrets_of_credentials,
+}
+"""By pattern of files: how to find the secrets in such a file."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def write(path: Path, facts: Facts, root: Path = Path("/")) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
-            _add(tar, _FACTS, _without(codec.encode(_Document(FORMAT, _redacted(facts))), secrets))
+            _add(tar, _FACTS, _json(_Document(FORMAT, _redacted(facts)), secrets))
             for name, text in _texts(root):
                 shown = redaction.redacted_toml(text) if name.endswith(_SETTINGS) else text
                 _add(tar, name, without_numbers(without_secrets(redaction.without(shown, secrets))).encode())
@@ -77,13 +81,10 @@ def write(path: Path, facts: Facts, root: Path = Path("/")) -> None:
 def _secrets(root: Path) -> list[str]:
     """Return the secrets of this host that this user may read, longest first."""
     found: set[str] = set()
-    for path in root.glob(_ALL_SETTINGS):
-        with contextlib.suppress(OSError):
-            found.update(redaction.secrets_of_toml(path.read_text(errors="replace")))
-    for pattern in _ALL_CREDENTIALS:
+    for pattern, secrets_of in _SECRETS.items():
         for path in root.glob(pattern):
             with contextlib.suppress(OSError):
-                found.update(redaction.secrets_of_credentials(path.read_text(errors="replace")))
+                found.update(secrets_of(path.read_text(errors="replace")))
     return redaction.spellings(found)
 
 
@@ -99,17 +100,17 @@ def _redacted(facts: Facts) -> Facts:
     return dataclasses.replace(facts, deployment=dataclasses.replace(facts.deployment, value=hidden))
 
 
-def _without(document: bytes, secrets: list[str]) -> bytes:
-    """Return JSON with ``secrets`` taken out of every text except keys."""
+def _json(document: _Document, secrets: list[str]) -> bytes:
+    """Return ``document`` as JSON, with ``secrets`` taken out of every text except keys."""
 
     def walk(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: walk(item) for key, item in value.items()}
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             return [walk(item) for item in value]
         return redaction.without(value, secrets) if isinstance(value, str) else value
 
-    return json.dumps(walk(json.loads(document)), ensure_ascii=False).encode(errors="replace")
+    return json.dumps(walk(dataclasses.asdict(document)), ensure_ascii=False).encode(errors="replace")
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -155,7 +156,7 @@ def read(path: Path) -> Facts:
             raise Refusal(
                 f"{path} has format {printable(repr(written), 40)}, this exotelctl reads {FORMAT}: use the release that wrote it"
             )
-        facts = codec.decode(_Document, raw).facts
+        facts = codec.build(_Document, document).facts
     except codec.Unfit as unfit:
         raise Refusal(f"{path}: its facts are not what this exotelctl writes: {printable(str(unfit))}") from None
     if not 0 <= facts.collected_at < _LATEST:
