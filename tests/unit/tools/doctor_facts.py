@@ -15,8 +15,9 @@ from exotelctl.doctor.facts.journal import Calls, Conn
 from exotelctl.doctor.facts.log import HOST_JOURNALD, WORKERS_JOURNALD, Log
 from exotelctl.doctor.facts.outside import Outside
 from exotelctl.doctor.facts.port import Holder, Listener, Port
-from exotelctl.doctor.facts.units import Unit, Units
+from exotelctl.doctor.facts.units import Units
 from exotelctl.doctor.facts.workers import Worker
+from exotelctl.units import Unit
 
 NOW = 1_795_600_000.0
 GENERATION = "20261125T102706-1a67a886"

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from exotelctl.doctor import facts
-from exotelctl.doctor.facts import address, deployment, firewall, host, journal, loopback, shell, units
+from exotelctl.doctor.facts import address, deployment, firewall, host, journal, loopback, shell
 from exotelctl.doctor.facts.deployment import Deployment
 from exotelctl.doctor.facts.fact import Fact, NotSeen
 from exotelctl.journal import Entry
@@ -236,6 +236,11 @@ def test_the_first_deploy_is_in_the_audit(tmp_path: Path) -> None:
     assert journal._first_deploy(audit) is None
 
 
+def test_the_setting_that_raises_a_bound_is_read_from_its_field_and_not_from_the_text() -> None:
+    line = entry("bound", "🚧 Bound x, raised by nobody", REASON="rate", REMOTE="203.0.113.9", LEFT_OUT="4", RAISED_BY="limits.x")
+    assert journal._bound(line) == journal.Bound(line.time, "rate", "203.0.113.9", 5, "limits.x")
+
+
 # -- the host ----------------------------------------------------------------------------------------------------------
 
 
@@ -336,22 +341,3 @@ def test_the_outer_interface_is_that_of_the_default_route(tmp_path: Path) -> Non
     (tmp_path / "route").write_text("\n".join([head, *rows]))
     assert firewall.outside_interfaces(tmp_path) == ("eth0",)
     assert firewall.outside_interfaces(tmp_path / "none") == ()
-
-
-# -- units -------------------------------------------------------------------------------------------------------------
-
-
-def test_a_unit_is_read_from_what_systemd_shows() -> None:
-    shown = {"ActiveState": "failed", "SubState": "failed", "Result": "exit-code", "MainPID": "0", "NRestarts": "3"}
-    unit = units._unit("exotel-ws@20261125T102706-1a67a886-2.service", shown)
-    assert unit.generation == "20261125T102706-1a67a886"
-    assert unit.state == "failed (failed, exit-code)"
-    assert (unit.pid, unit.restarts, unit.process) == (0, 3, "")
-    assert units._unit("exotel-ws.socket", {}).instance == ""
-    forgotten = units._unit("exotel-ws.socket", {"ActiveState": "inactive", "StateChangeTimestampMonotonic": "0"})
-    assert forgotten.changed_s is None, "an inactive unit that nothing asks for has no times"
-
-
-def test_the_setting_that_raises_a_bound_is_read_from_its_field_and_not_from_the_text() -> None:
-    line = entry("bound", "🚧 Bound x, raised by nobody", REASON="rate", REMOTE="203.0.113.9", LEFT_OUT="4", RAISED_BY="limits.x")
-    assert journal._bound(line) == journal.Bound(line.time, "rate", "203.0.113.9", 5, "limits.x")

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from exotelctl.audit import Action
+from exotelctl.instances import Answer, Call
 from exotelctl.port.facts import Identity, PortHolder
 from exotelctl.port.plan import Decision, Kind, PortPlan
 from exotelctl.status import report
-from exotelctl.status.facts import Answer, Call, Facts, Generation, Unit, Usage, Worker
-from exotelctl.status.gather import parse_answer, parse_generation, parse_unit
+from exotelctl.status.facts import Facts, Generation, Usage, Worker
+from exotelctl.status.gather import parse_generation
 from exotelctl.status.judge import judge
+from exotelctl.units import Unit
 
 NOW = 1_795_603_000.0
 NEW, OLD = "20261125T102807-1c8a7fcd", "20261124T101500-ab12cd34"
@@ -27,7 +29,7 @@ OURS = PortPlan("ours", (decision("our-socket", 1), decision("our-service", 381)
 
 
 def worker(instance: str, active: str = "active", **changes: Any) -> Worker:
-    unit = Unit(f"exotel-ws@{instance}.service", active, pid=381, age_s=700.0)
+    unit = Unit(f"exotel-ws@{instance}.service", active, pid=381, changed_s=700.0)
     answer = Answer("draining" if active == "deactivating" else "serving", "0.1.0-aa", 4, 1, ())
     return dataclasses.replace(Worker(instance, unit, answer, usage=Usage(35 << 20, 22 << 20, 3.2, 0.5)), **changes)
 
@@ -220,20 +222,10 @@ def test_root_is_not_told_to_use_sudo(lacks: tuple[str, ...], says: str) -> None
     assert "sudo" not in text
 
 
-def test_a_unit_as_systemd_tells_of_it() -> None:
-    said = {"Id": "u", "ActiveState": "active", "MainPID": "12", "NRestarts": "2", "StateChangeTimestampMonotonic": "5000000"}
-    assert parse_unit(said, 65.0) == Unit("u", "active", "", "", 12, 60.0, 2)
-    assert parse_unit({"Id": "u", "MainPID": "", "StateChangeTimestampMonotonic": "0"}, 65.0).age_s is None
-
-
-def test_an_ai_call_as_its_worker_tells_of_it() -> None:
-    answer = parse_answer({"calls": [{"call_sid": "abc", "state": "thinking", "turns": 2, "voice_to_voice_ms": 700}]})
-    assert answer.calls == (Call("abc", "", "", "", "", 0, 0, 0, "", None, "thinking", 2, 700.0),)
-
-
-def test_an_older_release_that_tells_less_is_understood() -> None:
-    answer = parse_answer({"state": "serving", "calls": [{"call_sid": "abc", "age_s": 1.5}]})
-    assert answer.calls == (Call("abc", "", "", "", "", 1.5, 0, 0, "", None),)
+def test_a_unit_is_told_under_keys_that_stay() -> None:
+    told = report.as_json(facts(), judge(facts()), numbers=False)["workers"]
+    unit = {"name": f"exotel-ws@{NEW}-1.service", "active": "active", "sub": "", "result": "success", "pid": 381}
+    assert told[0]["unit"] == {**unit, "restarts": 0, "age_s": 700.0}  # type: ignore[index]
 
 
 @pytest.mark.parametrize(("served", "since"), [("2026-11-25T10:28:07Z\n", 1795602487.0), ("", None)])

@@ -22,10 +22,14 @@ def identity(pid: int) -> Identity | None:
     return Identity(pid, int(fields[19]))
 
 
+def state(pid: int) -> str:
+    """Return the kernel's letter for the state of the process, "" if there is none."""
+    return next(iter(_stat(pid)), "")
+
+
 def is_stopped(pid: int) -> bool:
     """Return True if SIGSTOP or a tracer holds it: it takes no SIGTERM until it is continued."""
-    fields = _stat(pid)
-    return bool(fields) and fields[0] in ("T", "t")
+    return state(pid) in ("T", "t")
 
 
 def is_headless(pid: int) -> bool:

@@ -6,63 +6,9 @@ from collections.abc import Mapping
 from exotel_phone.text import short_instance
 
 from exotelctl.audit import Action
+from exotelctl.instances import Answer
 from exotelctl.port.plan import PortPlan
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Unit:
-    """A unit as systemd tells of it: ``active`` is its ActiveState, ``result`` how it last ended, ``pid`` 0 without a process.
-
-    ``age_s`` is how long it has been in this state (None: never in another), ``restarts`` how often systemd started it again.
-    """
-
-    name: str
-    active: str
-    sub: str = ""
-    result: str = "success"
-    pid: int = 0
-    age_s: float | None = None
-    restarts: int = 0
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Call:
-    """A live call as its worker tells of it. Ages in seconds; ``last_event_age_s`` None where the worker does not say.
-
-    In AI mode ``state`` is what the bot does (else ""), ``turns`` how often it understood something, ``voice_to_voice_ms`` how
-    long the caller waited for the last answer (None: there was none).
-    """
-
-    call_sid: str
-    stream_sid: str
-    conn_id: str
-    caller: str
-    called: str
-    age_s: float
-    frames_in: int
-    frames_out: int
-    last_event: str
-    last_event_age_s: float | None
-    state: str = ""
-    turns: int = 0
-    voice_to_voice_ms: float | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
-    """Answer of a worker about itself. ``unlisted`` counts live calls that did not fit into ``calls``."""
-
-    state: str
-    release: str
-    calls_total: int
-    connections: int
-    calls: tuple[Call, ...]
-    unlisted: int = 0
-
-    @property
-    def calls_live(self) -> int:
-        """Return the number of live calls, listed or not."""
-        return len(self.calls) + self.unlisted
+from exotelctl.units import Unit
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from exotel_phone.command import command, journal
 from exotel_phone.text import plural, printable
 
 from exotelctl import boot
-from exotelctl.status.facts import Facts, Unit, Worker
+from exotelctl.status.facts import Facts, Worker
+from exotelctl.units import Unit
 
 State = Literal["serving", "starting", "down", "draining", "stray", "failed", "ended"]
 
@@ -62,7 +63,7 @@ def _row(facts: Facts, name: str) -> Row:
     workers = tuple(worker for worker in facts.workers if worker.generation == name)
     generation = facts.generations.get(name)
     state = _state(name == facts.current, {worker.unit.active for worker in workers})
-    ages = [worker.unit.age_s for worker in workers if worker.unit.age_s is not None]
+    ages = [worker.unit.changed_s for worker in workers if worker.unit.changed_s is not None]
     age_s = min(ages, default=None)
     if state == "serving" and generation and generation.served is not None:
         age_s = max(0.0, facts.at - generation.served)

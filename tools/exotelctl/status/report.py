@@ -9,13 +9,15 @@ from exotel_phone.text import duration, plural, printable
 from exotel_ws.mask import masked
 
 from exotelctl.audit import Action
+from exotelctl.instances import Call
 from exotelctl.privileges import cure_of_root
-from exotelctl.status.facts import Call, Facts, Worker
+from exotelctl.status.facts import Facts, Worker
 from exotelctl.status.judge import Row, Verdict
 
 _MOST_CALLS: Final = 20
 _SPOKEN: Final = ("BOT", "TURNS", "ANSWERED IN")
 _MIB: Final = 1 << 20
+_OF_UNIT: Final = ("name", "active", "sub", "result", "pid", "restarts")
 
 
 def as_text(facts: Facts, verdict: Verdict, *, numbers: bool) -> str:
@@ -182,7 +184,7 @@ def _worker_json(worker: Worker) -> dict[str, object]:
     answer = worker.answer
     return {
         "instance": worker.instance,
-        "unit": dataclasses.asdict(worker.unit),
+        "unit": {name: getattr(worker.unit, name) for name in _OF_UNIT} | {"age_s": worker.unit.changed_s},
         "fault": worker.fault,
         "state": answer and answer.state,
         "release": answer and answer.release,
@@ -195,6 +197,7 @@ def _worker_json(worker: Worker) -> dict[str, object]:
 
 def _call_json(call: Call, numbers: bool) -> dict[str, object]:
     said = dataclasses.asdict(call)
+    del said["own"]
     return {**said, "caller": _number(call.caller, numbers), "called": _number(call.called, numbers)}
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from ansible_collections.exotel.voicebot.plugins.module_utils.paths import SOCKET
 from exotel_phone.command import command, journal, of_units
 from exotel_phone.text import duration, plural
 
@@ -12,8 +13,9 @@ from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.deployment import Deployment
 from exotelctl.doctor.facts.fact import NotSeen
-from exotelctl.doctor.facts.units import SOCKET, Line, Unit, Units
+from exotelctl.doctor.facts.units import Line, Units
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, warn
+from exotelctl.units import Unit
 
 _MODULE: Final = re.compile(r"^(?:ModuleNotFoundError|ImportError): (?!.*(?:failed to map segment|Cannot allocate memory)).*")
 _SYNTAX: Final = re.compile(r"^(?:SyntaxError|IndentationError|TabError): .*")

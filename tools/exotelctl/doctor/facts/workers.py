@@ -4,12 +4,11 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 from exotel_phone.exits import Refusal
 
-from exotelctl import instances, systemctl
+from exotelctl import instances, systemctl, units
 from exotelctl.doctor.facts.fact import NotSeen
 
 
@@ -62,35 +61,27 @@ def look() -> list[Worker]:
 def _pids() -> dict[str, int]:
     """Ask systemd for the main process of each worker, because a silent worker does not tell it."""
     try:
-        shown = systemctl.show(["exotel-ws@*.service"], ["MainPID"])
+        return {unit.instance: unit.pid for unit in units.look().values()}
     except systemctl.CommandFailed:
         return {}
-    return {name.partition("@")[2].removesuffix(".service"): int(values.get("MainPID") or 0) for name, values in shown.items()}
 
 
 def _ask(instance: str, admin_socket: Path, pid: int) -> Worker:
     began = time.perf_counter()
     counted = Worker(instance, pid=pid, files=_files(pid), files_limit=_files_limit(pid))
     try:
-        said = instances.ask(admin_socket, "/status")
+        said = instances.parse_answer(instances.ask(admin_socket, "/status"))
     except instances.Silent as silent:
         return replace(counted, silent=str(silent), answer_ms=_since(began))
     return replace(
         counted,
         answer_ms=_since(began),
-        calls_live=int(said.get("calls_live", 0)),
-        calls_total=int(said.get("calls_total", 0)),
-        since=_moment(said.get("since")),
+        calls_live=said.calls_live,
+        calls_total=said.calls_total,
+        since=said.since,
         crowd=_crowd(admin_socket),
-        calls=tuple(_call(call) for call in said.get("calls", ())),
+        calls=tuple(LiveCall(call.call_sid, call.age_s, call.frames_in, call.frames_out, call.own) for call in said.calls),
     )
-
-
-def _moment(said: object) -> float:
-    try:
-        return datetime.fromisoformat(str(said)).timestamp()
-    except ValueError:
-        return 0.0
 
 
 def _crowd(admin_socket: Path) -> str:
@@ -104,16 +95,6 @@ def _crowd(admin_socket: Path) -> str:
     kinds = (("source", "count", "connections without a start"), ("call_source", "call_count", "calls without media"))
     said = [f"{top[source]} holds {top[count]} {what}" for source, count, what in kinds if top.get(source) and top.get(count)]
     return ", ".join(said)
-
-
-def _call(said: dict[str, object]) -> LiveCall:
-    return LiveCall(
-        call_sid=str(said.get("call_sid", "")),
-        age_s=float(str(said.get("age_s", 0))),
-        frames_in=int(str(said.get("frames_in", 0))),
-        frames_out=int(str(said.get("frames_out", 0))),
-        own=said.get("ours") is True,
-    )
 
 
 def _since(began: float) -> float:
