@@ -15,12 +15,12 @@ from exotelctl import instances
 from exotelctl.capture.live import Filter
 from exotelctl.trace.app import TraceApp
 from exotelctl.trace.call import AMPLE, Call
+from exotelctl.trace.calls import Trace
 from exotelctl.trace.calls_page import CallsPage
 from exotelctl.trace.ladder_page import LadderPage
 from exotelctl.trace.message_page import MessagePage
-from exotelctl.trace.trace import Trace
+from exotelctl.trace.page import View
 from exotelctl.trace.verb import feed
-from exotelctl.trace.view import View
 from textual.pilot import Pilot
 from textual.widgets import Input
 

@@ -13,14 +13,14 @@ from exotel_phone.captures.records import Message, read
 from exotel_phone.phone import Phone, place_call
 from exotel_phone.target import parse
 from exotelctl.capture.live import Filter
-from exotelctl.trace import save
+from exotelctl.trace import excerpt
 from exotelctl.trace.app import TraceApp
 from exotelctl.trace.call import AMPLE, Call, Limits
+from exotelctl.trace.calls import Trace
 from exotelctl.trace.ladder_page import LadderPage
 from exotelctl.trace.lines import Lines
-from exotelctl.trace.trace import Trace
+from exotelctl.trace.page import View
 from exotelctl.trace.verb import feed
-from exotelctl.trace.view import View
 from textual.pilot import Pilot
 
 from tests.protocol.process import ServerProcess
@@ -84,7 +84,7 @@ def test_a_live_call_is_watched_and_saved_with_its_audio(workers: dict[str, Serv
             call = _only_call(trace)
             assert (call.worker, call.call_sid, call.doubts()) == ("g1-2", result.ids.call_sid, [])
             assert call.frames == {"exotel": 20, "server": 20}
-            save.write(saved, save.records(trace, call))
+            excerpt.write(saved, excerpt.records(trace, call))
         return result.audio
 
     heard = asyncio.run(run())

@@ -8,13 +8,13 @@ from typing import Any
 from exotel_phone.captures.records import Message, Open, read
 from exotelctl.trace.app import TraceApp
 from exotelctl.trace.call import Limits
+from exotelctl.trace.calls import Trace
 from exotelctl.trace.calls_page import CallsPage
 from exotelctl.trace.ladder_page import LadderPage
 from exotelctl.trace.lines import Lines
 from exotelctl.trace.message_page import MessagePage
-from exotelctl.trace.trace import Trace
+from exotelctl.trace.page import Help, View
 from exotelctl.trace.verb import load
-from exotelctl.trace.view import Help, View
 from textual.pilot import Pilot
 from textual.widgets import Input
 

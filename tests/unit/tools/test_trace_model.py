@@ -6,9 +6,9 @@ import pytest
 from exotel_phone.captures.records import Capture, Close, End, Gap, Message, Open, Record
 from exotelctl.trace import ladder
 from exotelctl.trace.call import Call, Limits
+from exotelctl.trace.calls import Trace
 from exotelctl.trace.ladder import Row
 from exotelctl.trace.steps import Moment
-from exotelctl.trace.trace import Trace
 from rich.cells import cell_len
 
 from tests.unit.tools.trace_calls import BEGAN, HEADER, PCM, Teller, capture, told

@@ -16,7 +16,7 @@ def _words(svg: str) -> list[str]:
 
 
 def test_it_is_up_to_date() -> None:
-    again = "made anew by: python -m tests.unit.tools.trace_picture docs/trace.svg"
+    again = "made again by: python -m tests.unit.tools.trace_picture docs/trace.svg"
     assert _words(PICTURE.read_text()) == _words(asyncio.run(picture())), again
 
 

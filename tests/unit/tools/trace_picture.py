@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from exotelctl.trace.app import TraceApp
+from exotelctl.trace.page import View
 from exotelctl.trace.verb import load
-from exotelctl.trace.view import View
 
 RECORDED: Final = Path(__file__).resolve().parents[3] / "docs/trace.jsonl"
 SIZE: Final = (100, 26)

@@ -6,7 +6,7 @@ from textual.app import App
 
 from exotelctl.trace.calls_page import CallsPage
 from exotelctl.trace.ladder_page import LadderPage
-from exotelctl.trace.view import View
+from exotelctl.trace.page import View
 
 Feed = Callable[[], Awaitable[None]]
 

@@ -8,11 +8,11 @@ from textual.binding import Binding, BindingType
 
 from exotelctl.trace import look, report
 from exotelctl.trace.call import Call
+from exotelctl.trace.calls import Trace
 from exotelctl.trace.ladder_page import LadderPage
 from exotelctl.trace.lines import Lines
+from exotelctl.trace.page import Ask, Page, View
 from exotelctl.trace.saving import ask_and_save
-from exotelctl.trace.trace import Trace
-from exotelctl.trace.view import Ask, Page, View
 
 
 class CallsPage(Page):

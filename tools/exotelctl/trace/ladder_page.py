@@ -11,8 +11,8 @@ from exotelctl.trace.call import Call
 from exotelctl.trace.ladder import Row
 from exotelctl.trace.lines import Lines
 from exotelctl.trace.message_page import MessagePage
+from exotelctl.trace.page import Ask, Page, View
 from exotelctl.trace.saving import ask_and_save
-from exotelctl.trace.view import Ask, Page, View
 
 _SHORT: Final = 12
 

@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from exotelctl.trace import level, look, message
 from exotelctl.trace.call import Call
 from exotelctl.trace.lines import Lines
+from exotelctl.trace.page import Page, View
 from exotelctl.trace.steps import Moment
-from exotelctl.trace.view import Page, View
 
 
 class MessagePage(Page):

@@ -8,7 +8,7 @@ from exotel_phone.text import duration, plural, printable
 
 from exotelctl.trace import ladder, message
 from exotelctl.trace.call import Call
-from exotelctl.trace.trace import Trace
+from exotelctl.trace.calls import Trace
 
 WIDTH = 110
 """Columns of the plain text ladder."""

@@ -7,10 +7,10 @@ from typing import Any
 from exotel_phone.exits import Refusal, UsageFault
 from textual.app import App
 
-from exotelctl.trace import save
+from exotelctl.trace import excerpt
 from exotelctl.trace.call import Call
-from exotelctl.trace.trace import Trace
-from exotelctl.trace.view import Ask
+from exotelctl.trace.calls import Trace
+from exotelctl.trace.page import Ask
 
 
 def ask_and_save(app: App[Any], trace: Trace, call: Call) -> None:
@@ -20,7 +20,7 @@ def ask_and_save(app: App[Any], trace: Trace, call: Call) -> None:
         if not name:
             return
         try:
-            size = save.write(Path(name), save.records(trace, call))
+            size = excerpt.write(Path(name), excerpt.records(trace, call))
         except (UsageFault, Refusal) as fault:
             app.notify(str(fault), severity="error", markup=False)
             return

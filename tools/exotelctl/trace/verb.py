@@ -25,7 +25,7 @@ from exotelctl.capture.live import Filter, follow
 from exotelctl.options import TraceOptions
 from exotelctl.trace import report
 from exotelctl.trace.call import AMPLE, Limits
-from exotelctl.trace.trace import Trace
+from exotelctl.trace.calls import Trace
 
 _BREATH: Final = 200
 """Records. A burst gives way to the keyboard after so many."""
@@ -94,7 +94,7 @@ def _print(trace: Trace, options: TraceOptions) -> Exit:
 
 def _show(trace: Trace, options: TraceOptions, asked: Filter | None = None) -> None:
     from exotelctl.trace.app import TraceApp
-    from exotelctl.trace.view import View
+    from exotelctl.trace.page import View
 
     source = None if asked is None else lambda: feed(trace, asked)
     view = View(trace, "" if options.file is None else str(options.file), options.numbers)

@@ -8,9 +8,9 @@ import pytest
 from exotel_phone.captures.records import Close, End, Gap, Message, Open, Record, read
 from exotel_phone.exits import UsageFault
 from exotelctl.options import TraceOptions
-from exotelctl.trace import report, save, verb
+from exotelctl.trace import excerpt, report, verb
 from exotelctl.trace.call import AMPLE, Limits
-from exotelctl.trace.trace import Trace
+from exotelctl.trace.calls import Trace
 
 from tests.unit.tools.trace_calls import BEGAN, HEADER, Teller, capture, told, write
 
@@ -23,7 +23,7 @@ def _trace(records: Iterable[Record], limits: Limits = AMPLE) -> Trace:
 
 
 def _saved(trace: Trace, path: Path, conn: str = "conn_1") -> list[Record]:
-    save.write(path, save.records(trace, trace.calls[conn]))
+    excerpt.write(path, excerpt.records(trace, trace.calls[conn]))
     return list(read(path))
 
 

@@ -13,8 +13,8 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Footer, Input, Static
 
 from exotelctl.trace import look
+from exotelctl.trace.calls import Trace
 from exotelctl.trace.lines import Lines
-from exotelctl.trace.trace import Trace
 
 _RENEW_S: Final = 0.25
 _SHARE: Final = 5

@@ -10,8 +10,8 @@ from exotel_phone.exits import UsageFault
 from exotel_phone.text import printable
 
 from exotelctl.trace.call import Call
+from exotelctl.trace.calls import Trace
 from exotelctl.trace.steps import Event
-from exotelctl.trace.trace import Trace
 
 
 def records(trace: Trace, call: Call) -> Iterator[Record]:
