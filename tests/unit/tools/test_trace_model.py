@@ -8,7 +8,6 @@ from exotelctl.trace import ladder
 from exotelctl.trace.call import Call, Limits
 from exotelctl.trace.calls import Trace
 from exotelctl.trace.ladder import Row
-from exotelctl.trace.steps import Moment
 from rich.cells import cell_len
 
 from tests.unit.tools.trace_calls import BEGAN, HEADER, PCM, Teller, capture, told
@@ -203,7 +202,7 @@ def test_of_a_long_call_the_first_and_the_latest_media_are_kept_and_all_are_coun
 
 
 def _kept_characters(call: Call) -> int:
-    return sum(len(item.record.text) for item in call.kept() if isinstance(item, Moment))
+    return sum(len(record.text) for moment in call.kept() if isinstance(record := moment.record, Message))
 
 
 def _call_with_limits(records: list[Record], limits: Limits) -> Call:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
-from exotel_phone.captures.records import Message, Open, Side
+from exotel_phone.captures.records import Close, Gap, Message, Open, Side
 from exotel_phone.target import SAMPLE_RATES
 from exotel_phone.text import plural, printable
 
-from exotelctl.trace import message
+from exotelctl.trace import message, steps
 from exotelctl.trace.message import Identity, Seen
-from exotelctl.trace.steps import Event, Moment, Run, Segment, Step
+from exotelctl.trace.steps import Moment, Run, Step
 
 LATE_S: Final = 0.060
 """Exotel sends a frame each 20 ms: one that comes this long after the one before is late by two, and the caller heard it."""
@@ -47,17 +47,17 @@ AMPLE: Final = Limits(media_latest=400_000, steps=20_000, characters=256 * 2**20
 class Call:
     """One connection. Times are Unix seconds; ``opened`` is when the capture first knew of it, where it ``joined`` late."""
 
-    def __init__(self, conn: str, worker: str, opened: float, limits: Limits, *, joined: bool = False) -> None:
-        self.conn, self.worker, self.opened, self.joined = conn, worker, opened, joined
-        self.call_sid = self.stream_sid = self.number_from = self.number_to = self.remote = ""
+    def __init__(self, opening: Open, worker: str, limits: Limits) -> None:
+        self.opening, self.worker = opening, worker
+        self.conn, self.opened, self.joined = opening.conn, opening.at, opening.joined
+        self.call_sid = self.stream_sid = self.number_from = self.number_to = ""
         self.rate = 0
-        self.opening: Open | None = None
         self.closed: float | None = None
         self.out_of_sight = False
         self.code: int | None = None
         self.ended = self.stop_reason = self.lost_why = ""
         self.frames: dict[Side, int] = {"exotel": 0, "server": 0}
-        self.last_at, self.last_kind = opened, "open"
+        self.last_at, self.last_kind = opening.at, "open"
         self.missing = self.dropped = self.steps_dropped = self.characters = self.faults = 0
         self.texts_cut = 0
         self.steps: deque[Step] = deque()
@@ -68,13 +68,14 @@ class Call:
         self._latest: deque[Run] = deque()
         self._before: dict[Side, float] = {}
         self._media_before: dict[Side, float] = {}
-        self._spoken_until = 0.0
-        text = "joined here: the call was already going on" if joined else "WebSocket opened"
-        self._add(Event(self._number(), opened, "open", text, joined))
+        self._due: dict[Side, float] = {"exotel": 0.0, "server": 0.0}
+        self._identify(Identity(opening.call_sid, opening.stream_sid, opening.from_, opening.to, opening.rate_asked))
+        text = "joined here: the call was already going on" if opening.joined else "WebSocket opened"
+        self._note(opening, "open", text, fault=opening.joined)
 
     @property
     def state(self) -> str:
-        """``live``, ``ended``, or ``lost`` where the capture ended before the call did."""
+        """Return ``live``, ``ended``, or ``lost`` if the capture ended before the call did."""
         return "ended" if self.closed is not None else "lost" if self.out_of_sight else "live"
 
     @property
@@ -91,28 +92,23 @@ class Call:
         """Return True if the connection ended without the ``start`` or ``stop`` that has to come first."""
         return self.closed is not None and self.ended in _FAULTY_ENDINGS
 
-    def identify(self, who: Identity) -> None:
-        """Take what a start message, or the server at joining, knows."""
-        self.call_sid = who.call_sid or self.call_sid
-        self.stream_sid = who.stream_sid or self.stream_sid
-        self.number_from = who.number_from or self.number_from
-        self.number_to = who.number_to or self.number_to
-        self.rate = int(who.rate) if who.rate in map(str, SAMPLE_RATES) else self.rate
-
     def matches(self, text: str) -> bool:
-        """``text`` is part of a sid, a number or the connection's name, in any case."""
+        """Return True if ``text`` is part of a sid, a number or the connection's name, in any case."""
         wanted = text.lower()
         return any(wanted in own.lower() for own in (self.call_sid, self.stream_sid, self.conn, self.number_from, self.number_to))
 
     def take(self, record: Message) -> None:
-        """One message."""
+        """Take one message."""
         at, sender = record.at, record.from_
         document = None if record.binary else message.decode(record.text)
         seen = message.examine(document, record)
-        if document is not None:
-            seen = self._learn(document, seen) if sender == "exotel" else self._judge(document, seen)
-        before = self._before.get(sender)
-        gap_s = None if before is None else at - before
+        if document is not None and sender == "server":
+            seen = self._judge(document, seen)
+        elif document is not None and seen.kind == "start":
+            self._identify(message.identity(document))
+        elif document is not None and seen.kind == "stop":
+            self.stop_reason = message.stop_reason(document)
+        gap_s = at - self._before[sender] if sender in self._before else None
         self._before[sender] = self.last_at = at
         self.last_kind = seen.kind
         self.version += 1
@@ -122,23 +118,23 @@ class Call:
             self.faults += len(seen.faults)
             self._add(self._moment(record, seen, gap_s))
 
-    def miss(self, at: float, count: int) -> None:
-        """``count`` messages of this call are missing from here on: whoever recorded read too slowly."""
-        self.missing += count
+    def miss(self, gap: Gap) -> None:
+        """Note that the messages of ``gap``, all of this call, are missing from here on: whoever recorded read too slowly."""
+        self.missing += gap.messages
         self._before.clear()
         self._media_before.clear()
-        self._add(Event(self._number(), at, "gap", f"{plural(count, 'message')} missing from here on", True, count))
+        self._note(gap, "gap", f"{plural(gap.messages, 'message')} missing from here on", fault=True)
 
-    def close(self, at: float, ended: str, code: int | None) -> None:
-        """The connection is gone."""
-        self.closed = self.last_at = at
-        self.ended, self.code = ended, code
+    def close(self, record: Close) -> None:
+        """Note that the connection is gone."""
+        self.closed = self.last_at = record.at
+        self.ended, self.code = record.ended, record.code
         self.last_kind = "close"
         self.faults += self.ended_badly
-        self._add(Event(self._number(), at, "close", self.how_it_ended, self.ended_badly))
+        self._note(record, "close", self.how_it_ended, fault=self.ended_badly)
 
     def lose_sight(self, why: str) -> None:
-        """The capture ends here, ``why`` as it says; the call may go on."""
+        """Note that the capture ends here, ``why`` as it says; the call may go on."""
         if self.closed is None:
             self.out_of_sight, self.lost_why = True, why
             self.version += 1
@@ -160,32 +156,28 @@ class Call:
             said.append(f"{plural(self.texts_cut, 'message')} cut: longer than is kept")
         return said
 
-    def kept(self) -> Iterator[Moment | Event]:
-        """The messages and events that are kept, in order; a jump in their numbers is where some are not."""
+    def kept(self) -> Iterator[Moment]:
+        """Yield the records that are kept, in order; a jump in their numbers is where some are not."""
         for step in self.steps:
-            if isinstance(step, Segment):
-                yield from step.kept()
-            else:
-                yield step
+            yield from [step] if isinstance(step, Moment) else steps.kept(step)
 
     def let_go(self) -> bool:
-        """Drop the oldest message that can be spared: media first, then the oldest step; False where nothing is left."""
+        """Drop the oldest message that can be spared: media first, then the oldest step; return False if nothing is left."""
         while self._latest:
-            run = self._latest.popleft()
-            if run.latest:
-                self._drop_latest(run)
+            if self._drop_media(self._latest.popleft()):
                 return True
         if len(self.steps) > 1:
             self._drop_step(0)
             return True
         return False
 
-    def _learn(self, document: message.Document, seen: Seen) -> Seen:
-        if seen.kind == "start":
-            self.identify(message.identity(document))
-        elif seen.kind == "stop":
-            self.stop_reason = message.stop_reason(document)
-        return seen
+    def _identify(self, who: Identity) -> None:
+        """Take what a start message, or the server at joining, knows."""
+        self.call_sid = who.call_sid or self.call_sid
+        self.stream_sid = who.stream_sid or self.stream_sid
+        self.number_from = who.number_from or self.number_from
+        self.number_to = who.number_to or self.number_to
+        self.rate = int(who.rate) if who.rate in map(str, SAMPLE_RATES) else self.rate
 
     def _judge(self, document: message.Document, seen: Seen) -> Seen:
         """Mark a message of the server that is for another stream."""
@@ -196,51 +188,38 @@ class Call:
 
     def _media(self, record: Message, seen: Seen, gap_s: float | None) -> None:
         at, sender = record.at, record.from_
-        before = self._media_before.get(sender)
-        since_s = None if before is None else at - before
-        late = False
-        if sender == "exotel":
-            late = since_s is not None and since_s > LATE_S
+        since_s = at - self._media_before[sender] if sender in self._media_before else None
+        late = since_s is not None and at > self._due[sender] + LATE_S
+        if sender == "server":
+            # What it sent ahead is still being played: the next is due when that ends.
+            self._due[sender] = max(at, self._due[sender]) + seen.audio_bytes / 2 / (self.rate or SAMPLE_RATES[0])
+        else:
+            self._due[sender] = at
             if late and since_s is not None:
                 seen = dataclasses.replace(seen, faults=(f"gap {since_s * 1000:.0f} ms", *seen.faults))
-        else:
-            late = since_s is not None and at > self._spoken_until + LATE_S
-            self._spoken_until = max(at, self._spoken_until) + seen.audio_bytes / 2 / (self.rate or SAMPLE_RATES[0])
         self._media_before[sender] = at
         self.frames[sender] += 1
         self.faults += len(seen.faults)
         run = self._run(record, gap_s, broken=late)
-        run.add(at, since_s, seen.faults, seen.audio_bytes)
-        self._keep(run, self._moment(record, seen, gap_s))
-
-    def _run(self, record: Message, gap_s: float | None, *, broken: bool) -> Run:
-        """The run that this message belongs to: a ``broken`` one is not gone on with."""
-        segment = self.steps[-1] if self.steps else None
-        if not isinstance(segment, Segment) or (broken and segment.of(record.from_)):
-            segment = Segment()
-            self._add(segment)
-        run = segment.of(record.from_)
-        if run is None:
-            run = Run(self._numbers + 1, record.from_, record.at, gap_s)
-            segment.runs.append(run)
-        return run
-
-    def _keep(self, run: Run, moment: Moment) -> None:
+        run.add(since_s, seen.faults, seen.audio_bytes)
+        run.kept.append(self._moment(record, seen, gap_s))
         self._media_kept += 1
         if self._media_kept <= self._limits.media_first:
-            run.first.append(moment)
+            run.first += 1
             return
-        run.latest.append(moment)
         self._latest.append(run)
         if len(self._latest) > self._limits.media_latest:
-            oldest = self._latest.popleft()
-            if oldest.latest:
-                self._drop_latest(oldest)
+            self._drop_media(self._latest.popleft())
 
-    def _drop_latest(self, run: Run) -> None:
-        self.characters -= len(run.latest.popleft().record.text)
-        run.dropped += 1
-        self.dropped += 1
+    def _run(self, record: Message, gap_s: float | None, *, broken: bool) -> Run:
+        """Return the run that this message belongs to, a new one if the last is ``broken``."""
+        stretch = self.steps[-1] if self.steps else None
+        if not isinstance(stretch, dict) or (broken and record.from_ in stretch):
+            stretch = {}
+            self._add(stretch)
+        if record.from_ not in stretch:
+            stretch[record.from_] = Run(self._numbers + 1, record.from_, record.at, gap_s)
+        return stretch[record.from_]
 
     def _moment(self, record: Message, seen: Seen, gap_s: float | None) -> Moment:
         text = record.text
@@ -249,29 +228,45 @@ class Call:
             record = msgspec.structs.replace(record, text=text, omitted=record.omitted + len(record.text) - len(text))
             self.texts_cut += 1
         self.characters += len(text)
-        return Moment(self._number(), gap_s, seen.kind, seen.faults, record)
+        return Moment(self._number(), seen.kind, seen.faults, record, gap_s)
+
+    def _note(self, record: Open | Gap | Close, kind: str, text: str, *, fault: bool) -> None:
+        """Add what no message tells."""
+        self._add(Moment(self._number(), kind, (text,) if fault else (), record, text=text))
+
+    def _number(self) -> int:
+        self._numbers += 1
+        return self._numbers
 
     def _add(self, step: Step) -> None:
         self.version += 1
         self.steps.append(step)
         if len(self.steps) > self._limits.steps:
+            # The first tenth of a ladder is kept, as a call's beginning explains the rest.
             self._drop_step(self._limits.steps // 10)
 
     def _drop_step(self, index: int) -> None:
-        """Let go of a step; the first tenth of a ladder is kept, as a call's beginning explains the rest."""
         step = self.steps[index]
         del self.steps[index]
         self.steps_dropped += 1
         if isinstance(step, Moment):
-            self.characters -= len(step.record.text)
-            self.dropped += 1
-        elif isinstance(step, Segment):
-            for run in step.runs:
-                self.characters -= sum(len(moment.record.text) for moment in run.kept)
-                self.dropped += len(run.first) + len(run.latest)
-                run.first.clear()
-                run.latest.clear()
+            self._forget(step)
+            return
+        for run in step.values():
+            run.first = 0
+            while self._drop_media(run):
+                pass
 
-    def _number(self) -> int:
-        self._numbers += 1
-        return self._numbers
+    def _drop_media(self, run: Run) -> bool:
+        """Drop the oldest message of a run that is none of the call's first ones; return False if there is none."""
+        if len(run.kept) <= run.first:
+            return False
+        self._forget(run.kept[run.first])
+        del run.kept[run.first]
+        run.dropped += 1
+        return True
+
+    def _forget(self, moment: Moment) -> None:
+        if isinstance(moment.record, Message):
+            self.characters -= len(moment.record.text)
+            self.dropped += 1

@@ -11,7 +11,6 @@ from exotel_phone.captures.records import Capture, Close, End, Gap, Message, Ope
 from exotel_phone.text import plural, printable
 
 from exotelctl.trace.call import Call, Limits
-from exotelctl.trace.message import Identity
 
 _NOTICES: Final = 20
 _AT_ONCE: Final = 100
@@ -40,20 +39,25 @@ class Trace:
         self._refused: set[str] = set()
 
     def take(self, record: Record) -> None:
-        """One record, of any worker."""
+        """Take one record, of any worker."""
         match record:
-            case Message():
-                self._message(record)
-            case Open():
-                self._open(record)
-            case Close():
-                self._close(record)
-            case Gap():
-                self._gap(record)
-            case End():
-                self._end(record)
             case Capture():
                 self.sources[record.instance] = Source(record)
+            case Open():
+                self._open(record)
+            case Message():
+                self._message(record)
+            case Close():
+                self._refused.discard(record.conn)
+                if record.conn in self.calls:
+                    self.calls[record.conn].close(record)
+            case Gap():
+                self.missing += record.messages
+                for conn, count in record.conns.items():
+                    if conn in self.calls:
+                        self.calls[conn].miss(Gap(record.at, count, {conn: count}))
+            case End():
+                self._end(record)
 
     def remarks(self) -> list[str]:
         """Return what is missing from the whole picture; empty if nothing is."""
@@ -74,15 +78,21 @@ class Trace:
         """The calls with ``text`` in a sid, a number or the name of the connection; all of them for ""."""
         return [call for call in self.calls.values() if call.matches(text)]
 
-    def _open(self, record: Open) -> None:
-        call = self._new(record.conn, record.at, worker=record.instance, joined=record.joined)
-        if call is not None:
-            call.remote, call.opening = record.remote, record
-            call.identify(Identity(record.call_sid, record.stream_sid, record.from_, record.to, record.rate_asked))
+    def _open(self, opening: Open) -> Call | None:
+        """Return the new call; None if as many live ones are followed as there may be."""
+        conn = opening.conn
+        if len(self.calls) >= self.limits.calls and not self._drop_an_ended_call():
+            if conn not in self._refused and len(self._refused) < self.limits.calls:
+                self._refused.add(conn)
+                self.calls_refused += 1
+            return None
+        only = next(iter(self.sources)) if len(self.sources) == 1 else ""
+        call = self.calls[conn] = Call(opening, opening.instance or only, self.limits)
+        return call
 
     def _message(self, record: Message) -> None:
         # A capture that lost the beginning, by a gap or a cut file, knows a call from its middle.
-        call = self.calls.get(record.conn) or self._new(record.conn, record.at, joined=True)
+        call = self.calls.get(record.conn) or self._open(Open(record.at, record.conn, joined=True))
         if call is None:
             return
         before = call.characters
@@ -90,19 +100,6 @@ class Trace:
         self.characters += call.characters - before
         while self.characters > self.limits.characters and self._let_go():
             pass
-
-    def _close(self, record: Close) -> None:
-        self._refused.discard(record.conn)
-        call = self.calls.get(record.conn)
-        if call is not None:
-            call.close(record.at, record.ended, record.code)
-
-    def _gap(self, record: Gap) -> None:
-        self.missing += record.messages
-        for conn, count in record.conns.items():
-            call = self.calls.get(conn)
-            if call is not None:
-                call.miss(record.at, count)
 
     def _end(self, record: End) -> None:
         """The end of a worker's stream, or, where it names none, of the whole capture."""
@@ -112,16 +109,6 @@ class Trace:
         for call in self.calls.values():
             if record.instance in ("", call.worker):
                 call.lose_sight(record.why)
-
-    def _new(self, conn: str, at: float, *, worker: str = "", joined: bool) -> Call | None:
-        if len(self.calls) >= self.limits.calls and not self._drop_an_ended_call():
-            if conn not in self._refused and len(self._refused) < self.limits.calls:
-                self._refused.add(conn)
-                self.calls_refused += 1
-            return None
-        only = next(iter(self.sources)) if len(self.sources) == 1 else ""
-        call = self.calls[conn] = Call(conn, worker or only, at, self.limits, joined=joined)
-        return call
 
     def _drop_an_ended_call(self) -> bool:
         oldest = next((conn for conn, call in self.calls.items() if call.state != "live"), None)

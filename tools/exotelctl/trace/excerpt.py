@@ -5,32 +5,27 @@ from pathlib import Path
 
 import msgspec
 from exotel_phone.captures.file import CaptureFile
-from exotel_phone.captures.records import VERSION, Capture, Close, End, Gap, Open, Record, line
+from exotel_phone.captures.records import VERSION, Capture, End, Gap, Message, Open, Record, line
 from exotel_phone.exits import UsageFault
 from exotel_phone.text import printable
 
 from exotelctl.trace.call import Call
 from exotelctl.trace.calls import Trace
-from exotelctl.trace.steps import Event
 
 
 def records(trace: Trace, call: Call) -> Iterator[Record]:
-    """The call as the records of a capture; what is no longer kept becomes a `Gap`, and the `End` says so."""
+    """Return the call as the records of a capture; what is no longer kept becomes a `Gap`, and the `End` says so."""
     yield _header(trace, call)
-    yield call.opening or Open(call.opened, call.conn, instance=call.worker, joined=True, call_sid=call.call_sid)
+    yield msgspec.structs.replace(call.opening, instance=call.worker, call_sid=call.call_sid) if call.joined else call.opening
     messages, expected = 0, 1
-    for item in call.kept():
-        if item.number > expected:
-            yield _gap(call, item.at, item.number - expected)
-        expected = item.number + 1
-        if isinstance(item, Event):
-            if item.missing:
-                yield _gap(call, item.at, item.missing)
-        else:
-            yield item.record
-            messages += 1
-    if call.closed is not None:
-        yield Close(call.closed, call.conn, call.ended, call.code)
+    for moment in call.kept():
+        record, lost = moment.record, moment.number - expected
+        if lost:
+            yield Gap(record.at, lost, {call.conn: lost})
+        if not isinstance(record, Open):
+            yield record
+        messages += isinstance(record, Message)
+        expected = moment.number + 1
     doubts = call.doubts() or ([] if call.state == "ended" else ["the call went on when it was saved"])
     yield End(call.last_at, not doubts, "; ".join(doubts) or "the call ended", messages, 1)
 
@@ -59,7 +54,3 @@ def _header(trace: Trace, call: Call) -> Capture:
     if source is None:
         return Capture(VERSION, "", call.worker, "", call.opened, "keep", False, asked)
     return msgspec.structs.replace(source.header, filter=asked)
-
-
-def _gap(call: Call, at: float, messages: int) -> Gap:
-    return Gap(at, messages, {call.conn: messages})

@@ -1,17 +1,17 @@
 """The steps of a call as the rows of a ladder, and a row as a line between Exotel and the server. Pure."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, Literal
 
-from exotel_phone.captures.records import Side
+from exotel_phone.captures.records import Message, Side
 from exotel_phone.target import SAMPLE_RATES
 from exotel_phone.text import plural
 from rich.cells import cell_len, set_cell_size
 
 from exotelctl.trace import message
 from exotelctl.trace.call import Call
-from exotelctl.trace.steps import Event, Moment, Run, Segment
+from exotelctl.trace.steps import Moment, Run, kept
 
 MARGIN: Final = 19
 """Columns before the ladder itself: the time since the call began, and the gap."""
@@ -36,16 +36,15 @@ class Row:
 
 
 def rows(call: Call, *, expanded: bool = False, unmasked: bool = False) -> list[Row]:
-    """The ladder, runs of media as one row each; with ``expanded`` each message that is kept as well."""
+    """Return the ladder, runs of media as one row each; with ``expanded`` each message that is kept as well."""
     found: list[Row] = []
     for step in call.steps:
         if isinstance(step, Moment):
             found.append(_single(call, step, unmasked))
-        elif isinstance(step, Event):
-            faults = (step.text,) if step.fault else ()
-            found.append(Row(step.number, step.at - call.opened, None, "", step.kind, step.text, faults))
-        else:
-            found += _segment(call, step, expanded, unmasked)
+            continue
+        found += (_run(call, run) for run in step.values())
+        if expanded:
+            found += (_single(call, moment, unmasked) for moment in kept(step))
     return found
 
 
@@ -77,15 +76,12 @@ def _lane(row: Row, width: int) -> str:
 
 
 def _single(call: Call, moment: Moment, unmasked: bool) -> Row:
-    record = moment.record
-    label = message.label(None if record.binary else message.decode(record.text), record, unmasked=unmasked)
-    return Row(moment.number, record.at - call.opened, moment.gap_s, record.from_, moment.kind, label, moment.faults)
-
-
-def _segment(call: Call, segment: Segment, expanded: bool, unmasked: bool) -> Iterator[Row]:
-    yield from (_run(call, run) for run in segment.runs)
-    if expanded:
-        yield from (_single(call, moment, unmasked) for moment in segment.kept())
+    record, label = moment.record, moment.text
+    sender: Side | Literal[""] = ""
+    if isinstance(record, Message):
+        label = message.label(None if record.binary else message.decode(record.text), record, unmasked=unmasked)
+        sender = record.from_
+    return Row(moment.number, record.at - call.opened, moment.gap_s, sender, moment.kind, label, moment.faults)
 
 
 def _run(call: Call, run: Run) -> Row:

@@ -3,6 +3,7 @@
 import math
 from typing import ClassVar
 
+from exotel_phone.captures.records import Message
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
@@ -10,7 +11,6 @@ from exotelctl.trace import level, look, message
 from exotelctl.trace.call import Call
 from exotelctl.trace.lines import Lines
 from exotelctl.trace.page import Page, View
-from exotelctl.trace.steps import Moment
 
 
 class MessagePage(Page):
@@ -31,8 +31,8 @@ class MessagePage(Page):
     def __init__(self, view: View, call: Call, number: int) -> None:
         super().__init__(view)
         self._call = call
-        self._moments = [item for item in call.kept() if isinstance(item, Moment)]
-        self._index = next((index for index, moment in enumerate(self._moments) if moment.number >= number), -1)
+        self._messages = [(moment, record) for moment in call.kept() if isinstance(record := moment.record, Message)]
+        self._index = next((index for index, (moment, _) in enumerate(self._messages) if moment.number >= number), -1)
         self._body: list[str] = []
 
     @property
@@ -47,16 +47,15 @@ class MessagePage(Page):
 
     def renew(self) -> None:
         """The message."""
-        moment = self._moments[self._index]
-        record = moment.record
+        moment, record = self._messages[self._index]
         gap = "" if moment.gap_s is None else f", {moment.gap_s * 1000:.1f} ms after the one before of this side"
         who = "from Exotel" if record.from_ == "exotel" else "from the server"
         self.put("title", Text(f"{moment.kind} {who}, at {record.at - self._call.opened:.6f} s{gap}"))
         self.query_one("#title").set_class(bool(moment.faults), "fault")
         self.put("doubts", Text("\n".join(f"! {fault}" for fault in moment.faults), style=look.FAULT))
-        self._body = _body(moment, unmasked=self.view.unmasked)
+        self._body = _body(record, unmasked=self.view.unmasked)
         self.put("header", Text())
-        self.put("status", Text(f"message {self._index + 1} of {len(self._moments)} that are kept"))
+        self.put("status", Text(f"message {self._index + 1} of {len(self._messages)} that are kept"))
         self.lines.show(len(self._body), 0)
 
     def paint(self, index: int, width: int) -> Text:
@@ -65,17 +64,16 @@ class MessagePage(Page):
 
     def action_step(self, by: int) -> None:
         """The message before or after."""
-        self._index = max(0, min(self._index + by, len(self._moments) - 1))
+        self._index = max(0, min(self._index + by, len(self._messages) - 1))
         self.renew()
 
 
-def _body(moment: Moment, *, unmasked: bool) -> list[str]:
-    record = moment.record
+def _body(record: Message, *, unmasked: bool) -> list[str]:
     document = None if record.binary else message.decode(record.text)
     if document is None:
         return [message.raw(record.text, unmasked=unmasked) or message.label(None, record)]
     lines = message.pretty(document, omitted=record.omitted, unmasked=unmasked)
-    return [*lines, "", *_audio(document, record.omitted)] if moment.kind == "media" else lines
+    return [*lines, "", *_audio(document, record.omitted)] if document.get("event") == "media" else lines
 
 
 def _audio(document: message.Document, omitted: int) -> list[str]:

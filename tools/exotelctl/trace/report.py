@@ -57,7 +57,9 @@ def heading(call: Call, *, unmasked: bool = False) -> list[str]:
     facts = [numbers, f"{call.rate} Hz" if call.rate else "rate unknown", f"{duration(call.last_at - call.opened)}"]
     facts += [f"in {call.frames['exotel']} out {call.frames['server']}", plural(call.faults, "fault")]
     names = [f"stream {printable(call.stream_sid, 60) or '?'}", printable(call.conn, 60)]
-    names += [f"worker {printable(call.worker, 60)}"] * bool(call.worker) + [printable(call.remote, 60)] * bool(call.remote)
+    names += [f"worker {printable(call.worker, 60)}"] * bool(call.worker) + [printable(call.opening.remote, 60)] * bool(
+        call.opening.remote
+    )
     return [f"call {sid}, {call.how_it_ended or 'live'}", ", ".join(facts), ", ".join(names)]
 
 
