@@ -10,10 +10,11 @@ from exotelctl.trace.app import TraceApp
 from exotelctl.trace.call import Limits
 from exotelctl.trace.calls import Trace
 from exotelctl.trace.calls_page import CallsPage
+from exotelctl.trace.dialogs import Help
 from exotelctl.trace.ladder_page import LadderPage
 from exotelctl.trace.lines import Lines
 from exotelctl.trace.message_page import MessagePage
-from exotelctl.trace.page import Help, View
+from exotelctl.trace.page import View
 from exotelctl.trace.verb import load
 from textual.pilot import Pilot
 from textual.widgets import Input

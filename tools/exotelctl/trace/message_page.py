@@ -7,10 +7,9 @@ from exotel_phone.captures.records import Message
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
-from exotelctl.trace import level, look, message
+from exotelctl.trace import level, message
 from exotelctl.trace.call import Call
-from exotelctl.trace.lines import Lines
-from exotelctl.trace.page import Page, View
+from exotelctl.trace.page import FAULT, Page, View
 
 
 class MessagePage(Page):
@@ -28,6 +27,8 @@ class MessagePage(Page):
         "values of custom parameters are never shown."
     )
 
+    WITH_CURSOR = False
+
     def __init__(self, view: View, call: Call, number: int) -> None:
         super().__init__(view)
         self._call = call
@@ -40,19 +41,13 @@ class MessagePage(Page):
         """There is a message to show."""
         return self._index >= 0
 
-    def compose(self):  # type: ignore[no-untyped-def]
-        """As a page, but without a cursor."""
-        for part in super().compose():
-            yield Lines(self.paint, with_cursor=False) if isinstance(part, Lines) else part
-
     def renew(self) -> None:
         """The message."""
         moment, record = self._messages[self._index]
         gap = "" if moment.gap_s is None else f", {moment.gap_s * 1000:.1f} ms after the one before of this side"
         who = "from Exotel" if record.from_ == "exotel" else "from the server"
         self.put("title", Text(f"{moment.kind} {who}, at {record.at - self._call.opened:.6f} s{gap}"))
-        self.query_one("#title").set_class(bool(moment.faults), "fault")
-        self.put("doubts", Text("\n".join(f"! {fault}" for fault in moment.faults), style=look.FAULT))
+        self.put_doubts(moment.faults, most=len(moment.faults), style=FAULT)
         self._body = _body(record, unmasked=self.view.unmasked)
         self.put("header", Text())
         self.put("status", Text(f"message {self._index + 1} of {len(self._messages)} that are kept"))
