@@ -128,7 +128,7 @@ def call(worker: ServerProcess, frames: list[bytes] = FRAMES, *, pace: bool = Fa
 
 
 def played(file: Path, url: str, *, speed: float = 0, out: Path | None = None, **options: Any) -> Exit:
-    return replay.run(ReplayOptions(file=file, url=url, speed=speed, out=out, **options))
+    return replay.play_again(ReplayOptions(file=file, url=url, speed=speed, out=out, **options))
 
 
 @on_both_engines

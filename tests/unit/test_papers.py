@@ -108,5 +108,3 @@ def test_the_map_names_each_kind_of_test() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for target in re.findall(r"^\| `make ([\w-]+)` \|", contributing, re.MULTILINE):
         assert re.search(rf"^{target}: .*## ", makefile, re.MULTILINE), target
-    for extra in re.findall(r"tools/exotelctl/cli/\{([\w,]+)\}\.py", contributing)[0].split(","):
-        assert (ROOT / f"tools/exotelctl/cli/{extra}.py").exists()

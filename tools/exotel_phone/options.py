@@ -1,6 +1,7 @@
 """Options of the verbs that play Exotel: one class a verb, made by the command line and handed to the verb whole.
 
-A field is an option, or an argument if it has no default; its annotation holds how it is typed and what ``--help`` says of it.
+The docstring is the verb's ``--help``. A field is an option, or an argument if it has no default; its annotation holds how it is
+typed and what ``--help`` says of it.
 This module loads nothing that a verb needs, so that the command line starts fast.
 """
 
@@ -25,7 +26,14 @@ Own = Annotated[bool, Option("--i-own-this-server", help="Send traffic to a serv
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ProtocolTestOptions:
-    """Options of ``exotelctl protocol-test``; ``timeout`` in seconds."""
+    """Is a server fit for Exotel?
+
+    One PASS or FAIL line a check, totals, an exit code. Where /health says mode ai, a bot is expected, else an echo.
+
+    \b
+    Example:
+      exotelctl protocol-test 'ws://127.0.0.1:8765?sample-rate=8000'
+    """
 
     url: Url
     all_rates: Annotated[bool, Option("--all-rates", help="At 8000, 16000 and 24000 Hz, not only the URL's.")] = False
@@ -36,7 +44,15 @@ class ProtocolTestOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CallOptions:
-    """Options of ``exotelctl call``; ``rate`` in Hz."""
+    """Place a simulated call, measure the echo.
+
+    Paced at 20 ms, exactly as on the wire. Says how late the echo was, and whether it is bit-exact. A server in mode ai does
+    not echo: "exotelctl talk" talks to it.
+
+    \b
+    Example:
+      exotelctl call ws://127.0.0.1:8765 --wav hello.wav --out echo.wav
+    """
 
     url: Url
     wav: Annotated[Path | None, Option(metavar="FILE", help="What to send: mono 16-bit PCM WAV.")] = None
@@ -50,7 +66,15 @@ class CallOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TalkOptions:
-    """Options of ``exotelctl talk``; ``barge_in_after`` in ms, ``rate`` in Hz; `exotel_phone.talk.script` reads ``turns``."""
+    """Talk to a bot, turn by turn.
+
+    Paced at 20 ms, exactly as on the wire; each turn waits for the end of the bot's answer. Says who said what, how fast the
+    bot answered and stopped when interrupted, and which of Exotel's rules it broke.
+
+    \b
+    Example:
+      exotelctl talk ws://127.0.0.1:8765 "When are you open?" dtmf:1 file:a.wav
+    """
 
     url: Url
     turns: Annotated[
@@ -70,7 +94,18 @@ class TalkOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """Options of ``exotelctl load``; ``ramp``, ``seconds`` and ``hold`` in seconds, ``rate`` in Hz."""
+    """Place many calls at once, check every echo.
+
+    Each is paced at 20 ms as on the wire and ends as Exotel ends it. Ctrl-C ends the calls properly and reports until then.
+
+    A server in mode ai does not echo: it is refused, "exotelctl talk" talks to it.
+
+    Refuses a server that is neither this machine nor a host of --inventory, unless --i-own-this-server.
+
+    \b
+    Example:
+      exotelctl load ws://127.0.0.1:8765 --calls 50 --seconds 60 --report out.html
+    """
 
     url: Url
     calls: Annotated[int, Option(metavar="N", help="Calls at the same time, at most 5000.")] = 10
@@ -95,7 +130,14 @@ class LoadOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReplayOptions:
-    """Options of ``exotelctl replay``."""
+    """Play a captured call again.
+
+    What Exotel sent, byte for byte, at its pace; says whether the server answered bit for bit as recorded, or where not.
+
+    \b
+    Example:
+      exotelctl replay fault.jsonl ws://127.0.0.1:8765
+    """
 
     file: Annotated[Path, Argument(metavar="FILE", help="A capture.")]
     url: Url
@@ -113,7 +155,14 @@ class ReplayOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DiffOptions:
-    """Options of ``exotelctl diff``."""
+    """Where do two captured calls part?
+
+    Says nothing and exits 0 for identical ones. A changed pace is told, and is no difference.
+
+    \b
+    Example:
+      exotelctl diff before.jsonl after.jsonl
+    """
 
     a: Annotated[Path, Argument(metavar="A", help="A capture.")]
     b: Annotated[Path, Argument(metavar="B", help="Another.")]

@@ -1,4 +1,4 @@
-"""Options of the verbs that look at a host or change it, as `exotel_phone.options` does for those that play Exotel."""
+"""The verbs that look at a host or change it, as `exotel_phone.options` has those that play Exotel: help, and options."""
 
 import dataclasses
 from pathlib import Path
@@ -17,7 +17,14 @@ Numbers = Annotated[bool, Option("--numbers", help="Callers' numbers in full; th
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class HealthOptions:
-    """Options of ``exotelctl health``; ``timeout`` in seconds."""
+    """Ask /health and /ready.
+
+    Where they do not answer it says why.
+
+    \b
+    Example:
+      exotelctl health http://203.0.113.10:8765
+    """
 
     url: Annotated[str | None, Argument(metavar="[URL]", help="Default: the server on this host.")] = None
     settings: Settings = SETTINGS_FILE
@@ -27,7 +34,12 @@ class HealthOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class UrlOptions:
-    """Options of ``exotelctl url``; ``rate`` in Hz."""
+    """Print the line to paste into Exotel.
+
+    \b
+    Example:
+      exotelctl url --host 203.0.113.10
+    """
 
     host: Annotated[str | None, Option(metavar="HOST", help="Public name or address; default: public_url of the settings.")] = (
         None
@@ -40,7 +52,16 @@ class UrlOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StatusOptions:
-    """Options of ``exotelctl status``; ``interval`` in seconds."""
+    """What serves, what drains, who is on the line.
+
+    Units and generations, port and owner, workers with memory and CPU, live calls, the last deploy.
+
+    Exits 1 where something is down, has failed or does not answer. Without root it says what it could not see.
+
+    \b
+    Example:
+      exotelctl status --watch
+    """
 
     watch: Annotated[bool, Option("--watch", "-w", help="Show it again and again in place, until Ctrl-C.")] = False
     interval: Annotated[float, Option(metavar="SECONDS", help="How often, with --watch.")] = 2.0
@@ -51,7 +72,16 @@ class StatusOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LogsOptions:
-    """Options of ``exotelctl logs``; `exotelctl.logs.question` reads them."""
+    """One call's story, or the last lines.
+
+    With --call all lines of the call, across workers and generations, those from before its start too.
+
+    Says since when the journal reaches back where something may be missing; exits 1 for a call that it does not know.
+
+    \b
+    Example:
+      exotelctl logs --call 8b0de6af53bcfdd29e5cb990936df94r
+    """
 
     call: Annotated[str | None, Option(metavar="SID", help="One call: its call_sid, stream_sid or conn_id.")] = None
     follow: Annotated[bool, Option("--follow", "-f", help="Go on with what is logged from now on.")] = False
@@ -74,7 +104,16 @@ class LogsOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DoctorOptions:
-    """Options of ``exotelctl doctor``."""
+    """What is wrong, why, and what to do.
+
+    Looks at ports, units, firewalls, calls and limits, and places a call of a second on loopback. It changes nothing.
+
+    Consequences of a cause that was found are shown as blocked by it. What could not be looked at is unknown, and says why.
+
+    \b
+    Example:
+      exotelctl doctor --since -2h
+    """
 
     check: Annotated[list[str] | None, Option(metavar="ID", help="Show this check only; may be repeated.")] = None
     since: Annotated[str, Option(metavar="TIME", help="Calls to judge: -1h, '2026-11-25 10:00 +0530', @1764060000")] = "-1h"
@@ -94,7 +133,15 @@ class DoctorOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """Options of ``exotelctl verify``; ``rate`` in Hz."""
+    """Prove that a host takes calls.
+
+    Judges what the host saw of itself, carries out the protocol test and places a call. Tells what was proven, up to the first
+    step that fails: what comes after that follows from it. ansible-playbook playbooks/verify.yml types it.
+
+    \b
+    Example:
+      exotelctl verify /tmp/what-the-host-told --host voicebot-1.example
+    """
 
     seen: Annotated[Path, Argument(metavar="FILES", help="Directory with what the host told of itself.")]
     host: Annotated[str, Option(metavar="NAME", help="Name or address to call.")]
@@ -106,7 +153,14 @@ class VerifyOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TraceOptions:
-    """Options of ``exotelctl trace``; ``at`` in seconds."""
+    """Watch calls as ladders, message by message.
+
+    Live calls on a terminal, or a saved capture; into a pipe a capture is printed as text. Keys are shown by ?.
+
+    \b
+    Example:
+      exotelctl trace fault.jsonl --call a950c8dabf743862 --at 31.4
+    """
 
     file: Annotated[Path | None, Argument(metavar="[FILE]", help="A saved capture; default: the live calls of this host.")] = None
     call: CallId = ""
@@ -119,7 +173,15 @@ class TraceOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CaptureOptions:
-    """Options of ``exotelctl capture``; `exotelctl.capture.verb` reads ``max_bytes``."""
+    """Record live calls, message by message.
+
+    Taken in the workers, without slowing a call; what is no field of the protocol is overwritten. Stops by itself; exits 1 where
+    something is missing.
+
+    \b
+    Example:
+      exotelctl capture --next 1 --out fault.jsonl
+    """
 
     call: CallId = ""
     number: Annotated[str, Option(metavar="NUMBER", help="The call from or to this number, or one that ends so.")] = ""
@@ -144,7 +206,18 @@ class CaptureOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PortCleanOptions:
-    """Options of ``exotelctl port-clean``; ``timeout`` in seconds."""
+    """Free ports from zombies.
+
+    Says who holds each and why, asks, then SIGTERM, a wait, SIGKILL, and proof that the port is free, on IPv4 and IPv6.
+
+    On a terminal it asks, once for all ports. Elsewhere it acts only with --yes; without, it prints the plan and exits 3.
+    Each port is judged on its own; the exit code is the highest. --force ends no worker of ours that reports live calls.
+
+    \b
+    Example:
+      exotelctl port-clean --port 8765 --dry-run
+      exotelctl port-clean --port 8765 --port 8009
+    """
 
     port: Annotated[
         list[int] | None,
@@ -162,7 +235,18 @@ class PortCleanOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RestartOptions:
-    """Options of ``exotelctl restart``."""
+    """Start what serves anew, without cutting a call.
+
+    The same release, settings, credentials and unit files become a new generation, which is tested, started and proven healthy
+    beside the old one and then takes over; the old one finishes its calls. When anything fails the old one goes on serving.
+    Waits for no call: it takes a few seconds.
+
+    On a terminal it asks. Elsewhere it acts only with --yes; without, it says what it would do and exits 3.
+
+    \b
+    Example:
+      exotelctl restart --yes
+    """
 
     yes: Yes = False
     json: Json = False
@@ -170,7 +254,19 @@ class RestartOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ResetOptions:
-    """Options of ``exotelctl reset``; ``drain`` in seconds."""
+    """End everything, clear the port, start again: the last resort. It cuts live calls.
+
+    Says how many calls of which generations it cuts, and who else is on the port and is ended. Then it stops the socket and
+    all generations, clears the port, proves by binding it that nothing listens, starts the current generation again, and
+    verifies it by a protocol test and a call. To change nothing for callers use restart instead.
+
+    On a terminal it asks. Elsewhere it acts only with --yes; without, it prints the plan and exits 3. Interrupted or failed,
+    it says what state the host is in and which command brings it back; it may be run again.
+
+    \b
+    Example:
+      exotelctl reset --drain 60
+    """
 
     yes: Yes = False
     dry_run: Annotated[bool, Option("--dry-run", help="Print the plan, do nothing; exit 0, or 3 where it would be refused.")] = (
@@ -187,10 +283,36 @@ class ResetOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MaintenanceOptions:
-    """Options of ``exotelctl maintenance``."""
+    """Take this host out of service; bring it back.
+
+    With on, new calls are refused and nothing starts at boot; live calls go on to their end. status and doctor say so instead
+    of calling it a fault; restart, reset, deploy.yml and rollback.yml refuse to bring the host back unasked. With off, what
+    served before serves again.
+
+    \b
+    Example:
+      exotelctl maintenance on --reason "disk swap until 22:00"
+      exotelctl maintenance off
+    """
 
     state: Annotated[Literal["on", "off"], Argument(metavar="on|off", help="Out of service, or back into it.")]
     reason: Annotated[str, Option(metavar="TEXT", help="For whoever looks at the host meanwhile.")] = ""
     cut: Annotated[bool, Option("--cut", help="Close live calls now, with 1001, instead of letting them end.")] = False
     yes: Yes = False
     json: Json = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CompletionOptions:
+    """Print the script that completes with TAB.
+
+    A host that was deployed to has it for bash already (where the package bash-completion is installed).
+
+    \b
+    Example:
+      exotelctl completion bash > ~/.local/share/bash-completion/completions/exotelctl
+      exotelctl completion zsh > "${fpath[1]}/_exotelctl"
+      exotelctl completion fish > ~/.config/fish/completions/exotelctl.fish
+    """
+
+    shell: Annotated[Literal["bash", "zsh", "fish"], Argument(metavar="SHELL", help="bash, zsh or fish.")]

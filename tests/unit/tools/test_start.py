@@ -2,15 +2,16 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
+from inspect import signature
 
 import pytest
-from exotelctl.cli import app
-from typer.main import get_group
+from exotelctl.cli.verbs import GROUPS, Verb
 
 HEAVY = ("asyncio", "rich.console", "websockets", "msgspec", "pydantic", "exotel_ws", "textual", "numpy", "PIL", "pipecat")
-VERBS = set(get_group(app).commands)
+VERBS = {name: verb for verbs in GROUPS.values() for name, verb in verbs.items()}
 PROBE = """
 import sys
 try:
@@ -56,7 +57,7 @@ def test_talking_to_a_bot_speaks_with_the_embedded_voice_and_loads_no_pipecat() 
     assert done.stdout.splitlines()[-1] == "LOADED hibari"
 
 
-@pytest.mark.parametrize("verb", sorted(VERBS - {"completion"}))
+@pytest.mark.parametrize("verb", sorted(VERBS.keys() - {"completion"}))
 def test_every_verb_documents_an_example_and_its_exit_codes(verb: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "exotelctl", verb, "--help"], capture_output=True, text=True, timeout=30, check=False
@@ -69,9 +70,16 @@ def test_every_verb_documents_an_example_and_its_exit_codes(verb: str) -> None:
     assert "--json" in done.stdout
 
 
-def test_help_has_a_group_for_every_verb() -> None:
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+def test_the_module_of_every_verb_is_run_with_its_options(verb: Verb) -> None:
+    first, *others = signature(import_module(verb.module).run).parameters.values()
+    assert first.annotation is verb.options
+    assert all(other.default is not other.empty for other in others)
+
+
+def test_help_lists_every_verb_in_a_line() -> None:
     done = subprocess.run([sys.executable, "-m", "exotelctl", "--help"], capture_output=True, text=True, timeout=30, check=False)
-    assert "Others:" not in done.stdout
+    assert all(f"\n  {verb} " in done.stdout for verb in VERBS)
     assert "..." not in done.stdout.partition("Options:")[2], "a line is cut"
     assert max(map(len, done.stdout.splitlines())) < 80
 

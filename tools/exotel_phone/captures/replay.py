@@ -30,22 +30,8 @@ _LONGEST_S: Final = 7200.0
 """Exotel's own limit is an hour."""
 
 
-def run(options: ReplayOptions) -> Exit:
-    """Play a captured call; exit with 0 if the answers are those recorded. Raises UsageFault, Refusal."""
-    if not 0 <= options.speed <= 100:
-        raise UsageFault(f"--speed {options.speed:g}: 1 is the pace of the call, 0 as fast as the server takes it, 100 the most")
-    recording = load(options.file)
-    original = choose(recording, options.call, options.file)
-    if fault := unplayable(original):
-        raise UsageFault(f"{printable(str(options.file))}: {original.name} can't be played: {fault}")
-    target = _at_the_rate(parse(options.url, options.credential_file), original)
-    target = own.require_own(target, options.i_own_this_server, options.inventory)
-    written = CaptureFile(options.out, force=options.force) if options.out else None
-    return _Replay(recording, original, target, options.speed, written, json=options.json).run()
-
-
 @contextlib.contextmanager
-def ending_by_signals() -> Iterator[None]:
+def _ending_by_signals() -> Iterator[None]:
     """End the run on SIGTERM and on SIGHUP of a closed login as Ctrl-C does, so that no unfinished file is left."""
 
     def end(number: int, _: FrameType | None) -> None:
@@ -57,6 +43,26 @@ def ending_by_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def run(options: ReplayOptions) -> Exit:
+    """Do as `play_again` does, as a command that SIGTERM may end. Raises UsageFault, Refusal."""
+    with _ending_by_signals():
+        return play_again(options)
+
+
+def play_again(options: ReplayOptions) -> Exit:
+    """Play a captured call; exit with 0 if the answers are those recorded. Raises UsageFault, Refusal."""
+    if not 0 <= options.speed <= 100:
+        raise UsageFault(f"--speed {options.speed:g}: 1 is the pace of the call, 0 as fast as the server takes it, 100 the most")
+    recording = load(options.file)
+    original = choose(recording, options.call, options.file)
+    if fault := unplayable(original):
+        raise UsageFault(f"{printable(str(options.file))}: {original.name} can't be played: {fault}")
+    target = _at_the_rate(parse(options.url, options.credential_file), original)
+    target = own.require_own(target, options.i_own_this_server, options.inventory)
+    written = CaptureFile(options.out, force=options.force) if options.out else None
+    return _Replay(recording, original, target, options.speed, written, json=options.json).run()
 
 
 def unplayable(call: Call) -> str:

@@ -1,9 +1,8 @@
 """The command line. Only Typer is imported here: a verb is imported when it is run, so that each starts fast."""
 
-from exotelctl.cli import acting, calling, capturing, completing, looking
 from exotelctl.cli.app import app
 
-__all__ = ["acting", "app", "calling", "capturing", "completing", "looking", "main"]
+__all__ = ["app", "main"]
 
 
 def main() -> None:
