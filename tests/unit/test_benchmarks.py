@@ -1,4 +1,4 @@
-"""The benchmark of the echo: what it says where nothing could be measured flat out, and the frames it sends."""
+"""The benchmark of the echo: its report where nothing could be measured flat out, and its frames."""
 
 from pathlib import Path
 

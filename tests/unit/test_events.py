@@ -1,4 +1,4 @@
-"""The table of events and fields is what the server writes, what exotelctl reads, and what the documentation says."""
+"""Server, exotelctl and documentation agree on the table of events and fields."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ from exotel_ws.events import EVENTS, FIELDS
 ROOT = Path(__file__).parents[2]
 JOURNALD = {"MESSAGE", "PRIORITY", "MESSAGE_ID", "N_DROPPED", "SYSLOG_IDENTIFIER", "SYSLOG_PID", "LOGGER"}
 RECEIPTS = {"PORT", "REQUESTED_BY", "HOLDER_PID"}
-"""Fields of what exotelctl did, which its own receipts name."""
+"""Fields of exotelctl's own actions, which its receipts name."""
 
 
 def nodes(*folders: str) -> Iterator[tuple[str, ast.AST]]:
@@ -28,7 +28,7 @@ def test_every_event_and_field_that_the_server_writes_is_in_the_table() -> None:
     events, unknown = set(), []
     for where, node in nodes("server"):
         if isinstance(node, ast.Call) and any(keyword.arg == "event" for keyword in node.keywords):
-            of_a_line = "stream_sid" not in {keyword.arg for keyword in node.keywords}  # else it is a message of the protocol
+            of_a_line = "stream_sid" not in {keyword.arg for keyword in node.keywords}  # else a protocol message
             events |= {text(keyword.value) for keyword in node.keywords if keyword.arg == "event" and of_a_line} - {""}
             fields = {keyword.arg for keyword in node.keywords if keyword.arg and keyword.arg.isupper()}
         elif isinstance(node, ast.Dict) and "EVENT" in map(text, node.keys):

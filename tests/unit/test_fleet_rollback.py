@@ -10,7 +10,7 @@ from tests.modules.hosts import content, generation, host
 
 
 def back(*releases: str, python: str = "") -> dict[str, Any]:
-    """A host on which these served, one after the other; with another `python` they have other names.
+    """Return a host on which these served one after the other; with another `python` they have other names.
 
     A release that ends in ' is of other settings.
     """

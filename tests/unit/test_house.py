@@ -10,12 +10,12 @@ import pytest
 
 TESTS: Final = Path(__file__).parents[1]
 CLOCKS: Final = frozenset(("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "time", "time_ns"))
-"""Functions that tell the time of this machine; CPU time and a loop's own clock are something else."""
+"""Functions that return this machine's time; CPU time and a loop's own clock are something else."""
 ASKS_CLOCK: Final = re.compile(rf"\b({'|'.join(CLOCKS)})\(")
 
 
 def too_late(source: str) -> list[int]:
-    """Return the lines of assertions that fail where a machine is slow: they say what a time that passed may be at most.
+    """Return the lines of assertions that fail on a slow machine: those that bound elapsed time from above.
 
     A bound on waiting inside a `while` is none of them: it costs time only where the test fails anyway.
     """
@@ -35,7 +35,7 @@ def too_late(source: str) -> list[int]:
 
 
 def _timed_names(function: ast.AST) -> set[str]:
-    """Return the names that a difference of two times of the clock is given to."""
+    """Return the names assigned a difference of two times of the clock."""
     clocked = {name for name, value in _given(function) if _asks_clock(value)}
     return {name for name, value in _given(function) if _passed(value, clocked)}
 
@@ -51,7 +51,7 @@ def _compares(node: ast.AST) -> Iterator[ast.Compare]:
 
 
 def _bounds(compare: ast.Compare, timed: set[str]) -> bool:
-    """Tell whether a comparison says that a time that passed is less than something."""
+    """Return whether a comparison bounds elapsed time from above."""
     sides = [compare.left, *compare.comparators]
     for operator, left, right in zip(compare.ops, sides, sides[1:], strict=False):
         if isinstance(operator, (ast.Lt, ast.LtE)):
@@ -68,7 +68,7 @@ def _bounds(compare: ast.Compare, timed: set[str]) -> bool:
 
 
 def _passed(value: ast.AST, clocked: set[str]) -> bool:
-    """Tell whether an expression is a difference that begins with the clock: ``monotonic() - began``."""
+    """Return whether an expression is a difference that begins with the clock: ``monotonic() - began``."""
     return any(
         isinstance(node, ast.BinOp)
         and isinstance(node.op, ast.Sub)

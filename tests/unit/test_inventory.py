@@ -1,4 +1,4 @@
-"""What may lie beside an inventory."""
+"""Files that may lie beside an inventory."""
 
 import shutil
 import subprocess

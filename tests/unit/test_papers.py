@@ -37,7 +37,7 @@ def test_wheel_and_collection_have_one_version_which_the_changelog_tells() -> No
 
 
 def test_the_changelog_keeps_its_form() -> None:
-    """That of https://keepachangelog.com/en/1.1.0/."""
+    """The changelog keeps the form of https://keepachangelog.com/en/1.1.0/."""
     versions = re.findall(r"^## (.*)$", CHANGELOG, re.MULTILINE)
     assert versions[0] == "[Unreleased]"
     dates = [re.fullmatch(r"\[\d+\.\d+\.\d+\] - (\d{4}-\d{2}-\d{2})", version) for version in versions[1:]]
@@ -69,7 +69,10 @@ def test_hooks_are_local() -> None:
 
 
 def test_the_readme_names_every_playbook_and_verb_that_a_person_types() -> None:
-    """`targets.yml` is part of the others, `make deploy` types `lab.yml`, and `verify.yml` types `exotelctl verify`."""
+    """The README names every playbook and verb that a person types.
+
+    `targets.yml` is part of the others, `make deploy` types `lab.yml`, and `verify.yml` types `exotelctl verify`.
+    """
     readme = (ROOT / "README.md").read_text("utf-8")
     playbooks = {path.name for path in ROOT.glob("playbooks/*.yml")} - {"lab.yml", "targets.yml"}
     assert [name for name in sorted(playbooks) if name not in readme] == []
@@ -98,7 +101,7 @@ def test_every_link_leads_to_a_file_and_a_heading_of_it(document: Path) -> None:
 @pytest.mark.parametrize("document", ["CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "README.md"])
 def test_every_file_that_a_map_names_exists(document: str) -> None:
     text = (ROOT / document).read_text("utf-8")
-    tops = "benchmarks|docs|playbooks|plugins|roles|scripts|server|tests|tools"  # inventory/production is made by whoever reads
+    tops = "benchmarks|docs|playbooks|plugins|roles|scripts|server|tests|tools"  # the reader makes inventory/production
     named = re.findall(rf"`((?:{tops})/[\w./@-]*)`", text)
     assert [name for name in named if not (ROOT / name).exists()] == []
 

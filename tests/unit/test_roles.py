@@ -1,4 +1,4 @@
-"""What holds for every role: its variables are documented, its tasks are named, and it needs nothing but this repository."""
+"""Rules for every role: its variables are documented, its tasks are named, and it needs nothing but this repository."""
 
 import re
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def defaults(role: Path) -> dict[str, Any]:
 
 
 def flat(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Every task, blocks before what is in them."""
+    """Yield every task, a block before its tasks."""
     for task in tasks:
         yield task
         for key in BLOCK_KEYS:
@@ -126,7 +126,7 @@ def role_names(part: object) -> Iterator[str]:
 
 
 def test_roles_are_named_in_full() -> None:
-    """A built collection has no folder of roles beside its playbooks."""
+    """Roles are named in full, because a built collection has no folder of roles beside its playbooks."""
     files = [*PLAYBOOKS, *ROOT.glob("roles/*/tasks/**/*.yml"), *ROOT.glob("roles/*/meta/main.yml")]
     names = {name for file in files for name in role_names(load(file))}
     assert names
@@ -135,7 +135,7 @@ def test_roles_are_named_in_full() -> None:
 
 
 def delegates(tasks_of_file: object) -> Iterator[tuple[str, str]]:
-    """Every task of a YAML document that runs elsewhere than on its host, with where."""
+    """Yield every task of a YAML document that runs elsewhere than on its host, with the place."""
     if isinstance(tasks_of_file, list):
         for one in tasks_of_file:
             yield from delegates(one)
@@ -147,9 +147,9 @@ def delegates(tasks_of_file: object) -> Iterator[tuple[str, str]]:
 
 
 def test_nothing_is_delegated_to_the_controller() -> None:
-    """Variables for all hosts (sudo, a connection, an interpreter) would apply there, and ``-e`` overrides a task's own.
+    """No task is delegated to the controller: variables for all hosts would apply there, and ``-e`` overrides a task's own.
 
-    What runs on the controller is an action that makes no connection: exotel.voicebot.controller_command, or OnController.
+    Work on the controller is an action that makes no connection: exotel.voicebot.controller_command, or OnController.
     """
     files = [*PLAYBOOKS, *ROOT.glob("roles/*/tasks/**/*.yml"), *ROOT.glob("roles/*/handlers/**/*.yml")]
     found = [where for file in files for where in delegates(load(file))]
@@ -157,7 +157,7 @@ def test_nothing_is_delegated_to_the_controller() -> None:
 
 
 def test_a_play_on_the_controller_needs_no_connection_or_has_a_local_one_of_its_own() -> None:
-    """lab.yml makes hosts and is root; provision.yml and firewall.yml only ask Google."""
+    """A play on the controller needs no connection, or sets a local one: lab.yml makes hosts as root, others ask Google."""
     here = {play["name"]: play for play in plays() if "localhost" in str(play["hosts"])}
     assert sorted(here) == ["Lab", "Make a VM with a static address"]
     assert here["Lab"]["connection"] == "local"
@@ -173,7 +173,7 @@ def test_a_play_on_the_controller_needs_no_connection_or_has_a_local_one_of_its_
 
 
 def test_every_verb_has_its_hosts_from_one_place() -> None:
-    """It is also where a verb without an inventory stops, with the line to type, so it comes before every other play."""
+    """Every verb begins with targets.yml, which also stops a verb without an inventory with the line to type."""
     [first] = load(ROOT / "playbooks/targets.yml")
     assert "lookup('exotel.voicebot.targets'" in first["hosts"]
     assert (first["any_errors_fatal"], first["tags"]) == (True, "always")
@@ -200,7 +200,7 @@ def test_every_playbook_that_is_named_with_its_command_is_there() -> None:
 
 
 def test_what_changes_hosts_looks_at_all_of_them_first() -> None:
-    """One that is away is named before any other is touched, so no canary is passed over."""
+    """A verb that changes hosts looks at all first: one that is away is named before any other is touched."""
     for name in ("deploy", "rollback", "reset", "restart", "uninstall"):
         of_hosts = load(ROOT / f"playbooks/{name}.yml")
         [first] = [number for number, play in enumerate(of_hosts) if "serial" in play]

@@ -13,7 +13,7 @@ ROLE = Path(__file__).parents[2] / "roles" / "exotel_ws"
 
 
 def memory(settings: dict[str, Any], memory_mb: int | str = 0) -> list[str]:
-    """The lines of a worker's unit that bound its memory."""
+    """Return the lines of a worker's unit that bound its memory."""
     given = {
         **yaml.safe_load((ROLE / "defaults/main.yml").read_text()),
         "_exotel_ws_mode": settings["mode"],

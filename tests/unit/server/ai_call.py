@@ -1,4 +1,4 @@
-"""One call without services, models or a wait: the caller and the bot are told what to do, and time passes when nobody works."""
+"""One call without services, models or a wait: a test directs the caller and the bot, and time passes when nobody works."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -42,11 +42,11 @@ RATE = 8000
 GREETING = "Hello, how can I help?"
 GREETING_S = 2.0
 A_LETTER_S = 0.05
-"""How long the bot's voice takes."""
+"""Time that the bot's voice takes."""
 
 
 class Services:
-    """In place of a `Dialogue`: ``answers`` says what the model says to what the caller says, and what tool it calls."""
+    """Stand-in for a `Dialogue`: ``answers`` maps a caller's words to the model's, and to the tool that it calls."""
 
     def __init__(self, mouth: Mouth) -> None:
         self.mouth = mouth
@@ -136,7 +136,7 @@ class Services:
 
 
 class Told(Story):
-    """A story that tests can read."""
+    """Story that tests can read."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -163,7 +163,7 @@ class Told(Story):
 
 
 class Call:
-    """One call, its Exotel and its line. Made within the loop."""
+    """Call with its Exotel and its line. Make it within the loop."""
 
     def __init__(self, settings: Ai | None = None, *, greeting: bool = True, marks: bool = True, **more: Any) -> None:
         self.loop = asyncio.get_running_loop()
@@ -211,7 +211,7 @@ class Call:
     def _over(self, _conversation: Conversation) -> None:
         self.ended += 1
 
-    # A line
+    # The line
 
     def send(self, messages: tuple[str, ...], audio_bytes: int = 0) -> None:
         if self.hung_up is None:
@@ -228,15 +228,15 @@ class Call:
             self.hung_up, self.hung_up_at = hang_up, self.at
             self.loop.call_soon(self.conversation.stopped)
 
-    # What a test does
+    # For tests
 
     @property
     def at(self) -> float:
-        """Seconds since the call began."""
+        """Return the seconds since the call began."""
         return self.loop.time() - self.began
 
     async def say(self, text: str, seconds: float = 1.0, turn_end_s: float = 0.4) -> None:
-        """The caller speaks; empty ``text``: a noise."""
+        """Let the caller speak; an empty ``text`` is a noise."""
         events = self.conversation
         events.user_started()
         await asyncio.sleep(seconds)
@@ -259,11 +259,11 @@ class Call:
         self.conversation.media(Media("s1", "", pcm))
 
     async def until(self, seconds: float) -> None:
-        """Of the call's time."""
+        """Wait until this time of the call."""
         await asyncio.sleep(max(0.0, seconds - self.at))
 
     async def end(self, within_s: float = 700.0) -> str:
-        """Wait for the bot to end the stream; the reason that it gave."""
+        """Wait for the bot to end the stream and return its reason."""
         async with asyncio.timeout(within_s):
             while self.hung_up is None:
                 await asyncio.sleep(0.05)

@@ -8,7 +8,7 @@ from exotel_ws.ai.phase import IllegalTransition, Phases
 
 @pytest.fixture(autouse=True)
 def legal_phases(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[IllegalTransition]]:
-    """Raise each illegal transition, and fail the test at its end too: a loop swallows what its callbacks raise."""
+    """Raise each illegal transition, and fail the test at its end too, because a loop swallows exceptions of its callbacks."""
     illegal: list[IllegalTransition] = []
 
     def refuse(_phases: Phases, error: IllegalTransition) -> None:

@@ -9,7 +9,7 @@ Value = TypeVar("Value")
 
 
 class _Selector(selectors.SelectSelector):
-    """Never waits: the time that it was to wait for has passed."""
+    """Selector that never waits: it lets the time pass instead."""
 
     passed = 0.0
 
@@ -21,7 +21,7 @@ class _Selector(selectors.SelectSelector):
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """An event loop whose time passes when nothing is to be done: hours take no time, and each run is the same."""
+    """Event loop whose time passes when nothing is to be done: hours take no time, and each run is the same."""
 
     def __init__(self) -> None:
         self._passing = _Selector()

@@ -1,4 +1,4 @@
-"""Exotel's end of a call, as the bot hears of it: by the clock of whoever asks."""
+"""Exotel's end of a call as the bot notices it, by the test's clock."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ from exotel_ws.ai.alarm import Clock, Timer
 
 
 class Exotel:
-    """Plays what it gets in real time, ``delay_s`` later; clear drops what has not begun; marks come back when played."""
+    """Exotel that plays audio in real time, ``delay_s`` later; clear drops unplayed audio; marks come back when played."""
 
     def __init__(self, clock: Clock, rate: int, delay_s: float = 0.0, marks: bool = True) -> None:
         self.clock, self.rate, self.delay_s, self.marks = clock, rate, delay_s, marks
@@ -56,7 +56,7 @@ class Exotel:
             self.forget_marks()
 
     def forget_marks(self) -> None:
-        """None comes back any more."""
+        """Cancel the marks that are still due."""
         for timer in self._marks_due:
             timer.cancel()
 

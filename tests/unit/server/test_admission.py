@@ -10,7 +10,7 @@ A, B, C = "198.51.100.1", "198.51.100.2", "198.51.100.3"
 
 
 class Door:
-    """An admission with a clock of the test's, and the connections that it has dropped."""
+    """Admission with a clock of the test's, and the connections that it has dropped."""
 
     def __init__(self, most_files: int = 1_000_000, **limits: object) -> None:
         self.now = 1000.0
@@ -38,7 +38,7 @@ class Door:
         return ticket
 
     def prove(self, host: str = A) -> Ticket:
-        """A call with media at a phone's pace."""
+        """Prove a call by media at a phone's pace."""
         count = 0
         ticket = self.enter(host)
         ticket.open()
@@ -99,7 +99,7 @@ def test_silent_calls_make_room() -> None:
 
 
 def test_calls_of_one_source_do_not_push_each_other_out_as_they_begin() -> None:
-    """The first frame may take a second on a busy host."""
+    """Calls of one source do not push each other out as they begin, though a first frame takes a second on a busy host."""
     door = Door(max_calls=10)
     for _ in range(10):
         door.call(A)
@@ -233,7 +233,7 @@ def test_files_run_short() -> None:
         door.enter(A)
     door.enter(B)
     assert door.dropped == [first]
-    # The dropped ones take a moment to close: there is an end to how many are waited for.
+    # Dropped connections take a moment to close: the number of those waited for is bounded.
     for _ in range(100):
         door.now += 2
         door.admission.accept(C, lambda: None)
@@ -244,7 +244,7 @@ def test_files_run_short() -> None:
 
 
 def test_sockets_that_linger_are_ended_when_their_files_are_needed() -> None:
-    """WebSockets that have lost their places wait for the close handshake, at a client that does not answer."""
+    """WebSockets that linger in the close handshake, because their client does not answer, end when files are needed."""
     door = Door(most_files=20, unproven_per_source=10)
     held = [door.enter(A) for _ in range(20)]
     assert door.dropped == held[:10]

@@ -1,4 +1,4 @@
-"""A call, from its greeting to its end: what the caller hears, and that it ends in every state. No time is spent."""
+"""A call from its greeting to its end: the caller hears the right words, and the call ends from every state. No time is spent."""
 
 import asyncio
 from collections.abc import Callable
@@ -74,7 +74,7 @@ def test_who_presses_a_key_before_the_greeting_is_there_is_answered_at_once() ->
 
 
 async def answered(call: Call, text: str = "a long answer") -> None:
-    """The greeting is over, and the bot is in the middle of 5 seconds of answer."""
+    """Bring a call past its greeting, into the middle of 5 seconds of answer."""
     call.services.answers[text] = ("x" * 100, "")
     await call.until(GREETING_S + 0.5)
     await call.say(text)

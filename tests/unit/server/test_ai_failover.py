@@ -1,4 +1,4 @@
-"""One stage of a call: whatever goes wrong with its service, the next does the work, once and in order."""
+"""One stage of a call: after any fault of its service the next one does the work, once and in order."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -35,9 +35,9 @@ from tests.protocol.ai_services import ANSWER, RATE, FakeLLM, FakeSTT, FakeTTS
 from .passing import Loop
 
 AT_ONCE = ("error", "raise", "quota", "nothing", "dies")
-"""What a service tells of itself."""
+"""Faults that show at once."""
 NEVER = ("hang", "half_dead", "deaf_to_cancel")
-"""What only a deadline ends."""
+"""Faults that only a deadline ends."""
 PATIENCE_S = 5.0
 QUESTION = [InputAudioRawFrame(b"\x01\x02" * (RATE // 10), RATE, 1) for _ in range(10)]
 
@@ -49,7 +49,7 @@ def passing(call: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def voice(text: str) -> bytes:
-    """Sound that tells which letters it is of."""
+    """Return sound that shows its letters."""
     return b"".join(ord(letter).to_bytes(2, "little") for letter in text if letter.isalnum())
 
 
@@ -100,7 +100,7 @@ class End(FrameProcessor):
 
 
 class Rig:
-    """A stage alone in a pipeline."""
+    """Stage alone in a pipeline."""
 
     def __init__(self, stage: str, work: Work, services: Sequence[FrameProcessor], ready_s: float) -> None:
         self.told, self.end = Told(), End()
@@ -115,7 +115,7 @@ class Rig:
         )
 
     async def give(self, *frames: Frame) -> None:
-        """Downstream; what only the aggregators behind the stage tell comes from there."""
+        """Queue frames downstream; those that only the aggregators behind the stage send go upstream."""
         for frame in frames:
             await self.flush()
             if isinstance(frame, VADUserStartedSpeakingFrame | VADUserStoppedSpeakingFrame):
@@ -165,13 +165,13 @@ def reply(text: str = ANSWER) -> list[Frame]:
 
 
 async def late(of: Rig) -> None:
-    """As the watchdog does."""
+    """Switch the stage as the watchdog does after a deadline."""
     await of.until(lambda: of.told.at in (Progress.WAITING, Progress.FLOWING))
     await asyncio.sleep(0.1)
     assert await of.stage.switch("late") == "s2"
 
 
-# What the caller said
+# The caller's words
 
 
 @pytest.mark.parametrize("fault", ["error", "raise", "quota"])
@@ -227,7 +227,7 @@ def test_the_last_service_is_tried_a_second_time_and_then_there_is_none() -> Non
     passing(call)
 
 
-# What is answered
+# Answers
 
 
 @pytest.mark.parametrize("fault", [*AT_ONCE, *NEVER])
@@ -260,7 +260,7 @@ def test_a_model_that_was_left_is_not_heard_any_more_when_it_wakes_up() -> None:
             try:
                 await wake.wait()
             except asyncio.CancelledError:
-                await real("")  # it swallows what is to end it, and goes on talking
+                await real("")  # it swallows its cancellation and goes on talking
                 raise
 
         slow._answer = answer  # type: ignore[method-assign]
@@ -274,7 +274,7 @@ def test_a_model_that_was_left_is_not_heard_any_more_when_it_wakes_up() -> None:
     passing(call)
 
 
-# What is spoken
+# Speech
 
 
 @pytest.mark.parametrize(
@@ -330,7 +330,7 @@ def test_of_a_text_that_came_in_one_piece_only_what_was_not_spoken_is_spoken_aga
 
 
 class Late(FrameProcessor):
-    """Gives what it had made already when it is interrupted."""
+    """Service that still delivers finished work when it is interrupted."""
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)

@@ -1,4 +1,4 @@
-"""The file of a scripted flow: what it may say, and how plainly it is told what is wrong with it."""
+"""The file of a scripted flow: its language, and plain words for each mistake in it."""
 
 import os
 from pathlib import Path

@@ -72,7 +72,7 @@ def test_results_of_tools_are_cut_when_the_last_turn_alone_is_too_long() -> None
 
 
 class Seconds:
-    """A clock."""
+    """Clock that a test turns."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -200,7 +200,7 @@ def test_a_stream_begins_anew_a_few_times_where_each_time_makes_a_bot(name: Any,
 
 
 EVENTS: Any = None
-"""Nothing happens in a `Made`."""
+"""Events of a `Made`, which has none."""
 
 
 class Made:
@@ -219,7 +219,7 @@ class Made:
 
 
 class Mouth:
-    """Expects nothing."""
+    """Mouth that expects nothing."""
 
     def expect(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""What AI calls have counted, in Prometheus' text: every label from the start, and none of it in echo mode."""
+"""Counters of AI calls in Prometheus' text: every label from the start, and none of them in echo mode."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The smaller parts of a call: its wishes, its prompt, its tools, the way in for its audio, and what others log."""
+"""The smaller parts of a call: its wishes, its prompt, its tools, the way in for its audio, and the logs of libraries."""
 
 import asyncio
 import json
@@ -310,7 +310,7 @@ def test_a_question_is_over_though_the_turn_model_is_not_sure(said: str, ends_af
             pieces += 1
         return round(pieces * 0.02, 2)
 
-    for text in (said, ""):  # what ended one turn says nothing of the next
+    for text in (said, ""):  # the end of one turn says nothing of the next
         analyzer.append_audio(bytes(640), True)
         analyzer.heard(text)
         assert silent_s() == (ends_after_s if text else 1.0)

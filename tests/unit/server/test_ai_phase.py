@@ -1,4 +1,4 @@
-"""The phases of a call: which may follow which, and what happens to a transition that may not be."""
+"""The phases of a call: their order, and the refusal of illegal transitions."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""From the settings to services: what each name means, and everything that is wrong with it at once."""
+"""From the settings to services: the meaning of each name, and all mistakes of it at once."""
 
 import importlib.util
 import tomllib
@@ -119,7 +119,7 @@ def test_every_problem_at_once() -> None:
 
 
 def test_a_table_may_serve_two_stages() -> None:
-    """Only one of them has a voice."""
+    """A table may serve two stages of which only one has a voice."""
     raw: dict[str, Any] = {"stt": ["deepgram"], "tts": ["deepgram"]}
     assert not problems(**raw, services={"deepgram": {"voice": "aura-2-thalia-en"}})
     assert "options.zzz" in str(problems(**raw, services={"deepgram": {"options": {"zzz": 1}}}))
@@ -233,7 +233,7 @@ def test_each_call_has_services_of_its_own() -> None:
     [("", "", "en-IN"), ("", "hi-IN", "hi"), ("multi", "", "multi"), ("multi", "en-IN", "multi"), ("multi", "hi-IN", "hi")],
 )
 def test_language(of_service: str, asked: str, told: str) -> None:
-    """A call's own goes before the service's, and that before the one for all."""
+    """A call's own language goes before the service's, and that before the one for all."""
     ours = services(stt=["deepgram"], language="en-IN", services={"deepgram": {"language": of_service}})
     service: Any = ours.stt(asked)[0].service
     assert str(service._settings.language) in (told, {"hi": "hi-IN"}.get(told, told))

@@ -1,4 +1,4 @@
-"""A recording, held to the sample against what was said when; and what the disk may do to it."""
+"""A recording is right to the sample, and survives faults of the disk."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ class Clock:
 
 
 class Rig:
-    """A recording, its shelf, its clock, and what was said of faults."""
+    """Recording with its shelf, its clock and its reports of faults."""
 
     def __init__(self, directory: Path, most_bytes: int = 10**9) -> None:
         self.file = directory / NAME
@@ -40,7 +40,7 @@ class Rig:
         )
 
     def caller(self, voice: np.ndarray[Any, Any], *, arrives: Callable[[float], float] = lambda at: at) -> None:
-        """``voice`` in pieces of 20 ms, each when ``arrives`` says for the second of the call in which it was spoken."""
+        """Send ``voice`` in pieces of 20 ms, each at the time that ``arrives`` returns for the second in which it was spoken."""
         begin = self.clock.now
         for at in range(0, len(voice), 160):
             piece = voice[at : at + 160]
@@ -53,7 +53,7 @@ class Rig:
         assert done.wait(10)
 
     def read(self) -> np.ndarray[Any, Any]:
-        """The file's frames: caller, bot."""
+        """Return the file's frames: caller, bot."""
         with wave.open(str(self.file)) as file:
             assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, RATE)
             frames = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
@@ -75,7 +75,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 
 def voice(seconds: float, seed: int = 0) -> np.ndarray[Any, Any]:
-    """No sample of it is 0, and no part is like another."""
+    """Return a voice in which no sample is 0 and no part is like another."""
     return np.random.default_rng(seed).integers(1, 30_000, round(seconds * RATE)).astype("<i2")
 
 
@@ -140,14 +140,14 @@ def test_a_silence_in_which_nothing_comes(rig: Rig) -> None:
 
 
 def test_nobody_speaks_that_fast(rig: Rig) -> None:
-    """A client that sends an hour at once fills neither the memory nor the disk."""
+    """A client that sends an hour of audio at once fills neither the memory nor the disk."""
     for _ in range(1000):
         rig.recording.caller(voice(1).tobytes())
     assert len(rig.end()) <= RATE
 
 
 def test_the_process_dies(rig: Rig) -> None:
-    """Nothing is closed: what is in the file by then is whole, all but the last seconds."""
+    """When the process dies without closing anything, the file is whole but for the last seconds."""
     heard = voice(5)
     rig.caller(heard)
     rig.settle()
@@ -167,7 +167,7 @@ def test_as_big_as_it_may_be(tmp_path: Path) -> None:
 
 
 def test_the_disk_is_full(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was written half is cut off again."""
+    """On a full disk a half-written part is cut off again."""
     heard = voice(6)
     rig.caller(heard[: RATE * 3])
     rig.settle()

@@ -1,4 +1,4 @@
-"""What is kept of calls: what its files are called, which of them go, and that no other is ever touched."""
+"""Files kept of calls: their names, the choice of those to delete, and no touch of any other file."""
 
 import os
 import time
@@ -65,14 +65,14 @@ def test_not_ours(name: str) -> None:
     ids=["none", "young", "old", "the oldest", "until there is room", "just within", "a bit beyond", "live ones stay", "a tie"],
 )
 def test_surplus(kept: list[tuple[str, int, float]], gone: list[str], stays: int) -> None:
-    """Ages in days; kept for 7 days and within 1,600 bytes, of which 1,500 are filled again."""
+    """Files are kept for 7 days and within 1,600 bytes; once these are exceeded, down to 1,500. Ages are in days."""
     files = [Kept(name, size, NOW - days * DAY) for name, size, days in kept]
     goes, left = surplus(files, NOW, keep_s=7 * DAY, most_bytes=1600)
     assert ([file.name for file in goes], left) == (gone, stays)
 
 
 class Directory:
-    """A directory of calls and others' files, and a shelf that looks after it."""
+    """Directory of calls and others' files, with a shelf that looks after it."""
 
     def __init__(self, path: Path, **record: float) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""The self-test of AI mode fails where speech is not understood, and says what was heard."""
+"""The self-test of AI mode fails where speech is not understood, and quotes the words it heard."""
 
 import asyncio
 import base64
@@ -17,7 +17,7 @@ class Voice:
 
 
 def ears(heard: str) -> Callable[[], Any]:
-    """A recogniser that hears the same in whatever it is given."""
+    """Return a recogniser that hears the same words in any sound."""
 
     class Ears:
         def recognise(self, pcm: bytes) -> str:
@@ -46,7 +46,7 @@ def test_a_word_that_is_misheard_over_the_telephone_is_no_fault(monkeypatch: pyt
 
 
 def converse(answer_bytes: int) -> None:
-    """The call against a bot that greets, and answers the first sound with so many bytes a message."""
+    """Call a bot that greets, and answers the first sound with this many bytes a message."""
 
     async def bot(ws: ServerConnection) -> None:
         async def say(size: int) -> None:

@@ -1,4 +1,4 @@
-"""The stages of turns, timed in a real pipeline whose parts push frames at times that the test tells."""
+"""The stages of turns, timed in a real pipeline whose parts push frames at times that the test sets."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,7 +26,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
 Event = tuple[float, str]
-"""When, in seconds, and what: a key of `FRAMES`, ``sent``, ``cleared``, or ``...`` for the observer to have caught up."""
+"""Time in seconds and event: a key of `FRAMES`, ``sent``, ``cleared``, or ``...``: wait for the observer."""
 
 FRAMES: dict[str, tuple[str, type[Any], dict[str, Any]]] = {
     "speech": ("user", VADUserStartedSpeakingFrame, {"start_secs": 0.2}),
@@ -108,7 +108,7 @@ def timed(events: Sequence[Event]) -> list[tuple[str, float]]:
                 getattr(stopwatch, what)()
             else:
                 name, kind, fields = FRAMES[what]
-                if name == "user":  # pipecat tells both neighbours of what a caller does, with a frame each
+                if name == "user":  # pipecat reports each action of a caller to both neighbours, with a frame each
                     await parts[name].broadcast_frame(kind, **fields)
                 else:
                     await parts[name].push_frame(kind(**fields))
@@ -184,7 +184,7 @@ def test_barge_in(events: list[Event], seconds: list[float]) -> None:
 
 
 def test_what_is_cheap() -> None:
-    """Audio comes some 25 times a second and call; a frame that goes through all parts is looked at once."""
+    """Audio, some 25 frames a second and call, costs one look a frame though it goes through all parts."""
     seen: list[object] = []
 
     async def drive(clock: Clock, parts: dict[str, Part], stopwatch: Stopwatch) -> None:

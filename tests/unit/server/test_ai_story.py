@@ -1,4 +1,4 @@
-"""A call's story: the line that sums it up, the file that tells it, and that neither tells what it should not."""
+"""A call's story: one line sums it up, a file tells it, and neither reveals private words or numbers."""
 
 import json
 import logging
@@ -19,11 +19,11 @@ RATE = 8000
 START = Start("stream1", "call1", from_="09876543210", to="08047112233")
 SECRET = "my card number is 4111111111111111"
 Happens = list[tuple[float, Callable[[Story], Any]]]
-"""When, in seconds of the call, what is told."""
+"""Time in seconds of the call, and the event reported then."""
 
 
 class Rig:
-    """A story with its clock and its surroundings."""
+    """Story with its clock and its surroundings."""
 
     def __init__(self, record: Record = Record()) -> None:  # noqa: B008 - it is frozen
         self.now = 50.0
@@ -60,7 +60,7 @@ def kept(directory: Path) -> dict[str, Any]:
 
 
 def plays(seconds: float, after: float = 0.0) -> Callable[[Story], None]:
-    """The bot's audio is sent: so long, to be heard from ``after`` on."""
+    """Report that audio of this length was sent, to be heard from ``after`` on."""
     return lambda story: story.bot_audio(story._clock() + after, bytes(round(seconds * RATE) * 2))
 
 
@@ -216,7 +216,7 @@ def test_an_outcome_that_is_not_known() -> None:
 
 @pytest.mark.parametrize("record", [{}, {"transcripts": True}, {"audio": True}], ids=["nothing kept", "transcripts", "audio"])
 def test_the_journal_does_not_know(record: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither what was said nor by whom, whatever is kept."""
+    """The journal has neither the words nor the speaker, whatever is kept."""
     caplog.set_level(logging.INFO)
     rig = Rig(Record(directory=str(tmp_path), **record))
     rig.tell([*caller(1, 2, SECRET), (2, plays(1)), (3, bot(f"So {SECRET}.")), (3, lambda story: story.dtmf("7"))])
@@ -233,7 +233,7 @@ def test_at_debug_it_does(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_nothing_is_kept_by_default(tmp_path: Path) -> None:
-    """Nor remembered: what the caller said is gone once it was answered."""
+    """By default nothing is kept or remembered: the caller's words are gone once they are answered."""
     rig = Rig(Record(directory=str(tmp_path)))
     rig.tell([*caller(1, 2, SECRET), (2, lambda story: story.caller_audio(bytes(320))), (2, plays(1))])
     assert SECRET not in repr(vars(rig.story))
@@ -256,7 +256,7 @@ def test_a_recording(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["transcripts", "audio"])
 def test_what_can_t_be_kept(what: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It is said once, and that is all that happens."""
+    """A failure to keep a file is logged once and has no other effect."""
     (tmp_path / "file").touch()
     rig = Rig(Record(directory=str(tmp_path / "file"), transcripts=what == "transcripts", audio=what == "audio"))
     rig.tell([(at / 50, lambda story: story.caller_audio(bytes(320))) for at in range(500)])

@@ -1,4 +1,4 @@
-"""Deadlines by a clock that the test turns; and what the calls of a worker learn from each other."""
+"""Deadlines by a clock that the test turns; calls of a worker share their experience of services."""
 
 import pytest
 from exotel_ws.ai.failure.breaker import Breaker
@@ -119,7 +119,7 @@ def test_work_that_is_done_anew_has_all_its_time_again() -> None:
     assert told.late == [("llm", 2.9)]
 
 
-# What calls learn from each other
+# Experience that calls share
 
 
 def test_a_service_that_failed_in_several_calls_comes_last_for_a_while() -> None:

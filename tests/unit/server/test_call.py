@@ -43,7 +43,7 @@ def marked(name: str) -> str:
 
 
 class Rig:
-    """A call with its surroundings, and what happened to them."""
+    """Call with its surroundings, which record its effects."""
 
     def __init__(
         self, settings: Settings | None = None, credentials: Credentials | None = None, private: bool = False, **query: str
@@ -180,7 +180,7 @@ def test_the_rate_of_the_query_until_start_says_another() -> None:
 
 
 def test_marks_are_remembered_to_a_bound() -> None:
-    """A client that invents names without end is not remembered, or answered, without end."""
+    """The names of marks are kept, and answered, up to a bound, even if a client invents names without end."""
     rig = Rig(Settings(limits=Limits(max_faults=5)))
     rig.take(START)
     assert len(rig.take(*(mark(str(number)) for number in range(3000)))) == 1000
@@ -230,7 +230,7 @@ def test_malformed_messages_are_bounded_by_the_minute() -> None:
 
 
 def test_an_echo_bears_any_number_of_odd_payloads() -> None:
-    """Exotel's own test client sends this for an unlimited time."""
+    """An echo bears any number of odd payloads: Exotel's own test client sends them for an unlimited time."""
     rig = Rig()
     assert len(rig.take(START, *[media("AQID")] * 1000)) == 1000
     assert rig.faults()["bad_payload"] == 1000
@@ -241,8 +241,8 @@ def test_a_bot_does_not_bear_payloads_without_audio() -> None:
     assert hang_up(rig, START, *[media("!!!!")] * 60).code == 1008
 
 
-def test_a_stream_that_begins_anew_without_end_hangs_up() -> None:
-    """Each start makes a bot, which is let go of later than the next one comes."""
+def test_a_stream_that_repeats_start_without_end_hangs_up() -> None:
+    """A stream that repeats ``start`` without end is hung up: each makes a bot that outlives the next ``start``."""
     rig = Rig(Settings(limits=Limits(max_faults=3)))
     rig.take(CONNECTED, *[START] * 4)
     assert hang_up(rig, START).code == 1008
@@ -257,7 +257,7 @@ def test_full_hangs_up() -> None:
 
 
 class Connection:
-    """An open WebSocket; remembers what was sent, and how it was closed."""
+    """Open WebSocket that records its messages and its close."""
 
     request = Request("/", {}, "203.0.113.9")
     remote_host = "203.0.113.9"
@@ -274,7 +274,7 @@ class Connection:
 
 
 class OneCall(EchoMode):
-    """A mode that takes one call at a time."""
+    """Mode that takes one call at a time."""
 
     taken = 0
 
@@ -305,7 +305,7 @@ def test_a_mode_that_is_full_takes_no_stream_that_was_opened_before() -> None:
 
 
 class Bot(EchoMode):
-    """A mode that takes two calls at a time, and one more once a call is over."""
+    """Mode that takes two calls at a time, and one more once a call is over."""
 
     live = 0
 
@@ -324,7 +324,7 @@ class Bot(EchoMode):
 
 
 def test_a_silent_call_makes_room_in_a_mode_that_is_full() -> None:
-    """It does so at once, not when its connection has closed."""
+    """A silent call makes room at once, before its connection has closed."""
 
     async def main() -> None:
         now = 0.0
@@ -357,7 +357,7 @@ def test_a_silent_call_makes_room_in_a_mode_that_is_full() -> None:
 
 
 class Greeter(EchoMode):
-    """A mode that speaks first."""
+    """Mode that speaks first."""
 
     def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Responder:
         line.send((ECHO,), 4)

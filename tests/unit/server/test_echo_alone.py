@@ -1,4 +1,4 @@
-"""Echo mode pays nothing for AI mode: nothing of it is loaded, whether it is installed or not."""
+"""Echo mode pays nothing for AI mode: nothing of it is loaded, installed or not."""
 
 import subprocess
 import sys

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 30)), max_size=200))
 def test_a_crowd_knows_who_holds_most(steps: list[tuple[int, int]]) -> None:
-    """Against the plain way: each step gives a place to an owner, or takes it back."""
+    """A crowd knows its largest owner, as a plain count does; each step gives a place to an owner, or takes it back."""
     crowd: Crowd[int, int] = Crowd()
     owners: dict[int, int] = {}
     for owner, place in steps:

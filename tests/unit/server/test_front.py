@@ -17,7 +17,7 @@ from exotel_ws.settings import Limits
 
 
 class Transport(asyncio.Transport):
-    """One whose client never reads: a close never gets done."""
+    """Transport of a client that never reads, so that a close never completes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Transport(asyncio.Transport):
 
 
 class Desk:
-    """Answers everything, or fails to."""
+    """Desk that answers everything, or fails to."""
 
     def __init__(self, reply: Answer | None) -> None:
         self._reply = reply
@@ -87,7 +87,7 @@ def test_a_client_that_never_reads_is_dropped(
 
 
 class Listener:
-    """A listening socket that fails so many times, by this error."""
+    """Listening socket that fails this many times with this error."""
 
     def __init__(self, error: int) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -104,7 +104,7 @@ class Listener:
 
 @pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINVAL])
 def test_the_acceptor_waits_when_files_run_out(monkeypatch: pytest.MonkeyPatch, error: int) -> None:
-    """It retries once per pause, not once per turn of the loop, while connections wait."""
+    """Without files the acceptor retries once a pause, not once a turn of the loop, while connections wait."""
     monkeypatch.setattr(acceptor, "_PAUSE_S", 0.05)
 
     async def story() -> int:
@@ -138,7 +138,7 @@ def test_a_client_that_is_gone_already_is_passed_over() -> None:
 
 
 def test_a_connection_that_loses_its_place_at_once_does_not_make_the_next_one_deaf() -> None:
-    """A reader left behind on a closed file number would keep uvloop from reading the next socket with that number."""
+    """No reader stays behind on a closed file number: it would keep uvloop from reading the next socket of that number."""
     import uvloop
     from aiofastnet import connect_accepted_socket
 

@@ -19,7 +19,7 @@ BYTES = st.one_of(st.binary(max_size=200), st.lists(WORDS, max_size=20).map(b"".
 
 
 def outcome(pieces: list[bytes]) -> tuple[str, ...]:
-    """Return the result of these pieces: a head, a refusal, or that more is needed."""
+    """Return the result of these pieces: a head, a refusal, or a request for more."""
     reader = HeadReader()
     for at, piece in enumerate(pieces):
         try:
@@ -58,7 +58,7 @@ targets = st.from_regex(r"/[!-~]{0,40}", fullmatch=True)
 @settings(max_examples=200)
 @given(st.sampled_from(["GET", "HEAD", "POST"]), targets, st.dictionaries(names, values, max_size=20))
 def test_what_h11_reads_is_read_alike(method: str, target: str, fields: dict[str, str]) -> None:
-    """A well-kept parser as the measure, for heads that it takes."""
+    """Heads that h11 accepts are read as h11 reads them."""
     lines = [f"{method} {target} HTTP/1.1", "Host: a", *(f"{name}: {value}" for name, value in fields.items())]
     data = "\r\n".join([*lines, "", ""]).encode()
     connection = h11.Connection(h11.SERVER)

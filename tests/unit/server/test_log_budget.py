@@ -66,7 +66,7 @@ def enter(admission: Admission, host: str) -> Ticket:
 
 
 def stranger(admission: Admission, budget: LogBudget, host: str, conn_id: str) -> None:
-    """A connection that opens and closes, four lines long."""
+    """Open and close a connection, which logs four lines."""
     ticket = enter(admission, host)
     log = CallLog(conn_id, budget, ticket)
     for text in ("connected", "rate", "remote"):

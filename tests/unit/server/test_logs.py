@@ -40,7 +40,7 @@ def record(message: str = "hello", level: int = logging.INFO, **fields: str) -> 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[tuple[socket.socket, JournalHandler]]:
-    """A socket like journald's, and a handler that writes to it."""
+    """Yield a socket like journald's, and a handler that writes to it."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "journal"))
         listener.settimeout(2)

@@ -1,4 +1,4 @@
-"""Tallies and how they are published. prometheus_client keeps one store a process, so workers are processes here too."""
+"""Tallies and their publication. prometheus_client keeps one store a process, so workers are processes here too."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def values(text: str) -> dict[str, float]:
 
 
 class Worker:
-    """A process that publishes what it is given, and scrapes once more when told."""
+    """Process that publishes the values it gets, and scrapes once more on request."""
 
     def __init__(self, directory: Path, calls: int = 0, live: int = 0, full: int = 0) -> None:
         self.process = subprocess.Popen(

@@ -11,7 +11,7 @@ from .passing import at_once
 
 
 class Sender:
-    """A connection's frames, in a time of the test's."""
+    """Frames of a connection, in a time of the test's."""
 
     def __init__(self, *, started: bool = True, **limits: object) -> None:
         self.now = 1000.0
@@ -80,7 +80,7 @@ def test_before_start_there_is_less() -> None:
 
 
 class Wire:
-    """A keep-alive with what it did, by the second."""
+    """Keep-alive with a record of its actions, by the second."""
 
     def __init__(self) -> None:
         self.clock = asyncio.get_running_loop().time

@@ -1,4 +1,4 @@
-"""What the caller hears, against an Exotel that plays in real time, by a clock that the test turns."""
+"""The caller hears the right audio from an Exotel that plays in real time, by a clock that the test turns."""
 
 import heapq
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class Timer:
 
 
 class Clock:
-    """An event loop's clock; time goes on when it is told to."""
+    """Clock of an event loop that a test turns."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -55,7 +55,7 @@ class Clock:
 
 
 class Line:
-    """A playout and its Exotel."""
+    """Playout with its Exotel."""
 
     def __init__(self, rate: int, delay_s: float = 0.0, marks: bool = True) -> None:
         self.clock = Clock()
@@ -67,7 +67,7 @@ class Line:
         self._samples = count(1)
 
     def say(self, seconds: float) -> bytes:
-        """So much audio in which no two neighbouring samples are alike, and none is silence."""
+        """Say audio of this length in which no two neighbouring samples are alike, and none is silence."""
         pcm = b"".join((next(self._samples) % 30_000 + 1).to_bytes(2, "little") for _ in range(round(seconds * self.rate)))
         self.playout.say(pcm)
         return pcm
@@ -82,7 +82,7 @@ def without_silence(pcm: bytes) -> list[int]:
 
 
 def alike(heard: bytes, said: bytes, stops: int = 0) -> bool:
-    """But for silence; a stop falls between two samples, and one of them may be said again.
+    """Return whether two sounds are alike but for silence: a stop falls between samples, and one of them may repeat.
 
     No assertion on the samples: the difference of two long sounds takes a minute to print.
     """

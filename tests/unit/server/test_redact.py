@@ -1,4 +1,4 @@
-"""What leaves the worker of a message: the protocol's own fields without secrets, and parameters, audio and numbers as asked."""
+"""A message leaves the worker as fields of the protocol without secrets; parameters, audio and numbers on request."""
 
 import base64
 import json
@@ -390,7 +390,7 @@ def test_a_short_credential_is_looked_for_in_parameters_only() -> None:
 
 
 def test_no_secret_survives() -> None:
-    """Random messages with random secrets at random places, in random spellings."""
+    """No secret survives in random messages with random secrets at random places, in random spellings."""
     source = random.Random(7)
     alphabet = 'abcXYZ019-_.~/+=&:é"\\ '
     for _ in range(2000):
@@ -409,14 +409,14 @@ def test_no_secret_survives() -> None:
 
 
 def _strings(value: object) -> str:
-    """Every string of a document, as it is meant."""
+    """Yield every string of a document, unescaped."""
     if isinstance(value, dict):
         return "\0".join([*value, *map(_strings, value.values())])
     return "\0".join(map(_strings, value)) if isinstance(value, list) else str(value)
 
 
 def _numbers(value: object) -> list[object]:
-    """Every number of a document."""
+    """Yield every number of a document."""
     if isinstance(value, dict | list):
         return [number for item in (value.values() if isinstance(value, dict) else value) for number in _numbers(item)]
     return [] if isinstance(value, str) else [value]
@@ -496,7 +496,7 @@ def test_a_binary_message_is_overwritten_whole() -> None:
     ids=lambda text: text[:12],
 )
 def test_no_message_takes_long(text: str) -> None:
-    """A quadratic look at a quarter of a megabyte would take minutes."""
+    """No message takes long: a quadratic look at a quarter of a megabyte would take minutes."""
     began = time.thread_time()
     for audio in ("keep", "noise"):
         redactor(audio, mask=audio == "noise").message(text)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What the scripted flow answers, and its endpoint as a client of OpenAI's meets it."""
+"""Answers of the scripted flow, and its endpoint as a client of OpenAI's meets it."""
 
 import asyncio
 import json
@@ -71,7 +71,7 @@ def user(text: str) -> Message:
 
 
 def talk(*said: str, language: str = "en") -> list[Answer]:
-    """The answers of a whole call, each asked for with all that went before, as a stateless endpoint is."""
+    """Return the answers of a whole call, each asked for with the whole history, as of a stateless endpoint."""
     script = Script(FLOW)
     messages: list[Message] = [{"role": "system", "content": "Be kind."}, {"role": "assistant", "content": "Hello."}]
     answers = []
@@ -218,7 +218,7 @@ def test_a_webhook_that_has_not_answered_yet_is_no_answer_to_what_is_said_next()
     assert Script(FLOW).answer([*asked_webhook({"say": "5"}), user("what is my balance")]).tool == "webhook"
 
 
-# What words are worth
+# Weights of words
 
 
 @pytest.mark.parametrize(

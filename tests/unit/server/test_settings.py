@@ -102,7 +102,7 @@ def test_problems(raw: dict[str, Any], problems: list[str] | None) -> None:
 
 @pytest.mark.parametrize("seconds", [float("inf"), float("nan")])
 def test_no_wait_is_endless(seconds: float) -> None:
-    """TOML knows `inf` and `nan`; a time that never comes is no bound."""
+    """No wait is endless: TOML's `inf` and `nan` are refused, as a time that never comes is no bound."""
     with pytest.raises(SettingsError):
         settings.check({"limits": {"max_call_s": seconds}})
 

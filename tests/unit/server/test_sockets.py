@@ -17,7 +17,7 @@ def test_bind() -> None:
 
 
 def test_accepted_connections_do_not_wait_for_full_segments() -> None:
-    """Without TCP_NODELAY an echo waits for the acknowledgement of the one before: 40 ms."""
+    """Accepted connections have TCP_NODELAY: without it an echo waits 40 ms for the acknowledgement of the one before."""
 
     async def accept() -> int:
         (listener,) = sockets.bind("127.0.0.1", 0)

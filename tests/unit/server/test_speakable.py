@@ -1,4 +1,4 @@
-"""Text as the embedded voice says it: what it is given, by table."""
+"""Text as the embedded voice gets it, by table."""
 
 from types import SimpleNamespace
 
@@ -59,7 +59,7 @@ READ = {
     "help@example.com.": "help at example dot com.",
     "www.example.co.in/track.": "example dot co dot in slash track.",
     "https://exotel.com/": "exotel dot com",
-    # What can't be said
+    # Text that can't be said
     "**bold** and `code`": "bold and code",
     "# Title": "Title",
     "[our site](https://example.com)": "our site",
@@ -112,7 +112,7 @@ def test_a_text_without_end_is_cut_between_words_else_anywhere_before_it_is_read
 
 
 def test_a_model_that_never_ends_a_word_does_not_hold_up_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading takes the square of a text's length, and nothing else runs meanwhile."""
+    """A model that never ends a word does not hold up the worker, though reading takes the square of a text's length."""
     read: list[int] = []
     monkeypatch.setattr(models, "speakable", lambda text: read.append(len(text)) or text)
     speaker = object.__new__(Speaker)

@@ -18,7 +18,7 @@ STOP = '{"event":"stop","stream_sid":"s"}'
 
 
 class Connection:
-    """A WebSocket whose close frame is answered at once; remembers when it was closed, and how."""
+    """WebSocket whose close frame is answered at once; it records the time and the reason of its close."""
 
     request = Request("/", {}, "203.0.113.9")
     remote_host = "203.0.113.9"
@@ -39,7 +39,7 @@ class Connection:
         self.stream.closed(Closing(None, code, reason))
 
     async def media(self, seconds: float) -> None:
-        """Frames as a phone sends them, 50 a second."""
+        """Send frames as a phone does, 50 a second."""
         for _ in range(round(seconds * 50)):
             self.stream.received(MEDIA)
             await asyncio.sleep(0.02)
@@ -58,7 +58,7 @@ def test_no_start() -> None:
 
 
 def test_a_call_that_sends_no_media_any_more_is_ended() -> None:
-    """Neither marks nor keys keep it."""
+    """A call that sends no media ends after its timeout; neither marks nor keys keep it."""
 
     async def call() -> None:
         connection = Connection()
@@ -89,7 +89,7 @@ def test_a_call_that_never_sends_media_is_ended() -> None:
 
 
 def test_a_call_with_media_is_not_ended() -> None:
-    """Neither one with a frame now and then, which is no phone but no fault either."""
+    """A call with media goes on, even with one frame now and then, which is no phone but no fault either."""
 
     async def call() -> None:
         connection = Connection()

@@ -1,4 +1,4 @@
-"""What is said to systemd, and what it hands over."""
+"""Messages to systemd, and sockets from it."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""What the taps of a worker hold back of connections that have not started: bounded in all, and given back."""
+"""Memory that a worker's taps hold for connections that have not started is bounded in all, and freed."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ TALK = '{"event":"mark","mark":{"name":"' + "m" * 3000 + '"}}'
 
 @pytest.fixture(autouse=True)
 def ample_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No message is left out because this machine is busy."""
+    """Give the tap time, so that no message is left out because this machine is busy."""
     monkeypatch.setattr(tap_queue, "_SHARE", 1e9)
 
 

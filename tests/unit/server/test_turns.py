@@ -12,7 +12,7 @@ from .passing import at_once
 
 
 class Frame:
-    """A frame as picows hands it over, of a read that holds ``tail_size`` more bytes."""
+    """Frame as picows hands it over, of a read that holds ``tail_size`` more bytes."""
 
     fin = True
     rsv1 = rsv2 = rsv3 = False
@@ -29,7 +29,7 @@ class Frame:
 
 
 class Transport:
-    """Both of picows' transport and of the one below it."""
+    """Stand-in for picows' transport and for the one below it."""
 
     def __init__(self) -> None:
         self.underlying_transport = self
@@ -44,7 +44,7 @@ class Transport:
 
 
 class Stream:
-    """Writes down what it is told."""
+    """Stream that records its calls."""
 
     started = True
     stuck = False
@@ -68,7 +68,7 @@ class Stream:
 
 
 class Wire:
-    """A started connection."""
+    """Connection that has started."""
 
     def __init__(self, **limits: Any) -> None:
         self.stream, self.transport = Stream(), Transport()
@@ -79,7 +79,7 @@ class Wire:
         self.connection.pace.start()
 
     def read(self, texts: list[str], kind: WSMsgType = WSMsgType.TEXT) -> None:
-        """All of ``texts`` in one read."""
+        """Deliver all of ``texts`` in one read."""
         for left, text in zip(range(len(texts) - 1, -1, -1), texts, strict=True):
             self.connection.on_ws_frame(self.transport, Frame(text, left * 10, kind))  # type: ignore[arg-type]
 
@@ -162,7 +162,7 @@ def test_pings_have_their_turns_too() -> None:
 
 
 def test_a_kept_frame_that_breaks_the_protocol_is_the_last_that_is_looked_at() -> None:
-    """It ends the connection, and what was kept behind it is gone: nothing is taken out of an empty line."""
+    """A kept frame that breaks the protocol ends the connection, and the frames kept behind it are dropped."""
 
     async def main() -> None:
         faults: list[object] = []

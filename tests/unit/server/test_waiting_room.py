@@ -16,7 +16,7 @@ from exotel_ws.settings import Limits
 
 
 class Timers:
-    """A loop of which only timers are used: `tick` lets those that are due run."""
+    """Loop with timers alone: `tick` runs those that are due."""
 
     def __init__(self) -> None:
         self.due: list[Callable[[], Any]] = []
@@ -109,7 +109,7 @@ def test_all_are_connected_when_the_server_accepts_no_more(rig: Rig) -> None:
 
 
 def test_a_waiting_socket_that_loses_its_place_is_closed_at_once() -> None:
-    """Its file is free again before its turn comes."""
+    """A waiting socket that loses its place is closed at once: its file is free before its turn comes."""
 
     async def connect(_socket: socket.socket, _ticket: Ticket) -> None:
         return None

@@ -20,7 +20,7 @@ CREDENTIALS = Credentials([ENTRY, "another-token-0123456789"])
 
 
 def begun(*starts: dict[str, Any], shown_before: bool = False) -> list[Start]:
-    """Return what the responders of one connection are told, start by start."""
+    """Return each `Start` that the responders of one connection get."""
     told: list[Start] = []
 
     def respond(start: Start, writer: Writer, _rate: int) -> Echo:

@@ -1,4 +1,4 @@
-"""Calls to bots, made up: tones for voices, times in seconds from a clock that stood at `BEGINS` when the call began."""
+"""Made-up calls to bots: tones for voices, times in seconds of a clock that shows `BEGINS` as the call begins."""
 
 import math
 from array import array
@@ -35,7 +35,7 @@ def spoken(text: str | None, begins: float, pcm: bytes, *, cut: bytes = b"") -> 
 
 
 def call(**changed: Any) -> Call:
-    """A greeting, a question and its answer."""
+    """Return a call with a greeting, a question and its answer."""
     facts: dict[str, Any] = {
         "ids": Ids("s", "c", "l"),
         "rate": RATE,
@@ -58,7 +58,7 @@ def call(**changed: Any) -> Call:
 
 
 def played(*events: tuple[float, bytes | str]) -> Playback:
-    """A playback that has met ``events``: at so many seconds PCM, "clear" or "part"."""
+    """Return a playback after ``events``: PCM, "clear" or "part" at a time in seconds."""
     playback = Playback(RATE)
     for at, event in events:
         if isinstance(event, bytes):

@@ -22,9 +22,9 @@ def captured(
     numbered: int = 0,
     extra: Iterable[str] = (),
 ) -> Call:
-    """A call of these frames and this ``echo`` (default: the frames), a message each ``step`` seconds.
+    """Return a call of these frames and this ``echo`` (default: the frames), a message each ``step`` seconds.
 
-    ``numbered`` messages were numbered before; ``extra`` is what the server says at the end.
+    ``numbered`` messages were numbered before; ``extra`` messages of the server come at the end.
     """
     ids = ids or Ids("s" * 32, "c" * 32, "l" * 32)
     stream = Stream(ids, 8000)
@@ -54,5 +54,5 @@ def captured(
 
 
 def media(pcm: bytes, sid: str) -> str:
-    """An echo as the server writes it."""
+    """Return an echo as the server writes it."""
     return f'{{"event":"media","stream_sid":"{sid}","media":{{"payload":"{base64.b64encode(pcm).decode()}"}}}}'

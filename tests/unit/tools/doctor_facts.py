@@ -57,14 +57,14 @@ ROOM = FileSystem(("/",), 10 << 30, 5 << 30, 1000, 900, False)
 
 
 def unit(name: str, **changes: Any) -> Unit:
-    """A unit that is active for an hour."""
+    """Return a unit that has been active for an hour."""
     return dataclasses.replace(
         Unit(name, "active", "running", "success", 0 if "@" not in name else 42, 0, 3600.0, "S"), **changes
     )
 
 
 def call(at: float = NOW - 60, **changes: Any) -> Conn:
-    """A good call of Exotel's, of ten seconds."""
+    """Return a good call of Exotel's, of ten seconds."""
     conn = Conn(
         id=f"conn_{at:.0f}",
         at=at,
@@ -82,7 +82,7 @@ def call(at: float = NOW - 60, **changes: Any) -> Conn:
 
 
 def calls(*connections: Conn, **changes: Any) -> Calls:
-    """What the journal has of these connections."""
+    """Return the journal's entries of these connections."""
     arrived = max((conn.at for conn in connections), default=None)
     seen = Calls(NOW - 3600, connections, (), (), first_entry=NOW - 9e5, first_deploy=NOW - 9e5, last_arrival=arrived)
     return dataclasses.replace(seen, **changes)
@@ -106,7 +106,7 @@ VALUES: dict[str, Any] = {
 
 
 def healthy(**changes: Any) -> Facts:
-    """A host without fault, but for ``changes``: values of facts by name, or a whole `Fact` for one that could not be seen."""
+    """Return a host without fault, with ``changes``: values of facts by name, or a whole `Fact` for an unseen one."""
     elsewhere = {name: changes.pop(name, None) for name in ("outside", "cloud")}
     facts = {name: _seen(value) for name, value in (VALUES | changes).items()}
     return Facts(

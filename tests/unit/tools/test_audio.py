@@ -1,4 +1,4 @@
-"""WAV files in and out: what is taken, what is refused and with which advice."""
+"""WAV files in and out: formats that are taken, and advice for those that are refused."""
 
 import wave
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The record of what was done to a host."""
+"""The record of actions on a host."""
 
 import json
 from pathlib import Path

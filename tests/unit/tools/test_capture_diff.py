@@ -1,4 +1,4 @@
-"""Where two calls part."""
+"""The first difference between two calls."""
 
 import dataclasses
 import json
@@ -108,7 +108,7 @@ def test_other_messages(one: str, other: str, text: str) -> None:
 
 
 def test_a_skipped_number_is_a_difference_though_ids_are_not() -> None:
-    """The other call is numbered from elsewhere, which is no difference; the hole in its numbering is."""
+    """A skipped number is a difference, though another first number is not."""
     a, b = captured(), captured(ids=Ids.new(), numbered=3)
     at = next(index for index, message in enumerate(b.messages) if '"chunk":"9"' in message.text)
     text = b.messages[at].text.replace('"chunk":"9"', '"chunk":"12"')

@@ -1,4 +1,4 @@
-"""Which live records go into the file, when there is enough, and whether all is there."""
+"""The recorder's choice of live records, its end, and its report of completeness."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,7 +31,7 @@ def closed(conn: str, ended: str = "stop") -> Record:
 
 
 def record(asked: Filter, records: Iterable[Record], most: int = 10**6) -> tuple[str, list[Record], Recorder]:
-    """Why it stopped, what it wrote, and the recorder."""
+    """Run a recorder and return its reason to stop, its records and itself."""
     written: list[bytes] = []
     recorder = Recorder(asked, most, written.append)
     why = ""
@@ -51,7 +51,7 @@ def test_the_call_asked_for_and_then_the_end() -> None:
 
 
 def test_the_next_calls_of_all_workers_together() -> None:
-    """Each worker was asked for the next two; four came."""
+    """The next calls are counted over all workers: each was asked for two, and four came."""
     records = [*started("a"), *started("b", instance="g-2"), *started("c"), frame("c"), closed("a"), closed("c"), closed("b")]
     why, written, recorder = record(Filter(next=2), records)
     assert why == "every call that was asked for has ended"

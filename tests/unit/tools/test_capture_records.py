@@ -1,4 +1,4 @@
-"""The capture format: what is written is read; what is damaged is named."""
+"""The capture format: written records are read back, damaged ones are named."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What of a captured call can be played; a capture file may be anybody's work."""
+"""The playable part of a captured call; a capture file may be anybody's work."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""A suggested command, pasted into a shell, runs exactly what was meant, with any name of a unit or process in it."""
+"""A suggested command, pasted into a shell, runs as meant, with any name of a unit or process in it."""
 
 import ast
 import re

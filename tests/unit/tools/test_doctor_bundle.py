@@ -1,4 +1,4 @@
-"""A bundle gives the same verdicts elsewhere, holds no secret, and one that somebody else has made does no harm."""
+"""A bundle gives the same verdicts elsewhere and holds no secret; a stranger's bundle does no harm."""
 
 import io
 import json

@@ -54,7 +54,7 @@ def results(facts: Facts) -> dict[str, Result]:
 
 
 def failing_unit(*texts: str, at: float = NOW - 1, **changes: Any) -> Units:
-    """The first worker in an automatic restart, with these last lines."""
+    """Return facts with the first worker in an automatic restart, with these last lines."""
     state = {"active": "activating", "sub": "auto-restart", "result": "exit-code", "pid": 0, "changed_s": 0.1, **changes}
     lines = tuple(Line(at, UNITS[1], text) for text in texts)
     return Units((unit(UNITS[0]), unit(UNITS[1], **state), unit(UNITS[2])), lines)
@@ -88,7 +88,7 @@ def echo(**changes: Any) -> dict[str, Any]:
 
 
 def bot(**changes: Any) -> dict[str, Any]:
-    """A host in ai mode, and what came of its simulated call: nothing of it is an echo."""
+    """Return facts of a host in ai mode with the result of its simulated call, of which nothing is an echo."""
     spoken = replace(ECHO, bit_exact=False, difference=0, frames_received=9, frames_lost=41)
     health = Http(200, '{"status":"ok","service":"exotel-voicebot","mode":"ai"}')
     seen = replace(ANSWERS, health=health, echo=spoken)
@@ -554,7 +554,7 @@ def test_a_small_file_system_is_full_by_its_share() -> None:
 
 @pytest.mark.parametrize("had", [calls(), calls(call())], ids=["no call in it", "a good call in it"])
 def test_a_journal_that_keeps_nothing_makes_calls_unknown(had: Calls) -> None:
-    """It says which check tells why, and never that there was no call."""
+    """A journal that keeps nothing makes calls unknown: the report names the check with the reason, and never "no call"."""
     found = results(healthy(calls=had, log=replace(LOG, call_written=False)))
     assert found["journal"].verdict == "fail"
     blocked = {id for id, result in found.items() if result.blocked_by == "journal"}
@@ -628,7 +628,7 @@ def test_a_unit_that_systemd_has_forgotten_is_not_told_to_be_down_since_the_boot
 
 
 def test_a_journal_that_an_older_tool_did_not_prove_is_said_so() -> None:
-    """After a rollback the host's own tool is of that release, and the controller judges what it saw."""
+    """A journal that an older tool did not prove is reported so: after a rollback the controller judges that tool's facts."""
     found = results(healthy(log=Fact(None, at=NOW, ms=0.0)))["journal"]
     assert found.verdict == "unknown"
     assert "of a release that does not look" in found.says

@@ -1,4 +1,4 @@
-"""What the controller found out about Google Cloud is read whole, with what is new left aside, and refused where it is none."""
+"""The controller's findings about Google Cloud are read whole, without unknown fields; anything else is refused."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""How facts are gathered: parsed from what hosts say, bounded in time, and never lost without a reason."""
+"""Collectors of facts: parsed from the answers of hosts, bounded in time, and never lost without a reason."""
 
 import errno
 import json
@@ -81,7 +81,7 @@ def test_a_program_that_is_missing_fails_or_hangs_is_a_reason() -> None:
     assert shell.ask("echo", "yes") == "yes\n"
 
 
-# -- what is deployed --------------------------------------------------------------------------------------------------
+# -- the deploy --------------------------------------------------------------------------------------------------------
 
 SETTINGS = """
 mode = "echo"
@@ -97,7 +97,7 @@ timeout_s = 60
 
 
 def deployed(root: Path, settings: str = SETTINGS) -> Callable[[], Deployment]:
-    """A host with one generation below ``root``; returns the look at it."""
+    """Make a host with one generation below ``root`` and return the look at it."""
     current = root / "etc/current"
     current.mkdir(parents=True)
     generation = {"generation": "g", "release": "r", "workers": 2, "created": "2026-11-25T10:27:06Z", "listen": "[::]:9000"}
@@ -193,7 +193,7 @@ def test_the_lines_of_a_connection_become_one_record() -> None:
 
 
 def test_a_test_call_is_known_by_what_the_worker_says_of_it() -> None:
-    """Not by numbers: a stranger may give those of our test calls too."""
+    """A test call is known by the worker's mark, not by numbers: a stranger may give those of our test calls too."""
     line = "[conn_1]    From: 09876543210 → To: 02012345678"
     assert [conn.own for conn in journal.connect([entry("start", line, OURS="1", _NAMESPACE="exotel-ws")])] == [True]
     assert [conn.own for conn in journal.connect([entry("start", line, _NAMESPACE="exotel-ws")])] == [False]
@@ -209,7 +209,7 @@ def test_a_test_call_is_known_by_what_the_worker_says_of_it() -> None:
     ],
 )
 def test_a_test_call_of_a_release_without_marks_is_known_by_its_numbers(numbers: str, own: bool) -> None:
-    """A release without marks writes to the host's journal. Its workers' lines outlive an upgrade, and are in the window."""
+    """A test call of a release without marks is known by its numbers: its lines in the host's journal outlive an upgrade."""
     [conn] = journal.connect([entry("start", "[conn_1] START EVENT"), entry("start", f"[conn_1]    {numbers}")])
     assert conn.own is own
 
@@ -299,7 +299,7 @@ def test_the_cloud_is_asked_only_where_it_is_googles(tmp_path: Path, monkeypatch
 
 
 class Kernel:
-    """Answers netlink requests with prepared datagrams."""
+    """Kernel that answers netlink requests with prepared datagrams."""
 
     def __init__(self, *datagrams: bytes) -> None:
         self._datagrams = list(datagrams)

@@ -1,4 +1,4 @@
-"""What a packet filter does with a call, rule by rule."""
+"""The verdict of a packet filter on a call, rule by rule."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def vmap(key: Any, data: Any) -> dict[str, Any]:
 
 
 def ruleset(*rules: list[dict[str, Any]], policy: str = "accept", **chain: Any) -> list[dict[str, Any]]:
-    """A table with one base chain of these rules, a chain ``svc`` that lets 8765 in, and a set and a map."""
+    """Return a table with one base chain of these rules, a chain ``svc`` that lets 8765 in, and a set and a map."""
     base = {"family": "inet", "table": "f", "name": "in", "type": "filter", "hook": "input", "prio": 0, "policy": policy}
     of = {"family": "inet", "table": "f"}
     return [
@@ -154,7 +154,7 @@ def test_the_rule_is_told_as_nft_writes_it() -> None:
 
 
 def saved(*rules: str, policy: str = "ACCEPT", table: str = "filter") -> str:
-    """What ``iptables-save`` prints for these rules of INPUT and a chain ``svc`` that lets 8765 in."""
+    """Return the output of ``iptables-save`` for these rules of INPUT and a chain ``svc`` that lets 8765 in."""
     chains = [f":INPUT {policy} [0:0]", ":FORWARD DROP [0:0]", ":svc - [0:0]", "-A svc -p tcp -m tcp --dport 8765 -j ACCEPT"]
     return "\n".join(["# Generated", f"*{table}", *chains, *(f"-A INPUT {rule}" for rule in rules), "COMMIT", ""])
 

@@ -48,7 +48,7 @@ def test_the_journal_that_loses_lines(seen: Log, broken: tuple[str, ...]) -> Non
 
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Return the matches that the journal finds an entry for, to be filled; commands of the host are answered by nothing."""
+    """Return the set of matches that the journal has an entry for, to be filled; commands of the host answer nothing."""
     found: set[str] = set()
     monkeypatch.setattr(shell, "require_root", lambda what: None)
     monkeypatch.setattr(shell, "ask", lambda *command, timeout_s: "")

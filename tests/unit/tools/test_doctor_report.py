@@ -32,7 +32,7 @@ def order(**changes: Any) -> DoctorOptions:
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    """A bundle of a host with a stranger on its port."""
+    """Save a bundle of a host with a stranger on its port."""
     file = tmp_path / "host.tar"
     bundle.write(file, stranger())
     return file
@@ -47,7 +47,7 @@ def stranger() -> Facts:
 
 
 def ways(id: str, seen: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every way from a consequence back to its causes."""
+    """Return every way from a consequence back to its causes."""
     if id in seen:
         yield (*seen, id)
         return

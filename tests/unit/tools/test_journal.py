@@ -62,7 +62,7 @@ def test_text_that_is_no_utf8_or_given_twice() -> None:
 
 
 def test_a_journal_that_may_not_be_read_is_not_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """journalctl shows a user without rights their own lines, exit code 0, as if nothing else had happened."""
+    """A forbidden journal is not an empty one, though journalctl then shows a user's own lines with exit code 0."""
     (tmp_path / "machine").mkdir()
     (tmp_path / "machine/system.journal").touch()
     journal._require_readable([tmp_path])
@@ -76,7 +76,7 @@ def test_a_journal_that_may_not_be_read_is_not_an_empty_one(tmp_path: Path, monk
 def test_a_machine_without_a_journal_is_not_one_where_nothing_happened(
     user: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Root is not told to type sudo, but that journald stores nothing."""
+    """Without a journal root is told that journald stores nothing, and not to type sudo."""
     monkeypatch.setattr(os, "geteuid", lambda: user)
     with pytest.raises(Refusal, match="on a host of the server") as refused:
         journal._require_readable([tmp_path])
@@ -95,7 +95,7 @@ def test_a_machine_without_a_journal_is_not_one_where_nothing_happened(
     ],
 )
 def test_only_root_and_the_workers_are_believed(matches: list[str], asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any local user may log with the names of our fields; journald itself says who it was."""
+    """Only root and the workers are believed: any local user may log with our fields' names, and journald says who it was."""
     monkeypatch.setattr(journal, "_workers_uid", lambda: (999,))
     assert journal.trusted(matches) == asked
 

@@ -186,7 +186,7 @@ def test_what_a_bot_says_is_what_exotel_can_play(received: list[str], span_s: fl
 
 
 def test_the_pace_of_speech_is_that_of_its_rate() -> None:
-    """As fast as is needed for 8 kHz is half as fast as is needed for 16."""
+    """The pace of speech follows its rate: the pace for 8 kHz is half of that for 16 kHz."""
     said = Exchange(tuple(spoken(*[3200] * 6)), span_s=1.0)
     assert judges.speaks(SID, 8000)(said) is None
     slow = judges.speaks(SID, 16000)(said)

@@ -55,7 +55,7 @@ def test_every_call_belongs_to_one_process() -> None:
 
 
 def test_frames_of_many_calls_are_spread_over_20_ms() -> None:
-    """However many calls are up: no 2 ms of the 20 take more than a fifth of them."""
+    """Frames of any number of calls are spread over 20 ms: no 2 ms take more than a fifth of them."""
     it = asked(calls=300)
     for count in (50, 150, 300):
         bins = [0] * 10
@@ -117,7 +117,7 @@ FRAMES = [bytes([number]) * 320 for number in range(10)]
 
 
 def in_flight(*, at: float = 0.0) -> InFlight:
-    """Ten frames on their way, the first sent at ``at``, 0.1 s apart."""
+    """Return ten frames on their way, the first sent at ``at``, 0.1 s apart."""
     it = InFlight()
     for number, frame in enumerate(FRAMES):
         it.sent(base64_of(frame), at + number * 0.1)
@@ -327,7 +327,7 @@ def result(tally: Tally, target: str = "ws://user:secret@127.0.0.1:8765/p?sample
 
 
 class Tags(HTMLParser):
-    """The tags and attributes of a page; fails where one is closed that is not open."""
+    """Tags and attributes of a page. A closing tag without its opening one is an error."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

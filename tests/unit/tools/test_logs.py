@@ -58,7 +58,7 @@ class TestQuestion:
 
 
 class TestOurs:
-    """The operator's own test calls break the protocol on purpose: their warnings are no errors."""
+    """Warnings of the operator's own test calls, which break the protocol on purpose, are no errors."""
 
     @pytest.fixture(autouse=True)
     def _journal(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +228,7 @@ class TestMerge:
 class TestVerb:
     @pytest.fixture
     def journal_of_one_call(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A journal that knows the call abc and nothing else."""
+        """Make a journal that knows the call abc and nothing else."""
 
         def look_back(asked: Question) -> story.Story:
             known = asked.call in ("abc", "")

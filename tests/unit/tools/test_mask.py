@@ -1,4 +1,4 @@
-"""Numbers are recognisable to who knows them, and no use to who does not."""
+"""A masked number is recognisable to people who know it, and of no use to others."""
 
 import pytest
 from exotel_ws.mask import masked

@@ -1,4 +1,4 @@
-"""JSON that neither a terminal nor a parser stumbles over."""
+"""JSON that is safe for terminals and parsers."""
 
 import json
 

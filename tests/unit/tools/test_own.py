@@ -1,4 +1,4 @@
-"""Whose server traffic may go to."""
+"""Servers that traffic may go to."""
 
 import socket
 from pathlib import Path

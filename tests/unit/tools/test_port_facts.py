@@ -50,7 +50,7 @@ def test_a_kernel_without_ipv6(tmp_path: Path) -> None:
 
 
 def test_the_kernels_answer_is_what_its_tables_say() -> None:
-    """Listening, accepted, not yet accepted, and closed a moment ago, on both families."""
+    """The kernel's answer equals its tables: listening, accepted, not yet accepted, just closed, on both families."""
     with contextlib.ExitStack() as stack:
         four = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         port = four.getsockname()[1]
@@ -94,7 +94,7 @@ def test_without_netlink_the_tables_are_read(monkeypatch: pytest.MonkeyPatch) ->
         ("0::/system.slice/foo.service/worker\n", "foo.service", False),
         ("0::/system.slice/foo.service (deleted)\n", "foo.service", False),
         ("0::/system.slice/docker-1f.scope\n", "", False),
-        # What a container's systemd runs is the container's.
+        # Units of a container's systemd belong to the container.
         ("0::/machine.slice/systemd-nspawn@c.service/payload/system.slice/nginx.service\n", "systemd-nspawn@c.service", False),
         ("0::/system.slice/docker-1f.scope/system.slice/nginx.service\n", "docker-1f.scope", False),
         ("0::/machine.slice/machine-c.scope/payload/system.slice/exotel-ws@g-1.service\n", "machine-c.scope", False),

@@ -1,4 +1,4 @@
-"""The plan: who is ended, who is kept, who is refused, and why. One situation a row."""
+"""The plan: holders to end, to keep and to refuse, with the reasons. One situation a row."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""The guard before every signal: what was planned must still be what is there."""
+"""The guard before every signal: the planned process must still be there."""
 
 import os
 import signal
@@ -45,7 +45,7 @@ def test_recheck(identity: Identity | None, held: set[int], cgroup: str, outcome
 
 
 def test_a_reused_pid_gets_no_signal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plan names this very process with the start time of another: the pid is right, the process is not."""
+    """A reused pid gets no signal: here the plan has this process's pid with another start time."""
     sent: list[Any] = []
     monkeypatch.setattr(signal, "pidfd_send_signal", lambda *arguments: sent.append(arguments))
     mine = process.identity(os.getpid())

@@ -12,7 +12,7 @@ from exotelctl.port.facts import Worker
 
 @contextmanager
 def worker(folder: Path, *bodies: bytes) -> Iterator[list[bytes]]:
-    """An admin socket that answers each request with the next body; yields the requests."""
+    """Serve an admin socket that answers each request with the next body; yield the requests."""
     asked: list[bytes] = []
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "g-1.sock"))

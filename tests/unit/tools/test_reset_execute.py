@@ -21,7 +21,7 @@ CUT = Plan((Step("cut", WORKERS),), 0)
 
 
 class FakeSystemd:
-    """Workers end on the first of ``ends_on``: stop, SIGQUIT, SIGKILL or never."""
+    """Service manager whose workers end on the first of ``ends_on``: stop, SIGQUIT, SIGKILL or never."""
 
     def __init__(self, ends_on: str) -> None:
         self.ends_on = ends_on

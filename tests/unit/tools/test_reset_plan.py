@@ -1,4 +1,4 @@
-"""The steps of a reset, one situation a row; who counts as a stranger; and what it says of its price."""
+"""The steps of a reset, one situation a row; its choice of strangers; its statement of the price."""
 
 import dataclasses
 import json

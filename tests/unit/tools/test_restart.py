@@ -16,7 +16,7 @@ SERVING = SimpleNamespace(id="g1", content=SimpleNamespace(release="r1"), instan
 
 @pytest.fixture
 def acted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Record who asked for each restart of a fake host."""
+    """Record the requester of each restart of a fake host."""
     done: list[str] = []
 
     def act(*arguments: Any) -> None:

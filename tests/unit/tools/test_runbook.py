@@ -41,7 +41,7 @@ def test_an_entry_goes_from_symptom_to_fix(entry: str) -> None:
 
 @each_entry
 def test_an_entry_marks_what_cuts_calls(entry: str) -> None:
-    """A command that ends something that may have calls stands behind the warning, never before it."""
+    """A command that may end calls stands behind the warning, never before it."""
     safe = entry.partition("⚠️")[0]
     assert not re.search(r"SIGKILL|SIGQUIT|kill -9|killall|exotelctl reset", safe)
 

@@ -1,4 +1,4 @@
-"""Starting fast: a verb loads what it needs and no more. (Typer from 0.29 on loads pydantic for every option: 100 ms.)"""
+"""Starting fast: a verb loads only the modules it needs. (Typer from 0.29 on loads pydantic for every option: 100 ms.)"""
 
 import subprocess
 import sys
@@ -49,7 +49,7 @@ def test_the_version_is_told_without_loading_anything() -> None:
 
 @pytest.mark.skipif(find_spec("hibari") is None, reason="the ai extra is not installed")
 def test_talking_to_a_bot_speaks_with_the_embedded_voice_and_loads_no_pipecat() -> None:
-    """The models of AI mode are used without what puts a bot together from them."""
+    """Talking to a bot uses the models of AI mode, and loads nothing that makes a bot of them."""
     argv = ["talk", "ws://127.0.0.1:9", "Hello.", "--voice", "embedded"]
     code = PROBE.format(argv=argv, heavy=("hibari", "pipecat"))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

@@ -1,4 +1,4 @@
-"""``status``: the verdict on saved facts, and what is shown of them."""
+"""``status``: the verdict on saved facts, and their display."""
 
 import dataclasses
 from typing import Any
@@ -35,7 +35,7 @@ def worker(instance: str, active: str = "active", **changes: Any) -> Worker:
 
 
 def facts(**changes: Any) -> Facts:
-    """A healthy host with two workers and one call, with ``changes``."""
+    """Return facts of a healthy host with two workers and one call, with ``changes``."""
     healthy = Facts(
         host="exo-a",
         at=NOW,

@@ -1,4 +1,4 @@
-"""The picture: what is where, by the colour of its pixels."""
+"""The picture: its parts are in their places, by the colour of the pixels."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from .bot_calls import BEGINS, RATE, call, pressed, said, spoken, tone
 
 CALLER_Y = picture.CALLER_LANE[0] + 2
 BOT_Y = picture.BOT_LANE[0] + 2
-"""At the upper edge of the lanes: the band, above the waveform."""
+"""Row of the band, above the waveform, at the upper edge of the lanes."""
 
 
 def colour(image: Image.Image, the_call: Call, at_s: float, y: int) -> Any:

@@ -1,4 +1,4 @@
-"""What Exotel does with a bot's audio, by a clock that the test turns."""
+"""Exotel's playback of a bot's audio, by a clock that the test turns."""
 
 import pytest
 from exotel_phone.talk.playback import Playback, Utterance
@@ -10,7 +10,7 @@ CHUNK = tone(0.2)
 
 
 def told(playback: Playback) -> list[tuple[float, float]]:
-    """When each utterance began and ended."""
+    """Return the beginning and the end of each utterance."""
     return [(round(one.begins - BEGINS, 3), round(one.ends - BEGINS, 3)) for one in playback.utterances]
 
 

@@ -1,4 +1,4 @@
-"""The turns as they were typed, and whose voice says them."""
+"""The turns as typed, and the voices that say them."""
 
 import contextlib
 import subprocess
@@ -64,7 +64,7 @@ def test_without_a_turn_nothing_is_called() -> None:
 
 @pytest.fixture
 def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The programs that are on the path; none, and no ai extra."""
+    """Empty the path of programs, remove the ai extra, and return the set of programs that a test adds to."""
     there: set[str] = set()
     monkeypatch.setattr(voice.shutil, "which", lambda name: f"/usr/bin/{name}" if name in there else None)
     monkeypatch.setattr(voice.importlib.util, "find_spec", lambda _name: None)

@@ -44,7 +44,7 @@ def test_what_the_lower_rate_cannot_carry_is_gone_and_not_folded_down() -> None:
 
 
 def test_loud_audio_is_not_wrapped() -> None:
-    """A square wave overshoots where its edges are smoothed: louder than a sample can be."""
+    """Loud audio is not wrapped: a smoothed square wave overshoots, louder than a sample can be."""
     loud = sound.pcm_of(array("h", ([32767] * 8 + [-32768] * 8) * 50))
     made = sound.samples(sound.resample(loud, 8000, 16000))
     assert (max(made), min(made)) == (32767, -32768)

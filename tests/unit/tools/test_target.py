@@ -1,4 +1,4 @@
-"""URLs as typed: what is understood, what is refused, and that no secret is ever shown."""
+"""URLs as typed: they are understood or refused, and no secret is ever shown."""
 
 import base64
 from pathlib import Path

@@ -52,13 +52,13 @@ async def _press(pilot: Pilot[Any], *keys: str) -> None:
 
 
 async def _answer(pilot: Pilot[Any], app: TraceApp, text: str) -> None:
-    """Answer the question that is asked."""
+    """Answer the open question."""
     app.screen.query_one(Input).value = text
     await _press(pilot, "enter")
 
 
 def _seen(app: TraceApp) -> str:
-    """The screen as text."""
+    """Return the screen as text."""
     return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips())
 
 

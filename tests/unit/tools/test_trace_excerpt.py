@@ -1,4 +1,4 @@
-"""A saved call is that call and no other, character by character; where something is missing it says so."""
+"""A saved call is that call and no other, character by character; a gap in it is reported."""
 
 import json
 from collections.abc import Iterable
@@ -59,7 +59,7 @@ def test_messages_that_are_no_longer_kept_are_gaps(tmp_path: Path, limits: Limit
     saved = _saved(_trace(capture(teller.records), limits), tmp_path / "call.jsonl")
     lost = sum(record.messages for record in saved if isinstance(record, Gap))
     kept = sum(isinstance(record, Message) for record in saved)
-    # The opening, of which a ladder may let go as well, has a number as messages have.
+    # The opening, which a ladder may drop too, has a number as messages have.
     assert kept + lost - sum(isinstance(record, Message) for record in teller.records) in (0, 1)
     assert lost > 100
     end = saved[-1]

@@ -1,4 +1,4 @@
-"""A message is recognised, its faults are named, and nothing of it that must not be shown is shown."""
+"""A message is recognised, its faults are named, and its secrets stay hidden."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Records become calls and ladders: what belongs together is one row, what is missing is said, memory is bounded."""
+"""Records become calls and ladders: related messages are one row, gaps are reported, memory is bounded."""
 
 from collections.abc import Iterable
 

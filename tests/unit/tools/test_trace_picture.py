@@ -1,4 +1,4 @@
-"""The picture in the docs is that of the program as it is, and shows without anything from outside."""
+"""The picture in the docs is that of the present program, and needs nothing from outside."""
 
 import asyncio
 import html
@@ -11,7 +11,7 @@ PICTURE = RECORDED.with_name("trace.svg")
 
 
 def _words(svg: str) -> list[str]:
-    """Every text in it, in order."""
+    """Return every text of the picture, in order."""
     return [html.unescape(text) for text in re.findall(r"<text[^>]*>([^<]*)</text>", svg)]
 
 

@@ -1,4 +1,4 @@
-"""``verify``: what is proven, in the order of causes, and what is told of the first step that fails."""
+"""``verify``: its proofs, in the order of causes, and its report of the first step that fails."""
 
 import base64
 import json
@@ -162,7 +162,7 @@ def test_what_keeps_no_call_from_being_taken_is_a_warning() -> None:
     assert last == "✅ voice-1 takes calls"
 
 
-# -- what the host tells -------------------------------------------------------------------------------------------------
+# -- facts of the host ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

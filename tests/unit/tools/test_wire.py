@@ -34,7 +34,7 @@ def test_a_stream_is_byte_for_byte_what_was_captured() -> None:
 
 
 def test_chunk_timestamp_and_sequence_go_on_as_captured() -> None:
-    """On the live call message 100 was chunk 99 at 1980 ms."""
+    """Chunk, timestamp and sequence go on as captured: on the live call message 100 was chunk 99 at 1980 ms."""
     stream = Stream(IDS, 8000)
     stream.start()
     for _ in range(98):

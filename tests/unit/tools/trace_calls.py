@@ -1,4 +1,4 @@
-"""Calls as records of a capture, made for tests of the trace: what Exotel and an echo server say, at times that are given."""
+"""Calls as records of a capture, for tests of the trace: messages of Exotel and an echo server at given times."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ PCM = audio.frames(audio.speech_like(0.2, 8000), 8000)[3]
 
 
 class Teller:
-    """Tells one call as records. ``clock`` is the time of the next one, in seconds since `BEGAN`."""
+    """Records of one call. ``clock`` is the time of the next one, in seconds since `BEGAN`."""
 
     def __init__(self, conn: str = "conn_1", *, sid: str = "e33fa96945d0", call_sid: str = "a950c8dabf74") -> None:
         self.conn, self.clock = conn, 1.0
@@ -27,40 +27,40 @@ class Teller:
         return BEGAN + self.clock
 
     def says(self, text: str, sender: Side = "exotel", *, after_s: float = 0.001, omitted: int = 0) -> None:
-        """A message of ``sender``, ``after_s`` seconds after the last one."""
+        """Add a message of ``sender``, ``after_s`` seconds after the last one."""
         self.clock = round(self.clock + after_s, 6)
         self.records.append(Message(self.at, self.conn, sender, text, False, omitted))
 
     def begins(self) -> None:
-        """``connected`` and ``start``."""
+        """Add ``connected`` and ``start``."""
         self.says(self.stream.connected())
         self.says(self.stream.start({"token": "s3cret-token", "sample-rate": "8000"}))
 
     def talks(self, frames: int, *, gap_s: float = 0.020, echoed: bool = True) -> None:
-        """So many frames, one each ``gap_s``, each echoed 1 ms later."""
+        """Add this many frames, one each ``gap_s``, each echoed 1 ms later."""
         for _ in range(frames):
             self.says(self.stream.media(PCM), after_s=gap_s - 0.001 if echoed else gap_s)
             if echoed:
                 self.says(self.media(PCM), "server")
 
     def media(self, pcm: bytes) -> str:
-        """A media message of the server."""
+        """Add a media message of the server."""
         payload = base64.b64encode(pcm).decode()
         return json.dumps({"event": "media", "stream_sid": self.stream.ids.stream_sid, "media": {"payload": payload}})
 
     def hangs_up(self) -> None:
-        """``stop``, and the drop."""
+        """Add ``stop`` and the drop."""
         self.says(self.stream.stop())
         self.closes("stop")
 
     def closes(self, ended: str, code: int = 1006) -> None:
-        """The connection is gone."""
+        """Add the end of the connection."""
         self.clock = round(self.clock + 0.001, 6)
         self.records.append(Close(self.at, self.conn, ended, code))
 
 
 def told(*, conn: str = "conn_1", call_sid: str = "a950c8dabf74", frames: int = 50) -> list[Record]:
-    """A whole call without a fault."""
+    """Return a whole call without a fault."""
     teller = Teller(conn, call_sid=call_sid, sid=f"stream-of-{conn}")
     teller.begins()
     teller.talks(frames)
@@ -69,7 +69,7 @@ def told(*, conn: str = "conn_1", call_sid: str = "a950c8dabf74", frames: int = 
 
 
 def capture(*calls: Iterable[Record], complete: bool = True) -> Iterator[Record]:
-    """Calls as one capture, in the order of time."""
+    """Return calls as one capture, in the order of time."""
     body = sorted((record for call in calls for record in call), key=lambda record: record.at)  # type: ignore[union-attr]
     yield HEADER
     yield from body
@@ -77,6 +77,6 @@ def capture(*calls: Iterable[Record], complete: bool = True) -> Iterator[Record]
 
 
 def write(path: Path, records: Iterable[Record]) -> Path:
-    """The records as a file."""
+    """Write the records to a file."""
     path.write_bytes(b"".join(line(record) for record in records))
     return path

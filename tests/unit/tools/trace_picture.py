@@ -1,4 +1,4 @@
-"""Makes the picture of the trace: the ladder of docs/trace.jsonl, a call recorded on a lab host, as an SVG without outside fonts.
+"""Make the picture of the trace: the ladder of docs/trace.jsonl, a call of a lab host, as an SVG without outside fonts.
 
 $ python -m tests.unit.tools.trace_picture docs/trace.svg
 """
@@ -19,14 +19,14 @@ _FROM_OUTSIDE: Final = re.compile(r"@font-face\s*\{.*?\}\s*|<!--.*?-->\s*", re.D
 
 
 async def picture() -> str:
-    """The SVG: nothing in it is fetched from anywhere, letters are the reader's own monospaced ones."""
+    """Return the SVG, which fetches nothing: its letters are of the reader's own monospaced font."""
     app = TraceApp(View(load(RECORDED), "docs/trace.jsonl"), at_s=0.0)
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("n")
         await pilot.pause()
         exported = app.export_screenshot(title="exotelctl trace", simplify=True)
     inside = _FROM_OUTSIDE.sub("", exported).replace("Fira Code, monospace", "monospace")
-    # Spaces at the beginning of a text are columns here; some renderers drop them unless they are told.
+    # Spaces at the beginning of a text are columns here; some renderers drop them unless told to keep them.
     return inside.replace("<svg ", '<svg xml:space="preserve" ', 1)
 
 

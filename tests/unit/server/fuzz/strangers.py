@@ -47,7 +47,7 @@ bodies = st.fixed_dictionaries({}, optional=fields)
 
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
-    """An object that is nearly a message: nested, flat or both, with anything in its fields."""
+    """Draw an object that is nearly a message: nested, flat or both, with anything in its fields."""
     event = draw(st.sampled_from(events) | texts)
     document: dict[str, Any] = draw(bodies) if draw(st.booleans()) else {}
     if draw(st.booleans()):

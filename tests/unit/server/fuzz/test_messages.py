@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from . import strangers
 
 KEPT = 48 * 1024
-"""Characters that are kept of one message at most: 32 parameters of 1024 and what is short."""
+"""Most characters kept of one message: 32 parameters of 1024, and short fields."""
 
 
 def read(text: str | bytes) -> protocol.Message | None:
@@ -46,7 +46,7 @@ def test_a_message_is_read_or_is_a_fault(text: str) -> None:
 
 def _is_base64(media: Media) -> bool:
     try:
-        # Python 3.11 lets a padding pass that is too much.
+        # Python 3.11 accepts too much padding.
         return len(media.payload) % 4 == 0 and binascii.a2b_base64(media.payload, strict_mode=True) == media.pcm
     except ValueError:
         return False

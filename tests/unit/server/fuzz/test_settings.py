@@ -1,4 +1,4 @@
-"""Any mapping gives settings, or a `SettingsError` that says what to do."""
+"""Any mapping gives settings, or a `SettingsError` that names the cure."""
 
 from typing import Any
 
