@@ -28,14 +28,18 @@ class Progress:
         return str(self.steps[-1]["step"]) if self.steps else ""
 
     def begin(self, step: object) -> None:
-        """``step`` begins now."""
+        """Begin ``step``."""
         if self._began is None:
             self._began = time.monotonic()
         self.steps.append({"step": str(step), "at_s": round(self.seconds, 3)})
         self.note(str(step))
 
     def note(self, text: str) -> None:
-        """Something about the step that is under way."""
+        """Tell something about the step that is under way."""
+        self.tell(f"{self.seconds:6.1f} s  {text}")
+
+    def tell(self, text: str) -> None:
+        """Tell something about the whole action."""
         if not self._quiet:
             with contextlib.suppress(OSError):
-                say(f"{self.seconds:6.1f} s  {text}")
+                say(text)

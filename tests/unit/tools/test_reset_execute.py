@@ -9,6 +9,8 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.act import Interru
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths, unit
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import CommandFailed, UnitState
 from exotel_phone.exits import Refusal
+from exotelctl import host
+from exotelctl.host import Host
 from exotelctl.progress import Progress
 from exotelctl.reset import execute, ports
 from exotelctl.reset.execute import Executor, ResetFailed
@@ -59,13 +61,14 @@ class FakeSystemd:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execute, "_HANG_UP_S", 0.05)
+    monkeypatch.setattr(execute, "HANG_UP_S", 0.05)
     monkeypatch.setattr(execute, "_KILLED_S", 0.05)
-    monkeypatch.setattr(execute, "_POLL_S", 0.01)
+    monkeypatch.setattr(host, "_POLL_S", 0.01)
 
 
 def executor(root: Path, systemd: FakeSystemd) -> Executor:
-    return Executor(Paths(root), systemd, 8765, frozenset(), "me", Progress(quiet=True))  # type: ignore[arg-type]
+    this = Host("me", Paths(root), systemd)  # type: ignore[arg-type]
+    return Executor(this, 8765, frozenset(), Progress(quiet=True))
 
 
 ENDS = [

@@ -131,7 +131,7 @@ def test_the_plan_names_generations_and_strangers_and_carries_no_escape() -> Non
     assert "g0: 1 worker active, 4 live calls (g0-1 gives no answer: its connections are counted)" in text
     assert "port 8765: pid 500 node server.js \\x1b[31m (user deploy, age 1 min 0 s) is not ours and is ended" in text
     assert "\x1b" not in text
-    assert json.dumps(report.as_json(given, plan(given, drain_s=0), outcome="dry-run"))
+    assert json.dumps(report.as_json(given, plan(given, drain_s=0), "dry-run"))
 
 
 def host(socket: str, **instances: str) -> HostFacts:

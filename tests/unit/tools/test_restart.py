@@ -19,8 +19,8 @@ def acted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Record the requester of each restart of a fake host."""
     done: list[str] = []
 
-    def act(*arguments: Any) -> None:
-        done.append(arguments[3])
+    def act(_executor: Any, _plan: Any, _paths: Any, **asked: Any) -> None:
+        done.append(asked["who"])
 
     facts = SimpleNamespace(serving=SERVING, current="g1")
     generation = SimpleNamespace(id="g2", content=SERVING.content)
@@ -29,11 +29,13 @@ def acted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         "require_root": lambda _: None,
         "requester": lambda: "me@desk",
         "deploy_lock": lambda *_: contextlib.nullcontext(),
-        "_plan": lambda *_: (facts, SimpleNamespace(generation=generation, reason="asked", steps=())),
         "Executor": lambda *_: None,
-        "_act": act,
+        "act.act": act,
     }.items():
-        monkeypatch.setattr(restart, name, value)
+        monkeypatch.setattr(f"exotelctl.host.{name}", value)
+    monkeypatch.setattr(restart, "gather", lambda *_: facts)
+    plan = SimpleNamespace(generation=generation, reason="asked", steps=())
+    monkeypatch.setattr(restart, "plan_restart", lambda *_: plan)
     return done
 
 

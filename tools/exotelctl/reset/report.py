@@ -1,6 +1,6 @@
 """A reset as text for people and as JSON. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts
@@ -53,19 +53,8 @@ def success_text(facts: Facts, calls_cut: int, seconds: float) -> str:
     return f"✅ {facts.serving.id} serves again, verified after {seconds:.1f} s; {cut}."
 
 
-def as_json(
-    facts: Facts,
-    plan: Plan,
-    *,
-    outcome: str,
-    problem: str = "",
-    journal: str = "",
-    state: str = "",
-    calls_cut: int = 0,
-    steps: Sequence[Mapping[str, object]] = (),
-    verified: Sequence[Mapping[str, object]] = (),
-) -> dict[str, object]:
-    """Return everything under stable keys.
+def as_json(facts: Facts, plan: Plan, outcome: str) -> dict[str, object]:
+    """Return everything under stable keys, before anything is done.
 
     ``outcome`` is done, dry-run, no-consent, refused, failed or interrupted; ``calls_live`` were there when it was planned.
     """
@@ -74,7 +63,7 @@ def as_json(
         "generation": facts.serving.id,
         "release": facts.serving.content.release,
         "calls_live": plan.calls,
-        "calls_cut": calls_cut,
+        "calls_cut": 0,
         "workers": [
             {"instance": worker.name, "state": worker.state, "calls": worker.calls, "answers": worker.answers}
             for worker in facts.workers
@@ -83,11 +72,11 @@ def as_json(
             {"port": port.number, "strangers": [_stranger_json(stranger) for stranger in port.strangers]} for port in facts.ports
         ],
         "plan": [str(step) for step in plan.steps],
-        "steps": list(steps),
-        "verified": list(verified),
-        "problem": problem or plan.refusal,
-        "journal": journal,
-        "state": state,
+        "steps": [],
+        "verified": [],
+        "problem": plan.refusal,
+        "journal": "",
+        "state": "",
     }
 
 
