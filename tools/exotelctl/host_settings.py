@@ -30,7 +30,12 @@ class HostSettings:
     @property
     def local_target(self) -> Target:
         """The server as it is reached from this host."""
-        return Target(False, _WILDCARDS.get(self.host, self.host), self.port, "", "")
+        return Target(False, reached_at(self.host), self.port, "", "")
+
+
+def reached_at(host: str) -> str:
+    """Return the address at which this host itself reaches a server that binds ``host``."""
+    return _WILDCARDS.get(host, host)
 
 
 def load(file: Path) -> HostSettings:

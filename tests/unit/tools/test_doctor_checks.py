@@ -4,10 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from exotel_phone.reach import Fault
 from exotelctl.doctor import checks
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.address import Address
-from exotelctl.doctor.facts.call import Answers, Echo, Http, Trouble
+from exotelctl.doctor.facts.call import Answers, Echo, Http
 from exotelctl.doctor.facts.fact import Fact
 from exotelctl.doctor.facts.firewall import Firewall
 from exotelctl.doctor.facts.host import Clock, FileSystem, Memory
@@ -43,7 +44,7 @@ from tests.unit.tools.doctor_facts import (
 
 DENIED = replace(CLOUD, reachable="no", text="tcp:8765 is denied by rule block-all, priority 900")
 QUOTA = "💥 tts (deepgram): 402, the quota is used up"
-TIMEOUT = Trouble("timeout", "198.51.100.7:8765 gave no answer within 5 s", "")
+TIMEOUT = Fault("timeout", "198.51.100.7:8765 gave no answer within 5 s", "")
 SILENT = Worker(WORKERS[0], silent="1.sock does not answer: timed out", pid=42, files=20, files_limit=65536)
 
 
@@ -217,7 +218,7 @@ RED: dict[str, tuple[str, dict[str, Any], str]] = {
     "cloud firewall": ("outside-reach", {"outside": replace(OUTSIDE, connect=TIMEOUT)}, "a cloud firewall drops it"),
     "refused from outside": (
         "outside-reach",
-        {"outside": replace(OUTSIDE, connect=Trouble("refused", "198.51.100.7:8765 refused the connection", ""))},
+        {"outside": replace(OUTSIDE, connect=Fault("refused", "198.51.100.7:8765 refused the connection", ""))},
         "refused",
     ),
     "another server at the address": (
@@ -604,7 +605,7 @@ def test_root_is_told_the_capability_that_it_lacks() -> None:
 
 
 def test_a_simulated_call_that_no_module_allows_is_unknown() -> None:
-    lacking = replace(ANSWERS, echo=Echo(trouble=Trouble("no-phone", "exotelctl itself lacks a module", "")))
+    lacking = replace(ANSWERS, echo=Echo(trouble=Fault("no-phone", "exotelctl itself lacks a module", "")))
     found = results(healthy(loopback=lacking))
     assert found["no-echo"].verdict == found["wrong-fields"].verdict == "unknown"
 

@@ -13,6 +13,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
 from exotelctl.doctor import facts
 from exotelctl.doctor.facts import address, deployment, firewall, host, journal, loopback, shell
 from exotelctl.doctor.facts.deployment import Deployment
@@ -39,9 +40,9 @@ def test_a_fact_that_is_missing_can_not_be_used_by_mistake() -> None:
 
 def test_a_collector_that_hangs_does_not_hold_up_the_others() -> None:
     end = Event()
-    look = facts._Look("slow", lambda: end.wait(30))
+    look = facts._begin("slow", lambda: end.wait(30))
     try:
-        assert "took more than" in look.wait(time.monotonic()).missing
+        assert "took more than" in facts._wait(look, time.monotonic()).missing
     finally:
         end.set()
 
@@ -98,14 +99,15 @@ timeout_s = 60
 
 def deployed(root: Path, settings: str = SETTINGS) -> Callable[[], Deployment]:
     """Make a host with one generation below ``root`` and return the look at it."""
-    current = root / "etc/current"
-    current.mkdir(parents=True)
+    paths = Paths(root)
+    for directory in (paths.current, paths.point.parent, paths.lock.parent, root / "proc"):
+        directory.mkdir(parents=True)
     generation = {"generation": "g", "release": "r", "workers": 2, "created": "2026-11-25T10:27:06Z", "listen": "[::]:9000"}
-    (current / "generation.json").write_text(json.dumps(generation))
-    (current / "settings.toml").write_text(settings)
-    (root / "point").write_text("[Socket]\nService=exotel-ws@g-1.service\n")
-    (root / "locks").write_text("")
-    return lambda: deployment.look(root / "etc", root / "point", root / "lock", root / "locks")
+    (paths.current / "generation.json").write_text(json.dumps(generation))
+    (paths.current / "settings.toml").write_text(settings)
+    paths.point.write_text("[Socket]\nService=exotel-ws@g-1.service\n")
+    (root / "proc/locks").write_text("")
+    return lambda: deployment.look(root)
 
 
 @pytest.mark.parametrize(
@@ -142,11 +144,11 @@ def test_nothing_deployed_is_a_fact_too(tmp_path: Path) -> None:
 
 def test_a_lock_that_is_held_tells_of_a_deploy(tmp_path: Path) -> None:
     look = deployed(tmp_path)
-    lock = tmp_path / "lock"
+    lock = Paths(tmp_path).lock
     lock.touch()
     held = f"1: FLOCK  ADVISORY  WRITE 77 00:1b:{lock.stat().st_ino} 0 EOF\n"
     assert not look().deploying
-    (tmp_path / "locks").write_text(held)
+    (tmp_path / "proc/locks").write_text(held)
     assert look().deploying
 
 

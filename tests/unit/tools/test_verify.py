@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exotel_phone.reach import Fault
 from exotel_phone.target import Target
 from exotelctl.doctor import bundle
 from exotelctl.doctor.facts import Facts
-from exotelctl.doctor.facts.call import Answers, Http, Trouble
+from exotelctl.doctor.facts.call import Answers, Http
 from exotelctl.doctor.facts.deployment import Deployment
 from exotelctl.doctor.facts.fact import Fact
 from exotelctl.doctor.facts.log import Log
@@ -37,7 +38,7 @@ from tests.unit.tools.doctor_facts import (
 
 TARGET = Target(False, "198.51.100.7", 8765, "", "sample-rate=16000")
 DOWN = Units((unit(UNITS[0]), unit(UNITS[1], active="failed", sub="failed", result="exit-code"), unit(UNITS[2])), ())
-REFUSED = Trouble("refused", "198.51.100.7:8765 refused the connection", "")
+REFUSED = Fault("refused", "198.51.100.7:8765 refused the connection", "")
 LOOK = Path(__file__).parents[3] / "roles/verify/files/look.sh"
 
 
@@ -121,12 +122,12 @@ HERE: dict[str, tuple[Outside, str, str]] = {
     "no such name": (Outside(NOW, "ws://a:8765", 8765, (), "Name not known"), "the server answers this machine", "resolve"),
     "refused": (replace(OUTSIDE, connect=REFUSED, answers=None), "the server answers", "the server listens on 0.0.0.0:8765 only"),
     "dropped": (
-        replace(OUTSIDE, connect=Trouble("timeout", "no answer", ""), answers=None),
+        replace(OUTSIDE, connect=Fault("timeout", "no answer", ""), answers=None),
         "the server answers this machine at http://198.51.100.7:8765",
         "a cloud firewall drops it",
     ),
     "cut": (
-        replace(OUTSIDE, answers=Answers("u", Http(trouble=Trouble("reset", "it closed", "")))),
+        replace(OUTSIDE, answers=Answers("u", Http(trouble=Fault("reset", "it closed", "")))),
         "the server answers this machine",
         "a firewall or a proxy cuts what comes from here",
     ),

@@ -16,8 +16,9 @@ from exotel_phone.text import printable
 
 from exotelctl.doctor import bundle
 from exotelctl.doctor.facts import Facts
-from exotelctl.doctor.facts.deployment import DEFAULT_PORT, Deployment
+from exotelctl.doctor.facts.deployment import Deployment
 from exotelctl.doctor.facts.fact import Fact
+from exotelctl.host_settings import DEFAULT_PORT
 
 _LACKS_OPTION: Final = "2"
 """Exit code of an exotelctl that does not know ``doctor --bundle``."""

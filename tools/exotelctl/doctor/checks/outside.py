@@ -3,12 +3,12 @@
 from exotel_phone.command import command
 from exotel_phone.protocol_test.judges import health as judge_health
 from exotel_phone.protocol_test.judges import mode as mode_of
+from exotel_phone.reach import Fault
 
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.checks.cloud import cloud_firewall
 from exotelctl.doctor.checks.firewall import host_firewall
 from exotelctl.doctor.facts import Facts
-from exotelctl.doctor.facts.call import Trouble
 from exotelctl.doctor.facts.outside import Outside
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped
 
@@ -32,7 +32,7 @@ def outside_reach(facts: Facts) -> Finding:
     return not_healthy(facts, seen) or not_called(seen) or not_compliant(seen) or _served(seen)
 
 
-def not_connected(facts: Facts, seen: Outside, trouble: Trouble) -> Finding:
+def not_connected(facts: Facts, seen: Outside, trouble: Fault) -> Finding:
     """Judge why TCP did not connect: if the host answers itself, the fault lies between."""
     host_answers = _answers_itself(facts)
     evidence = [
@@ -106,7 +106,7 @@ def _answers_itself(facts: Facts) -> bool:
     return facts.loopback.value is not None and facts.loopback.value.health.status == 200
 
 
-def _lies_between(facts: Facts, seen: Outside, trouble: Trouble) -> str:
+def _lies_between(facts: Facts, seen: Outside, trouble: Fault) -> str:
     """Say what keeps a caller from a host that answers itself, by how the connection failed."""
     host, listen = _host(seen), facts.deployment.value.listen if facts.deployment.value else ""
     why = {

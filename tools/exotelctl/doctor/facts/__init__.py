@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -62,33 +63,30 @@ def collect(since: float) -> Facts:
     """Look at everything, each bounded in time; what breaks or hangs becomes the reason why a fact is missing."""
     deployed = observe(deployment.look)
     known = deployed.value or Deployment()
-    running = [
-        _Look("units", partial(units.look, since, known.instances)),
-        _Look("port", partial(port.look, known.port)),
-        _Look("workers", workers.look),
-        _Look("calls", partial(journal.look, since)),
-        _Look("loopback", partial(loopback.look, known)),
-        _Look("firewall", firewall.look),
-        _Look("file_systems", host.file_systems),
-        _Look("memory", host.memory),
-        _Look("clock", host.clock),
-        _Look("address", partial(address.look, known.public_url)),
-    ]
+    looks: dict[str, Callable[[], object]] = {
+        "units": partial(units.look, since, known.instances),
+        "port": partial(port.look, known.port),
+        "workers": workers.look,
+        "calls": partial(journal.look, since),
+        "loopback": partial(loopback.look, known),
+        "firewall": firewall.look,
+        "file_systems": host.file_systems,
+        "memory": host.memory,
+        "clock": host.clock,
+        "address": partial(address.look, known.public_url),
+    }
+    running = {name: _begin(name, look) for name, look in looks.items()}
     deadline = time.monotonic() + _BOUND_S
-    by_name = {look.name: look for look in running}
-
-    def seen(name: str) -> Callable[[], Fact[Any]]:
-        return lambda: by_name[name].wait(deadline)
-
-    running.append(_Look("log", partial(log.look, seen("loopback"), seen("workers"))))
-    found = {look.name: look.wait(deadline) for look in running}
+    placed, asked = (partial(_wait, running[name], deadline) for name in ("loopback", "workers"))
+    running["log"] = _begin("log", partial(log.look, placed, asked))
+    found = {name: _wait(fact, deadline) for name, fact in running.items()}
     return Facts(
         hostname=socket.gethostname(),
         as_root=os.geteuid() == 0,
         collected_at=time.time(),
         since=since,
         deployment=deployed,
-        **found,  # type: ignore[arg-type]
+        **found,
     )
 
 
@@ -106,22 +104,17 @@ def observe(look: Callable[[], T]) -> Fact[T]:
     return Fact(value, missing, needs, at, round((time.perf_counter() - began) * 1000, 1))
 
 
-class _Look:
-    """A collector on its way, in a thread that does not keep the process alive if it hangs."""
+def _begin(name: str, look: Callable[[], object]) -> Future[Fact[Any]]:
+    """Look in a thread that does not keep the process alive if it hangs."""
+    fact: Future[Fact[Any]] = Future()
+    threading.Thread(target=lambda: fact.set_result(observe(look)), name=f"look at {name}", daemon=True).start()
+    return fact
 
-    def __init__(self, name: str, look: Callable[[], object]) -> None:
-        self.name = name
-        self._fact: Fact[object] | None = None
-        self._began = time.time()
-        self._thread = threading.Thread(target=self._run, args=(look,), name=f"look at {name}", daemon=True)
-        self._thread.start()
 
-    def _run(self, look: Callable[[], object]) -> None:
-        self._fact = observe(look)
-
-    def wait(self, deadline: float) -> Fact[object]:
-        """Wait until ``deadline`` (monotonic) at most, and return the fact or why there is none."""
-        self._thread.join(max(0.0, deadline - time.monotonic()))
-        if self._fact is None:
-            return Fact(missing=f"looking at it took more than {_BOUND_S:g} s", at=self._began, ms=_BOUND_S * 1000)
-        return self._fact
+def _wait(fact: Future[Fact[Any]], deadline: float) -> Fact[Any]:
+    """Wait until ``deadline`` (monotonic) at most, and return the fact or why there is none."""
+    try:
+        return fact.result(max(0.0, deadline - time.monotonic()))
+    except TimeoutError:
+        why = f"looking at it took more than {_BOUND_S:g} s"
+        return Fact(missing=why, at=time.time() - _BOUND_S, ms=_BOUND_S * 1000)

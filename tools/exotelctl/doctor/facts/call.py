@@ -15,22 +15,13 @@ CALL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """Hold why something could not be reached: a `Fault` that can be saved."""
-
-    kind: str
-    cause: str
-    next: str
-
-
-@dataclass(frozen=True, slots=True)
 class Http:
     """An HTTP answer, or the trouble that came instead."""
 
     status: int = 0
     body: str = ""
     ms: float = 0.0
-    trouble: Trouble | None = None
+    trouble: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +31,7 @@ class Echo:
     ``call_sid`` is its name in the journal, "" where it was not placed; ``round_trip_ms`` is the median.
     """
 
-    trouble: Trouble | None = None
+    trouble: Fault | None = None
     frames_sent: int = 0
     frames_received: int = 0
     frames_lost: int = 0
@@ -82,7 +73,7 @@ async def http(target: Target, path: str, ask_s: float) -> Http:
     try:
         answer: Answer = await get(target, path, timeout_s=ask_s)
     except Unreachable as error:
-        return Http(trouble=_trouble(error.fault))
+        return Http(trouble=error.fault)
     return Http(answer.status, printable(answer.body.strip()), round(answer.latency_ms, 1))
 
 
@@ -91,12 +82,12 @@ async def echo(target: Target, rate: int, ask_s: float, call_s: float = CALL_S) 
     try:
         from exotel_phone.phone import place_call
     except ImportError as error:
-        return Echo(trouble=Trouble("no-phone", f"exotelctl itself lacks a module: {error}", "deploy the release again"))
+        return Echo(trouble=Fault("no-phone", f"exotelctl itself lacks a module: {error}", "deploy the release again"))
     said: Sequence[bytes] = frames(speech_like(call_s, rate), rate)
     try:
         result = await place_call(target, said, rate=rate, connect_timeout_s=ask_s, settle_s=1.0)
     except Unreachable as error:
-        return Echo(trouble=_trouble(error.fault))
+        return Echo(trouble=error.fault)
     trips = sorted(result.round_trips_ms)
     return Echo(
         frames_sent=result.frames_sent,
@@ -112,7 +103,3 @@ async def echo(target: Target, rate: int, ask_s: float, call_s: float = CALL_S) 
         call_sid=result.ids.call_sid,
         round_trip_p95_ms=round(trips[len(trips) * 95 // 100], 2) if trips else 0.0,
     )
-
-
-def _trouble(fault: Fault) -> Trouble:
-    return Trouble(fault.kind, fault.cause, fault.next)

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
+
 from exotelctl import boot, moved
 from exotelctl.doctor.facts import shell
 from exotelctl.doctor.facts.fact import NotSeen
+from exotelctl.host_settings import DEFAULT_PORT
 
-ETC: Final = Path("/etc/exotel-ws")
-POINT: Final = Path("/etc/systemd/system/exotel-ws.socket.d/generation.conf")
-LOCK: Final = Path("/run/exotel-ws-deploy/lock")
-CREDENTIALS: Final = ETC / "current/credentials/stream-credentials"
-DEFAULT_PORT: Final = 8765
-
-_MOST_WORKERS = 64
+CREDENTIALS: Final = Paths().current / "credentials/stream-credentials"
+_MOST_WORKERS: Final = 64
 """As the role allows; a bundle may claim anything."""
 
 
@@ -57,9 +55,10 @@ class Deployment:
         return tuple(f"{self.generation}-{number}" for number in range(1, min(self.workers, _MOST_WORKERS) + 1))
 
 
-def look(etc: Path = ETC, point: Path = POINT, lock: Path = LOCK, locks: Path = Path("/proc/locks")) -> Deployment:
-    """Read what the deploy wrote. Raises NotSeen where this user may not."""
-    current = etc / "current"
+def look(root: Path = Path("/")) -> Deployment:
+    """Read what the deploy wrote below ``root``. Raises NotSeen where this user may not."""
+    paths = Paths(root)
+    current = paths.current
     try:
         generation = json.loads((current / "generation.json").read_text("utf-8"))
     except FileNotFoundError:
@@ -69,7 +68,6 @@ def look(etc: Path = ETC, point: Path = POINT, lock: Path = LOCK, locks: Path = 
     except (OSError, ValueError) as error:
         raise NotSeen(f"{current / 'generation.json'} is not readable: {error}") from None
     settings, problem = _settings(current / "settings.toml")
-    drain, auth = _table(settings, "drain"), _table(settings, "auth")
     return Deployment(
         generation=str(generation.get("generation", "")),
         release=str(generation.get("release", "")),
@@ -82,12 +80,12 @@ def look(etc: Path = ETC, point: Path = POINT, lock: Path = LOCK, locks: Path = 
         public_url=str(settings.get("public_url", "")),
         paths=tuple(map(str, settings.get("paths", ()))),
         max_calls=_max_calls(settings),
-        drain_s=float(_number(drain.get("timeout_s"), 3660)),
-        asks_credential=auth.get("required") is True,
+        drain_s=float(_number(_table(settings, "drain").get("timeout_s"), 3660)),
+        asks_credential=_table(settings, "auth").get("required") is True,
         settings_problem=problem,
-        socket_points_to=_points_to(point),
-        deploying=_is_locked(lock, locks),
-        maintenance=boot.maintenance(),
+        socket_points_to=_points_to(paths.point),
+        deploying=_is_locked(paths.lock, root / "proc/locks"),
+        maintenance=boot.maintenance(root),
         enabled=tuple(sorted(boot.enabled())),
         moved=str(moved.look(time.time()) or ""),
     )

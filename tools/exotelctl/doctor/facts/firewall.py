@@ -40,20 +40,17 @@ def look(proc_net: Path = Path("/proc/net")) -> Firewall:
     tables, legacy = count_tables(), _legacy_tables()
     nft: tuple[dict[str, Any], ...] = ()
     iptables, unread, needs = "", "", ""
-    if tables != 0:
-        try:
+    try:
+        if tables != 0:
             nft = tuple(json.loads(shell.ask("nft", "--json", "list", "ruleset"))["nftables"])
-        except NotSeen as not_seen:
-            unread, needs = str(not_seen), not_seen.needs
-        except (ValueError, KeyError) as error:
-            unread = f"nft --json list ruleset: {error}"
-    saves = ["iptables-save"] if has_foreign(nft) else []
-    saves += ["iptables-legacy-save"] if legacy else []
-    for command in saves:
-        try:
-            iptables += shell.ask(command)
-        except NotSeen as not_seen:
-            unread, needs = str(not_seen), not_seen.needs
+        if has_foreign(nft):
+            iptables += shell.ask("iptables-save")
+        if legacy:
+            iptables += shell.ask("iptables-legacy-save")
+    except NotSeen as not_seen:
+        unread, needs = str(not_seen), not_seen.needs
+    except (ValueError, KeyError) as error:
+        unread = f"nft --json list ruleset: {error}"
     return Firewall(tables, legacy, nft, iptables, unread, needs, outside_interfaces(proc_net))
 
 

@@ -77,7 +77,8 @@ def file_systems(needed: tuple[str, ...] = NEEDED) -> list[FileSystem]:
 
 def memory(cgroups: Path = _CGROUPS, meminfo: Path = Path("/proc/meminfo")) -> Memory:
     """Return the memory available, of the machine or within a container's bound, whichever is less. Raises NotSeen."""
-    values = {name: int(rest.split()[0]) * 1024 for name, _, rest in (line.partition(":") for line in _lines(meminfo)) if rest}
+    lines = (line.partition(":") for line in shell.read(meminfo).splitlines())
+    values = {name: int(rest.split()[0]) * 1024 for name, _, rest in lines if rest}
     if not {"MemTotal", "MemAvailable"} <= values.keys():
         raise NotSeen(f"{meminfo} does not say what is available")
     machine = Memory(values["MemTotal"], values["MemAvailable"], "the machine's memory")
@@ -92,10 +93,6 @@ def _bound(cgroups: Path) -> Memory | None:
     except (OSError, ValueError):
         return None  # no container, or without a bound
     return Memory(most, max(0, most - used + int(stat.get("inactive_file", 0))), "this container's bound")
-
-
-def _lines(file: Path) -> list[str]:
-    return shell.read(file).splitlines()
 
 
 def clock(container: Path = Path("/run/systemd/container")) -> Clock:

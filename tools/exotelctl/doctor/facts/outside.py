@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from exotel_phone.protocol_test.exchange import Check
-from exotel_phone.reach import explain
+from exotel_phone.reach import Fault, explain
 from exotel_phone.target import Target
 
 from exotelctl.doctor.facts import call
@@ -35,7 +35,7 @@ class Outside:
     port: int
     addresses: tuple[str, ...]
     unresolved: str = ""
-    connect: call.Trouble | None = None
+    connect: Fault | None = None
     answers: call.Answers | None = None
     protocol_checks: int = 0
     broken: tuple[Broken, ...] = ()
@@ -57,12 +57,11 @@ def look(target: Target, *, call_s: float = call.CALL_S) -> Outside:
     return Outside(at, shown, target.port, addresses, answers=answers, protocol_checks=len(checks), broken=tuple(broken))
 
 
-def _connect(target: Target) -> call.Trouble | None:
+def _connect(target: Target) -> Fault | None:
     try:
         socket.create_connection((target.host, target.port), timeout=_ASK_S).close()
     except OSError as error:
-        fault = explain(error, target, _ASK_S)
-        return call.Trouble(fault.kind, fault.cause, fault.next)
+        return explain(error, target, _ASK_S)
     return None
 
 
