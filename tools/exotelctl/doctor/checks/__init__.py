@@ -4,7 +4,7 @@ import dataclasses
 from typing import Final
 
 from exotelctl.doctor import causes
-from exotelctl.doctor.checks import boot, calls, cloud, firewall, host, limits, outside, port, reach, units
+from exotelctl.doctor.checks import calls, firewall, host, limits, outside, port, reach, units
 from exotelctl.doctor.checks.check import Check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.fact import Fact
@@ -12,7 +12,7 @@ from exotelctl.doctor.facts.log import WORKERS_JOURNALD
 from exotelctl.doctor.result import Result
 
 ALL: Final[tuple[Check, ...]] = (
-    boot.maintenance,
+    units.maintenance,
     port.stranger,
     port.two_listeners,
     units.port_conflict,
@@ -23,10 +23,10 @@ ALL: Final[tuple[Check, ...]] = (
     units.down,
     units.generations,
     units.loop_hung,
-    boot.boot,
+    units.boot,
     reach.local_answer,
     firewall.host_firewall,
-    cloud.cloud_firewall,
+    firewall.cloud_firewall,
     outside.outside_reach,
     reach.public_address,
     reach.port_moved,

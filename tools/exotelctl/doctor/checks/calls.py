@@ -6,22 +6,18 @@ from exotel_phone.command import command, journal
 from exotel_phone.text import duration, plural
 
 from exotelctl.doctor.checks.check import check
-from exotelctl.doctor.checks.grade import counted, grade
+from exotelctl.doctor.checks.cures import ROLL_BACK, TEST_HERE, URL, of_last_hour
+from exotelctl.doctor.checks.grade import counted, grade, graded, times
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.call import Echo
 from exotelctl.doctor.facts.fact import NotSeen
-from exotelctl.doctor.facts.journal import Conn, Refused
-from exotelctl.doctor.result import Finding, Remedy, Verdict, fail, ok, skipped, warn
+from exotelctl.doctor.facts.journal import Conn
+from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped
 
 _SHORT_MS = 3000
 _BY_US = frozenset({"closed_by_server", "no_media"})
 _SEVERAL = 3
 _MUTE_S = 5.0
-
-
-def judged(verdict: Verdict, says: str, evidence: Sequence[str], remedy: Remedy) -> Finding:
-    """Return a fault or a warning, as a share was graded."""
-    return fail(says, *evidence, remedy=remedy) if verdict == "fail" else warn(says, *evidence, remedy=remedy)
 
 
 def nothing() -> Finding:
@@ -46,14 +42,9 @@ def logs_of(sid: str) -> str:
     return command("exotelctl", "logs", "--call", sid)
 
 
-def times(found: Sequence[Conn] | Sequence[Refused]) -> list[float]:
-    """Return the times at which they began."""
-    return [one.at for one in found]
-
-
-def graded(bad: Sequence[Conn], among: Sequence[Conn]) -> Verdict:
-    """Grade the share of ``bad`` connections ``among`` all."""
-    return grade(times(bad), times([conn for conn in among if conn not in bad]))
+def share(bad: Sequence[Conn], among: Sequence[Conn], says: str, evidence: Sequence[str], remedy: Remedy) -> Finding:
+    """Return what is ``bad`` as a failure or a warning, by its share of the connections ``among`` which it is."""
+    return graded(times(bad), times([conn for conn in among if conn not in bad]), says, evidence, remedy)
 
 
 @check("no-start", "calls")
@@ -64,13 +55,14 @@ def no_start(facts: Facts) -> Finding:
     bad = [conn for conn in calls.outside if conn.ended == "no_start" and conn.id not in turned_away]
     if not bad:
         return ok(f"{plural(len(calls.started), 'call')} started") if calls.outside else nothing()
-    return judged(
-        grade(times(bad), times(calls.started)),
+    return graded(
+        times(bad),
+        times(calls.started),
         f"{counted(len(bad), len(calls.outside), 'connection')} opened a WebSocket and sent no start",
         [shown(bad[-1])],
         Remedy(
             "In the flow, use the Voicebot applet (two-way), not the Stream applet, and compare the path in its URL.",
-            (story(bad[-1]), "exotelctl url"),
+            (story(bad[-1]), URL),
         ),
     )
 
@@ -90,8 +82,9 @@ def no_media(facts: Facts) -> Finding:
     good = [conn for conn in closed if conn.frames_in]
     evidence = [f"call {call.call_sid}, live for {duration(call.age_s)}: no frame yet" for call in mute[:3]]
     sid = mute[0].call_sid if mute else ""
-    return judged(
-        grade([*times(bad), *(facts.collected_at for _ in mute)], times(good)),
+    return graded(
+        [*times(bad), *(facts.collected_at for _ in mute)],
+        times(good),
         f"{counted(len(bad) + len(mute), len(closed) + len(mute))} started and carried no media",
         [*evidence, *map(shown, bad[-1:])],
         Remedy(
@@ -113,7 +106,7 @@ def no_echo(facts: Facts) -> Finding:
     remedy = Remedy(
         "The server takes audio and sends none, or other audio: the release is at fault.",
         ("exotelctl call 'ws://127.0.0.1:8765?sample-rate=8000'", *(story(conn) for conn in mute[-1:])),
-        ("ansible-playbook playbooks/rollback.yml -i INVENTORY",),
+        (ROLL_BACK,),
     )
     if mute and grade(times(mute), times(good)) == "fail":
         says = f"{counted(len(mute), len(mute) + len(good))} got audio and sent none back"
@@ -168,14 +161,15 @@ def provider(facts: Facts) -> Finding:
     bad = [conn for conn in asked if conn.failures]
     if not bad:
         return ok(f"{plural(len(asked), 'call')} met no failure") if asked else nothing()
-    return judged(
-        graded(bad, asked),
+    return share(
+        bad,
+        asked,
         f"in {counted(len(bad), len(asked))} a provider failed: {bad[-1].failures[-1]}",
         [*bad[-1].failures[:-1], shown(bad[-1])],
         Remedy(
             "The key, the quota, the address or the provider itself: its own words are above. Where exotel_ws_ai names another "
             "service for that stage, it answered; else the caller heard the apology.",
-            (story(bad[-1]), journal("EVENT=provider_error", "--since", "-1h")),
+            (story(bad[-1]), of_last_hour("EVENT=provider_error")),
             ("correct exotel_ws_ai or exotel_ws_ai_keys, then ansible-playbook deploy.yml -i INVENTORY",),
         ),
     )
@@ -193,8 +187,8 @@ def wrong_fields(facts: Facts) -> Finding:
             *echo.faults[1:3],
             remedy=Remedy(
                 "Exotel knows stream_sid, in snake case, at the top of each message; anything else is silence.",
-                ("exotelctl protocol-test 'ws://127.0.0.1:8765?sample-rate=8000'",),
-                ("ansible-playbook playbooks/rollback.yml -i INVENTORY",),
+                (TEST_HERE,),
+                (ROLL_BACK,),
             ),
         )
     return ok(f"{plural(echo.frames_received, 'message')} of the simulated call were as documented")
@@ -211,8 +205,9 @@ def short_calls(facts: Facts) -> Finding:
     if len(bad) < _SEVERAL:
         return ok(f"{counted(len(bad), len(closed))} shorter than {_SHORT_MS // 1000} s or closed by us", *map(shown, bad))
     by_us = [conn for conn in bad if conn.ended in _BY_US]
-    return judged(
-        graded(bad, closed),
+    return share(
+        bad,
+        closed,
         f"{counted(len(bad), len(closed))} ended within {_SHORT_MS // 1000} s, {len(by_us)} of them closed by us",
         [shown(conn) for conn in bad[-3:]],
         Remedy(
@@ -231,8 +226,9 @@ def lost_calls(facts: Facts) -> Finding:
     bad = [conn for conn in closed if conn.ended == "no_stop"]
     if not bad:
         return ok(f"{plural(len(closed), 'call')} ended in order") if closed else nothing()
-    return judged(
-        graded(bad, closed),
+    return share(
+        bad,
+        closed,
         f"{counted(len(bad), len(closed))} broke off without stop (1006)",
         [shown(conn) for conn in bad[-3:]],
         Remedy(
@@ -257,8 +253,9 @@ def sample_rate(facts: Facts) -> Finding:
         return ok(f"{plural(len(calls.started), 'call')} at {' and '.join(rates) or 'an unsaid number of'} Hz, as asked")
     last = bad[-1]
     asked = last.rate_asked or "no rate"
-    return judged(
-        graded(bad, calls.started),
+    return share(
+        bad,
+        calls.started,
         f"{counted(len(bad), len(calls.started))}: the URL asks for {asked}, the stream has {last.rate} Hz",
         [f"{shown(last)}; {', '.join(last.faults)}"],
         Remedy(
@@ -279,7 +276,7 @@ def _credentials(facts: Facts, detail: str, ok_text: str, says: str, remedy: Rem
         f"the last from {bad[-1].remote or 'an address that was not told'}",
         f"from {plural(len(remotes), 'address', 'addresses')}",
     ]
-    return judged(grade(times(bad), times(calls.started)), f"{plural(len(bad), 'stream')} {says}", evidence, remedy)
+    return graded(times(bad), times(calls.started), f"{plural(len(bad), 'stream')} {says}", evidence, remedy)
 
 
 @check("token-stripped", "calls")
@@ -288,7 +285,7 @@ def token_stripped(facts: Facts) -> Finding:
     remedy = Remedy(
         "Exotel strips the query of the URL, so a token there never arrives. Put it before the host, "
         "wss://USER:TOKEN@HOST/, or into the path.",
-        ("exotelctl url",),
+        (URL,),
     )
     says = "brought no credential at all: the query was stripped, or none was set"
     return _credentials(facts, "missing", "no stream came without one", says, remedy)
@@ -300,7 +297,7 @@ def auth_rejected(facts: Facts) -> Finding:
     remedy = Remedy(
         "The applet's credential is not one of exotel_ws_credentials: it was rotated on one side only, or mistyped. "
         "From an address that is not Exotel's it is somebody who tries.",
-        (journal("EVENT=refused", "REASON=credentials", "--since", "-1h"),),
+        (of_last_hour("EVENT=refused", "REASON=credentials"),),
         ("correct exotel_ws_credentials, then ansible-playbook deploy.yml -i INVENTORY",),
     )
     return _credentials(facts, "wrong", "none was refused", "showed a wrong credential", remedy)

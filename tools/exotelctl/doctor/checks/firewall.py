@@ -1,15 +1,17 @@
-"""Check that this host's own packet filter lets calls in and the answers out."""
+"""Check that firewalls let calls in and the answers out: the packet filter of this host, and that of Google Cloud."""
 
 import dataclasses
 
 from exotel_phone.command import command
 
 from exotelctl.doctor.checks.check import check
+from exotelctl.doctor.checks.cures import OPEN_CLOUD
 from exotelctl.doctor.facts import Facts
+from exotelctl.doctor.facts.cloud import Cloud
 from exotelctl.doctor.facts.firewall import Firewall
 from exotelctl.doctor.firewall import iptables, nft
 from exotelctl.doctor.firewall.packet import Outcome, Packet, worst
-from exotelctl.doctor.result import Finding, Remedy, fail, ok, unknown
+from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, unknown, warn
 
 
 @check("host-firewall", "reach", of="firewall")
@@ -54,3 +56,36 @@ def _there(seen: Firewall) -> str:
 
 def _package(command: str) -> str:
     return {"nft": "apt-get install nftables", "iptables-save": "apt-get install iptables"}.get(command, command)
+
+
+@check("cloud-firewall", "reach", of="cloud")
+def cloud_firewall(facts: Facts) -> Finding:
+    """Claim: Google Cloud's firewall lets callers through to the port of this instance, which runs and has an external address.
+    Does not prove: that the host's own firewall does, or that the applet has this address: outside-reach and public-address do.
+    """
+    if facts.cloud is None:
+        return skipped("nobody looked at a cloud's firewall: ansible-playbook playbooks/doctor.yml does, if gcp_project is set")
+    seen = facts.cloud.get()
+    evidence = (f"instance {seen.instance} in {seen.zone} has {', '.join(seen.addresses)}", *seen.doubts, *seen.rules)
+    if seen.reachable == "yes":
+        return ok(seen.text, *evidence)
+    find = fail if seen.reachable == "no" else warn if seen.reachable == "partly" else unknown
+    return find(seen.text, *evidence, remedy=_cure_of_cloud(seen))
+
+
+def _cure_of_cloud(seen: Cloud) -> Remedy:
+    place = (seen.instance, f"--zone={seen.zone}", f"--project={seen.project}")
+    if seen.obstacles:
+        return Remedy(
+            "Start the instance, or give it an external address; the rules count after that.",
+            (command("gcloud", "compute", "instances", "describe", *place),),
+        )
+    return Remedy(
+        "firewall.yml makes the rule that lets callers in. One that comes before it and denies stays: change that one, or give "
+        "ours a lower number (gcp_firewall_priority); a policy of the organisation is for whoever owns it.",
+        (
+            f"{OPEN_CLOUD} --check --diff",
+            command("gcloud", "compute", "instances", "network-interfaces", "get-effective-firewalls", *place),
+        ),
+        (OPEN_CLOUD,),
+    )

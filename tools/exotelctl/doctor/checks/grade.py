@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from exotel_phone.text import plural
 
-from exotelctl.doctor.result import Verdict
+from exotelctl.doctor.facts.journal import Bound, Conn, Refused
+from exotelctl.doctor.result import Finding, Remedy, Verdict, fail, warn
 
 _SHARE = 0.2
 _IN_A_ROW = 3
@@ -21,6 +22,16 @@ def grade(bad: Sequence[float], good: Sequence[float]) -> Verdict:
     if len(bad) >= _SHARE * (len(bad) + len(good)) or len(newer_than_good) >= _IN_A_ROW:
         return "fail"
     return "warn"
+
+
+def graded(bad: Sequence[float], good: Sequence[float], says: str, evidence: Sequence[str], remedy: Remedy) -> Finding:
+    """Return what is bad as a failure or a warning, by its share."""
+    return (fail if grade(bad, good) == "fail" else warn)(says, *evidence, remedy=remedy)
+
+
+def times(found: Sequence[Conn] | Sequence[Refused] | Sequence[Bound]) -> list[float]:
+    """Return the times at which they began."""
+    return [one.at for one in found]
 
 
 def counted(bad: int, total: int, noun: str = "call") -> str:

@@ -144,7 +144,7 @@ def _lost(log: Log) -> Finding:
         *evidence,
         remedy=Remedy(
             "What was logged meanwhile is lost. Start journald where it is stopped; take Storage=none out of its configuration"
-            " (journald.conf, journald@exotel-ws.conf and their .d); a restart makes files that were deleted anew. Calls go on.",
+            " (journald.conf, journald@exotel-ws.conf and their .d); a restart creates deleted files again. Calls go on.",
             (
                 *(command("systemctl", "status", unit) for unit in log.broken),
                 *(command("systemd-analyze", "cat-config", _CONFIGS[unit]) for unit in log.broken),

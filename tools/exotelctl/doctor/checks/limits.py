@@ -4,12 +4,11 @@ import ipaddress
 from collections import Counter
 from collections.abc import Sequence
 
-from exotel_phone.command import journal
 from exotel_phone.text import duration, plural
 
-from exotelctl.doctor.checks.calls import judged, times
 from exotelctl.doctor.checks.check import check
-from exotelctl.doctor.checks.grade import grade
+from exotelctl.doctor.checks.cures import STATUS, deploy, of_last_hour
+from exotelctl.doctor.checks.grade import graded, times
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.fact import NotSeen
 from exotelctl.doctor.facts.journal import Bound
@@ -31,11 +30,10 @@ _MEMORY_GONE, _MEMORY_LOW = 0.03, 0.06
 def call_limit(facts: Facts) -> Finding:
     """Claim: no call was turned away for want of room. Does not prove: that the host can carry limits.max_calls."""
     deployment = facts.deployment.get()
-    remedy = Remedy(
+    remedy = deploy(
         "Raise exotel_ws_max_calls (a bound of each worker; in ai mode max_calls of exotel_ws_ai) or exotel_ws_workers, and "
         "deploy: no call is cut.",
-        ("exotelctl status",),
-        ("ansible-playbook deploy.yml -i INVENTORY",),
+        STATUS,
     )
     calls = facts.calls.value
     refused = len(calls.refused("full")) + sum(conn.code == _FULL_CODE for conn in calls.outside) if calls else 0
@@ -60,11 +58,8 @@ def call_limit(facts: Facts) -> Finding:
 @check("file-limit", "limits", of="workers")
 def file_limit(facts: Facts) -> Finding:
     """Claim: no worker is near its limit of open files. Does not prove: that the limit fits limits.max_connections."""
-    remedy = Remedy(
-        "A connection is a file. The unit allows 65536: a drop-in or a leak is behind this.",
-        ("systemctl show -p LimitNOFILE 'exotel-ws@*'", "exotelctl status"),
-        ("ansible-playbook deploy.yml -i INVENTORY",),
-    )
+    text = "A connection is a file. The unit allows 65536: a drop-in or a leak is behind this."
+    remedy = deploy(text, "systemctl show -p LimitNOFILE 'exotel-ws@*'", STATUS)
     said = _said_too_many(facts)
     workers = [worker for worker in facts.workers.get() if worker.files_limit]
     if said and facts.collected_at - said[-1].at < _RECENT_S:
@@ -73,8 +68,7 @@ def file_limit(facts: Facts) -> Finding:
         return skipped("no worker runs")
     fullest = max(workers, key=lambda worker: worker.files / worker.files_limit)
     says = f"at most {fullest.files} of {fullest.files_limit} files open"
-    share = fullest.files / fullest.files_limit
-    if share >= _NEAR:
+    if fullest.files >= _NEAR * fullest.files_limit:
         return fail(says, fullest.instance, remedy=remedy)
     if said:
         ago = duration(facts.collected_at - said[-1].at)
@@ -94,16 +88,9 @@ def bounds(facts: Facts) -> Finding:
     if not felt:
         count = sum(bound.count for bound in bitten)
         return ok(f"{plural(count, 'time')} a bound bit, only on addresses that made no call", *_by_name(bitten))
-    return judged(
-        grade([bound.at for bound in felt], times(seen.started)),
-        f"{plural(sum(bound.count for bound in felt), 'time')} a bound bit that callers may have felt",
-        _by_name(felt),
-        Remedy(
-            _cure(felt),
-            (journal("EVENT=bound", "--since", "-1h"), "exotelctl status"),
-            ("ansible-playbook deploy.yml -i INVENTORY",),
-        ),
-    )
+    says = f"{plural(sum(bound.count for bound in felt), 'time')} a bound bit that callers may have felt"
+    remedy = deploy(_cure(felt), of_last_hour("EVENT=bound"), STATUS)
+    return graded(times(felt), times(seen.started), says, _by_name(felt), remedy)
 
 
 def _cure(felt: Sequence[Bound]) -> str:

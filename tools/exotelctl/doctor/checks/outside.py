@@ -6,13 +6,11 @@ from exotel_phone.protocol_test.judges import mode as mode_of
 from exotel_phone.reach import Fault
 
 from exotelctl.doctor.checks.check import check
-from exotelctl.doctor.checks.cloud import cloud_firewall
-from exotelctl.doctor.checks.firewall import host_firewall
+from exotelctl.doctor.checks.cures import LOOK_OUTSIDE, OPEN_CLOUD, URL
+from exotelctl.doctor.checks.firewall import cloud_firewall, host_firewall
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.outside import Outside
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped
-
-_LOOK = "ansible-playbook playbooks/doctor.yml -i INVENTORY"
 
 
 @check("outside-reach", "reach", of="outside")
@@ -21,11 +19,11 @@ def outside_reach(facts: Facts) -> Finding:
     that Exotel's own network gets through, or that the applet has this URL.
     """
     if facts.outside is None:
-        return skipped(f"nobody looked from outside; {_LOOK} does")
+        return skipped(f"nobody looked from outside; {LOOK_OUTSIDE} does")
     seen = facts.outside.get()
     if seen.unresolved:
         text = "Correct the name, or its DNS record."
-        remedy = Remedy(text, (command("getent", "ahosts", _host(seen)), "exotelctl url"))
+        remedy = Remedy(text, (command("getent", "ahosts", _host(seen)), URL))
         return fail(f"{seen.url}: the name does not resolve: {seen.unresolved}", remedy=remedy)
     if seen.connect:
         return not_connected(facts, seen, seen.connect)
@@ -52,19 +50,15 @@ def not_connected(facts: Facts, seen: Outside, trouble: Fault) -> Finding:
         return fail(
             f"tcp:{seen.port} gets no answer from outside, though the host answers itself: {drops}",
             *evidence,
-            remedy=Remedy(
-                f"Open tcp:{seen.port} in the cloud's firewall.",
-                ("ansible-playbook firewall.yml -i INVENTORY --check --diff",),
-                ("ansible-playbook firewall.yml -i INVENTORY",),
-            ),
+            remedy=Remedy(f"Open tcp:{seen.port} in the cloud's firewall.", (f"{OPEN_CLOUD} --check --diff",), (OPEN_CLOUD,)),
         )
     return fail(
         trouble.cause,
         *evidence,
         remedy=Remedy(
             "Refused: the address is another machine's, or a firewall rejects. No route: the address is wrong.",
-            ("exotelctl url", trouble.next),
-            ("ansible-playbook firewall.yml -i INVENTORY",),
+            (URL, trouble.next),
+            (OPEN_CLOUD,),
         ),
     )
 
@@ -122,7 +116,7 @@ def _lies_between(facts: Facts, seen: Outside, trouble: Fault) -> str:
 def _between(seen: Outside) -> Remedy:
     return Remedy(
         "Between here and the host is a proxy, another server, or another host.",
-        (command("exotelctl", "health", seen.url), command("exotelctl", "protocol-test", seen.url), "exotelctl url"),
+        (command("exotelctl", "health", seen.url), command("exotelctl", "protocol-test", seen.url), URL),
     )
 
 

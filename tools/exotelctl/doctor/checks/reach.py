@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.public_address import CURE, doubt, is_of_a_test_network
-from exotel_phone.command import command, journal
+from exotel_phone.command import command
 from exotel_phone.protocol_test.judges import health as judge_health
 from exotel_phone.text import duration, plural
 
-from exotelctl.doctor.checks.calls import judged, times
 from exotelctl.doctor.checks.check import check
-from exotelctl.doctor.checks.grade import grade
+from exotelctl.doctor.checks.cures import LOOK_OUTSIDE, STATUS, TEST_HERE, URL, deploy, lines_of, of_last_hour
+from exotelctl.doctor.checks.grade import graded, times
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.address import Address
 from exotelctl.doctor.facts.journal import Refused
@@ -30,7 +30,7 @@ def local_answer(facts: Facts) -> Finding:
     answers = facts.loopback.get()
     remedy = Remedy(
         "Something answers that is not our server, or the server is not well.",
-        ("exotelctl health", "exotelctl status", "exotelctl port-clean --dry-run", journal("-n", 50, "-u", "exotel-ws@*")),
+        ("exotelctl health", STATUS, "exotelctl port-clean --dry-run", lines_of("exotel-ws@*")),
     )
     if answers.health.trouble:
         return fail(answers.health.trouble.cause, remedy=remedy)
@@ -55,11 +55,8 @@ def port_moved(facts: Facts) -> Finding:
     moved = facts.deployment.get().moved
     if not moved:
         return ok("the same port for a week, or since the first deploy")
-    remedy = Remedy(
-        "Correct the URL in the applet. This is told for a week; that the applet is right cannot be seen from here.",
-        ("exotelctl url",),
-    )
-    return warn(moved, remedy=remedy)
+    text = "Correct the URL in the applet. This is told for a week; that the applet is right cannot be seen from here."
+    return warn(moved, remedy=Remedy(text, (URL,)))
 
 
 @check("public-address", "reach", of="address")
@@ -70,11 +67,8 @@ def public_address(facts: Facts) -> Finding:
     seen = facts.address.get()
     if not seen.public_host:
         return skipped("no public_url is set: nothing to compare")
-    remedy = Remedy(
-        "Give the address that leads here: exotel_ws_public_host in the inventory, and the applet's URL.",
-        ("exotelctl url", "ip -brief address", command("getent", "ahosts", seen.public_host)),
-        ("ansible-playbook deploy.yml -i INVENTORY",),
-    )
+    text = "Give the address that leads here: exotel_ws_public_host in the inventory, and the applet's URL."
+    remedy = deploy(text, URL, "ip -brief address", command("getent", "ahosts", seen.public_host))
     has = f"this host has {', '.join((*seen.own, *filter(None, [seen.metadata])))}"
     if seen.unresolved:
         return fail(f"{seen.public_host} does not resolve: {seen.unresolved}", has, remedy=remedy)
@@ -91,7 +85,7 @@ def public_address(facts: Facts) -> Finding:
         return unknown(
             f"{leads}, which no interface has: behind address translation this cannot be told from inside",
             has,
-            needs="a look from outside: ansible-playbook playbooks/doctor.yml -i INVENTORY",
+            needs=f"a look from outside: {LOOK_OUTSIDE}",
         )
     return fail(f"{leads}, and that is not this host", has, remedy=remedy)
 
@@ -107,7 +101,7 @@ def tls_on_plain(facts: Facts) -> Finding:
     remedy = Remedy(
         "The applet's URL says wss:// where it has to say ws://, or TLS must be put in front of this port. "
         "From an address that is not Exotel's it is a scanner.",
-        ("exotelctl url", journal("EVENT=refused", "REASON=tls", "--since", "-1h")),
+        (URL, of_last_hour("EVENT=refused", "REASON=tls")),
     )
     return _refused(facts, ("tls",), "came with a TLS ClientHello: its URL says wss://", remedy)
 
@@ -116,11 +110,8 @@ def tls_on_plain(facts: Facts) -> Finding:
 def wrong_path(facts: Facts) -> Finding:
     """Claim: streams come to a path that is served. Does not prove: that the path is secret."""
     served = ", ".join(facts.deployment.get().paths) or "any path"
-    remedy = Remedy(
-        f"Served: {served}. Correct the path in the applet's URL, or exotel_ws_paths.",
-        ("exotelctl url", journal("EVENT=refused", "REASON=path", "--since", "-1h")),
-        ("ansible-playbook deploy.yml -i INVENTORY",),
-    )
+    text = f"Served: {served}. Correct the path in the applet's URL, or exotel_ws_paths."
+    remedy = deploy(text, URL, of_last_hour("EVENT=refused", "REASON=path"))
     return _refused(facts, ("path",), "asked for a path that is not served", remedy)
 
 
@@ -133,7 +124,7 @@ def proxy_in_front(facts: Facts) -> Finding:
         "A proxy or load balancer in front has to speak HTTP/1.1 to this port, pass on Upgrade and Connection (nginx: "
         "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade), "
         "and send no PROXY protocol.",
-        (journal("EVENT=refused", "REASON=upgrade_lost", "REASON=http_version", "REASON=proxy_protocol", "--since", "-1h"),),
+        (of_last_hour("EVENT=refused", "REASON=upgrade_lost", "REASON=http_version", "REASON=proxy_protocol"),),
     )
     says = "came through a proxy that dropped Upgrade, speaks HTTP/1.0 or sends the PROXY protocol"
     return _refused(facts, ("upgrade_lost", "http_version", "proxy_protocol"), says, remedy)
@@ -145,11 +136,10 @@ def bad_handshake(facts: Facts) -> Finding:
     remedy = Remedy(
         "The reason is in each line. From Exotel's address, ask Exotel; from your own client or proxy, mend its request; from "
         "an address that you do not know it is a scanner.",
-        ("exotelctl logs --event refused --since -1h", "exotelctl protocol-test 'ws://127.0.0.1:8765?sample-rate=8000'"),
+        ("exotelctl logs --event refused --since -1h", TEST_HERE),
     )
-    return _refused(
-        facts, ("bad_handshake", "head_too_big", "target_too_long"), "sent a malformed request for a WebSocket", remedy
-    )
+    reasons = ("bad_handshake", "head_too_big", "target_too_long")
+    return _refused(facts, reasons, "sent a malformed request for a WebSocket", remedy)
 
 
 def _refused(facts: Facts, reasons: Sequence[str], says: str, remedy: Remedy) -> Finding:
@@ -159,7 +149,7 @@ def _refused(facts: Facts, reasons: Sequence[str], says: str, remedy: Remedy) ->
         return ok("none did in the window")
     ago = duration(max(0.0, facts.collected_at - bad[-1].at))
     evidence = [f"the last from {bad[-1].remote or 'an address that was not told'}, {ago} ago"]
-    return judged(grade(times(bad), times(calls.started)), f"{plural(len(bad), 'connection')} {says}", evidence, remedy)
+    return graded(times(bad), times(calls.started), f"{plural(len(bad), 'connection')} {says}", evidence, remedy)
 
 
 @check("arrivals", "reach")

@@ -1,15 +1,17 @@
-"""Check the units that have to serve, and name what keeps one from it."""
+"""Check the units that have to serve, now and after a reboot, and name what keeps one from it."""
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import SOCKET
-from exotel_phone.command import command, journal, of_units
+from exotel_phone.command import command, of_units
 from exotel_phone.text import duration, plural
 
+from exotelctl import boot as units_at_boot
 from exotelctl.doctor.checks.check import check
+from exotelctl.doctor.checks.cures import DEPLOY, FLEET, ROLL_BACK, STATUS, lines_of
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.deployment import Deployment
 from exotelctl.doctor.facts.fact import NotSeen
@@ -25,10 +27,22 @@ _MEMORY: Final = re.compile(
     r"^MemoryError\b|Cannot allocate memory|failed to map segment from shared object|killed by the OOM killer|'oom-kill'"
 )
 """A library that memory was refused to comes as an ImportError, though no module is missing."""
-_TAKEN: Final = re.compile(r"Address already in use")
+_TAKEN: Final = re.compile(rf"^{re.escape(SOCKET)}: .*Address already in use")
 _RECENT_S: Final = 10.0
-_REPAIR: Final = "ansible-playbook deploy.yml -i INVENTORY"
-_BACK: Final = "ansible-playbook playbooks/rollback.yml -i INVENTORY"
+
+
+@check("maintenance", "units", of="deployment")
+def maintenance(facts: Facts) -> Finding:
+    """Claim: nobody has taken this host out of service on purpose. Does not prove: that it serves: unit-down does."""
+    said = facts.deployment.get().maintenance
+    if not said:
+        return ok("the host is meant to serve")
+    remedy = Remedy(
+        "Somebody did this on purpose: ask them. No new call gets in, after a reboot neither.",
+        (STATUS,),
+        ("exotelctl maintenance off",),
+    )
+    return warn(f"the host is {said}", remedy=remedy)
 
 
 class Hit(NamedTuple):
@@ -79,77 +93,69 @@ def _hits(units: Units, name: str, pattern: re.Pattern[str]) -> Iterator[Hit]:
     return (Hit(line, now) for line in lines if pattern.search(line.text))
 
 
-def _judge(found: list[Hit], all_well: str, says: str, remedy: Remedy) -> Finding:
-    """Red while a unit is down for it; a warning where the unit has come up again since."""
+def _told(facts: Facts, pattern: re.Pattern[str], all_well: str, says: Callable[[Line], str], remedy: Remedy) -> Finding:
+    """Judge by lines that name a cause. Red while a unit is down for it; a warning where the unit has come up again since."""
+    found = hits(facts, pattern)
     if not found:
         return ok(all_well)
     last = max(found, key=lambda hit: (hit.now, hit.line.at)).line
     evidence = (f"{last.unit}: {last.text.removeprefix(f'{last.unit}: ')}", f"seen {plural(len(found), 'time')}")
     if any(hit.now for hit in found):
-        return fail(says, *evidence, remedy=remedy)
-    return warn(f"{says}; it is up again", *evidence, remedy=remedy)
-
-
-def _journal_of(unit: str) -> str:
-    return journal("-n", 50, "-u", unit)
+        return fail(says(last), *evidence, remedy=remedy)
+    return warn(f"{says(last)}; it is up again", *evidence, remedy=remedy)
 
 
 def _rebuild(text: str) -> Remedy:
-    return Remedy(text, ("ansible-playbook playbooks/status.yml -i INVENTORY",), (_REPAIR, _BACK))
+    return Remedy(text, (FLEET,), (DEPLOY, ROLL_BACK))
 
 
 @check("unit-port-conflict", "units", of="units")
 def port_conflict(facts: Facts) -> Finding:
     """Claim: exotel-ws.socket was not kept from its port. Does not prove: that nobody else listens: port-stranger does."""
-    found = [hit for hit in hits(facts, _TAKEN) if hit.line.unit == SOCKET]
-    says = "exotel-ws.socket could not listen: the address was in use"
     remedy = Remedy(
-        "Free the port, then start anew: the socket and every worker.",
-        ("exotelctl port-clean --dry-run", _journal_of(SOCKET)),
+        "Free the port, then start again: the socket and every worker.",
+        ("exotelctl port-clean --dry-run", lines_of(SOCKET)),
         ("exotelctl port-clean", "exotelctl restart"),
     )
-    return _judge(found, "no bind of exotel-ws.socket failed", says, remedy)
+    says = f"{SOCKET} could not listen: the address was in use"
+    return _told(facts, _TAKEN, f"no bind of {SOCKET} failed", lambda _: says, remedy)
 
 
 @check("unit-missing-module", "units", of="units")
 def missing_module(facts: Facts) -> Finding:
     """Claim: no worker misses a Python module. Does not prove: that a module which is only loaded later is there."""
-    found = hits(facts, _MODULE)
-    says = f"the release lacks a module: {found[-1].line.text}" if found else ""
-    return _judge(found, "no import failed", says, _rebuild("A release that is not whole: deploy it anew, or go back."))
+    remedy = _rebuild("A release that is not whole: deploy it again, or go back.")
+    return _told(facts, _MODULE, "no import failed", lambda line: f"the release lacks a module: {line.text}", remedy)
 
 
 @check("unit-syntax-error", "units", of="units")
 def syntax_error(facts: Facts) -> Finding:
     """Claim: the release's code can be read by Python. Does not prove: that the code is right."""
-    found = hits(facts, _SYNTAX)
-    where = _file_before(facts.units.get(), found[-1].line) if found else ""
-    says = f"{found[-1].line.text}{' in ' + where if where else ''}" if found else ""
-    return _judge(found, "no file of the release was refused", says, _rebuild("A file of the release was changed or is cut."))
+    remedy = _rebuild("A file of the release was changed or is cut.")
+    lines = facts.units.get().lines
+    return _told(facts, _SYNTAX, "no file of the release was refused", lambda line: line.text + _file_before(lines, line), remedy)
 
 
-def _file_before(units: Units, error: Line) -> str:
+def _file_before(lines: Sequence[Line], error: Line) -> str:
     """Return the file and line that the traceback names last before the error."""
-    before = [line for line in units.lines if line.unit == error.unit and line.at <= error.at]
+    before = [line for line in lines if line.unit == error.unit and line.at <= error.at]
     named = [match for line in before if (match := _FILE.match(line.text))]
-    return f"{named[-1][1]}, line {named[-1][2]}" if named else ""
+    return f" in {named[-1][1]}, line {named[-1][2]}" if named else ""
 
 
 @check("unit-settings-error", "units", of="units")
 def settings_error(facts: Facts) -> Finding:
     """Claim: the settings are accepted. Does not prove: that they say what was meant."""
-    problem = facts.deployment.get().settings_problem
-    found = hits(facts, _SETTINGS)
-    text = found[-1].line.text if found else problem
     remedy = Remedy(
         "Correct the variable that it names in the inventory, and deploy: a generation on the host is never edited. "
         "Where it names credentials, the file that systemd hands over is missing or unreadable.",
         ("exotel-ws check-config /etc/exotel-ws/current/settings.toml", "ls -l /etc/exotel-ws/current/credentials/"),
-        (_REPAIR, _BACK),
+        (DEPLOY, ROLL_BACK),
     )
-    if problem and not found:
+    problem = facts.deployment.get().settings_problem
+    if problem and not hits(facts, _SETTINGS):
         return fail(f"the settings cannot be read: {problem}", remedy=remedy)
-    return _judge(found, "no worker refused its settings", f"settings refused: {text}", remedy)
+    return _told(facts, _SETTINGS, "no worker refused its settings", lambda line: f"settings refused: {line.text}", remedy)
 
 
 @check("unit-out-of-memory", "units", of="units")
@@ -160,7 +166,7 @@ def out_of_memory(facts: Facts) -> Finding:
         ("exotelctl doctor --check memory --verbose", "systemd-cgtop -m -n 1", "journalctl -k -g 'Out of memory' -n 20"),
         ("more memory, or fewer calls: exotel_ws_max_calls, and deploy",),
     )
-    return _judge(hits(facts, _MEMORY), "no memory was refused", "a worker ran out of memory and was ended", remedy)
+    return _told(facts, _MEMORY, "no memory was refused", lambda _: "a worker ran out of memory and was ended", remedy)
 
 
 @check("unit-down", "units", of="units")
@@ -170,7 +176,7 @@ def down(facts: Facts) -> Finding:
     """
     deployment, units = facts.deployment.get(), facts.units.get()
     if not deployment.generation:
-        remedy = Remedy("Deploy to this host.", (), (_REPAIR,))
+        remedy = Remedy("Deploy to this host.", (), (DEPLOY,))
         return fail("nothing is deployed on this host", "/etc/exotel-ws/current is not there", remedy=remedy)
     lost = [name for name in expected(deployment) if (unit := units.named(name)) is None or unit.active != "active"]
     if lost:
@@ -183,7 +189,7 @@ def down(facts: Facts) -> Finding:
         return warn(
             f"{again[0].name} was restarted: {plural(again[0].restarts, 'time')}, last {duration(_since(again[0]))} ago",
             *(line.text for line in units.lines if line.unit == again[0].name and "Main process exited" in line.text),
-            remedy=Remedy("Read why it ended: its calls were cut.", (_journal_of(again[0].name),)),
+            remedy=Remedy("Read why it ended: its calls were cut.", (lines_of(again[0].name),)),
         )
     return ok(f"{SOCKET} and {plural(deployment.workers, 'worker')} of {deployment.generation} are active")
 
@@ -195,15 +201,15 @@ def _down(units: Units, lost: list[str]) -> Finding:
     remedy = Remedy(
         "Read its last lines. Where it was stopped by hand, start it (to keep it down across reboots: exotelctl maintenance on); "
         "where it crashed, deploy again or go back.",
-        (_journal_of(lost[0]), of_units("status", lost[0])),
-        (of_units("start", lost[0]), _REPAIR, _BACK),
+        (lines_of(lost[0]), of_units("status", lost[0])),
+        (of_units("start", lost[0]), DEPLOY, ROLL_BACK),
     )
     if lost == [SOCKET]:
         # systemd starts no socket below running workers: it takes a new generation, which cuts no call.
         remedy = Remedy(
             "Its workers still have the port, until they end. A restart puts it right and cuts no call.",
-            ("exotelctl restart", _journal_of(SOCKET)),
-            (_REPAIR,),
+            ("exotelctl restart", lines_of(SOCKET)),
+            (DEPLOY,),
         )
     return fail(f"{lost[0]} is {state}", *(f"{name} is down too" for name in lost[1:]), *last, remedy=remedy)
 
@@ -223,8 +229,8 @@ def generations(facts: Facts) -> Finding:
         return ok(f"{deployment.generation} alone takes calls")
     remedy = Remedy(
         "A deploy of the same release puts this right without cutting a call.",
-        ("ansible-playbook playbooks/status.yml -i INVENTORY", "systemctl list-units 'exotel-ws@*'"),
-        (_REPAIR, "systemctl stop 'exotel-ws@INSTANCE.service' (it drains first)", "systemctl reset-failed 'exotel-ws@*'"),
+        (FLEET, "systemctl list-units 'exotel-ws@*'"),
+        (DEPLOY, "systemctl stop 'exotel-ws@INSTANCE.service' (it drains first)", "systemctl reset-failed 'exotel-ws@*'"),
     )
     return fail(found[0], *found[1:], remedy=remedy)
 
@@ -277,8 +283,8 @@ def loop_hung(facts: Facts) -> Finding:
             recv_q,
             *(f"{unit.name} does not answer either" for unit in hung[1:]),
             remedy=Remedy(
-                "Its event loop hangs. The watchdog ends it after 20 s and systemd starts it anew; its calls are lost.",
-                (_journal_of(hung[0].name), command("cat", f"/proc/{hung[0].pid}/stack", f"/proc/{hung[0].pid}/wchan")),
+                "Its event loop hangs. The watchdog ends it after 20 s and systemd starts it again; its calls are lost.",
+                (lines_of(hung[0].name), command("cat", f"/proc/{hung[0].pid}/stack", f"/proc/{hung[0].pid}/wchan")),
                 (
                     command(
                         *("systemctl", "kill", "--signal=SIGKILL", hung[0].name),
@@ -295,11 +301,29 @@ def loop_hung(facts: Facts) -> Finding:
         return warn(f"{slow.instance} took {slow.answer_ms:.0f} ms to answer", recv_q, remedy=remedy)
     barks = [line for line in units.lines if "Watchdog timeout" in line.text]
     if barks:
-        remedy = Remedy("A worker hung and was ended; its calls were cut. Keep the trace.", (_journal_of(barks[-1].unit),))
-        return warn(f"{barks[-1].unit} hung: {barks[-1].text}", "it was started anew", remedy=remedy)
+        remedy = Remedy("A worker hung and was ended; its calls were cut. Keep the trace.", (lines_of(barks[-1].unit),))
+        return warn(f"{barks[-1].unit} hung: {barks[-1].text}", "it was started again", remedy=remedy)
     return ok(f"{plural(len(running), 'worker')} answer, the slowest in {slow.answer_ms:.1f} ms", recv_q)
 
 
 def _barked(unit: Unit) -> bool:
     """Return True if the watchdog has found it hung and waits for it to die."""
     return unit.sub in ("stop-watchdog", "final-watchdog") or (unit.active == "deactivating" and unit.result == "watchdog")
+
+
+@check("boot", "units", of="deployment")
+def boot(facts: Facts) -> Finding:
+    """Claim: the socket and every worker start at the next boot. Does not prove: that they come up: only a boot does."""
+    deployment = facts.deployment.get()
+    if not deployment.generation or deployment.enabled is None:
+        return skipped("it was not looked at" if deployment.generation else "nothing is deployed on this host")
+    if deployment.maintenance:
+        return skipped("in maintenance nothing is to start at boot")
+    missing = units_at_boot.missing(deployment.generation, len(deployment.instances), deployment.enabled)
+    if not missing:
+        return ok(f"{len(deployment.instances) + 1} units are enabled")
+    remedy = Remedy(
+        "Somebody disabled units: the next boot leaves calls without them. Enabling changes nothing now; a deploy does it too.",
+        (command("systemctl", "enable", *missing), DEPLOY),
+    )
+    return fail(f"not enabled, so not started at the next boot: {', '.join(missing)}", remedy=remedy)
