@@ -15,7 +15,6 @@ from exotelctl import journal
 from exotelctl.journal import DROPPED, Entry
 from exotelctl.logs import lines, merge, question, story, verb
 from exotelctl.logs.lines import Style
-from exotelctl.logs.question import Question
 from exotelctl.options import LogsOptions
 
 WORKER = "exotel-ws@20261125T102807-1c8a7fcd-2.service"
@@ -162,7 +161,7 @@ class TestOrder:
             return iter([*before[1:], entry(2, "d"), stranger, entry(3, "e")])
 
         monkeypatch.setattr(journal, "read", read)
-        found = story._go_on(iter(before), Question(), ["_PID=1"])
+        found = story.in_order([story._go_on(iter(before), LogsOptions(), ["_PID=1"])])
         assert [item.message for item in found] == ["a", "b", "c", "d", "e"]
         assert asked["since"] == "@2.000000"
         assert asked["follow"] is True
@@ -230,8 +229,8 @@ class TestVerb:
     def journal_of_one_call(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Make a journal that knows the call abc and nothing else."""
 
-        def look_back(asked: Question) -> story.Story:
-            known = asked.call in ("abc", "")
+        def look_back(asked: LogsOptions) -> story.Story:
+            known = asked.call in ("abc", None)
             return story.Story(iter([entry()] if known else []), 100.0, whole=known, known=known)
 
         monkeypatch.setattr(story, "look_back", look_back)

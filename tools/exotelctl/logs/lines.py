@@ -8,6 +8,8 @@ import re
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
+from exotel_phone.captures.records import Time
 from exotel_phone.output import json_text
 from exotel_phone.text import plural, printable, short_instance
 from exotel_ws.mask import masked
@@ -15,8 +17,6 @@ from exotel_ws.mask import masked
 from exotelctl.journal import Entry
 
 _LONGEST: Final = 2000
-_LATEST: Final = 1e11
-"""Unix seconds: the year 5138, before which every calendar function works."""
 _NUMBERS: Final = re.compile(r"(.*\bFrom: )(.*)( → To: )(.*)", re.DOTALL)
 _RED, _YELLOW, _DIM, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
 _OUR_FIELD: Final = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -69,23 +69,9 @@ def as_json(entry: Entry, style: Style) -> str:
 
 
 def from_json(said: dict[str, Any], host: str = "") -> Entry:
-    """Return the entry of one such object, as coming from ``host`` if given. Raises KeyError, TypeError and ValueError."""
-    fields = {str(name): str(value) for name, value in dict(said["fields"]).items()}
-    return Entry(
-        time=moment(said["time"]),
-        message=str(said["message"]),
-        priority=int(said["priority"]),
-        unit=str(said["unit"]),
-        cursor=str(said["cursor"]),
-        fields={**fields, "_HOSTNAME": host or str(said["host"])},
-    )
-
-
-def moment(said: object) -> float:
-    """Unix seconds as they came from elsewhere. Raises TypeError and ValueError for what no calendar has."""
-    if not isinstance(said, int | float) or not 0 <= said < _LATEST:
-        raise ValueError(f"{said!r} is no time")
-    return float(said)
+    """Return the entry of one such object, as coming from ``host`` if given. Raises KeyError and ValueError."""
+    entry, time = msgspec.convert(said, Entry), msgspec.convert(said["time"], Time)
+    return dataclasses.replace(entry, time=time, fields={**entry.fields, "_HOSTNAME": host or str(said["host"])})
 
 
 def beginning(starts: float | None) -> str:

@@ -7,15 +7,17 @@ Input are the JSON lines of ``logs --json`` of each host, one after the other. B
 import dataclasses
 import json
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
+import msgspec
+from exotel_phone.captures.records import Time
 from exotel_phone.exits import UsageFault
 from exotel_phone.output import json_text
 from exotel_phone.text import plural, printable
 
 from exotelctl.journal import Entry
 from exotelctl.logs import lines
-from exotelctl.logs.story import in_order
 
 
 @dataclasses.dataclass(slots=True)
@@ -47,7 +49,7 @@ def read(text: Iterable[str]) -> list[Source]:
 def story(sources: Sequence[Source]) -> list[Entry]:
     """Return the lines of all hosts by time, each once however often it was collected."""
     seen = dict[str, Entry]()
-    for entry in in_order([sorted(source.entries, key=lambda entry: entry.time) for source in sources]):
+    for entry in sorted(chain.from_iterable(source.entries for source in sources), key=lambda entry: entry.time):
         seen.setdefault(entry.origin, entry)
     return list(seen.values())
 
@@ -82,7 +84,7 @@ def _take(said: dict[str, Any], found: list[Source]) -> None:
         if not found or found[-1].answered:
             found.append(Source(str(said["host"])))
         found[-1].answered = True
-        found[-1].starts = None if said["starts"] is None else lines.moment(said["starts"])
+        found[-1].starts = msgspec.convert(said["starts"], Time | None)
     elif kind == "line" and found:
         found[-1].entries.append(lines.from_json(said, found[-1].host))
     else:

@@ -6,7 +6,6 @@
 """
 
 import contextlib
-import json as jsonlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,12 +14,13 @@ from pathlib import Path
 from typing import TextIO
 
 from exotel_phone.exits import Exit, UsageFault
+from exotel_phone.output import json_text
 from exotel_phone.text import printable
 
 from exotelctl.journal import Entry
 from exotelctl.logs import lines, merge, story
 from exotelctl.logs.lines import Style
-from exotelctl.logs.question import Question, ask
+from exotelctl.logs.question import ask
 from exotelctl.logs.story import Story
 from exotelctl.options import LogsOptions
 
@@ -34,12 +34,12 @@ def run(options: LogsOptions) -> Exit:
         found = story.follow(question) if question.follow else story.look_back(question)
         entries, worker = _with_worker(found.entries, question)
         if options.json:
-            _print(_journal_line(found))
+            print(_journal_line(found))
         elif note := _note(question, found):
-            _print(note)
+            print(note)
         count = _print_all(entries, _style(options, worker=worker), json=options.json, at_once=question.follow)
         if not (count or options.json) and found.known:
-            _print(f"No such line{_window(question)}.")
+            print(f"No such line{_window(question)}.")
         if not found.known and not question.follow:
             return Exit.PROBLEM
     return Exit.OK
@@ -52,9 +52,9 @@ def _merge(options: LogsOptions, files: Sequence[Path]) -> Exit:
     with _quiet_end():
         count = _print_all(merge.story(sources), _style(options, host=True, worker=True), json=options.json)
         if not (count or options.json) and any(source.answered for source in sources):
-            _print("No such line on any host that answered.")
+            print("No such line on any host that answered.")
         for source in sources:
-            _print(merge.as_json(source) if options.json else merge.as_text(source))
+            print(merge.as_json(source) if options.json else merge.as_text(source))
     return Exit.OK if any(source.answered for source in sources) else Exit.PROBLEM
 
 
@@ -67,7 +67,7 @@ def _open(file: Path, opened: contextlib.ExitStack) -> TextIO:
         raise UsageFault(f"--merge {file}: {error.strerror}") from None
 
 
-def _with_worker(entries: Iterator[Entry], question: Question) -> tuple[Iterable[Entry], bool]:
+def _with_worker(entries: Iterator[Entry], question: LogsOptions) -> tuple[Iterable[Entry], bool]:
     """Return the entries, and True if the worker of each is to be named: if there are several, or none is known yet."""
     if question.follow or not (question.call or question.lines):
         return entries, True
@@ -78,19 +78,19 @@ def _with_worker(entries: Iterator[Entry], question: Question) -> tuple[Iterable
 def _journal_line(found: Story) -> str:
     """Return the first JSON line: how far back this host's journal reaches, and whether something is missing for that."""
     said = {"kind": "journal", "host": os.uname().nodename, "starts": found.starts, "whole": found.whole, "known": found.known}
-    return jsonlib.dumps(said)
+    return json_text(said)
 
 
-def _note(question: Question, found: Story) -> str:
+def _note(question: LogsOptions, found: Story) -> str:
     """Say what is missing, so that "no line" is not taken for "nothing happened"; "" if nothing is."""
     back = lines.beginning(found.starts)
     if not found.known:
         wait = "; waiting for one" if question.follow else ""
-        return f"No line of {printable(question.call)}{_window(question)}: {back}, nothing older is kept{wait}."
+        return f"No line of {printable(question.call or '')}{_window(question)}: {back}, nothing older is kept{wait}."
     return "" if found.whole else f"── {back}, nothing older is kept ──"
 
 
-def _window(question: Question) -> str:
+def _window(question: LogsOptions) -> str:
     return "".join(f" {word} {value}" for word, value in (("since", question.since), ("until", question.until)) if value)
 
 
@@ -105,14 +105,8 @@ def _print_all(entries: Iterable[Entry], style: Style, *, json: bool, at_once: b
     count = 0
     for entry in entries:
         count += 1
-        _print(lines.as_json(entry, style) if json else lines.as_text(entry, style))
-        if at_once:
-            sys.stdout.flush()
+        print(lines.as_json(entry, style) if json else lines.as_text(entry, style), flush=at_once)
     return count
-
-
-def _print(line: str) -> None:
-    sys.stdout.write(line + "\n")
 
 
 @contextlib.contextmanager
