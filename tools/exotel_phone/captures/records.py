@@ -48,7 +48,7 @@ class Capture(_Record, frozen=True, gc=True):
     host: str
     instance: str
     release: str
-    time: Time
+    at: Time = msgspec.field(name="time")
     audio: Audio
     masked: bool
     filter: dict[str, str | int] = {}
@@ -174,7 +174,7 @@ def _read(file: BinaryIO, name: str) -> Iterator[Record]:
         yield record
         if isinstance(record, End):
             return
-        at = record.time if isinstance(record, Capture) else record.at
+        at = record.at
         messages += isinstance(record, Message)
         calls += isinstance(record, Open)
     if not at:

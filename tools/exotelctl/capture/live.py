@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 import msgspec
 from exotel_phone.captures import records
-from exotel_phone.captures.records import Audio, Capture, CaptureFault, End, Record
+from exotel_phone.captures.records import Audio, CaptureFault, End, Record
 from exotel_phone.exits import Refusal
 from exotel_phone.output import warn
 from exotel_phone.text import printable
@@ -65,12 +65,29 @@ async def follow(
     nothing of one worker says anything about another. ``notice`` is told of workers that can't be tapped. Raises Refusal where
     there is none, or without the right to ask.
     """
-    async with contextlib.aclosing(_Merge(asked, runtime, notice).records()) as merged:
-        async for record in merged:
-            yield record
+    if not any(map(instances.is_alive, instances.sockets(runtime).values())):
+        raise Refusal(f"no worker of the server runs here (none answers in {runtime}): type it on a host of the server")
+    taps = _Taps(asked, runtime, notice)
+    looking = asyncio.create_task(taps.look())
+    held: list[tuple[float, int, float, Record]] = []
+    count = 0
+    try:
+        while not looking.done():
+            wait_s = max(0.0, held[0][2] + _SETTLE_S - time.monotonic()) if held else _LOOK_S
+            for record in await taps.come(wait_s):
+                count += 1
+                heapq.heappush(held, (record.at, count, time.monotonic(), record))
+            ripe = time.monotonic() - _SETTLE_S
+            while held and (held[0][2] <= ripe or len(held) > _MOST_WAITING):
+                yield heapq.heappop(held)[3]
+        looking.result()
+    finally:
+        await taps.close(looking)
 
 
-class _Merge:
+class _Taps:
+    """A tap on each worker, all of which fill one queue."""
+
     def __init__(self, asked: Filter, runtime: Path, notice: Callable[[str], None]) -> None:
         self._asked = asked
         self._runtime = runtime
@@ -78,34 +95,14 @@ class _Merge:
         self._waiting: asyncio.Queue[Record] = asyncio.Queue(_MOST_WAITING)
         self._taps: dict[str, tuple[int, asyncio.Task[None]]] = {}
 
-    async def records(self) -> AsyncGenerator[Record, None]:
-        if not any(map(instances.is_alive, instances.sockets(self._runtime).values())):
-            raise Refusal(f"no worker of the server runs here (none answers in {self._runtime}): type it on a host of the server")
-        looking = asyncio.create_task(self._look())
-        try:
-            async for record in self._ordered(looking):
-                yield record
-        finally:
-            tasks = [looking, *(task for _, task in self._taps.values())]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+    async def close(self, looking: "asyncio.Task[None]") -> None:
+        """End all taps, and the search for more."""
+        tasks = [looking, *(task for _, task in self._taps.values())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _ordered(self, looking: asyncio.Task[None]) -> AsyncGenerator[Record, None]:
-        held: list[tuple[float, int, float, Record]] = []
-        count = 0
-        while True:
-            wait_s = max(0.0, held[0][2] + _SETTLE_S - time.monotonic()) if held else _LOOK_S
-            for record in await self._come(wait_s):
-                count += 1
-                heapq.heappush(held, (record.time if isinstance(record, Capture) else record.at, count, time.monotonic(), record))
-            if looking.done():
-                looking.result()
-            ripe = time.monotonic() - _SETTLE_S
-            while held and (held[0][2] <= ripe or len(held) > _MOST_WAITING):
-                yield heapq.heappop(held)[3]
-
-    async def _come(self, wait_s: float) -> list[Record]:
+    async def come(self, wait_s: float) -> list[Record]:
         """Return what has come from any worker within ``wait_s``."""
         come = []
         with contextlib.suppress(TimeoutError):
@@ -115,7 +112,8 @@ class _Merge:
             come.append(self._waiting.get_nowait())
         return come
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Tap each worker, and those that are started meanwhile."""
         while True:
             for name, path in instances.sockets(self._runtime).items():
                 with contextlib.suppress(FileNotFoundError):

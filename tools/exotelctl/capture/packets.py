@@ -10,8 +10,6 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
-from pathlib import Path
 from typing import IO, Final
 
 from exotel_phone.captures.file import CaptureFile
@@ -19,25 +17,30 @@ from exotel_phone.exits import Exit, Refusal, UsageFault
 from exotel_phone.output import emit_json, say
 from exotel_phone.text import plural, printable
 
+from exotelctl import host_settings
+from exotelctl.options import CaptureOptions
 from exotelctl.systemctl import require_root
 
 _HEADERS: Final = 80
 """Bytes kept of a packet: what routes it, not what it says. Audio and credentials stay out of output and file."""
+_MOST_S: Final = 30.0
 _STOP_S: Final = 5.0
 _LINES_KEPT: Final = 1000
 _COUNTED: Final = re.compile(r"^(\d+) packets? captured", re.MULTILINE)
 
 
-def run(port: int, *, seconds: float, count: int, out: Path | None, force: bool, max_bytes: int, json: bool) -> Exit:
-    """Watch ``port`` for at most ``seconds`` or ``count`` packets; exits 1 where none came. Raises UsageFault, Refusal."""
+def run(options: CaptureOptions, max_bytes: int) -> Exit:
+    """Watch the server's port for a time, or so many packets; return PROBLEM if none came. Raises UsageFault, Refusal."""
+    port = host_settings.load(options.settings).port
+    seconds = _MOST_S if options.seconds is None else options.seconds
     if seconds <= 0:
         raise UsageFault(f"--seconds {seconds:g}: more than 0")
     require_root("capture --packets")
     if shutil.which("tcpdump") is None:
         raise Refusal("tcpdump is not installed: sudo apt-get install tcpdump")
-    file = CaptureFile(out, force=force) if out else None
+    file = CaptureFile(options.out, force=options.force) if options.out else None
+    watch = _Watch(port, seconds, options.count, file, max_bytes, quiet=options.json)
     try:
-        watch = _Watch(port, seconds, count, file, max_bytes, tell=_mute if json else say)
         watch.run()
     except BaseException:
         if file:
@@ -45,15 +48,21 @@ def run(port: int, *, seconds: float, count: int, out: Path | None, force: bool,
         raise
     if file:
         file.keep()
-    return _conclude(watch, port, seconds, file, json=json)
+    if options.json:
+        seen = {"port": port, "packets": watch.packets, "seconds": seconds}
+        emit_json({**seen, "file": str(file.path) if file else None, "lines": watch.lines})
+    elif watch.packets:
+        where = f", headers only: {file.name}" if file else ""
+        say(f"✅ {plural(watch.packets, 'packet')} on port {port} ({watch.why}){where}")
+    else:
+        say(f"❌ Nothing reaches this host on port {port}: no packet ({watch.why}). The cloud firewall, or the URL in Exotel.")
+    return Exit.OK if watch.packets else Exit.PROBLEM
 
 
 class _Watch:
     """One run of tcpdump. ``packets`` that it saw, ``lines`` that it printed where no file was asked for."""
 
-    def __init__(
-        self, port: int, seconds: float, count: int, file: CaptureFile | None, max_bytes: int, tell: Callable[[str], None]
-    ) -> None:
+    def __init__(self, port: int, seconds: float, count: int, file: CaptureFile | None, max_bytes: int, *, quiet: bool) -> None:
         self.packets = 0
         self.lines: list[str] = []
         self.why = f"{seconds:g} s"
@@ -63,15 +72,16 @@ class _Watch:
         self._seconds = seconds
         self._file = file
         self._room = max_bytes
-        self._tell = tell
+        self._quiet = quiet
         self._said = ""
 
     def run(self) -> None:
-        """Until the time is over, the count is reached, the file is full or somebody interrupts. Raises Refusal."""
+        """Watch until the time is over, the count is reached, the file is full or somebody interrupts. Raises Refusal."""
         with subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tcpdump:
             assert tcpdump.stdout is not None
             assert tcpdump.stderr is not None
-            stop = _Stop(tcpdump, self._seconds)
+            timer = threading.Timer(self._seconds, tcpdump.send_signal, [signal.SIGINT])
+            timer.start()
             errors = threading.Thread(target=self._hear, args=(tcpdump.stderr,), daemon=True)
             errors.start()
             try:
@@ -79,7 +89,8 @@ class _Watch:
             except KeyboardInterrupt:
                 self.why = "until interrupted"
             finally:
-                stop.now()
+                timer.cancel()
+                _stop(tcpdump)
             errors.join(_STOP_S)
         counted = _COUNTED.search(self._said)
         if counted is None:
@@ -108,39 +119,15 @@ class _Watch:
                 self._tell(f"$ {' '.join(self._command)}")
             self._said += line.decode(errors="replace")
 
-
-class _Stop:
-    """Ends tcpdump after a time at the latest, gently, so that it says how many packets it saw."""
-
-    def __init__(self, tcpdump: "subprocess.Popen[bytes]", seconds: float) -> None:
-        self._tcpdump = tcpdump
-        self._timer = threading.Timer(seconds, self._interrupt)
-        self._timer.start()
-
-    def _interrupt(self) -> None:
-        self._tcpdump.send_signal(signal.SIGINT)
-
-    def now(self) -> None:
-        """End it, if it still runs."""
-        self._timer.cancel()
-        self._interrupt()
-        try:
-            self._tcpdump.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            self._tcpdump.kill()
+    def _tell(self, text: str) -> None:
+        if not self._quiet:
+            say(text)
 
 
-def _conclude(watch: _Watch, port: int, seconds: float, file: CaptureFile | None, *, json: bool) -> Exit:
-    if json:
-        seen = {"port": port, "packets": watch.packets, "seconds": seconds}
-        emit_json({**seen, "file": str(file.path) if file else None, "lines": watch.lines})
-    elif watch.packets:
-        where = f", headers only: {file.name}" if file else ""
-        say(f"✅ {plural(watch.packets, 'packet')} on port {port} ({watch.why}){where}")
-    else:
-        say(f"❌ Nothing reaches this host on port {port}: no packet ({watch.why}). The cloud firewall, or the URL in Exotel.")
-    return Exit.OK if watch.packets else Exit.PROBLEM
-
-
-def _mute(_text: str) -> None:
-    return
+def _stop(tcpdump: "subprocess.Popen[bytes]") -> None:
+    """End it gently, so that it says how many packets it saw."""
+    tcpdump.send_signal(signal.SIGINT)
+    try:
+        tcpdump.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        tcpdump.kill()

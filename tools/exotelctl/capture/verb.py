@@ -20,7 +20,7 @@ from exotel_phone.exits import Exit, UsageFault
 from exotel_phone.output import emit_json, say
 from exotel_phone.text import plural, printable
 
-from exotelctl import host_settings, instances
+from exotelctl import instances
 from exotelctl.capture import packets
 from exotelctl.capture.live import Filter, follow
 from exotelctl.capture.recorder import Recorder
@@ -30,26 +30,25 @@ _SIZE: Final = re.compile(r"(\d+)([kMG]?)B?")
 _UNITS: Final = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3}
 _LEAST_BYTES: Final = 10_000
 _MOST_S: Final = 3600.0
-_MOST_PACKETS_S: Final = 30.0
 
 
 def run(options: CaptureOptions, runtime: Path = instances.RUNTIME) -> Exit:
     """Record the calls or packets that are asked for; return PROBLEM if the file is not complete. Raises UsageFault, Refusal."""
     if options.packets:
-        return _packets(options)
+        return packets.run(options, size(options.max_bytes))
     asked = wanted(options)
     most_s, most = _MOST_S if options.seconds is None else options.seconds, size(options.max_bytes)
     if most_s <= 0:
         raise UsageFault(f"--seconds {most_s:g}: more than 0")
     instances.sockets(runtime)  # without the right to look there is nothing to make a file for
     file = CaptureFile(options.out or Path(time.strftime("capture-%Y%m%dT%H%M%S.jsonl")), force=options.force)
-    recording = _Recording(asked, file, most, runtime, quiet=options.json)
+    recording = _Recording(asked, file, most, runtime, json=options.json)
     try:
         why = asyncio.run(recording.run(most_s))
     except BaseException:
         file.discard()
         raise
-    return recording.conclude(why, json=options.json)
+    return recording.conclude(why)
 
 
 def wanted(options: CaptureOptions) -> Filter:
@@ -64,18 +63,6 @@ def wanted(options: CaptureOptions) -> Filter:
     return Filter(options.call, options.number, options.next, kept[options.audio], options.mask, options.keep_parameters)
 
 
-def _packets(options: CaptureOptions) -> Exit:
-    return packets.run(
-        host_settings.load(options.settings).port,
-        seconds=_MOST_PACKETS_S if options.seconds is None else options.seconds,
-        count=options.count,
-        out=options.out,
-        force=options.force,
-        max_bytes=size(options.max_bytes),
-        json=options.json,
-    )
-
-
 def size(text: str) -> int:
     """Bytes: ``800k``, ``50M``, ``1G``. Raises UsageFault."""
     match = _SIZE.fullmatch(text)
@@ -86,11 +73,11 @@ def size(text: str) -> int:
 
 
 class _Recording:
-    def __init__(self, asked: Filter, file: CaptureFile, most_bytes: int, runtime: Path, *, quiet: bool) -> None:
+    def __init__(self, asked: Filter, file: CaptureFile, most_bytes: int, runtime: Path, *, json: bool) -> None:
         self._asked = asked
         self._file = file
         self._runtime = runtime
-        self._quiet = quiet
+        self._json = json
         self._recorder = Recorder(asked, most_bytes, file.write)
         self._shown: set[str] = set()
         self._broken = False
@@ -98,27 +85,26 @@ class _Recording:
         self._at = time.time()
 
     async def run(self, seconds: float) -> str:
-        """Record until there is enough, ``seconds`` have passed or somebody interrupts; returns which it was. Raises Refusal."""
-        interrupted = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        """Record until there is enough, ``seconds`` have passed or somebody interrupts; return which it was. Raises Refusal."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, interrupted.set)
-        recording = asyncio.create_task(self._record())
-        waiting = asyncio.create_task(interrupted.wait())
-        done, _ = await asyncio.wait({recording, waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        recording.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            return await recording
-        return "interrupted" if waiting in done else f"{seconds:g} s are over"
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._record()
+        except TimeoutError:
+            return f"{seconds:g} s are over"
+        except asyncio.CancelledError:
+            return "interrupted"
 
     async def _record(self) -> str:
         async with contextlib.aclosing(follow(self._asked, runtime=self._runtime)) as records:
             async for record in records:
-                self._at = record.time if isinstance(record, Capture) else record.at
+                self._at = record.at
                 try:
                     if isinstance(record, Capture) and not self._headed:
-                        self._begin(record.time, record.release)
+                        self._begin(record.at, record.release)
                         self._tell(f"Recording {self._what()} to {self._file.name}; Ctrl-C ends it.")
                     why = self._recorder.take(record)
                 except OSError as error:
@@ -146,7 +132,7 @@ class _Recording:
         head = Capture(VERSION, socket.gethostname(), names, release, at, asked.audio, asked.mask, named, asked.parameters)
         self._file.write(line(head))
 
-    def conclude(self, why: str, *, json: bool) -> Exit:
+    def conclude(self, why: str) -> Exit:
         """Write the last line, give the file its name, say what is in it. Raises Refusal."""
         recorder = self._recorder
         end = recorder.end(self._at, why)
@@ -159,7 +145,7 @@ class _Recording:
             end = recorder.end(self._at, self._break(error))
         self._file.keep()
         calls = sorted(set(recorder.calls.values()))
-        if json:
+        if self._json:
             found = {"file": str(self._file.path), "calls": calls, "messages": end.messages, "bytes": recorder.size}
             emit_json({**found, "complete": end.complete, "why": end.why})
         else:
@@ -182,7 +168,7 @@ class _Recording:
                 self._tell(f"📞 {printable(name)}")
 
     def _tell(self, text: str) -> None:
-        if not self._quiet:
+        if not self._json:
             say(text)
 
 

@@ -44,7 +44,7 @@ def capture_words(trace: Trace) -> str:
     if source is None:
         return "no worker has answered yet"
     first = source.header
-    when = datetime.fromtimestamp(first.time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    when = datetime.fromtimestamp(first.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     audio = {"keep": "", "omit": ", audio left out", "noise": ", audio replaced by noise"}[first.audio]
     workers = plural(len(trace.sources), "worker")
     return f"{printable(first.host) or 'unknown host'}, {workers}, release {printable(first.release, 40) or '?'}, {when}{audio}"
