@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from exotel_phone import audio, served
+from exotel_phone import audio, health
 from exotel_phone.command import command, journal
 from exotel_phone.echo_meter import percentile
 from exotel_phone.exits import Exit, UsageFault
@@ -54,7 +54,7 @@ def run(options: CallOptions) -> Exit:
         return report_unreachable(order.target, order.rate, error.fault, json=options.json)
     unsaved = _save(options.out, result)
     fault = judge(result) or unsaved
-    if fault is not None and served.mode(order.target) == served.AI:
+    if fault is not None and health.mode(order.target) == health.AI:
         cause = f"{order.target.netloc} is in mode ai: it does not echo, its bot answers in words of its own"
         fault = Fault("not-an-echo", cause, _talk(options.wav))
     if options.json:

@@ -4,14 +4,14 @@ import base64
 import json
 
 import pytest
-from exotel_phone.protocol_test import script
+from exotel_phone.protocol_test.script import EchoScript
 from exotel_phone.wire import Ids, Stream, frame_bytes
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 24000])
 def test_every_message_of_the_conversation_is_a_call(rate: int) -> None:
-    stream = Stream(Ids.new(), rate)
-    steps = [*script.opening(stream), *script.conversation(stream, 0.4), script.closing(stream, 0.4)]
+    script = EchoScript(Stream(Ids.new(), rate), 0.4)
+    steps = [*script.opening(), *script.conversation(), script.closing()]
     names = [step.name for step in steps]
     assert len(names) == len(set(names))
     sent = [json.loads(text) for step in steps for text in step.sends]
@@ -24,6 +24,6 @@ def test_every_message_of_the_conversation_is_a_call(rate: int) -> None:
 
 
 def test_strings_and_integers_are_both_sent() -> None:
-    sent = [text for step in script.conversation(Stream(Ids.new(), 8000), 0.4) for text in step.sends]
+    sent = [text for step in EchoScript(Stream(Ids.new(), 8000), 0.4).conversation() for text in step.sends]
     kinds = {type(json.loads(text)["media"]["chunk"]) for text in sent if json.loads(text)["event"] == "media"}
     assert kinds == {str, int}

@@ -21,6 +21,7 @@ from types import FrameType
 
 from exotel_phone.exits import Exit
 from exotel_phone.files import require_writable
+from exotel_phone.health import require_echo
 from exotel_phone.load import fleet, page, screen
 from exotel_phone.load.fleet import Fleet, WorkerFailed
 from exotel_phone.load.limits import raise_file_limit
@@ -32,7 +33,6 @@ from exotel_phone.load.verdict import judge
 from exotel_phone.options import LoadOptions
 from exotel_phone.output import emit_json, say, warn
 from exotel_phone.own import require_own
-from exotel_phone.served import require_echo
 from exotel_phone.target import parse
 from exotel_phone.text import plural
 

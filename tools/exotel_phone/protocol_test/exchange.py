@@ -28,7 +28,16 @@ class Finding:
     cause: str
 
 
-Judge = Callable[[Exchange], Finding | None]
+class Broken(Exception):
+    """Raised for an answer that breaks a rule; ``finding`` says which."""
+
+    def __init__(self, problem: str, cause: str) -> None:
+        super().__init__(cause)
+        self.finding = Finding(problem, cause)
+
+
+Judge = Callable[[Exchange], None]
+"""Function that raises `Broken` if the answers of a step are wrong."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,12 +1,15 @@
 """Carry out the protocol test."""
 
+import contextlib
 import dataclasses
 import time
-from types import ModuleType
+from collections.abc import Iterator
 
+from exotel_phone.health import AI, fault_of, mode_of
 from exotel_phone.http_get import get
-from exotel_phone.protocol_test import bot_script, judges, script
-from exotel_phone.protocol_test.exchange import Check, Exchange, Finding, Outcome, Step
+from exotel_phone.protocol_test import judges
+from exotel_phone.protocol_test.exchange import Broken, Check, Exchange, Finding, Step
+from exotel_phone.protocol_test.script import BotScript, EchoScript
 from exotel_phone.protocol_test.session import Session
 from exotel_phone.reach import Unreachable
 from exotel_phone.target import Target
@@ -46,7 +49,6 @@ class ProtocolTest:
         self._listener = listener or Listener()
         self._patience_s = patience_s
         self._listen_s = patience_s / 5 if listen_s is None else listen_s
-        self._loops_marks = False
         self.checks: list[Check] = []
 
     async def run(self) -> list[Check]:
@@ -54,16 +56,21 @@ class ProtocolTest:
 
         ``/health`` says whether an echo or a bot is to be expected.
         """
-        stream = Stream(Ids.new(), self._rate)
         mode = await self._health("HEALTH", "HTTP /health answers on the same host and port")
-        play = bot_script if mode == "ai" else script
-        session = await self._handshake()
-        for step in [*play.opening(stream), *play.conversation(stream, self._listen_s)]:
+        script = BotScript if mode == AI else EchoScript
+        first, second = (script(Stream(Ids.new(), self._rate), self._listen_s) for _ in range(2))
+        session = None
+        with self._check("HANDSHAKE", "a WebSocket connection is accepted", "{0.cause}; next: {0.next}"):
+            session = await self._connect()
+        for step in [*first.opening(), *first.conversation()]:
             await self._step(session, step)
-        await self._second_call(session, play)
-        await self._step(session, play.closing(stream, self._listen_s))
+        await self._second_call(session, second.opening(), second.second_stream())
+        await self._step(session, first.closing())
         await self._drop(session)
         return self.checks
+
+    async def _connect(self) -> Session:
+        return await Session.open(self._target, self._patience_s)
 
     async def _drop(self, session: Session | None) -> None:
         name, proves = "DROP", "the server lives on after a drop without a close frame (1006)"
@@ -75,38 +82,23 @@ class ProtocolTest:
 
     async def _health(self, name: str, proves: str) -> str:
         """Check ``/health``; return the mode that the server says it is in."""
-        began = time.perf_counter()
-        mode = ""
-        try:
+        body = ""
+        with self._check(name, proves):
             answer = await get(self._target, "/health", timeout_s=max(self._patience_s, 5.0))
-            finding = judges.health(answer.status, answer.body)
-            mode = judges.mode(answer.body)
-        except Unreachable as error:
-            finding = Finding(error.fault.kind, error.fault.cause)
-        self._judged(name, proves, finding, began)
-        return mode
+            body = answer.body
+            if cause := fault_of(answer.status, body):
+                raise Broken("unhealthy", cause)
+        return mode_of(body)
 
-    async def _handshake(self) -> Session | None:
-        began = time.perf_counter()
-        session, finding = None, None
-        try:
-            session = await Session.open(self._target, self._patience_s)
-        except Unreachable as error:
-            finding = Finding(error.fault.kind, f"{error.fault.cause}; next: {error.fault.next}")
-        self._judged("HANDSHAKE", "a WebSocket connection is accepted", finding, began)
-        return session
-
-    async def _second_call(self, first: Session | None, play: ModuleType) -> None:
-        stream = Stream(Ids.new(), self._rate)
-        opening, step = play.opening(stream), play.second_stream(stream)
+    async def _second_call(self, first: Session | None, opening: list[Step], step: Step) -> None:
         if first is None or first.closed:
             self._not_run(step.name, step.proves, first)
             return
         try:
-            second = await Session.open(self._target, self._patience_s)
+            second = await self._connect()
         except Unreachable as error:
-            finding = Finding(error.fault.kind, f"no second connection: {error.fault.cause}")
-            self._judged(step.name, step.proves, finding, time.perf_counter())
+            with self._check(step.name, step.proves):
+                raise Broken(error.fault.kind, f"no second connection: {error.fault.cause}") from None
             return
         for quiet in opening:
             await second.carry_out(quiet)
@@ -118,19 +110,31 @@ class ProtocolTest:
             self._not_run(step.name, step.proves, session)
             return
         self._listener.sending(step.name)
-        began = time.perf_counter()
-        exchange = await session.carry_out(step, lambda: self._listener.heard(step.name))
-        if self._loops_marks and not step.name.startswith("MARK"):
-            exchange = _without_marks(exchange)
-        finding = step.judge(exchange)
-        if finding is not None and finding.problem == "mark-loop":
-            self._loops_marks = True
-        self._judged(step.name, step.proves, finding, began)
+        with self._check(step.name, step.proves):
+            exchange = await session.carry_out(step, lambda: self._listener.heard(step.name))
+            if self._loops_marks and not step.name.startswith("MARK"):
+                exchange = _without_marks(exchange)
+            step.judge(exchange)
 
-    def _judged(self, name: str, proves: str, finding: Finding | None, began: float) -> None:
-        outcome: Outcome = "pass" if finding is None else "fail"
+    @property
+    def _loops_marks(self) -> bool:
+        return any(check.finding is not None and check.finding.problem == "mark-loop" for check in self.checks)
+
+    @contextlib.contextmanager
+    def _check(self, name: str, proves: str, unreachable: str = "{0.cause}") -> Iterator[None]:
+        """Time the block and add it as a check, failed if it raises `Broken` or Unreachable.
+
+        ``unreachable`` is the format of the cause then, from the `Fault`.
+        """
+        finding, began = None, time.perf_counter()
+        try:
+            yield
+        except Broken as broken:
+            finding = broken.finding
+        except Unreachable as error:
+            finding = Finding(error.fault.kind, unreachable.format(error.fault))
         ms = round((time.perf_counter() - began) * 1000, 3)
-        self._add(Check(name, self._rate, outcome, proves, finding, ms))
+        self._add(Check(name, self._rate, "fail" if finding else "pass", proves, finding, ms))
 
     def _not_run(self, name: str, proves: str, session: Session | None) -> None:
         cause = "there is no connection" if session is None else f"the server closed the connection {session.closed}"

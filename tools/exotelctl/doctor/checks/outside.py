@@ -1,8 +1,7 @@
 """Check that a caller from outside gets through, by a look from another machine and by the host's own facts."""
 
 from exotel_phone.command import command
-from exotel_phone.protocol_test.judges import health as judge_health
-from exotel_phone.protocol_test.judges import mode as mode_of
+from exotel_phone.health import fault_of, mode_of
 from exotel_phone.reach import Fault
 
 from exotelctl.doctor.checks.check import check
@@ -70,8 +69,8 @@ def not_healthy(facts: Facts, seen: Outside) -> Finding | None:
     if health.trouble:
         evidence = [_lies_between(facts, seen, health.trouble)] if _answers_itself(facts) else []
         return fail(health.trouble.cause, *evidence, remedy=_between(seen))
-    wrong = judge_health(health.status, health.body)
-    return fail(f"from outside: {wrong.cause}", remedy=_between(seen)) if wrong else None
+    wrong = fault_of(health.status, health.body)
+    return fail(f"from outside: {wrong}", remedy=_between(seen)) if wrong else None
 
 
 def not_called(seen: Outside) -> Finding | None:

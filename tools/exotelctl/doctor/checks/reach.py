@@ -7,7 +7,7 @@ from typing import Final
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.public_address import CURE, doubt, is_of_a_test_network
 from exotel_phone.command import command
-from exotel_phone.protocol_test.judges import health as judge_health
+from exotel_phone.health import fault_of
 from exotel_phone.text import duration, plural
 
 from exotelctl.doctor.checks.check import check
@@ -34,10 +34,10 @@ def local_answer(facts: Facts) -> Finding:
     )
     if answers.health.trouble:
         return fail(answers.health.trouble.cause, remedy=remedy)
-    wrong = judge_health(answers.health.status, answers.health.body)
+    wrong = fault_of(answers.health.status, answers.health.body)
     said = f"/health says {answers.health.status} {answers.health.body} in {answers.health.ms:.1f} ms"
     if wrong:
-        return fail(wrong.cause, said, remedy=remedy)
+        return fail(wrong, said, remedy=remedy)
     mode = facts.deployment.get().mode
     expected = {"status": "ok", "service": _SERVICES.get(mode, ""), "mode": mode}
     if json.loads(answers.health.body) != expected:
