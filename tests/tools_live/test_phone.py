@@ -67,13 +67,13 @@ def test_a_credential_of_the_url_is_sent_as_basic() -> None:
 def test_the_pace_is_one_clock_without_drift(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifty frames are due at intervals of 20 ms from the first, also where two of them are 200 ms late."""
     due: list[float] = []
-    wait = Phone._until
+    wait = Phone.until
 
     async def until(phone: Phone, when: float) -> None:
         due.append(when)
         await wait(phone, when)
 
-    monkeypatch.setattr(Phone, "_until", until)
+    monkeypatch.setattr(Phone, "until", until)
 
     def stumbling() -> Iterator[bytes]:
         for number, frame in enumerate(itertools.islice(itertools.cycle(FRAMES), 50)):

@@ -31,31 +31,32 @@ _DROP_TIMEOUT_S = 2.0
 _FAULTS_KEPT = 10
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class CallResult:
     """Result of one call. Times in ms, offsets and sizes in bytes of PCM16LE.
 
     ``difference`` is the offset at which the echo first differs from the audio sent or ends too soon; None if it is bit-exact.
-    ``closed_early`` says how the server ended the call before it was hung up, "" if it did not. ``faults`` are the first
-    ten messages that Exotel could not have used. ``late_max_ms`` is how far this machine itself fell behind the pace.
+    ``closed_early`` says how the server ended the call before it was hung up, "" if it did not; ``close_code`` is its code then,
+    1006 if it dropped the connection. ``faults`` are the first ten messages that Exotel could not have used. ``late_max_ms`` is
+    how far this machine itself fell behind the pace.
     """
 
     ids: Ids
     rate: int
-    connect_ms: float
-    duration_s: float
-    frames_sent: int
-    frames_received: int
-    bytes_sent: int
-    bytes_received: int
-    round_trips_ms: "array[float]"
-    difference: int | None
-    closed_early: str
-    faults: tuple[str, ...]
-    fault_count: int
-    late_max_ms: float
-    events: Mapping[str, int]
-    audio: bytes
+    connect_ms: float = 0.0
+    duration_s: float = 0.0
+    frames_sent: int = 0
+    frames_received: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    round_trips_ms: "array[float]" = dataclasses.field(default_factory=lambda: array("d"))
+    difference: int | None = None
+    closed_early: str = ""
+    close_code: int | None = None
+    faults: tuple[str, ...] = ()
+    fault_count: int = 0
+    late_max_ms: float = 0.0
+    audio: bytes = b""
 
     @property
     def frames_lost(self) -> int:
@@ -91,6 +92,8 @@ class Phone:
         """``on_message`` is called with each usable message, its PCM (empty if it is no audio), and its time."""
         self.stream = Stream(ids or Ids.new(), rate)
         self.meter = EchoMeter()
+        self.seen = CallResult(self.stream.ids, rate)
+        """Result as far as it is kept up to date during the call: all of it comes from `result`."""
         self._target = target
         self._strip_query = strip_query
         self._headers = headers
@@ -102,27 +105,22 @@ class Phone:
         self._reader: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._hung_up = False
-        self._closed_early = ""
-        self.close_code: int | None = None
-        """Close code of the server; 1006 if it dropped the connection, None if it did not end the call."""
-        self._frames_sent = 0
-        self._events: dict[str, int] = {}
-        self._faults: list[str] = []
-        self._fault_count = 0
         self._audio = bytearray()
-        self._late_max = 0.0
         self._began = 0.0
-        self._connect_s = 0.0
 
-    async def dial(self, *, timeout_s: float = 10.0) -> None:
-        """Connect and begin the stream: handshake, ``connected``, ``start``. Raises Unreachable."""
+    async def connect(self, *, timeout_s: float = 10.0) -> None:
+        """Open the connection and read from it. Raises Unreachable."""
         self._began = self._loop.time()
         query = not self._strip_query
         self._ws = await dial(self._target, query=query, headers=self._headers, timeout_s=timeout_s, tls=self._tls)
-        self._connect_s = self._loop.time() - self._began
+        self.seen.connect_ms = (self._loop.time() - self._began) * 1000
         self._reader = asyncio.create_task(self._read(self._ws), name=f"phone {self.stream.ids.stream_sid}")
-        await self._send(self.stream.connected())
-        await self._send(self.stream.start(self._target.parameters if self._strip_query else None))
+
+    async def dial(self, *, timeout_s: float = 10.0) -> None:
+        """Connect and begin the stream: handshake, ``connected``, ``start``. Raises Unreachable."""
+        await self.connect(timeout_s=timeout_s)
+        await self.send(self.stream.connected())
+        await self.send(self.stream.start(self._target.parameters if self._strip_query else None))
 
     async def play(self, frames: Iterable[bytes], *, pace: bool = True, on_frame: Callable[[int], None] | None = None) -> None:
         """Send ``frames`` (PCM16LE of 20 ms each), one every 20 ms by one clock: a late frame does not delay the next.
@@ -133,40 +131,43 @@ class Phone:
         begin = self._loop.time()
         for number, pcm in enumerate(frames):
             if pace:
-                await self._until(begin + number * FRAME_MS / 1000)
-            if self._closed_early:
+                await self.until(begin + number * FRAME_MS / 1000)
+            if self.closed_early:
                 return
             self.meter.sent(pcm, self._loop.time())
-            await self._send(self.stream.media(pcm))
-            self._frames_sent += 1
+            await self.send(self.stream.media(pcm))
+            self.seen.frames_sent += 1
             if on_frame is not None:
-                on_frame(self._frames_sent)
+                on_frame(self.seen.frames_sent)
 
     @property
     def closed_early(self) -> str:
         """Return how the server ended the call before it was hung up, "" if it did not."""
-        return self._closed_early
+        return self.seen.closed_early
 
     async def press(self, digit: str) -> None:
         """Press the key ``digit``."""
-        await self._send(self.stream.dtmf(digit))
+        await self.send(self.stream.dtmf(digit))
 
     async def return_mark(self, name: str) -> None:
         """Return the mark ``name``: all audio before it has been played."""
-        await self._send(self.stream.mark(name))
+        await self.send(self.stream.mark(name))
 
-    async def settle(self, timeout_s: float) -> None:
-        """Wait until as much audio has come back as was sent, at most ``timeout_s``."""
+    async def settle(self, timeout_s: float, settled: Callable[[], bool] | None = None) -> None:
+        """Wait until as much audio has come back as was sent, or ``settled`` is true, at most ``timeout_s``.
+
+        ``settled`` is asked after each message. The end of the call by the server ends the wait.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while not (self.meter.complete or self._closed_early):
+                while not (settled() if settled else self.meter.complete) and not self.closed_early:
                     self._news.clear()
                     await self._news.wait()
 
     async def hang_up(self, reason: str = "canceled or call ended") -> None:
         """Send ``stop``, then drop TCP without a close frame (1006), as Exotel ends a call."""
-        if not self._closed_early:
-            await self._send(self.stream.stop(reason))
+        if not self.closed_early:
+            await self.send(self.stream.stop(reason))
         await self.drop()
 
     async def drop(self) -> None:
@@ -183,72 +184,69 @@ class Phone:
 
     def result(self) -> CallResult:
         """Return the result up to now."""
-        return CallResult(
-            ids=self.stream.ids,
-            rate=self.stream.rate,
-            connect_ms=self._connect_s * 1000,
+        return dataclasses.replace(
+            self.seen,
             duration_s=self._loop.time() - self._began,
-            frames_sent=self._frames_sent,
-            frames_received=self._events.get("media", 0),
             bytes_sent=self.meter.bytes_sent,
             bytes_received=self.meter.bytes_received,
             round_trips_ms=array("d", (seconds * 1000 for seconds in self.meter.round_trips)),
             difference=self.meter.difference,
-            closed_early=self._closed_early,
-            faults=tuple(self._faults),
-            fault_count=self._fault_count,
-            late_max_ms=self._late_max * 1000,
-            events=dict(self._events),
             audio=bytes(self._audio),
         )
 
-    async def _until(self, due: float) -> None:
+    async def until(self, due: float) -> None:
+        """Sleep until ``due`` (time of the event loop), and note how late it became."""
         wait = due - self._loop.time()
         if wait > 0:
             await asyncio.sleep(wait)
-        self._late_max = max(self._late_max, self._loop.time() - due)
+        self.seen.late_max_ms = max(self.seen.late_max_ms, (self._loop.time() - due) * 1000)
 
-    async def _send(self, text: str) -> None:
+    async def send(self, message: str | bytes) -> None:
+        """Send a message, or note how the server ended the call, if only by taking nothing any more."""
         assert self._ws is not None, "dial() comes first"
         try:
             async with asyncio.timeout(_SEND_TIMEOUT_S):
-                await self._ws.send(text)
+                await self._ws.send(message)
         except ConnectionClosed as closed:
-            self._ended(closed)
+            self.ended(closed)
         except TimeoutError:
-            self._closed_early = f"the server took nothing for {_SEND_TIMEOUT_S:g} s (frame {self._frames_sent + 1})"
+            frame = self.seen.frames_sent + 1
+            self.seen.closed_early = f"the server took nothing for {_SEND_TIMEOUT_S:g} s (frame {frame})"
 
     async def _read(self, ws: ClientConnection) -> None:
         try:
             while True:
-                message = await ws.recv()
-                self._take(message, self._loop.time())
+                self.take(await ws.recv(), self._loop.time())
                 self._news.set()
         except ConnectionClosed as closed:
-            self._ended(closed)
+            self.ended(closed)
             self._news.set()
 
-    def _ended(self, closed: ConnectionClosed) -> None:
-        if self._hung_up or self._closed_early:
+    def ended(self, closed: ConnectionClosed) -> None:
+        """Note how the connection ended, unless this side has ended it."""
+        if self._hung_up or self.closed_early:
             return
-        self.close_code = 1006 if closed.rcvd is None else closed.rcvd.code
+        self.seen.close_code = 1006 if closed.rcvd is None else closed.rcvd.code
         how = "without a close frame (1006)"
         if closed.rcvd is not None:
             how = f"with {closed.rcvd.code}" + (f" {printable(closed.rcvd.reason)!r}" if closed.rcvd.reason else "")
-        self._closed_early = f"the server closed the call {how} after {plural(self._frames_sent, 'frame')} sent"
+        self.seen.closed_early = f"the server closed the call {how} after {plural(self.seen.frames_sent, 'frame')} sent"
 
-    def _take(self, message: str | bytes, at: float) -> None:
+    def take(self, message: str | bytes, at: float) -> None:
+        """Take a message that came at ``at`` (time of the event loop), and judge whether Exotel could use it."""
         try:
             frame: dict[str, Any] = json.loads(message)
             event, pcm = frame["event"], b""
+            if not isinstance(event, str):
+                raise TypeError("its event is no text")
             if frame["stream_sid"] != self.stream.ids.stream_sid:
                 raise ValueError(f"stream_sid of another stream: {printable(str(frame['stream_sid']), 60)!r}")
             if event == "media":
                 pcm = base64.b64decode(frame["media"]["payload"], validate=True)
                 self.meter.received(pcm, at)
+                self.seen.frames_received += 1
                 if self._keep_audio:
                     self._audio += pcm
-            self._events[event] = self._events.get(event, 0) + 1
             if self._on_message is not None:
                 self._on_message(frame, pcm, at)
         except KeyError as missing:
@@ -257,9 +255,9 @@ class Phone:
             self._fault(f"a message that Exotel cannot use ({error}): {_shown(message)}")
 
     def _fault(self, text: str) -> None:
-        self._fault_count += 1
-        if len(self._faults) < _FAULTS_KEPT:
-            self._faults.append(text)
+        self.seen.fault_count += 1
+        if len(self.seen.faults) < _FAULTS_KEPT:
+            self.seen.faults += (text,)
 
 
 def _shown(message: str | bytes) -> str:

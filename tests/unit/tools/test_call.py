@@ -55,7 +55,6 @@ def result(**changed: object) -> CallResult:
         "faults": (),
         "fault_count": 0,
         "late_max_ms": 0.1,
-        "events": {"media": 2},
         "audio": b"",
     }
     return CallResult(**{**facts, **changed})  # type: ignore[arg-type]

@@ -1,22 +1,18 @@
 """Play a captured call to a server, as Exotel did, and record its answers."""
 
-import asyncio
 import base64
-import contextlib
 import time
 
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from exotel_phone.captures.calls import Call
-from exotel_phone.captures.records import Close, Message, Open
-from exotel_phone.dial import dial
+from exotel_phone.captures.records import Close, Message, Open, Side
+from exotel_phone.phone import Phone
 from exotel_phone.target import Target
 
 _SETTLE_S = 3.0
 """Longest wait, in seconds, for missing answers; `_MORE_S` is the wait for one too many."""
 _MORE_S = 0.2
-_SEND_S = 10.0
 _ENDED_BY_CLIENT = frozenset({"stop", "no_stop", "no_start", "closed_by_client"})
 
 
@@ -26,91 +22,73 @@ async def play(original: Call, target: Target, speed: float) -> Call:
     Messages go out at their recorded times, by one clock, ``speed`` times as fast; at 0 as fast as the server takes them. If the
     server ends the call, the rest is not sent.
     """
-    clock = time.time() - time.monotonic()
-    asked = str(target.rate or "")
-    played = Call(Open(round(clock + time.monotonic(), 6), original.opening.conn, target.netloc, asked), ids=dict(original.ids))
-    ws = await dial(target)
-    return await _Player(original, played, ws, speed, clock).run()
+    player = _Player(original, target)
+    try:
+        await player.connect()
+        await player.send_all(speed)
+        await player.hear_out()
+        player.end()
+    finally:
+        await player.drop()
+    return player.played
 
 
-class _Player:
-    def __init__(self, original: Call, played: Call, ws: ClientConnection, speed: float, clock: float) -> None:
+class _Player(Phone):
+    """A phone that says what was captured, byte for byte, and takes any answer as it comes."""
+
+    def __init__(self, original: Call, target: Target) -> None:
+        super().__init__(target)
         self._original = original
-        self._played = played
-        self._ws = ws
-        self._speed = speed
-        self._clock = clock
-        self._conn = original.opening.conn
-        self._expected = sum(message.from_ == "server" for message in original.messages)
-        self._heard = 0
-        self._news = asyncio.Event()
-        self._closed: Close | None = None
-        self._stopped = False
+        self._clock = time.time() - self._loop.time()
+        """Unix time at which the loop's clock stood at 0."""
+        conn, asked = original.opening.conn, str(target.rate or "")
+        self.played = Call(Open(self._unix(self._loop.time()), conn, target.netloc, asked), ids=dict(original.ids))
 
-    async def run(self) -> Call:
-        listening = asyncio.create_task(self._listen())
-        try:
-            await self._send_all()
-            await self._settle()
-            if self._closed is None:
-                self._hang_up()
-        finally:
-            self._ws.transport.abort()
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
-        self._played.messages.sort(key=lambda message: message.at)
-        self._played.close = self._closed
-        return self._played
+    def _unix(self, at: float) -> float:
+        return round(self._clock + at, 6)
 
-    def _now(self) -> float:
-        return round(self._clock + time.monotonic(), 6)
+    def _note(self, at: float, side: Side, text: str, *, binary: bool) -> None:
+        self.played.messages.append(Message(self._unix(at), self._original.opening.conn, side, text, binary))
 
-    async def _send_all(self) -> None:
-        began, opened = time.monotonic(), self._original.opening.at
+    async def send_all(self, speed: float) -> None:
+        began, opened = self._loop.time(), self._original.opening.at
         for message in self._original.messages:
             if message.from_ != "exotel":
                 continue
-            if self._speed:
-                await asyncio.sleep(max(0.0, began + (message.at - opened) / self._speed - time.monotonic()))
-            if self._closed is not None:
+            if speed:
+                await self.until(began + (message.at - opened) / speed)
+            if self.closed_early:
                 return
-            data = base64.b64decode(message.text) if message.binary else message.text
-            self._played.messages.append(Message(self._now(), self._conn, "exotel", message.text, message.binary))
-            self._stopped = '"stop"' in message.text[:40]
-            try:
-                async with asyncio.timeout(_SEND_S):
-                    await self._ws.send(data)
-            except (ConnectionClosed, TimeoutError):
-                return
+            self._note(self._loop.time(), "exotel", message.text, binary=message.binary)
+            await self.send(base64.b64decode(message.text) if message.binary else message.text)
 
-    async def _settle(self) -> None:
+    async def hear_out(self) -> None:
         """Wait for as many answers as there were, and a moment for one too many; or for the server to end the call as it did."""
-        by_server = self._original.close is not None and self._original.close.ended not in _ENDED_BY_CLIENT
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_SETTLE_S):
-                while self._closed is None and (by_server or self._heard < self._expected):
-                    self._news.clear()
-                    await self._news.wait()
-        if self._closed is None:
-            await asyncio.sleep(_MORE_S)
+        close = self._original.close
+        by_server = close is not None and close.ended not in _ENDED_BY_CLIENT
+        expected = sum(message.from_ == "server" for message in self._original.messages)
+        await self.settle(_SETTLE_S, lambda: not by_server and self.seen.frames_received >= expected)
+        if not self.closed_early:
+            await self.settle(_MORE_S, lambda: False)
 
-    async def _listen(self) -> None:
-        try:
-            while True:
-                raw = await self._ws.recv()
-                binary = isinstance(raw, bytes)
-                text = base64.b64encode(raw).decode() if isinstance(raw, bytes) else raw
-                self._played.messages.append(Message(self._now(), self._conn, "server", text, binary))
-                self._heard += 1
-                self._news.set()
-        except ConnectionClosed as closed:
-            code = closed.rcvd.code if closed.rcvd else 1006
-            if self._closed is None:
-                self._closed = Close(self._now(), self._conn, "closed_by_server", code)
-            self._news.set()
+    def end(self) -> None:
+        """Note that Exotel ended the call, as it did then, unless the server did."""
+        if self.played.close is None:
+            sent = [message.text for message in self.played.messages if message.from_ == "exotel"]
+            as_then = self._original.close.ended if self._original.close else ""
+            ended = "stop" if sent and '"stop"' in sent[-1][:40] else as_then if as_then in _ENDED_BY_CLIENT else "no_stop"
+            self._close(ended, 1006)
 
-    def _hang_up(self) -> None:
-        """End the call as Exotel does: drop the connection without a close frame."""
-        original = self._original.close
-        ended = "stop" if self._stopped else original.ended if original and original.ended in _ENDED_BY_CLIENT else "no_stop"
-        self._closed = Close(self._now(), self._conn, ended, 1006)
+    def _close(self, ended: str, code: int) -> None:
+        self.played.close = Close(self._unix(self._loop.time()), self._original.opening.conn, ended, code)
+
+    def ended(self, closed: ConnectionClosed) -> None:
+        super().ended(closed)
+        if self.seen.close_code is not None and self.played.close is None:
+            self._close("closed_by_server", self.seen.close_code)
+
+    def take(self, message: str | bytes, at: float) -> None:
+        """Note any message as it came; ``frames_received`` counts all of them."""
+        self.seen.frames_received += 1
+        binary = isinstance(message, bytes)
+        self._note(at, "server", base64.b64encode(message).decode() if isinstance(message, bytes) else message, binary=binary)

@@ -168,7 +168,7 @@ class Caller:
                 said.ends = now
         unheard_s = self.playback.end(now)
         if self.phone.closed_early:
-            return End(now, True, self.phone.close_code, self.phone.closed_early, unheard_s)
+            return End(now, True, self.phone.seen.close_code, self.phone.closed_early, unheard_s)
         return End(now, False, None, "the caller hung up", unheard_s)
 
     def _record(self, end: End) -> Call:
