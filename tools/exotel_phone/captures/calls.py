@@ -1,5 +1,6 @@
 """Hold the calls of a saved capture, each with all of its messages."""
 
+import binascii
 import dataclasses
 import json
 from collections.abc import Iterable
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from exotel_phone.captures import records
-from exotel_phone.captures.records import Capture, Close, End, Gap, Message, Open, Record
+from exotel_phone.captures.records import Capture, Close, End, Gap, Message, Open, Record, Side
 from exotel_phone.exits import UsageFault
 from exotel_phone.text import plural, printable
 
@@ -37,6 +38,10 @@ class Call:
         doubts += [plural(self.lost, "message")] if self.lost else []
         doubts += ["its end"] if self.close is None else []
         return " and ".join(doubts)
+
+    def of(self, side: Side) -> list[Message]:
+        """Return the messages of one direction."""
+        return [message for message in self.messages if message.from_ == side]
 
     def take(self, message: Message) -> None:
         """Add a message."""
@@ -127,3 +132,27 @@ def document_of(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
+
+
+def kind_of(message: Message) -> str:
+    """Return the event of a message; ``binary``, ``malformed`` or ``left out`` if there is none to read."""
+    if message.binary:
+        return "binary"
+    if not message.text and message.omitted:
+        return "left out"
+    if message.text.startswith('{"event":"media",'):
+        return "media"
+    event = document_of(message.text).get("event")
+    return event if isinstance(event, str) else "malformed"
+
+
+def audio_of(message: Message) -> bytes | None:
+    """Return the PCM in a media message; None if there is none, or it is no base64."""
+    media = document_of(message.text).get("media")
+    payload = media.get("payload") if isinstance(media, dict) else None
+    if not isinstance(payload, str) or message.omitted:
+        return None
+    try:
+        return binascii.a2b_base64(payload, strict_mode=True)
+    except (binascii.Error, ValueError):
+        return None

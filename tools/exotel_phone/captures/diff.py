@@ -1,13 +1,13 @@
 """Compare two calls message by message in each direction, without the ids and numbering that differ between calls. Pure."""
 
-import binascii
 import dataclasses
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Any, Final
 
 from exotel_ws.mask import masked
 
-from exotel_phone.captures.calls import Call, document_of
+from exotel_phone.captures.calls import Call, audio_of, document_of, kind_of
 from exotel_phone.captures.gaps import GapChange, changes
 from exotel_phone.captures.records import Message, Side
 from exotel_phone.text import plural, printable
@@ -60,31 +60,7 @@ def compare(a: Call, b: Call, sides: Sequence[Side] = _SIDES) -> Comparison:
         text = f"A ended by {_ending(a)}, B by {_ending(b)}"
         partings.append(Parting(None, a.close.at - a.opening.at, len(a.messages), "end", text))
     doubts = tuple(f"{name} lacks {call.missing}" for name, call in (("A", a), ("B", b)) if call.missing)
-    return Comparison(tuple(sorted(partings, key=lambda parting: parting.at_s)), changes(a, b, kind_of), doubts)
-
-
-def kind_of(message: Message) -> str:
-    """Return the event of a message; ``binary``, ``malformed`` or ``left out`` if there is none to read."""
-    if message.binary:
-        return "binary"
-    if not message.text and message.omitted:
-        return "left out"
-    if message.text.startswith('{"event":"media",'):
-        return "media"
-    event = document_of(message.text).get("event")
-    return event if isinstance(event, str) else "malformed"
-
-
-def audio_of(message: Message) -> bytes | None:
-    """Return the PCM in a media message; None if there is none, or it is no base64."""
-    media = document_of(message.text).get("media")
-    payload = media.get("payload") if isinstance(media, dict) else None
-    if not isinstance(payload, str) or message.omitted:
-        return None
-    try:
-        return binascii.a2b_base64(payload, strict_mode=True)
-    except (binascii.Error, ValueError):
-        return None
+    return Comparison(tuple(sorted(partings, key=lambda parting: parting.at_s)), changes(a, b), doubts)
 
 
 class _Lane:
@@ -93,7 +69,7 @@ class _Lane:
     def __init__(self, call: Call, side: Side) -> None:
         self.side = side
         self.began = call.opening.at
-        self.messages = [message for message in call.messages if message.from_ == side]
+        self.messages = call.of(side)
         self._names = {value: f"<{key}>" for key, value in call.ids.items()}
         self._first: dict[str, int] = {}
         for message in self.messages[:_NUMBERED_FROM]:
@@ -143,43 +119,56 @@ def summary(message: Message) -> str:
 
 
 def _walk(a: _Lane, b: _Lane) -> Parting | None:
+    """Return the first difference of two directions; None if there is none."""
     offset = 0
-    for index, (left, right) in enumerate(zip(a.messages, b.messages, strict=False)):
-        if left.text != right.text or left.omitted != right.omitted:
-            meanings = a.meaning(left), b.meaning(right)
-            if meanings[0] != meanings[1] or left.omitted != right.omitted:
-                return _parting(a, b, index, offset, meanings)
+    for index, (left, right) in enumerate(zip_longest(a.messages, b.messages)):
+        if left is None or right is None or not _same(a, left, b, right):
+            return _parting(a, b, index, offset)
         offset += len(audio_of(left) or b"") if kind_of(left) == "media" else 0
-    shorter = min(len(a.messages), len(b.messages))
-    if len(a.messages) == len(b.messages):
-        return None
-    longer, name, other = (a, "A", "B") if len(a.messages) > shorter else (b, "B", "A")
-    text = f"{other} has nothing more, {name} {plural(len(longer.messages) - shorter, 'message')}"
-    return _at(a, b, shorter, kind_of(longer.messages[shorter]), text, offset)
+    return None
 
 
-def _parting(a: _Lane, b: _Lane, index: int, offset: int, meanings: tuple[object, object]) -> Parting:
+def _same(a: _Lane, left: Message, b: _Lane, right: Message) -> bool:
+    return left.omitted == right.omitted and (left.text == right.text or a.meaning(left) == b.meaning(right))
+
+
+def _parting(a: _Lane, b: _Lane, index: int, offset: int) -> Parting:
+    """Return the parting at a message, before which there are ``offset`` bytes of audio."""
+    lane = a if index < len(a.messages) else b
+    kind = kind_of(lane.messages[index])
+    text, place, same_audio = _explanation(a, b, index, offset)
+    place = place if kind == "media" else None
+    at_s = lane.messages[index].at - lane.began
+    return Parting(a.side, at_s, index + 1, kind, text, place, same_audio, a.context(index), b.context(index))
+
+
+def _explanation(a: _Lane, b: _Lane, index: int, offset: int) -> tuple[str, int | None, bool | None]:
+    """Return the text, the byte of the audio, and whether it is the same audio."""
+    more = len(a.messages) - len(b.messages)
+    if index == min(len(a.messages), len(b.messages)):
+        longer, other = ("A", "B") if more > 0 else ("B", "A")
+        return f"{other} has nothing more, {longer} {plural(abs(more), 'message')}", offset, None
     left, right = a.messages[index], b.messages[index]
     kinds = kind_of(left), kind_of(right)
     if kinds[0] != kinds[1]:
-        return _at(a, b, index, kinds[0], f"A has {printable(kinds[0], 40)}, B has {printable(kinds[1], 40)}", offset)
-    sounds = audio_of(left), audio_of(right)
-    if kinds[0] == "media" and sounds[0] != sounds[1] and sounds[0] is not None and sounds[1] is not None:
-        return _sound(a, b, index, offset, len(sounds[0]), len(sounds[1]))
-    text = "; ".join(_differences(*meanings, "")) or "left out differently"
-    return _at(a, b, index, kinds[0], text)
+        return f"A has {printable(kinds[0], 40)}, B has {printable(kinds[1], 40)}", offset, None
+    sound_a, sound_b = audio_of(left), audio_of(right)
+    if kinds[0] == "media" and sound_a != sound_b and sound_a is not None and sound_b is not None:
+        text, equal = _sounds(b"".join(_run(a, index)), b"".join(_run(b, index)), offset)
+        size = f"A has {plural(len(sound_a), 'byte')} in a message, B {len(sound_b)}, from byte {offset} on; "
+        place = offset if equal is None else offset + equal
+        return text if len(sound_a) == len(sound_b) else size + text, place, equal is None
+    return "; ".join(_differences(a.meaning(left), b.meaning(right), "")) or "left out differently", None, None
 
 
-def _sound(a: _Lane, b: _Lane, index: int, offset: int, size_a: int, size_b: int) -> Parting:
-    runs = b"".join(_run(a, index)), b"".join(_run(b, index))
-    shared = min(map(len, runs))
-    equal = next((at for at in range(shared) if runs[0][at] != runs[1][at]), shared)
-    same = equal == shared
-    text = "" if size_a == size_b else f"A has {plural(size_a, 'byte')} in a message, B {size_b}, from byte {offset} on; "
-    text += f"the audio is the same in {plural(shared, 'byte')}" if same else f"the audio differs from byte {offset + equal} on"
-    if same and len(runs[0]) != len(runs[1]):
-        text += f", then {'A' if len(runs[0]) > len(runs[1]) else 'B'} has {abs(len(runs[0]) - len(runs[1]))} more"
-    return _at(a, b, index, "media", text, offset if same else offset + equal, same)
+def _sounds(a: bytes, b: bytes, offset: int) -> tuple[str, int | None]:
+    """Compare audio that begins at byte ``offset``; return the text, and how many bytes are equal, None: all that both have."""
+    shared = min(len(a), len(b))
+    equal = next((at for at in range(shared) if a[at] != b[at]), None)
+    if equal is not None:
+        return f"the audio differs from byte {offset + equal} on", equal
+    more = "" if len(a) == len(b) else f", then {'A' if len(a) > len(b) else 'B'} has {abs(len(a) - len(b))} more"
+    return f"the audio is the same in {plural(shared, 'byte')}{more}", None
 
 
 def _run(lane: _Lane, index: int) -> Iterator[bytes]:
@@ -189,25 +178,6 @@ def _run(lane: _Lane, index: int) -> Iterator[bytes]:
         if pcm is None:
             return
         yield pcm
-
-
-def _at(
-    a: _Lane, b: _Lane, index: int, kind: str, text: str, offset: int | None = None, same_audio: bool | None = None
-) -> Parting:
-    lane = a if index < len(a.messages) else b
-    at_s = lane.messages[index].at - lane.began
-    about_audio = kind == "media"
-    return Parting(
-        a.side,
-        at_s,
-        index + 1,
-        kind,
-        text,
-        offset if about_audio else None,
-        same_audio,
-        a.context(index),
-        b.context(index),
-    )
 
 
 def _differences(left: object, right: object, where: str) -> Iterator[str]:

@@ -3,13 +3,17 @@
 import os
 import tempfile
 from pathlib import Path
+from typing import Self
 
 from exotel_phone.exits import Refusal, UsageFault
 from exotel_phone.text import printable
 
 
 class CaptureFile:
-    """A file that gets its name ``path`` by `keep`. Raises Refusal if ``path`` exists and ``force`` is not set."""
+    """A file that gets its name ``path`` by `keep`. Raises Refusal if ``path`` exists and ``force`` is not set.
+
+    As a context it removes the file if the block raises.
+    """
 
     def __init__(self, path: Path, *, force: bool) -> None:
         self.path = path
@@ -22,6 +26,13 @@ class CaptureFile:
             raise UsageFault(f"{self.name} can't be written: {error.strerror}") from None
         self._temporary = Path(name)
         self._file = open(descriptor, "wb", buffering=0)  # noqa: SIM115
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
+        if raised is not None:
+            self.discard()
 
     @property
     def name(self) -> str:

@@ -1,11 +1,10 @@
 """Compare how far apart the messages of a kind are in two calls. Pure."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Final
 
-from exotel_phone.captures.calls import Call
-from exotel_phone.captures.records import Message, Side
+from exotel_phone.captures.calls import Call, kind_of
+from exotel_phone.captures.records import Side
 from exotel_phone.echo_meter import percentile
 
 _LEAST_MS: Final = 1.0
@@ -31,9 +30,9 @@ class GapChange:
     b: Gaps
 
 
-def changes(a: Call, b: Call, kind_of: Callable[[Message], str]) -> tuple[GapChange, ...]:
+def changes(a: Call, b: Call) -> tuple[GapChange, ...]:
     """Return the kinds of which both calls have several, and whose gaps changed."""
-    left, right = _gaps(a, kind_of), _gaps(b, kind_of)
+    left, right = _gaps(a), _gaps(b)
     return tuple(
         GapChange(side, kind, left[side, kind], right[side, kind])
         for side, kind in left
@@ -41,7 +40,7 @@ def changes(a: Call, b: Call, kind_of: Callable[[Message], str]) -> tuple[GapCha
     )
 
 
-def _gaps(call: Call, kind_of: Callable[[Message], str]) -> dict[tuple[Side, str], Gaps]:
+def _gaps(call: Call) -> dict[tuple[Side, str], Gaps]:
     last: dict[tuple[Side, str], float] = {}
     spans: dict[tuple[Side, str], list[float]] = {}
     for message in call.messages:

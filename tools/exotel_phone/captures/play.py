@@ -52,9 +52,7 @@ class _Player(Phone):
 
     async def send_all(self, speed: float) -> None:
         began, opened = self._loop.time(), self._original.opening.at
-        for message in self._original.messages:
-            if message.from_ != "exotel":
-                continue
+        for message in self._original.of("exotel"):
             if speed:
                 await self.until(began + (message.at - opened) / speed)
             if self.closed_early:
@@ -66,7 +64,7 @@ class _Player(Phone):
         """Wait for as many answers as there were, and a moment for one too many; or for the server to end the call as it did."""
         close = self._original.close
         by_server = close is not None and close.ended not in _ENDED_BY_CLIENT
-        expected = sum(message.from_ == "server" for message in self._original.messages)
+        expected = len(self._original.of("server"))
         await self.settle(_SETTLE_S, lambda: not by_server and self.seen.frames_received >= expected)
         if not self.closed_early:
             await self.settle(_MORE_S, lambda: False)
@@ -74,9 +72,9 @@ class _Player(Phone):
     def end(self) -> None:
         """Note that Exotel ended the call, as it did then, unless the server did."""
         if self.played.close is None:
-            sent = [message.text for message in self.played.messages if message.from_ == "exotel"]
+            last = self.played.of("exotel")[-1:]
             as_then = self._original.close.ended if self._original.close else ""
-            ended = "stop" if sent and '"stop"' in sent[-1][:40] else as_then if as_then in _ENDED_BY_CLIENT else "no_stop"
+            ended = "stop" if last and '"stop"' in last[0].text[:40] else as_then if as_then in _ENDED_BY_CLIENT else "no_stop"
             self._close(ended, 1006)
 
     def _close(self, ended: str, code: int) -> None:

@@ -8,12 +8,11 @@ import asyncio
 import base64
 import contextlib
 import signal
-from collections.abc import Iterator
 from types import FrameType
 from typing import Final
 
 from exotel_phone import own
-from exotel_phone.captures.calls import Call, Recording, choose, load
+from exotel_phone.captures.calls import Call, choose, load
 from exotel_phone.captures.compare import as_json, tell_gaps, tell_parting
 from exotel_phone.captures.diff import compare
 from exotel_phone.captures.file import CaptureFile
@@ -23,6 +22,7 @@ from exotel_phone.exits import Exit, Refusal, UsageFault
 from exotel_phone.options import ReplayOptions
 from exotel_phone.output import emit_json, say, warn
 from exotel_phone.reach import Unreachable
+from exotel_phone.signals import handled
 from exotel_phone.target import Target, parse
 from exotel_phone.text import duration, plural, printable
 
@@ -30,24 +30,13 @@ _LONGEST_S: Final = 7200.0
 """Exotel's own limit is an hour."""
 
 
-@contextlib.contextmanager
-def _ending_by_signals() -> Iterator[None]:
-    """End the run on SIGTERM and on SIGHUP of a closed login as Ctrl-C does, so that no unfinished file is left."""
+def run(options: ReplayOptions) -> Exit:
+    """Do as `play_again` does, as a command that SIGTERM, or SIGHUP of a closed login, ends as Ctrl-C does: no file is left."""
 
     def end(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def run(options: ReplayOptions) -> Exit:
-    """Do as `play_again` does, as a command that SIGTERM may end. Raises UsageFault, Refusal."""
-    with _ending_by_signals():
+    with handled(end, signal.SIGTERM, signal.SIGHUP):
         return play_again(options)
 
 
@@ -61,15 +50,28 @@ def play_again(options: ReplayOptions) -> Exit:
         raise UsageFault(f"{printable(str(options.file))}: {original.name} can't be played: {fault}")
     target = _at_the_rate(parse(options.url, options.credential_file), original)
     target = own.require_own(target, options.i_own_this_server, options.inventory)
-    written = CaptureFile(options.out, force=options.force) if options.out else None
-    return _Replay(recording, original, target, options.speed, written, json=options.json).run()
+    try:
+        with CaptureFile(options.out, force=options.force) if options.out else contextlib.nullcontext() as file:
+            _announce(original, target, quiet=options.json)
+            played = asyncio.run(play(original, target, options.speed))
+            unsaved = _keep(file, _records(recording.head, original.name, played)) if file else ""
+    except Unreachable as error:
+        if options.json:
+            emit_json({"same": False, "bit_exact": False, "fault": error.fault.kind, "text": error.fault.cause})
+        else:
+            say(error.fault.told)
+        return Exit.PROBLEM
+    same = _tell(original, played, options, str(options.out) if options.out and not unsaved else None)
+    if unsaved:
+        warn(unsaved)
+    return Exit.OK if same and not unsaved else Exit.PROBLEM
 
 
 def unplayable(call: Call) -> str:
     """Return why this call cannot be played as it was captured; "" if it can."""
     if call.opening.joined:
         return "its beginning was not captured"
-    sent = [message for message in call.messages if message.from_ == "exotel"]
+    sent = call.of("exotel")
     if not sent:
         return "nothing came from Exotel"
     if any(message.omitted for message in sent):
@@ -95,92 +97,49 @@ def _at_the_rate(target: Target, call: Call) -> Target:
     return target.with_rate(int(asked)) if target.rate is None and asked in ("8000", "16000", "24000") else target
 
 
-class _Replay:
-    def __init__(
-        self, recording: Recording, original: Call, target: Target, speed: float, file: CaptureFile | None, *, json: bool
-    ) -> None:
-        self._recording = recording
-        self._original = original
-        self._target = target
-        self._speed = speed
-        self._file = file
-        self._json = json
+def _announce(original: Call, target: Target, *, quiet: bool) -> None:
+    if not quiet:
+        sent = original.of("exotel")
+        length = duration(sent[-1].at - original.opening.at)
+        say(f"Replaying {original.name} ({plural(len(sent), 'message')}, {length}) against {target.shown}")
+    if original.missing:
+        warn(f"the capture lacks {original.missing} of this call: the server may answer otherwise")
 
-    def run(self) -> Exit:
-        original = self._original
-        if not self._json:
-            sent = [message for message in original.messages if message.from_ == "exotel"]
-            length = duration(sent[-1].at - original.opening.at)
-            say(f"Replaying {original.name} ({plural(len(sent), 'message')}, {length}) against {self._target.shown}")
-        if original.missing:
-            warn(f"the capture lacks {original.missing} of this call: the server may answer otherwise")
-        try:
-            played = asyncio.run(play(original, self._target, self._speed))
-            failure = self._keep(played)
-        except Unreachable as error:
-            return self._unreachable(error)
-        except BaseException:
-            self._discard()
-            raise
-        verdict = self._judge(played, None if failure else self._file)
-        if failure:
-            warn(failure)
-        return Exit.PROBLEM if failure else verdict
 
-    def _unreachable(self, error: Unreachable) -> Exit:
-        self._discard()
-        if self._json:
-            emit_json({"same": False, "bit_exact": False, "fault": error.fault.kind, "text": error.fault.cause})
-        else:
-            say(error.fault.told)
-        return Exit.PROBLEM
+def _tell(original: Call, played: Call, options: ReplayOptions, file: str | None) -> bool:
+    """Print the verdict; return True if the answers are the same."""
+    comparison = compare(original, played, ["server"])
+    answers = [[message.text for message in call.of("server")] for call in (original, played)]
+    bit_exact = comparison.same and answers[0] == answers[1]
+    if options.json:
+        emit_json({**as_json(comparison), "bit_exact": bit_exact, "answers": len(answers[1]), "file": file})
+    elif comparison.same:
+        how = "bit-exact: the server answered as recorded" if bit_exact else "the same but for ids and numbering"
+        say(f"✅ {how}, {plural(len(answers[1]), 'message')}")
+    else:
+        tell_parting(comparison.partings[0])
+    if not options.json and options.speed == 1:
+        tell_gaps(comparison)
+    return comparison.same
 
-    def _judge(self, played: Call, kept: CaptureFile | None) -> Exit:
-        comparison = compare(self._original, played, ["server"])
-        answers = [[message.text for message in call.messages if message.from_ == "server"] for call in (self._original, played)]
-        bit_exact = comparison.same and answers[0] == answers[1]
-        if self._json:
-            file = str(kept.path) if kept else None
-            emit_json({**as_json(comparison), "bit_exact": bit_exact, "answers": len(answers[1]), "file": file})
-        elif comparison.same:
-            how = "bit-exact: the server answered as recorded" if bit_exact else "the same but for ids and numbering"
-            say(f"✅ {how}, {plural(len(answers[1]), 'message')}")
-        else:
-            tell_parting(comparison.partings[0])
-        if not self._json and self._speed == 1:
-            tell_gaps(comparison)
-        return Exit.OK if comparison.same else Exit.PROBLEM
 
-    def _keep(self, played: Call) -> str:
-        """Save what was played; return why that failed, or "", so that the verdict is told in any case."""
-        if self._file is None:
-            return ""
-        try:
-            for record in self._records(played):
-                self._file.write(line(record))
-            self._file.keep()
-        except OSError as error:
-            self._discard()
-            return f"{self._file.name} could not be written: {error.strerror}"
-        except Refusal as refusal:
-            return str(refusal)
-        return ""
+def _keep(file: CaptureFile, records: list[Record]) -> str:
+    """Save what was played; return why that failed, or "", so that the verdict is told in any case."""
+    try:
+        for record in records:
+            file.write(line(record))
+        file.keep()
+    except OSError as error:
+        file.discard()
+        return f"{file.name} could not be written: {error.strerror}"
+    except Refusal as refusal:
+        return str(refusal)
+    return ""
 
-    def _records(self, played: Call) -> list[Record]:
-        head = self._recording.head
-        first = Capture(
-            VERSION, self._target.netloc, "", "", played.opening.at, head.audio, head.masked, {"replay_of": self._original.name}
-        )
-        close = played.close
-        assert close is not None, "play closes"
-        return [
-            first,
-            played.opening,
-            *played.messages,
-            close,
-            End(close.at, True, "the call was played to its end", len(played.messages), 1),
-        ]
 
-    def _discard(self) -> None:
-        if self._file is not None:
-            self._file.discard()
+def _records(head: Capture, name: str, played: Call) -> list[Record]:
+    opening, close = played.opening, played.close
+    assert close is not None, "play closes"
+    first = Capture(VERSION, opening.remote, "", "", opening.at, head.audio, head.masked, {"replay_of": name})
+    end = End(close.at, True, "the call was played to its end", len(played.messages), 1)
+    return [first, opening, *played.messages, close, end]

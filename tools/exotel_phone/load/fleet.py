@@ -12,6 +12,7 @@ from time import monotonic
 from exotel_phone.load import worker
 from exotel_phone.load.plan import Plan
 from exotel_phone.load.worker import News
+from exotel_phone.signals import handled
 
 _START_TIMEOUT_S = 30.0
 _LEAD_S = 0.1
@@ -102,11 +103,8 @@ class Fleet:
 @contextmanager
 def running(plan: Plan) -> Iterator[Fleet]:
     """Run the processes while the block lasts. Ctrl-C and SIGTERM do not reach them: the caller says `stop`."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited, so that none dies of Ctrl-C while it starts
-    try:
+    with handled(signal.SIG_IGN, signal.SIGINT):  # inherited, so that none dies of Ctrl-C while it starts
         fleet = Fleet(plan)
-    finally:
-        signal.signal(signal.SIGINT, before)
     try:
         yield fleet
     finally:

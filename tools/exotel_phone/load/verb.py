@@ -33,6 +33,7 @@ from exotel_phone.load.verdict import judge
 from exotel_phone.options import LoadOptions
 from exotel_phone.output import emit_json, say, warn
 from exotel_phone.own import require_own
+from exotel_phone.signals import handled
 from exotel_phone.target import parse
 from exotel_phone.text import plural
 
@@ -100,12 +101,8 @@ def _stopping(processes: Fleet) -> Iterator[list[float]]:
         else:
             processes.kill()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handled(stop, signal.SIGINT, signal.SIGTERM):
         yield times
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _save(result: Result, options: LoadOptions) -> bool:
