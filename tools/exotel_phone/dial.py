@@ -11,11 +11,10 @@ from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatu
 from exotel_phone import ours
 from exotel_phone.command import command
 from exotel_phone.pinned import connected
-from exotel_phone.reach import Fault, NotHttp, Unreachable, explain
+from exotel_phone.reach import Fault, NotHttp, Unreachable, explain, no_websocket, refused_handshake
 from exotel_phone.target import Target
 from exotel_phone.text import printable
-
-USER_AGENT = "Go-http-client/1.1"
+from exotel_phone.wire import USER_AGENT
 
 _REDIRECTS = range(300, 400)
 _STATUS_HELP = {
@@ -68,8 +67,8 @@ async def dial(
             reason = NotHttp(printable(str(reason), 80))
         raise Unreachable(explain(reason, target, timeout_s)) from None
     except InvalidHandshake as error:
-        cause = f"{target.netloc} answers in HTTP but not as a WebSocket server: {printable(str(error))}"
-        raise Unreachable(Fault("not-websocket", cause, command("curl", "-i", target.http("/health")))) from None
+        curl = command("curl", "-i", target.http("/health"))
+        raise Unreachable(Fault("not-websocket", no_websocket(target, error), curl)) from None
     except (OSError, EOFError) as error:
         raise Unreachable(explain(error, target, timeout_s)) from None
 
@@ -78,8 +77,7 @@ def _status(error: InvalidStatus, target: Target) -> Fault:
     status = error.response.status_code
     if status in _REDIRECTS:
         return _redirect(status, next(iter(error.response.headers.get_all("Location")), ""), target)
-    said = printable((error.response.body or b"").decode(errors="replace").strip(), 120)
-    cause = f"{target.netloc} refused the WebSocket handshake with HTTP {status}" + (f": {said}" if said else "")
+    cause = refused_handshake(target, f"HTTP {status}", error.response.body)
     return Fault("http-status", cause, _STATUS_HELP.get(status, command("curl", "-i", target.http("/health"))))
 
 

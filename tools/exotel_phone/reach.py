@@ -38,46 +38,42 @@ class NotHttp(Exception):
 
 def explain(error: BaseException, target: Target, timeout_s: float) -> Fault:
     """Return the fault behind ``error``, met while connecting to ``target`` or while waiting ``timeout_s`` for its answer."""
-    where, port = target.netloc, target.port
-    look = command("exotelctl", "port-clean", "--port", port, "--dry-run")
-    if isinstance(error, ConnectionRefusedError):
-        return Fault(
-            "refused",
-            f"{where} refused the connection: nothing listens on that port",
-            f"on the host: systemctl status exotel-ws.socket; {look}",
-        )
-    if isinstance(error, socket.gaierror):
-        return Fault(
-            "dns", f"the name {target.host} does not resolve", f"{command('getent', 'hosts', target.host)}; check the spelling"
-        )
-    if isinstance(error, ssl.SSLError):
-        return Fault(
-            "tls",
-            f"TLS with {where} failed: {printable(str(error))}; Exotel needs a public CA and the full chain",
-            f"{command('openssl', 's_client', '-connect', where, '-servername', target.host)}; or ws:// if the server has no TLS",
-        )
-    if isinstance(error, TimeoutError):
-        return Fault(
-            "timeout",
-            f"{where} gave no answer within {timeout_s:g} s: a firewall drops the packets, or the server hangs",
-            f"check the firewall rule for tcp:{port}; on the host: {look}",
-        )
-    if isinstance(error, NotHttp):
-        return Fault(
-            "not-http",
-            f"{where} answers, but not in HTTP: {error}",
-            f"on the host: {look} shows who listens there",
-        )
-    if isinstance(error, ConnectionError | EOFError):
-        return Fault(
-            "reset",
-            f"{where} took the connection and closed it without an answer",
-            f"{'ws:// if it speaks no TLS' if target.secure else 'wss:// if it wants TLS'}; "
-            f"on the host: {journal('-u', 'exotel-ws@*', '-n', 50)}",
-        )
+    where = target.netloc
+    look = command("exotelctl", "port-clean", "--port", target.port, "--dry-run")
+    match error:
+        case ConnectionRefusedError():
+            cause = f"{where} refused the connection: nothing listens on that port"
+            return Fault("refused", cause, f"on the host: systemctl status exotel-ws.socket; {look}")
+        case socket.gaierror():
+            look = f"{command('getent', 'hosts', target.host)}; check the spelling"
+            return Fault("dns", f"the name {target.host} does not resolve", look)
+        case ssl.SSLError():
+            cause = f"TLS with {where} failed: {printable(str(error))}; Exotel needs a public CA and the full chain"
+            look = command("openssl", "s_client", "-connect", where, "-servername", target.host)
+            return Fault("tls", cause, f"{look}; or ws:// if the server has no TLS")
+        case TimeoutError():
+            cause = f"{where} gave no answer within {timeout_s:g} s: a firewall drops the packets, or the server hangs"
+            return Fault("timeout", cause, f"check the firewall rule for tcp:{target.port}; on the host: {look}")
+        case NotHttp():
+            return Fault("not-http", f"{where} answers, but not in HTTP: {error}", f"on the host: {look} shows who listens there")
+        case ConnectionError() | EOFError():
+            cause = f"{where} took the connection and closed it without an answer"
+            scheme = "ws:// if it speaks no TLS" if target.secure else "wss:// if it wants TLS"
+            return Fault("reset", cause, f"{scheme}; on the host: {journal('-u', 'exotel-ws@*', '-n', 50)}")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
     kind = "unreachable" if isinstance(error, OSError) and error.errno in _ROUTE else "error"
     return Fault(kind, f"{where}: {printable(reason)}", f"check the address and the route: ping {target.host}")
+
+
+def refused_handshake(target: Target, status: str, body: bytes | bytearray | None) -> str:
+    """Return the cause of a handshake that was answered with ``status`` (``HTTP 503``) and ``body``."""
+    said = printable((body or b"").decode(errors="replace").strip(), 120)
+    return f"{target.netloc} refused the WebSocket handshake with {status}" + (f": {said}" if said else "")
+
+
+def no_websocket(target: Target, error: Exception) -> str:
+    """Return the cause of a handshake that failed otherwise."""
+    return f"{target.netloc} answers in HTTP but not as a WebSocket server: {printable(str(error))}"
 
 
 _ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL})

@@ -8,6 +8,8 @@ import string
 from collections.abc import Mapping
 
 FRAME_MS = 20
+USER_AGENT = "Go-http-client/1.1"
+"""``User-Agent`` of Exotel's WebSocket client."""
 
 
 def frame_bytes(rate: int) -> int:

@@ -47,13 +47,12 @@ def linear(most: float) -> Scale:
 
 def logarithmic(least: float, most: float) -> Scale:
     """Return an axis from ``least`` or less to ``most`` or more, both above 0, in steps of 1, 2, 5; of 10 if those were many."""
-    decades = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 2)
-    fine = [step * 10.0**decade for decade in decades for step in _LOG_STEPS]
+    low, high = math.floor(math.log10(least)), math.ceil(math.log10(most))
+    fine = [step * 10.0**decade for decade in range(low, high + 2) for step in _LOG_STEPS]
     first = max(0, sum(tick <= least for tick in fine) - 1)
     last = next(place for place, tick in enumerate(fine) if tick >= most and place > first)
     if last - first <= 8:
         return Scale(fine[first : last + 1], logarithmic=True)
-    low, high = (math.floor(math.log10(least)), math.ceil(math.log10(most)))
     return Scale([10.0**decade for decade in range(low, high + 1)], logarithmic=True)
 
 
@@ -77,41 +76,23 @@ def chart(title: str, seconds: Sequence[int], lines: Sequence[Line], *, unit: st
     def y(value: float) -> float:
         return _HEIGHT - _BOTTOM - scale.part(value) * (_HEIGHT - _TOP - _BOTTOM)
 
-    parts = [_rule(y(tick), f"{tick:g} {unit}".strip()) for tick in scale.ticks]
-    parts += [_moment(x(second), _clock(second)) for second in _moments(first, last)]
+    parts = []
+    for tick in scale.ticks:
+        label = escape(f"{tick:g} {unit}".strip())
+        parts.append(f'<path class="rule" d="M{_LEFT} {y(tick):.1f}H{_WIDTH - _RIGHT}"/>')
+        parts.append(f'<text class="y" x="{_LEFT - 8}" y="{y(tick) + 4:.1f}">{label}</text>')
+    step = next((step for step in _X_STEPS if (last - first) / step <= _X_TICKS), _X_STEPS[-1])
+    for second in range(math.ceil(first / step) * step, last + 1, step):
+        clock = f"{second // 60}:{second % 60:02d}"
+        parts.append(f'<text class="x" x="{x(second):.1f}" y="{_HEIGHT - 6}">{clock}</text>')
     for line in lines:
         points = [(x(at), None if value is None else y(value)) for at, value in zip(seconds, line.values, strict=True)]
         parts.append(f'<path class="line {escape(line.css)}" d="{_path(points)}"><title>{escape(line.name)}</title></path>')
-    drawing = "".join(parts)
-    return (
-        f'<figure>{heading}<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">{drawing}</svg></figure>'
-    )
-
-
-def _rule(height: float, label: str) -> str:
-    return (
-        f'<path class="rule" d="M{_LEFT} {height:.1f}H{_WIDTH - _RIGHT}"/>'
-        f'<text class="y" x="{_LEFT - 8}" y="{height + 4:.1f}">{escape(label)}</text>'
-    )
-
-
-def _moment(across: float, label: str) -> str:
-    return f'<text class="x" x="{across:.1f}" y="{_HEIGHT - 6}">{escape(label)}</text>'
-
-
-def _moments(first: int, last: int) -> range:
-    step = next((step for step in _X_STEPS if (last - first) / step <= _X_TICKS), _X_STEPS[-1])
-    return range(math.ceil(first / step) * step, last + 1, step)
-
-
-def _clock(second: int) -> str:
-    return f"{second // 60}:{second % 60:02d}"
+    svg = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
+    return f"<figure>{heading}{svg}</figure>"
 
 
 def _path(points: Sequence[tuple[float, float | None]]) -> str:
     """Return a line through the points, broken where one is missing; a lone point is a dot, by the round ends of the line."""
-    pieces = []
-    for has, run in itertools.groupby(points, key=lambda point: point[1] is not None):
-        if has:
-            pieces.append("M" + "L".join(f"{across:.1f} {height:.1f}" for across, height in run) + "h0")
-    return "".join(pieces)
+    runs = (run for has, run in itertools.groupby(points, key=lambda point: point[1] is not None) if has)
+    return "".join("M" + "L".join(f"{across:.1f} {height:.1f}" for across, height in run) + "h0" for run in runs)

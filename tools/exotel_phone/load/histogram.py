@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections import Counter
 
 ERROR = 0.01
 """Relative error of a percentile."""
@@ -19,7 +20,7 @@ class Histogram:
     ``most`` are exact.
     """
 
-    buckets: dict[int, int] = dataclasses.field(default_factory=dict)
+    buckets: Counter[int] = dataclasses.field(default_factory=Counter)
     count: int = 0
     least: float = math.inf
     most: float = 0.0
@@ -27,17 +28,14 @@ class Histogram:
     def add(self, value: float) -> None:
         """Count ``value``."""
         bucket = math.ceil(math.log(value if value > _LEAST else _LEAST) * _PER_LOG)
-        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+        self.buckets[bucket] += 1
         self.count += 1
-        if value > self.most:
-            self.most = value
-        if value < self.least:
-            self.least = value
+        self.most = max(self.most, value)
+        self.least = min(self.least, value)
 
     def merge(self, other: "Histogram") -> None:
         """Add the counts of ``other``."""
-        for bucket, count in other.buckets.items():
-            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+        self.buckets.update(other.buckets)
         self.count += other.count
         self.most = max(self.most, other.most)
         self.least = min(self.least, other.least)
@@ -52,8 +50,9 @@ class Histogram:
                 return min(max(middle, self.least), self.most)
         raise ValueError("an empty histogram has no percentile")
 
-    def summary(self) -> dict[str, float] | None:
-        """Return p50, p95, p99 and the maximum; None if nothing was counted."""
+    def summary(self, digits: int | None = None) -> dict[str, float] | None:
+        """Return p50, p95, p99 and the maximum, rounded to ``digits`` if given; None if nothing was counted."""
         if not self.count:
             return None
-        return {**{f"p{percent}": self.percentile(percent) for percent in (50, 95, 99)}, "max": self.most}
+        found = {**{f"p{percent}": self.percentile(percent) for percent in (50, 95, 99)}, "max": self.most}
+        return found if digits is None else {name: round(value, digits) for name, value in found.items()}

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
@@ -41,6 +41,24 @@ svg{display:block;width:100%;height:auto}svg text{fill:var(--soft);font-size:12p
 details summary{cursor:pointer;font-weight:600}details div{overflow-x:auto;margin-top:8px}
 """
 
+_CHARTS = (
+    (
+        "Round trip (logarithmic)",
+        "ms",
+        (("p50", "p50", "p50"), ("p95", "p95", "p95"), ("p99", "p99", "p99"), ("max", "most", "most")),
+    ),
+    ("Calls", "", (("calls up", "calls", "live"), ("refused or dropped in that second", "fail", "failed"))),
+    (
+        "Connect, and how late this machine was itself (logarithmic)",
+        "ms",
+        (("slowest connect of the second", "p50", "connect"), ("this machine's own lateness, p99", "most", "late")),
+    ),
+)
+"""Title and unit of each chart, and of each line in it the name, the class that colours it, and the field of `Row`.
+
+Times are drawn logarithmically.
+"""
+
 
 def write(result: Result, file: Path, force: bool) -> None:
     """Write the report in one step: a reader sees a whole file or none. Raises OSError, also if ``file`` was made meanwhile."""
@@ -60,7 +78,7 @@ def write(result: Result, file: Path, force: bool) -> None:
 def html(result: Result) -> str:
     """Return the whole page."""
     target, verdict = result.plan.target.shown, result.verdict
-    body = [_header(result), *_charts(result.rows), _calls(result), _messages(result), _percentiles(result), _asked(result)]
+    body = [_header(result), *_charts(result.rows), *_tables(result)]
     if result.tally.notes:
         notes = "".join(f"<li><code>{escape(note)}</code></li>" for note in result.tally.notes)
         body.append(f"<section><h2>Examples of what went wrong</h2><ul>{notes}</ul></section>")
@@ -93,63 +111,32 @@ def _header(result: Result) -> str:
     )
 
 
-def _charts(rows: Sequence[Row]) -> list[str]:
+def _charts(rows: Sequence[Row]) -> Iterator[str]:
     seconds = [row.second for row in rows]
-    trips = [
-        Line("p50", "p50", [row.p50 for row in rows]),
-        Line("p95", "p95", [row.p95 for row in rows]),
-        Line("p99", "p99", [row.p99 for row in rows]),
-        Line("max", "most", [row.most for row in rows]),
-    ]
-    calls = [
-        Line("calls up", "calls", [row.live for row in rows]),
-        Line("refused or dropped in that second", "fail", [row.failed for row in rows]),
-    ]
-    times = [
-        Line("slowest connect of the second", "p50", [row.connect for row in rows]),
-        Line("this machine's own lateness, p99", "most", [row.late for row in rows]),
-    ]
-    return [
-        chart("Round trip (logarithmic)", seconds, trips, unit="ms", log=True),
-        chart("Calls", seconds, calls, unit=""),
-        chart("Connect, and how late this machine was itself (logarithmic)", seconds, times, unit="ms", log=True),
-    ]
+    for title, unit, fields in _CHARTS:
+        lines = [Line(name, css, [getattr(row, field) for row in rows]) for name, css, field in fields]
+        yield chart(title, seconds, lines, unit=unit, log=bool(unit))
 
 
-def _calls(result: Result) -> str:
+def _tables(result: Result) -> Iterator[str]:
     tally = result.tally
-    rows = [("placed", tally.placed), ("perfect", tally.perfect), ("kept up, but with frames lost or wrong", tally.faulty)]
-    rows += [(f"dropped: {how}", count) for how, count in tally.dropped.most_common()]
-    rows += [(f"refused: {why}", count) for why, count in tally.refused.most_common()]
-    return _table("Calls by outcome", ("outcome", "calls"), rows)
-
-
-def _messages(result: Result) -> str:
-    # Only audio is echoed.
-    rows = [
+    calls = [("placed", tally.placed), ("perfect", tally.perfect), ("kept up, but with frames lost or wrong", tally.faulty)]
+    calls += [(f"dropped: {how}", count) for how, count in tally.dropped.most_common()]
+    calls += [(f"refused: {why}", count) for why, count in tally.refused.most_common()]
+    yield _table("Calls by outcome", ("outcome", "calls"), calls)
+    messages = [
         (kind, counts.sent, *((counts.echoed, counts.lost) if kind == "media" else ("", "")), counts.unexpected)
-        for kind, counts in result.tally.messages.items()
+        for kind, counts in tally.messages.items()  # only audio is echoed
     ]
-    return _table("Messages", ("kind", "sent", "echoed", "lost", "unexpected"), rows)
-
-
-def _percentiles(result: Result) -> str:
-    named = {
-        "round trip": result.tally.round_trip,
-        "connect": result.tally.connect,
-        "this machine's own lateness": result.tally.late,
-    }
-    rows = []
-    for name, histogram in named.items():
-        found = histogram.summary()
-        values = ["-"] * 4 if found is None else [f"{value:.2f}" for value in found.values()]
-        rows.append((name, histogram.count, *values))
+    yield _table("Messages", ("kind", "sent", "echoed", "lost", "unexpected"), messages)
+    named = {"round trip": tally.round_trip, "connect": tally.connect, "this machine's own lateness": tally.late}
+    times = [
+        (name, histogram.count, *(map(_number, found.values()) if (found := histogram.summary()) else ["-"] * 4))
+        for name, histogram in named.items()
+    ]
     note = f"Percentiles to within {ERROR:.0%}, maxima exact."
-    return _table("Times in ms", ("", "measured", "p50", "p95", "p99", "max"), rows, note)
-
-
-def _asked(result: Result) -> str:
-    return _table("What was asked for", (), list(parameters(result.plan).items()))
+    yield _table("Times in ms", ("", "measured", "p50", "p95", "p99", "max"), times, note)
+    yield _table("What was asked for", (), list(parameters(result.plan).items()))
 
 
 def _seconds(rows: Sequence[Row]) -> str:

@@ -11,6 +11,7 @@ from exotel_phone.load.verdict import Verdict
 from exotel_phone.text import plural
 
 _EXAMPLES = 3
+_PARAMETERS = ("calls", "ramp_s", "seconds", "hold_s", "rate", "as_exotel", "processes")
 _MARKS = {"perfect": "✅", "imperfect": "❌", "unfit": "⚠️ "}
 
 
@@ -51,15 +52,10 @@ def parameters(plan: Plan) -> dict[str, str]:
 
 def lines(tally: Tally) -> list[tuple[str, str]]:
     """Return names and values of the summary."""
-    outcomes = {
-        "perfect": tally.perfect,
-        "faulty": tally.faulty,
-        "dropped": tally.dropped.total(),
-        "refused": tally.refused.total(),
-    }
+    ended = f"perfect {tally.perfect}, faulty {tally.faulty}, dropped {tally.dropped.total()}, refused {tally.refused.total()}"
     media = tally.of("media")
     return [
-        ("calls", f"placed {tally.placed}, ended " + ", ".join(f"{name} {count}" for name, count in outcomes.items())),
+        ("calls", f"placed {tally.placed}, ended {ended}"),
         ("frames", f"sent {media.sent}, echoed {media.echoed}, lost {media.lost}, unexpected {media.unexpected}"),
         ("round trip", percentiles(tally.round_trip)),
         ("connect", percentiles(tally.connect)),
@@ -92,15 +88,7 @@ def as_json(result: Result) -> dict[str, object]:
         "url": plan.target.shown,
         "began": result.began.isoformat(timespec="seconds"),
         "lasted_s": round(result.lasted_s, 3),
-        "parameters": {
-            "calls": plan.calls,
-            "ramp_s": plan.ramp_s,
-            "seconds": plan.seconds,
-            "hold_s": plan.hold_s,
-            "rate": plan.rate,
-            "as_exotel": plan.as_exotel,
-            "processes": plan.processes,
-        },
+        "parameters": {name: getattr(plan, name) for name in _PARAMETERS},
         "ok": result.verdict.kind == "perfect",
         "verdict": result.verdict.kind,
         "problems": [dataclasses.asdict(reason) for reason in result.verdict.reasons],
@@ -112,15 +100,10 @@ def as_json(result: Result) -> dict[str, object]:
             "refused": dict(tally.refused),
         },
         "messages": {kind: dataclasses.asdict(messages) for kind, messages in tally.messages.items()},
-        "round_trip_ms": _rounded(tally.round_trip),
-        "connect_ms": _rounded(tally.connect),
-        "late_ms": _rounded(tally.late),
+        "round_trip_ms": tally.round_trip.summary(digits=3),
+        "connect_ms": tally.connect.summary(digits=3),
+        "late_ms": tally.late.summary(digits=3),
         "percentile_error": ERROR,
         "examples": tally.notes,
         "seconds": [dataclasses.asdict(row) for row in result.rows],
     }
-
-
-def _rounded(histogram: Histogram) -> dict[str, float] | None:
-    found = histogram.summary()
-    return None if found is None else {name: round(value, 3) for name, value in found.items()}

@@ -23,37 +23,29 @@ Screen = Callable[[float, int, Tally], None]
 def shown(seconds: float, calls: int, *, quiet: bool) -> Iterator[Screen]:
     """Give the right one of the three, for a load of ``seconds``."""
     if quiet:
-        yield _nothing
+        yield lambda _at, _live, _tally: None
     elif sys.stdout.isatty():
         from rich.live import Live
 
-        with Live(auto_refresh=False, transient=True) as live_display:
-
-            def draw(at: float, live: int, tally: Tally) -> None:
-                live_display.update(_table(at, seconds, live, calls, tally), refresh=True)
-
-            yield draw
+        with Live(auto_refresh=False, transient=True) as display:
+            yield lambda at, live, tally: display.update(_table(at, seconds, live, calls, tally), refresh=True)
     else:
-        yield _Lines(calls)
+        due = _LINE_EVERY_S
+
+        def tell(at: float, live: int, tally: Tally) -> None:
+            nonlocal due
+            if at >= due:
+                due += _LINE_EVERY_S
+                say(_line(at, live, calls, tally))
+
+        yield tell
 
 
-def _nothing(_at: float, _live: int, _tally: Tally) -> None:
-    return
-
-
-class _Lines:
-    def __init__(self, calls: int) -> None:
-        self._calls = calls
-        self._next = _LINE_EVERY_S
-
-    def __call__(self, at: float, live: int, tally: Tally) -> None:
-        if at < self._next:
-            return
-        self._next += _LINE_EVERY_S
-        trips = tally.round_trip.summary()
-        latency = "-" if trips is None else f"p99 {trips['p99']:.1f} ms"
-        failed = tally.refused.total() + tally.dropped.total()
-        say(f"   {at:4.0f} s  {live} of {self._calls} calls, {latency}, lost {tally.lost}, refused or dropped {failed}")
+def _line(at: float, live: int, calls: int, tally: Tally) -> str:
+    trips = tally.round_trip.summary()
+    latency = "-" if trips is None else f"p99 {trips['p99']:.1f} ms"
+    failed = tally.refused.total() + tally.dropped.total()
+    return f"   {at:4.0f} s  {live} of {calls} calls, {latency}, lost {tally.lost}, refused or dropped {failed}"
 
 
 def _table(at: float, seconds: float, live: int, calls: int, tally: Tally) -> "Table":

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Iterator
 from typing import Literal
 
 from exotel_phone.command import journal
@@ -26,7 +27,7 @@ class Verdict:
 
 def judge(tally: Tally, *, interrupted_s: float | None = None, failed: str = "") -> Verdict:
     """Return the verdict. ``interrupted_s`` is when the load was stopped, ``failed`` how a process of it ended too soon."""
-    reasons = [reason for reason in (*_of_this_machine(tally, failed), *_of_the_calls(tally)) if reason]
+    reasons = [*_of_this_machine(tally, failed), *_of_the_calls(tally)]
     if interrupted_s is not None:
         cause = f"stopped after {interrupted_s:.1f} s: what was measured until then"
         reasons.append(Fault("interrupted", cause, "run it again, for the whole time"))
@@ -35,40 +36,32 @@ def judge(tally: Tally, *, interrupted_s: float | None = None, failed: str = "")
     return Verdict("imperfect" if reasons else "perfect", reasons)
 
 
-def _of_this_machine(tally: Tally, failed: str) -> list[Fault | None]:
+def _of_this_machine(tally: Tally, failed: str) -> Iterator[Fault]:
+    if failed:
+        yield Fault("generator", failed, "memory or a limit of this machine: dmesg | tail; fewer --calls")
     late_ms = tally.late.percentile(99) if tally.late.count else 0.0
-    return [
-        Fault("generator", failed, "memory or a limit of this machine: dmesg | tail; fewer --calls") if failed else None,
-        Fault(
-            "late",
-            f"this machine sent 1 frame in 100 more than {late_ms:.0f} ms late (limit {LATE_MS:.0f} ms): too slow to measure by",
-            "fewer --calls, a larger --max-processes, or a machine with nothing else to do",
+    if late_ms > LATE_MS:
+        cause = (
+            f"this machine sent 1 frame in 100 more than {late_ms:.0f} ms late (limit {LATE_MS:.0f} ms): too slow to measure by"
         )
-        if late_ms > LATE_MS
-        else None,
-    ]
+        yield Fault("late", cause, "fewer --calls, a larger --max-processes, or a machine with nothing else to do")
 
 
-def _of_the_calls(tally: Tally) -> list[Fault | None]:
-    refused, dropped = tally.refused.total(), tally.dropped.total()
-    media = tally.messages.get("media")
-    sent = media.sent if media else 0
-    return [
-        Fault("refused", _counted(refused, "refused", tally.refused), "exotelctl call URL says what one refusal means")
-        if refused
-        else None,
-        Fault("dropped", _counted(dropped, "dropped by the server", tally.dropped), _LOGS) if dropped else None,
-        Fault("lost", f"{plural(tally.lost, 'frame')} of {sent} did not come back", _LOGS) if tally.lost else None,
-        Fault(
-            "unexpected",
-            f"{plural(tally.unexpected, 'message')} that nobody asked for, or not what was sent",
-            "exotelctl protocol-test URL names the broken rule",
-        )
-        if tally.unexpected
-        else None,
-        Fault("nothing", "no frame was sent", "a longer --seconds") if not (sent or refused or dropped) else None,
-    ]
+def _of_the_calls(tally: Tally) -> Iterator[Fault]:
+    if tally.refused:
+        yield Fault("refused", _counted("refused", tally.refused), "exotelctl call URL says what one refusal means")
+    if tally.dropped:
+        yield Fault("dropped", _counted("dropped by the server", tally.dropped), _LOGS)
+    sent = tally.messages["media"].sent if "media" in tally.messages else 0
+    if tally.lost:
+        yield Fault("lost", f"{plural(tally.lost, 'frame')} of {sent} did not come back", _LOGS)
+    if tally.unexpected:
+        cause = f"{plural(tally.unexpected, 'message')} that nobody asked for, or not what was sent"
+        yield Fault("unexpected", cause, "exotelctl protocol-test URL names the broken rule")
+    if not (sent or tally.refused or tally.dropped):
+        yield Fault("nothing", "no frame was sent", "a longer --seconds")
 
 
-def _counted(count: int, what: str, ways: Counter[str]) -> str:
-    return f"{plural(count, 'call')} {what}: " + ", ".join(f"{way} ({number})" for way, number in ways.most_common(4))
+def _counted(what: str, ways: Counter[str]) -> str:
+    most = ", ".join(f"{way} ({number})" for way, number in ways.most_common(4))
+    return f"{plural(ways.total(), 'call')} {what}: {most}"

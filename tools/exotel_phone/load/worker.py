@@ -19,9 +19,9 @@ from exotel_phone.load.caller import Caller
 from exotel_phone.load.plan import Plan
 from exotel_phone.load.tally import Tally
 from exotel_phone.pinned import connected
-from exotel_phone.reach import Fault, NotHttp, explain
+from exotel_phone.reach import Fault, NotHttp, explain, no_websocket, refused_handshake
 from exotel_phone.text import printable
-from exotel_phone.wire import FRAME_MS
+from exotel_phone.wire import FRAME_MS, USER_AGENT
 
 READY = "ready"
 DONE = "done"
@@ -33,7 +33,6 @@ _CONNECT_TIMEOUT_S = 10.0
 _FRAMES_A_TURN = 200
 _LEAST_SLEEP_S = 0.001
 """A shorter one is a busy loop, which takes time from a server on the same machine."""
-_USER_AGENT = "Go-http-client/1.1"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ class _Generator:
                     lambda: caller,
                     target.url(query=not self._plan.as_exotel),
                     ssl_context=self._tls,
-                    extra_headers={"User-Agent": _USER_AGENT, **target.headers},
+                    extra_headers={"User-Agent": USER_AGENT, **target.headers},
                     websocket_handshake_timeout=None,
                     max_redirects=0,
                     socket_factory=lambda _: connected(target),
@@ -205,12 +204,8 @@ def _fault(error: OSError | WSError, plan: Plan) -> Fault:
     target = plan.target
     if isinstance(error, WSInvalidStatusError) and error.response is not None:
         status = f"HTTP {int(error.response.status)}"
-        said = printable((error.raw_body or b"").decode(errors="replace").strip(), 120)
-        cause = f"{target.netloc} refused the WebSocket handshake with {status}" + (f": {said}" if said else "")
-        return Fault(status, cause, "")
-    if isinstance(error, WSInvalidMessageError):
-        return explain(NotHttp(printable(str(error), 80)), target, _CONNECT_TIMEOUT_S)
-    if isinstance(error, WSHandshakeError):
-        cause = f"{target.netloc} answers in HTTP but not as a WebSocket server: {printable(str(error))}"
-        return Fault("not-websocket", cause, "")
-    return explain(error, target, _CONNECT_TIMEOUT_S)
+        return Fault(status, refused_handshake(target, status, error.raw_body), "")
+    if isinstance(error, WSHandshakeError) and not isinstance(error, WSInvalidMessageError):
+        return Fault("not-websocket", no_websocket(target, error), "")
+    not_http = isinstance(error, WSInvalidMessageError)
+    return explain(NotHttp(printable(str(error), 80)) if not_http else error, target, _CONNECT_TIMEOUT_S)
