@@ -30,7 +30,7 @@ DOCUMENT = HERE.parent / "docs" / "performance.md"
 
 
 def main() -> int:
-    """Exit code 0: the table is made; 1: it is not, with the reason on stderr."""
+    """Return 0 if the table is made, 1 if it is not, with the reason on stderr."""
     options = _options()
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
@@ -62,7 +62,7 @@ def _options() -> argparse.Namespace:
 
 
 def _programs(into: Path) -> Programs | None:
-    """Compile the load generator and the floor; None without a compiler, which is said."""
+    """Compile the load generator and the floor; return None without a compiler, after a warning."""
     try:
         return flat_out.build(into)
     except NoCompilerError as error:
@@ -71,7 +71,7 @@ def _programs(into: Path) -> Programs | None:
 
 
 def _round(number: int, of: int, core: int, programs: Programs | None) -> report.Round:
-    """Measure every server once; who comes first changes from round to round, so that no one gains by its place."""
+    """Measure every server once; the first one changes from round to round, so that none gains by its place."""
     figures = report.Round({}, {})
     names = [*SERVERS, report.FLOOR] if programs else SERVERS
     first = number % len(names)
@@ -106,7 +106,7 @@ def _measured_flat_out(name: str, core: int, programs: Programs) -> FlatOut:
 
 
 def free_port() -> int:
-    """A TCP port of loopback that nobody listens on just now."""
+    """Return a TCP port of loopback on which nobody listens just now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 

@@ -17,7 +17,7 @@ QUIET_CORES = 0.1
 
 @dataclass(frozen=True)
 class Figures:
-    """One server, one round of paced calls. The last two tell whether to trust the round, not how good the server is."""
+    """Figures of one server in one round of paced calls. The last two judge the round, not the server."""
 
     cpu_us_per_frame: float
     """CPU time of the server for one frame in and one out, 100 paced calls."""
@@ -29,7 +29,7 @@ class Figures:
     """Memory that 300 calls add, divided by 300."""
 
     late_p99_us: float
-    """How far behind its schedule the generator sent, 300 paced calls."""
+    """Lateness of the generator behind its schedule, 300 paced calls."""
     others_busy: float
     """Cores that other processes used meanwhile; the most of the two loads."""
 
@@ -44,7 +44,7 @@ class _Watched:
 async def measure(server: Server) -> Figures:
     """Put paced calls on a freshly started server; takes 15 s on a quiet machine. Raises LoadError if it breaks a call."""
     async with Calls(server.url, 1) as calls:
-        await calls.paced(WARM_S)  # what the first call of a process costs is not the cost of a call
+        await calls.paced(WARM_S)  # the first call of a process costs more than later ones
     idle_kib = server.memory_kib()
 
     async with Calls(server.url, MANY) as calls:

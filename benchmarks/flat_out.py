@@ -1,6 +1,6 @@
 """Calls flat out: each sends its next frame as soon as the last one is echoed. Load generator and floor are programs in C.
 
-The floor is an echo server that does the least a server can do; compare with it to see what is ours to save.
+The floor is an echo server that does the least a server can do; it shows how much is ours to save.
 """
 
 import resource
@@ -29,7 +29,7 @@ _REQUEST: Final = (
 
 
 class NoCompilerError(Exception):
-    """No C compiler, or sources that it does not take: nothing can be measured flat out."""
+    """Error: no C compiler, or one that rejects the sources; nothing can be measured flat out."""
 
 
 @dataclass(frozen=True)

@@ -22,14 +22,14 @@ HANG_UP_S = 5.0
 
 
 class LoadError(Exception):
-    """The server under load broke a call: closed it, or sent something that is not the echo."""
+    """Error of the server under load: it closed a call, or sent something that is not the echo."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """What one measured stretch of load saw.
+    """Measurements of one stretch of load.
 
-    `round_trip_us` and `late_us` are sorted: send to echo, and how far behind its schedule a frame was sent (only paced).
+    `round_trip_us` and `late_us` are sorted: send to echo, and lateness behind the schedule (only paced).
     """
 
     seconds: float
@@ -43,12 +43,12 @@ class Window:
 
 
 def percentile(ordered: list[float], percent: float) -> float:
-    """The value below which `percent` of the sorted values lie (nearest rank); 0.0 of an empty list."""
+    """Return the value below which `percent` of the sorted values lie (nearest rank); 0.0 of an empty list."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else 0.0
 
 
 class Call(WSListener):
-    """One simulated call. Answers come in order, so the oldest frame in flight is the one that was answered."""
+    """Simulated call. Answers come in order, so each answers the oldest frame in flight."""
 
     transport: WSTransport
 
@@ -91,7 +91,7 @@ class Call(WSListener):
             self._calls.fail(f"{self._script.stream_sid}: the server closed the call")
 
     async def hang_up(self) -> None:
-        """End as Exotel does: `stop`, then the TCP connection is dropped without a close frame."""
+        """End as Exotel does: send `stop`, then drop the TCP connection without a close frame."""
         self._hung_up = True
         if not self.transport.is_disconnected:
             self.transport.send(WSMsgType.TEXT, self._script.stop())
@@ -122,11 +122,11 @@ class Calls:
             await call.hang_up()
 
     def fail(self, why: str) -> None:
-        """Note the first thing that went wrong; the running load then raises it."""
+        """Record the first fault; the running load then raises it."""
         self._failure = self._failure or why
 
     async def paced(self, seconds: float) -> Window:
-        """Every call sends one frame each 20 ms, the calls spread evenly over those 20 ms.
+        """Send one frame each 20 ms on every call, the calls spread evenly over those 20 ms.
 
         Raises LoadError when a call breaks or an answer is wrong.
         """
@@ -143,7 +143,7 @@ class Calls:
         return self._end(begin)
 
     async def settle(self) -> None:
-        """Wait for the answers that are still to come. Raises LoadError when they are not all there within 2 s."""
+        """Wait for the answers that are still to come. Raises LoadError unless all come within 2 s."""
         deadline = monotonic() + SETTLE_S
         while missing := sum(call.unanswered for call in self._calls):
             if monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""How long `exotelctl logs --call` takes among 100,000 journal entries, beside `journalctl CALL_SID=…`, in one run.
+"""Duration of `exotelctl logs --call` among 100,000 journal entries, beside `journalctl CALL_SID=…`, in one run.
 
 It fills the journal of the machine it runs on (some 60 MB), so that is a throw-away host with the server on it; a lab host, say:
 
@@ -8,7 +8,7 @@ $ ssh operator@HOST sudo systemd-run --pipe --wait --quiet -p LogRateLimitInterv
 journalctl CALL_SID=…               4.7 ms (4.2-7.5)
 exotelctl logs --call CALL_SID     85.6 ms (77.3-109.0)
 
-Without the rate limit out of the way journald throws two thirds of the lines away, and 0 does not put it there.
+With its default rate limit journald drops two thirds of the lines, and 0 does not turn the limit off.
 """
 
 import secrets
@@ -26,7 +26,7 @@ FIELDS = "SYSLOG_IDENTIFIER=exotel-ws\nLOGGER=exotel_ws.call\nPRIORITY=6\n"
 
 
 def main() -> int:
-    """Exit code 0: the figures are printed; 1: a command did not find its call."""
+    """Return 0 if the figures are printed, 1 if a command did not find its call."""
     calls = [secrets.token_hex(16) for _ in range(ENTRIES // LINES_A_CALL)]
     fill(calls)
     subprocess.run(["journalctl", "--sync"], check=True)
@@ -54,7 +54,7 @@ def fill(calls: list[str]) -> None:
 
 
 def milliseconds(command: list[str]) -> float:
-    """How long the command takes from its start to its end. Ends the run where it does not show a call's lines."""
+    """Return the duration of the command in ms. End the run if it does not show a call's lines."""
     began = time.perf_counter()
     done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     took = (time.perf_counter() - began) * 1000

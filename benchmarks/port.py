@@ -1,8 +1,8 @@
-"""How long it takes to find who holds a port: `exotelctl port-clean` beside `lsof -i :PORT` and `fuser PORT/tcp`, in one run.
+"""Time to find the holder of a port: `exotelctl port-clean` beside `lsof -i :PORT` and `fuser PORT/tcp`, in one run.
 
 $ sudo python -m benchmarks.port
-On a lab host of its own with the server on it, among 5,000 processes and 20,000 TCP sockets: once where a stranger holds the
-port, once where our own units do. About two minutes; the host is removed afterwards. Prints the table for docs/performance.md.
+On a lab host of its own with the server on it, among 5,000 processes and 20,000 TCP sockets: once with a stranger on the
+port, once with our own units. About two minutes; the host is removed afterwards. Prints the table for docs/performance.md.
 """
 
 import argparse
@@ -30,7 +30,7 @@ ROWS = {
 
 
 def main() -> int:
-    """Exit code 0: the table is printed; 1: the host could not be made ready, or a command failed on it."""
+    """Return 0 if the table is printed, 1 if the host could not be made ready, or a command failed on it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.port", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=15, choices=range(1, 51), metavar="1-50", help="default: 15")
     parser.add_argument("--processes", type=int, default=5000, choices=range(1, 5001), metavar="1-5000", help="default: 5000")
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def measure(host: LabHost, processes: int, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """The times in ms by case. The crowd lives in a unit of its own, so that none of it can outlast the run."""
+    """Return the times in ms by case. The crowd lives in a unit of its own, so that none of it can outlast the run."""
     host.run("sudo apt-get update -qq && sudo apt-get install -qq --no-install-recommends lsof psmisc", timeout=120)
     host.run(f"sudo tee {ON_HOST} >/dev/null <<'END'\n{Path(port_host.__file__).read_text()}END\n")
     bounds = f"--property=TasksMax=infinity --property=RuntimeMaxSec={port_host.LIFE_S}"
@@ -68,7 +68,7 @@ def measure(host: LabHost, processes: int, rounds: int) -> dict[str, dict[str, l
 
 
 def table(said: dict[str, dict[str, list[float]]]) -> str:
-    """Medians (lowest–highest) in ms, and the ratio of the medians to lsof's."""
+    """Return medians (lowest–highest) in ms, and the ratio of the medians to lsof's."""
     lines = ["| | a stranger holds it | ÷ `lsof` | our units hold it | ÷ `lsof` |", "|---|---|---|---|---|"]
     lines += [f"| {label} | {_cells(said['times_ms'], case)} |" for label, case in ROWS.items()]
     counted = said["crowd"]

@@ -42,7 +42,7 @@ def main() -> None:
 
 @contextlib.contextmanager
 def crowd(processes: int) -> Iterator[None]:
-    """``processes`` sleepers, each with two connections that it made and two that it accepted, from whomever."""
+    """Start ``processes`` sleepers, each with two connections that it made and two that it accepted."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     children: list[int] = []
@@ -70,7 +70,7 @@ def crowd(processes: int) -> Iterator[None]:
 
 
 def sleeper(meeting: socket.socket, write: int) -> None:
-    """A child of the crowd. Never returns."""
+    """Run a child of the crowd. Never return."""
     with contextlib.suppress(OSError):
         mine = [socket.create_connection(meeting.getsockname()) for _ in range(SOCKETS_EACH // 2)]
         mine += [meeting.accept()[0] for _ in range(SOCKETS_EACH // 2)]
@@ -84,7 +84,7 @@ def sleeper(meeting: socket.socket, write: int) -> None:
 
 @contextlib.contextmanager
 def stranger() -> Iterator[None]:
-    """A process that holds a port and that no unit manages."""
+    """Start a process that holds a port and that no unit manages."""
     code = f"import socket, time; s = socket.create_server(('', {STRANGER})); print(flush=True); time.sleep({LIFE_S})"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
         assert holder.stdout
@@ -96,7 +96,7 @@ def stranger() -> Iterator[None]:
 
 
 def command(*argv: str) -> Callable[[], float]:
-    """The whole command, from start to end."""
+    """Run the whole command, from start to end."""
 
     def once() -> float:
         began = time.perf_counter()
@@ -110,7 +110,7 @@ def command(*argv: str) -> Callable[[], float]:
 
 
 def facts(port: int, *, thorough: bool = False) -> Callable[[], float]:
-    """The facts alone, in this process, which has everything imported."""
+    """Gather the facts alone, in this process, which has everything imported."""
 
     def once() -> float:
         began = time.perf_counter()
@@ -121,7 +121,7 @@ def facts(port: int, *, thorough: bool = False) -> Callable[[], float]:
 
 
 def ours(port: int, *more: str) -> Callable[[], float]:
-    """The whole of port-clean."""
+    """Run the whole of port-clean."""
     return command(TOOL, "port-clean", "--dry-run", "--json", "--port", str(port), *more)
 
 
@@ -141,7 +141,7 @@ CASES: dict[str, Callable[[], float]] = {
 
 
 def count() -> dict[str, int]:
-    """What is really there: processes, and lines in the kernel's table of TCP sockets."""
+    """Count the real processes, and the lines in the kernel's table of TCP sockets."""
     with open("/proc/net/tcp") as table:
         sockets = sum(1 for _ in table) - 1
     return {"processes": sum(name.isdecimal() for name in os.listdir("/proc")), "sockets": sockets}

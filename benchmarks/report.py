@@ -15,7 +15,7 @@ KIB_PER_CALL_LIMIT = 60
 
 @dataclass(frozen=True)
 class Round:
-    """Figures of one round by server name, always with those of `PEER`; flat out also those of `FLOOR`, or none at all."""
+    """Figures of one round by server name, always with `PEER`; flat out also with `FLOOR`, or with none at all."""
 
     paced: dict[str, Figures]
     flat_out: dict[str, FlatOut]
@@ -23,7 +23,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Ratio:
-    """A row: what is compared, the goal, and how to make one number of a round and a server's name."""
+    """Row of the table: its title, the goal, and the function from a round and a server's name to one number."""
 
     title: str
     goal: str
@@ -64,7 +64,7 @@ PACED_RATIOS = [
 
 
 def table(rounds: list[Round]) -> str:
-    """The Markdown table: for each ratio the median of the rounds, with the lowest and the highest of them."""
+    """Return the Markdown table: for each ratio the median of the rounds, with the lowest and the highest of them."""
     servers = [name for name in rounds[0].paced if name != PEER]
     lines = [
         "| | goal | " + " | ".join(servers) + " |",
@@ -81,7 +81,7 @@ def _cell(values: list[float]) -> str:
 
 
 def write(document: Path, text: str, section: str = "benchmarks") -> None:
-    """Replace what stands between the two markers of `section` in `document`. Raises ValueError when a marker is missing."""
+    """Replace the text between the two markers of `section` in `document`. Raises ValueError if a marker is missing."""
     begins, ends = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
     head, begin, rest = document.read_text().partition(begins)
     _, end, tail = rest.partition(ends)

@@ -32,12 +32,12 @@ media_timeout_s = 3600
 
 
 class ServerError(Exception):
-    """The server did not start; the text ends with the last lines of its log."""
+    """Error of a server that did not start; the text ends with the last lines of its log."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: where it listens, and what it has used so far."""
+    """Running server: its address, and its CPU time and memory so far."""
 
     name: str
     port: int
@@ -45,18 +45,18 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The URL a call connects to."""
+        """Return the URL that a call connects to."""
         return f"ws://127.0.0.1:{self.port}/?sample-rate=8000"
 
     def cpu_s(self) -> float:
-        """CPU time used since the start in seconds, user and system, all threads.
+        """Return the CPU time since the start in seconds, user and system, all threads.
 
         Reads the process's CPU clock, clock_getcpuclockid(3); the figures in /proc come in steps of 10 ms.
         """
         return time.clock_gettime(~self.pid << 3 | CPUCLOCK_SCHED)
 
     def memory_kib(self) -> float:
-        """Memory that is the process's own (PSS), in KiB."""
+        """Return the process's memory (PSS) in KiB."""
         return float(psutil.Process(self.pid).memory_full_info().pss) / 1024
 
 
@@ -80,7 +80,7 @@ def install_node_peer() -> None:
 
 
 def versions() -> dict[str, str]:
-    """What runs the servers, by name."""
+    """Return the versions of the servers' interpreters and libraries, by name."""
     node = subprocess.run(["node", "--version"], capture_output=True, check=True, text=True, timeout=10).stdout
     ws = json.loads((NODE_DIR / "node_modules" / "ws" / "package.json").read_text())
     ours = {name: metadata.version(name) for name in ("picows", "uvloop", "websockets")}
@@ -108,7 +108,7 @@ def launched(
     start_s: float = START_S,
     env: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-    """As `running`, with any `command`, on any `cores`; `env` is added to the environment."""
+    """Start any `command` on any `cores`, as `running` does; `env` is added to the environment."""
     (scratch / "metrics").mkdir()
     log = scratch / "server.log"
     with log.open("wb") as output:

@@ -1,4 +1,4 @@
-"""What Exotel puts on the wire for one call, built cheaply enough to send 20,000 messages a second."""
+"""Messages of Exotel for one call, built cheaply enough to send 20,000 a second."""
 
 import base64
 import json
@@ -10,13 +10,13 @@ FRAME_MS = 20
 HEADERS = {"User-Agent": "Go-http-client/1.1"}
 CONNECTED = b'{"event":"connected"}\n'
 
-# Enough different audio that an answer with the wrong frame is noticed; seeded, so that every run sends the same bytes.
+# Enough different audio to notice an answer with the wrong frame; seeded, so that every run sends the same bytes.
 _random = random.Random(2)
 PAYLOADS = [base64.b64encode(_random.randbytes(FRAME_BYTES)) for _ in range(16)]
 
 
 class Script:
-    """The messages of one simulated call, in order, as UTF-8 bytes ending with a line feed.
+    """Messages of one simulated call, in order, as UTF-8 bytes ending with a line feed.
 
     `number` makes the identifiers of the call; two calls of one run must not share it.
     """
@@ -32,7 +32,7 @@ class Script:
         ) % self.stream_sid.encode()
 
     def start(self) -> bytes:
-        """The `start` message: 8,000 Hz, no custom parameters."""
+        """Return the `start` message: 8,000 Hz, no custom parameters."""
         return _line(
             {
                 "event": "start",
@@ -51,14 +51,14 @@ class Script:
         )
 
     def media(self) -> tuple[bytes, bytes]:
-        """The next 20 ms of audio: the message, and the base64 payload that must come back."""
+        """Return the next 20 ms of audio: the message, and the base64 payload that must come back."""
         payload = next(self._payloads)
         chunk = self._sequence
         self._sequence += 1
         return self._media % (self._sequence, chunk, chunk * FRAME_MS, payload), payload
 
     def stop(self) -> bytes:
-        """The `stop` message, after which Exotel drops the TCP connection without a close frame."""
+        """Return the `stop` message, after which Exotel drops the TCP connection without a close frame."""
         return _line(
             {
                 "event": "stop",

@@ -1,4 +1,4 @@
-"""Measure AI mode: spoken calls to our server and to pipecat's own Exotel path, and what echo mode pays; then the tables.
+"""Measure AI mode: spoken calls to our server and to pipecat's own Exotel path, and the cost to echo mode; then print the tables.
 
 $ python -m benchmarks.ai
 round 1/3  ours      1 call: p50 512 ms, p95 604 ms  10 calls in step: p95 1310 ms  50 of 50 right
@@ -37,11 +37,11 @@ ECHO_S = 1.5
 STARTS = 3
 PACKAGES = ("pipecat-ai", "moonshine-voice", "hibari-tts", "onnxruntime", "picows", "fastapi", "uvicorn")
 LATE_MS = 40.0
-"""Two frames: where the callers themselves were later than that, their latencies are not the server's alone."""
+"""Lateness in ms, two frames, from which callers distort their latencies."""
 
 
 def main() -> int:
-    """Exit code 0: the tables are made; 1: they are not, with the reason on stderr."""
+    """Return 0 if the tables are made, 1 if they are not, with the reason on stderr."""
     options = _options()
     cores = sorted(os.sched_getaffinity(0))[:2]
     if len(cores) < 2:
@@ -76,7 +76,7 @@ def _options() -> argparse.Namespace:
 
 
 def _round(number: int, of: int, cores: list[int], size: loads.Size) -> dict[str, Figures]:
-    """Both servers, one after the other; who comes first changes from round to round."""
+    """Measure both servers, one after the other; the first one changes from round to round."""
     found = {}
     for name in (OURS, PEER) if number % 2 == 0 else (PEER, OURS):
         with (
@@ -90,7 +90,7 @@ def _round(number: int, of: int, cores: list[int], size: loads.Size) -> dict[str
 
 
 def _echo(rounds: int, cores: list[int], seconds: float, starts: int) -> dict[str, list[echo.Echo]]:
-    """Echo mode before and with AI mode, by turns; nothing where this clone does not have the tree of before."""
+    """Measure echo mode before and with AI mode, by turns; return nothing if this clone lacks the earlier tree."""
     found: dict[str, list[echo.Echo]] = {"before": [], "now": []}
     with server_at(echo.BEFORE) as old:
         if old is None:

@@ -12,13 +12,13 @@ from benchmarks.ai.speech import RATE
 from benchmarks.load import LoadError
 
 MOST_S: Final = 120.0
-"""That any of these calls may take in all."""
+"""Longest duration of all calls of a load, in seconds."""
 BARGE_IN_S: Final = 0.8
-"""After the bot has begun."""
+"""Seconds from the bot's first word to the interruption."""
 
 
 class InStep(Caller):
-    """A caller who begins each turn together with all others."""
+    """Caller who begins each turn together with all others."""
 
     def __init__(self, target: Target, script: Sequence[Said], together: asyncio.Barrier) -> None:
         super().__init__(target, RATE, script, strip_query=False, barge_in_s=None)
@@ -30,19 +30,19 @@ class InStep(Caller):
 
 
 async def alone(url: str, script: Sequence[Said], *, interrupting: bool = False) -> Call:
-    """One call; ``interrupting``: each turn but the first is said into the answer to the one before. Raises LoadError."""
+    """Place one call; ``interrupting``: each turn but the first interrupts the answer to the one before. Raises LoadError."""
     caller = Caller(parse(url), RATE, script, strip_query=False, barge_in_s=BARGE_IN_S if interrupting else None)
     return (await _all([caller], 0))[0]
 
 
 async def in_step(url: str, scripts: Sequence[Sequence[Said]]) -> list[Call]:
-    """A call for each script, all of whose turns begin at once: the hardest that so many calls can do. Raises LoadError."""
+    """Place a call for each script, with all turns in step: the hardest load of this many calls. Raises LoadError."""
     together = asyncio.Barrier(len(scripts))
     return await _all([InStep(parse(url), script, together) for script in scripts], 0)
 
 
 async def staggered(url: str, scripts: Sequence[Sequence[Said]], apart_s: float) -> list[Call]:
-    """A call for each script, each ``apart_s`` after the one before. Raises LoadError."""
+    """Place a call for each script, each ``apart_s`` after the one before. Raises LoadError."""
     return await _all([Caller(parse(url), RATE, script, strip_query=False, barge_in_s=None) for script in scripts], apart_s)
 
 

@@ -1,4 +1,4 @@
-"""What AI mode has cost echo mode: the tree before it beside the tree of today, on the same interpreter and packages."""
+"""Cost of AI mode to echo mode: the tree before it beside the tree of today, on the same interpreter and packages."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ FOREIGN: Final = ("numpy", "onnxruntime", "moonshine", "soxr")
 
 @dataclass(frozen=True)
 class Echo:
-    """An echo worker of one tree, in one round: its start up to the last import (CPU time), memory when idle, CPU for a frame."""
+    """Echo worker of one tree in one round: its start up to the last import (CPU time), memory when idle, CPU for a frame."""
 
     start_ms: float
     modules: int
@@ -44,10 +44,10 @@ class Echo:
 
 
 def measure(trees: Mapping[str, Path], cores: list[int], seconds: float, starts: int) -> dict[str, Echo]:
-    """Each tree: ``starts`` imports, then a worker of its own under 100 paced calls. Raises LoadError and ServerError.
+    """Measure each tree: ``starts`` imports, then a worker under 100 paced calls. Raises LoadError and ServerError.
 
-    The workers run side by side and are under load by turns, for ``seconds`` each time: what the machine does meanwhile, it does
-    to all of them.
+    The workers run side by side and are under load by turns, for ``seconds`` each time, so that other work of the machine
+    affects all of them.
     """
     imports = {name: [_starts(tree) for _ in range(starts)] for name, tree in trees.items()}
     with ExitStack() as stack:
@@ -82,7 +82,7 @@ async def _under_load(servers: Mapping[str, Server], seconds: float) -> tuple[di
     idle_kib = {}
     for name, server in servers.items():
         async with Calls(server.url, 1) as calls:
-            await calls.paced(WARM_S)  # what the first call of a process costs is not the cost of a call
+            await calls.paced(WARM_S)  # the first call of a process costs more than later ones
         idle_kib[name] = server.memory_kib()
     cpu_us: dict[str, list[float]] = {name: [] for name in servers}
     async with AsyncExitStack() as stack:
@@ -99,7 +99,7 @@ async def _under_load(servers: Mapping[str, Server], seconds: float) -> tuple[di
 
 
 def _pure(server: Server) -> None:
-    """Raises ServerError where the process has loaded what only AI mode needs."""
+    """Raise ServerError if the process has loaded a shared object of AI mode."""
     maps = Path(f"/proc/{server.pid}/maps").read_text("utf-8")
     loaded = [name for name in FOREIGN if f"/{name}" in maps]
     if loaded:

@@ -1,4 +1,4 @@
-"""What a round's calls come to: latencies as the caller's end of the line has them, in ms, and what was wrong."""
+"""Figures of a round's calls: latencies at the caller's end of the line, in ms, and faults."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ from benchmarks.ai.server import Told
 from benchmarks.ai.speech import answered
 
 ALIKE: Final = 60
-"""Percent: what is less like anything that was said is garbage."""
+"""Least likeness, in percent, to some spoken sentence; a text below it is garbage."""
 _AROUND: Final = bytes(STT_RATE // 5 * 2)
-"""0.2 s without a sound: without it the recogniser loses a first word."""
+"""Silence of 0.2 s, without which the recogniser loses a first word."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One load.
+    """Figures of one load.
 
-    ``to_audio_ms``: from the end of what a caller said, as it was sent, to the first audio of the answer, as it came;
+    ``to_audio_ms``: from the end of a caller's speech, as sent, to the first audio of the answer, as received;
     ``to_sound_ms``: to the first sound in it. ``to_clear_ms``: from a caller's first sound over the bot's to ``clear``;
-    ``unheeded`` are those without one. ``greeting_ms`` from ``start`` to audio. ``gaps_ms`` are holes in what the bot said.
+    ``unheeded`` are those without one. ``greeting_ms`` from ``start`` to audio. ``gaps_ms`` are holes in the bot's speech.
     ``asked`` are the turns whose answer could be heard to its end, ``right`` those with the right one. ``understood`` are the
-    texts the server understood, ``garbage`` those like nothing that was said. ``turn_cpu_ms`` is the server's CPU time, a turn of
+    texts the server understood, ``garbage`` those like no spoken sentence. ``turn_cpu_ms`` is the server's CPU time, a turn of
     the callers.
     """
 
@@ -59,14 +59,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Figures:
-    """One server, one round."""
+    """Figures of one server in one round."""
 
     idle_mb: float
     parts: dict[str, Part]
 
 
 def figures(found: Round) -> Figures:
-    """What ``found`` comes to. The answers are recognised now, which takes a moment."""
+    """Return the figures of ``found``. This recognises the answers, which takes a moment."""
     return Figures(found.idle_mb, {name: _part(load) for name, load in found.loads.items()})
 
 
@@ -101,7 +101,7 @@ def _part(load: Load) -> Part:
 
 
 def _answer(call: Call, said: Said) -> Utterance | None:
-    """What the bot began to say between the end of ``said`` and the next turn."""
+    """Return the bot's utterances that began between the end of ``said`` and the next turn."""
     until = next((after.begins for before, after in pairwise(call.said) if before is said), call.end.at)
     return next((one for one in call.spoken if said.ends <= one.begins < until), None)
 

@@ -1,4 +1,4 @@
-"""What a server is put under in a round, one load after the other, and what is read meanwhile."""
+"""Loads on a server in a round, one after the other, and readings meanwhile."""
 
 import asyncio
 import contextlib
@@ -23,12 +23,12 @@ _SAMPLE_S: Final = 0.5
 _HAMMERED_S: Final = 2.0
 """Seconds of attack before the call beside it begins."""
 _WRITTEN_S: Final = 0.5
-"""Until a server has written down a call that is over."""
+"""Seconds until a server has written down a call that is over."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How many turns a call has in each load."""
+    """Number of turns of a call in each load."""
 
     alone: int
     interrupting: int
@@ -41,9 +41,9 @@ QUICK: Final = Size(alone=1, interrupting=2, together=1)
 
 @dataclass(frozen=True)
 class Load:
-    """A load that is over. ``cpu_s`` is the server's; ``memory_mb`` the most that was its own (PSS, in MB of a million bytes).
+    """Load that is over. ``cpu_s`` is the server's; ``memory_mb`` its largest PSS, in MB of a million bytes.
 
-    ``own_s`` is the CPU time of the callers, ``others_busy`` what all other processes used meanwhile, in cores.
+    ``own_s`` is the CPU time of the callers, ``others_busy`` the cores that all other processes used meanwhile.
     """
 
     calls: list[Call]
@@ -57,14 +57,14 @@ class Load:
 
 @dataclass(frozen=True)
 class Round:
-    """One server, one round: the memory of the idle server, and the loads by name."""
+    """Round of one server: its memory when idle, and the loads by name."""
 
     idle_mb: float
     loads: Mapping[str, Load]
 
 
 async def carry_out(bot: Bot, size: Size) -> Round:
-    """All loads on a freshly started server. Raises LoadError where calls do not come to their end."""
+    """Put all loads on a freshly started server. Raises LoadError if calls do not come to their end."""
     url, idle_mb = bot.url, _memory_mb(bot.server)
     step = [script((HOURS, ORDER), size.together) for _ in range(MANY)]
     mixed = [script((HOURS, ORDER), size.together, caller=number) for number in range(MANY)]
@@ -111,7 +111,7 @@ async def _watched(bot: Bot, place: Callable[[], Awaitable[list[Call]]]) -> Load
 
 
 async def _sample(server: Server, samples: list[float]) -> None:
-    """The kernel adds up the pages, in a thread: the callers are to keep their pace meanwhile."""
+    """Sample the memory in a thread, because the kernel adds up pages and the callers must keep their pace meanwhile."""
     while True:
         samples.append(await asyncio.to_thread(_memory_mb, server))
         await asyncio.sleep(_SAMPLE_S)

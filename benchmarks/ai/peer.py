@@ -1,4 +1,4 @@
-"""The peer: pipecat's own path to Exotel, as its documentation puts it together, with the services that our server embeds.
+"""Peer: pipecat's own path to Exotel, as its documentation puts it together, with the services that our server embeds.
 
 Its serializer, its FastAPI transport, its pacing and its interruptions; our models, our scripted flow, the same parameters of the
 voice detector and of the turn model. Run as a process of its own: ``python -m benchmarks.ai.peer --help``.
@@ -35,11 +35,11 @@ from pipecat.workers.runner import WorkerRunner
 
 LINE_RATE = 8000
 UNSURE_S = 1.0
-"""As `exotel_ws.ai.dialogue` has it."""
+"""Seconds to wait on an unsure end of a turn, as in `exotel_ws.ai.dialogue`."""
 
 
 class Peer:
-    """What the calls share: the models and the scripted flow. ``heard`` takes a line of JSON for each turn of a caller."""
+    """Models and scripted flow of all calls. ``heard`` takes a line of JSON for each turn of a caller."""
 
     def __init__(self, models: Models, endpoint: Endpoint, greeting: str, heard: TextIO) -> None:
         self._models = models
@@ -49,7 +49,7 @@ class Peer:
         self._supply: Supply
 
     async def open(self) -> None:
-        """Begin to answer what language models are asked. Raises OSError where no port can be had."""
+        """Begin to answer as a language model. Raises OSError if no port can be had."""
         await self._endpoint.open()
         self._supply = Supply(Ai(), self._models, self._endpoint.url, self._endpoint.key)
 
@@ -57,7 +57,7 @@ class Peer:
         await self._endpoint.close()
 
     async def call(self, websocket: WebSocket) -> None:
-        """One call, until its connection ends."""
+        """Serve one call until its connection ends."""
         await websocket.accept()
         _, told = await parse_telephony_websocket(websocket)
         serializer = ExotelFrameSerializer(stream_sid=told["stream_id"], call_sid=told["call_id"])

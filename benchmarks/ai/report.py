@@ -15,7 +15,7 @@ from benchmarks.ai.server import OURS, PEER
 
 Rounds = Sequence[Figures]
 Value = Callable[[Rounds], float | None]
-"""One number of some rounds of one server; None where nothing was measured."""
+"""Function from some rounds of one server to one number; None if nothing was measured."""
 
 ALONE: Final = ("alone", "interrupting")
 ALL: Final = (*ALONE, "few", "in step", "staggered")
@@ -31,7 +31,7 @@ STAGES: Final = {
 
 @dataclass(frozen=True)
 class Row:
-    """A number that has a unit, is to be no more than ``most`` (None: no goal), and of which less is better."""
+    """Number with a unit of which less is better, and whose goal is at most ``most`` (None: no goal)."""
 
     title: str
     value: Value
@@ -40,19 +40,19 @@ class Row:
     digits: int = 0
 
     def shown(self, rounds: Rounds) -> str:
-        """The number of all rounds together."""
+        """Return the number of all rounds together."""
         value = self.value(rounds)
         return "–" if value is None else f"{value:.{self.digits}f} {self.unit}"
 
     def missed(self, rounds: Rounds) -> bool:
-        """Whether there is a goal and it is not reached."""
+        """Return whether there is a goal and it is not reached."""
         value = self.value(rounds)
         return self.most is not None and (value is None or value > self.most)
 
 
 @dataclass(frozen=True)
 class Count:
-    """How often something happened: ``shown`` says it, ``ok`` whether it is as it has to be."""
+    """Count of an event: ``shown`` is its text, ``ok`` the judgement of its goal."""
 
     title: str
     goal: str
@@ -140,7 +140,7 @@ COUNTS: Final = (
 
 
 def comparison(ours: Rounds, theirs: Rounds) -> str:
-    """The table of ours beside pipecat's own path. Rounds of the same number were measured one after the other."""
+    """Return the table of ours beside pipecat's own path. Rounds of the same number were measured one after the other."""
     lines = [f"| | goal | {OURS} | {PEER} | {OURS} ÷ {PEER} |", "|---|---|---|---|---|"]
     for row in ROWS:
         goal = "" if row.most is None else f"≤ {row.most:g} {row.unit}"
@@ -151,7 +151,7 @@ def comparison(ours: Rounds, theirs: Rounds) -> str:
 
 
 def stages(ours: Rounds) -> str:
-    """The table of what the stages of a turn take, as our server times them."""
+    """Return the table of times of a turn's stages, as our server takes them."""
     lines = [
         f"| of a turn, ms | 1 call: p50 | p95 | {MANY} calls in step: p50 | p95 |",
         "|---|---|---|---|---|",
@@ -163,7 +163,7 @@ def stages(ours: Rounds) -> str:
 
 
 def echo(before: Sequence[Echo], now: Sequence[Echo]) -> str:
-    """The table of an echo worker before AI mode and with it."""
+    """Return the table of an echo worker before AI mode and with it."""
     rows: tuple[tuple[str, str, int, Callable[[Echo], float]], ...] = (
         ("Start up to the last import, CPU time", " ms", 0, lambda one: one.start_ms),
         ("Modules loaded", "", 0, lambda one: one.modules),
@@ -179,7 +179,7 @@ def echo(before: Sequence[Echo], now: Sequence[Echo]) -> str:
 
 
 def missed(ours: Rounds) -> list[str]:
-    """The goals that our server does not reach."""
+    """Return the goals that our server does not reach."""
     rows = [f"{row.title}: {row.shown(ours)}" for row in ROWS if row.missed(ours)]
     return rows + [f"{count.title}: {count.shown(_parts(ours))}" for count in COUNTS if not count.ok(_parts(ours))]
 

@@ -1,4 +1,4 @@
-"""The two servers under test, each a process of its own, and what each of them understood."""
+"""The two servers under test, each a process, and the texts that each of them understood."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ from benchmarks.server import Server, launched
 OURS: Final = "ours"
 PEER: Final = "pipecat"
 START_S: Final = 90.0
-"""Models are loaded; long where the machine is busy."""
+"""Time to load the models, long on a busy machine."""
 SETTINGS: Final = """
 [ai]
 greeting = "{greeting}"
@@ -30,7 +30,7 @@ directory = "{calls}"
 
 @dataclass(frozen=True)
 class Told:
-    """What a server says of a call: what it understood, turn by turn, and (ours) what each stage took, in ms."""
+    """Report of a server on a call: its understanding, turn by turn, and (ours) the time of each stage in ms."""
 
     heard: list[str] = field(default_factory=list)
     stages_ms: Mapping[str, list[float]] = field(default_factory=dict)
@@ -38,18 +38,18 @@ class Told:
 
 @dataclass(frozen=True)
 class Bot:
-    """A server that is running, and where it writes down what it understood."""
+    """Running server, and the place of its reports."""
 
     server: Server
     scratch: Path
 
     @property
     def url(self) -> str:
-        """The URL of a call."""
+        """Return the URL of a call."""
         return f"ws://127.0.0.1:{self.server.port}/"
 
     def told(self) -> dict[str, Told]:
-        """By call_sid: of all calls that are over."""
+        """Return the reports on all calls that are over, by call_sid."""
         return _our_stories(self.scratch / "calls") if self.server.name == OURS else _peer_turns(self.scratch / "heard")
 
 

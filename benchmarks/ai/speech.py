@@ -1,4 +1,4 @@
-"""What the callers say, spoken beforehand by voices that are not the bot's, and what is to be answered."""
+"""Speech of the callers, made beforehand by voices that are not the bot's, and the expected answers."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ from exotel_phone.talk.script import Turn
 
 APT_NEED: Final = Path(__file__).parents[2] / "scripts" / "apt-need"
 VOICES: Final = ("slt", "awb", "rms")
-"""Of Debian's flite: a woman and two men, of them one a Scot."""
+"""Voices of Debian's flite: a woman and two men, one of them a Scot."""
 RATE: Final = 8000
 GREETING: Final = "Hello, how can I help?"
 LONG_HOURS: Final = "say: We are open from nine to six, Monday to Saturday. Is there anything else?"
@@ -32,11 +32,11 @@ class Intent:
 
 
 HOURS: Final = Intent(("When are you open?", "Are you open on Sunday?", "What time do you open?"), "nine to six")
-"""Its answer is short, so that many fit into a call."""
+"""Intent with a short answer, so that many fit into a call."""
 ORDER: Final = Intent(
     ("Where is my order?", "Track my order now.", "Where is my package?", "My parcel has not arrived."), "tomorrow"
 )
-"""Its answer is long enough to be interrupted."""
+"""Intent with an answer that is long enough to be interrupted."""
 
 
 def install_voices() -> None:
@@ -46,14 +46,14 @@ def install_voices() -> None:
 
 
 def flow(shipped: str) -> str:
-    """The flow that ships, but with the short answer. Raises ValueError where it has changed too much for that."""
+    """Return the shipped flow with the short answer. Raises ValueError if it has changed too much for that."""
     if LONG_HOURS not in shipped:
         raise ValueError(f"the flow that ships has no line {LONG_HOURS!r} any more: see {__file__}")
     return shipped.replace(LONG_HOURS, SHORT_HOURS)
 
 
 def script(intents: tuple[Intent, ...], turns: int, *, caller: int = 0) -> list[Said]:
-    """So many turns that ask for ``intents`` by turns. Another ``caller`` has another voice, and begins elsewhere."""
+    """Return this many turns that ask for ``intents`` by turns. Another ``caller`` has another voice and beginning."""
     voice = VOICES[caller % len(VOICES)]
     asked = [
         intent.asked[(caller + number // len(intents)) % len(intent.asked)]
@@ -63,14 +63,14 @@ def script(intents: tuple[Intent, ...], turns: int, *, caller: int = 0) -> list[
 
 
 def answered(said: Said, heard: str) -> bool:
-    """Whether ``heard`` is the answer to ``said``."""
+    """Return whether ``heard`` is the answer to ``said``."""
     intent = next(intent for intent in (HOURS, ORDER) if said.turn.say in intent.asked)
     return intent.known_by in heard.lower()
 
 
 @cache
 def spoken(text: str, voice: str) -> bytes:
-    """``text`` from its first sound to its last: PCM16 at `RATE`. Raises CalledProcessError."""
+    """Return ``text`` from its first sound to its last: PCM16 at `RATE`. Raises CalledProcessError."""
     with tempfile.TemporaryDirectory(prefix="exotel-bench-") as folder:
         file = Path(folder, "said.wav")
         subprocess.run(["flite", "-voice", voice, "-t", text, "-o", file], check=True, capture_output=True, timeout=30)

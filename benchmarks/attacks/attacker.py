@@ -45,7 +45,7 @@ class Attacker:
 
     @property
     def over(self) -> bool:
-        """True once the time or the bytes are used up."""
+        """Return whether the time or the bytes are used up."""
         return monotonic() >= self._until or self.report.sent_bytes >= MOST_BYTES
 
     async def keep_busy(self, count: int, body: Callable[["Attacker"], Awaitable[None]]) -> None:

@@ -32,7 +32,7 @@ class Report:
 
 
 async def call(url: str, source: str) -> None:
-    """Make one call. Raises OSError, TimeoutError, WebSocketException, ValueError where the echo is not what was sent."""
+    """Make one call. Raises OSError, TimeoutError, WebSocketException, ValueError if the echo differs from the frame."""
     sid = secrets.token_hex(16)
     async with connect(url, compression=None, proxy=None, local_addr=(source, 0), open_timeout=BOUND_S) as socket:
         start = {"stream_sid": sid, "call_sid": sid, "media_format": {"sample_rate": "8000"}}

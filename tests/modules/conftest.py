@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "collections"))
 
 @pytest.fixture
 def compute() -> Iterator[ComputeServer]:
-    """A Compute API of the test's own. The test fails when a request or an answer was not as Google describes it."""
+    """Yield a Compute API for this test, which fails when a request or an answer was not as Google describes it."""
     from tests.modules.compute.server import ComputeServer  # the document and the crypto of tokens, which few tests need
 
     server = ComputeServer()
@@ -29,7 +29,7 @@ def compute() -> Iterator[ComputeServer]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what talks to a Compute API as slow: each such test starts a server, and waits for its operations."""
+    """Mark tests with a Compute API as slow: each starts a server, and waits for its operations."""
     for item in items:
         if "compute" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)

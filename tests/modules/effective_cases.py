@@ -11,7 +11,7 @@ LINK = f"https://www.googleapis.com/compute/v1/{NETWORK}"
 def vpc(
     name: str, action: str = "allow", *, priority: int = 1000, ports: tuple[str, ...] = ("8765",), **fields: Any
 ) -> dict[str, Any]:
-    """A VPC rule of ``network`` for tcp, by default from anywhere."""
+    """Return a VPC rule of ``network`` for tcp, by default from anywhere."""
     entries = [{"IPProtocol": "tcp", "ports": list(ports)}]
     kind = {"allow": "allowed", "deny": "denied"}[action]
     rule = {"name": name, "network": LINK, "direction": "INGRESS", "priority": priority, kind: entries}
@@ -23,12 +23,12 @@ def _has_source(fields: dict[str, Any]) -> bool:
 
 
 def rule(priority: int, action: str, *, name: str = "", match: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
-    """A policy's rule for every port, by default from anywhere."""
+    """Return a policy's rule for every port, by default from anywhere."""
     matcher = {"layer4Configs": [{"ipProtocol": "all"}], **(match or {"srcIpRanges": ["0.0.0.0/0"]})}
     named = {"ruleName": name} if name else {}
     return {"priority": priority, "action": action, "direction": "INGRESS", "match": matcher, **named, **fields}
 
 
 def policy(kind: str, name: str, *rules: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """A policy of the type ``kind`` (HIERARCHY, NETWORK …)."""
+    """Return a policy of the type ``kind`` (HIERARCHY, NETWORK …)."""
     return {"type": kind, "name": f"id-of-{name}", "shortName": name, "rules": list(rules), **fields}

@@ -1,4 +1,4 @@
-"""Run a module for Google Cloud in this process as Ansible does in one of its own: from its arguments to what it prints."""
+"""Run a module for Google Cloud in this process as Ansible does in a new one: from its arguments to its output."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def run(main: Callable[[], None], options: dict[str, Any], *, check: bool = Fals
 
 
 class FirewallRule:
-    """The module gcp_firewall_rule for the rule `name` at `compute`, as the service account whose key is in `directory`."""
+    """Module gcp_firewall_rule for the rule `name` at `compute`, as the service account whose key is in `directory`."""
 
     name = "allow-exotel-ws"
 
@@ -52,7 +52,7 @@ class FirewallRule:
         self._options = {**reach(compute, compute.credentials_file(directory)), "name": self.name, "timeout": 20}
 
     def __call__(self, *, check: bool = False, **options: Any) -> Result:
-        """Run it with `options`; one that is None is not given."""
+        """Run the module with `options`; one that is None is not given."""
         given = {option: value for option, value in {**self._options, **options}.items() if value is not None}
         return run(gcp_firewall_rule.main, given, check=check)
 

@@ -1,4 +1,4 @@
-"""Firewall rules that can be, as options of the module, for properties that hold for all of them."""
+"""Possible firewall rules, as options of the module, for properties that hold for all of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ranges(version: int) -> st.SearchStrategy[list[str]]:
 
 @st.composite
 def rules(draw: st.DrawFn, project: str) -> dict[str, Any]:
-    """Options of a rule in `project` with the networks default and vpc; each is given, but for the action it does not have."""
+    """Draw all options of a rule in `project` with the networks default and vpc, except for the other action."""
     version, inbound, tags = draw(st.sampled_from([4, 6])), draw(st.booleans()), draw(st.booleans())
     who = st.lists(NAMES if tags else NAMES.map(lambda name: f"{name}@p.iam.gserviceaccount.com"), max_size=3)
     kind = "tags" if tags else "service_accounts"

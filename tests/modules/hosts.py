@@ -26,7 +26,7 @@ def content(release: str = "r1", **changes: object) -> Content:
 def host(
     *generations: Generation, instances: Mapping[str, UnitState] | None = None, current: str | None = None, **changes: object
 ) -> HostFacts:
-    """A healthy host where the last of `generations`, or `current`, serves; `instances` are there besides."""
+    """Return a healthy host where the last of `generations`, or `current`, serves; `instances` are there besides."""
     all_of_them = {one.id: one for one in generations}
     serving = all_of_them[current] if current else generations[-1]
     states = dict.fromkeys(serving.instances, ACTIVE) | dict(instances or {})

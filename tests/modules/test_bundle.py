@@ -46,7 +46,7 @@ def test_every_hash_is_kept() -> None:
 
 
 def locked(*names: str) -> str:
-    """A lock of the one wheel that the pip of these tests downloads, under each of ``names``."""
+    """Return a lock of the one wheel that the pip of these tests downloads, under each of ``names``."""
     return "".join(f"{name} \\\n    --hash=sha256:{DOWNLOADED}\n" for name in names)
 
 
@@ -60,7 +60,7 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pip_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The verbs pip was called with. It writes one wheel where it is told to."""
+    """Replace pip, which then writes one wheel where it is told to, and return the verbs of its calls."""
     calls: list[str] = []
 
     def pip(failure: str, *arguments: Sequence[str]) -> None:
@@ -148,7 +148,7 @@ def test_a_wheel_of_two_sets_is_stored_once(tree: Path, pip_calls: list[str]) ->
 
 
 def the_wheels(tree: Path) -> Path:
-    """The cached set of locked wheels."""
+    """Return the cached set of locked wheels."""
     (cache,) = (tree / ".cache/wheels").glob("[!.]*")
     return cache
 

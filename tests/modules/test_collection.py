@@ -27,12 +27,12 @@ NOT_OURS = (
     "inventory/here/host_vars/localhost.yml",
     "inventory/lab/hosts.yml",
 )
-"""Files that lie about in a clone after a while; some hold credentials."""
+"""Files that gather in a clone after a while; some hold credentials."""
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this tree, with its links, in which somebody has worked."""
+    """Copy this tree with its links, as if somebody had worked in it."""
     tree = copy_of_tree(tmp_path_factory.mktemp("clone"))
     own = tree / "collections/ansible_collections/exotel/voicebot"
     own.parent.mkdir(parents=True)

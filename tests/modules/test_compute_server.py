@@ -1,4 +1,4 @@
-"""The Compute API of tests: Google's own client gets along with it, and what Google's description does not allow, it finds."""
+"""The Compute API of tests: Google's own client gets along with it, and it finds what Google's description forbids."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REGION = {"project": "p", "region": "asia-south1"}
 
 
 class Google:
-    """Google's clients, who sign in with the server's service account."""
+    """Google's clients, signed in with the server's service account."""
 
     def __init__(self, server: ComputeServer, directory: Path, *, self_signed: bool = True) -> None:
         from google.cloud import compute_v1 as library
@@ -51,7 +51,7 @@ class Google:
         return kind(transport=transport)
 
     def done(self, operation: Any) -> None:
-        """Wait for what a method …_unary began. The others ask compute.googleapis.com then, whatever host they were given."""
+        """Wait for the operation of a method …_unary. Other methods then ask compute.googleapis.com, even with another host."""
         if operation.zone:
             ended = self.ZoneOperations.wait(operation=operation.name, **ZONE)
         elif operation.region:
@@ -71,14 +71,14 @@ def google(compute: ComputeServer, tmp_path: Path) -> Google:
 
 
 class Raw:
-    """A client that is held back by nothing."""
+    """Client that sends anything."""
 
     def __init__(self, server: ComputeServer) -> None:
         self.server = server
         self.token = server.tokens.issue("somebody", frozenset({CLOUD_PLATFORM}))
 
     def ask(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
-        """The status and the body of the answer."""
+        """Send a request and return status and body of the answer."""
         connection = http.client.HTTPConnection(urlsplit(self.server.url).netloc, timeout=10)
         sent = {
             "Authorization": f"Bearer {self.token}",
@@ -96,7 +96,7 @@ class Raw:
         return answer.status, json.loads(text) if answer.headers.get_content_type() == "application/json" else text.decode()
 
     def write(self, method: str, path: str, body: object = None) -> Json:
-        """What became of the operation."""
+        """Send a write and return its ended operation."""
         status, operation = self.ask(method, path, body)
         assert status == 200, operation
         return self.ask("GET", urlsplit(operation["selfLink"]).path)[1]  # type: ignore[no-any-return]
@@ -420,7 +420,7 @@ def test_every_handler_answers_a_method_of_the_api() -> None:
     assert HANDLERS.keys() <= compute_v1().methods.keys()
 
 
-# Who may ---------------------------------------------------------------------------------------------------------------------
+# Rights ----------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("header", ["", "Basic abc", "Bearer", "Bearer made-up", "Bearer a.b.c"])
@@ -492,7 +492,7 @@ def test_an_assertion_for_another_token_end_point_is_refused(compute: ComputeSer
     assert raw.ask("POST", "/token", right.encode())[0] == 200
 
 
-# What the API refuses and remembers --------------------------------------------------------------------------------------------
+# Refusals and requestIds of the API --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

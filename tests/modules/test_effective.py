@@ -1,4 +1,4 @@
-"""Who gets through to a port: rules as the API tells them go in, a verdict for every address comes out."""
+"""Reach of a port: rules in the API's words go in, a verdict for every address comes out."""
 
 from __future__ import annotations
 
@@ -322,7 +322,7 @@ def test_what_is_not_known_is_refused() -> None:
 
 UNIVERSE = "198.51.100.0/28"
 Naive = dict[int, bool]
-"""Whether a rule with a country matches, by its number."""
+"""Guess for each rule with a country, by its number: it matches or not."""
 
 networks = st.builds(
     lambda address, length: str(ipaddress.ip_network((f"198.51.100.{address}", length), strict=False)),
@@ -350,7 +350,7 @@ kinds = st.sampled_from(["HIERARCHY", "HIERARCHY", "SYSTEM_REGIONAL", "NETWORK",
 
 
 def _policies(drawn: list[tuple[str, list[dict[str, Any]]]]) -> list[dict[str, Any]]:
-    """Every rule gets a number of its own, so that a naive answer may be told for each."""
+    """Return policies whose rules have unique numbers, so that a naive guess can be made for each."""
     count = itertools.count()
     made = []
     for kind, rules in drawn:
@@ -365,7 +365,7 @@ def _policies(drawn: list[tuple[str, list[dict[str, Any]]]]) -> list[dict[str, A
 
 
 def _naive(address: str, firewalls: list[dict[str, Any]], policies: list[dict[str, Any]], first: bool, guess: Naive) -> str:
-    """The fate of one packet, followed from rule to rule."""
+    """Return the fate of one packet, followed from rule to rule."""
     by_kind = {kind: [one for one in policies if one["type"] == kind] for kind in ("HIERARCHY", "SYSTEM_REGIONAL", "NETWORK")}
     regional = [one for one in policies if one["type"] == "NETWORK_REGIONAL"]
     network: list[Any] = [*by_kind["NETWORK"], *regional]

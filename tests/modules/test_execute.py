@@ -24,7 +24,7 @@ COMMAND = '#!/bin/sh\ntest -r "$2" -o -r "$3"\n'
 
 
 class FakeSystemd:
-    """Units start and stop at once, but for those told to behave otherwise. `calls` is what was asked for."""
+    """Service manager whose units start and stop at once, with set exceptions. `calls` records the requests."""
 
     def __init__(self, paths: Paths) -> None:
         self.paths = paths
@@ -98,7 +98,7 @@ class FakeSystemd:
 
 
 class Host:
-    """A directory that plays the host."""
+    """Directory that plays the host."""
 
     def __init__(self, root: Path) -> None:
         self.paths = Paths(root)
@@ -116,7 +116,7 @@ class Host:
         (self.paths.releases / name / "RELEASE.json").write_text("{}")
 
     def new(self, release: str, **changes: Any) -> Generation:
-        """A generation of a release that is staged now."""
+        """Stage a release and return a new generation of it."""
         self.release(release)
         content = dataclasses.replace(Content(release, "port = 1\n", UNITS, 2, LISTEN), **changes)
         return new_generation(content, "somebody", next(self.clock))
@@ -132,7 +132,7 @@ class Host:
         self.executor().run(self.plan(wanted))
 
     def files(self) -> dict[str, str]:
-        """Every file and link with its content, but not the releases, which nothing here changes."""
+        """Return every file and link with its content, but not the releases, which nothing here changes."""
         found = {}
         for path in sorted(self.paths.current.parent.parent.parent.rglob("*")):
             if self.paths.releases in path.parents or (path.is_dir() and not path.is_symlink()):
@@ -143,7 +143,7 @@ class Host:
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
-    """A host on which the admin sockets of running instances answer as they should."""
+    """Return a host on which the admin sockets of running instances answer as they should."""
     host = Host(tmp_path)
 
     def ask(admin_socket: Path, path: str) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def test_a_new_release_starts_before_the_old_one_is_told_to_end(host: Host) -> N
 ANOTHER_TEMPLATE = {"units": {**UNITS, "exotel-ws@.service": "another"}}
 ANOTHER_PORT = {"units": {**UNITS, SOCKET: "another"}, "listen": "127.0.0.3:28766"}
 ANOTHER_ADDRESS = {"units": {**UNITS, SOCKET: "another"}, "listen": "127.0.0.4:28765"}
-# What is deployed, over what, and the number of steps up to the switch.
+# By name: a host with another release before, the changes, and the number of steps up to the switch.
 DEPLOYS: dict[str, tuple[bool, dict[str, Any], int]] = {
     "first": (False, {}, 12),
     "new release": (True, {}, 10),
@@ -383,7 +383,7 @@ def test_each_worker_has_a_unit_file_of_its_own_generation(host: Host) -> None:
 
 
 def legacy(host: Host) -> Generation:
-    """A host whose workers share the template, and secrets outside of their generation, as all did before."""
+    """Return a host whose workers share the template, and secrets outside of their generation, as all did before."""
     old = host.new("r1", units={**UNITS, "exotel-ws@.service": "LoadCredential=a:/etc/exotel-ws/credentials/a"})
     host.deploy(old)
     for name in old.instances:

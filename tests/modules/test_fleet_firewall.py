@@ -19,7 +19,7 @@ NEEDED = {
 
 
 def rule(**variables: Any) -> dict[str, Any]:
-    """The rule of a host with these variables, without their prefix."""
+    """Return the rule of a host with these variables, given without their prefix."""
     loader = DataLoader()
     said = {name if name.startswith("exotel") else f"gcp_firewall_{name}": value for name, value in variables.items()}
     [made] = LookupModule(loader=loader, templar=Templar(loader=loader)).run([], NEEDED | said)

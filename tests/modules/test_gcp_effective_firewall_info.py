@@ -23,7 +23,7 @@ Ask = Callable[..., dict[str, Any]]
 
 
 def reach(server: ComputeServer, directory: Path) -> dict[str, Any]:
-    """Options that ask this server about port 8765."""
+    """Return options that ask this server about port 8765."""
     return {
         "project": PROJECT,
         "auth_kind": "service_account_file",
@@ -36,7 +36,7 @@ def reach(server: ComputeServer, directory: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def ask(compute: ComputeServer, tmp_path: Path) -> Ask:
-    """Runs the module about port 8765, by default of voice-1."""
+    """Return a function that runs the module about port 8765, by default of voice-1."""
     google = reach(compute, tmp_path)
 
     def asked(check: bool = False, **options: Any) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def ask(compute: ComputeServer, tmp_path: Path) -> Ask:
 
 @pytest.fixture
 def vm(compute: ComputeServer) -> dict[str, Any]:
-    """The instance voice-1, which runs and has an external address."""
+    """Add the instance voice-1, which runs and has an external address."""
     return compute.store.add_instance(
         PROJECT, ZONE, "voice-1", tags=["voice"], service_account="bot@my-project.iam.gserviceaccount.com"
     )
@@ -60,7 +60,7 @@ def external(instance: dict[str, Any], nic: int = 0) -> str:
 
 
 def add_rule(compute: ComputeServer, name: str, action: str = "allowed", network_link: str = "", **fields: Any) -> None:
-    """A VPC rule for tcp:8765 from anywhere, as the API would have it after it was made."""
+    """Add a VPC rule for tcp:8765 from anywhere, as the API has it after it was made."""
     compute.store.firewalls(PROJECT)[name] = {
         "kind": "compute#firewall",
         "name": name,
@@ -151,7 +151,7 @@ def test_a_network_shared_by_another_project_is_asked_there(compute: ComputeServ
     assert ask()["text"] == "tcp:8765 is denied by rule 7 of the global network policy net"
 
 
-# -- which instance, and which of its interfaces -----------------------------------------------------------------------
+# -- the instance and its interfaces -----------------------------------------------------------------------------------
 
 
 def test_it_is_found_by_either_address_on_any_page(compute: ComputeServer, ask: Ask, vm: dict[str, Any]) -> None:
@@ -206,7 +206,7 @@ def test_a_family_without_an_address_is_not_judged(compute: ComputeServer, ask: 
     assert (both["reachable"], both["unserved"]) == ("yes", ["::/0"])
 
 
-# -- what goes wrong ---------------------------------------------------------------------------------------------------
+# -- faults ------------------------------------------------------------------------------------------------------------
 
 
 def test_an_instance_that_is_not_there(compute: ComputeServer, ask: Ask) -> None:

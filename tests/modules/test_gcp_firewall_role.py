@@ -1,4 +1,4 @@
-"""firewall.yml and the first play of deploy.yml, as somebody types them, against the Compute API of the tests."""
+"""firewall.yml and the first play of deploy.yml, as typed, against the Compute API of the tests."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ Fleet = Callable[[str], tuple[str, str]]
 
 @pytest.fixture
 def run(compute: ComputeServer, tmp_path: Path) -> Run:
-    """Runs a playbook with further arguments; Google is the server of the test."""
+    """Return a function that runs a playbook with further arguments; Google is the server of the test."""
     reach = ["-e", f"gcp_api_endpoint={compute.url} gcp_service_account_file={compute.credentials_file(tmp_path)}"]
     return lambda playbook, *args: play(playbook, *reach, *args, timeout=60)
 
 
 @pytest.fixture
 def touched(tmp_path: Path) -> Path:
-    """A file that exists as soon as Ansible has tried to log in to a host of `fleet`."""
+    """Return the file that exists as soon as Ansible has tried to log in to a host of `fleet`."""
     return tmp_path / "touched"
 
 
 @pytest.fixture
 def fleet(tmp_path: Path, touched: Path) -> Fleet:
-    """Makes an inventory of the hosts' YAML, as arguments. Nobody can log in; what is set for all hosts must not hold here."""
+    """Return a function that writes an inventory and returns its arguments. Logins fail; its settings must not hold here."""
 
     def written(hosts: str) -> tuple[str, str]:
         ssh = tmp_path / "ssh"
@@ -59,7 +59,7 @@ def fleet(tmp_path: Path, touched: Path) -> Fleet:
 
 
 def warned(done: Play) -> bool:
-    """Whether it says that everybody is let in, and what to do about that."""
+    """Return whether the play warns that everybody is let in, and names the cure."""
     return "warning: anybody may connect. Ask Exotel" in done.stdout
 
 
@@ -94,7 +94,7 @@ def test_the_rule_from_nothing_to_nothing_without_an_inventory(compute: ComputeS
     assert (again.rc, again.changed) == (0, 0), again.stdout
     assert not warned(again)
 
-    # What somebody did to the rule by hand, and what would keep calls out.
+    # Changes of the rule by hand, which would keep calls out.
     rule |= {"disabled": True, "sourceTags": ["web"], "destinationRanges": ["10.9.0.0/16"]}
     other = firewall(
         "-e", '{"exotel_ws_port": 9000, "gcp_firewall_tls": true, "gcp_firewall_extra_ports": "8009,9100-9110"}',
@@ -107,7 +107,7 @@ def test_the_rule_from_nothing_to_nothing_without_an_inventory(compute: ComputeS
     assert not {"sourceTags", "destinationRanges"} & compute.store.firewalls(PROJECT)[NAME].keys()
     assert not warned(other)
 
-    # What the rule could not be any more does not keep it from being removed.
+    # Settings that a rule could no longer have do not keep it from being removed.
     gone = firewall(*ABSENT, "-e", "exotel_ws_allowed_sources=203.0.113.0/24,::/0")
     assert (gone.rc, gone.changed) == (0, 1), gone.stdout
     assert compute.store.firewalls(PROJECT) == {}
@@ -134,7 +134,7 @@ def test_hosts_share_a_rule_and_each_project_has_its_own(compute: ComputeServer,
 
 
 def test_what_is_typed_for_hosts_does_not_hold_here(compute: ComputeServer, run: Run, fleet: Fleet) -> None:
-    """Variables of ``-e`` override a task's own keywords, so nothing of the rule may be a task of a host."""
+    """Settings typed for hosts do not hold here: ``-e`` overrides a task's keywords, so no task of a host makes the rule."""
     typed = {"ansible_become": True, "ansible_become_exe": "/nonexistent/sudo", "ansible_python_interpreter": "/nonexistent"}
     done = run("firewall.yml", *fleet("    one: {gcp_project: my-project}"), "--become", "-e", json.dumps(typed))
     assert (done.rc, done.changed) == (0, 1), done.stdout

@@ -1,4 +1,4 @@
-"""The life of a firewall rule, from the module's options to what Google's own client sends, and back."""
+"""The life of a firewall rule, from the module's options to the requests of Google's own client, and back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TAGGED: dict[str, Any] = {
     "source_tags": ["front"],
     "target_tags": ["exotel-ws"],
 }
-# What check mode says as the run does.
+# Results that check mode shares with the run.
 SEEN = ("changed", "rule", "fields", "replaced", "diff")
 OF_ACCOUNTS: dict[str, Any] = {
     **THE_RULE,
@@ -115,7 +115,7 @@ def test_wrong_options_are_told_of_before_any_request(
 
 
 CHANGES: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
-    # what is there, what is given, what Google has then
+    # the rule before, the options, the rule afterwards
     (THE_RULE, {"description": "another"}, {"description": "another"}),
     (THE_RULE, {"description": ""}, {"description": ""}),
     (THE_RULE, {"priority": 0}, {"priority": 0}),

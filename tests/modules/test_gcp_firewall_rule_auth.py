@@ -1,4 +1,4 @@
-"""Who the module speaks as, what it says when it may not, and that no secret leaves it."""
+"""The module's account, its words when access is refused, and the secrecy of its keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEFAULT: dict[str, Any] = {"auth_kind": "application_default", "service_account_
 
 @pytest.fixture
 def apply(compute: ComputeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FirewallRule:
-    """The module, on a machine where nobody has logged in to Google Cloud."""
+    """Return the module, on a machine where nobody has logged in to Google Cloud."""
     for name, value in nobody(tmp_path).items():
         monkeypatch.setenv(name, value)
     for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT"):
@@ -130,7 +130,7 @@ def test_a_token_that_has_expired_on_the_way_is_renewed(compute: ComputeServer, 
 
 
 def ansible(compute: ComputeServer, home: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Runs the module as an operator does, on a VM whose metadata server is `compute`."""
+    """Run the module as an operator does, on a VM whose metadata server is `compute`."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("GOOGLE_", "ANSIBLE_"))},
         "CLOUDSDK_CONFIG": str(home / "gcloud"),

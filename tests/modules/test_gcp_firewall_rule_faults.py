@@ -1,4 +1,4 @@
-"""What goes wrong at Google or on the way there: one line with the cure, and what was done until then."""
+"""Faults at Google or on the way there: one line with the cure and the changes made until then."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def apply(compute: ComputeServer, tmp_path: Path) -> FirewallRule:
 
 
 def failure(result: Result) -> str:
-    """The message of a result that has failed, in one line."""
+    """Return the message of a failed result, in one line."""
     assert result["failed"]
     message = str(result["msg"])
     assert "\n" not in message
@@ -102,7 +102,7 @@ def test_a_refused_write_says_why_and_what_helps(
     assert message.startswith(f"insert of firewall rule {NAME}: ")
     assert re.search(complaint, message)
     assert (failed["reason"], failed["code"]) == (reason, fault["status"])
-    # Only of a server's error is it not known what became of the write.
+    # Only a server's error leaves the fate of the write unknown.
     assert done(failed) == ([("insert of", "UNKNOWN")] if fault["status"] >= 500 else [])
     assert failed["changed"] is (fault["status"] >= 500)
     assert compute.store.firewalls(PROJECT) == {}
@@ -255,7 +255,7 @@ def test_races_that_never_end_do(compute: ComputeServer, apply: FirewallRule) ->
 
 
 class TestReplacing:
-    """The rule is deleted and inserted anew, and something fails in between."""
+    """Failures between the deletion of a rule and the insertion of its successor."""
 
     @pytest.fixture(autouse=True)
     def _there(self, compute: ComputeServer, apply: FirewallRule) -> None:
@@ -385,7 +385,7 @@ def test_an_api_that_is_none(compute: ComputeServer, apply: FirewallRule) -> Non
 
 @pytest.fixture
 def untrusted(tmp_path: Path) -> Iterator[str]:
-    """The address of a server with a certificate that nobody signed."""
+    """Yield the address of a server with a certificate that nobody signed."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""A firewall rule in words: what is refused and how, what means the same, and what becomes of it at Google."""
+"""A firewall rule in words: refusals, equal spellings, and its form at Google."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_a_rule_comes_back_from_google_as_it_was_sent(options: dict[str, Any]) -
 def test_what_is_given_wins_over_what_is_there(before: dict[str, Any], wanted: dict[str, Any]) -> None:
     asked = normal(wanted, P)
     after = merged(merged(None, normal(before, P)), asked)
-    # What a log says stays when it is only turned on.
+    # The metadata of a log stay when it is only turned on.
     assert {**after, "logging": None} == {**merged(None, asked), "logging": None}
 
 

@@ -1,4 +1,4 @@
-"""gcp_vm against the Compute API of the tests: from nothing to a VM and back, and what stays when something fails on the way."""
+"""gcp_vm against the Compute API of the tests: from nothing to a VM and back, and the remains after a failure on the way."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RELEASE = "release the address voicebot-1 in asia-south1"
 
 
 class Google:
-    """The API of the test, and the module run against it for one VM."""
+    """API of the test, and the module run against it for one VM."""
 
     def __init__(self, compute: ComputeServer, directory: Path) -> None:
         self.compute = compute

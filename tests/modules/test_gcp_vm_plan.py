@@ -1,4 +1,4 @@
-"""What there is to do for a VM, by what is there already: nothing that exists is changed, and only what is ours is deleted."""
+"""Steps for a VM, by the existing resources: none of them is changed, and only ours are deleted."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""A generation is its content: what changes it changes its hash, and it reads back as it was written."""
+"""A generation is its content: every change changes its hash, and it reads back as it was written."""
 
 import dataclasses
 import grp

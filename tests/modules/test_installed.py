@@ -1,4 +1,4 @@
-"""What was installed from a wheel is shared with another environment as long as nobody changed it."""
+"""Files installed from a wheel are shared with another environment as long as nobody changed them."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ PACKAGES = "lib/python3.11/site-packages"
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Path:
-    """An environment in which pip installed `WHEEL`."""
+    """Make an environment in which pip installed `WHEEL`."""
     environment = tmp_path / "old"
     record = []
     for name, text in FILES.items():

@@ -1,4 +1,4 @@
-"""What a deploy does in each situation, as tables: facts in, steps out."""
+"""Steps of a deploy in each situation, as tables: facts in, steps out."""
 
 import pytest
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts, plan_serving

@@ -13,7 +13,7 @@ def holder(pid: int, action: str = "end", instead: str = "") -> dict[str, Any]:
 
 
 def port(number: int = 8765, **changes: Any) -> dict[str, Any]:
-    """The report of a free port, with changes."""
+    """Return the report of a free port, with changes."""
     free = {"port": number, "verdict": "free", "plan": "free", "reason": "nobody holds it", "proof": "", "only_ours": False}
     return {**free, "holders": [], "endings": [], "still_held_by": [], **changes}
 

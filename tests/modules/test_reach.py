@@ -13,7 +13,7 @@ from tests.lab.labhost import play
 
 @pytest.fixture(autouse=True)
 def ssh_config(tmp_path: Path) -> Path:
-    """An ssh_config of the test's own, as ``-F`` gives it."""
+    """Write an ssh_config for this test, as ``-F`` gives it."""
     file = tmp_path / "ssh config"
     file.write_text("Host voicebot-prod\n  HostName 203.0.113.7\n  ProxyJump bastion\nHost *.short\n  HostName %h.example.com\n")
     ssh_host_name.cache_clear()

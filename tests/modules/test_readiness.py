@@ -28,7 +28,7 @@ FACTS: dict[str, Any] = {
 
 
 def judged(**changes: Any) -> dict[str, Any]:
-    """The judgement of a ready host with other facts; one that is `...` is missing."""
+    """Return the judgement of a ready host with other facts; one that is `...` is missing."""
     facts = {name: value for name, value in {**FACTS, **changes}.items() if value is not ...}
     return readiness(facts, PLATFORMS)
 

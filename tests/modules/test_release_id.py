@@ -1,4 +1,4 @@
-"""A release is named after all that goes into it, and after nothing else."""
+"""A release is named after all of its content, and after nothing else."""
 
 from pathlib import Path
 

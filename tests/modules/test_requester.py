@@ -1,4 +1,4 @@
-"""Who asks for an action, as playbooks and exotelctl name them."""
+"""Requesters of an action, as playbooks and exotelctl name them."""
 
 import getpass
 import socket

@@ -1,4 +1,4 @@
-"""What a restart does, as tables; and that copies of a generation do not push out what can be rolled back to."""
+"""Steps of a restart, as tables; copies of a generation do not push out those that a rollback needs."""
 
 import pytest
 from ansible_collections.exotel.voicebot.plugins.module_utils.maintenance import Maintenance

@@ -1,4 +1,4 @@
-"""What a rollback goes back to, as a table."""
+"""Target of a rollback, as a table."""
 
 import pytest
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts, Refused, rollback_target

@@ -1,4 +1,4 @@
-"""What the sandbox of a worker opens, by the server's settings and the host's resolver."""
+"""Openings of a worker's sandbox, by the server's settings and the host's resolver."""
 
 import ipaddress
 from typing import Any
@@ -13,7 +13,7 @@ PUBLIC = {"stt": ["deepgram"], "tts": ["elevenlabs"]}
 
 
 def reached(address: str, rules: dict[str, Any]) -> bool:
-    """Judge as systemd does: what is allowed goes first."""
+    """Judge as systemd does: allowed addresses go first."""
     at = ipaddress.ip_address(address)
 
     def among(networks: list[str]) -> bool:

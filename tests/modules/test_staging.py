@@ -81,7 +81,7 @@ def test_a_bundle_that_agrees_with_itself_and_not_with_the_controller_is_refused
 
 
 def installs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The wheels that are installed; each becomes a distribution of one empty file."""
+    """Return the wheels that get installed; each becomes a distribution of one empty file."""
     names: list[str] = []
 
     def install(wheels: Path, target: Path, python: str) -> None:
@@ -112,7 +112,7 @@ def test_a_wheel_that_another_release_has_need_not_be_in_the_bundle(tmp_path: Pa
 
 
 def test_a_release_of_nothing_but_what_another_has_needs_no_installer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A changed file need not be part of a wheel: a lock, or a part of the deploy that runs on the controller."""
+    """A release with the same wheels as another needs no installer: only a lock or a file of the controller has changed."""
     commands: list[str] = []
     monkeypatch.setattr(the_module, "run", lambda command, **_: commands.append(command[1]))
     (tmp_path / "pip-1-py3-none-any.whl").write_text("")

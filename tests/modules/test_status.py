@@ -1,4 +1,4 @@
-"""What the status says of a host."""
+"""Status of a host."""
 
 import pytest
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts

@@ -119,7 +119,7 @@ def test_a_limit_that_leaves_nobody_stops(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_file_that_is_no_yaml_stops_though_others_have_hosts(tmp_path: Path) -> None:
-    """Ansible warns and goes on with the rest of the fleet."""
+    """A file that is no YAML stops a verb though others have hosts: Ansible alone warns and goes on with the rest."""
     (tmp_path / "good.yml").write_text("exotel_ws: {hosts: {one: {}}}\n")
     (tmp_path / "spoiled.yml").write_text("exotel_ws:\n  hosts:\n    two: {a: [}\n")
     for sources in (["-i", str(tmp_path / "good.yml"), "-i", str(tmp_path / "spoiled.yml")], ["-i", str(tmp_path)]):
@@ -130,7 +130,7 @@ def test_a_file_that_is_no_yaml_stops_though_others_have_hosts(tmp_path: Path) -
 
 
 def test_an_inventory_without_the_group_means_all_its_hosts(tmp_path: Path) -> None:
-    """The hosts do not answer; each is named, with or without a limit, and no other."""
+    """An inventory without the group means all its hosts: each is named as unreachable, with or without a limit."""
     lab = "    lab_machine: {hosts: {machine: {}}}\n"
     (tmp_path / "hosts.yml").write_text(f"all:\n  hosts: {{one.invalid: {{}}, two.invalid: {{}}}}\n  children:\n{lab}")
     for limit, asked in ((), {"one.invalid", "two.invalid"}), (("--limit", "two.invalid"), {"two.invalid"}):

@@ -1,4 +1,4 @@
-"""What the tool answered on hosts: why there is no answer, the checks that failed, and the lines of all hosts."""
+"""Answers of the tool on hosts: reasons for a missing one, failed checks, and the lines of all hosts."""
 
 import json
 from typing import Any

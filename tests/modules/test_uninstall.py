@@ -38,7 +38,7 @@ RECORD = "var/lib/exotel-ws/calls/2026/call.wav"
 
 
 class FakeSystemd:
-    """Workers that need ``drains`` looks, or a signal of those in ``end_by``, to end."""
+    """Service manager whose workers need ``drains`` looks, or a signal of those in ``end_by``, to end."""
 
     def __init__(self, drains: int = 0, end_by: Sequence[str] = ("SIGQUIT", "SIGKILL")) -> None:
         self.live = ["exotel-ws.socket", *WORKERS]

@@ -1,4 +1,4 @@
-"""Misspelt names of variables are found, and the name that was meant is suggested."""
+"""Misspelt names of variables are found, and the right name is suggested."""
 
 import pytest
 from ansible import context

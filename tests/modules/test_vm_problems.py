@@ -1,4 +1,4 @@
-"""What keeps a VM from being made or deleted, with its cure."""
+"""Obstacles to making or deleting a VM, with their cures."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from ansible_collections.exotel.voicebot.plugins.lookup.vm_problems import probl
 
 @pytest.fixture
 def values(tmp_path: Path) -> dict[str, Any]:
-    """The variables of a VM that can be made."""
+    """Return the variables of a VM that can be made."""
     (tmp_path / "key.pub").touch()
     return {
         "gcp_vm_project": "my-project",

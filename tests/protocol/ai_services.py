@@ -1,4 +1,4 @@
-"""Services of pipecat's kinds that do what a test tells them: answer, or fail in one of the ways in which providers fail."""
+"""Services of pipecat's kinds that a test directs: they answer, or fail in one of the ways in which providers fail."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -25,7 +25,7 @@ RATE: Final = 16000
 DEAF_S: Final = 2.5
 ANSWER: Final = "Here is your answer. And here is more of it."
 FAULTS: Final = ("error", "raise", "quota", "hang", "nothing", "dies", "half_dead", "deaf_to_cancel", "no_start", "hung_start")
-"""What can be wrong with a service:
+"""Faults of a service:
 
 an error frame · an exception · an error frame in whose wake it can't be used · no end · nothing, and no error · half of it, and
 an error · half of it, and nothing more · no end, and cancelled it takes `DEAF_S` more · can't be set up · is never set up.
@@ -33,7 +33,7 @@ an error · half of it, and nothing more · no end, and cancelled it takes `DEAF
 
 
 async def _deaf() -> None:
-    """Waits, and goes on waiting when it is cancelled, as one does that bids its provider farewell."""
+    """Wait, and go on waiting after a cancellation, as a service does that bids its provider farewell."""
     loop = asyncio.get_running_loop()
     until = loop.time() + DEAF_S
     while (left := until - loop.time()) > 0:
@@ -51,7 +51,7 @@ async def _hang(fault: str) -> None:
 
 
 class _Faulty:
-    """Mixed into a service: the faults of setting up, and the bookkeeping."""
+    """Mixin of a service: the faults of setting up, and the bookkeeping."""
 
     def told(self, fault: str, times: int) -> None:
         self.fault = fault
@@ -59,7 +59,7 @@ class _Faulty:
         self.asked: list[str] = []
 
     def now(self, asked: str) -> str:
-        """What goes wrong with this request."""
+        """Return the fault of this request."""
         self.asked.append(asked)
         if not self.fault or not self.left:
             return ""
@@ -74,7 +74,7 @@ class _Faulty:
 
 
 class FakeSTT(_Faulty, SegmentedSTTService):
-    """Hears ``text`` in every utterance."""
+    """Service that hears ``text`` in every utterance."""
 
     def __init__(self, text: str = "what is my balance", fault: str = "", times: int = 1000) -> None:
         super().__init__(
@@ -102,7 +102,7 @@ class FakeSTT(_Faulty, SegmentedSTTService):
 
 
 class FakeLLM(_Faulty, LLMService):
-    """Answers ``answer``, a word at a time."""
+    """Service that answers ``answer``, a word at a time."""
 
     def __init__(self, answer: str = ANSWER, fault: str = "", times: int = 1000) -> None:
         super().__init__(
@@ -162,7 +162,7 @@ class FakeLLM(_Faulty, LLMService):
 
 
 class FakeTTS(_Faulty, TTSService):
-    """Speaks by ``voice``: a sentence as PCM at `RATE`."""
+    """Service that speaks by ``voice``, which returns a sentence as PCM at `RATE`."""
 
     def __init__(self, voice: Callable[[str], bytes], fault: str = "", times: int = 1000) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""A call with the real pipeline, by a clock that passes when nobody works: services as a test wants them, a caller who asks."""
+"""Call with the real pipeline, on a clock that passes when nobody works: chosen services, and a caller who asks."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ A_LETTER_S = 0.05
 
 
 def voice(text: str) -> bytes:
-    """The bot's, in which there is no silence."""
+    """Return the bot's voice, in which there is no silence."""
     return b"\3\3" * int(len(text) * A_LETTER_S * ai_services.RATE)
 
 
 class AnySound(VADAnalyzer):
-    """Takes every sound for a voice, at once and in no thread."""
+    """Voice detector that takes every sound for a voice, at once and in no thread."""
 
     def __init__(self) -> None:
         super().__init__(sample_rate=ai_services.RATE, params=VADParams(start_secs=0.2, stop_secs=0.2, min_volume=0.0))
@@ -63,7 +63,7 @@ def turns(_turn_model: Any) -> LLMUserAggregatorParams:
 
 
 class Services:
-    """What a call is served with, in failover order."""
+    """Services of a call, in failover order."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Services:
 
 
 class TroubledCall(Call):
-    """The caller is heard from the first moment on: silence, where they do not speak."""
+    """Call whose caller is heard from the first moment on, with silence where they do not speak."""
 
     def __init__(self, services: Services, tools: Sequence[Tool] = (), **settings: Any) -> None:
         self.given = services
@@ -126,7 +126,7 @@ class TroubledCall(Call):
         await self.over()
 
     async def over(self) -> None:
-        """The caller hangs up, if the bot has not."""
+        """Let the caller hang up if the bot has not."""
         self._talking.cancel()
         self.conversation.stopped()
         await asyncio.sleep(4)
@@ -139,17 +139,17 @@ class TroubledCall(Call):
 
     @property
     def timers(self) -> list[asyncio.TimerHandle]:
-        """That are still to go off."""
+        """Return the timers that are still to go off."""
         return [timer for timer in self.loop._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
 
     @property
     def texts(self) -> list[str]:
-        """What the caller heard to its end."""
+        """Return the texts that the caller heard to their end."""
         return [text for text, heard in self.story.said if heard]
 
     @property
     def longest_silence_s(self) -> float:
-        """In which neither spoke, from the caller's first word until the bot's last."""
+        """Return the longest silence in seconds, between the caller's first word and the bot's last."""
         sounds = sorted([*self.spoken, *self._sounds()])
         sounds = [sound for sound in sounds if sound[0] >= self.spoken[0][0]]
         longest, until = 0.0, sounds[0][1]

@@ -23,7 +23,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def session_server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., ServerProcess]]:
-    """Starts a server that lives as long as the session's engine; for module-scoped fixtures."""
+    """Yield a function that starts a server for as long as the session's engine; for module-scoped fixtures."""
     with ExitStack() as stack:
 
         def start(settings: dict[str, Any] | None = None, *arguments: str, **options: Any) -> ServerProcess:
@@ -36,13 +36,13 @@ def session_server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="session")
 def server(session_server: StartServer) -> ServerProcess:
-    """Default settings, shared: a test tells its streams apart by a stream_sid of its own."""
+    """Yield a shared server with default settings: a test tells its streams apart by a stream_sid of its own."""
     return session_server()
 
 
 @pytest.fixture
 def start_server(engine: str, tmp_path: Path) -> Iterator[StartServer]:
-    """Starts a server of the test's own; killed at the test's end if it still lives."""
+    """Yield a function that starts a server for this test; it is killed at the test's end if it still lives."""
     with ExitStack() as stack:
         count = 0
 

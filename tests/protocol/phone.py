@@ -1,4 +1,4 @@
-"""Exotel's side: a caller (asyncio, the reference library) and a raw socket for what no library sends."""
+"""Exotel's side: a caller (asyncio, the reference library) and a raw socket for bytes that no library sends."""
 
 import asyncio
 import base64
@@ -16,11 +16,11 @@ from websockets.exceptions import ConnectionClosed
 from . import wire
 
 WAIT_S = 30.0
-"""No answer may take longer; a test that waits for this long has failed."""
+"""Longest wait for an answer; a test that waits for this long has failed."""
 
 
 class Phone:
-    """One stream. Everything it receives is parsed; every wait is bounded."""
+    """Caller of one stream. It parses all messages; every wait is bounded."""
 
     def __init__(self, url: str, **options: Any) -> None:
         self.url = url
@@ -48,7 +48,7 @@ class Phone:
             await self.socket.send(message)
 
     async def open(self, sid: str = wire.STREAM, **start: Any) -> None:
-        """``connected`` and ``start``."""
+        """Send ``connected`` and ``start``."""
         await self.send(wire.connected(), wire.start(sid, **start))
 
     async def receive(self) -> dict[str, Any]:
@@ -59,12 +59,12 @@ class Phone:
         return answer
 
     async def echo_of(self, pcm: bytes, sid: str = wire.STREAM, chunk: int = 1) -> bytes:
-        """Send a frame, return the audio that comes back."""
+        """Send a frame and return the audio that comes back."""
         await self.send(wire.media(pcm, sid, chunk=chunk))
         return payload(await self.receive())
 
     async def converse(self, frames: Iterable[bytes], sid: str = wire.STREAM, pause_s: float = 0.0) -> list[bytes]:
-        """Send every frame, reading at the same time; returns what came back, in its order."""
+        """Send every frame, read at the same time, and return the echoes in their order."""
         sent = list(frames)
 
         async def read() -> list[bytes]:
@@ -77,7 +77,7 @@ class Phone:
         return await reading
 
     async def silence(self, seconds: float = 0.2) -> list[dict[str, Any]]:
-        """What comes within a while; an empty list is what the caller hopes for."""
+        """Return the messages that come within a while; a test expects none."""
         heard = []
         try:
             async with asyncio.timeout(seconds):
@@ -95,7 +95,7 @@ class Phone:
         assert answer["mark"] == {"name": name}
 
     async def closed(self) -> tuple[int, str]:
-        """Wait for the server to close; the close code and reason that it sent (1006: none)."""
+        """Wait for the server to close; return its close code and reason (1006: none)."""
         try:
             async with asyncio.timeout(WAIT_S):
                 while True:
@@ -109,13 +109,13 @@ class Phone:
 
 
 def payload(answer: dict[str, Any]) -> bytes:
-    """The audio of a media message from the server."""
+    """Return the audio of a media message from the server."""
     assert answer["event"] == "media", answer
     return base64.b64decode(answer["media"]["payload"], validate=True)
 
 
 class RawClient:
-    """A TCP connection, blocking, for requests and frames that a well-behaved library refuses to send."""
+    """Blocking TCP connection for requests and frames that a well-behaved library refuses to send."""
 
     def __init__(self, port: int, *, receive_buffer: int | None = None, source: str = "") -> None:
         """``source`` is the address to come from, e.g. 127.0.0.2: all of 127.0.0.0/8 is this machine."""
@@ -134,16 +134,16 @@ class RawClient:
         self.socket.close()
 
     def request(self, target: str = "/", *headers: str, upgrade: bool = True) -> None:
-        """Send an HTTP request; ``upgrade`` makes it a WebSocket handshake as Go's client writes it."""
+        """Send an HTTP request, with ``upgrade`` as a WebSocket handshake of Go's client."""
         self.socket.sendall(upgrade_request(target, *headers) if upgrade else _get(target, *headers))
 
     def handshake(self, target: str = "/", *headers: str) -> int:
-        """Ask for an upgrade; the HTTP status of the answer."""
+        """Ask for an upgrade and return the HTTP status of the answer."""
         self.request(target, *headers)
         return self.head()[0]
 
     def head(self) -> tuple[int, dict[str, str]]:
-        """Read an HTTP answer's head: status, and headers with lower-case names."""
+        """Read an HTTP answer's head and return its status and its headers, with lower-case names."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             byte = self.socket.recv(1)
@@ -154,13 +154,13 @@ class RawClient:
         return int(first.split()[1]), {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
 
     def fetch(self, target: str, *headers: str) -> tuple[int, dict[str, str], bytes]:
-        """GET; status, headers, body."""
+        """Send a GET and return status, headers and body."""
         self.request(target, *headers, upgrade=False)
         status, fields = self.head()
         return status, fields, self.rest()
 
     def rest(self) -> bytes:
-        """Everything until the server closes the connection."""
+        """Return all bytes until the server closes the connection."""
         data = b""
         while piece := self.socket.recv(65536):
             data += piece
@@ -170,7 +170,7 @@ class RawClient:
         self.socket.sendall(frame(data, opcode, fin=fin))
 
     def close_code(self) -> int:
-        """Skip to the close frame and return its code; 1005 where it is empty, 1006 where the connection ends without one."""
+        """Skip to the close frame and return its code; 1005 for an empty one, 1006 if the connection ends without one."""
         try:
             while True:
                 opcode, data = self.read_frame()
@@ -198,7 +198,7 @@ class RawClient:
 
 
 def upgrade_request(target: str = "/", *headers: str) -> bytes:
-    """The bytes of a WebSocket handshake."""
+    """Return the bytes of a WebSocket handshake."""
     lines = [
         f"GET {target} HTTP/1.1",
         "Host: 127.0.0.1",
@@ -217,13 +217,13 @@ def _get(target: str, *headers: str) -> bytes:
 
 
 def frame(data: bytes | str, opcode: int = 1, *, fin: bool = True) -> bytes:
-    """A masked WebSocket frame; the mask is zero, so the bytes are as given."""
+    """Return a masked WebSocket frame; the mask is zero, so the bytes are as given."""
     data = data.encode() if isinstance(data, str) else data
     return frame_head(len(data), opcode, fin=fin) + data
 
 
 def frame_head(size: int, opcode: int = 1, *, fin: bool = True) -> bytes:
-    """The head of a masked frame that announces ``size`` bytes."""
+    """Return the head of a masked frame that announces ``size`` bytes."""
     first = (0x80 if fin else 0) | opcode
     if size < 126:
         head = struct.pack(">BB", first, 0x80 | size)

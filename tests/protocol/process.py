@@ -1,4 +1,4 @@
-"""The server as a process of its own: settings in, logs, metrics and memory out."""
+"""The server as a process: settings in, logs, metrics and memory out."""
 
 import json
 import os
@@ -18,13 +18,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from .phone import RawClient
 
 START_S = 60.0
-"""A server that does not answer /health by then has failed to start."""
+"""Time for a server to answer /health; without an answer it has failed to start."""
 
 Value = TypeVar("Value")
 
 
 def eventually(probe: Callable[[], Value], what: str, within_s: float = 30.0) -> Value:
-    """Ask until the answer is true; fails with ``what`` was waited for. The answer."""
+    """Ask until the answer is true, and return it. Fail after a bounded time, naming ``what`` was waited for."""
     until = time.monotonic() + within_s
     while not (value := probe()):
         if time.monotonic() > until:
@@ -34,7 +34,7 @@ def eventually(probe: Callable[[], Value], what: str, within_s: float = 30.0) ->
 
 
 def toml(settings: dict[str, Any]) -> str:
-    """A settings file. JSON's scalars and lists are TOML's."""
+    """Return the text of a settings file. JSON's scalars and lists are TOML's."""
     top = [f"{key} = {json.dumps(value)}" for key, value in settings.items() if not isinstance(value, dict)]
     for name, table in settings.items():
         if isinstance(table, dict):
@@ -43,7 +43,7 @@ def toml(settings: dict[str, Any]) -> str:
 
 
 class ServerProcess:
-    """`exotel-ws serve` with a settings file of its own. `start` waits until it answers."""
+    """Process of `exotel-ws serve` with its settings file. `start` waits until it answers."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class ServerProcess:
         """
         settings = {**settings, "log": {"stranger_lines_s": 10_000, "stranger_burst": 100_000} | settings.get("log", {})}
         folder.mkdir(parents=True, exist_ok=True)
-        # Tests look at metrics more often than a monitoring system; who is not told otherwise need not wait a second each time.
+        # Tests look at metrics more often than a monitoring system; by default they need not wait a second each time.
         settings = settings | {"limits": {"metrics_interval_s": 0.02} | settings.get("limits", {})}
         self.log_file = folder / "stderr"
         (folder / "settings.toml").write_text(toml(settings))
@@ -132,12 +132,12 @@ class ServerProcess:
         return RawClient(self.port, **options)
 
     def fetch(self, target: str, *headers: str) -> tuple[int, dict[str, str], bytes]:
-        """GET over the call port: status, headers, body."""
+        """Send a GET to the call port and return status, headers and body."""
         with self.raw() as client:
             return client.fetch(target, *headers)
 
     def metrics(self) -> dict[str, float]:
-        """Every sample of /metrics, e.g. ``{'exotel_ws_frames_total{direction="in"}': 3.0}``."""
+        """Return every sample of /metrics, e.g. ``{'exotel_ws_frames_total{direction="in"}': 3.0}``."""
         return samples(self.fetch("/metrics")[2].decode())
 
     def metric(self, name: str) -> float:
@@ -150,25 +150,25 @@ class ServerProcess:
         return eventually(lambda: re.search(pattern, self.log()), f"{pattern!r} in the log; it holds:\n{self.log()[-3000:]}")
 
     def call_log(self, stream_sid: str) -> list[str]:
-        """The lines of the connection that carried this stream, without their ``[conn_…]``."""
+        """Return the log lines of the connection that carried this stream, without their ``[conn_…]``."""
         conn = self.wait_for_log(rf"\[(conn_\w+)\]    Stream SID: {re.escape(stream_sid)}\n")
         prefix = f"[{conn[1]}] "
         return [line.removeprefix(prefix) for line in self.log().splitlines() if line.startswith(prefix)]
 
     def fields(self, event: str) -> list[dict[str, Any]]:
-        """The log's lines about ``event``, each with its fields; for a server with ``--log-format json``."""
+        """Return the log's lines about ``event``, each with its fields; for a server with ``--log-format json``."""
         lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{") and line.endswith("}")]
         return [line for line in lines if line.get("event") == event]
 
     def memory(self) -> int:
-        """Resident memory in bytes."""
+        """Return the resident memory in bytes."""
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
     def ended(self, within_s: float = 30.0) -> int:
-        """Wait for the end; the exit code."""
+        """Wait for the end and return the exit code."""
         try:
             return self.process.wait(within_s)
         except subprocess.TimeoutExpired:
@@ -181,7 +181,7 @@ class ServerProcess:
 
 
 def samples(text: str) -> dict[str, float]:
-    """A Prometheus exposition as a dictionary; labels in the order of their names."""
+    """Return a Prometheus exposition as a dictionary; labels in the order of their names."""
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -191,7 +191,7 @@ def samples(text: str) -> dict[str, float]:
 
 
 def fetch_unix(path: Path, target: str) -> tuple[int, Any]:
-    """GET over an admin socket: status and the JSON (or text) that it answers."""
+    """Send a GET to an admin socket and return status and JSON (or text) of the answer."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(10)
         client.connect(str(path))

@@ -1,4 +1,4 @@
-"""A caller who speaks, listens in real time and sends marks back, as Exotel does."""
+"""Caller who speaks, listens in real time and sends marks back, as Exotel does."""
 
 import asyncio
 import base64
@@ -22,7 +22,7 @@ ESPEAK = shutil.which("espeak-ng")
 
 
 def spoken(text: str, rate: int) -> bytes:
-    """Speech by a voice that is not the bot's: PCM16 at ``rate`` Hz."""
+    """Return speech by a voice that is not the bot's: PCM16 at ``rate`` Hz."""
     assert ESPEAK
     made = subprocess.run([ESPEAK, "-v", "en-us", "-s", "150", "--stdout", text], capture_output=True, check=True, timeout=30)
     with wave.open(io.BytesIO(made.stdout)) as sound:
@@ -32,7 +32,7 @@ def spoken(text: str, rate: int) -> bytes:
 
 
 class Caller:
-    """In a stream that is open. ``heard_s`` is what has been played, ``sizes`` the bytes of each message of audio."""
+    """Caller in an open stream. ``heard_s`` is the length of played audio, ``sizes`` the bytes of each message of audio."""
 
     def __init__(self, phone: Phone, rate: int, sid: str = wire.STREAM) -> None:
         self._phone, self._rate, self._sid = phone, rate, sid
@@ -71,7 +71,7 @@ class Caller:
         await self.until(lambda: self.hears)
 
     async def hears_nothing(self, for_s: float = 0.8) -> None:
-        """The bot has said all: sentences of one answer come close together."""
+        """Wait until the bot has finished: sentences of one answer come close together."""
         await self.until(lambda: time.monotonic() > self._ends_at + for_s)
 
     async def said(self) -> None:
@@ -84,7 +84,7 @@ class Caller:
         return self.closed
 
     async def _talk(self) -> None:
-        """20 ms at a time, silence included."""
+        """Send 20 ms at a time, silence included."""
         size, began, count = self._rate // 50 * 2, time.monotonic(), 0
         while True:
             frame = bytes(self._to_say[:size]).ljust(size, b"\0")

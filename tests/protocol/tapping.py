@@ -11,7 +11,7 @@ Record = dict[str, Any]
 
 
 class Tap:
-    """``GET /tap?query`` on an admin socket, open from construction on; every wait is bounded."""
+    """Connection of ``GET /tap?query`` on an admin socket, open from construction on; every wait is bounded."""
 
     def __init__(self, admin: Path, query: str = "") -> None:
         self.socket = socket.socket(socket.AF_UNIX)
@@ -31,12 +31,12 @@ class Tap:
         self.socket.close()
 
     def __iter__(self) -> Iterator[Record]:
-        """Every record to the end of the connection."""
+        """Yield every record to the end of the connection."""
         for line in self._file:
             yield json.loads(line)
 
     def until(self, wanted: Callable[[Record], bool]) -> list[Record]:
-        """The records up to the first that is wanted."""
+        """Return the records up to the first wanted one."""
         seen = []
         for record in self:
             seen.append(record)
@@ -49,5 +49,5 @@ class Tap:
 
 
 def texts(records: list[Record], side: str) -> list[str]:
-    """What went in this direction."""
+    """Return the texts of this direction."""
     return [record["text"] for record in records if record["type"] == "message" and record["from"] == side]

@@ -21,7 +21,7 @@ TOKEN = "tok3n-Very-Secret"
 
 @pytest.fixture(autouse=True)
 def files() -> None:
-    """A test holds thousands of sockets."""
+    """Raise the limit of files: a test holds thousands of sockets."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
@@ -62,7 +62,7 @@ def test_2000_sockets_of_one_source_keep_no_other_out(start_server: StartServer,
 
 
 def test_started_and_silent_calls_make_room(start_server: StartServer) -> None:
-    """A start proves nothing: with every place taken by such calls, another source still gets one."""
+    """Started and silent calls make room, as a start proves nothing: another source still gets a place among them."""
     server = start_server({"limits": {"max_calls": 50}})
     with holding(server, 50) as clients:
         for client in clients:
@@ -107,7 +107,7 @@ def credentials(tmp_path: Path) -> str:
 def test_sockets_without_a_credential_do_not_fill_the_places_of_those_with_one(
     start_server: StartServer, credentials: str
 ) -> None:
-    """Many sources connect at once: the last places are kept for clients that have shown a credential."""
+    """The last places are kept for clients that have shown a credential, even when many sources connect at once."""
     limits = {"max_connections": 100, "start_timeout_s": 60}
     server = start_server({"auth": {"required": True, "credential": credentials}, "limits": limits})
     with ExitStack() as stack:
@@ -119,7 +119,7 @@ def test_sockets_without_a_credential_do_not_fill_the_places_of_those_with_one(
 
 
 def test_who_shows_a_credential_gets_in_beside_2000_who_show_none(start_server: StartServer, credentials: str) -> None:
-    """Even from the same address."""
+    """A client with a credential gets in beside 2,000 without one, even from the same address."""
     limits = {"handshake_timeout_s": 60, "start_timeout_s": 60}
     server = start_server({"auth": {"required": True, "credential": credentials}, "limits": limits})
     with holding(server, 2000, upgrade_request()):
@@ -179,7 +179,7 @@ def test_a_call_goes_on_and_the_admin_socket_answers_at_the_limit_of_files(start
 
 
 def test_websockets_without_start_leave_files_to_another_source(start_server: StartServer) -> None:
-    """WebSockets that have lost their places answer no close frame, and are aborted when a file is needed."""
+    """WebSockets without ``start`` lose their places, answer no close frame, and are aborted when a file is needed."""
     limits = {"start_timeout_s": 60, "unproven_per_source": 100, "handshakes_burst": 5000}
     server = start_server({"limits": limits}, hard_files=300)
     with ExitStack() as stack:
@@ -195,7 +195,7 @@ def test_websockets_without_start_leave_files_to_another_source(start_server: St
 
 
 def test_300_sockets_that_ask_for_metrics_are_answered_by_few_looks(start_server: StartServer, tmp_path: Path) -> None:
-    """Each answer counts all that was before its request; most requests share one."""
+    """Requests for metrics share looks; each answer counts all events before its request."""
     admin = tmp_path / "a.sock"
     server = start_server({"limits": {"metrics_interval_s": 0.5}}, "--admin-socket", str(admin))
     request = b"GET /metrics HTTP/1.1\r\n\r\n"
@@ -239,7 +239,7 @@ def test_a_guesser_waits_longer_and_longer_and_is_then_kept_out(start_server: St
 
 
 def test_few_candidates_are_tried(start_server: StartServer, credentials: str) -> None:
-    """2,300 guesses in one handshake were."""
+    """Few of one connection's candidates are tried; 2,300 guesses once were."""
     server = start_server({"auth": {"required": True, "credential": credentials}})
 
     async def guess() -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""Spoken calls with a real server, on both engines, with what is embedded: no key, no network."""
+"""Spoken calls with a real server, on both engines, with the embedded services: no key, no network."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Whatever goes wrong with a provider is heard: an answer by another, a word that it takes longer, or an apology, within 3 s."""
+"""Any fault of a provider is heard: an answer by another, a word that it takes longer, or an apology, within 3 s."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from .ai_trouble import LONGEST_SILENCE_S, Services, TroubledCall, turns, voice
 SENTENCES = ["Here is your answer.", "And here is more of it."]
 FAILURE = Failure()
 UNHEARD = ("hang", "half_dead", "deaf_to_cancel", "nothing")
-"""An utterance that never becomes text may have been a cough: the caller is asked to say it again."""
+"""Faults by which an utterance never becomes text, as if it were a cough: the bot asks to say it again."""
 STAGES: dict[str, Callable[..., FrameProcessor]] = {
     "stt": FakeSTT,
     "llm": FakeLLM,
@@ -41,7 +41,7 @@ def serving(stage: str, *faults: str, times: int = 1000) -> Services:
 
 
 async def ask_until(call: TroubledCall, done: Callable[[], bool], within_s: float = 60.0) -> None:
-    """The caller asks, and asks again whenever the bot says that it did not understand."""
+    """Ask, and ask again whenever the bot says that it did not understand."""
     await call.until(3.0)
     await call.ask()
     asked_for = 0
@@ -127,7 +127,7 @@ def test_an_answer_that_nobody_can_say_is_none(answer: str) -> None:
 
 
 class Acting(FakeLLM):
-    """Says ``words`` and calls ``tool`` with ``arguments``, ``at_once`` times: ``times`` times, then it answers."""
+    """Model that says ``words`` and makes ``at_once`` calls of ``tool``, for ``times`` requests, and then answers."""
 
     def __init__(self, tool: str, arguments: Any, times: int = 1000, at_once: int = 1, words: str = "") -> None:
         super().__init__(times=times, fault="act")
@@ -149,7 +149,7 @@ class Acting(FakeLLM):
 
 
 class Slow:
-    """A tool."""
+    """Tool that takes its time."""
 
     name = "webhook"
     description = ""
@@ -259,7 +259,7 @@ def test_arguments_that_are_no_object_are_none_and_no_fault_of_the_service(argum
 
 
 def test_after_a_goodbye_nobody_waits_for_a_tool() -> None:
-    """Its mark does not come: while that is waited for, no filler is heard."""
+    """After a goodbye no filler is heard, though its mark does not come and is waited for."""
 
     async def test() -> None:
         ends = EndCall("hang_up", "", lambda how: call.conversation.end(how))
@@ -316,7 +316,7 @@ def test_a_caller_who_talks_over_the_apology_does_not_stop_it() -> None:
 
 
 def moments() -> dict[str, tuple[Services, float]]:
-    """In each state, by when it is that: seconds after the start of the call; the caller asks from 3 to 4."""
+    """Return a moment of each state, in seconds after the start of the call; the caller asks from 3 to 4."""
     return {
         "greeting": (Services(), 1.0),
         "listening": (Services(), 2.5),

@@ -32,7 +32,7 @@ def most_in_a_minute(times: list[float]) -> int:
 
 
 class Timed(FakeLLM):
-    """Notes when it is asked, and how many characters it is told."""
+    """Model that records the time and the number of characters of each request."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -222,7 +222,7 @@ def test_a_call_has_so_many_characters_of_speech_and_then_ends_with_a_word() -> 
 
 
 def test_another_caller_hears_the_same_at_the_same_time_beside_one_who_uses_all_they_may() -> None:
-    """Check order and time of the sentences heard, in a loop whose virtual clock only waiting moves."""
+    """Another caller hears the same at the same time. Order and time are those of a virtual clock that only waiting moves."""
 
     async def alone() -> list[tuple[float, str]]:
         async with limited() as good:

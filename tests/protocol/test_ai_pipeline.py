@@ -1,4 +1,4 @@
-"""The real pipeline and the embedded models in this process: what a call leaves behind, and what it costs the loop."""
+"""The real pipeline and the embedded models in this process: a call leaves nothing behind and does not hold the loop."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ Value = TypeVar("Value")
 
 
 class Line:
-    """Nobody's: what is sent is counted."""
+    """Line to nobody, which counts the messages."""
 
     def __init__(self) -> None:
         self.log = CallLog("conn_1")
@@ -101,7 +101,7 @@ def test_what_a_call_says_is_what_the_flow_says_and_the_loop_is_never_held_up_fo
         conversation = call(mode, line)
         made_s = time.thread_time() - began
         for _ in range(100):
-            at = time.thread_time()  # CPU time: what else the machine does is not the call's
+            at = time.thread_time()  # CPU time, which other work of the machine does not change
             conversation.media(SILENCE)
             longest = max(longest, time.thread_time() - at)
             await asyncio.sleep(0.005)
@@ -115,7 +115,7 @@ def test_what_a_call_says_is_what_the_flow_says_and_the_loop_is_never_held_up_fo
 
 
 def test_starts_in_one_packet_make_one_bot_and_hold_up_nobody() -> None:
-    """Count the bots that are made, not time: making each one holds the loop."""
+    """Starts in one packet make one bot and hold up nobody. Bots are counted, not time: making each one holds the loop."""
 
     async def calls(mode: AiMode) -> None:
         made = []

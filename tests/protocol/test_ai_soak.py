@@ -40,7 +40,7 @@ CALLS = int(os.environ.get("SOAK_CALLS", "200"))
 PARALLEL = 16
 WARM = CALLS // 4
 MOST_MB = 24
-"""That the memory may grow by after `WARM` calls, however many there are: the allocator's, for the greatest rush."""
+"""Growth of memory allowed after `WARM` calls, however many follow: the allocator's, for the greatest rush."""
 RATE = 8000
 PIECE_S = 0.1
 LONGEST_S = 2.5
@@ -58,7 +58,7 @@ FAILURE = Failure(
 
 
 class NoModel:
-    """In place of the recogniser, the voice and the turn model: every letter is 5 ms of sound."""
+    """Stand-in for the recogniser, the voice and the turn model: every letter is 5 ms of sound."""
 
     def recognise(self, pcm: bytes) -> str:
         return "hello"
@@ -71,7 +71,7 @@ class NoModel:
 
 
 class FaultySupply(Supply):
-    """Two services a stage, each with a fault or none; the scripted model over its socket is one of them."""
+    """Supply of two services a stage, each with a fault or none; the scripted model over its socket is one of them."""
 
     dice = random.Random(5)
 
@@ -104,7 +104,7 @@ def no_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 async def short_call(url: str, dice: random.Random) -> int:
-    """Most callers wait for the greeting; all hang up at some moment, some without a stop. Returns how many bytes were heard."""
+    """Place a call that hangs up at some moment, often after the greeting, sometimes without a stop; return the bytes heard."""
     heard = 0
     greeted = asyncio.Event()
     speaks_at, ends_at = dice.uniform(0.0, 0.5), dice.uniform(0.0, LONGEST_S)
@@ -135,14 +135,14 @@ async def short_call(url: str, dice: random.Random) -> int:
 
 
 def rss() -> int:
-    """What is in use, without what the allocator keeps for the next rush."""
+    """Return the memory in use, without the allocator's reserve for the next rush."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     return int(psutil.Process().memory_info().rss)
 
 
 async def serve() -> tuple[VoicebotServer, str]:
-    """A worker in this process, and its URL."""
+    """Run a worker in this process and yield its URL."""
     ai = msgspec.structs.replace(Ai(), failure=FAILURE, max_calls=4 * PARALLEL)
     server = VoicebotServer(Settings(mode="ai", host="127.0.0.1", ai=msgspec.to_builtins(ai)))
     listener = socket.create_server(("127.0.0.1", 0))
@@ -151,13 +151,13 @@ async def serve() -> tuple[VoicebotServer, str]:
 
 
 def left_behind() -> list[object]:
-    """What belongs to a call that is over."""
+    """Return the objects left of calls that are over."""
     gc.collect()
     return [one for one in gc.get_objects() if isinstance(one, Conversation | FrameProcessor | Story | AsyncOpenAI)]
 
 
 async def settled(before: set[Any], within_s: float = 8.0) -> None:
-    """Until there are no tasks but those from ``before``."""
+    """Wait until there are no tasks but those from ``before``."""
     until = time.monotonic() + within_s
     while left := asyncio.all_tasks() - before:
         assert time.monotonic() < until, left

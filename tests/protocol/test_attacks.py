@@ -20,7 +20,7 @@ FRAMES = 250
 MOST_MEMORY = 64 * 1024 * 1024
 MOST_LOG = 150_000
 
-# What becomes of the attacker: its connections are ended, or it may ask and is answered, or not let in.
+# Fate of the attacker: its connections are ended, or it may ask and is answered, or it is not let in.
 ENDS: dict[str, Callable[[Report], bool]] = {
     "tiny-10": lambda report: report.ended + report.refused >= 10,
     "tiny-40": lambda report: report.ended + report.refused >= 40,
@@ -45,7 +45,7 @@ def test_a_call_goes_on_and_others_are_let_in(start_server: StartServer, attack:
     async def call(scene: Scene) -> int:
         async with Phone(server.url()) as phone:
             await phone.open("live")
-            # Echo must not need a place that the attacker may take: the call is there before its first frame comes back.
+            # The call must have its place before the attack: it is there before its first frame comes back.
             frames = wire.audio(FRAMES)
             assert await phone.converse(frames, "live", 0.02) == frames
             most = server.memory()

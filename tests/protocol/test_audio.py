@@ -26,7 +26,7 @@ def test_bit_exact_and_in_order(server: ServerProcess, rate: int, size: int) -> 
 
 @pytest.mark.parametrize("size", [2, 100, 320, 322, 640, 1600, 3200, 3840, 32000, 99_840])
 def test_any_size_comes_back_as_one_message(server: ServerProcess, size: int) -> None:
-    """A multiple of 320 or not: what is within the documented maximum is sent back unchanged."""
+    """Audio up to the documented maximum comes back unchanged in one message, be its size a multiple of 320 or not."""
 
     async def call() -> None:
         async with Phone(server.url()) as phone:
@@ -40,7 +40,7 @@ def test_any_size_comes_back_as_one_message(server: ServerProcess, size: int) ->
 
 @pytest.mark.parametrize("size", [99_842, 100_000, 100_002, 150_000, 190_000])
 def test_more_than_the_documented_maximum_is_split(server: ServerProcess, size: int) -> None:
-    """At most 100,000 bytes a message, each but the last a multiple of 320, nothing lost, order kept."""
+    """Audio over 100,000 bytes is split: each message but the last is a multiple of 320, nothing is lost, order is kept."""
     pcm = wire.audio(1, size=size)[0]
 
     async def call() -> list[bytes]:
@@ -59,7 +59,7 @@ def test_more_than_the_documented_maximum_is_split(server: ServerProcess, size: 
 
 
 def test_numbered_frames(start_server: StartServer) -> None:
-    """For the flows that one vendor sample says need it: numbers as strings, timestamps of the audio sent before."""
+    """Frames can be numbered, as one vendor's sample says some flows need: strings, and timestamps of the audio sent before."""
     server = start_server({"output": {"number_frames": True}})
 
     async def call() -> None:
@@ -76,7 +76,7 @@ def test_numbered_frames(start_server: StartServer) -> None:
 
 
 def test_echo_is_not_held_back(server: ServerProcess) -> None:
-    """No waiting for a full segment: paced frames come back long before the next one is sent."""
+    """An echo is not held back for a full segment: paced frames come back long before the next one is sent."""
 
     async def call() -> float:
         async with Phone(server.url()) as phone:

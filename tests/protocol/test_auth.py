@@ -1,4 +1,4 @@
-"""Credentials: every way that one can reach the server is accepted, every other is refused, and none is ever logged."""
+"""Credentials: right ones are accepted by every way in which they arrive, others are refused, and none is ever logged."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ BASIC = f"Authorization: Basic {base64.b64encode(f'exotel:{TOKEN}'.encode()).dec
 
 @pytest.fixture(scope="module")
 def guarded(session_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> ServerProcess:
-    """Requires credentials, serves one path, and logs all it can."""
+    """Start a server that requires credentials, serves one path, and logs all it can."""
     credentials = tmp_path_factory.mktemp("credentials") / "stream-credentials"
     credentials.write_text(f"# two of them\nexotel:{TOKEN}\n\n  other:{OTHER}  \nthird:{PADDED}\n")
     settings = {"paths": ["/exotel"], "auth": {"required": True}, "log": {"level": "debug"}}
@@ -81,7 +81,7 @@ def test_shown_as_bearer(guarded: ServerProcess) -> None:
     ],
 )
 def test_shown_in_custom_parameters(guarded: ServerProcess, parameters: object) -> None:
-    """Exotel strips the query from the URL and hands it on in ``start``, sometimes mangled."""
+    """A credential in custom parameters is accepted: Exotel moves the URL's query to ``start``, sometimes mangled."""
 
     async def call() -> None:
         async with Phone(guarded.url("/exotel")) as phone:
@@ -161,7 +161,7 @@ def test_health_needs_none(guarded: ServerProcess) -> None:
 
 
 def test_no_secret_is_ever_logged(guarded: ServerProcess) -> None:
-    """After everything above, and a few more ways to provoke a line: at level debug."""
+    """No secret is ever logged, at level debug, after all tests above and a few more ways to provoke a line."""
     for request in (
         [f"/{TOKEN}?token={TOKEN}", BASIC, "broken line"],
         [f"/exotel?token={TOKEN}", f"Sec-WebSocket-Extensions: {TOKEN};;;="],

@@ -141,7 +141,7 @@ def test_too_many_malformed_messages(start_server: StartServer) -> None:
     ],
 )
 def test_a_message_that_ends_the_connection(server: ServerProcess, data: bytes, code: int, kind: str) -> None:
-    """By a close code, counted, with a line in the log; another call goes on as if nothing were."""
+    """Such a message ends the connection by a close code, counted, with a line in the log; another call goes on unharmed."""
     before = server.metrics()
     said = len(server.log())
 
@@ -184,7 +184,7 @@ def test_a_client_may_close_as_it_likes(server: ServerProcess, code: int) -> Non
 
 
 def _flood(client: RawClient, data: bytes) -> None:
-    """Send for a while without ever reading, as far as the server takes it."""
+    """Send for a while without ever reading, as much as the server takes."""
     client.socket.settimeout(0.25)
     until = time.monotonic() + 1
     with contextlib.suppress(TimeoutError, ConnectionError):
@@ -193,7 +193,7 @@ def _flood(client: RawClient, data: bytes) -> None:
 
 
 MOST_GROWTH = 16 * MEGABYTE
-"""Bytes. One read of an engine and what the allocator keeps of it came to 10 MB; a second of an unbounded flood to hundreds."""
+"""Bytes. One read of an engine, with the allocator's share, came to 10 MB; a second of an unbounded flood to hundreds."""
 
 FLOODS = {
     "media": frame(wire.media(bytes(320))) * 100,
@@ -213,7 +213,7 @@ FLOODS = {
 
 @pytest.mark.parametrize("name", FLOODS)
 def test_a_client_that_floods_and_never_reads(flooded: ServerProcess, name: str) -> None:
-    """It fills neither the memory nor the log, and another call does not notice."""
+    """A client that floods and never reads fills neither the memory nor the log, and another call does not notice."""
     server = flooded
     before, said = server.memory(), len(server.log())
 
@@ -237,7 +237,7 @@ def test_a_client_that_floods_and_never_reads(flooded: ServerProcess, name: str)
 
 
 def test_a_little_in_makes_no_lot_out(flooded: ServerProcess) -> None:
-    """Every message out carries the id of the stream: one of 7,000 characters is not taken."""
+    """A little in makes no lot out: every answer carries the stream's id, so one of 7,000 characters is not taken."""
     before = flooded.memory()
     with flooded.raw(receive_buffer=4096) as client:
         assert client.handshake() == 101
@@ -256,12 +256,12 @@ def test_a_little_in_makes_no_lot_out(flooded: ServerProcess) -> None:
 
 @pytest.fixture(scope="module")
 def flooded(session_server: StartServer) -> ServerProcess:
-    """Logs warnings only: what is logged of each well-formed event is not what the floods are about."""
+    """Start a server that logs warnings only, so that a flood's well-formed events add no lines."""
     return session_server({"log": {"level": "warning"}})
 
 
 def test_strangers_cannot_write_to_the_terminal(server: ServerProcess) -> None:
-    """Escape sequences, line breaks and direction marks in what is logged are made harmless."""
+    """Escape sequences, line breaks and direction marks are made harmless in the log."""
     evil = "\x1b[2J\x1b]0;owned\x07\r\n[conn_fake] 🚀 START EVENT\u202e\u2028\x9b31m"
 
     async def call() -> None:

@@ -1,4 +1,4 @@
-"""A call as it is on the wire, from its opening to the dropped connection."""
+"""A call on the wire, from its opening to the dropped connection."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ def test_a_whole_call(server: ServerProcess) -> None:
 
 
 def test_output_is_spelled_as_documented(server: ServerProcess) -> None:
-    """Byte for byte: snake_case ids, nothing but what the documents list."""
+    """Output is spelled as documented, byte for byte: snake_case ids, and no undocumented field."""
 
     async def call() -> None:
         async with Phone(server.url()) as phone:
@@ -148,7 +148,7 @@ def test_everything_in_one_packet(server: ServerProcess) -> None:
 
 
 def test_byte_by_byte(server: ServerProcess) -> None:
-    """The other extreme: a segment for each byte."""
+    """A call may come byte by byte, in a segment each."""
     data = upgrade_request() + b"".join(map(frame, [wire.start("bytes"), wire.media(b"abcd", "bytes")]))
     with server.raw() as client:
         for byte in data:
@@ -158,7 +158,7 @@ def test_byte_by_byte(server: ServerProcess) -> None:
 
 
 def test_two_legs_of_one_call_do_not_mix(server: ServerProcess) -> None:
-    """One call can open two sockets: same call_sid, a stream_sid each."""
+    """Two sockets of one call, with the same call_sid and a stream_sid each, do not mix."""
     legs = {f"leg-{number}": wire.audio(100, seed=number) for number in range(2)}
 
     async def leg(sid: str) -> list[bytes]:

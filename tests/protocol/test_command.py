@@ -1,4 +1,4 @@
-"""The command `exotel-ws`: what it says when it can't do what it is asked."""
+"""The command `exotel-ws`: its words when it cannot do its work."""
 
 import socket
 import subprocess
@@ -26,7 +26,7 @@ def test_usage(arguments: list[str]) -> None:
 
 
 def test_the_port_is_taken() -> None:
-    """One line: which port, why, and how to see who holds it."""
+    """For a taken port one line names the port, the reason, and the command that shows its holder."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = run("serve", "--host", "127.0.0.1", "--port", str(port))
@@ -104,7 +104,7 @@ def test_check_config_says_where_and_what(tmp_path: Path, text: str, words: str)
 
 @pytest.mark.parametrize("engine", ["picows", "websockets"])
 def test_self_test(tmp_path: Path, engine: str) -> None:
-    """With the host's credentials, paths and port in the settings, none of which a release needs to be tried."""
+    """The self-test ignores the host's credentials, paths and port in the settings: a release is tried without them."""
     settings = tmp_path / "settings.toml"
     settings.write_text(f'engine = "{engine}"\npaths = ["/x"]\nport = 1\n[auth]\nrequired = true\n')
     done = run("self-test", "--settings", str(settings))
@@ -113,7 +113,7 @@ def test_self_test(tmp_path: Path, engine: str) -> None:
 
 
 def test_serve_without_settings_is_the_echo_server() -> None:
-    """The guide's command, without a file: flags only."""
+    """Without a settings file, by the guide's flags only, ``serve`` is the echo server."""
     command = [sys.executable, "-m", "exotel_ws", "serve", "--mode", "echo", "--host", "127.0.0.1", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None

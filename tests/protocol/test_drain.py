@@ -113,7 +113,7 @@ def test_a_drain_has_an_end(start_server: StartServer) -> None:
 
 
 def test_workers_share_a_socket_and_one_leaves(start_server: StartServer) -> None:
-    """As under systemd: while one worker drains, not one of the calls that keep arriving is refused or cut."""
+    """While one of two workers on a socket drains, no call that arrives is refused or cut, as under systemd."""
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
         stays, leaves = start_server(QUICK, listener=listener), start_server(QUICK, listener=listener)
 
@@ -152,7 +152,7 @@ def test_workers_share_a_socket_and_one_leaves(start_server: StartServer) -> Non
 
 @contextlib.contextmanager
 def _supervisor(path: Path) -> Iterator[list[str]]:
-    """What the server says to systemd."""
+    """Yield the server's messages to systemd."""
     heard: list[str] = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
         supervisor.bind(str(path))

@@ -1,4 +1,4 @@
-"""One connection may send at a phone's pace, plus what a network held back, and no more."""
+"""One connection may send at a phone's pace, plus a backlog of the network, and no more."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ def counted(server: ServerProcess, bound: str) -> float:
 
 
 def flood(server: ServerProcess, data: bytes, *, start: bool) -> int:
-    """Send ``data`` and return the close code that comes, after messages of the server's."""
+    """Send ``data`` and return the close code after the server's messages."""
     with server.raw() as client:
         assert client.handshake() == 101
         if start:
@@ -94,7 +94,7 @@ def test_floods_do_not_hold_up_a_call(server: ServerProcess, count: int) -> None
 
 @pytest.mark.parametrize("seconds", [2, 10, 25])
 def test_what_a_network_held_back_comes_back_whole(server: ServerProcess, seconds: int) -> None:
-    """Some seconds of a call in one piece, its start and its stop among it."""
+    """Some seconds of a call that a network held back come back whole, though sent in one piece from start to stop."""
     frames = wire.audio(seconds * 50)
     messages = [wire.connected(), wire.start("late"), *(wire.media(pcm, "late") for pcm in frames), wire.mark("m", "late")]
     data = b"".join(map(frame, messages))
@@ -117,7 +117,7 @@ def _answers(client: RawClient, count: int) -> list[tuple[int, bytes]]:
 
 
 def test_a_call_that_comes_in_one_piece_and_is_dropped_is_taken_to_its_end(server: ServerProcess) -> None:
-    """More than one turn's worth of messages; the connection is gone before they have had their turn."""
+    """A call in one piece, longer than one turn and dropped at once, is still taken to its end."""
     before = server.metric('calls_ended_total{how="stop"}')
     messages = [wire.start("gone"), *[wire.media(bytes(32), "gone")] * 100, wire.stop("gone")]
     with server.raw() as client:
@@ -170,7 +170,7 @@ def test_a_large_message_right_behind_the_start_is_taken(server: ServerProcess) 
 
 
 def test_a_client_that_never_reads_ends_with_its_reason(start_server: StartServer) -> None:
-    """Marks that are answered and never read; what waits for it stays small."""
+    """A client that never reads the answers to its marks ends with its reason; the waiting data stays small."""
     server = start_server({"limits": {"media_timeout_s": 1}, "log": {"media_first": 0, "media_every": 0}})
     before = server.memory()
     with server.raw(receive_buffer=4096) as client:
@@ -190,7 +190,7 @@ def test_a_client_that_never_reads_ends_with_its_reason(start_server: StartServe
 
 @pytest.mark.parametrize("pongs", [False, True])
 def test_media_show_that_a_client_lives(start_server: StartServer, pongs: bool) -> None:
-    """Exotel's answer to pings is undocumented: a client that never pongs while its media flow stays."""
+    """A client that never pongs stays while its media flow: Exotel's answer to pings is undocumented."""
     server = start_server({"ping": {"interval_s": 0.1, "timeout_s": 0.3}})
     pings = 0
     with server.raw() as client:

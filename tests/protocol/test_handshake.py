@@ -1,4 +1,4 @@
-"""Who gets a WebSocket: paths, capacity, and what no proper client sends."""
+"""Admission to a WebSocket: paths, capacity, and requests that no proper client sends."""
 
 import asyncio
 
@@ -63,7 +63,7 @@ def test_full_of_calls(start_server: StartServer) -> None:
 
 
 def test_a_burst_does_not_pass_the_limit(start_server: StartServer) -> None:
-    """Connections that come at once are counted one by one."""
+    """A burst does not pass the limit: connections that come at once are counted one by one."""
     server = start_server({"limits": {"max_connections": 5}})
     clients = [server.raw() for _ in range(50)]
     for client in clients:
@@ -97,7 +97,7 @@ def test_a_burst_does_not_pass_the_limit(start_server: StartServer) -> None:
     ],
 )
 def test_what_is_no_handshake_is_refused(server: ServerProcess, request_bytes: bytes) -> None:
-    """A 4xx or the end of the connection, before its time is up; no server error, and nothing in the log that looks like one."""
+    """A bad handshake gets a 4xx or the end of the connection in time; no server error, and no line that looks like one."""
     said = len(server.log())
     timed_out = server.metric('handshakes_rejected_total{reason="head_timeout"}')
     with server.raw() as client:
@@ -146,7 +146,7 @@ def test_huge_headers_are_refused(server: ServerProcess) -> None:
 
 
 def test_a_reset_in_the_handshake_is_no_error(server: ServerProcess) -> None:
-    """Port scanners and TCP health checks connect and leave."""
+    """A reset in the handshake is no error: port scanners and TCP health checks connect and leave."""
     said = len(server.log())
     for data in (b"", b"GET / HT", upgrade_request()):
         client = server.raw()

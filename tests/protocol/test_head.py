@@ -100,7 +100,7 @@ REFUSED: dict[str, tuple[bytes, int, str]] = {
 
 @pytest.fixture(scope="module")
 def told(session_server: StartServer) -> ServerProcess:
-    """A server whose log is read."""
+    """Start a server whose log is read."""
     return session_server({}, "--log-format", "json")
 
 
@@ -144,7 +144,7 @@ def test_a_head_that_is_not_finished_has_a_reason(start_server: StartServer, sen
 
 
 def test_who_leaves_before_asking_is_not_refused(start_server: StartServer) -> None:
-    """The TCP check of a load balancer."""
+    """A client that leaves before asking is not refused: it is the TCP check of a load balancer."""
     server = start_server({"limits": {"handshake_timeout_s": 0.3}})
     for _ in range(5):
         server.raw().socket.close()
@@ -162,7 +162,7 @@ def _fetch(client: RawClient, request: bytes) -> tuple[int, dict[str, str], byte
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/", "/nothing"])
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_head_and_http_1_0(server: ServerProcess, path: str, version: str) -> None:
-    """HAProxy checks by HTTP/1.0, uptime monitors by HEAD."""
+    """HEAD and HTTP/1.0 are answered: uptime monitors use one, HAProxy the other."""
     answers = []
     for method in ("GET", "HEAD"):
         with server.raw() as client:

@@ -19,7 +19,7 @@ def test_health_with_a_query(server: ServerProcess, target: str) -> None:
 
 
 def test_health_for_a_client_that_offers_http2(server: ServerProcess) -> None:
-    """Java's client asks for an upgrade to HTTP/2 with its first request."""
+    """A client that offers HTTP/2 gets /health: Java's asks for that upgrade with its first request."""
     headers = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAA")
     assert server.fetch("/health", *headers)[0] == 200
 

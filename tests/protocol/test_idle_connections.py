@@ -15,7 +15,7 @@ pytestmark = pytest.mark.alone
 
 @pytest.mark.timeout(400)
 def test_ten_thousand_idle_connections(start_server: StartServer) -> None:
-    """Half of them silent, half opened and idle, on a server that began with the usual limit of files: a call does not notice."""
+    """A call does not notice 10,000 connections, half silent, half opened and idle, where files were limited as usual."""
     count = min(10_000, _files() - 1000)
     limits = {
         "media_timeout_s": 600,
@@ -58,7 +58,7 @@ def test_ten_thousand_idle_connections(start_server: StartServer) -> None:
 
 
 def _files() -> int:
-    """Raise this process's limit of open files as far as it goes; the limit."""
+    """Raise this process's limit of open files as far as it goes, and return it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return most

@@ -1,4 +1,4 @@
-"""What the journal says in fields beside the guide's lines: the facts that the on-call tool judges by."""
+"""Fields of the journal beside the guide's lines: the facts that the on-call tool judges by."""
 
 import asyncio
 from pathlib import Path
@@ -13,7 +13,7 @@ from .process import ServerProcess, eventually
 
 
 def _call(server: ServerProcess, sid: str, target: str = "/", frames: int = 0, **start: Any) -> None:
-    """A call of some frames that ends by stop."""
+    """Place a call of some frames that ends by stop."""
 
     async def call() -> None:
         async with Phone(server.url(target)) as phone:

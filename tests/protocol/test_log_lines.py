@@ -34,7 +34,7 @@ def _media_lines(numbers: list[int]) -> list[str]:
 
 
 def _guide_call(server: ServerProcess, frames: int) -> list[str]:
-    """The call of the guide; the lines it wrote."""
+    """Place the call of the guide and return its log lines."""
     sid = "stream_abc123xyz"
 
     async def call() -> None:
@@ -49,7 +49,7 @@ def _guide_call(server: ServerProcess, frames: int) -> list[str]:
 
 
 def test_a_call(start_server: StartServer) -> None:
-    """The first five frames of a stream and each 500th are logged, so that a call of an hour is not 200,000 lines."""
+    """A call logs its first five frames and each 500th, so that an hour is not 200,000 lines."""
     assert _guide_call(start_server(), 1157) == [
         *OPENING,
         *_media_lines([1, 2, 3, 4, 5, 500, 1000]),
@@ -91,7 +91,7 @@ def test_the_greeting_shows_the_public_url(start_server: StartServer) -> None:
 
 
 def test_connection_ids_are_unique(start_server: StartServer) -> None:
-    """Ids made of milliseconds collide when two calls come at once."""
+    """Connection ids are unique, unlike ids made of milliseconds, which collide when two calls come at once."""
     server = start_server()
 
     async def calls() -> None:

@@ -1,4 +1,4 @@
-"""What is scraped is what was sent, over all workers of a host, and it never goes back."""
+"""Scraped counters equal the messages sent, over all workers of a host, and never go back."""
 
 import asyncio
 import signal
@@ -14,7 +14,7 @@ from .process import ServerProcess, eventually
 
 
 def _call(server: ServerProcess, frames: int, *extra: str, stop: bool = True) -> None:
-    """Send ``frames``, then ``extra`` messages, of which only media are answered."""
+    """Send ``frames``, then ``extra`` messages; only media are answered."""
 
     async def call() -> None:
         async with Phone(server.url()) as phone:
@@ -90,7 +90,7 @@ def test_latency_is_a_histogram_of_the_echoes(start_server: StartServer) -> None
 
 @pytest.fixture
 def start_worker(start_server: StartServer, tmp_path: Path) -> Callable[[], ServerProcess]:
-    """Starts a worker of one host: all share a metrics directory."""
+    """Return a function that starts a worker of one host: all share a metrics directory."""
     return lambda: start_server({"drain": {"grace_s": 0}}, "--metrics-dir", str(tmp_path / "metrics"))
 
 
@@ -106,7 +106,7 @@ def test_any_worker_answers_for_the_host(start_worker: Callable[[], ServerProces
 
 
 def test_counters_outlive_their_worker(start_worker: Callable[[], ServerProcess]) -> None:
-    """Drained, killed, replaced: the sum goes on; what is gone no longer counts as live."""
+    """Counters outlive workers that are drained, killed or replaced; the calls of these no longer count as live."""
     stays, drains, crashes = (start_worker() for _ in range(3))
     for worker in (stays, drains, crashes):
         _call(worker, 10)

@@ -1,4 +1,4 @@
-"""Clients at the wrong door: said in the log, with what they speak and where they come from, counted, and no bother to a call."""
+"""Clients at the wrong door: logged with their protocol and address, counted, and no bother to a call."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ def test_what_is_not_http_is_named(start_server: StartServer) -> None:
 
 
 def test_a_request_in_pieces_and_a_frame_behind_it(server: ServerProcess) -> None:
-    """The head is held until it is whole; what came right behind it, in the same segment, belongs to the stream."""
+    """A head in pieces is held until it is whole; a frame right behind it in the same segment belongs to the stream."""
     request = (
         b"GET /?sample-rate=8000 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n"

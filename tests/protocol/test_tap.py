@@ -1,4 +1,4 @@
-"""The tap on the admin socket: what it tells of calls, what it keeps to itself, and that no call notices."""
+"""The tap on the admin socket shows calls, keeps secrets to itself, and no call notices it."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ def instance(session_server: StartServer, admin: Path) -> ServerProcess:
 
 
 async def call(server: ServerProcess, sid: str, frames: list[bytes], **start: object) -> tuple[list[str], list[str]]:
-    """A whole call, each message awaited; what was sent and what came back, as texts."""
+    """Place a whole call, await each message, and return the texts sent and received."""
     sent = [wire.connected(), wire.start(sid, **start), *(wire.media(pcm, sid, chunk=n) for n, pcm in enumerate(frames, 1))]
     sent += [wire.mark("end", sid), wire.stop(sid)]
     heard = []
@@ -57,7 +57,7 @@ def test_every_message_of_a_call_as_on_the_wire(instance: ServerProcess, admin: 
     assert times == sorted(times)
     assert before - 1 < times[0] < time.time() + 1
     assert {record["conn"] for record in records[1:]} == {opening["conn"]}
-    # An echo is told right behind its frame.
+    # The tap reports an echo right behind its frame.
     assert [record["from"] for record in messages] == ["exotel", "exotel", *["exotel", "server"] * 6, "exotel"]
 
 
@@ -152,7 +152,7 @@ def test_a_call_that_was_there_before_is_said_to_be_joined(instance: ServerProce
 
 
 def test_a_reader_that_is_too_slow_loses_messages_and_the_call_loses_none(instance: ServerProcess, admin: Path) -> None:
-    """Ten megabytes of echo while nobody reads the tap: every frame comes back, and the loss is told."""
+    """A reader that is too slow loses messages, and is told so, while the call gets all of its ten megabytes of echo."""
     frames = wire.audio(120, size=64_000)
 
     async def main() -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What a reader of Exotel's stream must accept: each tolerance on the wire, with what comes back for it."""
+"""Tolerances of a reader of Exotel's stream: each on the wire, with its answer."""
 
 import asyncio
 import json
@@ -123,7 +123,7 @@ def test_tolerance(server: ServerProcess, name: str) -> None:
 def test_the_sample_rate_is_resolved_in_order(
     server: ServerProcess, said: Any, query: str, parameters: Any, rate: int, request: pytest.FixtureRequest
 ) -> None:
-    """Start first: Exotel strips the query from the URL of a real call, so a rate read from there alone is a wrong pitch."""
+    """``start`` decides the sample rate before the URL, whose query Exotel strips: the URL alone would give a wrong pitch."""
     sid = f"rate-{request.node.callspec.id}"
 
     async def call() -> None:
@@ -168,7 +168,7 @@ def test_a_start_after_early_media_is_not_a_second_one(server: ServerProcess) ->
 
 
 def test_messages_in_several_frames(server: ServerProcess) -> None:
-    """Go's common client splits a message into frames of its write buffer's size: 4096 bytes."""
+    """A message may come in several frames: Go's common client splits at its write buffer's size of 4096 bytes."""
     pcm = wire.audio(1, size=9600)[0]
     data = wire.media(pcm).encode()
     with server.raw() as client:

@@ -17,15 +17,15 @@ from .process import ServerProcess, eventually
 
 HANDSHAKE_S, START_S, PING_S, PONG_S, CALL_S = 0.6, 0.7, 0.2, 0.6, 1.5
 CLOSE_S = 5
-"""How long a client may stay after stop, or after our close frame: not a setting."""
+"""Time that a client may stay after stop, or after our close frame: not a setting."""
 MOST_S = 30.0
-"""A bound on waiting for what must come, for a machine that is busy; it costs time only where the test fails."""
+"""Longest wait for an expected event on a busy machine; it costs time only where the test fails."""
 MEGABYTE = 1024 * 1024
 
 
 @contextlib.contextmanager
 def takes(seconds: float) -> Iterator[None]:
-    """The server waits this long at least; that it ends at all, the client's own bound on waiting sees to."""
+    """Assert that the block takes at least this long. The client's own bound on waiting proves that it ends."""
     began = time.monotonic()
     yield
     assert time.monotonic() - began >= seconds * 0.8
@@ -37,7 +37,7 @@ def a_silent_connection_ends(tight: ServerProcess) -> None:
 
 
 def an_endless_handshake_ends(tight: ServerProcess) -> None:
-    """A byte now and then does not keep it open."""
+    """A handshake without end is ended; a byte now and then does not keep it open."""
     data = upgrade_request("/", "X: " + "y" * 1000)
     with tight.raw() as client, takes(HANDSHAKE_S), contextlib.suppress(ConnectionError):
         for byte in data:
@@ -102,7 +102,7 @@ def a_client_that_answers_no_ping_is_closed(tight: ServerProcess) -> None:
 
 
 def a_message_of_endless_pieces_is_ended(tight: ServerProcess) -> None:
-    """Empty ones: their bytes never add up to too many."""
+    """A message of endless empty pieces is ended, though their bytes never add up to too many."""
     with tight.raw() as client:
         assert client.handshake() == 101
         client.frame(b"{", fin=False)
@@ -123,7 +123,7 @@ def a_client_that_stays_after_stop_is_closed(server: ServerProcess) -> None:
 
 
 def a_client_that_never_reads_is_ended(server: ServerProcess) -> None:
-    """It is not waited for, and what waits for it does not fill the memory."""
+    """A client that never reads is not waited for, and its waiting data does not fill the memory."""
     before = server.memory()
     with server.raw(receive_buffer=4096) as client:
         assert client.handshake() == 101
@@ -138,7 +138,7 @@ def a_client_that_never_reads_is_ended(server: ServerProcess) -> None:
 
 
 def in_a_hurry_nobody_is_waited_for(server: ServerProcess) -> None:
-    """One client is in a call and answers no close frame, another has not even begun its handshake."""
+    """In a hurry the server waits for nobody: one client answers no close frame, another has not begun its handshake."""
     with server.raw(receive_buffer=4096) as stuck, server.raw() as silent:
         assert stuck.handshake() == 101
         stuck.frame(wire.start())
@@ -176,7 +176,7 @@ SCENARIOS = [*(scenario.__name__ for scenario in ON_TIGHT_LIMITS), *ON_THEIR_OWN
 
 @pytest.fixture(scope="module")
 def running(session_server: StartServer) -> Iterator[dict[str, Future[None]]]:
-    """All scenarios, begun."""
+    """Begin all scenarios and yield their futures."""
     own = {name: (scenario, session_server(settings)) for name, (scenario, settings) in ON_THEIR_OWN.items()}
     tight = session_server(TIGHT)
     with ThreadPoolExecutor(len(SCENARIOS)) as pool:

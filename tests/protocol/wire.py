@@ -12,7 +12,7 @@ ACCOUNT = "acmevoice1"
 
 
 def message(**body: Any) -> str:
-    """One text frame of Exotel's: JSON without spaces, and a newline."""
+    """Return a text frame of Exotel's: JSON without spaces, and a newline."""
     return json.dumps(body, separators=(",", ":")) + "\n"
 
 
@@ -21,7 +21,7 @@ def connected() -> str:
 
 
 def start(sid: str = STREAM, *, call_sid: str = CALL, rate: Any = "8000", encoding: str = "base64", **more: Any) -> str:
-    """``more`` goes into the body: ``custom_parameters``, ``from_`` (its last underscore is dropped), …; None removes a key."""
+    """Return ``start`` with ``more`` in its body, e.g. ``custom_parameters`` or ``from_`` for "from"; None removes a key."""
     body: dict[str, Any] = {
         "stream_sid": sid,
         "call_sid": call_sid,
@@ -59,6 +59,6 @@ def stop(sid: str = STREAM, *, call_sid: str = CALL, reason: str = "canceled or 
 
 
 def audio(frames: int, *, seed: int = 0, size: int = 320) -> list[bytes]:
-    """``frames`` pieces of PCM of ``size`` bytes, noise that no two positions share."""
+    """Return ``frames`` pieces of PCM of ``size`` bytes, noise that no two positions share."""
     source = random.Random(seed)
     return [source.randbytes(size) for _ in range(frames)]

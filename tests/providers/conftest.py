@@ -13,7 +13,7 @@ from .fakes.server import KEY
 
 @pytest.fixture(scope="session", autouse=True)
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certificate]:
-    """Of the fakes that speak TLS. gRPC reads its roots once, before the first connection of the process."""
+    """Make the certificate of the fakes that speak TLS. gRPC reads its roots once, before the process's first connection."""
     made = make("speech.googleapis.com", "texttospeech.googleapis.com")
     path = tmp_path_factory.mktemp("tls") / "certificate.pem"
     path.write_bytes(made.certificate)
@@ -25,7 +25,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certificat
 
 @pytest.fixture
 def credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory with the right key of every preset."""
+    """Make a directory with the right key of every preset."""
     for stages in PRESETS.values():
         for preset in stages.values():
             if preset.credential:
@@ -36,7 +36,7 @@ def credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def _nothing_deprecated(recwarn: pytest.WarningsRecorder) -> Iterator[None]:
-    """pipecat warns under a filter of its own: one that turns its warnings into errors never sees them."""
+    """Fail on pipecat's warnings of deprecation, which its own filter hides from a filter that makes them errors."""
     _warned_sites.clear()
     yield
     assert not [str(warning.message) for warning in recwarn if DEPRECATION_MESSAGE_RE.match(str(warning.message))]

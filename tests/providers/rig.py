@@ -1,4 +1,4 @@
-"""One service alone in a pipeline, as a call has it: what it is given, and what comes of it."""
+"""One service alone in a pipeline, as a call has it: its input and its outcome."""
 
 import asyncio
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from .fakes.server import RATE
 
 PATIENCE_S = 10.0
 UTTERANCE = b"\x01\x02" * RATE
-"""A second."""
+"""A second of sound."""
 
 
 class _Sink(FrameProcessor):
@@ -48,7 +48,7 @@ class _Sink(FrameProcessor):
 
 
 class Outcome:
-    """``frames`` that the service pushed, and the texts of its ``errors``."""
+    """Outcome of a service: the ``frames`` that it pushed, and the texts of its ``errors``."""
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
@@ -59,7 +59,7 @@ class Outcome:
 
 
 async def hear(service: FrameProcessor) -> Outcome:
-    """A second of the caller's voice."""
+    """Give the service a second of the caller's voice."""
     frames: list[Frame] = [VADUserStartedSpeakingFrame()]
     step = RATE // 10 * 2
     frames += [InputAudioRawFrame(UTTERANCE[at : at + step], RATE, 1) for at in range(0, len(UTTERANCE), step)]
@@ -67,20 +67,20 @@ async def hear(service: FrameProcessor) -> Outcome:
 
 
 async def think(service: FrameProcessor) -> Outcome:
-    """A question of the caller's."""
+    """Give the service a caller's question."""
     return await _run(
         service, [LLMContextFrame(LLMContext([{"role": "user", "content": "Who is there?"}]))], LLMFullResponseEndFrame
     )
 
 
 async def speak(service: FrameProcessor, text: str = "Hello there.") -> Outcome:
-    """A reply, as the language model streams it."""
+    """Give the service a reply as a language model streams it."""
     frames = [LLMFullResponseStartFrame(), LLMTextFrame(text), LLMFullResponseEndFrame()]
     return await _run(service, frames, TTSStoppedFrame)
 
 
 async def say(service: FrameProcessor, text: str = "Hello there.") -> Outcome:
-    """A text of our own, as the greeting and the apology are."""
+    """Give the service a text of our own, as the greeting and the apology are."""
     return await _run(service, [TTSSpeakFrame(text)], TTSStoppedFrame)
 
 
@@ -120,7 +120,7 @@ async def _run(service: FrameProcessor, frames: Sequence[Frame], until: type[Fra
                 await worker.queue_frame(frame)
             await _first(sink.done, failed)
     except TimeoutError:
-        pass  # what did not come is missing in the outcome
+        pass  # the outcome lacks frames that did not come
     finally:
         outcome.frames = sink.frames
         await worker.cancel()

@@ -1,5 +1,6 @@
-"""Stands in for SDKs that are not installed, so that the modules that import them can be read. Run as a program: lists, as JSON,
-every service that pipecat carries, with what its constructor takes.
+"""Stand-ins for SDKs that are not installed, so that modules that import them load.
+
+Run as a program it lists, as JSON, every service that pipecat carries, with the parameters of its constructor.
 """
 
 import importlib.abc
@@ -38,7 +39,7 @@ class _Module(types.ModuleType):
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Asked last: finds what nobody else does, below the packages that it was told of."""
+    """Finder asked last: it finds modules that nobody else does, below given packages."""
 
     def __init__(self) -> None:
         self.packages: set[str] = set()

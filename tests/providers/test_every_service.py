@@ -1,4 +1,4 @@
-"""Every service that pipecat carries is reached by its name, its SDK being there or not."""
+"""Every service that pipecat carries is reached by its name, with its SDK or without."""
 
 import ast
 import json
@@ -38,7 +38,7 @@ _ABSTRACT: Final = {"BaseWhisperSTTService", "GoogleBaseTTSService", "AzureBaseT
 
 @pytest.fixture(scope="module")
 def services() -> list[dict[str, Any]]:
-    """All of them, with stand-ins for the SDKs that are not installed; in a process of its own, which they don't outlive."""
+    """List all services, with stand-ins for missing SDKs, in another process, which the stand-ins don't outlive."""
     command = [sys.executable, "-m", "tests.providers.stubs"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr[-2000:]
@@ -47,7 +47,7 @@ def services() -> list[dict[str, Any]]:
 
 
 def test_none_is_missing(services: list[dict[str, Any]]) -> None:
-    """Against the text of pipecat, which needs no SDK."""
+    """No service is missing, by the text of pipecat, which needs no SDK."""
     there = {
         node.name
         for path in _ROOT.glob("*/**/*.py")
@@ -94,7 +94,7 @@ def test_those_that_hear_by_themselves_are_told_apart(services: list[dict[str, A
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_missing_sdk_is_a_problem_that_names_the_extra(stage: catalogue.Stage) -> None:
-    """With what is installed here: a name either leads to its classes, or to the line to add."""
+    """A name leads to its classes, or to the line to add if its SDK is not installed here."""
     missing = dict(_missing(stage))
     assert missing, "every SDK is installed here: nothing was tried"
     for name, package in missing.items():

@@ -1,4 +1,4 @@
-"""Every preset does its work, from settings alone, with a server that speaks as its provider's does."""
+"""Every preset does its work from settings alone, with a server that speaks as its provider's."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ from .fakes.server import KEY, SPEECH, Fake, transcript
 
 
 class Case(NamedTuple):
-    """``table``: the preset's settings, {} in a value being the fake's address."""
+    """Preset and stage under test. ``table`` has its settings; {} in a value is the fake's address."""
 
     stage: Stage
     preset: str
@@ -66,7 +66,7 @@ CASES = [
 ]
 
 EACH_SERVICE = [case for case in CASES if case.preset not in ("gemini", "vllm", "ollama", "llama.cpp")]
-"""Without those that are OpenAI's service at another address."""
+"""Presets but for those that are OpenAI's service at another address."""
 
 
 def supply(case: Case, address: str) -> Supply:
@@ -82,7 +82,7 @@ def _filled(value: Any, address: str) -> Any:
 
 
 async def use(case: Case, address: str) -> rig.Outcome:
-    """One turn of the stage, with the first service of the supply."""
+    """Take one turn of the stage, with the first service of the supply."""
     services = supply(case, address)
     try:
         match case.stage:
@@ -142,7 +142,7 @@ def test_nobody_there_is_an_error(case: Case, key: Path) -> None:
 
 
 def test_a_key_that_comes_back_is_redacted(key: Path) -> None:
-    """The reason for `redact`: such an error would be logged."""
+    """A key that comes back in an error is redacted, because the error is logged."""
     key.write_text("the-wrong-key")
     case = next(case for case in CASES if str(case) == "openai-llm")
     with case.fake() as fake:
@@ -160,7 +160,7 @@ def over_tls(certificate: Certificate, tmp_path: Path) -> ElevenLabs:
 
 
 ELEVENLABS_STT = Case("stt", "elevenlabs", ElevenLabs, {"base_url": "{}"})
-"""Its address has no scheme: it is always TLS."""
+"""Preset whose address has no scheme: it is always TLS."""
 
 
 def test_elevenlabs_hears(key: Path, certificate: Certificate, tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_google_is_not_there(case: Case, key: Path, certificate: Certificate, mo
     assert asyncio.run(use(case, "")).errors
 
 
-# Presets are those that are tried here, and those that the page shows.
+# The presets tried here are those that the page shows.
 
 
 def test_each_preset_is_tried_at_each_of_its_stages() -> None:

@@ -1,4 +1,4 @@
-"""Every sentence by every voice, as docs/flows.md has it: ``python -m tests.speech`` (some minutes)."""
+"""Judge every sentence by every voice, for docs/flows.md: ``python -m tests.speech`` (some minutes)."""
 
 from . import sentences
 from .telephone import VOICES

@@ -1,4 +1,4 @@
-"""What callers say to the flow that ships, by intent, and what they say that it has nothing to do with."""
+"""Sentences of callers to the shipped flow, by intent, and sentences that it has nothing to do with."""
 
 from typing import Final
 
@@ -130,7 +130,7 @@ SEEN: Final = {
         "Again please",
     ],
 }
-"""By these the scorer, its thresholds and the examples of the flow were chosen."""
+"""Sentences by which the scorer, its thresholds and the examples of the flow were chosen."""
 HELD_OUT: Final = {
     "opening_hours": [
         "What are your opening hours?",
@@ -203,7 +203,7 @@ HELD_OUT: Final = {
         "Sorry, say again please",
     ],
 }
-"""Written before anything was judged by them, and nothing was chosen by them."""
+"""Sentences by which nothing was chosen: they were written before anything was judged by them."""
 UNRELATED_SEEN: Final = [
     "The weather is lovely in the mountains",
     "My cat likes to sleep in the sun",
@@ -246,7 +246,7 @@ UNRELATED_SEEN: Final = [
     "Nobody knows the answer",
     "She bought seven apples",
 ]
-"""As `SEEN`: nothing here is meant for the bot."""
+"""Sentences as `SEEN`, none of them meant for the bot."""
 UNRELATED_HELD_OUT: Final = [
     "My brother lives in Mumbai",
     "I bought a red car last week",
@@ -269,4 +269,4 @@ UNRELATED_HELD_OUT: Final = [
     "Mm",
     "Well",
 ]
-"""As `HELD_OUT`."""
+"""Sentences as `HELD_OUT`, none of them meant for the bot."""

@@ -13,7 +13,7 @@ LINE_RATE: Final = 8000
 HEARING_RATE: Final = 16000
 VOICES: Final = ("flite rms", "flite kal16", "flite awb", "flite slt", "espeak en-us", "espeak en-gb+f3", "espeak en-us+m3")
 MISSING: Final = [name for name, program in (("flite", "flite"), ("espeak-ng", "espeak-ng")) if not shutil.which(program)]
-"""Packages that `VOICES` needs; to be had with scripts/apt-need."""
+"""Packages that `VOICES` needs; scripts/apt-need installs them."""
 _LOUDEST: Final = 0.4
 _MU: Final = 255.0
 
@@ -21,12 +21,12 @@ Samples = np.ndarray[Any, Any]
 
 
 def said(text: str, voice: str) -> bytes:
-    """``text`` as the recogniser gets it from a call: PCM16 at `HEARING_RATE`, once over the line."""
+    """Return ``text`` as the recogniser gets it from a call: PCM16 at `HEARING_RATE`, once over the line."""
     return line(*_spoken(text, voice))
 
 
 def line(samples: Samples, rate: int) -> bytes:
-    """To 8 kHz, to µ-law and back, with a pause before and after."""
+    """Return sound after 8 kHz, µ-law and back, with a pause before and after."""
     narrow = soxr.resample(samples.astype(np.float32), rate, LINE_RATE)
     narrow = narrow / np.abs(narrow).max() * _LOUDEST
     coded = np.round((np.sign(narrow) * np.log1p(_MU * np.abs(narrow)) / np.log1p(_MU) + 1) / 2 * 255) / 255 * 2 - 1

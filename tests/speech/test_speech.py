@@ -1,4 +1,4 @@
-"""What callers say, through the recogniser that ships, leads to what they mean; noise leads nowhere."""
+"""Sentences of callers, through the shipped recogniser, lead to their intents; noise leads nowhere."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from .telephone import LINE_RATE, MISSING, Samples, line, said
 from .understanding import counted, understanding
 
 VOICE = "flite rms"
-"""The clearest of those in docs/flows.md, which has the figures of all: with the others less is understood."""
+"""Clearest voice of docs/flows.md, which has the figures of all: with the others less is understood."""
 NEEDS_VOICES = pytest.mark.skipif(bool(MISSING), reason=f"no voices to call with: scripts/apt-need {' '.join(MISSING)}")
 
 
@@ -32,7 +32,7 @@ def test_callers_are_understood_and_never_cut_off_by_mistake() -> None:
 
 
 def _sounds(seconds: float, rng: np.random.Generator) -> list[Samples]:
-    """Hiss, a beep, a knock and a hum."""
+    """Return hiss, a beep, a knock and a hum."""
     time = np.arange(int(seconds * LINE_RATE)) / LINE_RATE
     return [
         rng.normal(0, 1, len(time)),
@@ -60,7 +60,10 @@ def test_nothing_has_no_words(recogniser: Recogniser, pcm: bytes) -> None:
 
 @NEEDS_VOICES
 def test_neither_noise_nor_another_call_makes_the_recogniser_deaf_or_adds_a_word(recogniser: Recogniser) -> None:
-    """Both happened: after a row of hums a "No." was lost, and after a sentence that ended at once the next began with "You"."""
+    """Neither noise nor another call makes the recogniser deaf or adds a word.
+
+    Both happened: after a row of hums a "No." was lost, and after a sentence that ended at once the next began with "You".
+    """
     spoken = {text: said(text, "flite slt") for text in ("No", "Bye")}
     hums = [noise for place, noise in enumerate(_noises()) if place % 4 == 3]
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""What the flow that ships makes of speech."""
+"""Understanding of speech by the shipped flow."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -14,18 +14,18 @@ FLOW: Final = flow.load(example_flow())
 FINAL: Final = frozenset(name for name, intent in FLOW.intents.items() if intent.then)
 """Intents that end the call: the worst mistakes."""
 PARTING: Final = frozenset({"no", "goodbye"})
-"""Either says goodbye: one for the other is no harm."""
+"""Intents that say goodbye: one for the other is no harm."""
 
 
 def understanding() -> Callable[[str, str], str | None]:
-    """From a sentence and a voice to the intent."""
+    """Return a function from a sentence and a voice to the intent."""
     recogniser = Recogniser()
     examples = Examples({name: intent.examples for name, intent in FLOW.intents.items()}, FINAL, Speaker().sounds)
     return lambda text, voice: examples.closest(recogniser.recognise(said(text, voice)))
 
 
 def judged(meant: str | None, taken: str | None) -> str:
-    """``right``, ``not understood``, ``wrong``, or ``wrong and final``."""
+    """Return ``right``, ``not understood``, ``wrong``, or ``wrong and final``."""
     if meant == taken or {meant, taken} <= PARTING:
         return "right"
     if taken is None:
@@ -36,6 +36,6 @@ def judged(meant: str | None, taken: str | None) -> str:
 def counted(
     understand: Callable[[str, str], str | None], sentences: dict[str, list[str]], unrelated: Iterable[str], voice: str
 ) -> tuple[Counter[str], Counter[str]]:
-    """Of sentences that mean an intent, and of those that mean none."""
+    """Count judgements of sentences that mean an intent, and of those that mean none."""
     meant = Counter(judged(name, understand(text, voice)) for name, some in sentences.items() for text in some)
     return meant, Counter(judged(None, understand(text, voice)) for text in unrelated)

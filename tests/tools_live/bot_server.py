@@ -1,5 +1,6 @@
-"""A bot whose voice is a tone: it greets, answers each turn and each key, stops when it is spoken over, and closes after its last
-answer's mark. Broken in a single way at a time.
+"""Bot whose voice is a tone: it greets, answers turns and keys, stops when spoken over, and closes after its last mark.
+
+It can be broken in a single way at a time.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ _PAUSE_FRAMES = 10
 
 @dataclasses.dataclass
 class Manners:
-    """How a bot behaves; as it stands: well. Sizes in bytes, times in seconds."""
+    """Manners of a bot, by default good. Sizes in bytes, times in seconds."""
 
     answers: int = 2
     answer_s: float = 0.4
@@ -37,11 +38,11 @@ class Manners:
     hole_s: float = 0.0
     """Silence in the middle of each answer, because the bot sends it late."""
     sid: str = ""
-    """Of another stream."""
+    """Id of another stream."""
 
 
 class Bot:
-    """One stream of it."""
+    """Bot of one stream."""
 
     def __init__(self, ws: ServerConnection, manners: Manners) -> None:
         self.ws = ws
@@ -62,7 +63,7 @@ class Bot:
             await getattr(self, f"_{message['event']}", self._other)(message)
 
     async def _other(self, _message: dict[str, Any]) -> None:
-        """Nothing to do."""
+        """Ignore other messages."""
 
     async def _start(self, message: dict[str, Any]) -> None:
         self._sid = message["stream_sid"]
@@ -121,7 +122,7 @@ class Bot:
 
 
 class BotServer:
-    """A running one. ``bots`` are those of its streams."""
+    """Running server. ``bots`` are those of its streams."""
 
     def __init__(self, manners: Manners) -> None:
         self._manners = manners
@@ -144,7 +145,7 @@ class BotServer:
 
 @contextlib.asynccontextmanager
 async def talking(manners: Manners) -> AsyncIterator[BotServer]:
-    """A server on a free port of loopback, as long as the block lasts."""
+    """Run a server on a free port of loopback while the block lasts."""
     it = BotServer(manners)
     server: Server
     async with serve(it.handle, "127.0.0.1", 0, process_request=it.http, ping_interval=None) as server:

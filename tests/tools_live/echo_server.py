@@ -17,7 +17,7 @@ HEALTH = '{"status":"ok","service":"exotel-passthrough","mode":"echo"}'
 
 
 class Stream:
-    """What a server remembers of one stream."""
+    """State of one stream."""
 
     def __init__(self, ws: ServerConnection) -> None:
         self.ws = ws
@@ -27,11 +27,11 @@ class Stream:
 
 
 Break = Callable[[Stream, Message, list[Reply]], list[Reply]]
-"""Takes the right answers to a message and gives the wrong ones."""
+"""Function from the right answers to a message to the wrong ones."""
 
 
 def right(stream: Stream, message: Message) -> list[Reply]:
-    """The answers that the protocol asks for."""
+    """Return the answers that the protocol asks for."""
     event = message["event"]
     if event == "start":
         stream.sid = message["stream_sid"]
@@ -44,7 +44,7 @@ def right(stream: Stream, message: Message) -> list[Reply]:
 
 
 class EchoServer:
-    """A running server. ``streams`` are those it has had, ``requests`` their handshakes."""
+    """Running server. ``streams`` are those it has had, ``requests`` their handshakes."""
 
     def __init__(self, broken: Break | None, health: str) -> None:
         self._broken = broken
@@ -83,7 +83,7 @@ class EchoServer:
 
 @contextlib.asynccontextmanager
 async def running(broken: Break | None = None, *, health: str = "") -> AsyncIterator[EchoServer]:
-    """A server on a free port of loopback, as long as the block lasts."""
+    """Run a server on a free port of loopback while the block lasts."""
     it = EchoServer(broken, health)
     server: Server
     async with serve(it.handle, "127.0.0.1", 0, process_request=it.http, ping_interval=None) as server:

@@ -1,6 +1,6 @@
-"""A process that holds a port in one of the ways that a port is held in the wild. Run as a script by the tests.
+"""Process that holds a port in one of the ways seen in the wild. Run as a script by the tests.
 
-usage: holder.py WAY PORT...; prints ``ready PID`` where PID is the process that is to be found.
+usage: holder.py WAY PORT...; prints ``ready PID`` where PID is the process to find.
 """
 
 import contextlib
@@ -62,7 +62,7 @@ def ignores_term(port: int) -> None:
 
 
 def slow(port: int) -> None:
-    """Ends half a second after SIGTERM, in an orderly way."""
+    """End in order half a second after SIGTERM."""
 
     def end(*_: object) -> None:
         time.sleep(0.5)
@@ -72,8 +72,8 @@ def slow(port: int) -> None:
     plain(port)
 
 
-def lets_go(port: int) -> None:
-    """Closes its listener on SIGTERM and lives on, as a draining server does."""
+def closes_its_listener(port: int) -> None:
+    """Close the listener on SIGTERM and live on, as a draining server does."""
     held = listen(port)
     signal.signal(signal.SIGTERM, lambda *_: held.close())
     ready()
@@ -92,7 +92,7 @@ def orphan(port: int) -> None:
 
 
 def leaks_to_child(port: int) -> None:
-    """The server is gone; its innocent-looking helper keeps the socket that it inherited."""
+    """End as a server whose innocent-looking helper keeps the inherited socket."""
     held = listen(port)
     held.set_inheritable(True)
     child = os.fork()
@@ -103,7 +103,7 @@ def leaks_to_child(port: int) -> None:
 
 
 def prefork(port: int) -> None:
-    """A parent that starts a child again whenever one ends, and ignores SIGTERM: both share the socket."""
+    """Share the socket with a child, restart it whenever it ends, and ignore SIGTERM."""
     held = listen(port)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     said = False
@@ -112,7 +112,7 @@ def prefork(port: int) -> None:
         if child == 0:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             live()
-        if not said:  # only now: before its first child one process holds the port, not two
+        if not said:  # only now, because before its first child one process holds the port, not two
             ready()
             said = True
         os.waitpid(child, 0)
@@ -120,7 +120,7 @@ def prefork(port: int) -> None:
 
 
 def headless(port: int) -> None:
-    """The leading thread ends, a second one lives on: the process looks like a zombie and holds the port."""
+    """End the leading thread while a second one lives on: the process looks like a zombie and holds the port."""
     held = listen(port)
 
     def stay() -> None:
@@ -140,13 +140,13 @@ def state_of_leader() -> str:
 
 
 def record_signals() -> None:
-    """Say so whenever a signal comes that can be caught; children that end are no news."""
+    """Write down every signal that can be caught, except for ended children."""
     for number in set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}:
         signal.signal(number, lambda number, _frame: print("signal", number, flush=True))
 
 
 def client(port: int) -> None:
-    """A bystander: only connected to the port."""
+    """Connect to the port, as a bystander does."""
     record_signals()
     with socket.create_connection(("127.0.0.1", port)):
         ready()
@@ -154,7 +154,7 @@ def client(port: int) -> None:
 
 
 def only_bound(port: int) -> None:
-    """Has bound the port and does not listen."""
+    """Bind the port without listening."""
     held = socket.socket()
     held.bind(("127.0.0.1", port))
     ready()
@@ -163,7 +163,7 @@ def only_bound(port: int) -> None:
 
 
 def outgoing(port: int) -> None:
-    """Uses the port as the local one of a connection to a server of its own, as the kernel gives one out to a client."""
+    """Use the port as the local one of an outgoing connection, as the kernel gives one out to a client."""
     server = socket.create_server(("127.0.0.1", 0))
     with socket.create_connection(server.getsockname(), source_address=("127.0.0.1", port)):
         ready()
@@ -171,7 +171,7 @@ def outgoing(port: int) -> None:
 
 
 def decoy(port: int) -> None:
-    """A bystander: of the same name, with a port of its own."""
+    """Hold another port under the same name, as a bystander."""
     record_signals()
     held = listen(port)
     ready()
@@ -180,12 +180,12 @@ def decoy(port: int) -> None:
 
 
 def family(port: int) -> None:
-    """A server between two bystanders: its parent, and a child of it that has not the socket. It takes connections."""
+    """Run a server between two bystanders, its parent and a child without the socket. It takes connections."""
     relatives(port, accepting=True)
 
 
 def hangs(port: int) -> None:
-    """The same, but it takes no connection."""
+    """Run the same family, but take no connection."""
     relatives(port, accepting=False)
 
 
@@ -207,7 +207,7 @@ def relatives(port: int, *, accepting: bool) -> None:
 
 
 def supervised(port: int) -> None:
-    """Its parent looks like PM2."""
+    """Run a server below a parent that looks like PM2."""
     with open("/proc/self/comm", "w") as name:
         name.write("PM2 v5.3.0: God")
     if os.fork() == 0:
@@ -218,7 +218,7 @@ def supervised(port: int) -> None:
 
 
 def intruder(_port: int) -> None:
-    """Has the listening socket that systemd passed to its service, and has left the service's cgroup; accepts on SIGUSR1."""
+    """Keep the socket that systemd passed to the service, leave the service's cgroup, and accept on SIGUSR1."""
     held = socket.socket(fileno=3)
     cgroup = "/sys/fs/cgroup/intruder.scope"
     os.makedirs(cgroup, exist_ok=True)
@@ -239,7 +239,7 @@ def intruder(_port: int) -> None:
 
 
 def wait() -> None:
-    """As `live`, but a signal that is handled does not end it early."""
+    """Live on as `live` does, even after a handled signal."""
     for _ in range(LIFE_S * 10):
         time.sleep(0.1)
 

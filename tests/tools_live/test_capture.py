@@ -50,7 +50,7 @@ Start = Callable[..., ServerProcess]
 
 @pytest.fixture
 def engine(request: pytest.FixtureRequest) -> str:
-    """The engine of the workers, where a test does not name it."""
+    """Return the engine of the workers, unless a test names another."""
     return str(getattr(request, "param", "picows"))
 
 
@@ -59,7 +59,7 @@ on_both_engines = pytest.mark.parametrize("engine", ["picows", "websockets"], in
 
 @pytest.fixture
 def runtime(tmp_path: Path) -> Path:
-    """Where the workers have their admin sockets."""
+    """Return the directory of the workers' admin sockets."""
     folder = tmp_path / "run"
     folder.mkdir()
     return folder
@@ -79,7 +79,7 @@ def start_worker(runtime: Path, tmp_path: Path, engine: str) -> Iterator[Start]:
 
 
 class Capturing:
-    """``exotelctl capture`` as a process; `end` is its exit code and what it says in JSON."""
+    """Process of ``exotelctl capture``; `end` returns its exit code and its JSON."""
 
     def __init__(self, out: Path, runtime: Path, asked: dict[str, Any], **options: Any) -> None:
         defaults: dict[str, Any] = {"max_bytes": "50M", "seconds": 30.0, "force": False, "json": True}
@@ -164,7 +164,7 @@ def test_a_recorded_call_replays_bit_exact(
 
 
 def rechunks(stream: Stream, message: Json, replies: list[Reply]) -> list[Reply]:
-    """Two frames in one message."""
+    """Send two frames in one message."""
     if message["event"] != "media":
         return replies
     held = vars(stream).setdefault("held", [])
@@ -332,7 +332,7 @@ def test_it_ends_by_ctrl_c_with_a_valid_file(start_worker: Start, capture: Start
         await phone.dial()
         await phone.play(FRAMES[:3], pace=False)
         await phone.settle(5)
-        await asyncio.sleep(0.5)  # what is held back to be put in order is not in the file
+        await asyncio.sleep(0.5)  # records held back to be put in order are not in the file
         capturing.process.send_signal(signal.SIGINT)
         ended = await asyncio.to_thread(capturing.end)
         await phone.hang_up()

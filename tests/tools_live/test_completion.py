@@ -24,7 +24,7 @@ main()
 
 
 class Bash:
-    """An interactive bash that has sourced the script, on a terminal of its own."""
+    """Interactive bash on its own terminal that has sourced the script."""
 
     def __init__(self) -> None:
         self._master, slave = pty.openpty()
@@ -100,7 +100,7 @@ def test_a_tab_loads_nothing_heavy(words: str, completed: str) -> None:
     [("bash", "_exotelctl"), ("zsh", "#compdef exotelctl"), ("fish", "complete --command")],
 )
 def test_the_script_of_a_shell(shell: str, begins: str) -> None:
-    """No shell has to be running for it: it may be printed under sudo, by Ansible, for another user."""
+    """A shell's script needs no running shell: it may be printed under sudo, by Ansible, for another user."""
     command = [str(Path(sys.executable).with_name("exotelctl")), "completion", shell]
     done = subprocess.run(command, env={"PATH": "/usr/bin"}, capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout.startswith(begins)

@@ -1,4 +1,4 @@
-"""Where a connection goes: to the server that was named and checked, and nowhere else."""
+"""A connection goes to the named and checked server, and nowhere else."""
 
 import asyncio
 import dataclasses
@@ -47,7 +47,7 @@ def test_a_redirect_is_not_followed_but_named(status: int, locations: list[str],
 
 
 def test_the_checked_address_is_taken_whatever_the_name_says_now() -> None:
-    """Of the checked ones the next where the first does not answer; the name is only what the server is called by."""
+    """Only checked addresses are dialled, the next if one does not answer, whatever the name resolves to now."""
 
     async def main() -> str:
         async with running() as server:

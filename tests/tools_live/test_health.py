@@ -1,4 +1,4 @@
-"""``health`` against real sockets: what is there, what is not, and why."""
+"""``health`` against real sockets: its answer, or the reason for none."""
 
 import asyncio
 import json

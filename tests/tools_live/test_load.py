@@ -33,7 +33,7 @@ def start(url: str, *options: str, **how: Any) -> subprocess.Popen[str]:
 
 
 def load(url: str, *options: str) -> tuple[int, dict[str, Any]]:
-    """The exit code and the JSON."""
+    """Run a load and return its exit code and JSON."""
     with start(url, "--json", *options) as it:
         out, errors = it.communicate(timeout=LIMIT_S)
     assert out, errors
@@ -41,7 +41,7 @@ def load(url: str, *options: str) -> tuple[int, dict[str, Any]]:
 
 
 def unless_slow(verdict: str, found: dict[str, Any]) -> bool:
-    """``verdict`` it is, or the machine that the test runs on was too busy; what was counted has to be right either way."""
+    """Return whether the verdict is ``verdict``, or this machine was too busy; the counts have to be right either way."""
     return found["verdict"] in (verdict, "unfit")
 
 
@@ -56,7 +56,7 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
 
 @contextmanager
 def broken(how: Callable[[Stream, Message, list[Reply]], list[Reply]] | None) -> Iterator[EchoServer]:
-    """An echo server with a fault, in a thread with a loop of its own."""
+    """Run an echo server with a fault, in a thread with its own loop."""
     ready: list[EchoServer] = []
     begun = threading.Event()
     loop = asyncio.new_event_loop()
@@ -112,7 +112,7 @@ def test_calls_are_replaced(server: ServerProcess) -> None:
 
 
 def test_several_processes_add_up(server: ServerProcess) -> None:
-    """What one process sees of 16 calls, two see of 8 each."""
+    """Several processes add up: two with 8 calls each report as one with 16."""
     from exotel_phone.load import verb
     from exotel_phone.load.plan import plan
     from exotel_phone.options import LoadOptions
@@ -153,12 +153,12 @@ def test_nobody_there() -> None:
 
 
 def lose(_stream: Stream, message: Message, right: list[Reply]) -> list[Reply]:
-    """Every tenth frame is never echoed."""
+    """Never echo each tenth frame."""
     return [] if message["event"] == "media" and int(message["media"]["chunk"]) % 10 == 5 else right
 
 
 def alter(_stream: Stream, message: Message, right: list[Reply]) -> list[Reply]:
-    """Every tenth frame comes back as silence."""
+    """Return each tenth frame as silence."""
     if message["event"] == "media" and int(message["media"]["chunk"]) % 10 == 5:
         assert isinstance(right[0], dict)
         right[0]["media"]["payload"] = "A" * 427 + "="
@@ -166,13 +166,13 @@ def alter(_stream: Stream, message: Message, right: list[Reply]) -> list[Reply]:
 
 
 def camel(_stream: Stream, _message: Message, right: list[Reply]) -> list[Reply]:
-    """The camelCase server of the guide's history."""
+    """Answer in camelCase, as a server of the guide's history did."""
     messages = [reply for reply in right if isinstance(reply, dict)]
     return [{"streamSid" if key == "stream_sid" else key: value for key, value in it.items()} for it in messages]
 
 
 def chatter(stream: Stream, message: Message, right: list[Reply]) -> list[Reply]:
-    """A ``clear`` that nobody needs, at the tenth frame."""
+    """Send an unneeded ``clear`` at the tenth frame."""
     unasked: list[Reply] = [{"event": "clear", "stream_sid": stream.sid}]
     return right + unasked if message["event"] == "media" and message["media"]["chunk"] == "10" else right
 
@@ -182,7 +182,7 @@ async def _no_more(stream: Stream) -> None:
 
 
 def hang_up(stream: Stream, message: Message, right: list[Reply]) -> list[Reply]:
-    """The server closes the call at the tenth frame."""
+    """Close the call at the tenth frame."""
     if message["event"] == "media" and message["media"]["chunk"] == "10":
         stream.task = asyncio.ensure_future(_no_more(stream))  # type: ignore[attr-defined]
         return []
@@ -235,7 +235,7 @@ def test_a_server_that_hangs_up_is_reported() -> None:
 
 
 def test_a_server_that_takes_nothing_ends_the_call_in_bounded_memory(tmp_path: Path) -> None:
-    """A server that is stopped for good: the buffers fill up, then the call is given up."""
+    """A server that is stopped for good ends the call in bounded memory: the buffers fill up, then the call is given up."""
     it = ServerProcess(tmp_path / "server", {})
     try:
         it.start()
@@ -286,7 +286,7 @@ def test_a_credential_is_sent_and_not_shown(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_the_calls_and_reports(server: ServerProcess, tmp_path: Path) -> None:
-    """Ctrl-C goes to every process of the terminal's group, so to the generators too."""
+    """Ctrl-C ends the calls and reports, though the terminal sends it to the generators too."""
     report = tmp_path / "out.html"
     options = ("--json", "--calls", "5", "--ramp", "0", "--seconds", "600", "--report", str(report))
     with start(server.url(), *options, start_new_session=True) as it:

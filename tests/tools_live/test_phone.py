@@ -1,4 +1,4 @@
-"""The simulated phone: what a server sees of it, and what it says of a server."""
+"""The simulated phone: its messages to a server, and its judgement of a server."""
 
 import asyncio
 import base64
@@ -65,7 +65,7 @@ def test_a_credential_of_the_url_is_sent_as_basic() -> None:
 
 
 def test_the_pace_is_one_clock_without_drift(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fifty frames are due at intervals of 20 ms from the first, also where two of them are 200 ms late."""
+    """The pace is one clock without drift: frames are due every 20 ms from the first, even if two are 200 ms late."""
     due: list[float] = []
     wait = Phone.until
 

@@ -1,4 +1,4 @@
-"""``port-clean`` against real processes: what holds the port ends, the port is proven free, nothing else gets a signal."""
+"""``port-clean`` against real processes: holders end, the port is proven free, nothing else gets a signal."""
 
 import contextlib
 import json
@@ -31,7 +31,7 @@ Start = Callable[..., "Held"]
 
 
 class Held:
-    """A running holder. ``pid`` is the process that has the port, maybe not the one that was started."""
+    """Running holder. ``pid`` is the process that has the port, maybe not the one that was started."""
 
     def __init__(self, way: str, *ports: int) -> None:
         arguments = [sys.executable, str(HOLDER), way, *map(str, ports)]
@@ -53,7 +53,7 @@ class Held:
         return self.seen.is_running() and self.seen.status() != psutil.STATUS_ZOMBIE
 
     def end(self) -> None:
-        """Whatever the test left of it."""
+        """End the processes that the test left."""
         for each in (self.seen, psutil.Process(self.process.pid) if self.process.poll() is None else None):
             if each is None or not each.is_running():
                 continue
@@ -69,13 +69,13 @@ class Held:
 
 @pytest.fixture
 def port() -> int:
-    """A port that nothing holds."""
+    """Return a port that nothing holds."""
     return free_port()
 
 
 @pytest.fixture
 def start(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Starts holders of ``port``. The tests may themselves run in a service: their children then would be refused."""
+    """Yield a function that starts holders of ``port``, seen outside of the service that the tests may run in."""
     monkeypatch.setattr(units, "of_cgroup", lambda _text: units.NONE)
     with contextlib.ExitStack() as stack:
 
@@ -185,7 +185,7 @@ TERM, CONT, KILL = "SIGTERM", "SIGCONT", "SIGKILL"
         ("slow", "process", "ended", [TERM]),
         ("orphan", "orphan", "ended", [TERM]),
         ("leaks_to_child", "orphan", "ended", [TERM]),
-        ("lets_go", "process", "released", [TERM]),
+        ("closes_its_listener", "process", "released", [TERM]),
     ],
 )
 def test_ended_by_sigterm(
@@ -196,7 +196,7 @@ def test_ended_by_sigterm(
     assert decided(made) == {held.pid: (kind, "end")}
     assert ended(made) == {held.pid: (outcome, signals)}
     assert (code, made["verdict"], made["free"]) == (Exit.OK, "cleaned", True)
-    assert held.alive == (way == "lets_go")
+    assert held.alive == (way == "closes_its_listener")
     assert gather(port).listeners == ()
 
 
@@ -222,7 +222,7 @@ def test_a_stopped_one_is_continued_so_that_it_can_end(port: int, start: Start, 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the holder makes a raw system call by its number")
 def test_a_headless_process_is_found_and_killed(port: int, start: Start, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its leading thread is a zombie, so that ss, lsof and psutil show no owner."""
+    """A headless process is found and killed, though ss, lsof and psutil show no owner: its leading thread is a zombie."""
     held = start("headless")
     assert os.listdir(f"/proc/{held.pid}/task")[1:], "it has a second thread"
     code, made = clean(port, capsys, timeout_s=1.0)
@@ -248,7 +248,7 @@ def test_ipv4_and_ipv6_at_once(port: int, start: Start, capsys: pytest.CaptureFi
 
 
 def test_a_prefork_server_leaves_no_child_behind(port: int, start: Start, capsys: pytest.CaptureFixture[str]) -> None:
-    """The parent ignores SIGTERM and replaces the child that took it: the new child holds the same socket."""
+    """A prefork server leaves no child behind, though its parent ignores SIGTERM and replaces ended children."""
     held = start("prefork")
     code, made = clean(port, capsys, timeout_s=0.5)
     assert decided(made)[held.pid] == ("process", "end")
@@ -267,7 +267,7 @@ def test_a_connected_client_never_gets_a_signal(port: int, start: Start, capsys:
 
 
 def test_a_client_connected_from_the_same_port_number_is_not_a_holder(port: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """An outgoing connection may use the number as its own local port."""
+    """A client connected from the same port number is no holder: an outgoing connection may use it as its local port."""
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as mine:
         mine.bind(("127.0.0.1", port))
         mine.connect(server.getsockname())
@@ -312,7 +312,7 @@ def test_plan_only(
 
 
 def test_the_own_process_is_never_signalled(port: int, start: Start, capsys: pytest.CaptureFixture[str]) -> None:
-    """This test holds the port itself, beside a stray on IPv6: nothing is done at all."""
+    """The own process is never signalled: while it holds the port, even a stray beside it on IPv6 is left alone."""
     stray = start("ipv6")
     with socket.create_server(("127.0.0.1", port)):
         code, made = clean(port, capsys, force=True)
@@ -339,7 +339,7 @@ def test_a_managed_process_is_refused_and_forced(
 def test_one_that_comes_back_is_told_with_who_holds_now(
     port: int, start: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A supervisor starts it again at once: with a new socket, so it is not ours to end."""
+    """A holder that a supervisor restarts is reported with its new process, and not ended again: it has a new socket."""
     start("plain")
     replaced: list[Held] = []
     end = apply.end
@@ -389,7 +389,7 @@ def test_on_a_terminal_it_asks(answer: str, code: int, lives: bool, port: int, s
 
 
 def until(terminal: int, mark: str) -> str:
-    """What the terminal shows until ``mark`` or its end; at most ten seconds."""
+    """Return the terminal's output until ``mark`` or its end; wait at most ten seconds."""
     said = ""
     deadline = time.monotonic() + 10
     while mark not in said and time.monotonic() < deadline:
@@ -403,7 +403,7 @@ def until(terminal: int, mark: str) -> str:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives root away to look as another user")
 def test_without_root_the_owner_is_not_guessed(port: int, start: Start) -> None:
-    """In a forked child that has become nobody: this interpreter may be readable to root only."""
+    """Without root the owner is not guessed. A forked child becomes nobody, who may not read this interpreter."""
     held = start("plain")
     read, write = os.pipe()
     child = os.fork()
@@ -434,7 +434,7 @@ def test_the_proof_names_what_stands_in_the_way(port: int) -> None:
 
 @pytest.fixture
 def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """Takes what is written to the journal."""
+    """Yield a socket that takes the journal's place."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as taken:
         taken.bind(str(tmp_path / "journal"))
         taken.settimeout(5)
@@ -476,7 +476,7 @@ def test_no_journal_stops_nothing(tmp_path: Path) -> None:
 
 @pytest.fixture
 def other_port(port: int) -> int:
-    """A second port that nothing holds."""
+    """Return a second port that nothing holds."""
     while (number := free_port()) == port:
         pass
     return number
@@ -485,7 +485,7 @@ def other_port(port: int) -> int:
 def test_several_ports_are_judged_each_on_its_own(
     port: int, other_port: int, start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """This test holds the other port itself: that one is refused, the first is freed, and the worse code counts."""
+    """Several ports are judged each on its own: the test's own is refused, the other is freed, and the worse code counts."""
     held = start("plain")
     with socket.create_server(("127.0.0.1", other_port)):
         capsys.readouterr()
@@ -517,7 +517,7 @@ def test_a_process_that_never_accepts_is_said_to_hang(port: int, start: Start, c
 
 @pytest.fixture
 def ours(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """A listener that the quick look explains by us alone: this process stands for PID 1 and our worker."""
+    """Listen as our own server does for the quick look: this process stands for PID 1 and our worker."""
     with socket.create_server(("127.0.0.1", port)) as listener:
         monkeypatch.setattr(gathering, "_MANAGER", os.getpid())
         yield listener
@@ -529,7 +529,7 @@ def test_the_quick_look_goes_no_further_than_our_units(port: int, ours: socket.s
 
 
 def test_it_looks_everywhere_when_asked_or_when_connections_are_unexplained(port: int, ours: socket.socket) -> None:
-    """A child has our listening socket: idle, only the thorough look finds it; a call that it took betrays it."""
+    """A child with our listening socket is found by the thorough look, or by the call that it took."""
     ours.set_inheritable(True)
     code = (
         "import socket, sys; s = socket.socket(fileno=int(sys.argv[1])); s.settimeout(30); "

@@ -23,7 +23,7 @@ ECHOES = {"MEDIA_1", "MEDIA_2", "MEDIA_3", "MEDIA_4", "MEDIA_INTS", "MEDIA_BURST
 
 
 class Subject:
-    """One server, right or broken in one way, and what the protocol test is to find. All are tested at the same time."""
+    """Server, right or broken in one way, and the expected findings. All are tested at the same time."""
 
     def __init__(self, broken: Break | None, failing: dict[str, str], *, rate: int = 8000, health: str = "") -> None:
         self.broken = broken
@@ -52,7 +52,7 @@ def never_echo(_stream: Stream, message: Message, replies: list[Reply]) -> list[
 
 
 def altered(_stream: Stream, message: Message, replies: list[Reply]) -> list[Reply]:
-    """Audio that went through a volume control: everything but silence changes."""
+    """Change everything but silence, as a volume control does."""
     if message["event"] == "media":
         pcm = base64.b64decode(message["media"]["payload"])
         halved = b"".join((int.from_bytes(pcm[i : i + 2], "little", signed=True) // 2).to_bytes(2, "little", signed=True)
@@ -67,7 +67,7 @@ def marks_each_time(stream: Stream, message: Message, _replies: list[Reply]) -> 
 
 
 def marks_for_ever(stream: Stream, message: Message, replies: list[Reply]) -> list[Reply]:
-    """Each message makes it send the mark once more: later checks must not be blamed for the strays."""
+    """Send the mark once more at each message: later checks must not be blamed for the strays."""
     return [*replies, *right_mark(stream, {"mark": {"name": next(iter(stream.marks))}})] if stream.marks else replies
 
 
@@ -99,7 +99,7 @@ def binary(_stream: Stream, _message: Message, replies: list[Reply]) -> list[Rep
 
 
 def first_stream_only() -> Break:
-    """A server with one global stream_sid: the classic of single-call tests."""
+    """Use one global stream_sid, as servers do that were tested with single calls."""
     sids: list[str] = []
 
     def broken(stream: Stream, _message: Message, replies: list[Reply]) -> list[Reply]:
@@ -113,7 +113,7 @@ def first_stream_only() -> Break:
 
 
 def swapped() -> Break:
-    """Workers that overtake each other: each second frame comes before the first."""
+    """Send each second frame before the first, as workers do that overtake each other."""
     held: list[Reply] = []
 
     def broken(_stream: Stream, message: Message, replies: list[Reply]) -> list[Reply]:
@@ -174,7 +174,7 @@ SERVERS = {
 
 @pytest.fixture(scope="module")
 def tested() -> dict[str, Subject]:
-    """Every server of the table after its test."""
+    """Return every server of the table after its test."""
 
     async def main() -> None:
         await asyncio.gather(*(server.run() for server in SERVERS.values()))

@@ -1,4 +1,4 @@
-"""Where /health says mode ai, a bot is expected: a right one passes, and each wrong one fails by the right check."""
+"""At a server of mode ai a bot is expected: a right one passes, and each wrong one fails by the right check."""
 
 import asyncio
 import base64
@@ -22,7 +22,7 @@ def words(sid: str, size: int = 3200, count: int = 12) -> list[Reply]:
 
 
 def bot(stream: Stream, message: Message, _replies: list[Reply]) -> list[Reply]:
-    """Greets, and is interrupted by a key."""
+    """Greet, and stop at a key."""
     if message["event"] == "start":
         return words(stream.sid)
     return [{"event": "clear", "stream_sid": stream.sid}, *words(stream.sid)] if message["event"] == "dtmf" else []

@@ -1,4 +1,4 @@
-"""A port is cleared of whom was agreed to, of nobody else, and its freedom is proven."""
+"""A port is cleared of the agreed processes, of no others, and its freedom is proven."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ SERVE = "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.argv
 
 @contextmanager
 def stranger() -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """A process of this test that listens, and its port."""
+    """Start a process that listens; yield it and its port."""
     port = free_port()
     serve = [sys.executable, "-c", SERVE, str(port)]
     with subprocess.Popen(serve, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:

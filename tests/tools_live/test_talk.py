@@ -23,12 +23,12 @@ from tests.unit.tools.bot_calls import hush, tone
 from .bot_server import Bot, Manners, talking
 
 ROUNDED_S = 0.021
-"""A frame, and what rounding to milliseconds takes."""
+"""Length of a frame, and the error of rounding to milliseconds."""
 
 
 @pytest.fixture
 def turn(tmp_path: Path) -> Path:
-    """Half a second of voice between silences."""
+    """Return half a second of voice between silences."""
     file = tmp_path / "said.wav"
     audio.write_wav(file, 8000, hush(0.1) + tone(0.5, 300) + hush(0.3))
     return file
@@ -36,12 +36,12 @@ def turn(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def unheard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tone has no words: no time is spent on looking for them."""
+    """Skip recognition, as a tone has no words."""
     monkeypatch.setattr("exotel_phone.talk.words.recognise", lambda _spoken: None)
 
 
 def place(manners: Manners, turns: list[Path | str], **options: Any) -> tuple[Exit, Bot]:
-    """A call in which each turn is a file or keys."""
+    """Place a call in which each turn is a file or keys."""
     typed = [f"file:{turn}" if isinstance(turn, Path) else f"dtmf:{turn}" for turn in turns]
 
     async def main() -> tuple[Exit, Bot]:

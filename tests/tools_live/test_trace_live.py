@@ -1,4 +1,4 @@
-"""The trace over real workers: two of them, a call on each, one killed, and a server that is left as it was found."""
+"""The trace over two real workers: a call on each, one killed, and the server left as it was found."""
 
 import asyncio
 import base64
@@ -140,7 +140,7 @@ def test_a_worker_that_is_killed_is_said_and_the_others_call_goes_on(workers: di
 
 
 def test_taps_are_closed_on_quitting(workers: dict[str, ServerProcess], tmp_path: Path) -> None:
-    """A worker takes eight taps: a ninth trace works only if those before have left."""
+    """Taps are closed on quitting: a worker takes eight, so a ninth trace needs those before to have left."""
 
     async def run() -> None:
         for _ in range(9):

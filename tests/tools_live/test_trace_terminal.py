@@ -1,4 +1,4 @@
-"""``exotelctl trace FILE`` on a real terminal: a pseudo one of 80 columns and 24 lines."""
+"""``exotelctl trace FILE`` on a pseudo terminal of 80 columns and 24 lines."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""``verify`` from what a host told to a call of a server on loopback."""
+"""``verify`` from a host's answers to a call of a server on loopback."""
 
 import asyncio
 import json

@@ -58,7 +58,7 @@ def delete(store: Store, call: Call) -> Json:
 
 
 def _seen(store: Store, call: Call, address: Json) -> Json:
-    """An address with its status and users of now."""
+    """Return an address with its present status and users."""
     users = _users(store, call, address)
     return address | ({"status": "IN_USE", "users": users} if users else {"status": "RESERVED"})
 

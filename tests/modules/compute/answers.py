@@ -1,4 +1,4 @@
-"""What a handler is given, and the errors that it answers with, in Google's format."""
+"""Requests to handlers, and errors of handlers in Google's format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.modules.compute.discovery import Json
 
 @dataclass(frozen=True)
 class Call:
-    """A request that the document allows. `query` has one value a name; `principal` is the e-mail address of who calls."""
+    """A request that the document allows. `query` has one value a name; `principal` is the caller's e-mail address."""
 
     method: str
     path: Mapping[str, str]
@@ -43,7 +43,7 @@ class ApiError(Exception):
         self.details, self.raw = details, raw
 
     def body(self) -> Json | str:
-        """The error as the Compute API words it."""
+        """Return the error as the Compute API words it."""
         if self.raw is not None:
             return self.raw
         errors = [{"message": self.message, "domain": "global", "reason": self.reason}]

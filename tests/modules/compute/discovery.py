@@ -1,7 +1,7 @@
-"""Google's description of the Compute API: which method a request calls, and what is wrong with a value.
+"""Google's description of the Compute API: the method of a request, and complaints about a value.
 
-The document (`compute.v1.json`) comes with google-api-python-client. Nothing here knows a resource; what the document does not
-say is not judged. All complaints begin with the place: "firewall.allowed[0].ports: 8765 is no array".
+The document (`compute.v1.json`) comes with google-api-python-client. Nothing here knows a resource; only rules
+of the document are judged. All complaints begin with the place: "firewall.allowed[0].ports: 8765 is no array".
 """
 
 from __future__ import annotations
@@ -74,17 +74,17 @@ class Document:
         return min(found, key=lambda one: len(one[1])) if found else None  # "instances/{instance}" gives way to a literal
 
     def of_call(self, method: Method, path: Mapping[str, str], query: Mapping[str, Sequence[str]], body: Any) -> list[str]:
-        """What is wrong with a request to `method`. `body` is None when there is none."""
+        """Return complaints about a request to `method`. `body` is None when there is none."""
         return [*self._of_parameters(method, path, query), *self._of_body(method, body)]
 
     def of_answer(self, method: Method, answer: Any) -> list[str]:
-        """What is wrong with an answer of `method` that is not an error."""
+        """Return complaints about an answer of `method` that is not an error."""
         if method.response is None:
             return [] if answer is None else [f"{method.id}: has no body in its answer"]
         return [*self._value(_ref(method.response), answer, _decapital(method.response), None)]
 
     def of_resource(self, schema: str, value: Any) -> list[str]:
-        """What is wrong with a `schema` that a server has."""
+        """Return complaints about a server's resource of `schema`."""
         return [*self._value(_ref(schema), value, _decapital(schema), None)]
 
     def _of_parameters(self, method: Method, path: Mapping[str, str], query: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -112,7 +112,7 @@ class Document:
             yield from self._value(_ref(method.request), body, _decapital(method.request), method.id)
 
     def _value(self, schema: Json, value: Any, at: str, sent_to: str | None) -> Iterator[str]:
-        """Complaints about `value`; `sent_to` is the method that it is sent to, None when the server says it."""
+        """Return complaints about `value`; `sent_to` is the method that it is sent to, None for a value of the server."""
         schema = self._schemas[schema["$ref"]] if "$ref" in schema else schema
         kind = schema["type"]
         if kind == "any":
@@ -169,7 +169,7 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 def _parameter(parameter: Json, text: str, at: str) -> Iterator[str]:
-    """Complaints about a parameter: the type of the text of a URL is what it can be read as."""
+    """Return complaints about a parameter: a text of a URL has any type as which it can be read."""
     kind = parameter["type"]
     if kind == "boolean":
         if text not in ("true", "false"):
@@ -214,7 +214,7 @@ def _is_base64(text: str) -> bool:
 
 
 def _item(array: Json) -> Json:
-    """The schema of an array's items; a pattern that is said of the array is theirs."""
+    """Return the schema of an array's items; the pattern of an array is theirs."""
     items: Json = array["items"]
     return items | {"pattern": array["pattern"]} if "pattern" in array else items
 
@@ -229,6 +229,6 @@ def _decapital(name: str) -> str:
 
 @cache
 def compute_v1() -> Document:
-    """The Compute API v1. Reading it takes a tenth of a second, once in a process."""
+    """Return the Compute API v1. Reading it takes a tenth of a second, once in a process."""
     path = files("googleapiclient.discovery_cache") / "documents" / "compute.v1.json"
     return Document(json.loads(path.read_text("utf-8")))

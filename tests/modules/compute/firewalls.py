@@ -1,6 +1,6 @@
-"""compute.firewalls: what the API makes of a rule, and which rules and changes it refuses.
+"""compute.firewalls: rules as the API stores them, and its refusals of rules and changes.
 
-What it refuses is as Google's reference and its guide "Use VPC firewall rules" have it: name, network, direction and action of a
+The refusals follow Google's reference and its guide "Use VPC firewall rules": name, network, direction and action of a
 rule stay what they are; a rule has ranges of IPv4 or of IPv6.
 """
 
@@ -27,7 +27,7 @@ DEFAULTS: Json = {
     "disabled": False,
 }
 GIVEN_BY_SERVER = ("kind", "id", "creationTimestamp", "name", "selfLink")
-# Which fields exclude one another: with the first there must be none of the others.
+# Fields that exclude one another: with the first there must be none of the others.
 EXCLUDES = {
     "sourceServiceAccounts": ("sourceTags", "targetTags"),
     "targetServiceAccounts": ("sourceTags", "targetTags"),
@@ -58,12 +58,12 @@ def insert(store: Store, call: Call) -> Json:
 
 
 def update(store: Store, call: Call) -> Json:
-    """PUT: a field that is not in the body gets its default."""
+    """Replace a rule (PUT): a field that is not in the body gets its default."""
     return _change(store, call, "update", call.body)
 
 
 def patch(store: Store, call: Call) -> Json:
-    """PATCH: a field that is not in the body stays."""
+    """Change a rule (PATCH): a field that is not in the body stays."""
     kept = {name: value for name, value in _found(store, call).items() if name not in GIVEN_BY_SERVER}
     return _change(store, call, "patch", kept | call.body)
 
@@ -95,7 +95,7 @@ def _change(store: Store, call: Call, kind: str, body: Json) -> Json:
 
 
 def _stated(store: Store, call: Call, body: Json) -> Json:
-    """The rule that `body` states, with the defaults; an empty list is as none. Raises ApiError: there is no such rule."""
+    """Return the rule in `body` with the defaults; an empty list is as none. Raises ApiError: such a rule cannot be."""
     given = {name: value for name, value in body.items() if value not in ([], {}) and name not in ("params", *GIVEN_BY_SERVER)}
     rule: Json = DEFAULTS | given
     rule["network"] = store.network(rule["network"], call.project)["selfLink"]
@@ -117,7 +117,7 @@ def _log_config(given: Json) -> Json:
 
 
 def _refuse(rule: Json) -> None:
-    """Raises ApiError (400): what is first wrong with a rule."""
+    """Raise ApiError (400) for the first mistake in a rule."""
     if ("allowed" in rule) == ("denied" in rule):
         raise ApiError(400, "invalid", "Exactly one of 'resource.allowed' and 'resource.denied' must be specified.")
     if not 0 <= rule["priority"] <= 65535:
@@ -160,7 +160,7 @@ def _versions(rule: Json, name: str) -> Iterator[int]:
 
 
 def _found(store: Store, call: Call) -> Json:
-    """The rule that the path names, by its name or by its number. Raises ApiError (404)."""
+    """Return the rule of the path, by its name or by its number. Raises ApiError (404)."""
     wanted = call.path["firewall"]
     for rule in store.firewalls(call.project).values():
         if wanted in (rule["name"], rule["id"]):

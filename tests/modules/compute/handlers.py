@@ -1,4 +1,4 @@
-"""Which function answers which method of the API. What is not here, the server refuses as not made yet."""
+"""Functions that answer the methods of the API. The server refuses all other methods as not made yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where tokens come from: Google's token end point, the metadata server of a VM, and IAM's tokens of another account."""
+"""Sources of tokens: Google's token end point, the metadata server of a VM, and IAM's tokens of another account."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IAM_SCOPES = {CLOUD_PLATFORM, "https://www.googleapis.com/auth/iam"}
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer that is not one of the Compute API. A text is sent as it is, anything else as JSON."""
+    """Answer that is not one of the Compute API. A text is sent as it is, anything else as JSON."""
 
     status: int
     body: Json | str
@@ -28,7 +28,7 @@ class Reply:
 
 
 def answer(tokens: Tokens, http: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Reply | None:
-    """The answer to a request for a token; None when the path is of none of the three."""
+    """Return the answer to a request for a token; None for a path of none of the three."""
     if path == "/token":
         return _exchanged(tokens, body) if http == "POST" else Reply(405, {}, {})
     if path == "/" or path.startswith(METADATA):
@@ -39,7 +39,7 @@ def answer(tokens: Tokens, http: str, path: str, query: str, headers: Mapping[st
 
 
 def refused(path: str, error: ApiError) -> Reply:
-    """An error that a test ordered for `path`, in the format of what answers there."""
+    """Return an error that a test ordered for `path`, in the format of the service there."""
     if path == "/token":
         return Reply(error.status, {"error": error.reason, "error_description": error.message}, error.headers)
     return Reply(error.status, error.body(), error.headers)

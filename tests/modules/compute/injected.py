@@ -14,7 +14,7 @@ from tests.modules.compute.discovery import Json
 class Fault:
     """A fault for the next `times` requests of `method` whose path holds `path` (a regular expression).
 
-    `error` None: the connection is closed without an answer. `carried_out`: what was asked for is done all the same.
+    `error` None: the connection is closed without an answer. `carried_out`: the request is carried out all the same.
     """
 
     method: str
@@ -37,7 +37,7 @@ class Faults:
         self._ordered.append(Fault(method, re.compile(path), times, carried_out=carried_out))
 
     def next(self, method: str, path: str) -> Fault | None:
-        """The fault that this request meets; it is used up."""
+        """Return and use up the fault that this request meets."""
         for fault in self._ordered:
             if fault.times and fault.method == method and fault.path.search(path):
                 fault.times -= 1
@@ -46,7 +46,7 @@ class Faults:
 
     @property
     def left(self) -> list[str]:
-        """The faults that no request met."""
+        """Return the faults that no request met."""
         return [f"{fault.method} {fault.path.pattern}" for fault in self._ordered if fault.times]
 
 

@@ -29,7 +29,7 @@ def list_(store: Store, call: Call) -> Json:
 
 
 def aggregated_list(store: Store, call: Call) -> Json:
-    """All VMs by zone; a zone with none says so in a warning."""
+    """Return all VMs by zone; a zone with none says so in a warning."""
     said = page(call, "compute#instanceAggregatedList", store.instances(call.project).values(), store.page_size)
     scopes: Json = {}
     for instance in said.get("items", []):
@@ -64,7 +64,7 @@ def delete(store: Store, call: Call) -> Json:
 
 
 def get_effective_firewalls(store: Store, call: Call) -> Json:
-    """The rules of the interface's network whatever they target, and those of the policies that hold there."""
+    """Return the rules of the interface's network with any target, and those of the policies that hold there."""
     instance, wanted = _found(store, call), call.query["networkInterface"]
     nic = next((nic for nic in instance["networkInterfaces"] if nic["name"] == wanted), None)
     if nic is None:
@@ -78,7 +78,7 @@ def get_effective_firewalls(store: Store, call: Call) -> Json:
 
 
 def _asked(store: Store, call: Call, zone: str) -> Json:
-    """What the body asks for, with full links to networks. Raises ApiError: Google would not make it."""
+    """Return the VM in the body, with full links to networks. Raises ApiError: Google would not make it."""
     body = call.body
     machine = path_of(body.get("machineType", ""), call.project)
     if not machine.startswith(f"projects/{call.project}/zones/{zone}/machineTypes/"):
@@ -107,7 +107,7 @@ def _refuse_disks(disks: list[Json]) -> None:
 
 
 def _refuse_address(store: Store, call: Call, address: str | None, region: str, at: str) -> None:
-    """Raises ApiError: an address that is named is not reserved in the region, or a VM has it."""
+    """Raise ApiError if a named address is not reserved in the region, or a VM has it."""
     if address is None:
         return
     ours = [one for (place, _), one in store.addresses(call.project).items() if place == region and one["address"] == address]

@@ -1,4 +1,4 @@
-"""How the API names resources: full links in answers, full or partial links in requests."""
+"""Names of resources in the API: full links in answers, full or partial links in requests."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ PREFIX = re.compile(r"(?:https?://[^/]+)?/?(?:compute/v1/)?")
 
 
 def link(path: str) -> str:
-    """The full link of "projects/…"."""
+    """Return the full link of "projects/…"."""
     return API + path
 
 
 def path_of(reference: str, project: str) -> str:
-    """The "projects/…" that a full link, a partial one or "global/networks/default" of `project` means."""
+    """Return the "projects/…" of a full link, a partial one or "global/networks/default" of `project`."""
     path = reference[match.end() :] if (match := PREFIX.match(reference)) else reference
     return path if path.startswith("projects/") else f"projects/{project}/{path}"
 

@@ -1,4 +1,4 @@
-"""What the API says of a VM once it runs, from what was asked for."""
+"""Running VMs as the API describes them, made from the request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.modules.compute.links import link, now, numeric_id, path_of
 
 
 def running(project: str, zone: str, asked: Json, inside: Iterator[str], outside: Iterator[str]) -> Json:
-    """The VM that `asked` asks for; its networks are full links. Addresses it does not name come from `inside` and `outside`."""
+    """Return the VM of `asked`; its networks are full links. Addresses without a name come from `inside` and `outside`."""
     path = f"projects/{project}/zones/{zone}"
     return {
         "description": "",

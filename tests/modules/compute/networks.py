@@ -1,4 +1,4 @@
-"""compute.networks and compute.projects: only to be read."""
+"""compute.networks and compute.projects, read-only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations: a write answers with one, and what it does is done when the operation has ended.
+"""Operations: a write answers with one, and takes effect when the operation has ended.
 
 An operation ends when somebody looks at it: a client that does not wait finds nothing changed. It can be made to fail, or never
 to end.
@@ -14,7 +14,7 @@ from tests.modules.compute.answers import ApiError, Call, invalid, not_found
 from tests.modules.compute.discovery import Json
 from tests.modules.compute.links import last, link, now, numeric_id
 
-# What an operation that failed has beside the code of its error. Others count as a bad request.
+# HTTP errors of failed operations by the code of the error. Other codes count as a bad request.
 HTTP_ERRORS = {
     "FORBIDDEN": (403, "FORBIDDEN"),
     "INTERNAL_ERROR": (500, "INTERNAL SERVER ERROR"),
@@ -28,7 +28,7 @@ HTTP_ERRORS = {
 
 @dataclass
 class Operation:
-    """One operation: what the API says of it, and what it will have done."""
+    """Operation as the API describes it, with the effect of its end."""
 
     said: Json
     target: str
@@ -68,7 +68,7 @@ class Operations:
         self._errors.setdefault(kind, []).append({"code": code, "message": message})
 
     def repeated(self, call: Call) -> Json | None:
-        """What a request with the same requestId got before, as it is now.
+        """Return the present operation of an earlier request with the same requestId.
 
         Raises ApiError: the requestId is no UUID, or is the UUID of zeros.
         """
@@ -81,7 +81,7 @@ class Operations:
         return dict(before.said) if before else None
 
     def begin(self, call: Call, kind: str, target: str, target_id: str, apply: Callable[[], None]) -> Json:
-        """A new operation of `kind` ("insert") on `target` ("projects/…"), running.
+        """Begin an operation of `kind` ("insert") on `target` ("projects/…").
 
         Raises ApiError: another operation on the target has not ended.
         """
@@ -131,7 +131,7 @@ class Operations:
 
 
 def _home(call: Call) -> str:
-    """The collection that an operation of this call is in."""
+    """Return the collection of an operation of this call."""
     for key in ("zone", "region"):
         if key in call.path:
             return f"projects/{call.project}/{key}s/{last(call.path[key])}"

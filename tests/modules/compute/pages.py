@@ -15,7 +15,7 @@ TERM = re.compile(
 
 
 def page(call: Call, kind: str, items: Iterable[Json], most: int = 500) -> Json:
-    """One page of those `items` that the call's filter lets through, at most `most` of them.
+    """Return one page of the `items` that the call's filter lets through, at most `most` of them.
 
     Raises ApiError: the filter or the page token is none.
     """
@@ -32,7 +32,7 @@ def page(call: Call, kind: str, items: Iterable[Json], most: int = 500) -> Json:
 
 
 def filtered(call: Call, items: Iterable[Json]) -> list[Json]:
-    """The items that the call's filter lets through: `name = a`, `name:a`, `name eq a.*`, in parentheses, joined by AND."""
+    """Return the items that pass the call's filter: `name = a`, `name:a`, `name eq a.*`, in parentheses, joined by AND."""
     text = call.query.get("filter", "")
     terms, at = [], 0
     while at < len(text):

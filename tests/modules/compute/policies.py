@@ -1,4 +1,4 @@
-"""Firewall policies of organisations, folders and networks, and which of all rules the API says to be effective on a VM."""
+"""Firewall policies of organisations, folders and networks, and the rules that the API calls effective on a VM."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from tests.modules.compute.discovery import Json
 
-# Evaluated in this order, apart from where the network puts its classic rules.
+# Order of evaluation, apart from the place of the network's classic rules.
 TYPES = ("HIERARCHY", "NETWORK", "NETWORK_REGIONAL")
-# Every policy ends with these: what no rule decides is left to the next policy.
+# Every policy ends with these: a packet that no rule decides is left to the next policy.
 LAST_RULES = tuple(
     {
         "priority": priority,
@@ -29,7 +29,7 @@ LAST_RULES = tuple(
 
 @dataclass(frozen=True)
 class Policy:
-    """A policy as the API says it, and where it holds: in one `network` (its link), in one `region`; None: everywhere."""
+    """Policy in the API's words, and its scope: one `network` (its link) or one `region`; None: everywhere."""
 
     said: Json
     network: str | None
@@ -40,7 +40,7 @@ class Policy:
 
 
 def policy_said(policy_type: str, short_name: str, number: str, rules: Iterable[Json], priority: int) -> Json:
-    """A policy as the API says it. `priority` is its association's, which a hierarchical one has not."""
+    """Return a policy in the API's words. `priority` is its association's, which a hierarchical one has not."""
     of_network = policy_type != "HIERARCHY"
     return {
         "type": policy_type,
@@ -53,7 +53,7 @@ def policy_said(policy_type: str, short_name: str, number: str, rules: Iterable[
 
 
 def effective(policies: Iterable[Policy], network: str, region: str, accounts: set[str], secure_tags: set[str]) -> list[Json]:
-    """What the policies say to a VM with these service accounts and secure tags, in the order in which they are evaluated.
+    """Return the policies effective on a VM with these service accounts and secure tags, in the order of evaluation.
 
     A rule for certain accounts or tags is there only if the VM has one of them.
     """

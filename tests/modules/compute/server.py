@@ -1,6 +1,6 @@
 """The Compute API on a port of this machine, held to Google's description of it.
 
-Each request is checked against the document before it is answered, and so is each answer before it is sent. What is wrong with
+Each request is checked against the document before it is answered, and so is each answer before it is sent. A mistake in
 either is a violation: a test that has one fails, whatever it asserts. Every request needs a token that this server issued, or one
 that its service account signed, with a scope that the method accepts.
 """
@@ -30,7 +30,7 @@ from tests.modules.compute.tokens import Denied, Grant, Tokens, write_credential
 
 @dataclass(frozen=True)
 class Request:
-    """A request of the Compute API as it came. `body` is None when it had none; `principal` is who called, "" if nobody known."""
+    """A request of the Compute API as it came. `body` is None when it had none; `principal` is the caller, "" if unknown."""
 
     method: str
     path: str
@@ -44,16 +44,16 @@ class Requests(list[Request]):
 
     @property
     def writes(self) -> list[Request]:
-        """Those that change something: all but GET, and but the POST that waits for an operation."""
+        """Return the requests that change something: all but GET, and but the POST that waits for an operation."""
         return [one for one in self if one.method != "GET" and not one.path.endswith("/wait")]
 
 
 class Dropped(Exception):
-    """The connection is to be closed without an answer."""
+    """Order to close the connection without an answer."""
 
 
 class ComputeServer:
-    """A server on a free port of 127.0.0.1, in threads of this process. Any thread may use it."""
+    """Server on a free port of 127.0.0.1, in threads of this process. Any thread may use it."""
 
     def __init__(self, handlers: Mapping[str, Handler] = HANDLERS) -> None:
         self.document: Document = compute_v1()
@@ -89,7 +89,7 @@ class ComputeServer:
         details: list[Json] | None = None,
         raw: str | None = None,
     ) -> None:
-        """The next `times` requests of `method` with the regular expression `path` in their path get an error and do nothing.
+        """Answer the next `times` requests of `method` whose path matches the regular expression `path` with an error only.
 
         `details` are added to Google's JSON; `raw` is sent in its place.
         """
@@ -97,31 +97,31 @@ class ComputeServer:
             self._faults.fail(method, path, injected.error(status, reason, message, headers, details, raw), times)
 
     def drop(self, method: str, path: str, times: int = 1, *, carried_out: bool = False) -> None:
-        """The next `times` such requests get no answer. `carried_out`: what they ask for is done."""
+        """Leave the next `times` such requests without an answer. `carried_out`: they take effect."""
         with self._lock:
             self._faults.drop(method, path, times, carried_out=carried_out)
 
     def fail_operation(self, kind: str, *, code: str, message: str) -> None:
-        """The next operation of `kind` ("insert", "update", "delete") ends with an error and does nothing."""
+        """End the next operation of `kind` ("insert", "update", "delete") with an error and without effect."""
         with self._lock:
             self.store.operations.fail_next(kind, code, message)
 
     def stall_operations(self) -> None:
-        """From now on no operation ends."""
+        """Let no operation end from now on."""
         self.store.operations.stalled = True
 
     def credentials_file(self, directory: Path) -> Path:
-        """A service account's key file in `directory`, readable by its owner; its token_uri is this server."""
+        """Write a service account's key file in `directory`, readable by its owner; its token_uri is this server."""
         return write_credentials(self.tokens, f"{self.url}/token", directory)
 
     def take_violations(self) -> list[str]:
-        """The violations so far, which then no longer count: for a test that provokes them."""
+        """Return and forget the violations so far, for a test that provokes them."""
         with self._lock:
             taken, self.violations = self.violations, []
             return taken
 
     def _reply(self, http: str, target: str, headers: Mapping[str, str], body: bytes) -> identity.Reply:
-        """The answer to one request, whose headers have names in lower case. Raises Dropped."""
+        """Return the answer to one request, whose headers have names in lower case. Raises Dropped."""
         url = urlsplit(target)
         try:
             with self._lock:
@@ -151,7 +151,7 @@ class ComputeServer:
     def _identified(
         self, fault: injected.Fault | None, http: str, path: str, query: str, headers: Mapping[str, str], body: bytes
     ) -> identity.Reply:
-        """The answer to a request that is not of the Compute API."""
+        """Return the answer to a request that is not of the Compute API."""
         if fault and fault.error:
             return identity.refused(path, fault.error)
         _strike(fault)
@@ -169,7 +169,7 @@ class ComputeServer:
     def _understood(
         self, http: str, path: str, query: str, headers: Mapping[str, str], body: bytes, principal: str
     ) -> tuple[Method, Call]:
-        """The method and the call that a request is; the request is recorded. Raises ApiError: it is a violation."""
+        """Record a request and return its method and its call. Raises ApiError: it is a violation."""
         given, what, complaints = parse_qs(query, keep_blank_values=True), f"{http} {path}", []
         sent = None
         if body:
@@ -192,7 +192,7 @@ class ComputeServer:
         return method, Call(method.id, parameters, flat, sent or {}, principal)
 
     def _done(self, method: Method, call: Call) -> Json:
-        """What the handler answers, held to the document."""
+        """Return the handler's answer, held to the document."""
         handler = self._handlers.get(method.id)
         if handler is None:
             raise self._violation(method.id, ["this server has no such method yet"], 501)
@@ -202,14 +202,14 @@ class ComputeServer:
         return answer
 
     def _violation(self, what: str, complaints: list[str], status: int) -> ApiError:
-        """Remember what is wrong; the error that the caller gets."""
+        """Remember a violation and return the error for the caller."""
         said = [f"{what}: {complaint}" for complaint in complaints]
         self.violations.extend(said)
         return ApiError(status, "badRequest" if status == 400 else "contractViolation", "; ".join(said))
 
 
 def _strike(fault: injected.Fault | None) -> None:
-    """Raises ApiError or Dropped: what a fault does."""
+    """Raise the ApiError or Dropped of a fault."""
     if fault is not None:
         raise fault.error or Dropped()
 
@@ -233,14 +233,14 @@ class _Http(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def end_connections(self) -> None:
-        """End what clients keep open for further requests."""
+        """End the connections that clients keep open for further requests."""
         for connection in list(self._open):
             with contextlib.suppress(OSError):  # it has ended meanwhile
                 connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Connection(BaseHTTPRequestHandler):
-    """One connection of a client; kept open between requests."""
+    """Connection of a client, kept open between requests."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -268,4 +268,4 @@ class _Connection(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: a test has `requests`."""
+        """Log nothing: a test has `requests`."""

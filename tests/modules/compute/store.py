@@ -1,4 +1,4 @@
-"""What the projects of a server have. Tests arrange it and look at it; handlers read and change it under the server's lock.
+"""Projects of a server. Tests arrange and inspect them; handlers read and change them under the server's lock.
 
 A project exists as soon as it is named, with a network "default" as Google makes it.
 """
@@ -18,7 +18,7 @@ from tests.modules.compute.policies import Policy, policy_said
 
 @dataclass
 class Project:
-    """The resources of one project: global ones by name, others by place and name."""
+    """Resources of one project: global ones by name, others by place and name."""
 
     networks: dict[str, Json] = field(default_factory=dict)
     firewalls: dict[str, Json] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Project:
 
 
 class Store:
-    """The state of a server. What its methods return are the resources themselves, so that a test can change them.
+    """State of a server. Its methods return the resources themselves, so that a test can change them.
 
     A list has at most `page_size` resources a page.
     """
@@ -49,25 +49,25 @@ class Store:
         return self._projects[project]
 
     def firewalls(self, project: str) -> dict[str, Json]:
-        """The firewall rules of a project by name, as the API says them."""
+        """Return the firewall rules of a project by name, in the API's words."""
         return self.project(project).firewalls
 
     def networks(self, project: str) -> dict[str, Json]:
-        """The networks of a project by name."""
+        """Return the networks of a project by name."""
         return self.project(project).networks
 
     def instances(self, project: str) -> dict[tuple[str, str], Json]:
-        """The VMs of a project by zone and name."""
+        """Return the VMs of a project by zone and name."""
         return self.project(project).instances
 
     def addresses(self, project: str) -> dict[tuple[str, str], Json]:
-        """The reserved addresses of a project by region and name; without their status and users, which come with an answer."""
+        """Return the reserved addresses of a project by region and name, without status and users, which come with an answer."""
         return self.project(project).addresses
 
     def add_network(
         self, project: str, name: str, *, order: str = "AFTER_CLASSIC_FIREWALL", policies: Iterable[Mapping[str, object]] = ()
     ) -> Json:
-        """A network whose firewall policies are evaluated in `order`: AFTER_CLASSIC_FIREWALL or BEFORE_CLASSIC_FIREWALL.
+        """Add a network whose firewall policies are evaluated in `order`: AFTER_CLASSIC_FIREWALL or BEFORE_CLASSIC_FIREWALL.
 
         `policies` are arguments of add_policy, for policies of this network.
         """
@@ -98,7 +98,7 @@ class Store:
         region: str | None = None,
         priority: int = 1000,
     ) -> Json:
-        """A firewall policy: HIERARCHY (of a folder above the project; the highest is added first), NETWORK or NETWORK_REGIONAL.
+        """Add a firewall policy: HIERARCHY (of a folder above the project; add the highest first), NETWORK or NETWORK_REGIONAL.
 
         `rules` are as the API has them, and need no more than `priority`, `action` and `match`; the four that every policy ends
         with are added. `priority` is the association's with the network.
@@ -121,7 +121,7 @@ class Store:
         external: bool = True,
         **fields: object,
     ) -> Json:
-        """A VM that runs, with an interface (nic0, nic1 …) in each of `networks`; `external`: each with an external address.
+        """Add a running VM with an interface (nic0, nic1 …) in each of `networks`; `external`: each has an external address.
 
         `secure_tags` are "tagValues/NUMBER"; `fields` are further fields of the resource ("labels", "status").
         """
@@ -142,7 +142,7 @@ class Store:
         return instance
 
     def network(self, reference: str, project: str) -> Json:
-        """The network that a link in a request of `project` means. Raises ApiError (404): there is none."""
+        """Return the network of a link in a request of `project`. Raises ApiError (404): there is none."""
         path = path_of(reference, project)
         home, _, name = path.partition("/global/networks/")
         found = self.networks(home.removeprefix("projects/")).get(name) if name else None

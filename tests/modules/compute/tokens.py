@@ -1,6 +1,6 @@
-"""Who may call: service accounts, the tokens that they get, and what those are good for.
+"""Rights to call: service accounts, their tokens, and the scopes of these.
 
-What Google checks is checked: a JWT by its key, audience and age, a bearer token by its issuer and its scopes. The client signs
+The checks are Google's: a JWT by its key, audience and age, a bearer token by its issuer and its scopes. The client signs
 its own token for the API where it can (AIP-4111); then it does not ask for one.
 """
 
@@ -29,12 +29,12 @@ LIFETIME = 3600
 
 
 class Denied(Exception):
-    """A token or an assertion that is not good."""
+    """Refusal of a token or an assertion."""
 
 
 @dataclass(frozen=True)
 class Grant:
-    """Whom a token speaks for, what for, and until when (seconds of the epoch)."""
+    """Account, scopes and end (seconds of the epoch) of a token."""
 
     principal: str
     scopes: frozenset[str]
@@ -43,7 +43,7 @@ class Grant:
 
 @dataclass
 class Tokens:
-    """The tokens of one server, whose API has the root `audience`. `account` may get tokens of the accounts in `impersonable`."""
+    """Tokens of one server, whose API has the root `audience`. `account` may get tokens of the accounts in `impersonable`."""
 
     audience: str
     account: str = ACCOUNT
@@ -56,11 +56,11 @@ class Tokens:
         return token
 
     def revoke_all(self) -> None:
-        """No token that was issued is good any longer."""
+        """Revoke all issued tokens."""
         self._issued.clear()
 
     def exchange(self, grant_type: str, assertion: str) -> str:
-        """The token for a service account's signed assertion. Raises Denied."""
+        """Return the token for a service account's signed assertion. Raises Denied."""
         if grant_type != GRANT:
             raise Denied(f"unsupported grant type {grant_type!r}")
         claims = _claims(assertion, TOKEN_AUDIENCE)
@@ -69,7 +69,7 @@ class Tokens:
         return self.issue(self.account, frozenset(claims["scope"].split()))
 
     def holder(self, header: str) -> Grant:
-        """Whom the Authorization header speaks for. Raises Denied."""
+        """Return the grant of the Authorization header. Raises Denied."""
         kind, _, token = header.partition(" ")
         if kind != "Bearer" or not token:
             raise Denied("there is no bearer token")
@@ -79,7 +79,7 @@ class Tokens:
         return grant
 
     def credentials(self, token_uri: str) -> Json:
-        """What a service account's key file says."""
+        """Return the content of a service account's key file."""
         return {
             "type": "service_account",
             "project_id": "contract-test",
@@ -91,7 +91,7 @@ class Tokens:
         }
 
     def _self_signed(self, token: str) -> Grant:
-        """What a token that the client signed itself is good for: its scopes, or everything when it names this API."""
+        """Return the grant of a token that the client signed itself: its scopes, or everything if it names this API."""
         claims = _claims(token, None)
         if claims.get("iss") != self.account or claims.get("sub") != self.account:
             raise Denied("the token has another issuer or subject")
@@ -120,7 +120,7 @@ _making = threading.Lock()
 
 
 def _keys() -> tuple[str, str]:
-    """A key pair (PEM: private, public), the same for every server of a process: making one takes a while."""
+    """Return a key pair (PEM: private, public), the same for every server of a process: making one takes a while."""
     with _making:
         return _new_keys()
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from .server import RATE, SPEECH, Fake, is_text, transcript
 
 _PHRASE_AFTER = 2 * RATE
-"""Bytes. Nobody tells this service when an utterance ends: it makes a phrase of each second."""
+"""Bytes of a phrase, a second: nobody tells this service when an utterance ends."""
 
 
 class AzureSpeech(Fake):
@@ -56,7 +56,7 @@ class AzureSpeech(Fake):
 
 
 def _parted(message: str) -> tuple[dict[str, str], str]:
-    """Header lines, an empty one, and the body."""
+    """Return header and body, which an empty line parts."""
     head, _, body = message.partition("\r\n\r\n")
     lines = (line.partition(":") for line in head.splitlines())
     return {name.strip().lower(): value.strip() for name, _, value in lines}, body

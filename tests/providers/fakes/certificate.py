@@ -11,14 +11,14 @@ from cryptography.x509.oid import NameOID
 
 
 class Certificate(NamedTuple):
-    """Both in PEM."""
+    """Certificate and key in PEM."""
 
     certificate: bytes
     key: bytes
 
 
 def make(*names: str) -> Certificate:
-    """For 127.0.0.1 and ``names``, valid for a day, signed by itself."""
+    """Make a certificate for 127.0.0.1 and ``names``, valid for a day, signed by itself."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fake providers")])
     now = datetime.datetime.now(datetime.UTC)

@@ -16,11 +16,11 @@ from .certificate import Certificate
 from .server import SPEECH, transcript
 
 _PHRASE_AFTER = 32_000
-"""Bytes; as with Azure, nobody tells when an utterance ends."""
+"""Bytes of a phrase: as with Azure, nobody tells when an utterance ends."""
 
 
 class Google:
-    """``asked`` are the configurations of its streams, ``said`` the texts it was to speak. ``proxy`` is the way to it."""
+    """Google's services: ``asked`` are the configurations of streams, ``said`` the texts to speak, ``proxy`` is the way here."""
 
     def __init__(self, certificate: Certificate) -> None:
         self.asked: list[Any] = []
@@ -42,7 +42,7 @@ class Google:
         self._thread.join()
 
     def account(self, certificate: Certificate | None = None) -> str:
-        """The JSON file of a service account that signs with the key of ``certificate``."""
+        """Write the JSON file of a service account that signs with the key of ``certificate``."""
         return json.dumps(
             {
                 "type": "service_account",
@@ -81,7 +81,7 @@ class Google:
         await self._server.stop(0)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """HTTP CONNECT, whatever to."""
+        """Answer HTTP CONNECT to any address."""
         await reader.readuntil(b"\r\n\r\n")
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._port)
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -109,7 +109,7 @@ class Google:
                 self.asked.append(request.streaming_config)
 
     async def _check(self, context: Any, audience: str) -> None:
-        """The caller signs its own token, for this service, with the account's key."""
+        """Check the token, which the caller signs for this service with the account's key."""
         token = dict(context.invocation_metadata()).get("authorization", "").removeprefix("Bearer ")
         try:
             jwt.decode(token, certs=self._certificate.certificate.decode(), audience=audience)

@@ -13,7 +13,7 @@ ANSWER = ("Hello ", "to ", "you.")
 
 
 class Chat(Fake):
-    """What every OpenAI-compatible language model serves."""
+    """Fake with the routes of every OpenAI-compatible language model."""
 
     def routes(self) -> None:
         self.post("/v1/chat/completions", self._complete)
@@ -40,7 +40,7 @@ class OpenAI(Chat):
         self.asked.append(("transcribe", {name: str(value) for name, value in form.items() if isinstance(value, str)}))
         file: Any = form["file"]
         with wave.open(io.BytesIO(file.file.read())) as audio:
-            # Behind what was said comes silence: the service adds some.
+            # Silence follows the speech: the service adds some.
             return web.json_response({"text": transcript(len(audio.readframes(audio.getnframes()).rstrip(b"\0")))})
 
     async def _speak(self, request: web.Request) -> web.StreamResponse:
@@ -51,7 +51,7 @@ class OpenAI(Chat):
 
 
 class AzureOpenAI(Chat):
-    """The same behind an address of the customer's own. The client of its v1 surface is OpenAI's."""
+    """Fake of OpenAI's service at a customer's own address. The client of its v1 surface is OpenAI's."""
 
     def routes(self) -> None:
         self.post("/openai/v1/chat/completions", self._complete)

@@ -1,4 +1,4 @@
-"""What all fakes share: a server on loopback that wants its provider's key, what they hear, and what they say."""
+"""Base of all fakes: a server on loopback that wants its provider's key, with one sound and one transcript for all."""
 
 import asyncio
 import ssl
@@ -11,20 +11,20 @@ from aiohttp import WSMessage, web
 
 KEY = "correct-horse-battery-staple"
 RATE = 16000
-"""Of what they hear, Hz; 16 bits a sample."""
+"""Rate of the callers' audio in Hz; 16 bits a sample."""
 SPEECH = bytes(range(256)) * 75
-"""What they say, whatever they are asked to: 400 ms at 24 kHz, each sample telling its place."""
+"""Speech of every fake for any text: 400 ms at 24 kHz, in which each sample tells its place."""
 
 
 def transcript(heard: int) -> str:
-    """What they understand in so many bytes: a transcript that proves that all of it arrived."""
+    """Return the transcript of this many bytes, which proves that all of them arrived."""
     return f"I heard {heard * 1000 // (2 * RATE)} milliseconds."
 
 
 class Fake:
-    """A provider's server, in a thread of its own: some SDK blocks its caller's loop.
+    """Provider's server, in its own thread, because some SDKs block their caller's loop.
 
-    ``asked`` are its requests: (path, query), ``said`` the texts it was to speak.
+    ``asked`` are its requests: (path, query), ``said`` the texts to speak.
     """
 
     key_header: ClassVar[str] = "Authorization"
@@ -36,7 +36,7 @@ class Fake:
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.said: list[str] = []
         self.contexts: list[Any] = []
-        """The bodies of what a language model was asked."""
+        """Bodies of requests to a language model."""
         self._app = web.Application(middlewares=[self._gate])
         self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=0.1)
         self._loop = asyncio.new_event_loop()
@@ -45,7 +45,7 @@ class Fake:
         self.routes()
 
     def routes(self) -> None:
-        """Add what the provider serves."""
+        """Add the provider's routes."""
         raise NotImplementedError
 
     def websocket(self, path: str, talk: Callable[[web.Request, web.WebSocketResponse], Awaitable[None]]) -> None:

@@ -147,7 +147,7 @@ def test_nobody_speaks_that_fast(rig: Rig) -> None:
 
 
 def test_the_process_dies(rig: Rig) -> None:
-    """When the process dies without closing anything, the file is whole but for the last seconds."""
+    """The file of a dead process is whole but for the last seconds, though nothing was closed."""
     heard = voice(5)
     rig.caller(heard)
     rig.settle()
