@@ -446,6 +446,15 @@ def test_noise_has_the_size_of_the_speech_and_nothing_else_of_it(pcm: bytes, spe
         assert isinstance(protocol.read(left.text), protocol.Media)
 
 
+def test_a_number_that_is_learned_later_is_overwritten_from_then_on() -> None:
+    sid, hides = "call-919876543210-1", redactor(mask=True)
+    media = f'{{"event":"media","stream_sid":"{sid}","media":{{"payload":"AAAA"}}}}'
+    hides.learn("08012345678")
+    assert sid in hides.message(media).text
+    hides.learn("09876543210")
+    assert sid not in hides.message(media).text
+
+
 def test_the_same_speech_becomes_the_same_noise() -> None:
     said, echoed = wire.media(b"ab" * 160), f'{{"event":"media","stream_sid":"s","media":{{"payload":"{"YWJh" * 10}"}}}}'
     assert redactor("noise").message(said) == redactor("noise").message(said)

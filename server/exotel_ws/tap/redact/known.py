@@ -12,6 +12,8 @@ _SHORT: Final = 6
 _WINDOW: Final = 6
 """Digits in a row that two numbers have to share to count as one: a number may be cut, or lack its prefix."""
 _MOST_NUMBERS: Final = 100
+_MOST_CLEAN: Final = 100
+"""Most texts remembered to hold no number: the digits of a stream_sid come again in each message."""
 _SUSPICIOUS: Final = re.compile(r"token|auth|key|pass|pwd|secret|cred|signature|bearer|jwt|cookie|session", re.IGNORECASE)
 _SUSPICIOUS_WORDS: Final = frozenset({"pin", "mpin", "otp", "cvv", "cvc", "sig", "hmac", "pw"})
 """Found as a whole word only: they are part of innocent ones."""
@@ -50,19 +52,26 @@ class Numbers:
     def __init__(self) -> None:
         self._windows: set[str] = set()
         self._texts: set[str] = set()
+        self._clean: set[str] = set()
 
     def learn(self, text: str) -> None:
         """Remember a number, or a name in the place of one."""
         if len(text) < _SHORT or len(self._texts) >= _MOST_NUMBERS:
             return
         self._texts.add(text)
+        self._clean.clear()
         self._windows |= _windows(_digits(text)[:40])
 
     def within(self, text: str) -> bool:
         """Return True if ``text`` contains one of the numbers, or six digits of one in a row."""
-        if not self._texts:
+        if not self._texts or text in self._clean:
             return False
-        return any(known in text for known in self._texts) or not self._windows.isdisjoint(_windows(_digits(text)))
+        if any(known in text for known in self._texts) or not self._windows.isdisjoint(_windows(_digits(text))):
+            return True
+        if len(self._clean) >= _MOST_CLEAN:
+            self._clean.clear()
+        self._clean.add(text)
+        return False
 
 
 def is_suspicious(text: str) -> bool:

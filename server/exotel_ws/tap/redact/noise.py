@@ -26,5 +26,6 @@ class Noise:
             return "-" * len(payload)
         size = len(pcm)
         begin = hash(pcm) % self._positions * 2
-        noise = (self._pcm * (2 + size // len(self._pcm)))[begin : begin + size]
-        return binascii.b2a_base64(noise, newline=False).decode()
+        end = begin + size
+        noise = self._pcm if end <= len(self._pcm) else self._pcm * (1 + end // len(self._pcm))
+        return binascii.b2a_base64(noise[begin:end], newline=False).decode()
