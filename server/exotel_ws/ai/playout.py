@@ -73,7 +73,6 @@ class Playout:
         self._marks_come = True
         self._closed = False
         self._count = 0
-        self.cleared = 0
         self.on_sent: Callable[[float, bytes], None] = lambda _at, _pcm: None
         """Called with each piece that is sent: the clock's time in seconds at which it will begin to be heard, and its PCM."""
         self.on_cleared: Callable[[float], None] = lambda _at: None
@@ -154,7 +153,6 @@ class Playout:
         if sounding:
             self.on_cleared(now)
             if not self._closed:
-                self.cleared += 1
                 self._send((self._writer.clear(),), 0)
         for note in heard:
             note.tell(True)
