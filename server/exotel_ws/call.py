@@ -9,7 +9,6 @@ from exotel_ws import protocol
 from exotel_ws.admission.bounds import Ticket
 from exotel_ws.admission.bucket import Bucket
 from exotel_ws.admission.log_budget import LogBudget
-from exotel_ws.echo import Echo
 from exotel_ws.events import Event
 from exotel_ws.handshake import Credentials, Target
 from exotel_ws.logs import CallLog, printable
@@ -91,9 +90,9 @@ class Call:
         target: Target,
         settings: Settings,
         tally: Tally,
+        respond: Respond,
         credentials: Credentials | None = None,
         on_phase: Callable[[Phase], None] = lambda _phase: None,
-        respond: Respond = lambda _start, writer, _sample_rate: Echo(writer),
         full: Callable[[], str] = lambda: "",
         ticket: Ticket | None = None,
         clock: Callable[[], float] = time.monotonic,

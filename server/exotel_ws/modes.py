@@ -8,7 +8,7 @@ if TYPE_CHECKING:  # the settings import this module
     from exotel_ws.responder import Mode
     from exotel_ws.settings import ModeName, Settings
 
-_MODULES: Final[dict[str, str]] = {"echo": "exotel_ws.echo_spec", "ai": "exotel_ws.ai.spec"}
+_MODULES: Final[dict[str, str]] = {"echo": "exotel_ws.echo.spec", "ai": "exotel_ws.ai.spec"}
 """The module of each mode. Its ``SPEC`` is a `ModeSpec`."""
 
 

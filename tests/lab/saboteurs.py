@@ -247,7 +247,7 @@ def all_workers_hang(host: LabHost) -> Iterator[None]:
 
 @saboteur("local-answer")
 def another_health(host: LabHost) -> Iterator[None]:
-    with _release_edited(host, "echo_spec.py", r's/"exotel-passthrough"/"some-other-service"/'):
+    with _release_edited(host, "echo/spec.py", r's/"exotel-passthrough"/"some-other-service"/'):
         yield
 
 

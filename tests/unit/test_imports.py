@@ -1,4 +1,4 @@
-"""Imports run one way: exotelctl → exotel_phone → exotel_ws, and in the server ai → core.
+"""Imports run one way: exotelctl → exotel_phone → exotel_ws, and in the server its modes → core.
 
 Read from the source, and seen in a fresh interpreter.
 """
@@ -20,6 +20,7 @@ FORBIDDEN: Final = [
     ("exotel_phone", "tools/exotel_phone", ("exotelctl", "ansible", "ansible_collections")),
     ("exotel_ws", "server/exotel_ws", ("exotel_phone", "exotelctl", "ansible", "ansible_collections")),
     ("exotel_ws", "server/exotel_ws", ("exotel_ws.ai",)),
+    ("exotel_ws", "server/exotel_ws", ("exotel_ws.echo",)),
 ]
 IDS: Final = [f"{package}-not-{forbidden[0]}" for package, _, forbidden in FORBIDDEN]
 IMPORT_ALL: Final = """

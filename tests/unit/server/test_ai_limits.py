@@ -14,7 +14,7 @@ from exotel_ws.ai.late import LateDialogue, Workshop
 from exotel_ws.ai.settings import Ai, AiLimits
 from exotel_ws.ai.wishes import wishes
 from exotel_ws.call import Call, HangUp
-from exotel_ws.echo import Echo
+from exotel_ws.echo.mode import Echo
 from exotel_ws.handshake import Target
 from exotel_ws.metrics.tally import BOUNDS, Tally
 from exotel_ws.protocol import Start

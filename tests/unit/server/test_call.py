@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from exotel_ws.admission.bounds import Admission, Ticket
 from exotel_ws.call import Call, HangUp, Phase
-from exotel_ws.echo import Echo, EchoMode
+from exotel_ws.echo.mode import Echo, EchoMode
 from exotel_ws.engines import Closing, Request
 from exotel_ws.handshake import Credentials, Target
 from exotel_ws.metrics.tally import Tally
@@ -53,7 +53,9 @@ class Rig:
         self.now = 1000.0
         target, settings = Target("/", query), settings or Settings()
         self.call = Call(
-            *("conn_1", "203.0.113.9", target, settings, self.tally, credentials, self.phases.append),
+            *("conn_1", "203.0.113.9", target, settings, self.tally, lambda _start, writer, _rate: Echo(writer)),
+            credentials,
+            self.phases.append,
             clock=lambda: self.now,
             private=private,
         )

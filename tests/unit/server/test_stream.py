@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from exotel_ws.echo import EchoMode
+from exotel_ws.echo.mode import EchoMode
 from exotel_ws.engines import Closing, Request
 from exotel_ws.metrics.tally import Tally
 from exotel_ws.settings import Limits, Settings

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 from exotel_ws.call import Call
-from exotel_ws.echo import Echo
+from exotel_ws.echo.mode import Echo
 from exotel_ws.handshake import Credentials, Target
 from exotel_ws.metrics.tally import Tally
 from exotel_ws.protocol import Start, Writer
@@ -29,8 +29,8 @@ def begun(*starts: dict[str, Any], shown_before: bool = False) -> list[Start]:
 
     call = Call(
         *("conn_1", "203.0.113.9", Target("/", {}), Settings(), Tally()),
-        None if shown_before else CREDENTIALS,
         respond=respond,
+        credentials=None if shown_before else CREDENTIALS,
         withheld=Withheld(CREDENTIALS),
     )
     for start in starts:

@@ -5,7 +5,7 @@ import json
 import os
 from typing import Any, Final
 
-from exotel_ws.echo import EchoMode
+from exotel_ws.echo.mode import EchoMode
 from exotel_ws.modespec import ModeSpec, SelfTest, SelfTestError
 from exotel_ws.settings import Settings
 

@@ -1,4 +1,4 @@
-"""Echo mode: the caller hears their own voice."""
+"""Answer the calls of echo mode."""
 
 from collections.abc import Callable
 from typing import Final

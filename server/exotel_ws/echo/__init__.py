@@ -1,0 +1,1 @@
+"""Echo mode: the caller hears their own voice. `spec` describes it, `mode` answers its calls."""
