@@ -23,11 +23,6 @@ class Action:
     reason: str
     outcome: str
 
-    @property
-    def done(self) -> bool:
-        """It was carried out."""
-        return self.outcome == "done"
-
 
 def last(file: Path = FILE) -> Action | None:
     """Return the newest action, None if there is none yet. Raises PermissionError unless root."""
@@ -40,7 +35,7 @@ def last(file: Path = FILE) -> Action | None:
 
 
 def parse(line: str) -> Action | None:
-    """The action that a line tells of; None for a line that was not written to its end."""
+    """Return the action in a line; None for a line that was not written to its end."""
     try:
         said = json.loads(line)
     except ValueError:

@@ -27,8 +27,8 @@ def test_there_may_be_none_yet(tmp_path: Path) -> None:
     assert last(tmp_path / "audit.jsonl") is None
 
 
-def test_a_failed_action_is_not_done() -> None:
+def test_a_failed_action_says_why() -> None:
     action = parse(json.dumps({**LINE, "outcome": "failed: self-test\nTraceback"}))
     assert action is not None
-    assert not action.done
+    assert action.outcome == "failed: self-test\nTraceback"
     assert parse("[1]") is None

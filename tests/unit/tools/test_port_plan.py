@@ -5,11 +5,11 @@ import json
 
 import pytest
 from exotelctl.port import report
-from exotelctl.port.facts import Identity, Listener, Parent, PortFacts, PortHolder, Worker
+from exotelctl.port.facts import LISTEN, Identity, Parent, PortFacts, PortHolder, Socket, Worker
 from exotelctl.port.plan import plan
 
-V4 = Listener("tcp4", "0.0.0.0", 8765, 11, 0)
-V6 = Listener("tcp6", "::", 8765, 12, 0)
+V4 = Socket("tcp4", LISTEN, "0.0.0.0", 8765, 11, 0)
+V6 = Socket("tcp6", LISTEN, "::", 8765, 12, 0)
 SHELL = (Parent(900, "bash"), Parent(1, "systemd"))
 ORPHAN = (Parent(1, "systemd"),)
 
@@ -31,7 +31,7 @@ def holder(pid: int = 500, **changed: object) -> PortHolder:
     return dataclasses.replace(made, **changed)  # type: ignore[arg-type]
 
 
-def facts(*holders: PortHolder, listeners: tuple[Listener, ...] = (V4,), socket_unit: str = "", **changed: object) -> PortFacts:
+def facts(*holders: PortHolder, listeners: tuple[Socket, ...] = (V4,), socket_unit: str = "", **changed: object) -> PortFacts:
     made = PortFacts(8765, listeners, holders, socket_unit, 0, 0, frozenset({4000, 4001}), True)
     return dataclasses.replace(made, **changed)  # type: ignore[arg-type]
 
@@ -104,7 +104,7 @@ SITUATIONS = {
         "refused",
         [("our-socket", "keep"), ("our-service", "refuse"), ("service", "refuse")],
     ),
-    "hung": (facts(holder(), listeners=(dataclasses.replace(V4, backlog=2),)), "act", [("hung", "end")]),
+    "hung": (facts(holder(), listeners=(dataclasses.replace(V4, waiting=2),)), "act", [("hung", "end")]),
     "a user's unit of our name": (
         facts(dataclasses.replace(OURS, user_unit=True)),
         "refused",
@@ -221,7 +221,7 @@ def test_a_container_proxy_names_the_container_and_not_the_engine() -> None:
 
 
 def test_connections_that_nobody_accepts_are_said() -> None:
-    waiting = (dataclasses.replace(V4, backlog=1),)
+    waiting = (dataclasses.replace(V4, waiting=1),)
     assert (
         "1 connection waits to be accepted"
         in plan(facts(holder(parents=ORPHAN), listeners=waiting), force=False).decisions[0].why

@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Content, Generation
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import UnitState
-from exotelctl.port.facts import Identity, Listener, Parent, PortFacts, PortHolder
+from exotelctl.port.facts import LISTEN, Identity, Parent, PortFacts, PortHolder, Socket
 from exotelctl.port.plan import Decision
 from exotelctl.reset import report
 from exotelctl.reset.facts import Facts, Port, Worker
@@ -17,7 +17,7 @@ from exotelctl.reset.plan import plan
 SERVING = Generation("g2", Content("r2", "", {}, 2, "0.0.0.0:8765"), "t", "somebody", None, "t")
 CALM = (Worker("g2-1", "active", 0), Worker("g2-2", "active", 0))
 BUSY = (Worker("g1-1", "deactivating", 1), Worker("g2-1", "active", 2), Worker("g2-2", "active", 3))
-LISTENER = Listener("tcp4", "0.0.0.0", 8765, 11, 0)
+LISTENER = Socket("tcp4", LISTEN, "0.0.0.0", 8765, 11, 0)
 
 
 def holder(pid: int = 500, **changed: object) -> PortHolder:

@@ -16,7 +16,12 @@ from exotelctl.port import diag, process
 from exotelctl.port.facts import shown
 
 _PROC: Final = Path("/proc")
-_TABLES: Final = ("tcp", "tcp6", "udp", "udp6", "unix", "netlink", "packet", "raw", "raw6", "icmp", "icmp6")
+_INODE_AT: Final = {
+    "unix": 6,
+    "packet": 8,
+    **dict.fromkeys(("tcp", "tcp6", "udp", "udp6", "netlink", "raw", "raw6", "icmp", "icmp6"), 9),
+}
+"""The tables of sockets in /proc/net, and the column of the inode."""
 _GETFD: Final = 438
 _FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
 _MOST_ASKED: Final = 20_000
@@ -55,17 +60,12 @@ def _asked(port: int, pids: Iterable[int]) -> dict[int, str]:
 
 def _listed() -> Iterator[str]:
     """Yield the inodes of all sockets that the kernel lists."""
-    for name in _TABLES:
+    for name, column in _INODE_AT.items():
         with contextlib.suppress(OSError):
             lines = (_PROC / "net" / name).read_text(errors="replace").splitlines()
-            column = _column(name)
             for fields in map(str.split, lines[1:]):
                 if len(fields) > column:
                     yield fields[column]
-
-
-def _column(table: str) -> int:
-    return {"unix": 6, "netlink": 9, "packet": 8}.get(table, 9)
 
 
 def _network(pid: str) -> str:
@@ -96,6 +96,4 @@ def _bound(pidfd: int, descriptor: int, port: int) -> str:
             host, bound, *_ = other.getsockname()
     except OSError:
         return ""
-    if bound != port:
-        return ""
-    return shown(host, bound)
+    return shown(host, bound) if bound == port else ""

@@ -1,6 +1,10 @@
 """Hold the facts about a port at one moment. Plain data: gathered in `gather`, judged in `plan`."""
 
 import dataclasses
+from typing import Final
+
+TIME_WAIT: Final = 6
+LISTEN: Final = 10
 
 
 def shown(address: str, port: int) -> str:
@@ -12,7 +16,7 @@ def shown(address: str, port: int) -> str:
 class Socket:
     """A TCP socket as the kernel tells of it.
 
-    ``state`` is the kernel's number (10 LISTEN, 6 TIME_WAIT), ``inode`` 0 where no process has the socket.
+    ``state`` is the kernel's number (`LISTEN`, `TIME_WAIT`), ``inode`` 0 where no process has the socket.
     ``waiting`` is Recv-Q: of a listener the connections to be accepted, of a connection the bytes to be read. ``peer`` is the
     address and port of a connection's other side.
     """
@@ -24,22 +28,6 @@ class Socket:
     inode: int
     waiting: int
     peer: str = ""
-
-    @property
-    def shown(self) -> str:
-        """Return its address and port."""
-        return shown(self.address, self.port)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Listener:
-    """A TCP socket in state LISTEN. ``backlog`` is how many connections wait to be accepted."""
-
-    family: str
-    address: str
-    port: int
-    inode: int
-    backlog: int
 
     @property
     def shown(self) -> str:
@@ -120,7 +108,7 @@ class PortFacts:
     """
 
     port: int
-    listeners: tuple[Listener, ...]
+    listeners: tuple[Socket, ...]
     holders: tuple[PortHolder, ...]
     socket_unit: str
     closing: int
@@ -138,11 +126,11 @@ class PortFacts:
         return frozenset(listener.inode for listener in self.listeners)
 
     @property
-    def ownerless(self) -> tuple[Listener, ...]:
+    def ownerless(self) -> tuple[Socket, ...]:
         """Listeners that no visible process holds."""
         held = frozenset().union(*(holder.inodes for holder in self.holders))
         return tuple(listener for listener in self.listeners if listener.inode not in held)
 
     def waiting(self, inodes: frozenset[int]) -> int:
         """Return how many connections wait on the listeners ``inodes`` to be accepted."""
-        return sum(listener.backlog for listener in self.listeners if listener.inode in inodes)
+        return sum(listener.waiting for listener in self.listeners if listener.inode in inodes)

@@ -59,7 +59,7 @@ def gather(port: int, *, thorough: bool = False) -> PortFacts:
         holders=tuple(holders),
         socket_unit=_socket_unit(port, holders),
         closing=found.closing,
-        connections=found.connections,
+        connections=len(found.connections),
         protected=_protected(),
         as_root=is_root(),
         everywhere=everywhere or bool(blocked),
@@ -77,7 +77,7 @@ def why_not(port: int) -> str:
 
 def blockers(port: int, found: PortSockets) -> dict[int, HeldAs]:
     """Return processes that make a bind fail without a listener: by a connection from the port, or a socket bound to it."""
-    connections = {each.inode: f"{each.shown} → {each.peer}" for each in found.others if each.inode}
+    connections = {each.inode: f"{each.shown} → {each.peer}" for each in found.connections if each.inode}
     users = process.holding(process.pids(), frozenset(connections)) if connections else {}
     connected: dict[int, str] = {}
     for pid, inodes in users.items():
@@ -112,7 +112,7 @@ def _explains(quick: Held, found: PortSockets, listening: frozenset[int]) -> boo
     """Return True if PID 1 and our units hold every listener and every connection, and connections are accepted."""
     seen = frozenset().union(*quick.values())
     hold = listening <= quick.get(_MANAGER, frozenset()) and listening | found.accepted <= seen
-    return hold and not any(listener.backlog for listener in found.listeners)
+    return hold and not any(listener.waiting for listener in found.listeners)
 
 
 def _holder(pid: int, held: frozenset[int], listening: frozenset[int]) -> PortHolder | None:

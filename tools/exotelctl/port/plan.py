@@ -80,7 +80,7 @@ class PortPlan:
     def to_end(self) -> tuple[Decision, ...]:
         """Return the decisions that end a process, a parent before its children: it must not start them again."""
         ending = [decision for decision in self.decisions if decision.action == "end"]
-        return tuple(sorted(ending, key=lambda decision: len(_above(decision.holder, ending))))
+        return tuple(sorted(ending, key=lambda decision: len(_above(decision.holder, [each.holder for each in ending]))))
 
     @property
     def strangers(self) -> tuple[Decision, ...]:
@@ -232,7 +232,7 @@ def _draining(holder: PortHolder) -> Decision:
 
 def _stray(holder: PortHolder, facts: PortFacts) -> tuple[Kind, str]:
     """Return the kind of a process that nobody manages, by its most telling fact."""
-    above = next(iter(_above_holders(holder, facts.holders)), None)
+    above = next(iter(_above(holder, facts.holders)), None)
     if holder.unit and holder.unit_state in _DEAD:
         return "leftover", f"a leftover: {holder.unit} is {holder.unit_state}, this process outlived it"
     if holder.headless:
@@ -268,11 +268,7 @@ def _spare(decision: Decision) -> Decision:
     return decision
 
 
-def _above(holder: PortHolder, decisions: Iterable[Decision]) -> list[PortHolder]:
-    return _above_holders(holder, [decision.holder for decision in decisions])
-
-
-def _above_holders(holder: PortHolder, holders: Iterable[PortHolder]) -> list[PortHolder]:
+def _above(holder: PortHolder, holders: Iterable[PortHolder]) -> list[PortHolder]:
     """Return the ``holders`` that are ancestors of ``holder`` and share a socket with it."""
     ancestors = {parent.pid for parent in holder.parents} - {1}
     return [other for other in holders if other.pid in ancestors and other.inodes & holder.inodes]

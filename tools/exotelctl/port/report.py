@@ -28,7 +28,7 @@ def plan_text(facts: PortFacts, plan: PortPlan, timeout_s: float) -> str:
     lines = [f"Port {facts.port}: {plural(len(facts.listeners), 'listener')}"]
     for family in FAMILIES:
         listeners = [listener for listener in facts.listeners if listener.family == family]
-        lines += [f"  {family} {listener.shown}, {listener.backlog} waiting" for listener in listeners] or [f"  {family} none"]
+        lines += [f"  {family} {listener.shown}, {listener.waiting} waiting" for listener in listeners] or [f"  {family} none"]
     if facts.closing or facts.connections:
         lines.append(f"  {plural(facts.connections, 'connection')}, {facts.closing} in TIME_WAIT (never signalled)")
     for decision in plan.decisions:
@@ -56,19 +56,19 @@ def as_json(
         "reason": plan.reason,
         "only_ours": plan.only_ours,
         "listeners": [
-            {"family": item.family, "address": item.address, "inode": item.inode, "backlog": item.backlog}
+            {"family": item.family, "address": item.address, "inode": item.inode, "backlog": item.waiting}
             for item in facts.listeners
         ],
         "families": {family: sum(item.family == family for item in facts.listeners) for family in FAMILIES},
         "everywhere": facts.everywhere,
         "time_wait": facts.closing,
         "connections": facts.connections,
-        "holders": [_decision_json(decision) for decision in plan.decisions],
+        "holders": [decision_json(decision) for decision in plan.decisions],
         "endings": [
             {"pid": item.holder.pid, "outcome": item.outcome, "signals": item.signals, "seconds": item.seconds}
             for item in endings
         ],
-        "still_held_by": [_decision_json(decision) for decision in after.decisions] if after else [],
+        "still_held_by": [decision_json(decision) for decision in after.decisions] if after else [],
         "free": proof.free if proof else None,
         "proof": proof.text if proof else "",
     }
@@ -148,8 +148,9 @@ def _decision(decision: Decision, timeout_s: float) -> list[str]:
     return lines
 
 
-def _decision_json(decision: Decision) -> dict[str, object]:
-    holder: PortHolder = decision.holder
+def decision_json(decision: Decision) -> dict[str, object]:
+    """Return a holder of the port, and what is to be done about it, under stable keys."""
+    holder = decision.holder
     return {
         "pid": holder.pid,
         "start_ticks": holder.identity.start_ticks,

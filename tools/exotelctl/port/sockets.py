@@ -3,51 +3,43 @@
 import dataclasses
 import socket
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from exotelctl.port import diag
-from exotelctl.port.facts import Listener, Socket, shown
+from exotelctl.port.facts import LISTEN, TIME_WAIT, Socket, shown
 
 _PROC: Final = Path("/proc")
-_TIME_WAIT, _LISTEN = 6, 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PortSockets:
-    """The sockets bound to a local port: listeners, connections in TIME_WAIT, all other connections.
+    """The sockets bound to a local port: listeners, how many connections are in TIME_WAIT, all other connections."""
 
-    ``others`` are those connections, ``accepted`` the inodes of those that a process has, or had a moment ago: the kernel's
-    own have none.
-    """
-
-    listeners: tuple[Listener, ...]
+    listeners: tuple[Socket, ...]
     closing: int
-    connections: int
-    accepted: frozenset[int]
-    others: tuple[Socket, ...] = ()
+    connections: tuple[Socket, ...]
+
+    @property
+    def accepted(self) -> frozenset[int]:
+        """Return the inodes of connections that a process has, or had a moment ago: the kernel's own have none."""
+        return frozenset(each.inode for each in self.connections) - {0}
 
 
 def on_port(port: int) -> PortSockets:
     """Return every TCP socket on local ``port``, IPv4 and IPv6."""
     try:
-        return summed(diag.on_port(port))
+        return sorted_out(diag.on_port(port))
     except OSError:  # a sandbox without netlink, a kernel without inet_diag
-        return summed(read(port))
+        return sorted_out(read(port))
 
 
-def summed(found: Iterable[Socket]) -> PortSockets:
-    """``found`` by what matters to a clean-up."""
-    by_state: dict[int, list[Socket]] = {}
-    for each in found:
-        by_state.setdefault(each.state, []).append(each)
-    listeners = [Listener(each.family, each.address, each.port, each.inode, each.waiting) for each in by_state.pop(_LISTEN, [])]
-    closing = len(by_state.pop(_TIME_WAIT, []))
-    others = [each for state in by_state.values() for each in state]
-    accepted = frozenset(each.inode for each in others) - {0}
-    ordered = tuple(sorted(listeners, key=lambda listener: (listener.family, listener.inode)))
-    return PortSockets(ordered, closing, len(others), accepted, tuple(others))
+def sorted_out(found: Sequence[Socket]) -> PortSockets:
+    """Return ``found`` by what matters to a clean-up."""
+    listeners = sorted((each for each in found if each.state == LISTEN), key=lambda each: (each.family, each.inode))
+    connections = tuple(each for each in found if each.state not in (LISTEN, TIME_WAIT))
+    return PortSockets(tuple(listeners), len(found) - len(listeners) - len(connections), connections)
 
 
 def read(port: int, proc: Path = _PROC) -> list[Socket]:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 
 from ansible_collections.exotel.voicebot.plugins.module_utils import requester
 from exotel_phone.exits import Exit, UsageFault
-from exotel_phone.output import emit_json, say
+from exotel_phone.output import emit_json
 from exotel_phone.text import plural
 
 from exotelctl import consent
@@ -30,6 +30,7 @@ from exotelctl.port.facts import PortFacts
 from exotelctl.port.gather import gather
 from exotelctl.port.plan import PortPlan, plan
 from exotelctl.port.proof import Proof, bind
+from exotelctl.progress import Progress
 
 _ROUNDS = 3
 """A parent may start one more child between the look and the signal; more rounds than this mean that something else does."""
@@ -55,7 +56,7 @@ def run(options: PortCleanOptions) -> Exit:
     for port in dict.fromkeys(options.port or [DEFAULT_PORT]):
         facts = gather(port, thorough=options.thorough)
         runs.append(_Run(facts, plan(facts, force=options.force)))
-    tell = _mute if options.json else say
+    tell = Progress(quiet=options.json).tell
     for this in runs:
         tell(report.plan_text(this.facts, this.plan, options.timeout) + "\n")
     agreed = options.yes or (not options.dry_run and not options.json and _consent(runs))
@@ -148,7 +149,3 @@ def _conclusion(this: _Run) -> list[str]:
     elif this.endings:
         lines.append(f"✅ Port {port} is held by nothing but our own units.")
     return lines
-
-
-def _mute(_text: str) -> None:
-    return

@@ -6,6 +6,7 @@ from itertools import groupby
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts
 from exotel_phone.text import duration, plural, printable
 
+from exotelctl.port import report as port_report
 from exotelctl.port.plan import Decision
 from exotelctl.reset.facts import Facts, Worker
 from exotelctl.reset.plan import Plan
@@ -101,12 +102,5 @@ def _stranger(decision: Decision) -> str:
 
 
 def _stranger_json(decision: Decision) -> dict[str, object]:
-    holder = decision.holder
-    return {
-        "pid": holder.pid,
-        "name": printable(holder.name),
-        "user": holder.user,
-        "age_s": round(holder.age_s, 1),
-        "kind": decision.kind,
-        "why": printable(decision.why),
-    }
+    said = port_report.decision_json(decision)
+    return {key: said[key] for key in ("pid", "name", "user", "age_s", "kind", "why")}

@@ -89,7 +89,7 @@ def look(port: int) -> Port:
 
     return Port(
         port=port,
-        listeners=tuple(Listener(listener.shown, listener.inode, listener.backlog) for listener in seen.listeners),
+        listeners=tuple(Listener(listener.shown, listener.inode, listener.waiting) for listener in seen.listeners),
         holders=tuple(holder(each) for each in seen.holders if each.inodes or each.bound or each.connected),
         as_root=seen.as_root,
         lacks=seen.lacks,
