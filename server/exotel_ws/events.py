@@ -1,6 +1,6 @@
 """Name the events of the journal and the fields of their lines: what the server writes, and what exotelctl reads.
 
-Whoever reads a line goes by these fields, never by its text. A new event or field is added here first; docs/operating.md
+Readers of a line go by these fields, never by its text. A new event or field is added here first; docs/operating.md
 describes those that operators use.
 """
 

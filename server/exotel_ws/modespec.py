@@ -11,7 +11,7 @@ from exotel_ws.settings import Settings, SettingsError
 
 
 class SelfTestError(Exception):
-    """This release failed its self-test; the message says what was tried, and the result."""
+    """Failure of this release's self-test; the message has the attempt and the result."""
 
 
 @dataclass(frozen=True)

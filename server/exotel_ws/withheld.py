@@ -14,7 +14,7 @@ _LEFT: Final = "[credential]"
 
 
 class Withheld:
-    """Removes the server's credentials from what modes, webhooks, prompts and records are told of a call."""
+    """Remover of the server's credentials from the parameters that modes, webhooks, prompts and records get of a call."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials

@@ -1,4 +1,4 @@
-"""Rules of this repository's tests."""
+"""Rules of this repository: its tests do not depend on a quick machine, and its docstrings are plain English."""
 
 import ast
 import re
@@ -11,6 +11,9 @@ import pytest
 TESTS: Final = Path(__file__).parents[1]
 CLOCKS: Final = frozenset(("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "time", "time_ns"))
 """Functions that return this machine's time; CPU time and a loop's own clock are something else."""
+FOLDERS: Final = ("server", "plugins", "scripts", "tests", "benchmarks")
+CLAUSE: Final = re.compile(r"\s*(Who(m|se|ever)?|What(ever)?|Which|Whether|Wh(en|ere|y)|How|That|Of)\b")
+"""Beginnings of a docstring that is a clause without its sentence."""
 ASKS_CLOCK: Final = re.compile(rf"\b({'|'.join(CLOCKS)})\(")
 
 
@@ -123,3 +126,29 @@ def test_no_test_fails_because_the_machine_is_busy() -> None:
         f"{file.relative_to(TESTS.parent)}:{line}" for file in sorted(TESTS.rglob("*.py")) for line in too_late(file.read_text())
     ]
     assert not found, "assert order, counts or virtual time; how long something takes belongs into benchmarks/"
+
+
+def docstrings(source: str) -> Iterator[tuple[int, str]]:
+    """Yield line and text of each docstring, those of attributes included."""
+    for node in ast.walk(ast.parse(source)):
+        body = getattr(node, "body", None)
+        for statement in body if isinstance(body, list) else []:
+            match statement:
+                case ast.Expr(value=ast.Constant(value=str(text))):
+                    yield statement.lineno, text
+
+
+@pytest.mark.parametrize("text", ["What is left", "Whether it is so", "Which of them", "Where they are", "Of which nobody knows"])
+def test_a_clause_is_no_beginning(text: str) -> None:
+    assert [line for line, text in docstrings(f'def one():\n    """{text}."""\n') if CLAUSE.match(text)] == [2]
+
+
+def test_every_docstring_begins_with_a_verb_or_a_noun() -> None:
+    files = (file for folder in FOLDERS for file in sorted((TESTS.parent / folder).rglob("*.py")))
+    found = [
+        f"{file.relative_to(TESTS.parent)}:{line}: {text.splitlines()[0]}"
+        for file in files
+        for line, text in docstrings(file.read_text())
+        if CLAUSE.match(text)
+    ]
+    assert not found, 'say what it does or is: "Return the …", "State of …"; a test: what must hold'

@@ -62,7 +62,7 @@ class Greetings:
         return self._making[key]
 
     async def close(self) -> None:
-        """Stop what is being made."""
+        """Stop making greetings."""
         tasks = list(self._making.values())
         for task in tasks:
             task.cancel()

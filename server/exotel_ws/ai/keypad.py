@@ -48,7 +48,7 @@ class Keypad:
             self._pause.set(APART_S)
 
     def close(self) -> None:
-        """Forget what was pressed."""
+        """Forget the pressed keys."""
         self._keys = ""
         self._pause.off()
 

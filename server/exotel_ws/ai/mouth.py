@@ -47,7 +47,7 @@ class Mouth(FrameProcessor):
         self.on_silent: Callable[[], None] = lambda: None
         """Called when all that the services made was heard, and no more is expected."""
         self.on_dropped: Callable[[], None] = lambda: None
-        """Called when an interruption came by, after what was not heard is dropped."""
+        """Handle a passing interruption, after unheard audio is dropped."""
 
     @property
     def busy(self) -> bool:

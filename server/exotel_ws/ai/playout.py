@@ -134,7 +134,7 @@ class Playout:
             self._heard_to(note)
 
     def pause(self) -> bool:
-        """Stop at once, because the caller speaks, and keep what was not heard. Return False if there was nothing to stop.
+        """Stop at once, because the caller speaks, and keep the unheard audio. Return False if there was nothing to stop.
 
         The position is taken from the clock, and is exact to one message of Exotel's. The network's delay cancels out: audio is
         heard for as long as the `clear` travels, and began to be heard as much later.
@@ -180,7 +180,7 @@ class Playout:
         self._go_on()
 
     def drop(self) -> None:
-        """Drop what was not heard, and call each of its notes with False. Send `clear` if audio is under way."""
+        """Drop unheard audio, and call each of its notes with False. Send `clear` if audio is under way."""
         self.pause()
         gone = [item for item in (*(self._held or ()), *self._queue, *self._pinned) if isinstance(item, _Note)]
         self._held = None
@@ -216,7 +216,7 @@ class Playout:
         self.flush()
 
     def _go_on(self) -> None:
-        """Send what is due, and set a timer for the next message."""
+        """Send due messages, and set a timer for the next one."""
         while self._held is None and self._timer is None and self._queue:
             now = self._clock.time()
             due = self._ends_at - LEAD_S

@@ -190,7 +190,7 @@ class PicowsConnection(WSListener):
             return
         for _ in range(min(A_TURN, len(held))):
             self._handle(held.popleft())
-            if self._deaf:  # and has let go of what is held
+            if self._deaf:  # and has dropped the held frames
                 return
         if held:
             asyncio.get_running_loop().call_soon(self._next_turn)
@@ -270,7 +270,7 @@ class PicowsConnection(WSListener):
         asyncio.get_running_loop().call_later(CUT_S, self._transport.disconnect, False)
 
     def _be_careful(self) -> None:
-        """Look at each frame again, and give back what was counted ahead."""
+        """Look at each frame again, and give back the frames counted ahead."""
         self.pace.give_back(self._quick)
         self._quick = 0
 

@@ -31,7 +31,7 @@ class Scrapes:
         loop = asyncio.get_running_loop()
         async with self._turn:
             await asyncio.sleep(self._began + self._interval_s - loop.time())
-            # Later requests must not join: this text would lack what is counted until then.
+            # Later requests must not join: this text would lack the events counted until then.
             self._next = None
             self._began = loop.time()
             self.computed += 1

@@ -27,7 +27,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Asked(NamedTuple):
-    """Which calls a client asks for, and what of them. A call has to match all that is named; nothing named: every call.
+    """Request of a client: the calls, and the parts of their messages. A call has to match all that is named.
 
     ``call`` is a call_sid, stream_sid or conn_id; ``number`` the end of the caller's or the called number; ``next`` the number
     of calls that start from now on, 0 for any number and those that are live. ``parameters``: keep custom parameters.

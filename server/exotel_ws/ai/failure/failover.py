@@ -48,7 +48,7 @@ class Told(Protocol):
         """Note the progress of a stage, after each frame that mattered."""
 
     def again(self, stage: str) -> None:
-        """Note that a service begins again with what was asked for."""
+        """Note that a service begins again with the same request."""
 
     def worked(self, stage: str, service: str) -> None:
         """Note the first success of a service in this call."""
@@ -60,7 +60,7 @@ class Told(Protocol):
         """Note that the service ``to`` does the stage's work from now on."""
 
     def exhausted(self, stage: str) -> None:
-        """Note that no service is left for what was asked for."""
+        """Note that no service is left for the request."""
 
 
 class Failover(FrameProcessor):

@@ -14,7 +14,7 @@ from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.settings import Failure
 
 _NOT_HEARD_AT_MOST: Final = 3
-"""Times in a row that a caller is told that nothing was understood; once more, and the call is given up."""
+"""Times in a row that nothing was understood, and the caller is told so; after one more the call is given up."""
 _MISSES_OF_A_SERVICE: Final = 2
 """Utterances in a row without text after which the service is left: one may have been a cough."""
 

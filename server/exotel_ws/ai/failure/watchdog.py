@@ -1,4 +1,4 @@
-"""Watch that no caller waits in silence: what is owed to them, which stage is late, and when it is time to act."""
+"""Watch that no caller waits in silence: note debts to them, find late stages, and act in time."""
 
 from collections.abc import Callable, Mapping
 from enum import Enum

@@ -90,7 +90,7 @@ class Shelf:
         return self._total <= most
 
     def tidy(self) -> None:
-        """Remove what is too old or too much. Log one file that can't be removed each time."""
+        """Remove files that are too old or too many. Log one file that can't be removed each time."""
         try:
             kept = self._look()
         except FileNotFoundError:

@@ -56,7 +56,7 @@ class Intent(Reply, frozen=True, forbid_unknown_fields=True):
 
 
 class Flow(Struct, frozen=True, forbid_unknown_fields=True):
-    """A whole flow. ``fallback`` answers what is not understood: the first reply the first time in a row, then the next."""
+    """Flow as a whole. ``fallback`` answers unknown sentences: the first reply the first time in a row, then the next."""
 
     greeting: Text
     fallback: Annotated[list[Reply], Meta(min_length=1)]

@@ -1,4 +1,4 @@
-"""Compare what was heard with examples: words are recognised nearly right, and people say more than they are asked."""
+"""Compare recognised words with examples: they are nearly right, and people say more than they are asked."""
 
 import re
 import unicodedata
