@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .variables import LEAST_TOKEN, settled, short_token, specs
 
 TREE = Path(__file__).resolve().parents[2]
+OF_A_DEPLOY = {"mode": "exotel_ws_mode", "host": "exotel_ws_host", "port": "exotel_ws_port"}
+"""Settings by which a deploy makes more than ``settings.toml``, and their variables: packages, sandbox and socket."""
 
 
 def settings(values: Mapping[str, Any], public_url: str = "") -> dict[str, Any]:
@@ -17,10 +20,7 @@ def settings(values: Mapping[str, Any], public_url: str = "") -> dict[str, Any]:
 
     Raises `variables.Fault` for a value that can't be used.
     """
-
-    def value(name: str) -> Any:
-        return settled(name, values.get(name, specs()[name]["default"]))
-
+    value = partial(_value, values)
     table: dict[str, Any] = {
         "mode": value("exotel_ws_mode"),
         "engine": value("exotel_ws_engine"),
@@ -47,20 +47,36 @@ def settings(values: Mapping[str, Any], public_url: str = "") -> dict[str, Any]:
 
 
 def faults(values: Mapping[str, Any]) -> list[str]:
-    """Return the problems that the server's own check finds in the settings, by the variables that they come from.
+    """Return the problems of the settings, by the variables that they come from.
 
-    Empty if the controller has no server of this tree installed; the host checks the settings again before they serve.
+    Unless the controller has a server of this tree installed, only contradictions between variables are found; the host checks
+    the settings again before they serve.
     """
     check = _check()
     if check is None:
-        return []
+        return _contradictions(values)
     table = settings(values)
     sources = "exotel_ws_settings" + (" or exotel_ws_ai" if values.get("exotel_ws_ai") else "")
-    if said := [f"{sources}: {problem}" for problem in check(table)]:
+    if said := [f"{sources}: {problem}" for problem in check(table)] or _contradictions(values):
         return said
     credentials = settled("exotel_ws_credentials", values.get("exotel_ws_credentials", []))
     short = short_token(credentials, table["auth"].get("least_length", LEAST_TOKEN))
     return [f"exotel_ws_credentials: {short}"] if short else []
+
+
+def _contradictions(values: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each setting in ``exotel_ws_settings`` that differs from its variable in `OF_A_DEPLOY`."""
+    more = _value(values, "exotel_ws_settings")
+    return [
+        f"exotel_ws_settings: {key} is {json.dumps(more[key], default=str)}, but {name} is {json.dumps(said)}, by which a deploy "
+        f"makes packages, sandbox and socket: set {name}, and delete {key} from exotel_ws_settings"
+        for key, name in OF_A_DEPLOY.items()
+        if key in more and more[key] != (said := _value(values, name))
+    ]
+
+
+def _value(values: Mapping[str, Any], name: str) -> Any:
+    return settled(name, values.get(name, specs()[name]["default"]))
 
 
 def _check() -> Any:

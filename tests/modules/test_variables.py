@@ -170,6 +170,29 @@ def test_a_setting_that_the_server_refuses_is_told_by_the_variable_that_says_it(
     assert said in told
 
 
+@pytest.mark.parametrize(
+    ("values", "setting", "variable"),
+    [
+        ({"exotel_ws_settings": {"mode": "ai"}}, 'mode is "ai"', 'exotel_ws_mode is "echo"'),
+        ({"exotel_ws_mode": "ai", "exotel_ws_settings": {"mode": "echo"}}, 'mode is "echo"', 'exotel_ws_mode is "ai"'),
+        ({"exotel_ws_settings": {"port": 9000}}, "port is 9000", "exotel_ws_port is 8765"),
+        ({"exotel_ws_settings": {"host": "127.0.0.1"}}, 'host is "127.0.0.1"', 'exotel_ws_host is "0.0.0.0"'),
+    ],
+)
+def test_a_setting_that_contradicts_the_variable_of_the_deploy_is_refused(
+    values: dict[str, Any], setting: str, variable: str
+) -> None:
+    [told] = server_settings.faults(values)
+    name = variable.partition(" ")[0]
+    assert told.startswith(f"exotel_ws_settings: {setting}, but {variable}")
+    assert told.endswith(f"set {name}, and delete {setting.partition(' ')[0]} from exotel_ws_settings")
+
+
+def test_a_setting_may_repeat_its_variable_and_set_what_no_deploy_goes_by() -> None:
+    repeated = {"exotel_ws_port": "9000", "exotel_ws_settings": {"port": 9000, "mode": "echo", "engine": "websockets"}}
+    assert server_settings.faults(repeated) == []
+
+
 def test_a_number_that_ansible_has_tagged_is_a_number() -> None:
     class Tagged(float):
         """Number as ansible-core wraps one of an inventory."""
