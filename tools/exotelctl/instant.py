@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from exotel_phone.exits import UsageFault
+
 _LONGEST: Final = 80
 _TIME: Final = re.compile(
     r"""(?:(?:(?P<year>\d{4})-)?(?P<month>\d{1,2})-(?P<day>\d{1,2})(?:[ T]+|$))?
@@ -15,6 +17,21 @@ _TIME: Final = re.compile(
     \s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2}|[A-Z][A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+)?""",
     re.VERBOSE | re.ASCII,
 )
+_AGO: Final = re.compile(r"-?(\d+)\s*(s|sec|min|m|h|d)(?:\s+ago)?")
+_SECONDS: Final = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
+
+
+def since(text: str, now: float) -> float:
+    """Return when a window begins that is typed as ``-1h``, ``-30min``, ``2026-11-25 10:00`` or ``@1764060000``.
+
+    In Unix seconds, as ``now``; a date without a zone is of this machine's. Raises UsageFault.
+    """
+    if ago := _AGO.fullmatch(text.strip()):
+        return now - int(ago[1]) * _SECONDS[ago[2]]
+    moment = instant(text)
+    if re.fullmatch(r"@\d+(\.\d+)?", moment):
+        return float(moment[1:])
+    raise UsageFault(f"--since {text}: -1h, -30min, -2d, '2026-11-25 10:00 +0530' or @1764060000")
 
 
 def instant(text: str, now: datetime | None = None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from exotel_phone.exits import Refusal, UsageFault
-from exotelctl.doctor import bundle, checks, report, since, verb
+from exotelctl.doctor import bundle, checks, report, verb
 from exotelctl.doctor.causes import CAUSES, mark
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.fact import Fact
@@ -188,14 +188,3 @@ def test_without_systemd_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("exotelctl.systemctl.has_systemd", lambda: False)
     with pytest.raises(Refusal, match="a host of the server"):
         verb.run(order())
-
-
-@pytest.mark.parametrize(
-    ("text", "ago_s"),
-    [("-1h", 3600), ("-30min", 1800), ("-2d", 172_800), ("90s", 90), ("5 min ago", 300), ("@1000", None), ("1970-01-02", None)],
-)
-def test_a_window_begins(text: str, ago_s: int | None) -> None:
-    now = 1_000_000.0
-    begins = since.parse(text, now)
-    assert begins == (now - ago_s if ago_s is not None else begins)
-    assert begins < now

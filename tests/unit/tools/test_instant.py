@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from exotelctl.doctor import since
-from exotelctl.instant import instant
+from exotelctl.instant import instant, since
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=INDIA)
@@ -63,5 +62,16 @@ def test_a_time_without_a_zone_is_of_this_machine(in_india: None) -> None:
 
 
 def test_the_doctor_takes_a_time_with_its_zone(in_india: None) -> None:
-    assert since.parse("2026-11-25 10:00:00 UTC", 0.0) == datetime(2026, 11, 25, 10, tzinfo=UTC).timestamp()
-    assert since.parse("2026-11-25 10:00", 0.0) == datetime(2026, 11, 25, 10, tzinfo=INDIA).timestamp()
+    assert since("2026-11-25 10:00:00 UTC", 0.0) == datetime(2026, 11, 25, 10, tzinfo=UTC).timestamp()
+    assert since("2026-11-25 10:00", 0.0) == datetime(2026, 11, 25, 10, tzinfo=INDIA).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("text", "ago_s"),
+    [("-1h", 3600), ("-30min", 1800), ("-2d", 172_800), ("90s", 90), ("5 min ago", 300), ("@1000", None), ("1970-01-02", None)],
+)
+def test_a_window_begins(text: str, ago_s: int | None) -> None:
+    now = 1_000_000.0
+    begins = since(text, now)
+    assert begins == (now - ago_s if ago_s is not None else begins)
+    assert begins < now

@@ -15,9 +15,10 @@ from exotel_phone.output import emit_json, say
 from exotel_phone.target import parse
 from exotel_phone.text import printable
 
-from exotelctl.doctor import bundle, checks, report, since
+from exotelctl.doctor import bundle, checks, report
 from exotelctl.doctor.facts import Facts, cloud, collect, observe, outside
 from exotelctl.doctor.result import Result, Verdict
+from exotelctl.instant import since
 from exotelctl.options import DoctorOptions
 from exotelctl.systemctl import require_systemd
 
@@ -63,7 +64,7 @@ def _check(options: DoctorOptions) -> None:
 
 def _facts(options: DoctorOptions) -> Facts:
     if options.replay is None:
-        begins = since.parse(options.since, time.time())
+        begins = since(options.since, time.time())
         require_systemd("doctor")
         if options.bundle is not None:
             bundle.require_new(options.bundle)

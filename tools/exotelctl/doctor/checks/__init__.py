@@ -11,48 +11,9 @@ from exotelctl.doctor.facts.fact import Fact
 from exotelctl.doctor.facts.log import WORKERS_JOURNALD
 from exotelctl.doctor.result import Result
 
-ALL: Final[tuple[Check, ...]] = (
-    units.maintenance,
-    port.stranger,
-    port.two_listeners,
-    units.port_conflict,
-    units.missing_module,
-    units.syntax_error,
-    units.settings_error,
-    units.out_of_memory,
-    units.down,
-    units.generations,
-    units.loop_hung,
-    units.boot,
-    reach.local_answer,
-    firewall.host_firewall,
-    firewall.cloud_firewall,
-    outside.outside_reach,
-    reach.public_address,
-    reach.port_moved,
-    reach.tls_on_plain,
-    reach.wrong_path,
-    reach.proxy_in_front,
-    reach.bad_handshake,
-    reach.arrivals,
-    calls.no_start,
-    calls.no_media,
-    calls.no_echo,
-    calls.provider,
-    calls.wrong_fields,
-    calls.short_calls,
-    calls.lost_calls,
-    calls.sample_rate,
-    calls.token_stripped,
-    calls.auth_rejected,
-    limits.call_limit,
-    limits.bounds,
-    limits.file_limit,
-    limits.memory,
-    host.clock,
-    host.disk,
-    host.journal,
-)
+_IN_ORDER: Final = (port, units, firewall, outside, reach, calls, limits, host)
+ALL: Final = tuple({one.id: one for module in _IN_ORDER for one in vars(module).values() if isinstance(one, Check)}.values())
+"""The checks of each file, in the order in which they stand there."""
 _BLIND: Final = "the journal does not keep what is logged now: that nothing is in it means nothing"
 IDS: Final = tuple(check.id for check in ALL)
 

@@ -55,27 +55,6 @@ def call_limit(facts: Facts) -> Finding:
     return ok(says)
 
 
-@check("file-limit", "limits", of="workers")
-def file_limit(facts: Facts) -> Finding:
-    """Claim: no worker is near its limit of open files. Does not prove: that the limit fits limits.max_connections."""
-    text = "A connection is a file. The unit allows 65536: a drop-in or a leak is behind this."
-    remedy = deploy(text, "systemctl show -p LimitNOFILE 'exotel-ws@*'", STATUS)
-    said = _said_too_many(facts)
-    workers = [worker for worker in facts.workers.get() if worker.files_limit]
-    if said and facts.collected_at - said[-1].at < _RECENT_S:
-        return fail(f"{said[-1].unit}: too many open files", _telling(said[-1]), remedy=remedy)
-    if not workers:
-        return skipped("no worker runs")
-    fullest = max(workers, key=lambda worker: worker.files / worker.files_limit)
-    says = f"at most {fullest.files} of {fullest.files_limit} files open"
-    if fullest.files >= _NEAR * fullest.files_limit:
-        return fail(says, fullest.instance, remedy=remedy)
-    if said:
-        ago = duration(facts.collected_at - said[-1].at)
-        return warn(f"{said[-1].unit} had too many open files {ago} ago; {says} now", _telling(said[-1]), remedy=remedy)
-    return ok(says)
-
-
 @check("bounds", "limits")
 def bounds(facts: Facts) -> Finding:
     """Claim: what the server keeps from strangers was not kept from callers. Does not prove: that every stranger was kept out."""
@@ -130,6 +109,27 @@ def _by_name(bitten: Sequence[Bound]) -> list[str]:
         whom = f"{most} {count} of them" if len(counts) > 1 else most
         lines.append(f"{name}: {plural(counts.total(), 'time')}, {whom}")
     return lines
+
+
+@check("file-limit", "limits", of="workers")
+def file_limit(facts: Facts) -> Finding:
+    """Claim: no worker is near its limit of open files. Does not prove: that the limit fits limits.max_connections."""
+    text = "A connection is a file. The unit allows 65536: a drop-in or a leak is behind this."
+    remedy = deploy(text, "systemctl show -p LimitNOFILE 'exotel-ws@*'", STATUS)
+    said = _said_too_many(facts)
+    workers = [worker for worker in facts.workers.get() if worker.files_limit]
+    if said and facts.collected_at - said[-1].at < _RECENT_S:
+        return fail(f"{said[-1].unit}: too many open files", _telling(said[-1]), remedy=remedy)
+    if not workers:
+        return skipped("no worker runs")
+    fullest = max(workers, key=lambda worker: worker.files / worker.files_limit)
+    says = f"at most {fullest.files} of {fullest.files_limit} files open"
+    if fullest.files >= _NEAR * fullest.files_limit:
+        return fail(says, fullest.instance, remedy=remedy)
+    if said:
+        ago = duration(facts.collected_at - said[-1].at)
+        return warn(f"{said[-1].unit} had too many open files {ago} ago; {says} now", _telling(said[-1]), remedy=remedy)
+    return ok(says)
 
 
 def _said_too_many(facts: Facts) -> list[Line]:

@@ -1,13 +1,20 @@
-"""Check who holds the call port."""
+"""Check who holds the call port, and that the server answers there."""
+
+import json
+from typing import Final
 
 from exotel_phone.command import command
+from exotel_phone.health import fault_of
 from exotel_phone.text import duration, plural
 
 from exotelctl.doctor.checks.check import check
+from exotelctl.doctor.checks.cures import STATUS, lines_of
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.port import Holder, Port
-from exotelctl.doctor.result import Finding, Remedy, fail, ok, unknown
+from exotelctl.doctor.result import Finding, Remedy, fail, ok, unknown, warn
 from exotelctl.privileges import cure_of_root
+
+_SERVICES: Final = {"echo": "exotel-passthrough", "ai": "exotel-voicebot"}
 
 
 @check("port-stranger", "port", of="port")
@@ -57,6 +64,31 @@ def two_listeners(facts: Facts) -> Finding:
         *waiting,
         remedy=_clean(port, "End the second listener: of all calls it takes its share, and nobody answers them."),
     )
+
+
+@check("local-answer", "reach", of="loopback")
+def local_answer(facts: Facts) -> Finding:
+    """Claim: on this host itself the server says that it is healthy and takes calls. Does not prove: that anybody outside gets
+    through: outside-reach does.
+    """
+    answers = facts.loopback.get()
+    remedy = Remedy(
+        "Something answers that is not our server, or the server is not well.",
+        ("exotelctl health", STATUS, "exotelctl port-clean --dry-run", lines_of("exotel-ws@*")),
+    )
+    if answers.health.trouble:
+        return fail(answers.health.trouble.cause, remedy=remedy)
+    wrong = fault_of(answers.health.status, answers.health.body)
+    said = f"/health says {answers.health.status} {answers.health.body} in {answers.health.ms:.1f} ms"
+    if wrong:
+        return fail(wrong, said, remedy=remedy)
+    mode = facts.deployment.get().mode
+    expected = {"status": "ok", "service": _SERVICES.get(mode, ""), "mode": mode}
+    if json.loads(answers.health.body) != expected:
+        return fail(f"what answers is not this server in mode {mode}: {answers.health.body}", said, remedy=remedy)
+    if answers.ready and answers.ready.status == 503:
+        return warn(f"/ready says 503 {answers.ready.body}: no new calls", said, remedy=remedy)
+    return ok(said)
 
 
 def shown(holder: Holder) -> str:

@@ -1,62 +1,22 @@
 """Check that callers get through to the server, and to the right path."""
 
 import ipaddress
-import json
 from collections.abc import Sequence
 from typing import Final
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.public_address import CURE, doubt, is_of_a_test_network
 from exotel_phone.command import command
-from exotel_phone.health import fault_of
 from exotel_phone.text import duration, plural
 
 from exotelctl.doctor.checks.check import check
-from exotelctl.doctor.checks.cures import LOOK_OUTSIDE, STATUS, TEST_HERE, URL, deploy, lines_of, of_last_hour
+from exotelctl.doctor.checks.cures import LOOK_OUTSIDE, TEST_HERE, URL, deploy, of_last_hour
 from exotelctl.doctor.checks.grade import graded, times
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.address import Address
 from exotelctl.doctor.facts.journal import Refused
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, unknown, warn
 
-_SERVICES: Final = {"echo": "exotel-passthrough", "ai": "exotel-voicebot"}
 _NAT: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
-
-
-@check("local-answer", "reach", of="loopback")
-def local_answer(facts: Facts) -> Finding:
-    """Claim: on this host itself the server says that it is healthy and takes calls. Does not prove: that anybody outside gets
-    through: outside-reach does.
-    """
-    answers = facts.loopback.get()
-    remedy = Remedy(
-        "Something answers that is not our server, or the server is not well.",
-        ("exotelctl health", STATUS, "exotelctl port-clean --dry-run", lines_of("exotel-ws@*")),
-    )
-    if answers.health.trouble:
-        return fail(answers.health.trouble.cause, remedy=remedy)
-    wrong = fault_of(answers.health.status, answers.health.body)
-    said = f"/health says {answers.health.status} {answers.health.body} in {answers.health.ms:.1f} ms"
-    if wrong:
-        return fail(wrong, said, remedy=remedy)
-    mode = facts.deployment.get().mode
-    expected = {"status": "ok", "service": _SERVICES.get(mode, ""), "mode": mode}
-    if json.loads(answers.health.body) != expected:
-        return fail(f"what answers is not this server in mode {mode}: {answers.health.body}", said, remedy=remedy)
-    if answers.ready and answers.ready.status == 503:
-        return warn(f"/ready says 503 {answers.ready.body}: no new calls", said, remedy=remedy)
-    return ok(said)
-
-
-@check("port-moved", "reach", of="deployment")
-def port_moved(facts: Facts) -> Finding:
-    """Claim: the port has not moved away from callers lately. Does not prove: that the applet dials this port: compare exotelctl
-    url.
-    """
-    moved = facts.deployment.get().moved
-    if not moved:
-        return ok("the same port for a week, or since the first deploy")
-    text = "Correct the URL in the applet. This is told for a week; that the applet is right cannot be seen from here."
-    return warn(moved, remedy=Remedy(text, (URL,)))
 
 
 @check("public-address", "reach", of="address")
@@ -93,6 +53,18 @@ def public_address(facts: Facts) -> Finding:
 def _may_be_mapped(seen: Address) -> bool:
     """Return True if all addresses here are private and no cloud tells which public one it maps to them."""
     return not seen.metadata and all(any(ipaddress.ip_address(own) in net for net in _NAT) for own in seen.own)
+
+
+@check("port-moved", "reach", of="deployment")
+def port_moved(facts: Facts) -> Finding:
+    """Claim: the port has not moved away from callers lately. Does not prove: that the applet dials this port: compare exotelctl
+    url.
+    """
+    moved = facts.deployment.get().moved
+    if not moved:
+        return ok("the same port for a week, or since the first deploy")
+    text = "Correct the URL in the applet. This is told for a week; that the applet is right cannot be seen from here."
+    return warn(moved, remedy=Remedy(text, (URL,)))
 
 
 @check("tls-on-plain", "reach")
