@@ -48,7 +48,7 @@ def test_every_field_that_exotelctl_reads_is_in_the_table() -> None:
         key = None
         if isinstance(node, ast.Subscript) and "fields" in ast.unparse(node.value):
             key = node.slice
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("fields.get"):
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("fields.get", ".said")):
             key = node.args[0]
         elif isinstance(node, ast.Compare) and "fields" in ast.unparse(node.comparators[0]):
             key = node.left

@@ -42,6 +42,10 @@ class Entry:
     cursor: str
     fields: Mapping[str, str]
 
+    def said(self, field: str) -> str:
+        """Return a field of the line, "" where it has none."""
+        return self.fields.get(field, "")
+
     @property
     def event(self) -> "Event | Literal['']":
         """The server's word for what happened, "" for other lines; a release may have words that this one does not know."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
 from exotelctl.doctor import facts
-from exotelctl.doctor.facts import address, deployment, firewall, host, journal, loopback, shell
+from exotelctl.doctor.facts import address, call, deployment, firewall, host, journal, shell
 from exotelctl.doctor.facts.deployment import Deployment
 from exotelctl.doctor.facts.fact import Fact, NotSeen
 from exotelctl.journal import Entry
@@ -154,7 +154,7 @@ def test_a_lock_that_is_held_tells_of_a_deploy(tmp_path: Path) -> None:
 
 def test_a_call_on_loopback_needs_the_hosts_credential(tmp_path: Path) -> None:
     with pytest.raises(NotSeen, match="streams must show a credential"):
-        loopback.look(Deployment(asks_credential=True), tmp_path / "nothing")
+        call.look_here(Deployment(asks_credential=True), tmp_path / "nothing")
 
 
 # -- the journal -------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ What is read back may have been made by anybody: it is never unpacked, bounded i
 import contextlib
 import dataclasses
 import io
+import itertools
 import json
 import os
 import stat
@@ -25,7 +26,7 @@ from exotel_phone.text import printable
 from exotelctl import journal
 from exotelctl.doctor import codec
 from exotelctl.doctor.facts import Facts
-from exotelctl.doctor.mask import without_numbers, without_secrets
+from exotelctl.doctor.mask import masked_text
 
 FORMAT: Final = 1
 _FACTS: Final = "facts.json"
@@ -73,7 +74,7 @@ def write(path: Path, facts: Facts, root: Path = Path("/")) -> None:
             _add(tar, _FACTS, _json(_Document(FORMAT, _redacted(facts)), secrets))
             for name, text in _texts(root):
                 shown = redaction.redacted_toml(text) if name.endswith(_SETTINGS) else text
-                _add(tar, name, without_numbers(without_secrets(redaction.without(shown, secrets))).encode())
+                _add(tar, name, masked_text(redaction.without(shown, secrets)).encode())
     except OSError as error:
         raise UsageFault(f"--bundle {path}: {error.strerror}") from None
 
@@ -92,11 +93,8 @@ def _redacted(facts: Facts) -> Facts:
     known = facts.deployment.value
     if known is None:
         return facts
-    hidden = dataclasses.replace(
-        known,
-        public_url=redaction.redacted_url(known.public_url),
-        paths=tuple(map(redaction.redacted_path, known.paths)),
-    )
+    url, paths = redaction.redacted_url(known.public_url), tuple(map(redaction.redacted_path, known.paths))
+    hidden = dataclasses.replace(known, public_url=url, paths=paths)
     return dataclasses.replace(facts, deployment=dataclasses.replace(facts.deployment, value=hidden))
 
 
@@ -167,9 +165,7 @@ def read(path: Path) -> Facts:
 def _facts_of(path: Path) -> bytes:
     """Return the bytes of facts.json, read in place. ``r:`` takes no compressed file, so nothing grows while it is read."""
     with tarfile.open(path, mode="r:") as tar:
-        for count, member in enumerate(tar):
-            if count >= _MOST_MEMBERS:
-                break
+        for member in itertools.islice(tar, _MOST_MEMBERS):
             if member.name == _FACTS and member.isreg():
                 found = tar.extractfile(member)
                 assert found is not None

@@ -6,13 +6,7 @@ from typing import Final
 
 from exotelctl.doctor.result import Result
 
-_CRASHES: Final = (
-    "unit-port-conflict",
-    "unit-missing-module",
-    "unit-syntax-error",
-    "unit-settings-error",
-    "unit-out-of-memory",
-)
+_CRASHES: Final = ("unit-port-conflict", "unit-missing-module", "unit-syntax-error", "unit-settings-error", "unit-out-of-memory")
 _NOT_SERVING: Final = ("maintenance", "port-stranger", *_CRASHES, "loop-hung", "unit-down")
 _NOT_ANSWERING: Final = (*_NOT_SERVING, "file-limit", "port-two-listeners", "host-firewall", "local-answer")
 _NO_CALL: Final = (*_NOT_ANSWERING, "call-limit", "token-stripped", "auth-rejected")

@@ -34,3 +34,8 @@ def without_numbers(text: str) -> str:
     """``text`` with callers' numbers masked: those of a start line, and whatever else looks like one."""
     text = _FROM_TO.sub(lambda match: f"From: {masked(match[1])} → To: {masked(match[2])}", text)
     return _NUMBER.sub(lambda match: masked(match[0]), text)
+
+
+def masked_text(text: str) -> str:
+    """``text`` without either."""
+    return without_numbers(without_secrets(text))

@@ -30,6 +30,7 @@ _WORDS: Final[dict[Verdict, str]] = {
     "unknown": "unknown",
     "skipped": "skipped",
 }
+_RED: Final[tuple[Verdict, ...]] = ("fail", "warn")
 _MOST: Final = 400
 
 
@@ -48,14 +49,9 @@ def text(results: Sequence[Result], *, verbose: bool) -> str:
 
 def _last_words(results: Sequence[Result]) -> list[str]:
     """Repeat what is red, below what has scrolled away, and say how to see if a cure has worked."""
-    lines = []
-    for verdict in ("fail", "warn"):
-        found = [result.id for result in results if result.verdict == verdict]
-        if found:
-            lines.append(f"{_MARKS[verdict]} {', '.join(found)}")
-    if lines:
-        lines.append("After the cure look at what came since: exotelctl doctor --since -2min")
-    return lines
+    found = {verdict: [result.id for result in results if result.verdict == verdict] for verdict in _RED}
+    lines = [f"{_MARKS[verdict]} {', '.join(ids)}" for verdict, ids in found.items() if ids]
+    return [*lines, "After the cure look at what came since: exotelctl doctor --since -2min"] if lines else []
 
 
 def _lines(result: Result, width: int, verbose: bool) -> list[str]:

@@ -99,10 +99,10 @@ def no_echo(facts: Facts) -> Finding:
     """Claim: a caller hears what the mode promises, the echo or a bot: in a simulated call, and in the calls of the window. Does
     not prove: how it sounds on a phone, nor another worker than the one that took the simulated call.
     """
-    deployment = facts.deployment.get()
-    calls = facts.calls.value
-    mute = [conn for conn in calls.started if conn.closed and conn.frames_in and not conn.frames_out] if calls else []
-    good = [conn for conn in calls.started if conn.frames_out] if calls else []
+    bot = facts.deployment.get().mode == "ai"
+    started = facts.calls.value.started if facts.calls.value else ()
+    mute = [conn for conn in started if conn.closed and conn.frames_in and not conn.frames_out]
+    good = [conn for conn in started if conn.frames_out]
     remedy = Remedy(
         "The server takes audio and sends none, or other audio: the release is at fault.",
         ("exotelctl call 'ws://127.0.0.1:8765?sample-rate=8000'", *(story(conn) for conn in mute[-1:])),
@@ -112,9 +112,9 @@ def no_echo(facts: Facts) -> Finding:
         says = f"{counted(len(mute), len(mute) + len(good))} got audio and sent none back"
         return fail(says, shown(mute[-1]), remedy=remedy)
     echo = _echo(facts)
-    if wrong := _wrong_bot(echo) if deployment.mode == "ai" else _wrong_echo(echo):
+    if wrong := _wrong(echo, bot=bot):
         return fail(wrong, *_counts(echo), remedy=remedy)
-    if deployment.mode == "ai":
+    if bot:
         return ok(f"the bot spoke in a simulated call, {plural(echo.frames_received, 'message')}", *_counts(echo))
     return ok(f"a call of {echo.frames_sent} frames came back bit-exact, {echo.round_trip_ms:.1f} ms", *_counts(echo))
 
@@ -129,20 +129,15 @@ def _echo(facts: Facts) -> Echo:
     return answers.echo
 
 
-def _wrong_bot(echo: Echo) -> str:
+def _wrong(echo: Echo, *, bot: bool) -> str:
+    """Say what was wrong with the simulated call, "" for nothing: a bot has to speak, any other mode to echo bit-exact."""
     if echo.closed_early:
         return f"the simulated call was cut: {echo.closed_early}"
-    return "" if echo.bytes_received else "the bot said nothing in the simulated call"
-
-
-def _wrong_echo(echo: Echo) -> str:
-    if echo.closed_early:
-        return f"the simulated call was cut: {echo.closed_early}"
-    if echo.bytes_received == 0:
-        return "the simulated call got no audio back"
-    if echo.frames_lost:
+    if not echo.bytes_received:
+        return "the bot said nothing in the simulated call" if bot else "the simulated call got no audio back"
+    if not bot and echo.frames_lost:
         return f"of the simulated call {plural(echo.frames_lost, 'frame')} did not come back"
-    return "" if echo.bit_exact else f"the echo differs from what was sent, from byte {echo.difference} on"
+    return "" if bot or echo.bit_exact else f"the echo differs from what was sent, from byte {echo.difference} on"
 
 
 def _counts(echo: Echo) -> tuple[str, ...]:

@@ -33,20 +33,17 @@ class Check:
         except Exception as error:
             finding = unknown(f"judging failed: {type(error).__name__}: {error}")
         fact: Fact[object] | None = getattr(facts, self.of)
+        found = {field.name: getattr(finding, field.name) for field in dataclasses.fields(finding)}
         return Result(
             id=self.id,
             group=self.group,
-            verdict=finding.verdict,
             claim=self.claim,
-            says=finding.says,
-            evidence=finding.evidence,
             does_not_prove=self.does_not_prove,
-            remedy=finding.remedy,
             runbook=f"{RUNBOOK}#{self.id}",
             blocked_by=None,
             observed_at=fact.at if fact else facts.collected_at,
             duration_ms=fact.ms if fact else 0.0,
-            needs=finding.needs,
+            **found,
         )
 
 

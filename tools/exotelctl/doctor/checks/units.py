@@ -11,7 +11,7 @@ from exotel_phone.text import duration, plural
 
 from exotelctl import boot as units_at_boot
 from exotelctl.doctor.checks.check import check
-from exotelctl.doctor.checks.cures import DEPLOY, FLEET, ROLL_BACK, STATUS, lines_of
+from exotelctl.doctor.checks.cures import DEPLOY, FLEET, ROLL_BACK, STATUS, deploy, lines_of
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.deployment import Deployment
 from exotelctl.doctor.facts.fact import NotSeen
@@ -98,11 +98,11 @@ def _told(facts: Facts, pattern: re.Pattern[str], all_well: str, says: Callable[
     found = hits(facts, pattern)
     if not found:
         return ok(all_well)
-    last = max(found, key=lambda hit: (hit.now, hit.line.at)).line
-    evidence = (f"{last.unit}: {last.text.removeprefix(f'{last.unit}: ')}", f"seen {plural(len(found), 'time')}")
-    if any(hit.now for hit in found):
-        return fail(says(last), *evidence, remedy=remedy)
-    return warn(f"{says(last)}; it is up again", *evidence, remedy=remedy)
+    line, now = max(found, key=lambda hit: (hit.now, hit.line.at))
+    evidence = (f"{line.unit}: {line.text.removeprefix(f'{line.unit}: ')}", f"seen {plural(len(found), 'time')}")
+    if now:
+        return fail(says(line), *evidence, remedy=remedy)
+    return warn(f"{says(line)}; it is up again", *evidence, remedy=remedy)
 
 
 def _rebuild(text: str) -> Remedy:
@@ -176,8 +176,8 @@ def down(facts: Facts) -> Finding:
     """
     deployment, units = facts.deployment.get(), facts.units.get()
     if not deployment.generation:
-        remedy = Remedy("Deploy to this host.", (), (DEPLOY,))
-        return fail("nothing is deployed on this host", "/etc/exotel-ws/current is not there", remedy=remedy)
+        where = "/etc/exotel-ws/current is not there"
+        return fail("nothing is deployed on this host", where, remedy=deploy("Deploy to this host."))
     lost = [name for name in expected(deployment) if (unit := units.named(name)) is None or unit.active != "active"]
     if lost:
         return _down(units, lost)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from exotelctl.doctor.facts import address, deployment, firewall, host, journal, log, loopback, port, units, workers
+from exotelctl.doctor.facts import address, call, deployment, firewall, host, journal, log, port, units, workers
 from exotelctl.doctor.facts.address import Address
 from exotelctl.doctor.facts.call import Answers
 from exotelctl.doctor.facts.cloud import Cloud
@@ -68,7 +68,7 @@ def collect(since: float) -> Facts:
         "port": partial(port.look, known.port),
         "workers": workers.look,
         "calls": partial(journal.look, since),
-        "loopback": partial(loopback.look, known),
+        "loopback": partial(call.look_here, known),
         "firewall": firewall.look,
         "file_systems": host.file_systems,
         "memory": host.memory,

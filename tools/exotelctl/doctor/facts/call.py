@@ -1,14 +1,20 @@
-"""A look from where this runs at one address: ``/health``, ``/ready``, and a simulated call of a second."""
+"""Look at one address from where this runs, or at this host's own: ``/health``, ``/ready``, and a simulated call of a second."""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from exotel_phone.audio import frames, speech_like
+from exotel_phone.exits import UsageFault
 from exotel_phone.http_get import Answer, get
 from exotel_phone.reach import Fault, Unreachable
-from exotel_phone.target import Target
+from exotel_phone.target import Target, parse
 from exotel_phone.text import printable
+
+from exotelctl.doctor.facts.deployment import CREDENTIALS, Deployment
+from exotelctl.doctor.facts.fact import NotSeen
+from exotelctl.host_settings import reached_at
 
 ASK_S = 2.0
 CALL_S = 1.0
@@ -59,6 +65,16 @@ class Answers:
 def look(target: Target, *, rate: int = 8000, ask_s: float = ASK_S, call_s: float = CALL_S) -> Answers:
     """Ask ``target`` as Exotel would, in a call of ``call_s`` seconds. Wait at most ``ask_s`` seconds for each answer."""
     return asyncio.run(_look(target, rate, ask_s, call_s))
+
+
+def look_here(deployment: Deployment, credentials: Path = CREDENTIALS) -> Answers:
+    """Ask the port deployed on this host. Raises NotSeen where streams need a credential that this user may not read."""
+    try:
+        credential = parse("ws://here", credentials).credential if deployment.asks_credential else None
+    except UsageFault as fault:
+        raise NotSeen(f"streams must show a credential: {fault}", needs="root") from None
+    path = next(iter(deployment.paths), "")
+    return look(Target(False, reached_at(deployment.host), deployment.port, path, "sample-rate=8000", credential))
 
 
 async def _look(target: Target, rate: int, ask_s: float, call_s: float) -> Answers:

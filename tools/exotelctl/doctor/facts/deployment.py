@@ -68,15 +68,13 @@ def look(root: Path = Path("/")) -> Deployment:
     except (OSError, ValueError) as error:
         raise NotSeen(f"{current / 'generation.json'} is not readable: {error}") from None
     settings, problem = _settings(current / "settings.toml")
+    said = {name: str(generation.get(name, "")) for name in ("generation", "release", "created", "listen")}
     return Deployment(
-        generation=str(generation.get("generation", "")),
-        release=str(generation.get("release", "")),
+        **said,
         workers=int(generation.get("workers", 0)),
-        created=str(generation.get("created", "")),
-        listen=str(generation.get("listen", "")),
         mode=str(settings.get("mode", "echo")),
         host=str(settings.get("host", "0.0.0.0")),
-        port=_number(str(generation.get("listen", "")).rpartition(":")[2], DEFAULT_PORT),
+        port=_number(said["listen"].rpartition(":")[2], DEFAULT_PORT),
         public_url=str(settings.get("public_url", "")),
         paths=tuple(map(str, settings.get("paths", ()))),
         max_calls=_max_calls(settings),

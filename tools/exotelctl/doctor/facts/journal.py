@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from exotelctl import journal
 from exotelctl.doctor.facts import shell
 from exotelctl.doctor.facts.fact import NotSeen
 from exotelctl.doctor.facts.units import Line
-from exotelctl.doctor.mask import masked, without_numbers, without_secrets
+from exotelctl.doctor.mask import masked, masked_text
 from exotelctl.journal import Entry
 
 if TYPE_CHECKING:
@@ -127,21 +127,15 @@ class Calls:
 
 def look(since: float, audit: Path = AUDIT) -> Calls:
     """Read the window. Raises NotSeen where the journal may not be read."""
-    begins = f"@{since:.6f}"
+    begins, wanted = f"@{since:.6f}", (*_FROM_ELSEWHERE, *_FIELDS)
     try:
-        entries = list(
-            journal.read(
-                matches=[*map(journal.of_event, _EVENTS)],
-                since=begins,
-                lines=_MOST_ENTRIES,
-                only=(*_FROM_ELSEWHERE, *_FIELDS),
-            )
-        )
+        asked = [*map(journal.of_event, _EVENTS)]
+        entries = list(journal.read(matches=asked, since=begins, lines=_MOST_ENTRIES, only=wanted))
         connections = connect(entries)
         return Calls(
             begins=since,
             connections=connections,
-            refusals=tuple(_refused(entry) for entry in entries if entry.event == "refused" and entry.fields.get("OURS") != "1"),
+            refusals=tuple(_refused(entry) for entry in entries if entry.event == "refused" and entry.said("OURS") != "1"),
             errors=tuple(_errors(begins)),
             suppressed=tuple(_suppressed(begins)),
             first_entry=journal.starts(),
@@ -158,29 +152,27 @@ def connect(entries: Iterable[Entry]) -> tuple[Conn, ...]:
     """Return the connections that ``entries`` tell of, by the time of their first one."""
     found: dict[str, Conn] = {}
     for entry in entries:
-        name = entry.fields.get("CONN_ID", "")
-        if name:
+        if name := entry.said("CONN_ID"):
             _note(found.setdefault(name, Conn(name, entry.time)), entry)
     return tuple(found.values())
 
 
 def _note(conn: Conn, entry: Entry) -> None:
-    fields = entry.fields
-    conn.remote = fields.get("REMOTE") or conn.remote
-    conn.call_sid = fields.get("CALL_SID") or conn.call_sid
-    conn.own = conn.own or fields.get("OURS") == "1" or _before_marks(entry)
-    if entry.event == "start" and "RATE" in fields:
+    conn.remote = entry.said("REMOTE") or conn.remote
+    conn.call_sid = entry.said("CALL_SID") or conn.call_sid
+    conn.own = conn.own or entry.said("OURS") == "1" or _before_marks(entry)
+    if entry.event == "start" and "RATE" in entry.fields:
         conn.started = True
-        conn.rate, conn.rate_asked = fields.get("RATE", ""), fields.get("RATE_ASKED", "")
+        conn.rate, conn.rate_asked = entry.said("RATE"), entry.said("RATE_ASKED")
     elif entry.event == "fault":
-        conn.faults = (*conn.faults, fields.get("KIND", ""))
+        conn.faults = (*conn.faults, entry.said("KIND"))
     elif entry.event == "provider_error":
-        conn.failures = (*conn.failures, without_numbers(without_secrets(entry.message[:_FAILURE_LENGTH])))[-_MOST_FAILURES:]
+        conn.failures = (*conn.failures, masked_text(entry.message[:_FAILURE_LENGTH]))[-_MOST_FAILURES:]
     elif entry.event == "close":
-        conn.ended = fields.get("ENDED", "")
+        conn.ended = entry.said("ENDED")
         conn.started = conn.started or conn.ended not in ("", "no_start")
-        conn.code, conn.duration_ms = _int(fields, "CODE"), _int(fields, "DURATION_MS")
-        conn.frames_in, conn.frames_out = _int(fields, "FRAMES_IN"), _int(fields, "FRAMES_OUT")
+        conn.code, conn.duration_ms = _number(entry.said("CODE")), _number(entry.said("DURATION_MS"))
+        conn.frames_in, conn.frames_out = _number(entry.said("FRAMES_IN")), _number(entry.said("FRAMES_OUT"))
 
 
 def _before_marks(entry: Entry) -> bool:
@@ -188,43 +180,28 @@ def _before_marks(entry: Entry) -> bool:
 
     Those releases write to the host's journal. In the workers' own journal numbers prove nothing: a stranger may send any.
     """
-    numbers = None if entry.fields.get("_NAMESPACE") else _FROM_TO.search(entry.message)
+    numbers = None if entry.said("_NAMESPACE") else _FROM_TO.search(entry.message)
     return entry.event == "start" and numbers is not None and numbers.groups() in _NUMBERS
 
 
-def _int(fields: Mapping[str, str], name: str) -> int:
-    text = fields.get(name, "")
+def _number(text: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
 def _refused(entry: Entry) -> Refused:
-    fields = entry.fields
-    return Refused(
-        at=entry.time,
-        reason=fields.get("REASON", ""),
-        detail=fields.get("DETAIL", ""),
-        remote=fields.get("REMOTE", ""),
-        conn_id=fields.get("CONN_ID", ""),
-    )
+    return Refused(entry.time, entry.said("REASON"), entry.said("DETAIL"), entry.said("REMOTE"), entry.said("CONN_ID"))
 
 
 def _bound(entry: Entry) -> Bound:
     """Read a line about a bound. A summary (SUM) counts the events it left out; any other line counts itself as well."""
-    fields = entry.fields
-    itself = 0 if "SUM" in fields else 1
-    return Bound(
-        at=entry.time,
-        name=fields.get("REASON", ""),
-        remote=fields.get("REMOTE", ""),
-        count=itself + _int(fields, "LEFT_OUT"),
-        raised_by=fields.get("RAISED_BY", ""),
-    )
+    count = _number(entry.said("LEFT_OUT")) + ("SUM" not in entry.fields)
+    return Bound(entry.time, entry.said("REASON"), entry.said("REMOTE"), count, entry.said("RAISED_BY"))
 
 
 def _errors(begins: str) -> list[Line]:
     """Return the server's own errors; the facts of units have what systemd says."""
     entries = journal.read(matches=["SYSLOG_IDENTIFIER=exotel-ws"], since=begins, lines=_MOST_ERRORS, priority=3)
-    return [Line(entry.time, entry.unit, without_numbers(without_secrets(entry.message[-500:]))) for entry in entries]
+    return [Line(entry.time, entry.unit, masked_text(entry.message[-500:])) for entry in entries]
 
 
 def _suppressed(begins: str) -> list[str]:

@@ -69,7 +69,7 @@ def look(loopback: Callable[[], Fact[Answers]], workers: Callable[[], Fact[list[
     mark = secrets.token_hex(8)
     _send(mark)
     answers, known = loopback().value, workers().value or []
-    call = _call_sid(answers)
+    call = answers.echo.call_sid if answers and answers.echo else ""
     for namespace in ((), (f"--namespace={NAMESPACE}",)):
         with contextlib.suppress(NotSeen):  # a journald that is stopped cannot sync, which the lines tell
             shell.ask("journalctl", "--sync", *namespace, timeout_s=_SYNC_S)
@@ -84,10 +84,6 @@ def look(loopback: Callable[[], Fact[Answers]], workers: Callable[[], Fact[list[
         )
     except Refusal as refused:
         raise NotSeen(str(refused), needs=shell.root()) from None
-
-
-def _call_sid(answers: Answers | None) -> str:
-    return answers.echo.call_sid if answers is not None and answers.echo is not None else ""
 
 
 def _send(mark: str, to: Path = _SOCKET) -> None:

@@ -9,7 +9,7 @@ from exotel_phone.exits import Refusal
 
 from exotelctl import journal, systemctl, units
 from exotelctl.doctor.facts.fact import NotSeen
-from exotelctl.doctor.mask import without_numbers, without_secrets
+from exotelctl.doctor.mask import masked_text
 from exotelctl.units import Unit
 
 _LAST_LINES: Final = 80
@@ -68,4 +68,4 @@ def _lines(units: Sequence[str], since: str | None, most: int) -> dict[Line, Non
     entries = list(journal.read(units=units, matches=("_TRANSPORT=stdout",), since=since, lines=most))
     entries += journal.read(units=(), matches=("_UID=0", *(f"UNIT={unit}" for unit in units)), since=since, lines=most)
     entries.sort(key=lambda entry: entry.time)
-    return dict.fromkeys(Line(one.time, one.unit, without_numbers(without_secrets(one.message[:500]))) for one in entries)
+    return dict.fromkeys(Line(one.time, one.unit, masked_text(one.message[:500])) for one in entries)

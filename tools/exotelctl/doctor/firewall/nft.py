@@ -97,7 +97,10 @@ class _Table(Table[Json]):
         values = self._elements(right)
         [(kind, body)] = left.items()
         if kind == "&":
-            return self._masked(body, values)
+            field, mask = body
+            of_flags = isinstance(field, dict) and field.get("payload", {}).get("field") == "flags"
+            wanted = [flag for value in values for flag in _flags(value)]
+            return self.packet.has_flags(_flags(mask), wanted) if of_flags else Match.UNCLEAR
         what = (body.get("protocol", kind), body.get("field") or body.get("key")) if isinstance(body, dict) else (kind, None)
         match what:
             case ("tcp" | "th", "dport" | "sport" as side):
@@ -118,12 +121,6 @@ class _Table(Table[Json]):
                 return yes("local" in values)
             case (protocol, _) if protocol in _OTHER_PROTOCOLS:
                 return Match.NO
-        return Match.UNCLEAR
-
-    def _masked(self, operands: Any, values: list[Any]) -> Match:
-        field, mask = operands
-        if isinstance(field, dict) and field.get("payload", {}).get("field") == "flags":
-            return self.packet.has_flags(_flags(mask), [flag for value in values for flag in _flags(value)])
         return Match.UNCLEAR
 
     def _elements(self, right: Any) -> list[Any]:
