@@ -116,25 +116,32 @@ def _locked_wheels(source: Path, python: str, machine: str, extras: Collection[s
     wanted = "".join(dict.fromkeys(line for lines in each for line in lines.splitlines(keepends=True)))
     key = hashlib.sha256(f"{wanted}\0{python}\0{machine}".encode()).hexdigest()[:16]
     cache = source / ".cache" / "wheels" / key
-    if not cache.exists():
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache.parent, prefix=".downloading-") as work:
-            requirements = Path(work) / "requirements.txt"
-            requirements.write_text(wanted, "utf-8")
-            wheels = Path(work) / "wheels"
-            platforms = [argument for tag in _MANYLINUX for argument in ("--platform", f"{tag}_{machine}")]
-            _pip(
-                f"no complete set of wheels for Python {python} on {machine}. Needed: a reachable package index, "
-                f"and a wheel for this host of every package in {' and '.join(named)}",
-                ["download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--implementation=cp"],
-                [f"--python-version={python}", *platforms, f"--dest={wheels}", f"--requirement={requirements}"],
-            )
-            _share(wheels, cache.parent)
-            wheels.replace(cache)
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    # Trees may share the directory of their wheels, by a link.
+    with _lock(cache.parent / ".lock", f"another process fetches wheels into {cache.parent}"):
+        if not cache.exists():
+            _fetch(cache, wanted, python, machine, named)
     _compare(cache, wanted, named)
     os.utime(cache)
     _prune(cache.parent.glob("[!.]*"), _KEPT_WHEEL_SETS)
     return sorted(cache.iterdir())
+
+
+def _fetch(cache: Path, wanted: str, python: str, machine: str, named: Sequence[str]) -> None:
+    """Download the wheels of the lines `wanted` into the new directory `cache`, complete or not at all."""
+    with tempfile.TemporaryDirectory(dir=cache.parent, prefix=".downloading-") as work:
+        requirements = Path(work) / "requirements.txt"
+        requirements.write_text(wanted, "utf-8")
+        wheels = Path(work) / "wheels"
+        platforms = [argument for tag in _MANYLINUX for argument in ("--platform", f"{tag}_{machine}")]
+        _pip(
+            f"no complete set of wheels for Python {python} on {machine}. Needed: a reachable package index, "
+            f"and a wheel for this host of every package in {' and '.join(named)}",
+            ["download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--implementation=cp"],
+            [f"--python-version={python}", *platforms, f"--dest={wheels}", f"--requirement={requirements}"],
+        )
+        _share(wheels, cache.parent)
+        wheels.replace(cache)
 
 
 def _compare(cache: Path, wanted: str, named: Sequence[str]) -> None:

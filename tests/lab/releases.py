@@ -11,7 +11,7 @@ READY = "    await server.start(listeners, admin, shared=inherited)\n"
 
 
 def copy_of_tree(to: Path) -> Path:
-    """Copy all that git tracks, or would track, to ``to``: the same source, hence the same release."""
+    """Copy all that git tracks, or would track, to ``to``: the same source, hence the same release. Fetched wheels are shared."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=REPO, capture_output=True, check=True
     )
@@ -20,6 +20,11 @@ def copy_of_tree(to: Path) -> Path:
         if source.is_file() and not source.is_symlink():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
+    wheels, shared = REPO / ".cache/wheels", to / ".cache/wheels"
+    if not shared.exists():
+        wheels.mkdir(parents=True, exist_ok=True)
+        shared.parent.mkdir(exist_ok=True)
+        shared.symlink_to(wheels)
     return to
 
 

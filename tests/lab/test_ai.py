@@ -19,7 +19,7 @@ from exotel_phone.target import parse
 from rapidfuzz import fuzz
 
 from tests.lab import metadata, speaking
-from tests.lab.labhost import REPO, HostSpec, LabHost, Play, bring_up, play, take_down
+from tests.lab.labhost import HostSpec, LabHost, Play, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
 from tests.lab.speaking import says
 from tests.providers.fakes.openai import ANSWER, Chat
@@ -48,12 +48,9 @@ class Model(Chat):
 
 @pytest.fixture(scope="module")
 def tree() -> Iterator[Path]:
-    """Copy this tree as it is now, with the wheels that are cached beside it."""
+    """Copy this tree as it is now."""
     with tempfile.TemporaryDirectory(prefix="exotel-lab-tree-") as directory:
-        tree = copy_of_tree(Path(directory))
-        (REPO / ".cache").mkdir(exist_ok=True)
-        (tree / ".cache").symlink_to(REPO / ".cache")
-        yield tree
+        yield copy_of_tree(Path(directory))
 
 
 @dataclass

@@ -14,10 +14,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """Install the collection of another release, which has to be built from the installed source. Locked wheels are shared."""
     tree = another_release(tmp_path_factory.mktemp("another"))
     installed = install(build(tree, tmp_path_factory.mktemp("built")), tmp_path_factory.mktemp("installed"))
-    wheels = REPO / ".cache/wheels"
-    wheels.mkdir(parents=True, exist_ok=True)
     (installed.tree / ".cache").mkdir()
-    (installed.tree / ".cache/wheels").symlink_to(wheels)
+    (installed.tree / ".cache/wheels").symlink_to(REPO / ".cache/wheels")
     return installed
 
 

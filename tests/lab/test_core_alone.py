@@ -52,15 +52,11 @@ def locked(names: set[str]) -> str:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy this tree with no collection but its own, whatever was installed into this one. Wheels are shared."""
+    """Copy this tree with no collection but its own, whatever was installed into this one."""
     tree = copy_of_tree(tmp_path_factory.mktemp("tree"))
     own = tree / "collections/ansible_collections/exotel/voicebot"
     own.parent.mkdir(parents=True)
     own.symlink_to(tree)
-    wheels = REPO / ".cache/wheels"
-    wheels.mkdir(parents=True, exist_ok=True)
-    (tree / ".cache").mkdir()
-    (tree / ".cache/wheels").symlink_to(wheels)
     return tree
 
 
