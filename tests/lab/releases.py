@@ -7,6 +7,8 @@ from pathlib import Path
 from tests.lab.labhost import REPO
 
 WORKER = "server/exotel_ws/serve.py"
+SOON = "_exotel_ws_health_timeout=6"
+"""A variable of a deploy: how long a new generation gets to be healthy, in seconds, for tests of one that never is."""
 READY = "    await server.start(listeners, admin, shared=inherited)\n"
 
 
@@ -42,7 +44,10 @@ def release_that_does_not_start(to: Path) -> Path:
 
 
 def release_that_never_gets_healthy(to: Path) -> Path:
-    """Make a release that reports ready and serves calls, but never answers for its health."""
+    """Make a release that reports ready and serves calls, but never answers for its health.
+
+    A deploy with `SOON` gives up on it after seconds.
+    """
     return _edited(to, READY, "    await server.start(listeners, shared=inherited)\n")
 
 

@@ -264,7 +264,7 @@ def test_a_broken_release_leaves_the_old_one_serving_and_shows_its_journal(
 ) -> None:
     before, serving = current(host), instances(host, "active")
     with traffic(host, held=20, arrivals=5) as reports:
-        done = deploy(host, source=sabotage(trees / f"{host.suite}-broken-{evidence[:4].strip()}"))
+        done = deploy(host, "-e", releases.SOON, source=sabotage(trees / f"{host.suite}-broken-{evidence[:4].strip()}"))
     assert done.rc != 0
     assert evidence in done.stdout
     assert (current(host), instances(host, "active")) == (before, serving)

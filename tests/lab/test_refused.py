@@ -73,7 +73,7 @@ def test_what_served_comes_back_after_a_kill_and_after_a_reboot(
 ) -> None:
     before = current(host)
     source = sabotage(tmp_path / "tree") if sabotage else None
-    done = deploy(host, source=source, exotel_ws_credentials=credentials, **variables)
+    done = deploy(host, "-e", releases.SOON, source=source, exotel_ws_credentials=credentials, **variables)
     assert done.rc != 0, done.stdout
     assert said in done.stdout
     assert current(host) == before
