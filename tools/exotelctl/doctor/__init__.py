@@ -1,1 +1,1 @@
-"""``doctor``: facts about this host, pure checks that judge them, causes told apart from their consequences, one report."""
+"""Gather facts about this host, judge them by pure checks, tell causes from their consequences, and write one report."""

@@ -8,11 +8,11 @@ T = TypeVar("T")
 
 
 class Unfit(Exception):
-    """The JSON is not what it should be; the text says where."""
+    """JSON that is not what it should be; the text says where."""
 
 
 def load(raw: bytes) -> object:
-    """Plain JSON. Raises Unfit; also for JSON that is nested too deep."""
+    """Return plain JSON. Raises Unfit, also for JSON that is nested too deep."""
     import msgspec  # which a release may lack; it can be looked at all the same
 
     try:

@@ -22,7 +22,7 @@ _NUMBER: Final = re.compile(r"(?<![\w.:-])\+?\d{9,15}(?![\w.:-])")
 
 
 def without_secrets(text: str) -> str:
-    """``text`` less what looks like a credential: in a URL, an option, an Environment= line, an Authorization header."""
+    """Return ``text`` without what looks like a credential: in URLs, options, Environment= lines, Authorization headers."""
     text = _USERINFO.sub("•••@", text)
     text = _NAMED.sub(r"\1•••", text)
     text = _AUTHORIZATION.sub(r"\1•••", text)
@@ -31,11 +31,11 @@ def without_secrets(text: str) -> str:
 
 
 def without_numbers(text: str) -> str:
-    """``text`` with callers' numbers masked: those of a start line, and whatever else looks like one."""
+    """Return ``text`` with callers' numbers masked: those of a start line, and whatever else looks like one."""
     text = _FROM_TO.sub(lambda match: f"From: {masked(match[1])} → To: {masked(match[2])}", text)
     return _NUMBER.sub(lambda match: masked(match[0]), text)
 
 
 def masked_text(text: str) -> str:
-    """``text`` without either."""
+    """Return ``text`` without secrets and whole numbers."""
     return without_numbers(without_secrets(text))

@@ -35,7 +35,7 @@ _MOST: Final = 400
 
 
 def text(results: Sequence[Result], *, verbose: bool) -> str:
-    """Grouped, one line a check; details where a check is not ok, with ``verbose`` everywhere."""
+    """Return a line for each check, by group, with details where it is not ok, or everywhere if ``verbose``."""
     lines: list[str] = []
     width = max((len(result.id) for result in results), default=0)
     for group in GROUPS:
@@ -80,7 +80,7 @@ def _lines(result: Result, width: int, verbose: bool) -> list[str]:
 
 
 def summary(results: Sequence[Result]) -> str:
-    """``17 ok, 1 failed, 2 unknown (need root), 3 skipped (2 blocked)``."""
+    """Return ``17 ok, 1 failed, 2 unknown (need root), 3 skipped (2 blocked)``."""
     parts = []
     for verdict, word in _WORDS.items():
         found = [result for result in results if result.verdict == verdict]

@@ -26,7 +26,7 @@ _CODES: Final[tuple[tuple[Verdict, int], ...]] = (("fail", 1), ("unknown", 5), (
 
 
 def run(options: DoctorOptions) -> int:
-    """Look, judge, print; returns the exit code. Raises UsageFault and Refusal before anything was looked at."""
+    """Look, judge and print; return the exit code. Raises UsageFault and Refusal before anything was looked at."""
     _check(options)
     facts = _facts(options)
     if options.bundle is not None:

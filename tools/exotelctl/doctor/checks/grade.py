@@ -35,5 +35,5 @@ def times(found: Sequence[Conn] | Sequence[Refused] | Sequence[Bound]) -> list[f
 
 
 def counted(bad: int, total: int, noun: str = "call") -> str:
-    """``3 of 12 calls``."""
+    """Return ``3 of 12 calls``."""
     return f"{bad} of {plural(total, noun)}"

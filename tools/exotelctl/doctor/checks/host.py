@@ -1,4 +1,4 @@
-"""The host beneath the server: its clock, its file systems, its journal."""
+"""Check the host beneath the server: its clock, its file systems, its journal."""
 
 import time
 from datetime import datetime
@@ -162,5 +162,5 @@ def _deployed(facts: Facts) -> float | None:
 
 
 def _moment(at: float) -> str:
-    """Local time of the machine that judges, with its offset: a bundle may come from elsewhere."""
+    """Return the local time of the machine that judges, with its offset: a bundle may come from elsewhere."""
     return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(at))

@@ -105,7 +105,7 @@ def _ours(port: Port) -> str:
 
 
 def _unseen(port: Port) -> Finding | None:
-    """Sockets without a visible holder may be anybody's."""
+    """Report sockets without a visible holder, which may be anybody's; None if each has one."""
     if not port.ownerless:
         return None
     where = ", ".join(listener.address for listener in port.ownerless)

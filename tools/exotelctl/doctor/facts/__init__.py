@@ -1,4 +1,4 @@
-"""Everything that is looked at, gathered at once. Plain data that can be written as JSON and judged on another machine.
+"""Gather all facts at once, as plain data that can be written as JSON and judged on another machine.
 
 At the top only the standard library is loaded: a release that lacks a module is one of the things to be told.
 """

@@ -1,4 +1,4 @@
-"""Which addresses lead to this host, and where ``public_url`` leads."""
+"""Find the addresses that lead to this host, and where ``public_url`` leads."""
 
 import http.client
 import ipaddress

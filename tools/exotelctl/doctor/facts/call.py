@@ -85,7 +85,7 @@ async def _look(target: Target, rate: int, ask_s: float, call_s: float) -> Answe
 
 
 async def http(target: Target, path: str, ask_s: float) -> Http:
-    """GET ``path``."""
+    """Ask for ``path`` and wait at most ``ask_s`` seconds."""
     try:
         answer: Answer = await get(target, path, timeout_s=ask_s)
     except Unreachable as error:

@@ -74,7 +74,7 @@ def understand(raw: bytes) -> Cloud:
 
 
 def _rule(rule: dict[str, object]) -> str:
-    """``VPC rules: rule allow-exotel-ws, priority 1000, allow, from 0.0.0.0/0 to tcp:8765``."""
+    """Return ``VPC rules: rule allow-exotel-ws, priority 1000, allow, from 0.0.0.0/0 to tcp:8765``."""
     level, policy, name = (_a(str, rule.get(key), key) for key in ("level", "policy", "name"))
     place, named = (" ".join(filter(None, words)) for words in ((level, policy), ("rule", name)))
     return f"{place}: {named}, priority {rule.get('priority')}, {rule.get('action')}, {rule.get('match')}"

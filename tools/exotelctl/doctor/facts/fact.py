@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 class NotSeen(Exception):
-    """A fact could not be gathered; the text says why, ``needs`` what would help (``root``, ``nft``), "" for nothing known."""
+    """Fact that could not be gathered; the text says why, ``needs`` what would help (``root``, ``nft``), "" for nothing known."""
 
     def __init__(self, why: str, needs: str = "") -> None:
         super().__init__(why)

@@ -1,4 +1,4 @@
-"""The packet filter's rules as the kernel has them: nftables as JSON, and the tables of iptables."""
+"""Read the packet filter's rules as the kernel has them: nftables as JSON, and the tables of iptables."""
 
 import json
 import socket

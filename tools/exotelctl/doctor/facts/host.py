@@ -1,4 +1,4 @@
-"""The host itself: its file systems, its memory, its clock."""
+"""Look at the host itself: its file systems, its memory, its clock."""
 
 import contextlib
 import ctypes
@@ -41,7 +41,7 @@ class FileSystem:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes; ``limit`` names what bounds it: the machine, or the control group of a container."""
+    """Memory in bytes; ``limit`` names what bounds it: the machine, or the control group of a container."""
 
     total: int
     available: int
@@ -50,7 +50,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """``synchronised`` is the kernel's word; None where it gave none. ``container``: the clock is the machine's, not ours."""
+    """``synchronised`` is what the kernel says, None where it says nothing. In a ``container`` the clock is the machine's."""
 
     now: float
     synchronised: bool | None

@@ -65,7 +65,7 @@ class Conn:
 
     @property
     def closed(self) -> bool:
-        """It is over."""
+        """Return True if it is over."""
         return bool(self.ended)
 
 

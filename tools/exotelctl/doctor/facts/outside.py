@@ -1,4 +1,4 @@
-"""The server as a caller finds it, asked from this machine through its public address."""
+"""Ask the server as a caller does, from this machine through its public address."""
 
 import asyncio
 import socket

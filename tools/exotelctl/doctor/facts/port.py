@@ -55,13 +55,13 @@ class Port:
 
     @property
     def ownerless(self) -> tuple[Listener, ...]:
-        """Listeners of which no holder was seen."""
+        """Return the listeners of which no holder was seen."""
         seen = frozenset(inode for holder in self.holders for inode in holder.inodes)
         return tuple(listener for listener in self.listeners if listener.inode not in seen)
 
     @property
     def waiting(self) -> int:
-        """Connections that nobody has accepted yet."""
+        """Return how many connections nobody has accepted yet."""
         return sum(listener.backlog for listener in self.listeners)
 
 

@@ -1,4 +1,4 @@
-"""Other programs asked briefly, and files read that not everybody may read."""
+"""Ask other programs briefly, and read files that not everybody may read."""
 
 import os
 import shutil

@@ -61,7 +61,7 @@ def look(since: float, instances: Sequence[str]) -> Units:
 
 
 def _lines(units: Sequence[str], since: str | None, most: int) -> dict[Line, None]:
-    """Standard error and systemd's own words: what the server logs itself is in the call facts.
+    """Return standard error and systemd's own words: what the server logs itself is in the call facts.
 
     Why a port can't be bound or a credential not be handed over is said by a child of systemd's, as root, not by PID 1.
     """

@@ -1,4 +1,4 @@
-"""Every worker asked through its admin socket, and the limits that the kernel holds it to."""
+"""Ask every worker through its admin socket, and the kernel for the limits that it holds it to."""
 
 import os
 import time
@@ -14,7 +14,7 @@ from exotelctl.doctor.facts.fact import NotSeen
 
 @dataclass(frozen=True, slots=True)
 class LiveCall:
-    """A call that goes on at this moment. Numbers stay on the host."""
+    """A live call, without its phone numbers, which stay on the host."""
 
     call_sid: str
     age_s: float

@@ -117,7 +117,7 @@ def _options(rule: str) -> Iterator[tuple[str, list[str], bool]]:
 
 
 def _flags(text: str) -> list[str]:
-    """``SYN,ACK``, ``ALL`` or ``NONE`` as a list."""
+    """Return ``SYN,ACK``, ``ALL`` or ``NONE`` as a list."""
     if text == "ALL":
         return list(_FLAGS)
     return [] if text == "NONE" else text.lower().split(",")

@@ -135,7 +135,7 @@ class _Table(Table[Json]):
 
 
 def _flags(flags: Any) -> list[str]:
-    """Flags that are joined by ``|``, as a list."""
+    """Return flags that are joined by ``|`` as a list."""
     if isinstance(flags, dict) and "|" in flags:
         return [flag for operand in flags["|"] for flag in _flags(operand)]
     return flags if isinstance(flags, list) else [flags]
