@@ -331,7 +331,7 @@ def _warn(module: AnsibleModule, before: Words | None, wanted: Words, after: Wor
     if fixed:
         done = "would be" if module.check_mode else "was"
         module.warn(
-            f"firewall rule {name} {done} deleted and inserted anew, since Google cannot change the {' and '.join(fixed)} "
+            f"firewall rule {name} {done} deleted and inserted again, since Google cannot change the {' and '.join(fixed)} "
             "of a rule; in between it does not hold"
         )
 

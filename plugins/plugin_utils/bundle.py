@@ -147,7 +147,7 @@ def _fetch(cache: Path, wanted: str, python: str, machine: str, named: Sequence[
 def _compare(cache: Path, wanted: str, named: Sequence[str]) -> None:
     """Raise BundleError unless `cache` holds one file for each line of `wanted`, with a hash of that line, and nothing else."""
     hashes = {line.partition(" ")[0]: set(line.split(" --hash=sha256:")[1:]) for line in wanted.splitlines()}
-    lock, cure = " and ".join(named), f"It is fetched anew after: rm -r {shlex.quote(str(cache))}"
+    lock, cure = " and ".join(named), f"It is fetched again after: rm -r {shlex.quote(str(cache))}"
     for path in sorted(cache.iterdir()):
         digest = _sha256(path) if path.is_file() and path.suffix == ".whl" else "none"
         requirement = next((name for name, known in hashes.items() if digest in known), None)

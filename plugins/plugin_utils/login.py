@@ -14,7 +14,7 @@ _BANNER = re.compile(
 _CONNECTION: tuple[tuple[str, str], ...] = (
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
-        "Its key is another one than before. If it was made anew: {forget}, then log in once: {log_in}",
+        "Its key is another one than before. If it was made again: {forget}, then log in once: {log_in}",
     ),
     (
         r"Host key verification failed",

@@ -297,9 +297,9 @@ class Call:
             if self._ticket is not None:
                 self._ticket.prove()
         if self.phase is Phase.STARTED and "media_before_start" not in self._faults:
-            self._fault("duplicate_start", "a second start on one connection: the stream begins anew")
+            self._fault("duplicate_start", "a second start on one connection: the stream begins again")
             if not self._restarts_left.take(self._clock()):
-                text = f"the stream began anew more than {self._restarts.most} times within a minute"
+                text = f"the stream began again more than {self._restarts.most} times within a minute"
                 raise HangUp(1008, text, self._restarts.name)
         self._begin(start)
         self.log("🚀 START EVENT", event="start", RATE=self.sample_rate, RATE_ASKED=self._rate_asked())

@@ -214,12 +214,12 @@ def test_what_google_cannot_change_is_made_anew(
     apply(**THE_RULE, priority=77)
     foreseen = apply(check=True, **given)
     assert foreseen["replaced"]
-    assert f"would be deleted and inserted anew, since Google cannot change the {fixed}" in foreseen["warnings"][0]
+    assert f"would be deleted and inserted again, since Google cannot change the {fixed}" in foreseen["warnings"][0]
     assert methods(compute) == ["POST"]
 
     replaced = apply(**given)
     assert (replaced["changed"], replaced["replaced"]) == (True, True)
-    assert f"was deleted and inserted anew, since Google cannot change the {fixed}" in replaced["warnings"][0]
+    assert f"was deleted and inserted again, since Google cannot change the {fixed}" in replaced["warnings"][0]
     assert [one["what"].split()[0] for one in replaced["operations"]] == ["delete", "insert"]
     then = stored(compute)
     assert {key: str(then[key]).rpartition("/")[2] if key == "network" else then.get(key) for key in expected} == expected

@@ -235,7 +235,7 @@ class PortCleanOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RestartOptions:
-    """Start what serves anew, without cutting a call.
+    """Start what serves again, without cutting a call.
 
     The same release, settings, credentials and unit files become a new generation, which is tested, started and proven healthy
     beside the old one and then takes over; the old one finishes its calls. When anything fails the old one goes on serving.
