@@ -19,19 +19,19 @@ class NoTool(ValueError):
     """Raised if ``exotelctl`` is not installed beside Ansible; the text has the cure."""
 
 
-def instant(text: str) -> str:
+def timestamp(text: str) -> str:
     """Return an absolute time as ``@SECONDS``, any other text unchanged. Raises `NoTool`.
 
     A host in another zone would take a time without a zone for one of its own; here it is of the controller's. A relative time,
     such as ``-2h`` or ``today``, is for the host's own clock.
     """
     try:
-        from exotelctl import instant as times
+        from exotelctl import timestamp as times
     except ImportError as error:
         raise NoTool(
             f"exotelctl is not installed beside Ansible here ({error}): type make venv, and use the ansible-playbook of .venv"
         ) from None
-    return times.instant(str(text))
+    return times.timestamp(str(text))
 
 
 def _logs(values: Mapping[str, Any]) -> list[str]:
@@ -39,8 +39,8 @@ def _logs(values: Mapping[str, Any]) -> list[str]:
         "logs",
         "--json",
         *_option("--call", values["oncall_logs_call"]),
-        *_option("--since", instant(values["oncall_logs_since"])),
-        *_option("--until", instant(values["oncall_logs_until"])),
+        *_option("--since", timestamp(values["oncall_logs_since"])),
+        *_option("--until", timestamp(values["oncall_logs_until"])),
         *_option("--lines", values["oncall_logs_lines"]),
         *(["--errors"] if values["oncall_logs_errors"] else []),
         *(["--numbers"] if values["oncall_logs_numbers"] else []),
@@ -49,7 +49,7 @@ def _logs(values: Mapping[str, Any]) -> list[str]:
 
 
 def _doctor_look(values: Mapping[str, Any]) -> list[str]:
-    return ["doctor", "--since", instant(values["oncall_doctor_since"])]
+    return ["doctor", "--since", timestamp(values["oncall_doctor_since"])]
 
 
 def _doctor_judge(values: Mapping[str, Any]) -> list[str]:

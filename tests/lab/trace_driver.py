@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from exotelctl import instances
+from exotelctl import admin
 from exotelctl.capture.live import Filter
 from exotelctl.trace.app import TraceApp
 from exotelctl.trace.call import AMPLE, Call
@@ -33,7 +33,7 @@ async def drive(ready: Path, saved: Path) -> dict[str, object]:
     app = TraceApp(View(trace), feed=lambda: feed(trace, Filter()))
     seen: dict[str, object] = {}
     async with app.run_test() as pilot:
-        await until(lambda: trace.sources and set(trace.sources) == set(instances.sockets()), "every worker is followed")
+        await until(lambda: trace.sources and set(trace.sources) == set(admin.sockets()), "every worker is followed")
         await asyncio.to_thread(ready.touch)
         await until(lambda: any(call.frames["server"] for call in trace.calls.values()), "a call")
         call = next(iter(trace.calls.values()))

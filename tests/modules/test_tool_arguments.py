@@ -8,7 +8,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.exotel.voicebot.plugins.lookup.tool_arguments import LookupModule
-from ansible_collections.exotel.voicebot.plugins.plugin_utils.tool_arguments import VERBS, instant
+from ansible_collections.exotel.voicebot.plugins.plugin_utils.tool_arguments import VERBS, timestamp
 from ansible_collections.exotel.voicebot.plugins.plugin_utils.variables import specs
 
 URL = "ws://203.0.113.7:8765?sample-rate=8000"
@@ -73,7 +73,7 @@ def test_the_variables_of_each_verb_exist() -> None:
     ("typed", "sent"), [("2026-11-25 10:30 UTC", "@1795602600"), ("-2h", "-2h"), ("yesterday", "yesterday"), ("", "")]
 )
 def test_hosts_are_sent_instants(typed: str, sent: str) -> None:
-    assert instant(typed) == sent
+    assert timestamp(typed) == sent
 
 
 def test_without_the_tool_the_cure_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

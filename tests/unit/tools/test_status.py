@@ -4,13 +4,13 @@ import dataclasses
 from typing import Any
 
 import pytest
+from exotelctl.admin import Answer, Call
 from exotelctl.audit import Action
-from exotelctl.instances import Answer, Call
+from exotelctl.generations import Generation
 from exotelctl.port.facts import Identity, PortHolder
 from exotelctl.port.plan import Decision, Kind, PortPlan
 from exotelctl.status import report
-from exotelctl.status.facts import Facts, Generation, Usage, Worker
-from exotelctl.status.gather import parse_generation
+from exotelctl.status.facts import Facts, Usage, Worker
 from exotelctl.status.judge import judge
 from exotelctl.units import Unit
 
@@ -226,11 +226,6 @@ def test_a_unit_is_told_under_keys_that_stay() -> None:
     told = report.as_json(facts(), judge(facts()), numbers=False)["workers"]
     unit = {"name": f"exotel-ws@{NEW}-1.service", "active": "active", "sub": "", "result": "success", "pid": 381}
     assert told[0]["unit"] == {**unit, "restarts": 0, "age_s": 700.0}  # type: ignore[index]
-
-
-@pytest.mark.parametrize(("served", "since"), [("2026-11-25T10:28:07Z\n", 1795602487.0), ("", None)])
-def test_a_generation(served: str, since: float | None) -> None:
-    assert parse_generation("g", {"release": "r", "workers": 2}, served) == Generation("g", "r", 2, since)
 
 
 def test_calls_that_a_worker_did_not_list_are_counted() -> None:

@@ -1,6 +1,6 @@
 """Units as systemd tells of them, and workers as they tell of themselves."""
 
-from exotelctl.instances import Call, parse_answer
+from exotelctl.admin import Call, parse_answer
 from exotelctl.units import Unit, parse
 
 WORKER = "exotel-ws@20261125T102706-1a67a886-2.service"

@@ -22,7 +22,7 @@ from exotel_phone.exits import Refusal
 from exotel_phone.output import warn
 from exotel_phone.text import printable
 
-from exotelctl import instances
+from exotelctl import admin
 
 _CONNECT_S: Final = 3.0
 _LOOK_S: Final = 1.0
@@ -57,7 +57,7 @@ class Filter:
 
 
 async def follow(
-    asked: Filter, *, runtime: Path = instances.RUNTIME, notice: Callable[[str], None] = warn
+    asked: Filter, *, runtime: Path = admin.RUNTIME, notice: Callable[[str], None] = warn
 ) -> AsyncGenerator[Record, None]:
     """The records of all workers, draining ones and ones that start meanwhile too, until the caller leaves.
 
@@ -65,7 +65,7 @@ async def follow(
     nothing of one worker says anything about another. ``notice`` is told of workers that can't be tapped. Raises Refusal where
     there is none, or without the right to ask.
     """
-    if not any(map(instances.is_alive, instances.sockets(runtime).values())):
+    if not any(map(admin.is_alive, admin.sockets(runtime).values())):
         raise Refusal(f"no worker of the server runs here (none answers in {runtime}): type it on a host of the server")
     taps = _Taps(asked, runtime, notice)
     looking = asyncio.create_task(taps.look())
@@ -115,7 +115,7 @@ class _Taps:
     async def look(self) -> None:
         """Tap each worker, and those that are started meanwhile."""
         while True:
-            for name, path in instances.sockets(self._runtime).items():
+            for name, path in admin.sockets(self._runtime).items():
                 with contextlib.suppress(FileNotFoundError):
                     made = path.stat().st_ctime_ns  # a worker that was started again has the name, and another socket
                     known = self._taps.get(name)

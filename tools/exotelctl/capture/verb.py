@@ -20,7 +20,7 @@ from exotel_phone.exits import Exit, UsageFault
 from exotel_phone.output import emit_json, say
 from exotel_phone.text import plural, printable
 
-from exotelctl import instances
+from exotelctl import admin
 from exotelctl.capture import packets
 from exotelctl.capture.live import Filter, follow
 from exotelctl.capture.recorder import Recorder
@@ -32,7 +32,7 @@ _LEAST_BYTES: Final = 10_000
 _MOST_S: Final = 3600.0
 
 
-def run(options: CaptureOptions, runtime: Path = instances.RUNTIME) -> Exit:
+def run(options: CaptureOptions, runtime: Path = admin.RUNTIME) -> Exit:
     """Record the calls or packets that are asked for; return PROBLEM if the file is not complete. Raises UsageFault, Refusal."""
     if options.packets:
         return packets.run(options, size(options.max_bytes))
@@ -40,7 +40,7 @@ def run(options: CaptureOptions, runtime: Path = instances.RUNTIME) -> Exit:
     most_s, most = _MOST_S if options.seconds is None else options.seconds, size(options.max_bytes)
     if most_s <= 0:
         raise UsageFault(f"--seconds {most_s:g}: more than 0")
-    instances.sockets(runtime)  # without the right to look there is nothing to make a file for
+    admin.sockets(runtime)  # without the right to look there is nothing to make a file for
     file = CaptureFile(options.out or Path(time.strftime("capture-%Y%m%dT%H%M%S.jsonl")), force=options.force)
     recording = _Recording(asked, file, most, runtime, json=options.json)
     try:
@@ -127,7 +127,7 @@ class _Recording:
         asked = self._asked
         number = "x" * len(asked.number) if asked.mask else asked.number
         values: dict[str, str | int] = {"call": asked.call, "number": number, "next": asked.next}
-        names = ",".join(instances.sockets(self._runtime))
+        names = ",".join(admin.sockets(self._runtime))
         named = {key: value for key, value in values.items() if value}
         head = Capture(VERSION, socket.gethostname(), names, release, at, asked.audio, asked.mask, named, asked.parameters)
         self._file.write(line(head))

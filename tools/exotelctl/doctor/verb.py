@@ -18,9 +18,9 @@ from exotel_phone.text import printable
 from exotelctl.doctor import bundle, checks, report
 from exotelctl.doctor.facts import Facts, cloud, collect, observe, outside
 from exotelctl.doctor.result import Result, Verdict
-from exotelctl.instant import since
 from exotelctl.options import DoctorOptions
 from exotelctl.systemctl import require_systemd
+from exotelctl.timestamp import since
 
 _CODES: Final[tuple[tuple[Verdict, int], ...]] = (("fail", 1), ("unknown", 5), ("warn", 4))
 

@@ -6,8 +6,8 @@ from typing import Final
 
 from exotel_phone.exits import UsageFault
 
-from exotelctl.instant import instant
 from exotelctl.options import LogsOptions
+from exotelctl.timestamp import timestamp
 
 DEFAULT_LINES: Final = 50
 _WARNING: Final = 4
@@ -15,7 +15,7 @@ _IDS: Final = ("CALL_SID", "STREAM_SID", "CONN_ID")
 
 
 def ask(options: LogsOptions) -> LogsOptions:
-    """Return what is asked, with ``since`` and ``until`` as instants if they are absolute. Raises UsageFault.
+    """Return what is asked, with ``since`` and ``until`` as timestamps if they are absolute. Raises UsageFault.
 
     A look-back that nothing bounds is bounded to the last 50 lines.
     """
@@ -26,7 +26,7 @@ def ask(options: LogsOptions) -> LogsOptions:
         raise UsageFault("--follow has no end, so it goes without --until")
     if lines is None and (follow or options.since is None) and call is None:
         lines = DEFAULT_LINES
-    since, until = (time if time is None else instant(time) for time in (options.since, options.until))
+    since, until = (time if time is None else timestamp(time) for time in (options.since, options.until))
     return dataclasses.replace(options, call=call and call.strip(), since=since, until=until, lines=lines)
 
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 from exotel_phone.text import short_instance
 
+from exotelctl.admin import Answer
 from exotelctl.audit import Action
-from exotelctl.instances import Answer
+from exotelctl.generations import Generation
 from exotelctl.port.plan import PortPlan
 from exotelctl.units import Unit
 
@@ -46,16 +47,6 @@ class Worker:
     def short(self) -> str:
         """Return the instance without the date in its name."""
         return short_instance(self.instance)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Generation:
-    """A generation on the host: its release, how many workers it has, since when it serves (Unix seconds, None: never)."""
-
-    name: str
-    release: str
-    workers: int
-    served: float | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,28 +1,25 @@
 """Gather the facts for `status`. Every wait is bounded; what this user may not see is named instead of left out."""
 
-import json
 import os
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from ansible_collections.exotel.voicebot.plugins.module_utils.paths import SOCKET, generation_of
+from ansible_collections.exotel.voicebot.plugins.module_utils.paths import SOCKET, Paths, generation_of
 from exotel_phone.exits import Refusal, UsageFault
 
-from exotelctl import audit, boot, instances, moved, systemctl, units
+from exotelctl import admin, audit, boot, generations, systemctl, units
+from exotelctl.admin import Answer, parse_answer
 from exotelctl.host_settings import DEFAULT_PORT, load
-from exotelctl.instances import Answer, parse_answer
 from exotelctl.port.gather import gather as gather_port
 from exotelctl.port.plan import PortPlan, plan
 from exotelctl.privileges import OF_ROOT, is_root, lacking
-from exotelctl.status.facts import Facts, Generation, Worker
+from exotelctl.status.facts import Facts, Worker
 from exotelctl.status.usage import Meter
 from exotelctl.units import Unit
 
-_ETC: Final = Path("/etc/exotel-ws")
 _RUNS: Final = ("active", "reloading", "deactivating")
 _SAMPLE_S: Final = 0.5
 """The shortest time to measure CPU over; a kernel counts it in 10 ms."""
@@ -40,12 +37,12 @@ def gather(settings: Path, meter: Meter) -> Facts:
     holders = _holders(port, unseen)
     if any(fresh):
         time.sleep(max(0.0, began + _SAMPLE_S - time.monotonic()))
-    current = _current()
+    known = generations.load()
     return Facts(
         host=os.uname().nodename,
         at=time.time(),
-        current=current,
-        generations=_generations(),
+        current=_current(),
+        generations=known,
         socket=found.get(SOCKET),
         workers=tuple(
             Worker(name, unit, *workers.get(name, (None, "")), meter.read(unit.pid) if unit.pid else None)
@@ -59,14 +56,8 @@ def gather(settings: Path, meter: Meter) -> Facts:
         lacks=lacking(*OF_ROOT) if is_root() else (),
         maintenance=boot.maintenance(),
         enabled=boot.enabled(),
-        moved=str(moved.look(time.time()) or ""),
+        moved=generations.address_change(known.values(), time.time()),
     )
-
-
-def parse_generation(name: str, said: Mapping[str, Any], served: str) -> Generation:
-    """Return a generation from its ``generation.json`` and its mark ``served``, a time in UTC or ""."""
-    since = datetime.fromisoformat(served.strip()).timestamp() if served.strip() else None
-    return Generation(name, str(said.get("release", "")), int(said.get("workers", 0)), since)
 
 
 def _units() -> dict[str, Unit]:
@@ -86,7 +77,7 @@ def _ask(found: Mapping[str, Unit], unseen: list[str]) -> dict[str, tuple[Answer
     """Ask each running worker, all at once, and return its answer or why there is none."""
     running = [name for name, unit in _instances(found).items() if unit.active in _RUNS]
     try:
-        known = instances.sockets()
+        known = admin.sockets()
     except Refusal:
         unseen.append("live calls and whether the workers answer")
         return {}
@@ -98,8 +89,8 @@ def _answer(admin_socket: Path | None) -> tuple[Answer | None, str]:
     if admin_socket is None:
         return None, "has no admin socket"
     try:
-        return parse_answer(instances.ask(admin_socket, "/status")), ""
-    except instances.Silent as silent:
+        return parse_answer(admin.ask(admin_socket, "/status")), ""
+    except admin.Silent as silent:
         return None, str(silent).removeprefix(f"{admin_socket.name} ")
     except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
         return None, f"answers what this command does not understand: {error}"
@@ -124,21 +115,9 @@ def _holders(port: int, unseen: list[str]) -> PortPlan:
 
 def _current() -> str:
     try:
-        return (_ETC / "current").readlink().name
+        return Paths().current.readlink().name
     except OSError:
         return ""
-
-
-def _generations() -> dict[str, Generation]:
-    found = {}
-    for file in (_ETC / "generations").glob("*/generation.json"):
-        try:
-            served = file.with_name("served")
-            text = served.read_text() if served.exists() else ""
-            found[file.parent.name] = parse_generation(file.parent.name, json.loads(file.read_text()), text)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):  # Being removed, or not what we write: no generation.
-            continue
-    return found
 
 
 def _deploy(unseen: list[str]) -> audit.Action | None:

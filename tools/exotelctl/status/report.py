@@ -8,8 +8,8 @@ from typing import Final
 from exotel_phone.text import duration, plural, printable
 from exotel_ws.mask import masked
 
+from exotelctl.admin import Call
 from exotelctl.audit import Action
-from exotelctl.instances import Call
 from exotelctl.privileges import cure_of_root
 from exotelctl.status.facts import Facts, Worker
 from exotelctl.status.judge import Row, Verdict

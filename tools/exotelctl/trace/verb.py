@@ -20,7 +20,7 @@ from exotel_phone.captures.records import read
 from exotel_phone.exits import Exit, Refusal, UsageFault
 from exotel_phone.output import emit_json, say, warn
 
-from exotelctl import instances
+from exotelctl import admin
 from exotelctl.capture.live import Filter, follow
 from exotelctl.options import TraceOptions
 from exotelctl.trace import report
@@ -58,7 +58,7 @@ def load(file: Path) -> Trace:
     return trace
 
 
-async def feed(trace: Trace, asked: Filter, runtime: Path = instances.RUNTIME) -> None:
+async def feed(trace: Trace, asked: Filter, runtime: Path = admin.RUNTIME) -> None:
     """Follow the workers until cancelled; the taps are closed then. What stops it sooner becomes a notice of the trace."""
     try:
         async with contextlib.aclosing(follow(asked, runtime=runtime, notice=trace.notices.append)) as records:
@@ -76,8 +76,8 @@ def _require_live(on_terminal: bool) -> None:
     """Raises Refusal where live calls can't be shown."""
     if not on_terminal:
         raise Refusal("live calls are shown on a terminal only: exotelctl capture writes them to a file, trace FILE prints it")
-    if not instances.sockets():
-        raise Refusal(f"no worker of the server runs here (nothing in {instances.RUNTIME}): type it on a host of the server")
+    if not admin.sockets():
+        raise Refusal(f"no worker of the server runs here (nothing in {admin.RUNTIME}): type it on a host of the server")
 
 
 def _print(trace: Trace, options: TraceOptions) -> Exit:

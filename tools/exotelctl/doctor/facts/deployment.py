@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import Paths
 
-from exotelctl import boot, moved
+from exotelctl import boot, generations
 from exotelctl.doctor.facts import shell
 from exotelctl.doctor.facts.fact import NotSeen
 from exotelctl.host_settings import DEFAULT_PORT
@@ -85,7 +85,7 @@ def look(root: Path = Path("/")) -> Deployment:
         deploying=_is_locked(paths.lock, root / "proc/locks"),
         maintenance=boot.maintenance(root),
         enabled=tuple(sorted(boot.enabled())),
-        moved=str(moved.look(time.time()) or ""),
+        moved=generations.address_change(generations.load().values(), time.time()),
     )
 
 

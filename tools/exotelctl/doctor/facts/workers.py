@@ -8,7 +8,7 @@ from pathlib import Path
 
 from exotel_phone.exits import Refusal
 
-from exotelctl import instances, systemctl, units
+from exotelctl import admin, systemctl, units
 from exotelctl.doctor.facts.fact import NotSeen
 
 
@@ -48,7 +48,7 @@ class Worker:
 def look() -> list[Worker]:
     """Return the workers that have an admin socket. Raises NotSeen without the right to ask."""
     try:
-        sockets = instances.sockets()
+        sockets = admin.sockets()
     except Refusal as refused:
         raise NotSeen(str(refused), needs="root") from None
     if os.geteuid() != 0 and sockets:
@@ -70,8 +70,8 @@ def _ask(instance: str, admin_socket: Path, pid: int) -> Worker:
     began = time.perf_counter()
     counted = Worker(instance, pid=pid, files=_files(pid), files_limit=_files_limit(pid))
     try:
-        said = instances.parse_answer(instances.ask(admin_socket, "/status"))
-    except instances.Silent as silent:
+        said = admin.parse_answer(admin.ask(admin_socket, "/status"))
+    except admin.Silent as silent:
         return replace(counted, silent=str(silent), answer_ms=_since(began))
     return replace(
         counted,
@@ -87,8 +87,8 @@ def _ask(instance: str, admin_socket: Path, pid: int) -> Worker:
 def _crowd(admin_socket: Path) -> str:
     """Ask the worker for the source that holds most; a worker of an older release does not know."""
     try:
-        top = instances.ask(admin_socket, "/places").get("top")
-    except instances.Silent:
+        top = admin.ask(admin_socket, "/places").get("top")
+    except admin.Silent:
         return ""
     if not isinstance(top, dict):
         return ""

@@ -1,4 +1,4 @@
-"""Turn a typed absolute time into an instant (``@SECONDS``), which means the same on every host.
+"""Turn a typed absolute time into a timestamp (``@SECONDS``), which means the same on every host.
 
 A relative one (``-2h``, ``today``, ``yesterday``) is left to the host's clock.
 """
@@ -28,13 +28,13 @@ def since(text: str, now: float) -> float:
     """
     if ago := _AGO.fullmatch(text.strip()):
         return now - int(ago[1]) * _SECONDS[ago[2]]
-    moment = instant(text)
+    moment = timestamp(text)
     if re.fullmatch(r"@\d+(\.\d+)?", moment):
         return float(moment[1:])
     raise UsageFault(f"--since {text}: -1h, -30min, -2d, '2026-11-25 10:00 +0530' or @1764060000")
 
 
-def instant(text: str, now: datetime | None = None) -> str:
+def timestamp(text: str, now: datetime | None = None) -> str:
     """Return an absolute time as ``@SECONDS``, any other text unchanged.
 
     ``2026-11-25 10:00:00 +0530``, with ``UTC`` or ``Asia/Kolkata`` for the offset, or in the zone of ``now`` (this machine's)

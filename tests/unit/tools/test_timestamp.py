@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from exotelctl.instant import instant, since
+from exotelctl.timestamp import since, timestamp
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=INDIA)
@@ -34,7 +34,7 @@ def at(*moment: int, zone: timezone = INDIA) -> str:
     ],
 )
 def test_an_absolute_time_is_an_instant(typed: str, means: str) -> None:
-    assert instant(typed, NOW) == means
+    assert timestamp(typed, NOW) == means
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_an_absolute_time_is_an_instant(typed: str, means: str) -> None:
     ],
 )
 def test_what_is_relative_or_no_time_is_left_to_the_host(typed: str) -> None:
-    assert instant(typed, NOW) == typed
+    assert timestamp(typed, NOW) == typed
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def in_india(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_a_time_without_a_zone_is_of_this_machine(in_india: None) -> None:
-    assert instant("2026-11-25 10:00") == at(2026, 11, 25, 10)
+    assert timestamp("2026-11-25 10:00") == at(2026, 11, 25, 10)
 
 
 def test_the_doctor_takes_a_time_with_its_zone(in_india: None) -> None:

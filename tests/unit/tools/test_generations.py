@@ -1,0 +1,52 @@
+"""Generations as everybody may read them, and the former address of the server, from a table of those that served."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from exotelctl.generations import Generation, address_change, load
+
+DAY = 86_400.0
+SERVED = datetime(2026, 11, 28, 11, tzinfo=UTC).timestamp()
+OLD, NEW = "0.0.0.0:8765", "0.0.0.0:9000"
+
+
+@pytest.mark.parametrize(
+    ("served", "at", "said"),
+    [
+        ([], DAY, ""),
+        ([(0, OLD)], DAY, ""),
+        ([(0, OLD), (60, OLD)], DAY, ""),
+        ([(0, OLD), (60, NEW)], DAY, "calls to port 8765 are refused since 1970-01-01 00:01 UTC: the applet has to dial 9000"),
+        ([(0, OLD), (60, NEW), (120, NEW)], DAY, "calls to port 8765 are refused since 1970-01-01 00:01 UTC"),
+        ([(60, NEW), (0, OLD)], DAY, "calls to port 8765 are refused"),
+        ([(0, OLD), (60, NEW), (120, OLD)], DAY, "calls to port 9000 are refused since 1970-01-01 00:02 UTC"),
+        ([(0, OLD), (60, NEW)], 8 * DAY, ""),
+        (
+            [(0, OLD), (60, "127.0.0.1:8765")],
+            DAY,
+            "calls are taken at 127.0.0.1:8765 since 1970-01-01 00:01 UTC, and at 0.0.0.0:8765",
+        ),
+    ],
+)
+def test_the_last_change_of_address(served: list[tuple[float, str]], at: float, said: str) -> None:
+    told = address_change([Generation("g", "r", 1, since, listen) for since, listen in served], at)
+    assert bool(told) == bool(said)
+    assert told.startswith(said)
+
+
+def test_generations_are_read_from_what_the_deploy_wrote(tmp_path: Path) -> None:
+    for name, listen, served in (("a", OLD, "2026-11-28T10:00:00Z"), ("b", NEW, "2026-11-28T11:00:00Z"), ("c", OLD, None)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "generation.json").write_text(json.dumps({"release": "r", "workers": 2, "listen": listen}))
+        if served:
+            (tmp_path / name / "served").write_text(f"{served}\n")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/generation.json").write_text("{}")
+    (tmp_path / "broken/served").write_text("?")
+    found = load(tmp_path)
+    assert found.keys() == {"a", "b", "c"}
+    assert found["b"] == Generation("b", "r", 2, SERVED, NEW)
+    assert found["c"] == Generation("c", "r", 2, None, OLD)
+    assert address_change(found.values(), SERVED + DAY).startswith("calls to port 8765 are refused since 2026-11-28 11:00 UTC")
