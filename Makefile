@@ -55,7 +55,7 @@ mypy: venv
 	mypy
 
 mypy-tests: venv
-	mypy --explicit-package-bases benchmarks tests/lab
+	mypy --explicit-package-bases benchmarks tests/lab tests/providers
 
 mypy-plugins: venv
 	MYPYPATH=collections:. mypy --ignore-missing-imports --explicit-package-bases --namespace-packages --follow-imports=silent \

@@ -10,7 +10,7 @@ import re
 import sys
 import types
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from exotel_ws.ai.providers import catalogue
 from pydantic_core import core_schema
@@ -32,8 +32,6 @@ class _Meta(type):
 
 
 class _Module(types.ModuleType):
-    __path__: ClassVar[list[str]] = []
-
     def __getattr__(self, name: str) -> Any:
         return getattr(_Meta, name) if name.startswith("__") else _Meta(name, (), {"__init__": lambda *_, **__: None})
 
