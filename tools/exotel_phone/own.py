@@ -2,13 +2,13 @@
 
 import dataclasses
 import ipaddress
-import json
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
+
+import msgspec
 
 from exotel_phone.command import command
 from exotel_phone.exits import Refusal, UsageFault
@@ -30,8 +30,9 @@ def require_own(target: Target, i_own_this_server: bool, inventory: Path | None 
         raise Refusal(
             f"{target.host} does not resolve now, so nobody knows whose it is: {command('getent', 'hosts', target.host)}"
         )
-    own = _own_addresses() | (_inventory_addresses(inventory) if inventory else set())
-    strange = sorted(address for address in asked if not _is_loopback(address) and address not in own)
+    hosts = _inventory_hosts(inventory) if inventory else set()
+    own = _own_addresses().union(*map(_addresses, hosts))
+    strange = sorted(address for address in asked if not ipaddress.ip_address(address).is_loopback and address not in own)
     if strange:
         who = target.host if strange == [target.host] else f"{target.host} ({', '.join(strange)})"
         raise Refusal(f"{who} is neither this machine nor a host of --inventory: if the server is yours say --i-own-this-server")
@@ -47,19 +48,17 @@ def _addresses(host: str) -> list[str]:
     return list(dict.fromkeys(str(info[4][0]) for info in infos))
 
 
-def _is_loopback(address: str) -> bool:
-    return ipaddress.ip_address(address).is_loopback
-
-
 def _own_addresses() -> set[str]:
     import psutil
 
     return {entry.address for entries in psutil.net_if_addrs().values() for entry in entries}
 
 
-def _inventory_addresses(inventory: Path) -> set[str]:
-    names = _inventory_hosts(inventory)
-    return {address for name in names for address in _addresses(name)}
+class _Group(msgspec.Struct):
+    """A group of ``ansible-inventory --list``, or its ``_meta``, which has the variables of the hosts."""
+
+    hosts: list[str] = []
+    hostvars: dict[str, dict[str, object]] = {}
 
 
 def _inventory_hosts(inventory: Path) -> set[str]:
@@ -84,17 +83,7 @@ def _inventory_hosts(inventory: Path) -> set[str]:
     if done.returncode != 0:
         said = done.stderr.strip().splitlines() or ["ansible-inventory can't read it"]
         raise UsageFault(f"--inventory {inventory}: {said[-1]}")
-    return set(_hosts(json.loads(done.stdout)))
-
-
-def _hosts(document: dict[str, dict[str, object]]) -> Iterable[str]:
-    hostvars = document.get("_meta", {}).get("hostvars")
-    variables: dict[str, dict[str, object]] = hostvars if isinstance(hostvars, dict) else {}
-    grouped = {name for group in document.values() for name in _members(group)}
-    for name in grouped | set(variables):
-        yield str(variables.get(name, {}).get("ansible_host") or name)
-
-
-def _members(group: dict[str, object]) -> list[str]:
-    hosts = group.get("hosts")
-    return [str(name) for name in hosts] if isinstance(hosts, list) else []
+    groups = msgspec.json.decode(done.stdout, type=dict[str, _Group]).values()
+    variables = {name: known for group in groups for name, known in group.hostvars.items()}
+    names = {name for group in groups for name in group.hosts} | set(variables)
+    return {str(variables.get(name, {}).get("ansible_host") or name) for name in names}

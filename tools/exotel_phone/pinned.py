@@ -1,6 +1,7 @@
 """Connect to the addresses that were checked: a name that is looked up a second time may lead elsewhere."""
 
 import asyncio
+import contextlib
 import socket
 
 from exotel_phone.target import Target
@@ -13,21 +14,17 @@ async def connected(target: Target) -> socket.socket | None:
     """
     failure: OSError | None = None
     for address in target.addresses:
-        try:
-            return await _connect(address, target.port)
-        except OSError as error:
-            failure = error
+        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        with contextlib.ExitStack() as unless_connected:
+            unless_connected.enter_context(sock)
+            sock.setblocking(False)
+            try:
+                await asyncio.get_running_loop().sock_connect(sock, (address, target.port))
+            except OSError as error:
+                failure = error
+                continue
+            unless_connected.pop_all()
+            return sock
     if failure is not None:
         raise failure
     return None
-
-
-async def _connect(address: str, port: int) -> socket.socket:
-    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, (address, port))
-    except BaseException:
-        sock.close()
-        raise
-    return sock

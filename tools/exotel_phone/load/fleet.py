@@ -28,44 +28,39 @@ class Fleet:
 
     def __init__(self, plan: Plan) -> None:
         context = multiprocessing.get_context("spawn")
-        self._plan = plan
-        self._processes: list[SpawnProcess] = []
-        self._connections: list[Connection] = []
+        self._processes: dict[Connection, SpawnProcess] = {}
         for number in range(plan.processes):
             here, there = context.Pipe()
-            process = context.Process(target=worker.work, args=(plan, number, there), name=f"load {number}", daemon=True)
+            name = f"process {number} of the load"
+            process = context.Process(target=worker.work, args=(plan, number, there), name=name, daemon=True)
             process.start()
             there.close()
-            self._processes.append(process)
-            self._connections.append(here)
+            self._processes[here] = process
 
     def begin(self) -> None:
         """Wait until all are ready and let them begin at the same moment. Raises WorkerFailed."""
         deadline = monotonic() + _START_TIMEOUT_S
-        for number, connection in enumerate(self._connections):
+        for connection, process in self._processes.items():
             if not connection.poll(max(0.0, deadline - monotonic())):
-                raise WorkerFailed(f"process {number} of the load did not start within {_START_TIMEOUT_S:g} s")
-            self._receive(number)
-        start = monotonic() + _LEAD_S
-        self._send(start)
+                raise WorkerFailed(f"{process.name} did not start within {_START_TIMEOUT_S:g} s")
+            self._receive(connection)
+        self._send(monotonic() + _LEAD_S)
 
-    def news(self, every_s: float) -> Iterator[list[tuple[int, News]]]:
+    def news(self, every_s: float) -> Iterator[list[News]]:
         """Yield the processes' news, an empty list after ``every_s`` without any, until all are done.
 
         Raises WorkerFailed.
         """
-        talking = dict(enumerate(self._connections))
-        numbers = {connection: number for number, connection in talking.items()}
+        talking = set(self._processes)
         while talking:
-            heard: list[tuple[int, News]] = []
-            for connection in multiprocessing.connection.wait(list(talking.values()), every_s):
+            heard: list[News] = []
+            for connection in multiprocessing.connection.wait(talking, every_s):
                 assert isinstance(connection, Connection)
-                number = numbers[connection]
-                told = self._receive(number)
+                told = self._receive(connection)
                 if isinstance(told, News):
-                    heard.append((number, told))
+                    heard.append(told)
                 else:
-                    del talking[number]
+                    talking.remove(connection)
             yield heard
 
     def stop(self) -> None:
@@ -74,30 +69,31 @@ class Fleet:
 
     def kill(self) -> None:
         """End the processes, whatever their calls do."""
-        for process in self._processes:
+        for process in self._processes.values():
             process.kill()
 
     def close(self) -> None:
         """End every process and wait for it."""
-        for connection in self._connections:
+        for connection in self._processes:
             connection.close()
-        for process in self._processes:
+        for process in self._processes.values():
             process.join(_END_TIMEOUT_S)
             if process.is_alive():
                 process.kill()
                 process.join(_END_TIMEOUT_S)
 
     def _send(self, what: object) -> None:
-        for connection in self._connections:
+        for connection in self._processes:
             with suppress(OSError):  # it is done already
                 connection.send(what)
 
-    def _receive(self, number: int) -> object:
+    def _receive(self, connection: Connection) -> object:
         try:
-            return self._connections[number].recv()
+            return connection.recv()
         except (EOFError, OSError):
-            self._processes[number].join(_END_TIMEOUT_S)
-            raise WorkerFailed(f"process {number} of the load ended with {self._processes[number].exitcode}") from None
+            process = self._processes[connection]
+            process.join(_END_TIMEOUT_S)
+            raise WorkerFailed(f"{process.name} ended with {process.exitcode}") from None
 
 
 @contextmanager

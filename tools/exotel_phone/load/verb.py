@@ -75,10 +75,10 @@ def carry_out(the_plan: Plan, *, quiet: bool) -> Result:
             processes.begin()
             began, start = datetime.now(UTC), monotonic()
             for heard in processes.news(screen.EVERY_S):
-                for number, news in heard:
+                for news in heard:
                     tally.merge(news.tally)
-                    series.add(news.second, number, news.live, news.tally)
-                    live[number] = news.live
+                    series.add(news.second, news.process, news.live, news.tally)
+                    live[news.process] = news.live
                 at = monotonic() - start
                 if at - drawn >= screen.EVERY_S:
                     drawn = at

@@ -37,8 +37,9 @@ _LEAST_SLEEP_S = 0.001
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class News:
-    """Tally since the last news, the second of the load that it belongs to, and the calls that were up at its end."""
+    """Tally of a process since its last news, the second of the load it belongs to, and the calls that were up at its end."""
 
+    process: int
     second: int
     live: int
     tally: Tally
@@ -64,7 +65,7 @@ def work(plan: Plan, process: int, parent: Connection) -> None:
 class _Generator:
     def __init__(self, plan: Plan, process: int, parent: Connection, start: float) -> None:
         self._plan = plan
-        self._share = plan.share(process)
+        self._process = process
         self._parent = parent
         self._start = start
         self._tally = Tally()
@@ -81,7 +82,7 @@ class _Generator:
         async with asyncio.TaskGroup() as group:
             helpers = [group.create_task(self._pace()), group.create_task(self._tell())]
             async with asyncio.TaskGroup() as calls:
-                for slot in self._share:
+                for slot in self._plan.share(self._process):
                     calls.create_task(self._slot(slot))
             for helper in helpers:
                 helper.cancel()
@@ -195,7 +196,8 @@ class _Generator:
 
     def _send_news(self) -> None:
         second = max(0, int(monotonic() - self._start - TELL_EVERY_S / 2))
-        self._parent.send(News(second, sum(caller.talking for caller in self._calls), self._tally))
+        live = sum(caller.talking for caller in self._calls)
+        self._parent.send(News(self._process, second, live, self._tally))
         self._tally = Tally()
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from exotel_phone.health import AI, fault_of, mode_of
 from exotel_phone.http_get import get
@@ -15,18 +15,8 @@ from exotel_phone.reach import Unreachable
 from exotel_phone.target import Target
 from exotel_phone.wire import Ids, Stream
 
-
-class Listener:
-    """Is told of each event of a protocol test as it happens. This one does nothing."""
-
-    def sending(self, name: str) -> None:
-        """Note that the messages of a check go out."""
-
-    def heard(self, name: str) -> None:
-        """Note that an answer came."""
-
-    def checked(self, check: Check) -> None:
-        """Note the outcome of a check."""
+Listener = Callable[[str | Check], None]
+"""Function that is told, as it happens, in words what is sent and heard, and each check with its outcome."""
 
 
 class ProtocolTest:
@@ -46,7 +36,7 @@ class ProtocolTest:
     ) -> None:
         self._target = target.with_rate(rate)
         self._rate = rate
-        self._listener = listener or Listener()
+        self._tell = listener or (lambda _: None)
         self._patience_s = patience_s
         self._listen_s = patience_s / 5 if listen_s is None else listen_s
         self.checks: list[Check] = []
@@ -109,9 +99,9 @@ class ProtocolTest:
         if session is None or session.closed:
             self._not_run(step.name, step.proves, session)
             return
-        self._listener.sending(step.name)
+        self._tell(f"📤 Sending: {step.name}")
         with self._check(step.name, step.proves):
-            exchange = await session.carry_out(step, lambda: self._listener.heard(step.name))
+            exchange = await session.carry_out(step, lambda: self._tell(f"📨 Received response for {step.name}"))
             if self._loops_marks and not step.name.startswith("MARK"):
                 exchange = _without_marks(exchange)
             step.judge(exchange)
@@ -142,7 +132,7 @@ class ProtocolTest:
 
     def _add(self, check: Check) -> None:
         self.checks.append(check)
-        self._listener.checked(check)
+        self._tell(check)
 
 
 def _without_marks(exchange: Exchange) -> Exchange:

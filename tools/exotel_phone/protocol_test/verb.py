@@ -27,8 +27,12 @@ def run(options: ProtocolTestOptions) -> Exit:
     rates = SAMPLE_RATES if options.all_rates else (target.rate or SAMPLE_RATES[0],)
     if not options.json:
         say(f"🧪 Exotel Protocol Compliance Test\n{_RULE}\n{target.shown}\n")
-    listener = None if options.json else Narrator(len(rates) > 1)
-    checks = asyncio.run(_test(target, rates, listener, options.timeout))
+
+    def tell(told: str | Check) -> None:
+        if not options.json:
+            say(told if isinstance(told, str) else line(told, len(rates) > 1) + "\n")
+
+    checks = asyncio.run(_test(target, rates, tell, options.timeout))
     if options.json:
         emit_json(summary(target, checks))
     else:
@@ -36,39 +40,19 @@ def run(options: ProtocolTestOptions) -> Exit:
     return Exit.OK if compliant(checks) else Exit.PROBLEM
 
 
-async def _test(target: Target, rates: Sequence[int], listener: Listener | None, patience_s: float) -> list[Check]:
+async def _test(target: Target, rates: Sequence[int], listener: Listener, patience_s: float) -> list[Check]:
     checks: list[Check] = []
     for rate in rates:
         checks += await ProtocolTest(target, rate, listener, patience_s=patience_s).run()
     return checks
 
 
-class Narrator(Listener):
-    """Listener that prints the test as it goes, with the sample rate if several are tested."""
-
-    def __init__(self, with_rate: bool) -> None:
-        self._with_rate = with_rate
-
-    def sending(self, name: str) -> None:
-        """Print that the messages of a check go out."""
-        say(f"📤 Sending: {name}")
-
-    def heard(self, name: str) -> None:
-        """Print that an answer came."""
-        say(f"📨 Received response for {name}")
-
-    def checked(self, check: Check) -> None:
-        """Print the outcome of a check."""
-        say(line(check, self._with_rate) + "\n")
-
-
 def line(check: Check, with_rate: bool) -> str:
     """Return one check as one line."""
     name = f"{check.name} @ {check.rate} Hz" if with_rate else check.name
     cause = "" if check.finding is None else f": {check.finding.cause}"
-    return {"pass": f"✅ {name} - PASS", "fail": f"❌ {name} - FAIL{cause}", "not-run": f"⏭️  {name} - NOT RUN{cause}"}[
-        check.outcome
-    ]
+    said = {"pass": f"✅ {name} - PASS", "fail": f"❌ {name} - FAIL{cause}", "not-run": f"⏭️  {name} - NOT RUN{cause}"}
+    return said[check.outcome]
 
 
 def totals(checks: Sequence[Check]) -> str:
