@@ -49,14 +49,23 @@ def run(options: CallOptions) -> Exit:
         say(f"📞 {order.target.shown} at {order.rate} Hz: {what}")
     try:
         with _progress(len(order.frames), quiet=options.json) as advance:
-            result = asyncio.run(_place(order, options, advance))
+            call = place_call(
+                order.target,
+                order.frames,
+                rate=order.rate,
+                strip_query=options.as_exotel,
+                keep_audio=options.out is not None,
+                on_frame=advance,
+            )
+            result = asyncio.run(call)
     except Unreachable as error:
         return report_unreachable(order.target, order.rate, error.fault, json=options.json)
     unsaved = _save(options.out, result)
     fault = judge(result) or unsaved
     if fault is not None and health.mode(order.target) == health.AI:
         cause = f"{order.target.netloc} is in mode ai: it does not echo, its bot answers in words of its own"
-        fault = Fault("not-an-echo", cause, _talk(options.wav))
+        said = "…" if options.wav is None else f"file:{options.wav}"
+        fault = Fault("not-an-echo", cause, command("exotelctl", "talk", "URL", said))
     if options.json:
         emit_json({**summary(order, result, fault), "out": None if options.out is None else str(options.out)})
     else:
@@ -73,17 +82,6 @@ def plan(options: CallOptions) -> Order:
     return Order(target, *audio.signal(options.wav, rate, options.seconds))
 
 
-async def _place(order: Order, options: CallOptions, on_frame: Callable[[int], None] | None) -> CallResult:
-    return await place_call(
-        order.target,
-        order.frames,
-        rate=order.rate,
-        strip_query=options.as_exotel,
-        keep_audio=options.out is not None,
-        on_frame=on_frame,
-    )
-
-
 def _save(out: Path | None, result: CallResult) -> Fault | None:
     try:
         if out is not None:
@@ -91,10 +89,6 @@ def _save(out: Path | None, result: CallResult) -> Fault | None:
     except OSError as error:
         return Fault("not-saved", f"{out} cannot be written: {error.strerror}", "name another file with --out")
     return None
-
-
-def _talk(wav: Path | None) -> str:
-    return command("exotelctl", "talk", "URL", "…" if wav is None else f"file:{wav}")
 
 
 def judge(result: CallResult) -> Fault | None:

@@ -8,6 +8,8 @@ import string
 from collections.abc import Mapping
 
 FRAME_MS = 20
+CHUNK_UNIT, CHUNK_LEAST, CHUNK_MOST = 320, 3200, 100_000
+"""Bytes of audio in one message that Exotel plays without a gap: a multiple, at least, at most."""
 USER_AGENT = "Go-http-client/1.1"
 """``User-Agent`` of Exotel's WebSocket client."""
 

@@ -29,7 +29,13 @@ def run(options: DiffOptions) -> Exit:
         emit_json({"same": same, "calls": [{"a": x.name, "b": y.name, **as_json(it)} for x, y, it in compared]})
     else:
         for one, other, comparison in compared:
-            _tell(f"A {printable(str(a))}: {one.name}", f"B {printable(str(b))}: {other.name}", comparison)
+            for doubt in comparison.doubts:
+                warn(doubt)
+            if comparison.partings or comparison.gaps:
+                say(f"A {printable(str(a))}: {one.name}\nB {printable(str(b))}: {other.name}")
+            if comparison.partings:
+                tell_parting(comparison.partings[0])
+            tell_gaps(comparison)
     return Exit.OK if same else Exit.PROBLEM
 
 
@@ -50,17 +56,6 @@ def as_json(comparison: Comparison) -> dict[str, object]:
         "gaps_ms": [dataclasses.asdict(gap) for gap in comparison.gaps],
         "doubts": list(comparison.doubts),
     }
-
-
-def _tell(name_a: str, name_b: str, comparison: Comparison) -> None:
-    for doubt in comparison.doubts:
-        warn(doubt)
-    if comparison.partings or comparison.gaps:
-        say(name_a)
-        say(name_b)
-    for parting in comparison.partings[:1]:
-        tell_parting(parting)
-    tell_gaps(comparison)
 
 
 def tell_parting(parting: Parting) -> None:

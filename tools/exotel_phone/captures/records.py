@@ -10,7 +10,7 @@ A file is what a stranger sent us, written down: whoever prints a text of it use
 See docs/capture.md.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final, Literal, TypeAlias
 
@@ -159,7 +159,7 @@ def read(path: Path) -> Iterator[Record]:
 def _read(file: BinaryIO, name: str) -> Iterator[Record]:
     at, messages, calls = 0.0, 0, 0
     why = "the file ends before the recording did"
-    for number, raw in enumerate(_lines(file), 1):
+    for number, raw in enumerate(iter(lambda: file.readline(MAX_LINE), b""), 1):
         if not raw.endswith(b"\n"):
             if len(raw) >= MAX_LINE:
                 raise CaptureFault(f"{name}, line {number}: longer than {MAX_LINE} bytes")
@@ -180,7 +180,3 @@ def _read(file: BinaryIO, name: str) -> Iterator[Record]:
     if not at:
         raise CaptureFault(f"{name}, line 1: not a capture: there is no whole line in it")
     yield End(at, False, why, messages, calls)
-
-
-def _lines(file: BinaryIO) -> Iterable[bytes]:
-    return iter(lambda: file.readline(MAX_LINE), b"")

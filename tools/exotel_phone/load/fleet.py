@@ -4,10 +4,11 @@ import multiprocessing
 import multiprocessing.connection
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from time import monotonic
+from typing import Self
 
 from exotel_phone.load import worker
 from exotel_phone.load.plan import Plan
@@ -24,18 +25,25 @@ class WorkerFailed(Exception):
 
 
 class Fleet:
-    """The processes that carry out one plan. `running` makes and ends them."""
+    """The processes that carry out one plan; as a context it ends them.
+
+    Ctrl-C and SIGTERM do not reach them: the caller says `stop`.
+    """
 
     def __init__(self, plan: Plan) -> None:
         context = multiprocessing.get_context("spawn")
         self._processes: dict[Connection, SpawnProcess] = {}
-        for number in range(plan.processes):
-            here, there = context.Pipe()
-            name = f"process {number} of the load"
-            process = context.Process(target=worker.work, args=(plan, number, there), name=name, daemon=True)
-            process.start()
-            there.close()
-            self._processes[here] = process
+        with handled(signal.SIG_IGN, signal.SIGINT):  # inherited, so that none dies of Ctrl-C while it starts
+            for number in range(plan.processes):
+                here, there = context.Pipe()
+                name = f"process {number} of the load"
+                process = context.Process(target=worker.work, args=(plan, number, there), name=name, daemon=True)
+                process.start()
+                there.close()
+                self._processes[here] = process
+
+    def __enter__(self) -> Self:
+        return self
 
     def begin(self) -> None:
         """Wait until all are ready and let them begin at the same moment. Raises WorkerFailed."""
@@ -72,7 +80,7 @@ class Fleet:
         for process in self._processes.values():
             process.kill()
 
-    def close(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """End every process and wait for it."""
         for connection in self._processes:
             connection.close()
@@ -94,14 +102,3 @@ class Fleet:
             process = self._processes[connection]
             process.join(_END_TIMEOUT_S)
             raise WorkerFailed(f"{process.name} ended with {process.exitcode}") from None
-
-
-@contextmanager
-def running(plan: Plan) -> Iterator[Fleet]:
-    """Run the processes while the block lasts. Ctrl-C and SIGTERM do not reach them: the caller says `stop`."""
-    with handled(signal.SIG_IGN, signal.SIGINT):  # inherited, so that none dies of Ctrl-C while it starts
-        fleet = Fleet(plan)
-    try:
-        yield fleet
-    finally:
-        fleet.close()

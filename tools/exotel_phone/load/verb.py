@@ -22,7 +22,7 @@ from types import FrameType
 from exotel_phone.exits import Exit
 from exotel_phone.files import require_writable
 from exotel_phone.health import require_echo
-from exotel_phone.load import fleet, page, screen
+from exotel_phone.load import page, screen
 from exotel_phone.load.fleet import Fleet, WorkerFailed
 from exotel_phone.load.limits import raise_file_limit
 from exotel_phone.load.plan import Plan, plan
@@ -65,7 +65,7 @@ def carry_out(the_plan: Plan, *, quiet: bool) -> Result:
     tally, series, live = Tally(), Series(), dict.fromkeys(range(the_plan.processes), 0)
     failed = ""
     with (
-        fleet.running(the_plan) as processes,
+        Fleet(the_plan) as processes,
         _stopping(processes) as stopped,
         screen.shown(the_plan.seconds, the_plan.calls, quiet=quiet) as show,
     ):

@@ -159,17 +159,14 @@ class _Generator:
             if not caller.connected:  # picows returns normally where the connection ends during the handshake
                 raise ConnectionResetError
         except (OSError, WSError) as error:
-            self._refused(error)
+            fault = _fault(error, self._plan)
+            self._tally.placed += 1
+            self._tally.refused[fault.kind] += 1
+            self._tally.note(f"refused: {fault.cause}")
             return None
         self._tally.placed += 1
         self._tally.connect.add((monotonic() - begun) * 1000)
         return caller
-
-    def _refused(self, error: OSError | WSError) -> None:
-        fault = _fault(error, self._plan)
-        self._tally.placed += 1
-        self._tally.refused[fault.kind] += 1
-        self._tally.note(f"refused: {fault.cause}")
 
     async def _pace(self) -> None:
         """Send every frame when it is due; runs until cancelled."""

@@ -8,12 +8,11 @@ from typing import Any
 
 from exotel_phone.protocol_test.exchange import Broken, Exchange
 from exotel_phone.text import plural, printable
+from exotel_phone.wire import CHUNK_LEAST, CHUNK_MOST, CHUNK_UNIT
 
 _BODY_KEYS = {"media": {"payload", "chunk", "timestamp"}, "mark": {"name"}, "clear": set[str]()}
 """The events that Exotel takes, with the documented keys of their bodies."""
 _HEAD_KEYS = {"event", "stream_sid", "sequence_number"}
-_UNIT, _LEAST, _MOST = 320, 3200, 100_000
-"""Bytes of audio in one message that Exotel plays without a gap: a multiple, at least, at most."""
 _PACE = 0.8
 """Of real time, between audio of the right rate and of half of it; a bot sends some of it ahead."""
 _CAMEL_CASE = {"streamSid": "stream_sid", "sequenceNumber": "sequence_number"}
@@ -64,10 +63,10 @@ def speaks(stream_sid: str, rate: int, exchange: Exchange) -> None:
         _require_open("start", exchange)
         raise Broken("mute", f"the bot said nothing within {exchange.patience_s:g} s")
     for size in sizes:
-        if size % _UNIT:
-            raise Broken("chunk-size", f"a message holds {size} bytes of audio, no multiple of {_UNIT}: gaps are heard")
-        if not _LEAST <= size <= _MOST:
-            raise Broken("chunk-size", f"a message holds {size} bytes of audio; Exotel plays from {_LEAST} to {_MOST}")
+        if size % CHUNK_UNIT:
+            raise Broken("chunk-size", f"a message holds {size} bytes of audio, no multiple of {CHUNK_UNIT}: gaps are heard")
+        if not CHUNK_LEAST <= size <= CHUNK_MOST:
+            raise Broken("chunk-size", f"a message holds {size} bytes of audio; Exotel plays from {CHUNK_LEAST} to {CHUNK_MOST}")
     heard_s, span_s = sum(sizes) / (rate * 2), exchange.span_s
     if heard_s < span_s * _PACE:
         cause = (

@@ -1,6 +1,7 @@
 """Hold one connection of the protocol test. Every wait is bounded."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -25,7 +26,6 @@ class Session:
         self._ws = ws
         self._patience_s = patience_s
         self._impatience_s = patience_s / 4
-        self._heard_at: list[float] = []
         self.closed = ""
 
     @classmethod
@@ -33,10 +33,9 @@ class Session:
         """Connect. Raises Unreachable."""
         return cls(await dial(target, timeout_s=max(patience_s, 5.0)), patience_s)
 
-    async def carry_out(self, step: Step, heard: Callable[[], None] | None = None) -> Exchange:
+    async def carry_out(self, step: Step, answered: Callable[[], None] | None = None) -> Exchange:
         """Send what ``step`` says, wait for its answers, then listen whether there are too many."""
-        received: list[str | bytes] = []
-        self._heard_at = []
+        heard: list[tuple[float, str | bytes]] = []
         patience_s = self._patience_s
         try:
             async with asyncio.timeout(patience_s):
@@ -44,29 +43,26 @@ class Session:
                     await self._ws.send(text)
             if step.grace_s:
                 await self._listen([], _FLOOD, step.grace_s)
-                self._heard_at = []
-            await self._listen(received, step.answers, patience_s)
-            if received and heard is not None:
-                heard()
-            if len(received) < step.answers:
+            await self._listen(heard, step.answers, patience_s)
+            if heard and answered is not None:
+                answered()
+            if len(heard) < step.answers:
                 self._patience_s = self._impatience_s
             if step.quiet_s:
-                await self._listen(received, _FLOOD, step.quiet_s)
+                await self._listen(heard, _FLOOD, step.quiet_s)
         except ConnectionClosed as closed:
             self.closed = _how(closed)
         except TimeoutError:
             self.closed = f"in effect: it took nothing for {patience_s:g} s"
-        span_s = self._heard_at[-1] - self._heard_at[0] if self._heard_at else 0.0
-        return Exchange(tuple(received), self.closed, patience_s, span_s)
+        span_s = heard[-1][0] - heard[0][0] if heard else 0.0
+        return Exchange(tuple(message for _, message in heard), self.closed, patience_s, span_s)
 
-    async def _listen(self, received: list[str | bytes], until: int, within_s: float) -> None:
-        try:
+    async def _listen(self, heard: list[tuple[float, str | bytes]], until: int, within_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while len(received) < until:
-                    received.append(await self._ws.recv())
-                    self._heard_at.append(time.monotonic())
-        except TimeoutError:
-            return
+                while len(heard) < until:
+                    message = await self._ws.recv()
+                    heard.append((time.monotonic(), message))
 
     async def drop(self) -> None:
         """Drop the connection without a close frame, as Exotel does."""

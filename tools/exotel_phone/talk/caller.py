@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
+from exotel_phone.audio import frames
 from exotel_phone.phone import Phone
 from exotel_phone.talk.playback import SETTLE_S, Playback, Utterance
 from exotel_phone.talk.record import Call, End, Said
@@ -82,9 +83,8 @@ class Caller:
             await self._heard_out(answer)
 
     async def _speak(self, said: Said) -> None:
-        size = frame_bytes(self.playback.rate)
         self._current = said
-        self._frames.extend(said.pcm[at : at + size].ljust(size, b"\0") for at in range(0, len(said.pcm), size))
+        self._frames.extend(frames(said.pcm, self.playback.rate))
         await self._until(lambda: self._current is None, len(said.pcm))
 
     async def _press(self, said: Said) -> None:
@@ -119,8 +119,9 @@ class Caller:
 
     async def _begun(self, count: int, within_s: float) -> Utterance | None:
         """Wait for the utterance after the first ``count``; return it once it has begun, None if it does not."""
-        await self._until(lambda: len(self.playback.utterances) > count, within_s)
-        return self.playback.utterances[count] if len(self.playback.utterances) > count else None
+        utterances = self.playback.utterances
+        await self._until(lambda: len(utterances) > count, within_s)
+        return utterances[count] if len(utterances) > count else None
 
     async def _heard_out(self, utterance: Utterance | None) -> None:
         if utterance is not None:
@@ -154,10 +155,7 @@ class Caller:
     def _played(self, owed: object, name: str) -> None:
         del self._marks[owed]
         self._marks_returned += 1
-        self._soon(self.phone.return_mark(name))
-
-    def _soon(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(coroutine)
+        task = asyncio.create_task(self.phone.return_mark(name))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -167,9 +165,8 @@ class Caller:
             if said.begins and not said.ends:
                 said.ends = now
         unheard_s = self.playback.end(now)
-        if self.phone.closed_early:
-            return End(now, True, self.phone.seen.close_code, self.phone.closed_early, unheard_s)
-        return End(now, False, None, "the caller hung up", unheard_s)
+        how, code = self.phone.closed_early, self.phone.seen.close_code
+        return End(now, True, code, how, unheard_s) if how else End(now, False, None, "the caller hung up", unheard_s)
 
     def _record(self, end: End) -> Call:
         seen = self.phone.result()

@@ -7,13 +7,10 @@ import dataclasses
 from typing import Final
 
 from exotel_phone.talk import sound
+from exotel_phone.wire import CHUNK_LEAST, CHUNK_MOST, CHUNK_UNIT
 
 SETTLE_S: Final = 0.8
 """Seconds of silence that end an utterance; a shorter silence inside it is a gap."""
-UNIT: Final = 320
-"""A message must hold a multiple of so many bytes, or Exotel waits for more, which is heard."""
-SHORTEST: Final = 3200
-LONGEST: Final = 100_000
 _HOLE_S: Final = 0.005
 """Seconds; a shorter hole between two pieces is not heard."""
 
@@ -98,7 +95,7 @@ class Playback:
         """Time at which all audio received will have been played."""
         self.ahead_s = 0.0
         """Most seconds of audio that waited to be played."""
-        self._anew = True
+        self._begins = True
         """True: the next audio begins an utterance; ``_parted``: it does if there is a hole before it."""
         self._parted = False
 
@@ -117,13 +114,17 @@ class Playback:
     def clear(self, at: float) -> None:
         """Drop the audio that was not played yet; the next audio begins an utterance."""
         self.clears.append(Clear(at, self.end(at)))
-        self._anew = True
+        self._begins = True
 
     def end(self, at: float) -> float:
         """Stop the playback at ``at``; return the seconds of audio that were not played."""
         unheard_s = max(0.0, self.ends_at - at)
         if unheard_s:
-            self._cut(at)
+            last = self.utterances[-1]
+            piece = last.pieces[-1]  # no other can reach that far
+            keep = max(0, round((at - piece.begins) * self.rate)) * 2
+            last.cut = bytes(piece.pcm[keep:])
+            del piece.pcm[keep:]
             self.ends_at = at
         return unheard_s
 
@@ -137,28 +138,20 @@ class Playback:
 
     def _place(self, begins: float, pcm: bytes) -> None:
         hole_s = begins - self.ends_at
-        if self._anew or hole_s >= SETTLE_S or (self._parted and hole_s > 0):
+        if self._begins or hole_s >= SETTLE_S or (self._parted and hole_s > 0):
             self.utterances.append(Utterance(self.rate, [Piece(begins, bytearray(pcm))]))
-            self._anew = self._parted = False
+            self._begins = self._parted = False
         elif hole_s > _HOLE_S:
             self.utterances[-1].pieces.append(Piece(begins, bytearray(pcm)))
         else:
             self.utterances[-1].pieces[-1].pcm += pcm
 
-    def _cut(self, at: float) -> None:
-        """Cut the last utterance at ``at``; only its last piece can reach that far."""
-        last = self.utterances[-1]
-        piece = last.pieces[-1]
-        keep = max(0, round((at - piece.begins) * self.rate)) * 2
-        last.cut = bytes(piece.pcm[keep:])
-        del piece.pcm[keep:]
-
     def _judge(self, size: int, at: float) -> None:
         self.sizes.append(size)
         rules = (
-            (size % UNIT == 0, f"not a multiple of {UNIT}"),
-            (size >= SHORTEST, f"less than {SHORTEST}"),
-            (size <= LONGEST, f"more than {LONGEST}"),
+            (size % CHUNK_UNIT == 0, f"not a multiple of {CHUNK_UNIT}"),
+            (size >= CHUNK_LEAST, f"less than {CHUNK_LEAST}"),
+            (size <= CHUNK_MOST, f"more than {CHUNK_MOST}"),
         )
         self.violations += [Violation(at, size, rule) for kept, rule in rules if not kept]
 

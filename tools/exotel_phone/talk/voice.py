@@ -32,8 +32,10 @@ def pick(name: str = "") -> tuple[str, Voice]:
     if name and name not in NAMES:
         raise UsageFault(f"--voice {name}: one of {', '.join(NAMES)}")
     for each in (name,) if name else NAMES:
-        if each == "embedded" and _has_embedded():
-            return each, _embedded()
+        if each == "embedded" and installed("exotel_ws", "hibari", "numpy", "soxr"):
+            from exotel_ws.ai.embedded.models import Speaker
+
+            return each, Speaker().speak
         if each in PROGRAMS and shutil.which(each):
             return each, _program(PROGRAMS[each])
     what = name if name in PROGRAMS else "flite"
@@ -42,14 +44,9 @@ def pick(name: str = "") -> tuple[str, Voice]:
     raise Refusal(f"no voice to say it with: {' or '.join(filter(None, (ways, ai)))}; or file:WAV, a recording of your own")
 
 
-def _has_embedded() -> bool:
-    return all(importlib.util.find_spec(module) for module in ("exotel_ws", "hibari", "numpy", "soxr"))
-
-
-def _embedded() -> Voice:
-    from exotel_ws.ai.embedded.models import Speaker
-
-    return Speaker().speak
+def installed(*modules: str) -> bool:
+    """Return True if all ``modules`` can be imported."""
+    return all(map(importlib.util.find_spec, modules))
 
 
 def _program(command: tuple[str, ...]) -> Voice:

@@ -1,11 +1,11 @@
 """Recognise the bot's words (English) by AI mode's embedded recogniser, if it is installed."""
 
-import importlib.util
 from collections.abc import Iterable
 from typing import Final
 
 from exotel_phone.talk import sound
 from exotel_phone.talk.playback import Utterance
+from exotel_phone.talk.voice import installed
 
 _RATE: Final = 16000
 _AROUND_S: Final = 0.2
@@ -14,7 +14,7 @@ _AROUND_S: Final = 0.2
 
 def recognise(spoken: Iterable[Utterance]) -> None:
     """Write the recognised words into each utterance. Leave all as they are without a recogniser."""
-    if not all(importlib.util.find_spec(module) for module in ("exotel_ws", "moonshine_voice", "numpy", "soxr")):
+    if not installed("exotel_ws", "moonshine_voice", "numpy", "soxr"):
         return
     from exotel_ws.ai.embedded.models import Recogniser
 
