@@ -15,7 +15,6 @@ class InFlight:
     """
 
     def __init__(self) -> None:
-        self.echoed = 0
         self.lost = 0
         self._frames: deque[tuple[float, str]] = deque()
         self._rest = b""
@@ -26,23 +25,17 @@ class InFlight:
 
     def sent(self, payload: str, at: float) -> None:
         """Count the frame ``payload`` (base64) as sent at ``at``."""
-        frames = self._frames
-        while frames and frames[0][0] < at - LOST_AFTER_S:
+        while self._frames and self._frames[0][0] < at - LOST_AFTER_S:
             self._pass_over(1)
-        frames.append((at, payload))
+        self._frames.append((at, payload))
 
     def received(self, payload: str) -> tuple[float, ...] | None:
         """Return the send times of the frames that ``payload`` completes, oldest first; None if it is no such echo."""
-        frames = self._frames
-        if frames and frames[0][1] == payload and not self._rest:
-            self.echoed += 1
-            return (frames.popleft()[0],)
-        for place, (at, awaited) in enumerate(frames):
+        for place, (at, awaited) in enumerate(self._frames):
             if awaited == payload:
                 self._pass_over(place)
-                frames.popleft()
+                self._frames.popleft()
                 self._rest = b""
-                self.echoed += 1
                 return (at,)
         return self._rechunked(payload)
 
@@ -76,5 +69,4 @@ class InFlight:
         for _ in complete:
             self._frames.popleft()
         self._rest = rest
-        self.echoed += len(complete)
         return tuple(complete)

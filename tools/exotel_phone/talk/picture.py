@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from exotel_phone.talk import sound
 from exotel_phone.talk.measure import figures, latency
-from exotel_phone.talk.playback import Utterance, seconds
+from exotel_phone.talk.playback import seconds
 from exotel_phone.talk.record import Call, Said
 from exotel_phone.talk.report import figures_ms, spoken_text
 from exotel_phone.text import printable
@@ -149,18 +149,14 @@ class _Picture:
             self._wave(one.cut, call.at(one.ends), BOT_LANE, CUT, CUT_BAND, loudest)
         for one in spoken:
             self._wave(one.pcm, call.at(one.begins), BOT_LANE, BOT, BOT_BAND, loudest)
-            self._gaps(one)
+            for at, length_s in one.gaps:
+                left, right = self.x(call.at(at)), self.x(call.at(at) + length_s)
+                self._draw.rectangle((left, BOT_LANE[0], max(right, left + 1), BOT_LANE[1]), fill=GAP)
         for clear in call.clears:
             x = self.x(call.at(clear.at))
             self._draw.line((x, BOT_LANE[0] - 8, x, BOT_LANE[1] + 4), fill=ALARM, width=2)
         begins = [call.at(one.begins) for one in spoken]
         self._words([spoken_text(one) for one in spoken], begins, _WORDS_BELOW, _LINES_BELOW, BOT, upwards=False)
-
-    def _gaps(self, utterance: Utterance) -> None:
-        for at, length_s in utterance.gaps:
-            begin = self._call.at(at)
-            right = max(self.x(begin + length_s), self.x(begin) + 1)
-            self._draw.rectangle((self.x(begin), BOT_LANE[0], right, BOT_LANE[1]), fill=GAP)
 
     def _wave(self, pcm: bytes, begin: float, lane: tuple[int, int], ink: str, band: str, loudest: int) -> None:
         """Draw ``pcm`` from ``begin`` on: its band, and of each pixel's samples the least and the greatest."""

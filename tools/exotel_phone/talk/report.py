@@ -1,7 +1,7 @@
 """Show a call to a bot as text and as JSON. Pure."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from exotel_phone.reach import Fault
@@ -26,14 +26,28 @@ def transcript(call: Call) -> list[str]:
 
 def text(call: Call, fault: Fault | None) -> str:
     """Return the whole report for people."""
-    lines = [*transcript(call), "", *_latencies(figures(call)), *_chunks(call)]
-    lines.append(f"   {'call sid':16} {call.ids.call_sid}")
-    if call.late_max_ms > FRAME_MS:
-        lines.append(f"   note             this machine sent up to {call.late_max_ms:.0f} ms late: it is too busy to measure by")
-    if any(utterance.text is None for utterance in call.spoken):
-        lines.append("   note             the bot's words need the ai extra: pip install 'exotel-voicebot[ai]'")
     verdict = "✅ The bot answered every turn." if fault is None else fault.told
-    return "\n".join([*lines, verdict])
+    return "\n".join([*transcript(call), "", *(f"   {name:16} {value}" for name, value in _rows(call)), verdict])
+
+
+def _rows(call: Call) -> Iterator[tuple[str, str]]:
+    measured = figures(call)
+    yield from figures_ms(measured)
+    ignored = len(measured.barge_ins) - len(measured.to_clear)
+    if ignored:
+        yield "barge-in", f"{ignored} of {len(measured.barge_ins)} did not make the bot stop"
+    if measured.idle_clears:
+        yield "clear", f"{measured.idle_clears} with nothing to clear"
+    yield "gaps", f"{len(measured.gaps)}, the longest {_ms(max(measured.gaps))} ms" if measured.gaps else "none"
+    if call.sizes:
+        count, sizes = plural(len(call.sizes), "message"), "–".join(map(str, sorted({min(call.sizes), max(call.sizes)})))
+        broken = f"{len(call.violations)} break a rule" if call.violations else "all by the rules"
+        yield "chunks", f"{count} of {sizes} bytes, {broken}, at most {call.ahead_s:.1f} s ahead"
+    yield "call sid", call.ids.call_sid
+    if call.late_max_ms > FRAME_MS:
+        yield "note", f"this machine sent up to {call.late_max_ms:.0f} ms late: it is too busy to measure by"
+    if any(utterance.text is None for utterance in call.spoken):
+        yield "note", "the bot's words need the ai extra: pip install 'exotel-voicebot[ai]'"
 
 
 def spoken_text(utterance: Utterance) -> str:
@@ -45,19 +59,13 @@ def spoken_text(utterance: Utterance) -> str:
 
 def figures_ms(measured: Figures) -> list[tuple[str, str]]:
     """Return the latencies by name, in ms, as they are shown; those that were not measured are left out."""
-    rows = []
-    if measured.greeting is not None:
-        rows.append(("greeting", f"{_ms(measured.greeting)} ms"))
-    rows += [
-        (name, _spread(values))
-        for name, values in (
-            ("voice to voice", measured.voice_to_voice),
-            ("key to voice", measured.key_to_voice),
-            ("barge-in → clear", measured.to_clear),
-        )
-        if values
-    ]
-    return rows
+    named = {
+        "greeting": [] if measured.greeting is None else [measured.greeting],
+        "voice to voice": measured.voice_to_voice,
+        "key to voice": measured.key_to_voice,
+        "barge-in → clear": measured.to_clear,
+    }
+    return [(name, _spread(values)) for name, values in named.items() if values]
 
 
 def as_json(call: Call, fault: Fault | None, files: dict[str, Path | None]) -> dict[str, object]:
@@ -106,25 +114,6 @@ def _bot(utterance: Utterance) -> str:
         heard_s = utterance.ends - utterance.begins
         notes = f"  (cut after {heard_s:.1f} s, {len(utterance.cut) / 2 / utterance.rate:.1f} s dropped)"
     return spoken_text(utterance) + notes
-
-
-def _latencies(measured: Figures) -> list[str]:
-    lines = [f"   {name:16} {values}" for name, values in figures_ms(measured)]
-    ignored = len(measured.barge_ins) - len(measured.to_clear)
-    if ignored:
-        lines.append(f"   {'barge-in':16} {ignored} of {len(measured.barge_ins)} did not make the bot stop")
-    if measured.idle_clears:
-        lines.append(f"   {'clear':16} {measured.idle_clears} with nothing to clear")
-    gaps = f"{len(measured.gaps)}, the longest {_ms(max(measured.gaps))} ms" if measured.gaps else "none"
-    return [*lines, f"   {'gaps':16} {gaps}"]
-
-
-def _chunks(call: Call) -> list[str]:
-    if not call.sizes:
-        return []
-    count, sizes = plural(len(call.sizes), "message"), "–".join(map(str, sorted({min(call.sizes), max(call.sizes)})))
-    broken = f"{len(call.violations)} break a rule" if call.violations else "all by the rules"
-    return [f"   {'chunks':16} {count} of {sizes} bytes, {broken}, at most {call.ahead_s:.1f} s ahead"]
 
 
 def _said_json(call: Call, said: Said) -> dict[str, object]:
