@@ -47,24 +47,18 @@ async def get(target: Target, path: str, *, timeout_s: float = 5.0) -> Answer:
 
 
 async def _fetch(target: Target, path: str) -> bytes:
+    """Return head and body, up to ``Content-Length`` if a server keeps the connection open."""
     reader, writer = await asyncio.open_connection(target.host, target.port, ssl=target.secure or None)
+    raw = b""
     try:
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {target.netloc}\r\nConnection: close\r\n\r\n".encode())
         await writer.drain()
-        return await _read(reader)
+        while len(raw) <= _MAX_BYTES and not _complete(raw) and (chunk := await reader.read(_MAX_BYTES)):
+            raw += chunk
+            if not b"HTTP/".startswith(raw[:5]):
+                raise NotHttp(f"it begins {printable(raw[:24].decode(errors='replace'))!r}")
     finally:
         writer.transport.abort()
-
-
-async def _read(reader: asyncio.StreamReader) -> bytes:
-    """Read head and body, up to ``Content-Length`` if a server keeps the connection open."""
-    raw = b""
-    while chunk := await reader.read(_MAX_BYTES):
-        raw += chunk
-        if not b"HTTP/".startswith(raw[:5]):
-            raise NotHttp(f"it begins {printable(raw[:24].decode(errors='replace'))!r}")
-        if len(raw) > _MAX_BYTES or _complete(raw):
-            break
     if not raw:
         raise EOFError
     return raw

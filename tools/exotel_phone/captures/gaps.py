@@ -52,5 +52,5 @@ def _gaps(call: Call) -> dict[tuple[Side, str], Gaps]:
 
 
 def _differ(a: Gaps, b: Gaps) -> bool:
-    pairs = ((a.p50, b.p50), (a.p95, b.p95), (a.max, b.max))
+    pairs = zip(dataclasses.astuple(a), dataclasses.astuple(b), strict=True)
     return any(abs(left - right) > max(_LEAST_MS, _LEAST_SHARE * max(left, right)) for left, right in pairs)

@@ -40,19 +40,18 @@ class Histogram:
         self.most = max(self.most, other.most)
         self.least = min(self.least, other.least)
 
-    def percentile(self, percent: float) -> float:
-        """Return the nearest-rank percentile, within `ERROR` of it. The histogram must not be empty."""
+    def percentile(self, percent: float) -> float | None:
+        """Return the nearest-rank percentile, within `ERROR` of it; None if nothing was counted."""
         rank = max(1, math.ceil(self.count * percent / 100))
         for bucket in sorted(self.buckets):
             rank -= self.buckets[bucket]
             if rank <= 0:
                 middle = 2 * _GROWTH**bucket / (_GROWTH + 1)
                 return min(max(middle, self.least), self.most)
-        raise ValueError("an empty histogram has no percentile")
+        return None
 
     def summary(self, digits: int | None = None) -> dict[str, float] | None:
         """Return p50, p95, p99 and the maximum, rounded to ``digits`` if given; None if nothing was counted."""
-        if not self.count:
-            return None
-        found = {**{f"p{percent}": self.percentile(percent) for percent in (50, 95, 99)}, "max": self.most}
-        return found if digits is None else {name: round(value, digits) for name, value in found.items()}
+        named = {**{f"p{percent}": self.percentile(percent) for percent in (50, 95, 99)}, "max": self.most}
+        found = {name: value if digits is None else round(value, digits) for name, value in named.items() if value is not None}
+        return found if self.count else None

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from exotel_phone.load.chart import Line, chart
-from exotel_phone.load.histogram import ERROR, Histogram
+from exotel_phone.load.histogram import ERROR
 from exotel_phone.load.result import Result, headline, parameters
 from exotel_phone.load.series import Row
 
@@ -67,10 +67,8 @@ def write(result: Result, file: Path, force: bool) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as out:
             out.write(html(result))
         os.chmod(name, 0o644)
-        if force:
-            os.replace(name, file)
-        else:
-            os.link(name, file)
+        publish = os.replace if force else os.link
+        publish(name, file)
     finally:
         Path(name).unlink(missing_ok=True)
 
@@ -99,9 +97,9 @@ def _header(result: Result) -> str:
     tiles = {
         "calls perfect": f"{tally.perfect} of {tally.placed}",
         "frames lost": f"{tally.lost} of {tally.of('media').sent}",
-        "round trip, p50": _ms(tally.round_trip, 50),
-        "round trip, p99": _ms(tally.round_trip, 99),
-        "connect, p99": _ms(tally.connect, 99),
+        "round trip, p50": _ms(tally.round_trip.percentile(50)),
+        "round trip, p99": _ms(tally.round_trip.percentile(99)),
+        "connect, p99": _ms(tally.connect.percentile(99)),
     }
     shown = "".join(f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for name, value in tiles.items())
     when = f"{result.began:%Y-%m-%d %H:%M:%S} UTC, {result.lasted_s:.1f} s"
@@ -165,5 +163,5 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def _ms(histogram: Histogram, percent: float) -> str:
-    return f"{histogram.percentile(percent):.1f} ms" if histogram.count else "-"
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} ms"

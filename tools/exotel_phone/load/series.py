@@ -2,7 +2,6 @@
 
 import dataclasses
 
-from exotel_phone.load.histogram import Histogram
 from exotel_phone.load.tally import Tally
 
 _OPEN_S = 10
@@ -27,50 +26,40 @@ class Row:
     failed: int
 
 
-@dataclasses.dataclass(slots=True)
-class _Second:
-    tally: Tally = dataclasses.field(default_factory=Tally)
-    live: dict[int, int] = dataclasses.field(default_factory=dict)
-
-
 class Series:
     """Turn the tallies of all processes, as they come, into rows."""
 
     def __init__(self) -> None:
         self._rows: dict[int, Row] = {}
-        self._open: dict[int, _Second] = {}
+        self._open: dict[int, tuple[Tally, dict[int, int]]] = {}
+        """Tally of each second, and the most calls of each process in it."""
 
     def add(self, second: int, process: int, live: int, tally: Tally) -> None:
         """Add the ``tally`` that ``process``, with ``live`` calls, counted in a part of ``second``."""
         if second in self._rows:
             return
-        entry = self._open.setdefault(second, _Second())
-        entry.tally.merge(tally)
-        entry.live[process] = max(live, entry.live.get(process, 0))
+        whole, most_live = self._open.setdefault(second, (Tally(), {}))
+        whole.merge(tally)
+        most_live[process] = max(live, most_live.get(process, 0))
         for old in [known for known in self._open if known < second - _OPEN_S]:
-            self._rows[old] = _row(old, self._open.pop(old))
+            self._rows[old] = _row(old, *self._open.pop(old))
 
     def rows(self) -> list[Row]:
         """Return every second so far, in order."""
-        now = {second: _row(second, entry) for second, entry in self._open.items()}
+        now = {second: _row(second, *entry) for second, entry in self._open.items()}
         return [row for _, row in sorted((self._rows | now).items())]
 
 
-def _row(second: int, entry: _Second) -> Row:
-    tally = entry.tally
+def _row(second: int, tally: Tally, live: dict[int, int]) -> Row:
     return Row(
         second=second,
-        live=sum(entry.live.values()),
-        p50=_percentile(tally.round_trip, 50),
-        p95=_percentile(tally.round_trip, 95),
-        p99=_percentile(tally.round_trip, 99),
+        live=sum(live.values()),
+        p50=tally.round_trip.percentile(50),
+        p95=tally.round_trip.percentile(95),
+        p99=tally.round_trip.percentile(99),
         most=tally.round_trip.most if tally.round_trip.count else None,
         connect=tally.connect.most if tally.connect.count else None,
-        late=_percentile(tally.late, 99),
+        late=tally.late.percentile(99),
         lost=tally.lost,
         failed=tally.refused.total() + tally.dropped.total(),
     )
-
-
-def _percentile(histogram: Histogram, percent: float) -> float | None:
-    return histogram.percentile(percent) if histogram.count else None

@@ -39,7 +39,7 @@ def judge(tally: Tally, *, interrupted_s: float | None = None, failed: str = "")
 def _of_this_machine(tally: Tally, failed: str) -> Iterator[Fault]:
     if failed:
         yield Fault("generator", failed, "memory or a limit of this machine: dmesg | tail; fewer --calls")
-    late_ms = tally.late.percentile(99) if tally.late.count else 0.0
+    late_ms = tally.late.percentile(99) or 0.0
     if late_ms > LATE_MS:
         cause = (
             f"this machine sent 1 frame in 100 more than {late_ms:.0f} ms late (limit {LATE_MS:.0f} ms): too slow to measure by"

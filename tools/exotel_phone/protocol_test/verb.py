@@ -7,12 +7,13 @@
 
 import asyncio
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 
 from exotel_phone.exits import Exit, UsageFault
 from exotel_phone.options import ProtocolTestOptions
 from exotel_phone.output import emit_json, say
-from exotel_phone.protocol_test.exchange import Check, Outcome
+from exotel_phone.protocol_test.exchange import Check
 from exotel_phone.protocol_test.run import Listener, ProtocolTest
 from exotel_phone.target import SAMPLE_RATES, Target, parse
 
@@ -57,15 +58,15 @@ def line(check: Check, with_rate: bool) -> str:
 
 def totals(checks: Sequence[Check]) -> str:
     """Return the closing lines."""
-    passed, failed, not_run = (_with(checks, outcome) for outcome in ("pass", "fail", "not-run"))
-    lines = [_RULE, "📊 Test Results", _RULE, f"✅ Passed: {len(passed)}", f"❌ Failed: {len(failed)}"]
-    if not_run:
-        lines.append(f"⏭️  Not run: {len(not_run)}")
+    count = Counter(check.outcome for check in checks)
+    lines = [_RULE, "📊 Test Results", _RULE, f"✅ Passed: {count['pass']}", f"❌ Failed: {count['fail']}"]
+    if count["not-run"]:
+        lines.append(f"⏭️  Not run: {count['not-run']}")
     lines += [f"📈 Total: {len(checks)}", ""]
     if compliant(checks):
         lines.append("🎉 All tests passed! Server is protocol compliant.")
     else:
-        names = dict.fromkeys(check.name for check in failed)
+        names = dict.fromkeys(check.name for check in checks if check.outcome == "fail")
         lines.append(f"💥 Server is not protocol compliant. Failed: {', '.join(names)}")
     return "\n".join(lines)
 
@@ -77,16 +78,13 @@ def compliant(checks: Sequence[Check]) -> bool:
 
 def summary(target: Target, checks: Sequence[Check]) -> dict[str, object]:
     """Return the test as JSON."""
+    count = Counter(check.outcome for check in checks)
     return {
         "url": target.shown,
         "compliant": compliant(checks),
-        "passed": len(_with(checks, "pass")),
-        "failed": len(_with(checks, "fail")),
-        "not_run": len(_with(checks, "not-run")),
+        "passed": count["pass"],
+        "failed": count["fail"],
+        "not_run": count["not-run"],
         "total": len(checks),
         "checks": [dataclasses.asdict(check) for check in checks],
     }
-
-
-def _with(checks: Sequence[Check], outcome: Outcome) -> list[Check]:
-    return [check for check in checks if check.outcome == outcome]

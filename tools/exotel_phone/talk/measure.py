@@ -1,10 +1,8 @@
 """Measure the latencies of a call as the caller hears them, from sound to sound. Pure. Seconds."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Final
 
-from exotel_phone.echo_meter import percentile
 from exotel_phone.talk.playback import Clear, Utterance
 from exotel_phone.talk.record import Call, Said
 
@@ -69,11 +67,6 @@ def latency(call: Call, said: Said) -> float | None:
 def _blip(utterance: Utterance) -> bool:
     """Return True if it was cut before anybody could have understood a word of it."""
     return bool(utterance.cut) and utterance.ends - utterance.begins < _BLIP_S
-
-
-def spread(values: Sequence[float]) -> tuple[float, float]:
-    """Return the median and the maximum of ``values``, which are not empty."""
-    return percentile(values, 50), max(values)
 
 
 def _greeting(call: Call) -> float | None:

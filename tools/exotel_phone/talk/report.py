@@ -4,8 +4,9 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from exotel_phone.echo_meter import percentile
 from exotel_phone.reach import Fault
-from exotel_phone.talk.measure import Figures, figures, latency, spread
+from exotel_phone.talk.measure import Figures, figures, latency
 from exotel_phone.talk.playback import Utterance
 from exotel_phone.talk.record import Call, Said
 from exotel_phone.text import plural, printable
@@ -141,15 +142,14 @@ def _spoken_json(call: Call, utterance: Utterance) -> dict[str, object]:
 def _spread(values: Sequence[float]) -> str:
     if len(values) == 1:
         return f"{_ms(values[0])} ms"
-    middle, most = spread(values)
-    return f"p50 {_ms(middle)} ms, max {_ms(most)} ms  ({', '.join(str(_ms(value)) for value in values)})"
+    each = ", ".join(str(_ms(value)) for value in values)
+    return f"p50 {_ms(percentile(values, 50))} ms, max {_ms(max(values))} ms  ({each})"
 
 
 def _spread_json(values: Sequence[float]) -> dict[str, object] | None:
     if not values:
         return None
-    middle, most = spread(values)
-    return {"p50": _ms(middle), "max": _ms(most), "each": [_ms(value) for value in values]}
+    return {"p50": _ms(percentile(values, 50)), "max": _ms(max(values)), "each": [_ms(value) for value in values]}
 
 
 def _ms(value: float) -> int:
