@@ -54,12 +54,15 @@ def table(found: Sequence[Row], socket: Mapping[str, str | None]) -> str:
         since = row.served or "never"
         by = f"{row.created_by}, rollback to {row.rollback_of}" if row.rollback_of else row.created_by
         cells.append((row.generation, row.state, calls, row.release, _tally(row.instances.values()), since, by))
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
-    if not found:
-        lines = ["no generation on this host: run deploy.yml"]
+    text = columns(cells) if found else "no generation on this host: run deploy.yml"
     port = f"port {socket['listen'] or '-'}: {SOCKET} is {socket['active']}, starts {socket['service'] or '-'}"
-    return "\n".join((*lines, port))
+    return f"{text}\n{port}"
+
+
+def columns(cells: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells as text in columns, a line each."""
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells)
 
 
 def _state(generation: Generation, current: bool, active: set[str]) -> str:

@@ -65,7 +65,7 @@ class Silent(Exception):
 
 
 def sockets(runtime: Path = RUNTIME) -> dict[str, Path]:
-    """The admin sockets by instance, ``<generation>-<n>``; empty where nothing is deployed. Raises Refusal without rights."""
+    """Return the admin sockets by instance, ``<generation>-<n>``; none before a deploy. Raises Refusal without rights."""
     try:
         return {path.stem: path for path in sorted(runtime.iterdir()) if path.suffix == ".sock"}
     except FileNotFoundError:

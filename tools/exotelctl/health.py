@@ -55,7 +55,7 @@ async def _ask(target: Target, timeout_s: float) -> list[Probe]:
 
 
 def judge_health(answer: Answer) -> Fault | None:
-    """``/health`` must be 200 with a JSON object whose status is ok."""
+    """Judge ``/health``: it must be 200 with a JSON object whose status is ok."""
     if answer.status == 200 and _status(answer) == "ok":
         return None
     said = printable(answer.body.strip(), 120)

@@ -29,7 +29,7 @@ class HostSettings:
 
     @property
     def local_target(self) -> Target:
-        """The server as it is reached from this host."""
+        """Return the server as it is reached from this host."""
         return Target(False, reached_at(self.host), self.port, "", "")
 
 
@@ -43,20 +43,18 @@ def load(file: Path) -> HostSettings:
 
     It holds secrets and is for root; who is not root gets what generation.json beside it tells everybody.
     """
+    check = f"Check it: {command('exotel-ws', 'check-config', str(file))}"
     try:
-        text = file.read_text()
-        table = tomllib.loads(text)
+        table = tomllib.loads(file.read_text())
     except PermissionError:
         return _for_everybody(file)
     except OSError as error:
         raise UsageFault(f"{file}: {error.strerror}. On a machine without the server name the address yourself") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageFault(f"{file} is not TOML: {error}. Check it: {command('exotel-ws', 'check-config', str(file))}") from None
+        raise UsageFault(f"{file} is not TOML: {error}. {check}") from None
     port = table.get("port", DEFAULT_PORT)
     if not isinstance(port, int) or not 0 < port < 65536:
-        raise UsageFault(
-            f"{file}: port is {port!r}, not a number from 1 to 65535. Check it: {command('exotel-ws', 'check-config', str(file))}"
-        )
+        raise UsageFault(f"{file}: port is {port!r}, not a number from 1 to 65535. {check}")
     auth = table.get("auth")
     asks_credential = isinstance(auth, dict) and auth.get("required") is True
     return HostSettings(str(table.get("public_url", "")), str(table.get("host", "0.0.0.0")), port, asks_credential)

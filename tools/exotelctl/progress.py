@@ -19,12 +19,12 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Since the first step began, 0 before that."""
+        """Return the seconds since the first step began, 0 before that."""
         return 0.0 if self._began is None else time.monotonic() - self._began
 
     @property
     def doing(self) -> str:
-        """The step that was begun last, "" before the first."""
+        """Return the step that was begun last, "" before the first."""
         return str(self.steps[-1]["step"]) if self.steps else ""
 
     def begin(self, step: object) -> None:

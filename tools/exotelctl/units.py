@@ -32,12 +32,12 @@ class Unit:
 
     @property
     def instance(self) -> str:
-        """``<generation>-<n>`` of a worker, "" for the socket."""
+        """Return ``<generation>-<n>`` of a worker, "" for the socket."""
         return instance_of(self.name)
 
     @property
     def state(self) -> str:
-        """``failed (failed, exit-code)``."""
+        """Return the state in words: ``failed (failed, exit-code)``."""
         return f"{self.active} ({self.sub}{'' if self.result == 'success' else ', ' + self.result})"
 
 

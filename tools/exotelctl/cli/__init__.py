@@ -6,7 +6,7 @@ __all__ = ["app", "main"]
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script."""
     from exotel_phone.output import tolerate_narrow_terminals
     from typer._completion_classes import completion_init
 

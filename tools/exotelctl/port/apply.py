@@ -34,7 +34,7 @@ class Ending:
 
 
 def end(holders: Sequence[PortHolder], protected: frozenset[int], timeout_s: float) -> list[Ending]:
-    """SIGTERM to all, SIGCONT to those stopped, at most ``timeout_s`` together; SIGKILL to the rest, as long again.
+    """Send SIGTERM to all, SIGCONT to those stopped, wait ``timeout_s`` at most; SIGKILL to the rest, and wait as long again.
 
     Never signals a pid of ``protected``, PID 1, nor a process that is no longer the planned holder.
     """
@@ -70,7 +70,7 @@ class _Target:
         stack.callback(os.close, self.pidfd)
 
     def signal(self, number: signal.Signals) -> bool:
-        """Re-check, then send ``number``. False where it was not sent."""
+        """Re-check, then send ``number``; return False where it was not sent."""
         if not self.open:
             return False
         now = recheck(self.holder)

@@ -1,4 +1,4 @@
-"""Finds sockets that are bound to a port and neither listen nor are connected.
+"""Find sockets that are bound to a port and neither listen nor are connected.
 
 Linux 6.8 and newer list them when asked. Older ones list them nowhere: there a descriptor of every process that may be one is
 copied for a moment (pidfd_getfd) and asked for its own address, which needs root with CAP_SYS_PTRACE.

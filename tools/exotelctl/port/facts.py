@@ -127,7 +127,7 @@ class PortFacts:
 
     @property
     def ownerless(self) -> tuple[Socket, ...]:
-        """Listeners that no visible process holds."""
+        """Return the listeners that no visible process holds."""
         held = frozenset().union(*(holder.inodes for holder in self.holders))
         return tuple(listener for listener in self.listeners if listener.inode not in held)
 

@@ -155,7 +155,7 @@ def _argv(seen: psutil.Process) -> list[str]:
 
 
 def _with_units(holders: list[PortHolder]) -> list[PortHolder]:
-    """``holders`` with the state of their units: a process may outlive its service.
+    """Return ``holders`` with the state of their units: a process may outlive its service.
 
     A worker of ours that answers tells it itself; systemd is asked, which takes far longer, where none does.
     """
@@ -185,6 +185,6 @@ def _socket_unit(port: int, holders: list[PortHolder]) -> str:
 
 
 def _protected() -> frozenset[int]:
-    """This process and every ancestor: ending one of them would end this command before it can tell."""
+    """Return this process and every ancestor: ending one of them would end this command before it can tell."""
     me = psutil.Process()
     return frozenset({me.pid, *(parent.pid for parent in me.parents())})

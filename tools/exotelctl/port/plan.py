@@ -140,7 +140,7 @@ def _decide(holder: PortHolder, facts: PortFacts, force: bool) -> Decision:
 
 
 def _blocking(holder: PortHolder, facts: PortFacts) -> Decision:
-    """Holds the port without listening. It is never ended here: it may be anybody's client, or a server about to listen."""
+    """Refuse to end what holds the port without listening: it may be anybody's client, or a server about to listen."""
     end = of_units("stop" if holder.bound else "restart", holder.unit, user=holder.user_unit) if holder.unit else ""
     end = end or command("kill", holder.pid)
     if holder.bound:
@@ -154,7 +154,7 @@ def _blocking(holder: PortHolder, facts: PortFacts) -> Decision:
 
 
 def _forced(managed: Decision, facts: PortFacts) -> Decision:
-    """``--force`` ends what a service manager looks after, but of our units none while any of them reports calls."""
+    """Force the end of what a service manager looks after, but of our units none while any of them reports calls."""
     if managed.action == "keep" or managed.kind == "inherited" or (managed.kind == "our-service" and _has_calls(facts)):
         return managed
     cut = ", calls that last longer than the wait are cut" if managed.kind == "our-service" else ""
@@ -262,7 +262,7 @@ def _waiting(holder: PortHolder, facts: PortFacts) -> str:
 
 
 def _spare(decision: Decision) -> Decision:
-    """Our serving unit beside a stray: the stray is ended, the unit is left alone."""
+    """Keep our serving unit beside a stray: only the stray is ended."""
     if decision.kind == "our-service" and decision.action == "refuse":
         return dataclasses.replace(decision, action="keep")
     return decision

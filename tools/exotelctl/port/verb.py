@@ -117,7 +117,7 @@ def _consent(runs: Sequence[_Run]) -> bool:
 
 
 def _execute(this: _Run, person: str, timeout_s: float) -> PortPlan:
-    """Carry the plan out; again where a process of it has passed the same socket on meanwhile. What is left to do after it."""
+    """Carry the plan out, again where a process of it has passed the same socket on meanwhile; return what is left to do."""
     port, sockets, doing = this.facts.port, this.facts.inodes, this.plan
     for _ in range(_ROUNDS):
         for decision in doing.to_end:

@@ -1,4 +1,4 @@
-"""Carries a reset out. Every wait is bounded and says what it waits for; what was done so far is kept for the report."""
+"""Carry a reset out. Every wait is bounded and says what it waits for; what was done so far is kept for the report."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet

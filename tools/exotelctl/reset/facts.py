@@ -52,5 +52,5 @@ class Facts:
 
     @property
     def strangers(self) -> tuple[Decision, ...]:
-        """Whoever else is on one of the ports and may be ended."""
+        """Return the processes on one of the ports that are not ours and may be ended."""
         return tuple(stranger for port in self.ports for stranger in port.strangers)

@@ -1,4 +1,4 @@
-"""Gathers the facts of a reset: from systemd, the workers, and every process on the ports."""
+"""Gather the facts of a reset: from systemd, the workers, and every process on the ports."""
 
 from collections.abc import Iterable, Sequence
 

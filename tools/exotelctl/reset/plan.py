@@ -1,4 +1,4 @@
-"""From facts to the steps of a reset, or to the reason why it is refused. Pure."""
+"""Plan, from facts, the steps of a reset, or say why it is refused. Pure."""
 
 import dataclasses
 from collections.abc import Iterator

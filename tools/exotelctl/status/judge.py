@@ -40,8 +40,9 @@ def judge(facts: Facts) -> Verdict:
     rows = [row for row in (_row(facts, name) for name in names) if row.state != "ended"]
     if facts.maintenance:
         return Verdict(tuple(rows), tuple(_though_in_maintenance(facts)))
-    problems = [*_nothing(facts), *_socket(facts), *_port(facts), *(text for row in rows for text in _of_row(facts, row))]
-    return Verdict(tuple(rows), (*problems, *_boot(facts)))
+    problems = [] if facts.current else ["nothing is deployed on this host: ansible-playbook deploy.yml -i INVENTORY"]
+    problems += [*_socket(facts), *_port(facts), *(text for row in rows for text in _of_row(facts, row)), *_boot(facts)]
+    return Verdict(tuple(rows), tuple(problems))
 
 
 def _boot(facts: Facts) -> list[str]:
@@ -82,12 +83,6 @@ def _state(current: bool, active: set[str]) -> State:
     if active & {"active", "reloading", "activating"}:
         return "stray"
     return "failed" if "failed" in active else "ended"
-
-
-def _nothing(facts: Facts) -> list[str]:
-    if facts.current:
-        return []
-    return ["nothing is deployed on this host: ansible-playbook deploy.yml -i INVENTORY"]
 
 
 def _socket(facts: Facts) -> list[str]:
@@ -139,7 +134,7 @@ def _silent(worker: Worker) -> str:
 
 
 def _how(unit: Unit) -> str:
-    """``failed (oom-kill), started again 3 times``."""
+    """Return the state of a unit in words: ``failed (oom-kill), started again 3 times``."""
     why = f" ({unit.result})" if unit.result not in ("", "success") else ""
     again = f", started again {plural(unit.restarts, 'time')}" if unit.restarts else ""
     return f"{unit.active or 'unknown'}{why}{again}"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from ansible_collections.exotel.voicebot.plugins.module_utils.status import columns
 from exotel_phone.text import duration, plural, printable
 from exotel_ws.mask import masked
 
@@ -18,6 +19,7 @@ _MOST_CALLS: Final = 20
 _SPOKEN: Final = ("BOT", "TURNS", "ANSWERED IN")
 _MIB: Final = 1 << 20
 _OF_UNIT: Final = ("name", "active", "sub", "result", "pid", "restarts")
+_OF_ANSWER: Final = ("state", "release", "calls_live", "calls_total", "connections")
 
 
 def as_text(facts: Facts, verdict: Verdict, *, numbers: bool) -> str:
@@ -86,7 +88,7 @@ def _generations(rows: Sequence[Row]) -> str:
         active = sorted(worker.unit.active for worker in row.workers)
         workers = ", ".join(f"{active.count(state)} {state}" for state in sorted(set(active))) or "none"
         cells.append((row.name, row.state, calls, row.release, workers, _age(row.age_s)))
-    return _table(cells)
+    return columns(cells)
 
 
 def _workers(rows: Sequence[Row]) -> str:
@@ -99,7 +101,7 @@ def _workers(rows: Sequence[Row]) -> str:
         usage = worker.usage
         memory = (_mib(usage.rss), _mib(usage.pss), f"{usage.cpu:.0f} %") if usage else ("-", "-", "-")
         cells.append((worker.short, str(worker.unit.pid or "-"), *memory, str(worker.unit.restarts), _said(worker)))
-    return _table(cells)
+    return columns(cells)
 
 
 def _said(worker: Worker) -> str:
@@ -151,7 +153,7 @@ def _call_table(calls: Sequence[tuple[Worker, Call]], numbers: bool) -> str:
             )
         )
     more = len(calls) - _MOST_CALLS
-    return _table(cells) + (f"\n… and {plural(more, 'call')} more: see --json" if more > 0 else "")
+    return columns(cells) + (f"\n… and {plural(more, 'call')} more: see --json" if more > 0 else "")
 
 
 def _spoken(call: Call) -> tuple[str, str, str]:
@@ -186,11 +188,7 @@ def _worker_json(worker: Worker) -> dict[str, object]:
         "instance": worker.instance,
         "unit": {name: getattr(worker.unit, name) for name in _OF_UNIT} | {"age_s": worker.unit.changed_s},
         "fault": worker.fault,
-        "state": answer and answer.state,
-        "release": answer and answer.release,
-        "calls_live": answer and answer.calls_live,
-        "calls_total": answer and answer.calls_total,
-        "connections": answer and answer.connections,
+        **{name: answer and getattr(answer, name) for name in _OF_ANSWER},
         "usage": worker.usage and dataclasses.asdict(worker.usage),
     }
 
@@ -199,11 +197,6 @@ def _call_json(call: Call, numbers: bool) -> dict[str, object]:
     said = dataclasses.asdict(call)
     del said["own"]
     return {**said, "caller": _number(call.caller, numbers), "called": _number(call.called, numbers)}
-
-
-def _table(cells: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells)
 
 
 def _mib(size: int | None) -> str:

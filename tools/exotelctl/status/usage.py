@@ -1,5 +1,6 @@
 """Memory and CPU of a process."""
 
+import contextlib
 import time
 
 import psutil
@@ -11,38 +12,29 @@ class Meter:
     """Tells what processes use; CPU since it was last asked for the same process."""
 
     def __init__(self) -> None:
-        self._before: dict[int, tuple[float, float]] = {}
+        self._known: dict[int, tuple[psutil.Process, float]] = {}
 
     def begin(self, pid: int) -> bool:
-        """Start to measure a process; False where that was done before."""
-        if pid in self._before:
+        """Start to measure a process; return False where that was done before."""
+        if pid in self._known:
             return False
-        cpu_s = _cpu_s(pid)
-        if cpu_s is not None:
-            self._before[pid] = (time.monotonic(), cpu_s)
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            process.cpu_percent()
+            self._known[pid] = (process, time.monotonic())
         return True
 
     def read(self, pid: int) -> Usage | None:
-        """Usage since `begin` or the last `read`; None for a process that is gone."""
-        now, cpu_s = time.monotonic(), _cpu_s(pid)
-        since, before_s = self._before.pop(pid, (now, 0.0))
-        if cpu_s is None or now == since:
+        """Return the usage since `begin` or the last `read`; None for a process that is gone."""
+        if pid not in self._known:
             return None
-        self._before[pid] = (now, cpu_s)
+        (process, since), now = self._known.pop(pid), time.monotonic()
         try:
-            process = psutil.Process(pid)
-            rss = int(process.memory_info().rss)
-            return Usage(rss, _pss(process), 100 * (cpu_s - before_s) / (now - since), now - since)
+            usage = Usage(int(process.memory_info().rss), _pss(process), process.cpu_percent(), now - since)
         except psutil.Error:
             return None
-
-
-def _cpu_s(pid: int) -> float | None:
-    try:
-        times = psutil.Process(pid).cpu_times()
-    except psutil.Error:
-        return None
-    return float(times.user + times.system)
+        self._known[pid] = (process, now)
+        return usage
 
 
 def _pss(process: psutil.Process) -> int | None:
