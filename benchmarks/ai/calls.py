@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from exotel_phone.talk.call import Call, Said
 from exotel_phone.talk.caller import Caller
-from exotel_phone.talk.record import Call, Said
 from exotel_phone.target import Target, parse
 
 from benchmarks.ai.speech import RATE

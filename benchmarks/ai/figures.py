@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import soxr
 from exotel_phone.talk import measure, sound
+from exotel_phone.talk.call import Call, Said
 from exotel_phone.talk.playback import Utterance
-from exotel_phone.talk.record import Call, Said
 from exotel_ws.ai.embedded.models import STT_RATE, Recogniser
 from rapidfuzz import fuzz, utils
 

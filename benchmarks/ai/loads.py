@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from exotel_phone.talk.record import Call
+from exotel_phone.talk.call import Call
 
 from benchmarks.ai import calls, hostile
 from benchmarks.ai.server import OURS, Bot, Told

@@ -11,7 +11,7 @@ from typing import Final
 
 from exotel_phone import audio
 from exotel_phone.talk import sound
-from exotel_phone.talk.record import Said
+from exotel_phone.talk.call import Said
 from exotel_phone.talk.script import Turn
 
 APT_NEED: Final = Path(__file__).parents[2] / "scripts" / "apt-need"

@@ -3,7 +3,7 @@
 Such calls tell nothing about Exotel: the doctor does not judge them, and their deliberate faults are no warnings. Numbers or
 sids would not do: a stranger who used them would be invisible. So the workers of a host share a key in a file; who may read it,
 root, shows a token made with it in a header of the handshake. A token is ``<Unix seconds>.<HMAC-SHA256 of them, hexadecimal>``
-and is good for `VALID_S`. `exotel_phone.ours` makes them.
+and is good for `VALID_S`. `exotel_phone.call_token` makes them.
 """
 
 import contextlib

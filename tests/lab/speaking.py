@@ -9,8 +9,8 @@ from typing import Final
 
 from exotel_phone import audio
 from exotel_phone.talk import sound, voice
+from exotel_phone.talk.call import Said
 from exotel_phone.talk.caller import Caller
-from exotel_phone.talk.record import Said
 from exotel_phone.talk.script import Turn
 from exotel_phone.target import parse
 

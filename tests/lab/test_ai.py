@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exotel_phone.talk.call import Call
 from exotel_phone.talk.caller import Caller
-from exotel_phone.talk.record import Call
 from exotel_phone.target import parse
 from rapidfuzz import fuzz
 

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from exotel_phone import ours
+from exotel_phone import call_token
 
 from . import wire
 from .conftest import StartServer
@@ -13,7 +13,7 @@ from .process import eventually
 
 def test_lines_of_a_test_call_are_marked(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(None, "--log-format", "json", "--admin-socket", str(tmp_path / "worker.sock"))
-    token = ours.token(tmp_path / "test-call-key")
+    token = call_token.token(tmp_path / "test-call-key")
     assert token
 
     async def call(sid: str, **headers: str) -> None:
@@ -26,8 +26,8 @@ def test_lines_of_a_test_call_are_marked(start_server: StartServer, tmp_path: Pa
         lines = eventually(lambda: [line for line in server.fields("close") if line["stream_sid"] == sid], f"the end of {sid}")
         return {line.get("ours", "") for line in lines}
 
-    asyncio.run(call("ours", **{ours.HEADER: token}))
-    asyncio.run(call("forged", **{ours.HEADER: token[:-1] + "x"}))
+    asyncio.run(call("ours", **{call_token.HEADER: token}))
+    asyncio.run(call("forged", **{call_token.HEADER: token[:-1] + "x"}))
     asyncio.run(call("anybody"))
     assert [marked(sid) for sid in ("ours", "forged", "anybody")] == [{"1"}, {""}, {""}]
     assert token not in server.log()

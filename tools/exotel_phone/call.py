@@ -18,7 +18,6 @@ from exotel_phone import audio, health
 from exotel_phone.command import command, journal
 from exotel_phone.echo_meter import percentile
 from exotel_phone.exits import Exit, UsageFault
-from exotel_phone.files import require_writable
 from exotel_phone.options import CallOptions
 from exotel_phone.output import emit_json, say
 from exotel_phone.phone import CallResult, place_call
@@ -26,6 +25,7 @@ from exotel_phone.reach import Fault, Unreachable
 from exotel_phone.target import Target, parse
 from exotel_phone.text import plural
 from exotel_phone.wire import FRAME_MS, frame_bytes
+from exotel_phone.writable import require_writable
 
 _PERCENTILES = (50, 95, 99)
 

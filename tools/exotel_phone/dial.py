@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
 
-from exotel_phone import ours
+from exotel_phone import call_token
 from exotel_phone.command import command
 from exotel_phone.pinned import connected
 from exotel_phone.reach import Fault, NotHttp, Unreachable, explain, no_websocket, refused_handshake
@@ -49,7 +49,7 @@ async def dial(
         async with asyncio.timeout(timeout_s):
             return await _Straight(
                 target.url(query=query),
-                additional_headers={**target.headers, **ours.headers(), **(headers or {})},
+                additional_headers={**target.headers, **call_token.headers(), **(headers or {})},
                 user_agent_header=USER_AGENT,
                 compression=None,
                 proxy=None,

@@ -48,12 +48,12 @@ class EchoMeter:
 
     @property
     def complete(self) -> bool:
-        """True if as much came back as was sent."""
+        """Return True if as much came back as was sent."""
         return self.bytes_received >= self.bytes_sent
 
     @property
     def difference(self) -> int | None:
-        """`first_difference`, or the offset where the echo ends too soon; None: bit-exact and whole."""
+        """Return `first_difference`, or the offset where the echo ends too soon; None: bit-exact and whole."""
         if self.first_difference is None and not self.complete:
             return self._matched
         return self.first_difference

@@ -1,4 +1,4 @@
-"""The exit codes of every verb, and the exceptions that end a verb before it has done anything."""
+"""Define the exit codes of every verb, and the exceptions that end a verb before it has done anything."""
 
 from enum import IntEnum
 

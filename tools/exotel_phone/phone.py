@@ -65,12 +65,12 @@ class CallResult:
 
     @property
     def bit_exact(self) -> bool:
-        """True if every byte sent came back, in order, unchanged, and nothing else."""
+        """Return True if every byte sent came back, in order, unchanged, and nothing else."""
         return self.difference is None and self.bytes_sent > 0
 
     @property
     def ok(self) -> bool:
-        """True for a bit-exact call without faults that the server did not end."""
+        """Return True for a bit-exact call without faults that the server did not end."""
         return self.bit_exact and not self.closed_early and not self.fault_count
 
 

@@ -12,7 +12,7 @@ from exotel_phone.text import printable
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fault:
-    """``kind`` is a stable name, ``cause`` one sentence, ``next`` what to run or check now."""
+    """Fault of a connection or a call: ``kind`` is a stable name, ``cause`` one sentence, ``next`` what to run or check now."""
 
     kind: str
     cause: str
@@ -20,7 +20,7 @@ class Fault:
 
     @property
     def told(self) -> str:
-        """The fault as two lines for people."""
+        """Return the fault as two lines for people."""
         return f"❌ {self.cause}\n   next: {self.next}"
 
 

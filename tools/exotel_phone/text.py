@@ -27,5 +27,5 @@ def plural(count: int, noun: str, nouns: str = "") -> str:
 
 
 def short_instance(instance: str) -> str:
-    """``102807-1c8a7fcd-2``: a worker without its generation's date. Not shorter: after a restart two have the same hash."""
+    """Return a worker's name without its generation's date: ``102807-1c8a7fcd-2``. A shorter one may be that of two workers."""
     return instance.partition("T")[2] or instance

@@ -4,7 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from exotel_phone import ours
+from exotel_phone import call_token
 from exotel_ws.admission.bounds import Admission, Ticket
 from exotel_ws.logs import CallLog, fields_of
 from exotel_ws.metrics.tally import Tally
@@ -20,10 +20,10 @@ def shown(token: str, now: float = NOW) -> bool:
 
 
 def test_a_token_of_the_tool_is_recognised() -> None:
-    assert ours.HEADER == HEADER
-    assert ours.KEY.name == KEY_FILE
-    assert shown(ours.make(KEY, NOW))
-    assert shown(ours.make(KEY, NOW), NOW + VALID_S)
+    assert call_token.HEADER == HEADER
+    assert call_token.KEY.name == KEY_FILE
+    assert shown(call_token.make(KEY, NOW))
+    assert shown(call_token.make(KEY, NOW), NOW + VALID_S)
 
 
 @pytest.mark.parametrize(
@@ -33,11 +33,11 @@ def test_a_token_of_the_tool_is_recognised() -> None:
         "1",
         f"{int(NOW)}.",
         f"{int(NOW)}." + "0" * 64,
-        ours.make(KEY[::-1], NOW),
-        ours.make(KEY, NOW - VALID_S - 1),
-        ours.make(KEY, NOW + VALID_S + 1),
-        ours.make(KEY, NOW).replace(".", ".x"),
-        "٣" + ours.make(KEY, NOW),
+        call_token.make(KEY[::-1], NOW),
+        call_token.make(KEY, NOW - VALID_S - 1),
+        call_token.make(KEY, NOW + VALID_S + 1),
+        call_token.make(KEY, NOW).replace(".", ".x"),
+        "٣" + call_token.make(KEY, NOW),
         "9" * 5000,
         "1e9." + "a" * 64,
         "-1.é",
@@ -48,7 +48,7 @@ def test_any_other_is_not(token: str) -> None:
 
 
 def test_without_a_key_no_call_is_ours() -> None:
-    assert not TestCalls().include({HEADER: ours.make(KEY, NOW)}, NOW)
+    assert not TestCalls().include({HEADER: call_token.make(KEY, NOW)}, NOW)
 
 
 def test_the_workers_of_a_host_share_a_key_that_only_they_and_root_may_read(
@@ -58,20 +58,20 @@ def test_the_workers_of_a_host_share_a_key_that_only_they_and_root_may_read(
     key = tmp_path / KEY_FILE
     assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    monkeypatch.delenv(ours.VARIABLE, raising=False)
-    token = ours.token(key)
+    monkeypatch.delenv(call_token.VARIABLE, raising=False)
+    token = call_token.token(key)
     assert all(worker.include({HEADER: token}) for worker in workers)
 
 
 def test_a_directory_that_is_not_there_means_no_test_calls_and_no_fault(tmp_path: Path) -> None:
-    assert not TestCalls.of_host(tmp_path / "nowhere").include({HEADER: ours.make(KEY, NOW)}, NOW)
+    assert not TestCalls.of_host(tmp_path / "nowhere").include({HEADER: call_token.make(KEY, NOW)}, NOW)
 
 
 def test_a_token_comes_from_the_environment_where_the_key_is_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(ours.VARIABLE, ours.make(KEY, NOW))
-    assert ours.headers() == {HEADER: ours.make(KEY, NOW)}
-    monkeypatch.setenv(ours.VARIABLE, "x\r\nHost: elsewhere")
-    assert ours.token(tmp_path / "no-key") == ""
+    monkeypatch.setenv(call_token.VARIABLE, call_token.make(KEY, NOW))
+    assert call_token.headers() == {HEADER: call_token.make(KEY, NOW)}
+    monkeypatch.setenv(call_token.VARIABLE, "x\r\nHost: elsewhere")
+    assert call_token.token(tmp_path / "no-key") == ""
 
 
 def test_a_test_call_is_trusted_but_its_source_is_not(caplog: pytest.LogCaptureFixture) -> None:

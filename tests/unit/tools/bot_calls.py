@@ -4,8 +4,8 @@ import math
 from array import array
 from typing import Any
 
+from exotel_phone.talk.call import Call, End, Said
 from exotel_phone.talk.playback import Piece, Playback, Utterance
-from exotel_phone.talk.record import Call, End, Said
 from exotel_phone.talk.script import Turn
 from exotel_phone.talk.sound import pcm_of
 from exotel_phone.wire import Ids

@@ -7,10 +7,10 @@ import pytest
 from exotel_phone import audio
 from exotel_phone.call import Order, judge, plan, round_trips, summary
 from exotel_phone.exits import UsageFault
-from exotel_phone.files import require_writable
 from exotel_phone.options import CallOptions
 from exotel_phone.phone import CallResult
 from exotel_phone.wire import Ids
+from exotel_phone.writable import require_writable
 
 
 def order(url: str, *, wav: Path | None = None, rate: int | None = None, seconds: float = 1) -> Order:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from exotel_phone.captures.calls import choose, gather
-from exotel_phone.captures.file import CaptureFile
+from exotel_phone.captures.capture_file import CaptureFile
 from exotel_phone.captures.records import Capture, Close, End, Gap, Message, Open, Record, line, parse
 from exotel_phone.exits import Refusal, UsageFault
 from exotel_phone.wire import Ids, Stream

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from exotel_phone.echo_meter import percentile
 from exotel_phone.exits import Refusal, UsageFault
-from exotel_phone.files import require_writable
-from exotel_phone.load import chart, limits, page
+from exotel_phone.load import chart, file_limit, page
 from exotel_phone.load.histogram import ERROR, Histogram
 from exotel_phone.load.in_flight import LOST_AFTER_S, InFlight
 from exotel_phone.load.plan import Plan, plan, processes_for
@@ -23,6 +22,7 @@ from exotel_phone.load.tally import KINDS_KEPT, NOTES_KEPT, Messages, Tally
 from exotel_phone.load.verdict import Verdict, judge
 from exotel_phone.options import LoadOptions
 from exotel_phone.target import parse
+from exotel_phone.writable import require_writable
 
 HERE = parse("ws://127.0.0.1:8765?sample-rate=8000")
 
@@ -93,16 +93,16 @@ def test_processes(calls: int, most: int | None, cores: int, processes: int) -> 
 def test_a_hard_limit_of_files_that_is_too_low_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (1024, 4096))
     with pytest.raises(Refusal, match="5064 open files, the limit here is 4096"):
-        limits.raise_file_limit(5000)
+        file_limit.raise_file_limit(5000)
 
 
 def test_a_soft_limit_of_files_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     raised: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (1024, 4096))
     monkeypatch.setattr(resource, "setrlimit", lambda _which, to: raised.append(to))
-    limits.raise_file_limit(900)
+    file_limit.raise_file_limit(900)
     assert raised == []
-    limits.raise_file_limit(1000)
+    file_limit.raise_file_limit(1000)
     assert raised == [(1064, 4096)]
 
 

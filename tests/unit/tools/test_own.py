@@ -7,7 +7,7 @@ from typing import Any
 import psutil
 import pytest
 from exotel_phone.exits import Refusal, UsageFault
-from exotel_phone.own import require_own
+from exotel_phone.ownership import require_own
 from exotel_phone.target import parse
 
 INVENTORY = """

@@ -7,8 +7,8 @@ pytest.importorskip("PIL", reason="Pillow comes with the ai extra")
 from typing import Any
 
 from exotel_phone.talk import picture
+from exotel_phone.talk.call import Call
 from exotel_phone.talk.playback import Clear, Piece, Utterance
-from exotel_phone.talk.record import Call
 from PIL import Image, ImageColor
 
 from .bot_calls import BEGINS, RATE, call, pressed, said, spoken, tone

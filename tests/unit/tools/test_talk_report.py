@@ -5,9 +5,9 @@ import json
 from typing import Any
 
 import pytest
+from exotel_phone.talk.call import End
 from exotel_phone.talk.measure import figures
 from exotel_phone.talk.playback import Clear, Violation
-from exotel_phone.talk.record import End
 from exotel_phone.talk.report import as_json, text
 from exotel_phone.talk.script import Turn
 from exotel_phone.talk.verdict import judge

@@ -1,1 +1,1 @@
-"""Captures of calls: the file format, what a call in one was, playing it again, comparing two."""
+"""Captures of calls: the file format, the calls in a file, their replay, the comparison of two."""

@@ -1,4 +1,4 @@
-"""``exotelctl diff A B``.
+"""``exotelctl diff A B``: compare two captured calls.
 
 A recorded.jsonl: a950c8dabf743862c3dd740e082a1a4r
 B candidate.jsonl: a950c8dabf743862c3dd740e082a1a4r

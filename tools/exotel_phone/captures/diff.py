@@ -49,7 +49,7 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """True if both say the same in the same messages."""
+        """Return True if both say the same in the same messages."""
         return not self.partings
 
 

@@ -34,7 +34,7 @@ async def play(original: Call, target: Target, speed: float) -> Call:
 
 
 class _Player(Phone):
-    """A phone that says what was captured, byte for byte, and takes any answer as it comes."""
+    """Phone that sends captured messages, byte for byte, and takes any answer as it comes."""
 
     def __init__(self, original: Call, target: Target) -> None:
         super().__init__(target)

@@ -39,7 +39,7 @@ class _Record(msgspec.Struct, frozen=True, tag_field="type", tag=str.lower, omit
 
 
 class Capture(_Record, frozen=True, gc=True):
-    """The first line: who recorded, when, and what was left out. ``filter`` is what was asked for.
+    """First line: the recorder, the time, the audio left out. ``filter`` names the calls that were asked for.
 
     ``parameters``: custom parameters were kept.
     """
@@ -109,7 +109,7 @@ class Gap(_Record, frozen=True, gc=True):
 
 
 class End(_Record, frozen=True):
-    """The last line. ``complete``: every message of every call recorded is here; else ``why`` says what is missing.
+    """Last line. ``complete``: every message of every call recorded is here; else ``why`` says what is missing.
 
     ``instance`` is the worker whose stream ends, where several are followed at once; "" in a file.
     """

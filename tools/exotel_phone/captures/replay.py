@@ -1,4 +1,4 @@
-"""``exotelctl replay FILE URL``: plays what Exotel sent, byte for byte and at its pace, and compares the answers.
+"""``exotelctl replay FILE URL``: play what Exotel sent, byte for byte and at its pace, and compare the answers.
 
 Replaying a950c8dabf743862c3dd740e082a1a4r (1014 messages, 20.3 s) against ws://127.0.0.1:8765?sample-rate=8000
 ✅ bit-exact: the server answered as recorded, 1012 messages
@@ -11,11 +11,11 @@ import signal
 from types import FrameType
 from typing import Final
 
-from exotel_phone import own
+from exotel_phone import ownership
 from exotel_phone.captures.calls import Call, choose, load
+from exotel_phone.captures.capture_file import CaptureFile
 from exotel_phone.captures.compare import as_json, tell_gaps, tell_parting
 from exotel_phone.captures.diff import compare
-from exotel_phone.captures.file import CaptureFile
 from exotel_phone.captures.play import play
 from exotel_phone.captures.records import VERSION, Capture, End, Message, Record, line
 from exotel_phone.exits import Exit, Refusal, UsageFault
@@ -49,7 +49,7 @@ def play_again(options: ReplayOptions) -> Exit:
     if fault := unplayable(original):
         raise UsageFault(f"{printable(str(options.file))}: {original.name} can't be played: {fault}")
     target = _at_the_rate(parse(options.url, options.credential_file), original)
-    target = own.require_own(target, options.i_own_this_server, options.inventory)
+    target = ownership.require_own(target, options.i_own_this_server, options.inventory)
     try:
         with CaptureFile(options.out, force=options.force) if options.out else contextlib.nullcontext() as file:
             _announce(original, target, quiet=options.json)

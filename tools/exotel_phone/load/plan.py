@@ -20,7 +20,7 @@ _SIGNAL_S = 10.0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
-    """``calls`` calls at once to ``target``, the first at 0 s, the last at ``ramp_s``, all over at ``seconds``.
+    """Plan of ``calls`` calls at once to ``target``, the first at 0 s, the last at ``ramp_s``, all over at ``seconds``.
 
     With ``hold_s`` a call ends after that long and a new one takes its place. ``payloads`` are the frames (base64) that
     each call says over and over, beginning at a place of its own.
@@ -58,7 +58,7 @@ class Plan:
 
     @property
     def new_calls_per_s(self) -> float:
-        """Calls that are placed each second when all run."""
+        """Return how many calls are placed each second when all run."""
         return 0.0 if self.hold_s is None else self.calls / self.hold_s
 
 

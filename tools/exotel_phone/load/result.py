@@ -17,7 +17,7 @@ _MARKS = {"perfect": "✅", "imperfect": "❌", "unfit": "⚠️ "}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Result:
-    """``lasted_s`` is from the first call to the last hang-up."""
+    """Result of a load; ``lasted_s`` is from the first call to the last hang-up."""
 
     plan: Plan
     began: datetime
@@ -64,7 +64,7 @@ def lines(tally: Tally) -> list[tuple[str, str]]:
 
 
 def percentiles(histogram: Histogram) -> str:
-    """``p50 0.4 ms, p95 0.6 ms, p99 0.9 ms, max 1.1 ms``."""
+    """Return ``p50 0.4 ms, p95 0.6 ms, p99 0.9 ms, max 1.1 ms``."""
     found = histogram.summary()
     return "-" if found is None else ", ".join(f"{name} {value:.1f} ms" for name, value in found.items())
 

@@ -75,10 +75,10 @@ class Tally:
 
     @property
     def lost(self) -> int:
-        """Messages that never came back."""
+        """Return how many messages never came back."""
         return sum(messages.lost for messages in self.messages.values())
 
     @property
     def unexpected(self) -> int:
-        """Messages that should not have come."""
+        """Return how many messages should not have come."""
         return sum(messages.unexpected for messages in self.messages.values())

@@ -1,4 +1,4 @@
-"""``exotelctl load``: many simulated calls at once, and whether every one was perfect.
+"""``exotelctl load``: place many simulated calls at once, and judge whether every one was perfect.
 
 📞 ws://127.0.0.1:8765?sample-rate=8000: 10 calls at 8000 Hz, ramped up over 2 s, 10 s
    calls         placed 10, ended perfect 10, faulty 0, dropped 0, refused 0
@@ -20,11 +20,10 @@ from time import monotonic
 from types import FrameType
 
 from exotel_phone.exits import Exit
-from exotel_phone.files import require_writable
 from exotel_phone.health import require_echo
 from exotel_phone.load import page, screen
+from exotel_phone.load.file_limit import raise_file_limit
 from exotel_phone.load.fleet import Fleet, WorkerFailed
-from exotel_phone.load.limits import raise_file_limit
 from exotel_phone.load.plan import Plan, plan
 from exotel_phone.load.result import Result, as_json, text
 from exotel_phone.load.series import Series
@@ -32,10 +31,11 @@ from exotel_phone.load.tally import Tally
 from exotel_phone.load.verdict import judge
 from exotel_phone.options import LoadOptions
 from exotel_phone.output import emit_json, say, warn
-from exotel_phone.own import require_own
+from exotel_phone.ownership import require_own
 from exotel_phone.signals import handled
 from exotel_phone.target import parse
 from exotel_phone.text import plural
+from exotel_phone.writable import require_writable
 
 
 def run(options: LoadOptions) -> Exit:

@@ -19,7 +19,7 @@ _LOGS = f"on the host: {journal('-u', 'exotel-ws@*', '-n', 50)}"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdict:
-    """``unfit``: this machine was too slow to measure by, so the rest says nothing about the server."""
+    """Verdict on a load. ``unfit``: this machine was too slow to measure by, so the rest says nothing about the server."""
 
     kind: Literal["perfect", "imperfect", "unfit"]
     reasons: list[Fault]

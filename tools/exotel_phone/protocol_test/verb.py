@@ -1,4 +1,4 @@
-"""``exotelctl protocol-test``: is a server fit for Exotel? One PASS or FAIL line a check, totals, an exit code.
+"""``exotelctl protocol-test``: judge whether a server is fit for Exotel. One PASS or FAIL line a check, totals, an exit code.
 
 📤 Sending: MEDIA_1
 📨 Received response for MEDIA_1

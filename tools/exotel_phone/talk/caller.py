@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from exotel_phone.audio import frames
 from exotel_phone.phone import Phone
+from exotel_phone.talk.call import Call, End, Said
 from exotel_phone.talk.playback import SETTLE_S, Playback, Utterance
-from exotel_phone.talk.record import Call, End, Said
 from exotel_phone.target import Target
 from exotel_phone.wire import FRAME_MS, frame_bytes
 
@@ -66,7 +66,7 @@ class Caller:
             await self.phone.drop()
         return self._record(end)
 
-    # What the caller does
+    # The caller's side
 
     async def _take_turn(self, said: Said, *, last: bool) -> None:
         """Take one turn, until its answer is over; or, if a barge-in follows, until it is time for that."""
@@ -115,7 +115,7 @@ class Caller:
                 self._current = None
             yield frame
 
-    # What it waits for
+    # Its waits
 
     async def _begun(self, count: int, within_s: float) -> Utterance | None:
         """Wait for the utterance after the first ``count``; return it once it has begun, None if it does not."""
@@ -137,7 +137,7 @@ class Caller:
         while not probe() and not self.phone.closed_early and self._loop.time() < until:  # noqa: ASYNC110 (mostly for the clock)
             await asyncio.sleep(_FRAME_S)
 
-    # What the bot does
+    # The bot's side
 
     def _take(self, message: dict[str, Any], pcm: bytes, at: float) -> None:
         event = message["event"]

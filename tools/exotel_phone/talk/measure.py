@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Final
 
+from exotel_phone.talk.call import Call, Said
 from exotel_phone.talk.playback import Clear, Utterance
-from exotel_phone.talk.record import Call, Said
 
 _BLIP_S: Final = 0.2
 
@@ -39,7 +39,7 @@ class Figures:
 
     @property
     def to_clear(self) -> list[float]:
-        """From each barge-in that was obeyed to its ``clear``."""
+        """Return the seconds from each obeyed barge-in to its ``clear``."""
         return [one.seconds for one in self.barge_ins if one.seconds is not None]
 
 

@@ -8,9 +8,9 @@ from typing import Final
 from PIL import Image, ImageDraw, ImageFont
 
 from exotel_phone.talk import sound
+from exotel_phone.talk.call import Call, Said
 from exotel_phone.talk.measure import figures, latency
 from exotel_phone.talk.playback import seconds
-from exotel_phone.talk.record import Call, Said
 from exotel_phone.talk.report import figures_ms, spoken_text
 from exotel_phone.text import printable
 

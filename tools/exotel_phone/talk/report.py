@@ -6,9 +6,9 @@ from pathlib import Path
 
 from exotel_phone.echo_meter import percentile
 from exotel_phone.reach import Fault
+from exotel_phone.talk.call import Call, Said
 from exotel_phone.talk.measure import Figures, figures, latency
 from exotel_phone.talk.playback import Utterance
-from exotel_phone.talk.record import Call, Said
 from exotel_phone.text import plural, printable
 from exotel_phone.wire import FRAME_MS
 

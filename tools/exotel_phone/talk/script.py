@@ -1,4 +1,4 @@
-"""The caller's turns as they are typed: words to say, ``dtmf:KEYS`` to press, ``file:WAV`` to play."""
+"""Parse the caller's turns as they are typed: words to say, ``dtmf:KEYS`` to press, ``file:WAV`` to play."""
 
 import dataclasses
 import string
@@ -20,7 +20,7 @@ class Turn:
 
     @property
     def shown(self) -> str:
-        """The turn in a few words."""
+        """Return the turn in a few words."""
         if self.dtmf:
             return f"[{self.dtmf}]"
         return self.say or f"({self.wav})"

@@ -1,4 +1,4 @@
-"""``exotelctl talk``: talk to a bot: who said what, how fast it answered, and whether it kept to the rules.
+"""``exotelctl talk``: talk to a bot, and report who said what, how fast it answered, and the rules that it broke.
 
 📞 ws://127.0.0.1:8765 at 8000 Hz: 2 turns, voice flite
       0.1 s  bot     Hello, and welcome. How can I help?
@@ -24,17 +24,17 @@ from typing import Final
 from exotel_phone import audio
 from exotel_phone.call import report_unreachable
 from exotel_phone.exits import Exit, Refusal, UsageFault
-from exotel_phone.files import require_writable
 from exotel_phone.options import TalkOptions
 from exotel_phone.output import emit_json, say
 from exotel_phone.reach import Fault, Unreachable
 from exotel_phone.talk import report, script, sound, voice, words
+from exotel_phone.talk.call import Call, Said
 from exotel_phone.talk.caller import Caller
-from exotel_phone.talk.record import Call, Said
 from exotel_phone.talk.script import Turn
 from exotel_phone.talk.verdict import judge
 from exotel_phone.target import SAMPLE_RATES, Target, parse
 from exotel_phone.text import plural
+from exotel_phone.writable import require_writable
 
 _BARGE_IN_MS: Final = (100, 60_000)
 

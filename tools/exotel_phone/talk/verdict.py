@@ -4,8 +4,8 @@ from typing import Final
 
 from exotel_phone.command import command
 from exotel_phone.reach import Fault
+from exotel_phone.talk.call import Call
 from exotel_phone.talk.measure import latency
-from exotel_phone.talk.record import Call
 from exotel_phone.text import plural, printable
 
 _CUT_S: Final = 0.05

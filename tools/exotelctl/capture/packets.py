@@ -12,7 +12,7 @@ import subprocess
 import threading
 from typing import IO, Final
 
-from exotel_phone.captures.file import CaptureFile
+from exotel_phone.captures.capture_file import CaptureFile
 from exotel_phone.exits import Exit, Refusal, UsageFault
 from exotel_phone.output import emit_json, say
 from exotel_phone.text import plural, printable

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from exotel_phone.captures.file import CaptureFile
+from exotel_phone.captures.capture_file import CaptureFile
 from exotel_phone.captures.records import VERSION, Audio, Capture, line
 from exotel_phone.exits import Exit, UsageFault
 from exotel_phone.output import emit_json, say

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
-from exotel_phone.captures.file import CaptureFile
+from exotel_phone.captures.capture_file import CaptureFile
 from exotel_phone.captures.records import VERSION, Capture, End, Gap, Message, Open, Record, line
 from exotel_phone.exits import UsageFault
 from exotel_phone.text import printable
