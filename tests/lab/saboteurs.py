@@ -16,7 +16,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep, time
 from typing import Final, Literal
 
 from tests.lab import callers
@@ -329,31 +329,36 @@ def applet_with_wss(host: LabHost) -> Iterator[None]:
 
 @saboteur("no-start")
 def stream_applet(host: LabHost) -> Iterator[None]:
-    callers.without_start(url(host), calls=3)
+    with _closed(host, 3):
+        callers.without_start(url(host), calls=3)
     yield
 
 
 @saboteur("no-media")
 def calls_without_media(host: LabHost) -> Iterator[None]:
-    callers.without_media(url(host), calls=3)
+    with _closed(host, 3):
+        callers.without_media(url(host), calls=3)
     yield
 
 
 @saboteur("short-calls")
 def immediate_hang_ups(host: LabHost) -> Iterator[None]:
-    callers.short(url(host), calls=6)
+    with _closed(host, 6):
+        callers.short(url(host), calls=6)
     yield
 
 
 @saboteur("lost-calls")
 def connections_lost(host: LabHost) -> Iterator[None]:
-    callers.without_stop(url(host), calls=3)
+    with _closed(host, 3):
+        callers.without_stop(url(host), calls=3)
     yield
 
 
 @saboteur("sample-rate")
 def url_with_another_rate(host: LabHost) -> Iterator[None]:
-    callers.another_rate(url(host))
+    with _closed(host, 1):
+        callers.another_rate(url(host))
     yield
 
 
@@ -612,6 +617,17 @@ def _main_pid(host: LabHost, worker: str) -> str:
 def _packages(host: LabHost) -> str:
     """Return the directory of the serving release's Python packages."""
     return host.run("readlink -f /etc/exotel-ws/current/release/lib/python3*/site-packages").stdout.strip()
+
+
+@contextmanager
+def _closed(host: LabHost, connections: int) -> Iterator[None]:
+    """Wait afterwards until the journal has the end of each connection: a server without CPU time is later than its callers."""
+    begun, until = time(), monotonic() + 30
+    yield
+    ends = f"sudo journalctl --namespace=+exotel-ws -q -o cat --since @{begun:.6f} EVENT=close | wc -l"
+    while int(host.run(ends).stdout) < connections:
+        assert monotonic() < until, f"not within 30 s: {connections} closed connections in the journal"
+        sleep(0.2)
 
 
 @contextmanager
