@@ -17,7 +17,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from tests.unit.tools.bot_calls import tone
+from tests.unit.exotel_phone.talk.bot_calls import tone
 
 HEALTH = '{"status":"ok","service":"exotel-voicebot","mode":"ai"}'
 _PAUSE_FRAMES = 10

@@ -18,7 +18,7 @@ from exotel_phone.options import CallOptions, TalkOptions
 from exotel_phone.talk import verb
 
 from tests.protocol.process import ServerProcess
-from tests.unit.tools.bot_calls import hush, tone
+from tests.unit.exotel_phone.talk.bot_calls import hush, tone
 
 from .bot_server import Bot, Manners, talking
 

@@ -7,7 +7,7 @@ from exotel_phone.captures.diff import compare, summary
 from exotel_phone.captures.records import Message
 from exotel_phone.captures.replay import unplayable
 
-from tests.unit.tools.captured import captured
+from tests.unit.exotel_phone.captures.captured import captured
 
 
 def altered(call: Call, index: int, **fields: object) -> Call:

@@ -10,7 +10,7 @@ from exotel_phone.captures.diff import Comparison, compare
 from exotel_phone.captures.records import Close
 from exotel_phone.wire import Ids
 
-from tests.unit.tools.captured import FRAMES, captured
+from tests.unit.exotel_phone.captures.captured import FRAMES, captured
 
 WHOLE = b"".join(FRAMES)
 
