@@ -48,17 +48,17 @@ class Entry:
 
     @property
     def event(self) -> "Event | Literal['']":
-        """The server's word for what happened, "" for other lines; a release may have words that this one does not know."""
+        """Return the server's word for what happened, "" for other lines; another release may have other words."""
         return cast("Event", self.fields.get("EVENT", ""))
 
     @property
     def instance(self) -> str:
-        """``<generation>-<n>`` of the worker, "" where no worker wrote the line."""
+        """Return ``<generation>-<n>`` of the worker, "" if no worker wrote the line."""
         return self.unit.partition("@")[2].removesuffix(".service")
 
     @property
     def host(self) -> str:
-        """The name of the host that wrote it."""
+        """Return the name of the host that wrote it."""
         return self.fields.get("_HOSTNAME", "")
 
     @property
@@ -157,10 +157,7 @@ def _first(*options: str) -> float | None:
 
 
 def _require_readable(stores: Iterable[Path] = _STORES) -> None:
-    """To a user who may not read the system's journal journalctl shows their own, as if nothing had happened besides.
-
-    Where there is no journal at all, it says that nothing happened.
-    """
+    """Raise Refusal without a journal that may be read: journalctl would show the user's own lines as if they were all."""
     journals = [file for store in stores for file in store.glob("*/system.journal")]
     if not journals:
         gone = "on a host of the server journald stores none, or its files were deleted: systemctl status systemd-journald"
@@ -169,10 +166,6 @@ def _require_readable(stores: Iterable[Path] = _STORES) -> None:
     if not any(os.access(file, os.R_OK) for file in journals):
         cure = "" if os.geteuid() == 0 else ": put sudo in front of the command"
         raise Refusal(f"the system's journal may be read by root and the group systemd-journal{cure}")
-
-
-def _sudo() -> str:
-    return "" if os.geteuid() == 0 else "; try sudo"
 
 
 def _entries(command: Sequence[str]) -> Generator[Entry, None, None]:
@@ -191,7 +184,8 @@ def _entries(command: Sequence[str]) -> Generator[Entry, None, None]:
         if asked.wait(_CLOSE_S) != 0:
             if "parse timestamp" in said:
                 raise UsageFault(f"{said}. A time is such as -1h, today, '2026-11-25 10:00 +0530' or @1764060000")
-            raise Refusal(f"the journal cannot be read: {said or f'{command[0]} exit code {asked.returncode}'}{_sudo()}")
+            sudo = "" if os.geteuid() == 0 else "; try sudo"
+            raise Refusal(f"the journal cannot be read: {said or f'{command[0]} exit code {asked.returncode}'}{sudo}")
     finally:
         asked.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -201,7 +195,7 @@ def _entries(command: Sequence[str]) -> Generator[Entry, None, None]:
 
 
 def parse(line: bytes) -> Entry:
-    """One line of ``journalctl --output=json``. A field that is no UTF-8 comes as a list of bytes, one given twice as a list."""
+    """Read one line of ``journalctl --output=json``. A field that is no UTF-8 comes as a list of bytes, one given twice too."""
     raw = {name: _text(value) for name, value in json.loads(line).items()}
     return Entry(
         time=int(raw.get("__REALTIME_TIMESTAMP", "0")) / 1e6,

@@ -2,15 +2,18 @@
 
 import binascii
 import dataclasses
-import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from exotel_phone.captures import records
 from exotel_phone.captures.records import Capture, Close, End, Gap, Message, Open, Record, Side
 from exotel_phone.exits import UsageFault
 from exotel_phone.text import plural, printable
+
+_decode: Final = msgspec.json.Decoder().decode
 
 
 @dataclasses.dataclass(slots=True)
@@ -127,11 +130,16 @@ def start_ids(message: Message) -> dict[str, str]:
 
 def document_of(text: str) -> dict[str, Any]:
     """Return a message as JSON; empty if it is no JSON object."""
+    return decode(text) or {}
+
+
+def decode(text: str) -> dict[str, Any] | None:
+    """Return the JSON object that ``text`` is, None if it is none."""
     try:
-        document = json.loads(text)
+        document = _decode(text)
     except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def kind_of(message: Message) -> str:

@@ -35,7 +35,7 @@ _MOST_WAITING: Final = 20_000
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Filter:
-    """Which calls, and how much of them leaves the worker. Nothing named: all calls.
+    """Choice of calls, and of how much of them leaves the worker. Nothing named: all calls.
 
     ``call`` is a call's, stream's or connection's id; ``number`` the caller's or the called one, whole or its end; ``next`` the
     number of calls to come, 0 for no bound. Secrets never leave the worker; with ``mask`` numbers and keys pressed don't either.
@@ -51,15 +51,14 @@ class Filter:
 
     def query(self) -> str:
         """Return the filter as the query of ``GET /tap``."""
-        asked = {"call": self.call, "number": self.number, "next": self.next, "audio": self.audio, "mask": int(self.mask)}
-        asked["parameters"] = int(self.parameters)
-        return urlencode({name: value for name, value in asked.items() if value})
+        asked = dataclasses.asdict(self).items()
+        return urlencode({name: int(value) if value is True else value for name, value in asked if value})
 
 
 async def follow(
     asked: Filter, *, runtime: Path = admin.RUNTIME, notice: Callable[[str], None] = warn
 ) -> AsyncGenerator[Record, None]:
-    """The records of all workers, draining ones and ones that start meanwhile too, until the caller leaves.
+    """Yield the records of all workers, draining ones and ones that start meanwhile too, until the caller leaves.
 
     A worker's stream begins with a `Capture` and ends with an `End`, also where the worker is killed (``complete`` False then);
     nothing of one worker says anything about another. ``notice`` is told of workers that can't be tapped. Raises Refusal where
@@ -89,9 +88,7 @@ class _Taps:
     """A tap on each worker, all of which fill one queue."""
 
     def __init__(self, asked: Filter, runtime: Path, notice: Callable[[str], None]) -> None:
-        self._asked = asked
-        self._runtime = runtime
-        self._notice = notice
+        self._asked, self._runtime, self._notice = asked, runtime, notice
         self._waiting: asyncio.Queue[Record] = asyncio.Queue(_MOST_WAITING)
         self._taps: dict[str, tuple[int, asyncio.Task[None]]] = {}
 

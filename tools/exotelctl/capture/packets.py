@@ -5,6 +5,7 @@ $ tcpdump -i any -n port 8765
 ✅ 1 packet on port 8765 in 30 s
 """
 
+import contextlib
 import re
 import shutil
 import signal
@@ -38,14 +39,9 @@ def run(options: CaptureOptions, max_bytes: int) -> Exit:
     require_root("capture --packets")
     if shutil.which("tcpdump") is None:
         raise Refusal("tcpdump is not installed: sudo apt-get install tcpdump")
-    file = CaptureFile(options.out, force=options.force) if options.out else None
-    watch = _Watch(port, seconds, options.count, file, max_bytes, quiet=options.json)
-    try:
+    with CaptureFile(options.out, force=options.force) if options.out else contextlib.nullcontext() as file:
+        watch = _Watch(port, seconds, options.count, file, max_bytes, quiet=options.json)
         watch.run()
-    except BaseException:
-        if file:
-            file.discard()
-        raise
     if file:
         file.keep()
     if options.json:

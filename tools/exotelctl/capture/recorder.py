@@ -1,16 +1,16 @@
-"""Which of the live records go into the file, and when there is enough. No input or output but the file it is given."""
+"""Choose the live records that go into the file, and say when there is enough. No input or output but the file it is given."""
 
 from collections.abc import Callable, Iterable
 
 from exotel_phone.captures.calls import start_ids
-from exotel_phone.captures.records import Capture, Close, End, Gap, Message, Open, Record, line
+from exotel_phone.captures.records import Close, End, Gap, Message, Open, Record, line
 from exotel_phone.text import plural
 
 from exotelctl.capture.live import Filter
 
 
 class Recorder:
-    """Takes the records of all workers, writes those of the calls that were asked for, as lines.
+    """Writer of a capture: takes the records of all workers, writes those of the calls that were asked for, as lines.
 
     With ``next`` the first calls of all workers count, not of each. A connection that ended without having become a call is
     written, and not counted. ``write`` may raise OSError; nothing is written after that.
@@ -21,27 +21,25 @@ class Recorder:
         self.size = 0
         self.calls: dict[str, str] = {}
         """Of each connection in the file the call's id, or its own until that is known."""
-        self.live: set[str] = set()
-        self.started = 0
+        self.live: dict[str, str] = {}
+        """Of each connection that is open its worker."""
+        self.started: set[str] = set()
+        """Connections that have become calls."""
         self.missing: list[str] = []
-        """Return why the file is not complete, in the order in which it turned out."""
+        """Reasons why the file is not complete, in the order in which they turned out."""
         self._asked = asked
+        self._for_all = not (asked.call or asked.number or asked.next)
         self._most_bytes = most_bytes
         self._write = write
         self._held: dict[str, list[Record]] = {}
-        self._instances: dict[str, str] = {}
         self._ended = 0
-        self._counted: set[str] = set()
 
     def take(self, record: Record) -> str:
-        """A record; returns why to stop, or ""."""
+        """Take a record; return why to stop, or ""."""
         match record:
-            case Capture():
-                return ""
+            case Open() if self._asked.next:
+                self._held[record.conn] = [record]
             case Open():
-                if self._asked.next:
-                    self._held[record.conn] = [record]
-                    return ""
                 return self._put([record])
             case Message() | Close():
                 return self._of_a_call(record)
@@ -49,19 +47,17 @@ class Recorder:
                 return self._gap(record)
             case End():
                 return self._worker_ended(record)
+        return ""
 
     def end(self, at: float, why: str) -> End:
-        """The last line, for a recording that stops because of ``why``."""
+        """Return the last line, for a recording that stops because of ``why``."""
         if self.live:
             self.missing.append(f"{plural(len(self.live), 'call')} went on")
-        wanted = self._asked.next or int(not self._is_for_all())
+        wanted = self._asked.next or int(not self._for_all)
         if self._ended < wanted and not self.missing:
             self.missing.append(f"{plural(self._ended, 'call')} of {wanted} came" if self._asked.next else "no call came")
         said = "; ".join(dict.fromkeys([why, *self.missing]))
         return End(at, not self.missing, said, self.messages, len(self.calls))
-
-    def _is_for_all(self) -> bool:
-        return not (self._asked.call or self._asked.number or self._asked.next)
 
     def _of_a_call(self, record: Message | Close) -> str:
         conn = record.conn
@@ -73,7 +69,7 @@ class Recorder:
         if not (starts or isinstance(record, Close)):
             return ""
         del self._held[conn]
-        return self._put(held) if self.started < self._asked.next else ""
+        return self._put(held) if len(self.started) < self._asked.next else ""
 
     def _gap(self, gap: Gap) -> str:
         conns = {conn: lost for conn, lost in gap.conns.items() if conn in self.calls or conn in self._held}
@@ -84,9 +80,10 @@ class Recorder:
         return self._put([Gap(gap.at, lost, conns)])
 
     def _worker_ended(self, end: End) -> str:
-        cut = sorted(conn for conn in self.live if end.instance == self._instances[conn])
+        cut = [conn for conn, instance in self.live.items() if instance == end.instance]
         if cut:
-            self.live.difference_update(cut)
+            for conn in cut:
+                del self.live[conn]
             self.missing.append(f"{plural(len(cut), 'call')} cut off: {end.why}")
         return self._enough()
 
@@ -103,28 +100,22 @@ class Recorder:
     def _note(self, record: Record) -> None:
         if isinstance(record, Open):
             self.calls[record.conn] = record.call_sid or record.stream_sid or record.conn
-            self.live.add(record.conn)
-            self._instances[record.conn] = record.instance
+            self.live[record.conn] = record.instance
             if record.joined:
                 self.missing.append("a call was joined while it was going on")
-                self._count(record.conn)
+                self.started.add(record.conn)
         elif isinstance(record, Message):
             self.messages += 1
-            ids = start_ids(record) if record.conn not in self._counted and record.from_ == "exotel" else {}
+            ids = start_ids(record) if record.conn not in self.started and record.from_ == "exotel" else {}
             if ids:
                 self.calls[record.conn] = ids.get("call_sid") or ids["stream_sid"]
-                self._count(record.conn)
+                self.started.add(record.conn)
         elif isinstance(record, Close):
-            self.live.discard(record.conn)
-            self._ended += record.conn in self._counted
-
-    def _count(self, conn: str) -> None:
-        if conn not in self._counted:
-            self._counted.add(conn)
-            self.started += 1
+            self.live.pop(record.conn, None)
+            self._ended += record.conn in self.started
 
     def _enough(self) -> str:
-        if self.live or self._is_for_all():
+        if self.live or self._for_all:
             return ""
         if self._asked.next:
             return "every call that was asked for has ended" if self._ended >= self._asked.next else ""

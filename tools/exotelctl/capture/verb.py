@@ -1,4 +1,4 @@
-"""``exotelctl capture``: records live calls of this host to a file.
+"""``exotelctl capture``: record live calls of this host to a file.
 
 Recording the next call to call.jsonl; Ctrl-C ends it.
 📞 a950c8dabf743862c3dd740e082a1a4r
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from exotel_phone.captures.capture_file import CaptureFile
-from exotel_phone.captures.records import VERSION, Audio, Capture, line
+from exotel_phone.captures.records import VERSION, Audio, Capture, End, line
 from exotel_phone.exits import Exit, UsageFault
 from exotel_phone.output import emit_json, say
 from exotel_phone.text import plural, printable
@@ -41,14 +41,19 @@ def run(options: CaptureOptions, runtime: Path = admin.RUNTIME) -> Exit:
     if most_s <= 0:
         raise UsageFault(f"--seconds {most_s:g}: more than 0")
     admin.sockets(runtime)  # without the right to look there is nothing to make a file for
-    file = CaptureFile(options.out or Path(time.strftime("capture-%Y%m%dT%H%M%S.jsonl")), force=options.force)
-    recording = _Recording(asked, file, most, runtime, json=options.json)
-    try:
-        why = asyncio.run(recording.run(most_s))
-    except BaseException:
-        file.discard()
-        raise
-    return recording.conclude(why)
+    with CaptureFile(options.out or Path(time.strftime("capture-%Y%m%dT%H%M%S.jsonl")), force=options.force) as file:
+        recording = _Recording(asked, file, most, runtime, quiet=options.json)
+        end = recording.end(asyncio.run(recording.run(most_s)))
+    file.keep()
+    recorder = recording.recorder
+    if options.json:
+        found = {"file": str(file.path), "calls": sorted(set(recorder.calls.values()))}
+        emit_json({**found, "messages": end.messages, "bytes": recorder.size, "complete": end.complete, "why": end.why})
+    else:
+        held = f"{plural(end.calls, 'call')}, {plural(end.messages, 'message')}, {_bytes(recorder.size)}"
+        mark, is_complete = ("✅", "complete") if end.complete else ("❌", "not complete")
+        say(f"{mark} {file.name}: {held}; {is_complete}: {printable(end.why, 400)}")
+    return Exit.OK if end.complete else Exit.PROBLEM
 
 
 def wanted(options: CaptureOptions) -> Filter:
@@ -64,7 +69,7 @@ def wanted(options: CaptureOptions) -> Filter:
 
 
 def size(text: str) -> int:
-    """Bytes: ``800k``, ``50M``, ``1G``. Raises UsageFault."""
+    """Return the bytes of ``800k``, ``50M``, ``1G``. Raises UsageFault."""
     match = _SIZE.fullmatch(text)
     value = int(match[1]) * _UNITS[match[2]] if match else 0
     if value < _LEAST_BYTES:
@@ -73,12 +78,12 @@ def size(text: str) -> int:
 
 
 class _Recording:
-    def __init__(self, asked: Filter, file: CaptureFile, most_bytes: int, runtime: Path, *, json: bool) -> None:
+    def __init__(self, asked: Filter, file: CaptureFile, most_bytes: int, runtime: Path, *, quiet: bool) -> None:
         self._asked = asked
         self._file = file
         self._runtime = runtime
-        self._json = json
-        self._recorder = Recorder(asked, most_bytes, file.write)
+        self._quiet = quiet
+        self.recorder = Recorder(asked, most_bytes, file.write)
         self._shown: set[str] = set()
         self._broken = False
         self._headed = False
@@ -106,20 +111,21 @@ class _Recording:
                     if isinstance(record, Capture) and not self._headed:
                         self._begin(record.at, record.release)
                         self._tell(f"Recording {self._what()} to {self._file.name}; Ctrl-C ends it.")
-                    why = self._recorder.take(record)
+                    why = self.recorder.take(record)
                 except OSError as error:
                     return self._break(error)
-                if self._recorder.started > len(self._shown):
-                    self._show_calls()
+                for conn in self.recorder.started - self._shown:
+                    self._shown.add(conn)
+                    self._tell(f"📞 {printable(self.recorder.calls[conn])}")
                 if why:
                     return why
         return "there is no worker left"
 
     def _break(self, error: OSError) -> str:
-        """Nothing can be written any more: whoever reads the file is told where it breaks off."""
+        """Write nothing any more; return why, for whoever reads the file that breaks off."""
         self._broken = True
         why = f"writing failed: {error.strerror}"
-        self._recorder.missing.append(why)
+        self.recorder.missing.append(why)
         return why
 
     def _begin(self, at: float, release: str) -> None:
@@ -132,27 +138,17 @@ class _Recording:
         head = Capture(VERSION, socket.gethostname(), names, release, at, asked.audio, asked.mask, named, asked.parameters)
         self._file.write(line(head))
 
-    def conclude(self, why: str) -> Exit:
-        """Write the last line, give the file its name, say what is in it. Raises Refusal."""
-        recorder = self._recorder
-        end = recorder.end(self._at, why)
+    def end(self, why: str) -> End:
+        """Write the last line, and return it."""
+        end = self.recorder.end(self._at, why)
         try:
             if not self._headed:
                 self._begin(self._at, "")
             if not self._broken:
                 self._file.write(line(end))
         except OSError as error:
-            end = recorder.end(self._at, self._break(error))
-        self._file.keep()
-        calls = sorted(set(recorder.calls.values()))
-        if self._json:
-            found = {"file": str(self._file.path), "calls": calls, "messages": end.messages, "bytes": recorder.size}
-            emit_json({**found, "complete": end.complete, "why": end.why})
-        else:
-            held = f"{plural(end.calls, 'call')}, {plural(end.messages, 'message')}, {_bytes(recorder.size)}"
-            mark, is_complete = ("✅", "complete") if end.complete else ("❌", "not complete")
-            say(f"{mark} {self._file.name}: {held}; {is_complete}: {printable(end.why, 400)}")
-        return Exit.OK if end.complete else Exit.PROBLEM
+            end = self.recorder.end(self._at, self._break(error))
+        return end
 
     def _what(self) -> str:
         asked = self._asked
@@ -161,14 +157,8 @@ class _Recording:
             return f"the next {who}" if asked.next == 1 else f"the next {asked.next} calls"
         return f"call {printable(asked.call)}" if asked.call else "the call of that number" if asked.number else "all calls"
 
-    def _show_calls(self) -> None:
-        for conn, name in self._recorder.calls.items():
-            if name != conn and conn not in self._shown:
-                self._shown.add(conn)
-                self._tell(f"📞 {printable(name)}")
-
     def _tell(self, text: str) -> None:
-        if not self._json:
+        if not self._quiet:
             say(text)
 
 

@@ -54,18 +54,8 @@ def _moment(at: float) -> str:
 def as_json(entry: Entry, style: Style) -> str:
     """Return the line as one JSON object; ``time`` in Unix seconds, ``fields`` those that the program gave it."""
     fields = {name: value for name, value in entry.fields.items() if _OUR_FIELD.fullmatch(name) and name not in _JOURNALS_OWN}
-    return json_text(
-        {
-            "kind": "line",
-            "time": entry.time,
-            "host": entry.host,
-            "unit": entry.unit,
-            "priority": entry.priority,
-            "message": _message(entry, style),
-            "cursor": entry.cursor,
-            "fields": fields,
-        }
-    )
+    said = {"kind": "line", "time": entry.time, "host": entry.host, "unit": entry.unit, "priority": entry.priority}
+    return json_text({**said, "message": _message(entry, style), "cursor": entry.cursor, "fields": fields})
 
 
 def from_json(said: dict[str, Any], host: str = "") -> Entry:

@@ -64,16 +64,8 @@ def as_text(source: Source) -> str:
 
 def as_json(source: Source) -> str:
     """Return the same as one JSON object."""
-    return json_text(
-        {
-            "kind": "host",
-            "host": source.host,
-            "answered": source.answered,
-            "lines": len(source.entries),
-            "starts": source.starts,
-            "fault": source.fault,
-        }
-    )
+    said = {"kind": "host", "host": source.host, "answered": source.answered, "lines": len(source.entries)}
+    return json_text({**said, "starts": source.starts, "fault": source.fault})
 
 
 def _take(said: dict[str, Any], found: list[Source]) -> None:

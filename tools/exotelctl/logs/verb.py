@@ -34,7 +34,8 @@ def run(options: LogsOptions) -> Exit:
         found = story.follow(question) if question.follow else story.look_back(question)
         entries, worker = _with_worker(found.entries, question)
         if options.json:
-            print(_journal_line(found))
+            journal = {"kind": "journal", "host": os.uname().nodename, "starts": found.starts}
+            print(json_text({**journal, "whole": found.whole, "known": found.known}))
         elif note := _note(question, found):
             print(note)
         count = _print_all(entries, _style(options, worker=worker), json=options.json, at_once=question.follow)
@@ -75,12 +76,6 @@ def _with_worker(entries: Iterator[Entry], question: LogsOptions) -> tuple[Itera
     return known, len({entry.unit for entry in known}) > 1
 
 
-def _journal_line(found: Story) -> str:
-    """Return the first JSON line: how far back this host's journal reaches, and whether something is missing for that."""
-    said = {"kind": "journal", "host": os.uname().nodename, "starts": found.starts, "whole": found.whole, "known": found.known}
-    return json_text(said)
-
-
 def _note(question: LogsOptions, found: Story) -> str:
     """Say what is missing, so that "no line" is not taken for "nothing happened"; "" if nothing is."""
     back = lines.beginning(found.starts)
@@ -111,7 +106,7 @@ def _print_all(entries: Iterable[Entry], style: Style, *, json: bool, at_once: b
 
 @contextlib.contextmanager
 def _quiet_end() -> Iterator[None]:
-    """``| head`` and Ctrl-C end the command without a word: whoever reads has read enough."""
+    """End without a word on ``| head`` and Ctrl-C: whoever reads has read enough."""
     try:
         yield
         sys.stdout.flush()
