@@ -19,7 +19,7 @@ from exotelctl.trace.calls import Trace
 from exotelctl.trace.calls_page import CallsPage
 from exotelctl.trace.ladder_page import LadderPage
 from exotelctl.trace.message_page import MessagePage
-from exotelctl.trace.page import View
+from exotelctl.trace.page import Page, View
 from exotelctl.trace.verb import feed
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -38,17 +38,17 @@ async def drive(ready: Path, saved: Path) -> dict[str, object]:
         await until(lambda: any(call.frames["server"] for call in trace.calls.values()), "a call")
         call = next(iter(trace.calls.values()))
         await pilot.pause(0.5)
-        seen["list"] = page(pilot, CallsPage).lines.plain(0)
+        seen["list"] = lines(page(pilot, CallsPage))[0]
         await press(pilot, "enter")
         ladder = page(pilot, LadderPage)
         await until(lambda: any(row.kind == "run" and row.count >= 50 for row in ladder.rows), "the ladder grows")
-        seen["live"] = [ladder.lines.plain(index).strip() for index in range(len(ladder.rows))]
+        seen["live"] = [line.strip() for line in lines(ladder)]
         await press(pilot, "home", "down", "down", "m")
         seen["message"] = lines(page(pilot, MessagePage))
         await press(pilot, "q")
         await until(lambda: call.state == "ended", "the call ends")
         await pilot.pause(0.5)
-        seen["ladder"] = [ladder.lines.plain(index).strip() for index in range(len(ladder.rows))]
+        seen["ladder"] = [line.strip() for line in lines(ladder)]
         seen["call"] = facts(call)
         await press(pilot, "s")
         app.screen.query_one(Input).value = str(saved)
@@ -68,8 +68,8 @@ def facts(call: Call) -> dict[str, object]:
     }
 
 
-def lines(page: MessagePage) -> list[str]:
-    """Return all lines of the message."""
+def lines(page: Page) -> list[str]:
+    """Return all lines of a page."""
     return [page.paint(index, 80).plain for index in range(page.lines.virtual_size.height)]
 
 

@@ -17,8 +17,8 @@ from exotelctl.trace import excerpt
 from exotelctl.trace.app import TraceApp
 from exotelctl.trace.call import AMPLE, Call, Limits
 from exotelctl.trace.calls import Trace
+from exotelctl.trace.calls_page import CallsPage
 from exotelctl.trace.ladder_page import LadderPage
-from exotelctl.trace.lines import Lines
 from exotelctl.trace.page import View
 from exotelctl.trace.verb import feed
 from textual.pilot import Pilot
@@ -132,7 +132,9 @@ def test_a_worker_that_is_killed_is_said_and_the_others_call_goes_on(workers: di
             shown = "\n".join("".join(piece.text for piece in strip) for strip in pilot.app.screen._compositor.render_strips())
             assert "! worker g1-1 is not complete: worker g1-1 went away without a word" in shown
             assert "1 worker followed, 1 ended" in shown
-            assert pilot.app.screen.query_one(Lines).plain(0).startswith("lost ")
+            page = pilot.app.screen
+            assert isinstance(page, CallsPage)
+            assert page.paint(0, 80).plain.startswith("lost ")
             for phone in phones:
                 await phone.drop()
 

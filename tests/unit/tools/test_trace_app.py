@@ -12,9 +12,8 @@ from exotelctl.trace.calls import Trace
 from exotelctl.trace.calls_page import CallsPage
 from exotelctl.trace.dialogs import Help
 from exotelctl.trace.ladder_page import LadderPage
-from exotelctl.trace.lines import Lines
 from exotelctl.trace.message_page import MessagePage
-from exotelctl.trace.page import View
+from exotelctl.trace.page import Page, View
 from exotelctl.trace.verb import load
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -63,8 +62,9 @@ def _seen(app: TraceApp) -> str:
 
 
 def _cursor(app: TraceApp) -> str:
-    lines = app.screen.query_one(Lines)
-    return lines.plain(lines.cursor)
+    page = app.screen
+    assert isinstance(page, Page)
+    return page.paint(page.lines.cursor, 80).plain
 
 
 def test_the_list_the_ladder_and_back(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ Feed = Callable[[], Awaitable[None]]
 
 
 class TraceApp(App[None]):
-    """``feed`` fills the trace while the application runs and is cancelled when it ends; None where all is in it already.
+    """The application. ``feed`` fills the trace while it runs, and is cancelled when it ends; None if all is in it already.
 
     ``wanted`` filters the calls. Where exactly one is left its ladder opens, at ``at_s`` seconds.
     """
@@ -25,7 +25,7 @@ class TraceApp(App[None]):
         self._feed, self._wanted, self._at_s = feed, wanted, at_s
 
     def on_mount(self) -> None:
-        """Begin."""
+        """Open the first page, and begin to feed."""
         self.push_screen(CallsPage(self.view, self._wanted))
         calls = self.view.trace.find(self._wanted)
         if len(calls) == 1 and (self._wanted or self._at_s is not None):

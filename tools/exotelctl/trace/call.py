@@ -1,11 +1,13 @@
 """One call as it was seen: who, how it goes, and the steps of its ladder, within bounds of memory."""
 
 import dataclasses
+import itertools
 from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
+from exotel_phone.captures.calls import decode
 from exotel_phone.captures.records import Close, Gap, Message, Open, Side
 from exotel_phone.target import SAMPLE_RATES
 from exotel_phone.text import plural, printable
@@ -30,8 +32,9 @@ _FAULTY_ENDINGS: Final = frozenset({"no_stop", "no_start", "no_media"})
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of what is kept: ``calls`` in all; of each the ``media_first`` and ``media_latest`` messages and ``steps`` of the
-    ladder; ``characters`` of message text over all calls."""
+    """Bounds of memory: ``calls`` in all; of each the ``media_first`` and ``media_latest`` messages and ``steps`` of the ladder;
+    ``characters`` of message text over all calls.
+    """
 
     calls: int = 500
     media_first: int = 250
@@ -63,7 +66,7 @@ class Call:
         self.steps: deque[Step] = deque()
         self.version = 0
         self._limits = limits
-        self._numbers = 0
+        self._numbers = itertools.count(1)
         self._media_kept = 0
         self._latest: deque[Run] = deque()
         self._before: dict[Side, float] = {}
@@ -100,10 +103,12 @@ class Call:
     def take(self, record: Message) -> None:
         """Take one message."""
         at, sender = record.at, record.from_
-        document = None if record.binary else message.decode(record.text)
+        document = None if record.binary else decode(record.text)
         seen = message.examine(document, record)
         if document is not None and sender == "server":
-            seen = self._judge(document, seen)
+            own = message.stream_sid(document)
+            if self.stream_sid and own != self.stream_sid:
+                seen.faults.insert(0, f"{'another' if own else 'no'} stream_sid")
         elif document is not None and seen.kind == "start":
             self._identify(message.identity(document))
         elif document is not None and seen.kind == "stop":
@@ -179,13 +184,6 @@ class Call:
         self.number_to = who.number_to or self.number_to
         self.rate = int(who.rate) if who.rate in map(str, SAMPLE_RATES) else self.rate
 
-    def _judge(self, document: message.Document, seen: Seen) -> Seen:
-        """Mark a message of the server that is for another stream."""
-        own = message.stream_sid(document)
-        if not self.stream_sid or own == self.stream_sid:
-            return seen
-        return dataclasses.replace(seen, faults=(f"{'another' if own else 'no'} stream_sid", *seen.faults))
-
     def _media(self, record: Message, seen: Seen, gap_s: float | None) -> None:
         at, sender = record.at, record.from_
         since_s = at - self._media_before[sender] if sender in self._media_before else None
@@ -196,13 +194,14 @@ class Call:
         else:
             self._due[sender] = at
             if late and since_s is not None:
-                seen = dataclasses.replace(seen, faults=(f"gap {since_s * 1000:.0f} ms", *seen.faults))
+                seen.faults.insert(0, f"gap {since_s * 1000:.0f} ms")
         self._media_before[sender] = at
         self.frames[sender] += 1
         self.faults += len(seen.faults)
-        run = self._run(record, gap_s, broken=late)
-        run.add(since_s, seen.faults, seen.audio_bytes)
-        run.kept.append(self._moment(record, seen, gap_s))
+        moment = self._moment(record, seen, gap_s)
+        run = self._run(moment, sender, at, broken=late)
+        run.add(since_s, moment.faults, seen.audio_bytes)
+        run.kept.append(moment)
         self._media_kept += 1
         if self._media_kept <= self._limits.media_first:
             run.first += 1
@@ -211,15 +210,15 @@ class Call:
         if len(self._latest) > self._limits.media_latest:
             self._drop_media(self._latest.popleft())
 
-    def _run(self, record: Message, gap_s: float | None, *, broken: bool) -> Run:
+    def _run(self, moment: Moment, sender: Side, at: float, *, broken: bool) -> Run:
         """Return the run that this message belongs to, a new one if the last is ``broken``."""
         stretch = self.steps[-1] if self.steps else None
-        if not isinstance(stretch, dict) or (broken and record.from_ in stretch):
+        if not isinstance(stretch, dict) or (broken and sender in stretch):
             stretch = {}
             self._add(stretch)
-        if record.from_ not in stretch:
-            stretch[record.from_] = Run(self._numbers + 1, record.from_, record.at, gap_s)
-        return stretch[record.from_]
+        if sender not in stretch:
+            stretch[sender] = Run(moment.number, sender, at, moment.gap_s)
+        return stretch[sender]
 
     def _moment(self, record: Message, seen: Seen, gap_s: float | None) -> Moment:
         text = record.text
@@ -228,15 +227,11 @@ class Call:
             record = msgspec.structs.replace(record, text=text, omitted=record.omitted + len(record.text) - len(text))
             self.texts_cut += 1
         self.characters += len(text)
-        return Moment(self._number(), seen.kind, seen.faults, record, gap_s)
+        return Moment(next(self._numbers), seen.kind, tuple(seen.faults), record, gap_s)
 
     def _note(self, record: Open | Gap | Close, kind: str, text: str, *, fault: bool) -> None:
         """Add what no message tells."""
-        self._add(Moment(self._number(), kind, (text,) if fault else (), record, text=text))
-
-    def _number(self) -> int:
-        self._numbers += 1
-        return self._numbers
+        self._add(Moment(next(self._numbers), kind, (text,) if fault else (), record, text=text))
 
     def _add(self, step: Step) -> None:
         self.version += 1

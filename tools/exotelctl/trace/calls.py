@@ -75,7 +75,7 @@ class Trace:
         return [*said, *self.notices]
 
     def find(self, text: str) -> list[Call]:
-        """The calls with ``text`` in a sid, a number or the name of the connection; all of them for ""."""
+        """Return the calls with ``text`` in a sid, a number or the name of the connection; all of them for ""."""
         return [call for call in self.calls.values() if call.matches(text)]
 
     def _open(self, opening: Open) -> Call | None:
@@ -102,7 +102,7 @@ class Trace:
             pass
 
     def _end(self, record: End) -> None:
-        """The end of a worker's stream, or, where it names none, of the whole capture."""
+        """End a worker's stream, or, if it names none, the whole capture."""
         for name, source in self.sources.items():
             if record.instance in ("", name):
                 source.complete, source.why = record.complete, record.why
@@ -119,7 +119,7 @@ class Trace:
         return True
 
     def _let_go(self) -> bool:
-        """Drop old messages of the call that holds most text; False where that makes no room."""
+        """Drop old messages of the call that holds most text; return False if that makes no room."""
         largest = max(self.calls.values(), key=lambda call: call.characters)
         before = largest.characters
         for _ in range(_AT_ONCE):

@@ -31,19 +31,17 @@ def records(trace: Trace, call: Call) -> Iterator[Record]:
 
 
 def write(path: Path, call_records: Iterable[Record]) -> int:
-    """Write the records to a new file that only its owner may read; returns its bytes. Raises UsageFault and Refusal."""
+    """Write the records to a new file that only its owner may read; return its bytes. Raises UsageFault and Refusal."""
     if path.exists():
         raise UsageFault(f"{printable(str(path))} exists: choose another name")
-    file = CaptureFile(path, force=False)
     size = 0
-    try:
-        for record in call_records:
-            data = line(record)
-            file.write(data)
+    with CaptureFile(path, force=False) as file:
+        for data in map(line, call_records):
+            try:
+                file.write(data)
+            except OSError as error:
+                raise UsageFault(f"{file.name}: {error.strerror}") from None
             size += len(data)
-    except OSError as error:
-        file.discard()
-        raise UsageFault(f"{file.name}: {error.strerror}") from None
     file.keep()
     return size
 

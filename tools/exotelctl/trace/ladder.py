@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Final, Literal
 
+from exotel_phone.captures.calls import decode
 from exotel_phone.captures.records import Message, Side
 from exotel_phone.target import SAMPLE_RATES
 from exotel_phone.text import plural
@@ -49,19 +50,19 @@ def rows(call: Call, *, expanded: bool = False, unmasked: bool = False) -> list[
 
 
 def header(width: int) -> str:
-    """The line above a ladder of ``width`` columns."""
+    """Return the line above a ladder of ``width`` columns."""
     lane = max(20, width - MARGIN)
     return f"{'time s':>9}{'gap ms':>9} Exotel{'server':>{lane - 6}}"
 
 
 def line(row: Row, width: int) -> str:
-    """A row as text of exactly ``width`` columns: time, gap, and an arrow from who said it to the other."""
+    """Return a row as text of exactly ``width`` columns: time, gap, and an arrow from who said it to the other."""
     gap = "" if row.gap_s is None else f"{row.gap_s * 1000:.0f}"
     return f"{row.since_s:9.3f}{gap:>9} " + _lane(row, max(20, width - MARGIN))
 
 
 def _lane(row: Row, width: int) -> str:
-    """The ladder itself: what Exotel said begins at the left, what the server said ends at the right."""
+    """Return the ladder itself: what Exotel said begins at the left, what the server said ends at the right."""
     faults = ", ".join(row.faults)
     said = row.label if not row.sender or not faults else f"{row.label} ! {faults}"
     room = width - 2
@@ -79,41 +80,35 @@ def _single(call: Call, moment: Moment, unmasked: bool) -> Row:
     record, label = moment.record, moment.text
     sender: Side | Literal[""] = ""
     if isinstance(record, Message):
-        label = message.label(None if record.binary else message.decode(record.text), record, unmasked=unmasked)
+        label = message.label(None if record.binary else decode(record.text), record, unmasked=unmasked)
         sender = record.from_
     return Row(moment.number, record.at - call.opened, moment.gap_s, sender, moment.kind, label, moment.faults)
 
 
 def _run(call: Call, run: Run) -> Row:
-    faults = tuple(f"{fault}{f' × {count}' if count > 1 else ''}" for fault, count in list(run.faults.items())[:3])
-    return Row(run.number, run.began - call.opened, run.gap_s, run.sender, "run", _run_words(call, run), faults, run.count)
-
-
-def _run_words(call: Call, run: Run) -> str:
     seconds = run.audio_bytes / 2 / (call.rate or SAMPLE_RATES[0])
     words = f"media × {run.count}, {seconds:.2f} s"
     if run.median_gap_s is not None:
         words += f", gaps p50 {run.median_gap_s * 1000:.1f} max {run.longest_gap_s * 1000:.0f} ms"
-    return words + (f", {plural(run.dropped, 'message')} not kept" if run.dropped else "")
+    if run.dropped:
+        words += f", {plural(run.dropped, 'message')} not kept"
+    faults = tuple(f"{fault}{f' × {count}' if count > 1 else ''}" for fault, count in list(run.faults.items())[:3])
+    return Row(run.number, run.began - call.opened, run.gap_s, run.sender, "run", words, faults, run.count)
 
 
 def at_or_before(ladder: Sequence[Row], since_s: float) -> int:
-    """The index of the last row that began at ``since_s`` or before, 0 where there is none."""
+    """Return the index of the last row that began at ``since_s`` or before, 0 where there is none."""
     return max((index for index, row in enumerate(ladder) if row.since_s <= since_s), default=0)
 
 
 def same_or_before(ladder: Sequence[Row], row: Row) -> int:
-    """The index of ``row``, however it has grown; of the last one before it where it is no longer there."""
-    before = 0
-    for index, other in enumerate(ladder):
-        if (other.number, other.kind) == (row.number, row.kind):
-            return index
-        if other.number <= row.number:
-            before = index
-    return before
+    """Return the index of ``row``, however it has grown; of the last one before it where it is no longer there."""
+    before = (index for index, other in enumerate(ladder) if other.number <= row.number)
+    same = (index for index, other in enumerate(ladder) if (other.number, other.kind) == (row.number, row.kind))
+    return next(same, max(before, default=0))
 
 
 def matching(ladder: Sequence[Row], text: str) -> list[Row]:
-    """The rows of a kind, or whose words hold ``text``; ``fault`` stands for every row with one."""
+    """Return the rows of a kind, or whose words hold ``text``; ``fault`` stands for every row with one."""
     wanted = text.lower()
     return [row for row in ladder if wanted in f"{row.kind} {row.label}{' fault ' * bool(row.faults)}{row.faults}".lower()]

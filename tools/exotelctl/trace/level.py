@@ -2,8 +2,7 @@
 
 import binascii
 import math
-import sys
-from array import array
+import struct
 from typing import Final
 
 _FULL: Final = 32768.0
@@ -11,21 +10,20 @@ _FLOOR_DB: Final = -60.0
 
 
 def level_db(payload: str) -> float | None:
-    """The level of base64 PCM16LE in dB below full scale (RMS); None where it holds no whole sample, -inf for digital silence."""
+    """Return the level of base64 PCM16LE in dB below full scale (RMS); None without a whole sample, -inf for silence."""
     try:
         pcm = binascii.a2b_base64(payload)
     except (binascii.Error, ValueError):
         return None
-    samples = array("h", pcm[: len(pcm) // 2 * 2])
-    if not samples:
+    count = len(pcm) // 2
+    if not count:
         return None
-    if sys.byteorder == "big":
-        samples.byteswap()
-    rms = math.sqrt(math.fsum(sample * sample for sample in samples) / len(samples))
+    samples = struct.unpack(f"<{count}h", pcm[: count * 2])
+    rms = math.sqrt(math.fsum(sample * sample for sample in samples) / count)
     return 20 * math.log10(rms / _FULL) if rms else -math.inf
 
 
 def bar(db: float, width: int = 30) -> str:
-    """``db`` as a bar: empty at -60 dB and below, full at 0 dB."""
+    """Return ``db`` as a bar: empty at -60 dB and below, full at 0 dB."""
     filled = round(width * min(1.0, max(0.0, 1 - db / _FLOOR_DB)))
     return "█" * filled + "·" * (width - filled)

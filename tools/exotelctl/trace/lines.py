@@ -8,7 +8,7 @@ from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -33,7 +33,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         """A click on the line that has the cursor."""
 
     class Moved(Message):
-        """The cursor was moved to another line."""
+        """A move of the cursor to another line."""
 
     def __init__(self, paint: Callable[[int, int], Text], *, with_cursor: bool = True) -> None:
         super().__init__()
@@ -44,27 +44,28 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def at_end(self) -> bool:
-        """The cursor is on the last line: more lines take it along."""
+        """Return True if the cursor is on the last line: more lines take it along."""
         return self.cursor >= self._count - 1
 
     def show(self, count: int, cursor: int) -> None:
         """Set the number of lines to ``count`` and the cursor to this one; paint all lines again."""
         self._count = count
         self.virtual_size = Size(self._room, count)
-        self._put(cursor)
+        self.cursor = max(0, min(cursor, count - 1))
+        if self._with_cursor:
+            self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, immediate=True)
+        else:
+            # Without a cursor the keys scroll: what has it is the line that is on top.
+            self.scroll_to(y=self.cursor, animate=False, immediate=True)
         self.refresh()
-
-    def plain(self, index: int) -> str:
-        """Line ``index`` as text."""
-        return self._paint(index, self._room).plain
 
     @property
     def _room(self) -> int:
-        """Columns beside the scrollbar."""
+        """Return the columns beside the scrollbar."""
         return self.scrollable_content_region.width
 
     def render_line(self, y: int) -> Strip:
-        """The line at ``y`` of what is seen."""
+        """Return the line at ``y`` of what is seen."""
         index, width = self.scroll_offset.y + y, self._room
         if index >= self._count:
             return Strip.blank(width, self.rich_style)
@@ -73,19 +74,19 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         return strip.apply_style(_CURSOR) if self._with_cursor and index == self.cursor else strip
 
     def action_move(self, by: int) -> None:
-        """One line up or down."""
+        """Go one line up or down."""
         self._move_to(self.cursor + by)
 
     def action_page(self, by: int) -> None:
-        """A screenful up or down."""
+        """Go a screenful up or down."""
         self._move_to(self.cursor + by * max(1, self.size.height - 1))
 
     def action_edge(self, last: int) -> None:
-        """To the first line or the last."""
+        """Go to the first line or the last."""
         self._move_to(last * self._count)
 
     def on_click(self, event: events.Click) -> None:
-        """A click moves the cursor; on the line that has it, it chooses it."""
+        """Move the cursor by a click; on the line that has it, choose it."""
         index = self.scroll_offset.y + event.y
         if index == self.cursor:
             self.post_message(self.Chosen())
@@ -97,17 +98,5 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         self.show(self._count, self.cursor)
 
     def _move_to(self, index: int) -> None:
-        self._put(index)
-        self.refresh()
+        self.show(self._count, index)
         self.post_message(self.Moved())
-
-    def _put(self, index: int) -> None:
-        self.cursor = max(0, min(index, self._count - 1))
-        top, height = self.scroll_offset.y, max(1, self.size.height)
-        if not self._with_cursor:
-            # Without a cursor the keys scroll: what has it is the line that is on top.
-            self.scroll_to(y=self.cursor, animate=False, immediate=True)
-        elif self.cursor < top:
-            self.scroll_to(y=self.cursor, animate=False, immediate=True)
-        elif self.cursor >= top + height:
-            self.scroll_to(y=self.cursor - height + 1, animate=False, immediate=True)

@@ -3,6 +3,7 @@
 import math
 from typing import ClassVar
 
+from exotel_phone.captures.calls import decode
 from exotel_phone.captures.records import Message
 from rich.text import Text
 from textual.binding import Binding, BindingType
@@ -38,11 +39,11 @@ class MessagePage(Page):
 
     @property
     def found(self) -> bool:
-        """There is a message to show."""
+        """Return True if there is a message to show."""
         return self._index >= 0
 
     def renew(self) -> None:
-        """The message."""
+        """Show the message."""
         moment, record = self._messages[self._index]
         gap = "" if moment.gap_s is None else f", {moment.gap_s * 1000:.1f} ms after the one before of this side"
         who = "from Exotel" if record.from_ == "exotel" else "from the server"
@@ -54,17 +55,17 @@ class MessagePage(Page):
         self.lines.show(len(self._body), 0)
 
     def paint(self, index: int, width: int) -> Text:
-        """A line of the message."""
+        """Return a line of the message."""
         return Text(self._body[index], no_wrap=True)
 
     def action_step(self, by: int) -> None:
-        """The message before or after."""
+        """Go to the message before or after."""
         self._index = max(0, min(self._index + by, len(self._messages) - 1))
         self.renew()
 
 
 def _body(record: Message, *, unmasked: bool) -> list[str]:
-    document = None if record.binary else message.decode(record.text)
+    document = None if record.binary else decode(record.text)
     if document is None:
         return [message.raw(record.text, unmasked=unmasked) or message.label(None, record)]
     lines = message.pretty(document, omitted=record.omitted, unmasked=unmasked)

@@ -1,7 +1,7 @@
 """A capture as a plain text ladder, fit for a ticket, and as JSON. Pure."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from exotel_phone.text import duration, plural, printable
@@ -15,7 +15,7 @@ WIDTH = 110
 
 
 def text(trace: Trace, calls: Sequence[Call], *, unmasked: bool = False, at_s: float | None = None) -> str:
-    """Each call as a heading, what is doubtful about it, and its ladder; with ``at_s`` from the row of that moment on."""
+    """Return each call as a heading, what is doubtful about it, and its ladder; with ``at_s`` from the row of that moment on."""
     lines = [capture_words(trace), *(f"! {remark}" for remark in trace.remarks())]
     for call in calls:
         lines += ["", *heading(call, unmasked=unmasked), *(f"! {doubt}" for doubt in call.doubts()), ladder.header(WIDTH)]
@@ -26,7 +26,7 @@ def text(trace: Trace, calls: Sequence[Call], *, unmasked: bool = False, at_s: f
 
 
 def as_json(trace: Trace, calls: Sequence[Call], *, unmasked: bool = False) -> dict[str, object]:
-    """The same under stable keys; times in seconds since the call's beginning, ``opened`` in Unix seconds."""
+    """Return the same under stable keys; times in seconds since the call's beginning, ``opened`` in Unix seconds."""
     return {
         "complete": not trace.remarks(),
         "remarks": trace.remarks(),
@@ -51,10 +51,13 @@ def capture_words(trace: Trace) -> str:
 
 
 def heading(call: Call, *, unmasked: bool = False) -> list[str]:
-    """Three lines: which call and how it ended, how it went, and where it is found in logs."""
+    """Return three lines: which call and how it ended, how it went, and where it is found in logs."""
     sid = printable(call.call_sid, 60) or f"without sid, {printable(call.conn, 60)}"
-    numbers = " → ".join(message.shown_number(number, unmasked) or "?" for number in (call.number_from, call.number_to))
-    facts = [numbers, f"{call.rate} Hz" if call.rate else "rate unknown", f"{duration(call.last_at - call.opened)}"]
+    facts = [
+        message.numbers(call.number_from, call.number_to, unmasked=unmasked),
+        f"{call.rate} Hz" if call.rate else "rate unknown",
+        f"{duration(call.last_at - call.opened)}",
+    ]
     facts += [f"in {call.frames['exotel']} out {call.frames['server']}", plural(call.faults, "fault")]
     names = [f"stream {printable(call.stream_sid, 60) or '?'}", printable(call.conn, 60)]
     names += [f"worker {printable(call.worker, 60)}"] * bool(call.worker) + [printable(call.opening.remote, 60)] * bool(
@@ -82,11 +85,8 @@ def _call_json(call: Call, unmasked: bool) -> dict[str, object]:
         "frames_out": call.frames["server"],
         "faults": call.faults,
         "doubts": call.doubts(),
-        "rows": list(_rows_json(call, unmasked)),
+        "rows": [
+            {**dataclasses.asdict(row), "since_s": round(row.since_s, 6), "gap_s": row.gap_s and round(row.gap_s, 6)}
+            for row in ladder.rows(call, unmasked=unmasked)
+        ],
     }
-
-
-def _rows_json(call: Call, unmasked: bool) -> Iterator[dict[str, object]]:
-    for row in ladder.rows(call, unmasked=unmasked):
-        gap_s = None if row.gap_s is None else round(row.gap_s, 6)
-        yield {**dataclasses.asdict(row), "since_s": round(row.since_s, 6), "gap_s": gap_s}

@@ -1,4 +1,4 @@
-"""``exotelctl trace``: puts what the user asked for together. A saved capture needs no terminal; live calls do.
+"""``exotelctl trace``: show what the user asks for. A saved capture needs no terminal; live calls do.
 
 vm-1, 1 worker, release 0.1.0, 2025-11-25 10:00:00 UTC
 call a950c8dabf743862c3dd740e082a1a4r, stream e33fa96945d009517c3ae54680751a4r, conn_1
@@ -12,6 +12,7 @@ call a950c8dabf743862c3dd740e082a1a4r, stream e33fa96945d009517c3ae54680751a4r, 
 
 import asyncio
 import contextlib
+import functools
 import sys
 from pathlib import Path
 from typing import Final
@@ -38,20 +39,28 @@ def run(options: TraceOptions) -> Exit:
     if options.at is not None and options.at < 0:
         raise UsageFault(f"--at {options.at:g}: seconds since the call began")
     on_terminal = sys.stdin.isatty() and sys.stdout.isatty() and not options.json
-    if options.file is None:
-        _require_live(on_terminal)
+    trace, source, name = Trace(AMPLE if options.audio else Limits()), None, ""
+    if options.file is not None:
+        trace, name = load(options.file), str(options.file)
+    elif not on_terminal:
+        raise Refusal("live calls are shown on a terminal only: exotelctl capture writes them to a file, trace FILE prints it")
+    elif not admin.sockets():
+        raise Refusal(f"no worker of the server runs here (nothing in {admin.RUNTIME}): type it on a host of the server")
+    else:
         asked = Filter(call=options.call, number=options.number, audio="keep" if options.audio else "omit")
-        _show(Trace(AMPLE if options.audio else Limits()), options, asked)
-        return Exit.OK
-    trace = load(options.file)
-    if on_terminal:
-        _show(trace, options)
-        return Exit.OK
-    return _print(trace, options)
+        source = functools.partial(feed, trace, asked)
+    if not on_terminal:
+        return _print(trace, options)
+    from exotelctl.trace.app import TraceApp
+    from exotelctl.trace.page import View
+
+    view = View(trace, name, options.numbers)
+    TraceApp(view, feed=source, wanted=options.call or options.number, at_s=options.at).run()
+    return Exit.OK
 
 
 def load(file: Path) -> Trace:
-    """A saved capture. Raises CaptureFault."""
+    """Return the trace of a saved capture. Raises CaptureFault."""
     trace = Trace(AMPLE)
     for record in read(file):
         trace.take(record)
@@ -72,14 +81,6 @@ async def feed(trace: Trace, asked: Filter, runtime: Path = admin.RUNTIME) -> No
         trace.notices.append(str(fault))
 
 
-def _require_live(on_terminal: bool) -> None:
-    """Raises Refusal where live calls can't be shown."""
-    if not on_terminal:
-        raise Refusal("live calls are shown on a terminal only: exotelctl capture writes them to a file, trace FILE prints it")
-    if not admin.sockets():
-        raise Refusal(f"no worker of the server runs here (nothing in {admin.RUNTIME}): type it on a host of the server")
-
-
 def _print(trace: Trace, options: TraceOptions) -> Exit:
     wanted = options.call or options.number
     calls = trace.find(wanted)
@@ -90,12 +91,3 @@ def _print(trace: Trace, options: TraceOptions) -> Exit:
     if not calls:
         warn(f"no call{f' with {wanted!r}' if wanted else ''} in this capture, which has {len(trace.calls)}")
     return Exit.OK if calls else Exit.PROBLEM
-
-
-def _show(trace: Trace, options: TraceOptions, asked: Filter | None = None) -> None:
-    from exotelctl.trace.app import TraceApp
-    from exotelctl.trace.page import View
-
-    source = None if asked is None else lambda: feed(trace, asked)
-    view = View(trace, "" if options.file is None else str(options.file), options.numbers)
-    TraceApp(view, feed=source, wanted=options.call or options.number, at_s=options.at).run()
