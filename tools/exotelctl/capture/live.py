@@ -127,7 +127,8 @@ class _Taps:
                 writer.write(f"GET /tap?{self._asked.query()} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         except (ConnectionRefusedError, FileNotFoundError):
-            return  # the socket of a worker that is gone: nobody is there to be tapped
+            del self._taps[name]  # of a worker that is gone, or does not listen yet: the next look tries again
+            return
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             self._notice(f"worker {name} can't be tapped: {printable(str(error)) or type(error).__name__}")
             return
