@@ -79,10 +79,7 @@ def size(text: str) -> int:
 
 class _Recording:
     def __init__(self, asked: Filter, file: CaptureFile, most_bytes: int, runtime: Path, *, quiet: bool) -> None:
-        self._asked = asked
-        self._file = file
-        self._runtime = runtime
-        self._quiet = quiet
+        self._asked, self._file, self._runtime, self._quiet = asked, file, runtime, quiet
         self.recorder = Recorder(asked, most_bytes, file.write)
         self._shown: set[str] = set()
         self._broken = False
