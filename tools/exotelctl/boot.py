@@ -12,8 +12,7 @@ _UNITS: Final = Path("/etc/systemd/system")
 
 def maintenance(root: Path = Path("/")) -> str:
     """Return ``in maintenance since …, by …: reason``; "" where the host is in service."""
-    mark = marks.read(Paths(root))
-    return str(mark) if mark else ""
+    return str(marks.read(Paths(root)) or "")
 
 
 def enabled(units: Path = _UNITS) -> frozenset[str]:

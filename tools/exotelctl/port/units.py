@@ -60,12 +60,8 @@ def _container(parts: list[str]) -> str:
 
 def active_states(units: Iterable[str]) -> dict[str, str]:
     """Return the ActiveState of each of ``units``; a unit is missing if systemd is not there or says nothing of it."""
-    states: dict[str, str] = {}
-    for unit in units:
-        said = _systemctl("show", "--property=ActiveState", "--value", "--", unit).strip()
-        if said:
-            states[unit] = said
-    return states
+    said = {unit: _systemctl("show", "--property=ActiveState", "--value", "--", unit).strip() for unit in units}
+    return {unit: state for unit, state in said.items() if state}
 
 
 def socket_unit(port: int) -> str:

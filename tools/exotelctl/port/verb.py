@@ -15,7 +15,7 @@ pid 4242: ended (SIGTERM, 0.2 s)
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ansible_collections.exotel.voicebot.plugins.module_utils import requester
 from exotel_phone.exits import Exit, UsageFault
@@ -56,27 +56,23 @@ def run(options: PortCleanOptions) -> Exit:
     for port in dict.fromkeys(options.port or [DEFAULT_PORT]):
         facts = gather(port, thorough=options.thorough)
         runs.append(_Run(facts, plan(facts, force=options.force)))
-    tell = Progress(quiet=options.json).tell
+    progress, codes = Progress(quiet=options.json), []
     for this in runs:
-        tell(report.plan_text(this.facts, this.plan, options.timeout) + "\n")
+        progress.tell(report.plan_text(this.facts, this.plan, options.timeout) + "\n")
     agreed = options.yes or (not options.dry_run and not options.json and _consent(runs))
-    codes = [_answer(this, options, agreed, tell) for this in runs]
+    for this in runs:
+        this.verdict, code = _proceed(this, options, agreed)
+        codes.append(code)
+        for line in _conclusion(this):
+            progress.tell(line)
     if options.json:
         made = [report.as_json(this.facts, this.plan, this.verdict, this.endings, this.after, this.proof) for this in runs]
         emit_json(made[0] if len(made) == 1 else {"ports": made})
     return max(codes)
 
 
-def _answer(this: _Run, options: PortCleanOptions, agreed: bool, tell: Callable[[str], None]) -> Exit:
-    """Do what is to be done about one port, and tell it."""
-    this.verdict, code = _proceed(this, options, agreed)
-    for line in _conclusion(this):
-        tell(line)
-    return code
-
-
 def _proceed(this: _Run, options: PortCleanOptions, agreed: bool) -> tuple[str, Exit]:
-    """Return the verdict on one port, and its exit code."""
+    """Do what is to be done about one port; return the verdict on it, and its exit code."""
     if options.dry_run:
         return "dry-run", Exit.OK
     if this.plan.verdict == "refused":

@@ -111,7 +111,7 @@ def _strangers(facts: Facts) -> list[str]:
 
 
 def _of_row(facts: Facts, row: Row) -> list[str]:
-    problems = [_silent(worker) for worker in row.workers if worker.fault]
+    problems = [f"worker {worker.short} {printable(worker.fault)}" for worker in row.workers if worker.fault]
     if row.state in ("failed", "stray"):
         what = "has failed" if row.state == "failed" else "runs though it is not the one that is to serve"
         problems.append(f"generation {row.name} {what}: {journal('-n', 50, '-u', f'exotel-ws@{row.name}-*')}")
@@ -127,10 +127,6 @@ def _of_row(facts: Facts, row: Row) -> list[str]:
             if worker.answer and worker.answer.state == "draining" and worker.unit.active == "active"
         ]
     return problems
-
-
-def _silent(worker: Worker) -> str:
-    return f"worker {worker.short} {printable(worker.fault)}"
 
 
 def _how(unit: Unit) -> str:
