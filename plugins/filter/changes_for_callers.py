@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from ..plugin_utils.filters import filter_module
 
 DOCUMENTATION = """
 name: changes_for_callers
@@ -54,9 +56,4 @@ def changes_for_callers(foreseen: Mapping[str, Any], host: str, accepted: Iterab
     return lines
 
 
-class FilterModule:
-    """Filters of this file, as Ansible finds them."""
-
-    def filters(self) -> dict[str, Callable[..., object]]:
-        """Return the filter by its name."""
-        return {"changes_for_callers": changes_for_callers}
+FilterModule = filter_module(changes_for_callers)

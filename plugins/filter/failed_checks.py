@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from ..plugin_utils.filters import filter_module
 from ..plugin_utils.tool_answers import failed_checks
 
 DOCUMENTATION = """
@@ -32,10 +31,4 @@ _value:
   type: str
 """
 
-
-class FilterModule:
-    """Filters of this file, as Ansible finds them."""
-
-    def filters(self) -> dict[str, Callable[..., object]]:
-        """Return the filter by its name."""
-        return {"failed_checks": failed_checks}
+FilterModule = filter_module(failed_checks)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ..plugin_utils.filters import filter_module
 from ..plugin_utils.fleet_firewall import fleet_firewall as decide
 from ..plugin_utils.fleet_firewall import told
 
@@ -59,9 +60,4 @@ def fleet_firewall(
         raise AnsibleFilterError(f"fleet_firewall: a rule has no {missing}: give it those of the lookup firewall_rule") from None
 
 
-class FilterModule:
-    """Filters of this file, as Ansible finds them."""
-
-    def filters(self) -> dict[str, Callable[..., object]]:
-        """Return the filter by its name."""
-        return {"fleet_firewall": fleet_firewall}
+FilterModule = filter_module(fleet_firewall)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from ..plugin_utils.filters import filter_module
 
 DOCUMENTATION = r"""
 name: fleet_rollback
@@ -118,9 +120,4 @@ def way_back(decision: Mapping[str, Any], host: str, serving: Mapping[str, Any] 
     return f"left alone: {decision['left'][host]}" if host in decision["left"] else "serves that release already"
 
 
-class FilterModule:
-    """Filters of this file, as Ansible finds them."""
-
-    def filters(self) -> dict[str, Callable[..., object]]:
-        """Return the filters by their names."""
-        return {"fleet_rollback": fleet_rollback, "way_back": way_back}
+FilterModule = filter_module(fleet_rollback, way_back)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from ..plugin_utils.filters import filter_module
 from ..plugin_utils.tool_answers import plain_text
 
 DOCUMENTATION = """
@@ -33,10 +32,4 @@ _value:
   type: str
 """
 
-
-class FilterModule:
-    """Filters of this file, as Ansible finds them."""
-
-    def filters(self) -> dict[str, Callable[..., object]]:
-        """Return the filter by its name."""
-        return {"plain_text": plain_text}
+FilterModule = filter_module(plain_text)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ..plugin_utils.filters import filter_module
 from ..plugin_utils.port_report import port_report as read
 
 DOCUMENTATION = """
@@ -52,9 +53,4 @@ def port_report(result: Mapping[str, Any], dry_run: bool = False) -> dict[str, A
         raise AnsibleFilterError(f"port_report: the answer is not that of exotelctl port-clean --json: {error}") from None
 
 
-class FilterModule:
-    """Filters of this file, as Ansible finds them."""
-
-    def filters(self) -> dict[str, Callable[..., object]]:
-        """Return the filter by its name."""
-        return {"port_report": port_report}
+FilterModule = filter_module(port_report)

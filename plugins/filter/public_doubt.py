@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..module_utils.public_address import CURE, doubt
+from ..plugin_utils.filters import filter_module
 
 DOCUMENTATION = """
 name: public_doubt
@@ -40,9 +39,4 @@ def public_doubt(host: str) -> str:
     return f"{why}: {CURE}." if why else ""
 
 
-class FilterModule:
-    """Filters of this file, as Ansible finds them."""
-
-    def filters(self) -> dict[str, Callable[..., object]]:
-        """Return the filter by its name."""
-        return {"public_doubt": public_doubt}
+FilterModule = filter_module(public_doubt)

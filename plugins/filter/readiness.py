@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ..plugin_utils.filters import filter_module
 from ..plugin_utils.readiness import Wanted
 from ..plugin_utils.readiness import not_root as root_problem
 from ..plugin_utils.readiness import readiness as judge
@@ -91,9 +92,4 @@ def not_root(become_user: str) -> str:
     return root_problem(become_user)
 
 
-class FilterModule:
-    """Filters of this file, as Ansible finds them."""
-
-    def filters(self) -> dict[str, Callable[..., object]]:
-        """Return the filters by their names."""
-        return {"readiness": readiness, "not_root": not_root}
+FilterModule = filter_module(readiness, not_root)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+
+from ..plugin_utils.filters import filter_module
 
 DOCUMENTATION = """
 name: reset_report
@@ -76,9 +78,4 @@ def _done(said: Mapping[str, Any], host: str) -> str:
     return f"{said['generation']} serves again on {host}: {said['calls_cut']} calls were cut, {verified}"
 
 
-class FilterModule:
-    """Filters of this file, as Ansible finds them."""
-
-    def filters(self) -> dict[str, Callable[..., object]]:
-        """Return the filter by its name."""
-        return {"reset_report": reset_report}
+FilterModule = filter_module(reset_report)

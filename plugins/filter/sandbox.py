@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ..plugin_utils.filters import filter_module
 from ..plugin_utils.sandbox import sandbox as decide
 
 DOCUMENTATION = """
@@ -68,9 +69,4 @@ def sandbox(
         raise AnsibleFilterError(f"sandbox: {error}") from None
 
 
-class FilterModule:
-    """Filters of this file, as Ansible finds them."""
-
-    def filters(self) -> dict[str, Callable[..., object]]:
-        """Return the filter by its name."""
-        return {"sandbox": sandbox}
+FilterModule = filter_module(sandbox)

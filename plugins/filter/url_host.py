@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from ..plugin_utils.filters import filter_module
 from ..plugin_utils.reach import bare, in_url
 
 DOCUMENTATION = """
@@ -38,9 +37,4 @@ def url_host(host: str) -> str:
     return in_url(bare(host))
 
 
-class FilterModule:
-    """Filters of this file, as Ansible finds them."""
-
-    def filters(self) -> dict[str, Callable[..., object]]:
-        """Return the filter by its name."""
-        return {"url_host": url_host}
+FilterModule = filter_module(url_host)

@@ -29,8 +29,6 @@ _raw:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.errors import AnsibleError
-
 from ..plugin_utils.fleet_firewall import VARIABLES, rule
 from ..plugin_utils.role_lookup import RoleLookup
 
@@ -38,8 +36,6 @@ from ..plugin_utils.role_lookup import RoleLookup
 class LookupModule(RoleLookup):
     """The lookup of this file, as Ansible finds it."""
 
-    def run(self, terms: list[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
-        """Return the rule; it takes no terms. Raises AnsibleError for a variable that can't be used."""
-        if terms:
-            raise AnsibleError("firewall_rule takes no terms")
-        return [rule(self.values(variables or {}, *VARIABLES))]
+    def answer(self, variables: Mapping[str, Any], **options: Any) -> list[dict[str, Any]]:
+        """Return the rule. Raises AnsibleError for a variable that can't be used."""
+        return [rule(self.values(variables, *VARIABLES))]

@@ -33,7 +33,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible import constants
-from ansible.errors import AnsibleError
 
 from ..plugin_utils.reach import applet_url, call_url, host, in_url
 from ..plugin_utils.role_lookup import RoleLookup
@@ -42,10 +41,8 @@ from ..plugin_utils.role_lookup import RoleLookup
 class LookupModule(RoleLookup):
     """The lookup of this file, as Ansible finds it."""
 
-    def run(self, terms: list[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[dict[str, str]]:
-        """Return how the task's host is called; takes no terms. Raises AnsibleError for a variable that can't be used."""
-        if terms or variables is None:
-            raise AnsibleError("reach takes no terms")
+    def answer(self, variables: Mapping[str, Any], **options: Any) -> list[dict[str, str]]:
+        """Return the names of the task's host for a call. Raises AnsibleError for a variable that can't be used."""
         public = self.value(variables, "exotel_ws_public_host")
         of_host = variables["hostvars"][variables["inventory_hostname"]]
         ssh_args = constants.config.get_config_value("ssh_args", plugin_type="connection", plugin_name="ssh")

@@ -42,13 +42,10 @@ from ..plugin_utils.variables import Fault, specs
 class LookupModule(RoleLookup):
     """The lookup of this file, as Ansible finds it."""
 
-    def run(self, terms: list[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
-        """Return the table; it takes no terms. Raises AnsibleError for a variable that can't be used."""
-        if terms:
-            raise AnsibleError("server_settings takes no terms")
-        said = variables or {}
-        self.set_options(var_options=variables, direct=kwargs)
-        values = {name: self.raw(said, name) for name in specs() if name.startswith("exotel_ws_") and name in said}
+    def answer(self, variables: Mapping[str, Any], **options: Any) -> list[dict[str, Any]]:
+        """Return the table. Raises AnsibleError for a variable that can't be used."""
+        self.set_options(var_options=variables, direct=options)
+        values = {name: self.raw(variables, name) for name in specs() if name.startswith("exotel_ws_") and name in variables}
         try:
             return [settings(values, self.get_option("public_url"))]
         except Fault as fault:

@@ -29,20 +29,16 @@ _raw:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
-
 from ..plugin_utils import server_settings, variables
+from ..plugin_utils.role_lookup import RoleLookup
 
 
-class LookupModule(LookupBase):  # type: ignore[misc]
+class LookupModule(RoleLookup):
     """The lookup of this file, as Ansible finds it."""
 
-    def run(self, terms: list[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[str]:
-        """Return the sentences; it takes no terms."""
-        if terms:
-            raise AnsibleError("variable_faults takes no terms")
-        values, unresolved = self._values(variables or {})
+    def answer(self, variables: Mapping[str, Any], **options: Any) -> list[str]:
+        """Return the sentences."""
+        values, unresolved = self._values(variables)
         return unresolved + (_faults(values) if not unresolved else [])
 
     def _values(self, said: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

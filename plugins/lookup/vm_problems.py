@@ -30,8 +30,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleError
-
 from ..plugin_utils.role_lookup import RoleLookup
 
 _VARIABLES = ("gcp_vm_project", "gcp_vm_name", "gcp_vm_state", "gcp_vm_ssh_key", "gcp_vm_yes")
@@ -64,10 +62,7 @@ def problems(values: Mapping[str, Any], groups: Mapping[str, Sequence[str]], *, 
 class LookupModule(RoleLookup):
     """The lookup of this file, as Ansible finds it."""
 
-    def run(self, terms: list[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[str]:
-        """Return the sentences; it takes no terms. Raises AnsibleError for a variable that can't be used."""
-        if terms:
-            raise AnsibleError("vm_problems takes no terms")
-        said = variables or {}
-        values = self.values(said, *_VARIABLES)
-        return problems(values, said.get("groups", {}), check=bool(said.get("ansible_check_mode")))
+    def answer(self, variables: Mapping[str, Any], **options: Any) -> list[str]:
+        """Return the sentences. Raises AnsibleError for a variable that can't be used."""
+        values = self.values(variables, *_VARIABLES)
+        return problems(values, variables.get("groups", {}), check=bool(variables.get("ansible_check_mode")))

@@ -12,7 +12,17 @@ from .variables import Fault, settled, specs
 
 
 class RoleLookup(LookupBase):  # type: ignore[misc]
-    """A lookup whose answer depends on variables of the roles."""
+    """A lookup whose answer depends on variables of the roles. It takes no terms, unless it has a `run` of its own."""
+
+    def run(self, terms: list[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[Any]:
+        """Return the answer. Raises AnsibleError if there are terms."""
+        if terms:
+            raise AnsibleError(f"{type(self).__module__.rpartition('.')[2]} takes no terms")
+        return self.answer(variables or {}, **kwargs)
+
+    def answer(self, variables: Mapping[str, Any], **options: Any) -> list[Any]:
+        """Return the list that Ansible gets."""
+        raise NotImplementedError
 
     def value(self, variables: Mapping[str, Any], name: str) -> Any:
         """Return the variable `name`, or its default, as the type of its argument spec.
