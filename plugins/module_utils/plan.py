@@ -251,7 +251,7 @@ def _replace(facts: HostFacts, wanted: Generation) -> Iterable[Step]:
         yield Step("begin_stop", facts.running(facts.instances))
         yield Step("await_address_free", (content.listen,))
     elif not facts.socket.live and facts.live(facts.instances):
-        # An instance that was told to stop lets go of the port only some seconds later.
+        # A stopping instance closes its listening socket only some seconds later.
         yield Step("await_address_free", (content.listen,))
     if not facts.socket.live:
         yield Step("point", (instances[0],))

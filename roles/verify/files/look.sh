@@ -1,4 +1,4 @@
-# What the host sees of itself, and what a call to it needs: files as JSON, contents in base64. Any deployed release can do it.
+# The host's view of itself, and the needs of a call to it: files as JSON, contents in base64. Any deployed release can do it.
 exec 2>/dev/null
 # In memory: a full disk is one of the things to be told.
 cd "$(mktemp -d /run/exotelctl-verify-XXXXXX)" || exit
@@ -8,7 +8,7 @@ etc=/etc/exotel-ws
 echo $? >code
 cp $etc/current/generation.json .
 grep '^paths = ' $etc/current/settings.toml >paths.toml
-# What serves may be older than the inventory. Older generations shared one file of credentials.
+# The serving generation may be older than the inventory. Older ones shared one file of credentials.
 head -qn 1 $etc/current/credentials/stream-credentials $etc/credentials/stream-credentials | head -n 1 >credential
 # Marks our calls as the operator's own, so that the doctor does not take them for Exotel's.
 for package in exotel_phone exotelctl; do

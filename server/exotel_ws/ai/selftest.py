@@ -33,11 +33,11 @@ _PAUSE_S: Final = 1.0
 _ENOUGH_BYTES: Final = 3 * _RATE * 2
 """Bytes of an answer that show which one it is."""
 _LIKENESS: Final = 70.0
-"""Least likeness, of 100: recognised speech is rarely word for word what was said."""
+"""Least likeness, of 100: recognised speech is rarely word for word the spoken text."""
 
 
 class Misheard(Exception):
-    """Speech was not understood as it was said."""
+    """Failure to understand speech as it was spoken."""
 
 
 def check_models() -> None:

@@ -30,7 +30,7 @@ _SAYING_NOTHING: Final = """
 um uh er erm hmm hm mm mhm ah oh eh well so please hello hi hey okay ok kindly just actually
 """
 _FILLERS: Final = frozenset(_SAYING_NOTHING.split())
-"""Words that are left out, unless nothing else is said."""
+"""Words that are left out, unless there are no others."""
 _SAYING_LITTLE: Final = """
 a an the i me my we our us you your he she it its this that these those there is are was were be been am do does did
 have has had will would shall should can could may might must to of in on at for from with about and or but if then than as
