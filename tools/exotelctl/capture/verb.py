@@ -50,7 +50,8 @@ def run(options: CaptureOptions, runtime: Path = admin.RUNTIME) -> Exit:
         found = {"file": str(file.path), "calls": sorted(set(recorder.calls.values()))}
         emit_json({**found, "messages": end.messages, "bytes": recorder.size, "complete": end.complete, "why": end.why})
     else:
-        held = f"{plural(end.calls, 'call')}, {plural(end.messages, 'message')}, {_bytes(recorder.size)}"
+        written = f"{recorder.size / 1e6:.1f} MB" if recorder.size >= 1_000_000 else f"{recorder.size / 1e3:.0f} kB"
+        held = f"{plural(end.calls, 'call')}, {plural(end.messages, 'message')}, {written}"
         mark, is_complete = ("✅", "complete") if end.complete else ("❌", "not complete")
         say(f"{mark} {file.name}: {held}; {is_complete}: {printable(end.why, 400)}")
     return Exit.OK if end.complete else Exit.PROBLEM
@@ -157,7 +158,3 @@ class _Recording:
     def _tell(self, text: str) -> None:
         if not self._quiet:
             say(text)
-
-
-def _bytes(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1_000_000 else f"{count / 1e3:.0f} kB"

@@ -1,4 +1,4 @@
-"""The application: opens the first page, and feeds the trace while it runs."""
+"""The application that opens the first page, and feeds the trace while it runs."""
 
 from collections.abc import Awaitable, Callable
 

@@ -56,13 +56,13 @@ class Call:
         self.call_sid = self.stream_sid = self.number_from = self.number_to = ""
         self.rate = 0
         self.closed: float | None = None
-        self.out_of_sight = False
+        self.lost: str | None = None
+        """What the capture says of its end, if it ended before the call did."""
         self.code: int | None = None
-        self.ended = self.stop_reason = self.lost_why = ""
+        self.ended = self.stop_reason = ""
         self.frames: dict[Side, int] = {"exotel": 0, "server": 0}
         self.last_at, self.last_kind = opening.at, "open"
-        self.missing = self.dropped = self.steps_dropped = self.characters = self.faults = 0
-        self.texts_cut = 0
+        self.missing = self.dropped = self.steps_dropped = self.texts_cut = self.characters = self.faults = 0
         self.steps: deque[Step] = deque()
         self.version = 0
         self._limits = limits
@@ -79,13 +79,13 @@ class Call:
     @property
     def state(self) -> str:
         """Return ``live``, ``ended``, or ``lost`` if the capture ended before the call did."""
-        return "ended" if self.closed is not None else "lost" if self.out_of_sight else "live"
+        return "ended" if self.closed is not None else "lost" if self.lost is not None else "live"
 
     @property
     def how_it_ended(self) -> str:
         """Return in words how the call ended; empty while it goes on."""
         if self.closed is None:
-            return "the capture ended first" if self.out_of_sight else ""
+            return "the capture ended first" if self.state == "lost" else ""
         words = _ENDINGS.get(self.ended, printable(self.ended, 30) or "closed")
         reason = f": {printable(self.stop_reason, 40)}" if self.stop_reason and self.ended == "stop" else ""
         return words + (f" ({self.code})" if self.code else "") + reason
@@ -141,7 +141,7 @@ class Call:
     def lose_sight(self, why: str) -> None:
         """Note that the capture ends here, ``why`` as it says; the call may go on."""
         if self.closed is None:
-            self.out_of_sight, self.lost_why = True, why
+            self.lost = why
             self.version += 1
 
     def doubts(self) -> list[str]:
@@ -151,8 +151,8 @@ class Call:
             said.append("joined late: what was said before is not here")
         if self.missing:
             said.append(f"{plural(self.missing, 'message')} missing: the recording could not keep up")
-        if self.out_of_sight:
-            said.append(f"the capture ended before the call did{f': {printable(self.lost_why)}' if self.lost_why else ''}")
+        if self.lost is not None:
+            said.append(f"the capture ended before the call did{f': {printable(self.lost)}' if self.lost else ''}")
         if self.dropped:
             said.append(f"{plural(self.dropped, 'message')} counted, but no longer kept: memory is bounded")
         if self.steps_dropped:

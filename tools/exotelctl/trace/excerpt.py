@@ -14,7 +14,7 @@ from exotelctl.trace.calls import Trace
 
 
 def records(trace: Trace, call: Call) -> Iterator[Record]:
-    """Return the call as the records of a capture; what is no longer kept becomes a `Gap`, and the `End` says so."""
+    """Yield the call as the records of a capture; what is no longer kept becomes a `Gap`, and the `End` says so."""
     yield _header(trace, call)
     yield msgspec.structs.replace(call.opening, instance=call.worker, call_sid=call.call_sid) if call.joined else call.opening
     messages, expected = 0, 1

@@ -77,12 +77,11 @@ def _lane(row: Row, width: int) -> str:
 
 
 def _single(call: Call, moment: Moment, unmasked: bool) -> Row:
-    record, label = moment.record, moment.text
-    sender: Side | Literal[""] = ""
-    if isinstance(record, Message):
-        label = message.label(None if record.binary else decode(record.text), record, unmasked=unmasked)
-        sender = record.from_
-    return Row(moment.number, record.at - call.opened, moment.gap_s, sender, moment.kind, label, moment.faults)
+    record, since_s = moment.record, moment.record.at - call.opened
+    if not isinstance(record, Message):
+        return Row(moment.number, since_s, None, "", moment.kind, moment.text, moment.faults)
+    label = message.label(None if record.binary else decode(record.text), record, unmasked=unmasked)
+    return Row(moment.number, since_s, moment.gap_s, record.from_, moment.kind, label, moment.faults)
 
 
 def _run(call: Call, run: Run) -> Row:

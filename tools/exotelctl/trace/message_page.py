@@ -27,7 +27,6 @@ class MessagePage(Page):
         "The payload is shortened, numbers are masked unless --numbers was said,\n"
         "values of custom parameters are never shown."
     )
-
     WITH_CURSOR = False
 
     def __init__(self, view: View, call: Call, number: int) -> None:
