@@ -1,4 +1,4 @@
-"""Which units start at the next boot, and what the mark of a host in maintenance says."""
+"""Units that start at the next boot, and the mark of a host in maintenance."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ _BODY_KEYS = {"media": {"payload", "chunk", "timestamp"}, "mark": {"name"}, "cle
 """The events that Exotel takes, with the documented keys of their bodies."""
 _HEAD_KEYS = {"event", "stream_sid", "sequence_number"}
 _PACE = 0.8
-"""Of real time, between audio of the right rate and of half of it; a bot sends some of it ahead."""
+"""Share of real time between audio of the right rate and of half of it; a bot sends some of it ahead."""
 _CAMEL_CASE = {"streamSid": "stream_sid", "sequenceNumber": "sequence_number"}
 
 

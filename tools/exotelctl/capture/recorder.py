@@ -20,9 +20,9 @@ class Recorder:
         self.messages = 0
         self.size = 0
         self.calls: dict[str, str] = {}
-        """Of each connection in the file the call's id, or its own until that is known."""
+        """Id of the call of each connection in the file, or the connection's own until that is known."""
         self.live: dict[str, str] = {}
-        """Of each connection that is open its worker."""
+        """Worker of each open connection."""
         self.started: set[str] = set()
         """Connections that have become calls."""
         self.missing: list[str] = []

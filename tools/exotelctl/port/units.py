@@ -1,4 +1,4 @@
-"""Which systemd unit a process belongs to, and what systemd says of a unit. Parsing is pure; systemctl is asked briefly."""
+"""Find the systemd unit of a process, and systemd's facts of a unit. Parsing is pure; systemctl is asked briefly."""
 
 import dataclasses
 from collections.abc import Iterable
