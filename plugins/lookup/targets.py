@@ -43,6 +43,7 @@ from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
 from ..plugin_utils.targets import GROUP, NoTarget, Typed, config_warning, pattern, spoiled
+from ..plugin_utils.variables import specs_by_role
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
@@ -51,6 +52,8 @@ class LookupModule(LookupBase):  # type: ignore[misc]
     def run(self, terms: list[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[str]:
         """Return the pattern; it takes no terms. Raises AnsibleError where no host is left."""
         said = variables or {}
+        # Keep them in the process that each task is forked from, so that no task reads them again.
+        specs_by_role()
         if context.CLIARGS.get("syntax"):
             return ["all"]
         self.set_options(var_options=variables, direct=kwargs)
