@@ -57,7 +57,7 @@ class Call:
         self.rate = 0
         self.closed: float | None = None
         self.lost: str | None = None
-        """What the capture says of its end, if it ended before the call did."""
+        """Reason that the capture gives for its end, if it ended before the call did."""
         self.code: int | None = None
         self.ended = self.stop_reason = ""
         self.frames: dict[Side, int] = {"exotel": 0, "server": 0}
