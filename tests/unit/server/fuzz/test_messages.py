@@ -5,6 +5,7 @@ import json
 
 from exotel_ws import parameters, protocol
 from exotel_ws.call import Call
+from exotel_ws.echo.mode import Echo
 from exotel_ws.handshake import Credentials, Target
 from exotel_ws.metrics.tally import BOUNDS, FAULT_KINDS, Tally
 from exotel_ws.protocol import Media, ProtocolFault, Start
@@ -17,6 +18,10 @@ from . import strangers
 
 KEPT = 48 * 1024
 """Most characters kept of one message: 32 parameters of 1024, and short fields."""
+
+
+def _echo(_start: Start, writer: protocol.Writer, _rate: int) -> Echo:
+    return Echo(writer)
 
 
 def read(text: str | bytes) -> protocol.Message | None:
@@ -67,7 +72,7 @@ def test_a_call_answers_faults_or_hangs_up(messages: list[str | bytes], private:
     tally = Tally()
     settings = Settings(output=Output(number_frames=numbered))
     credentials = Credentials(["user:token-of-twenty-signs"]) if guarded else None
-    call = Call("conn_1", "203.0.113.9", Target("/", {}), settings, tally, credentials, private=private)
+    call = Call("conn_1", "203.0.113.9", Target("/", {}), settings, tally, _echo, credentials, private=private)
     for message in messages:
         hang_up = None
         try:
@@ -93,7 +98,7 @@ def test_a_call_answers_faults_or_hangs_up(messages: list[str | bytes], private:
 
 @given(st.lists(strangers.base64s, max_size=10), st.booleans())
 def test_an_echo_is_exact(payloads: list[str], numbered: bool) -> None:
-    call = Call("conn_1", "x", Target("/", {}), Settings(output=Output(number_frames=numbered)), Tally())
+    call = Call("conn_1", "x", Target("/", {}), Settings(output=Output(number_frames=numbered)), Tally(), _echo)
     call.receive('{"event":"start","stream_sid":"s"}')
     for payload in payloads:
         for written in (json.dumps(payload), json.dumps(payload, ensure_ascii=False)):
