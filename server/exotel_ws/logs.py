@@ -28,6 +28,8 @@ _MOST_LINES: Final = 10_000
 """Lines a connection: an hour's call has some thousand, a client that floods us with events has no end."""
 _MOST_HELD: Final = 40
 """Lines held for one connection until it proves to be a call; a phone causes some 20 in the two seconds that this takes."""
+_OUTLINE: Final = ("start", "close")
+"""Events that say that a call began and how it ended."""
 MOST_NAMED: Final = 10
 """Most calls that are named when lines of calls were lost."""
 _SEND_BUFFER: Final = 8 * 1024 * 1024
@@ -215,7 +217,7 @@ class CallLog:
             while self._held and self._budget.judge(self._ticket, self._own) is Verdict.WRITE:
                 self._write(self._held.popleft())
             if len(self._held) > _MOST_HELD:
-                self._held.pop()
+                del self._held[-2 if sums_up else -1]
                 self._leave_out("log_stranger")
 
     def warning(self, text: str, event: Event, **fields: object) -> None:
@@ -227,10 +229,19 @@ class CallLog:
         self._logger.exception("%s%s", self._prefix, text, extra={"fields": {**self._ids, "EVENT": "failed"}})
 
     def over(self) -> None:
-        """Drop and count the lines still held, once the connection has ended without having been a call. Idempotent."""
-        if self._held and self._budget is not None:
-            self._leave_out("log_stranger", len(self._held))
-            self._held.clear()
+        """Write a call's start and end from the lines still held, and drop and count the others. Idempotent.
+
+        Call it once the connection has ended.
+        """
+        if self._budget is None or self._ticket is None:
+            return
+        started = "STREAM_SID" in self._ids
+        for line in self._held:
+            if started and line.fields["EVENT"] in _OUTLINE and self._budget.outline(self._ticket):
+                self._write(line)
+            else:
+                self._leave_out("log_stranger")
+        self._held.clear()
 
     def _write_held(self) -> None:
         while self._held:

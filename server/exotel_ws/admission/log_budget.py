@@ -2,8 +2,9 @@
 
 A stranger who connects over and over must not push the lines of real calls out of the journal. So the first lines of a
 connection are written while its source and the worker have lines left, and held back after that: they are written, in their
-order, when the connection proves to be a call, and left out when it ends without. Whatever is left out is counted by kind
-(`BOUNDS`) and said once in a while.
+order, when the connection proves to be a call, and left out when it ends without. A part of the budget is for those that say
+that a call began and how it ended: calls of a second prove nothing, and an operator has to see them all the same. Whatever is
+left out is counted by kind (`BOUNDS`) and said once in a while.
 """
 
 import logging
@@ -30,6 +31,8 @@ SAID: Final = {
 _SAY_EVERY_S: Final = 30.0
 _SOURCE_SHARE: Final = 0.2
 """Part of `Log.stranger_burst` that one unproven source may use at once; a connection without a call has four lines."""
+_OUTLINE_SHARE: Final = 0.25
+"""Part of a source's lines for the outlines of calls whose other lines are left out; an outline has some six lines."""
 _TRUSTED_S: Final = 5.0
 _TRUSTED_BURST: Final = 5000
 """Lines at once about new connections from a source that makes calls: hundreds of calls may begin at once."""
@@ -68,10 +71,18 @@ class LogBudget:
         if ticket.trusted:
             takes = ticket.source.bucket("new_call_lines", _TRUSTED_S, _TRUSTED_BURST, now).take(now)
         else:
-            settings = self._settings
-            own = ticket.source.bucket("lines", settings.stranger_lines_s, settings.stranger_burst * _SOURCE_SHARE, now)
-            takes = own.take(now) and self._strangers.take(now)
+            takes = self._takes(ticket, "lines", 1 - _OUTLINE_SHARE, now)
         return Verdict.WRITE if takes else Verdict.HOLD
+
+    def outline(self, ticket: Ticket) -> bool:
+        """Take one line about the start or the end of a call that has ended unproven. Return False to leave it out."""
+        return self._takes(ticket, "outlines", _OUTLINE_SHARE, self._clock())
+
+    def _takes(self, ticket: Ticket, name: str, share: float, now: float) -> bool:
+        settings = self._settings
+        burst = settings.stranger_burst * _SOURCE_SHARE * share
+        own = ticket.source.bucket(name, settings.stranger_lines_s * share, burst, now)
+        return own.take(now) and self._strangers.take(now)
 
     def stranger(self) -> bool:
         """Take one line that belongs to no call: a refusal, a bound, a library's complaint. Return False to leave it out."""

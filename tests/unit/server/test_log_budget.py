@@ -137,6 +137,38 @@ def test_a_short_call_keeps_its_lines_when_another_call_proves_its_source(
     assert log.left_out == 0
 
 
+def test_short_calls_of_one_source_are_seen_to_begin_and_to_end(clock: Clock, admission: Admission, lines: Lines) -> None:
+    """Six calls of a flow that hangs up at once, on one worker: their details are more than a stranger may write."""
+    budget = LogBudget(Log(), clock)
+    for number in range(6):
+        ticket = enter(admission, "198.51.100.7")
+        log = CallLog(f"conn_{number}", budget, ticket)
+        log("connected", event="open")
+        log.identify(call_sid="c", stream_sid="s")
+        log("started", event="start")
+        for _ in range(50):
+            log("a frame", event="media")
+        log("closed", event="close")
+        log.over()
+        ticket.close()
+    for number in range(6):
+        written = lines.of(f"conn_{number}")
+        assert (written.count("started"), written[-1]) == (1, "closed")
+    assert len(lines.records) + budget.counted()["log_stranger"] == 6 * 53
+
+
+def test_connections_that_are_no_calls_use_up_no_outlines(clock: Clock, admission: Admission, lines: Lines) -> None:
+    budget = LogBudget(Log(), clock)
+    for number in range(200):
+        stranger(admission, budget, "192.0.2.1", f"conn_{number}")
+    log = CallLog("conn_call", budget, enter(admission, "192.0.2.1"))
+    log.identify(call_sid="c", stream_sid="s")
+    log("started", event="start")
+    log("closed", event="close")
+    log.over()
+    assert lines.of("conn_call") == ["started", "closed"]
+
+
 def test_a_call_that_floods_the_log_is_cut_short_and_says_so(
     clock: Clock, admission: Admission, budget: LogBudget, lines: Lines
 ) -> None:
