@@ -12,7 +12,7 @@ from tests.lab.labhost import HostSpec, LabHost, Play, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
 from tests.lab.test_deploy import wait_until
 
-SPEC = HostSpec("exo-t29", "bookworm", "198.18.65.129")
+SPEC = HostSpec("exo-t34", "bookworm", "198.18.65.134")
 VERB = "playbooks/uninstall.yml"
 # All files except those that any login or journal line changes; the running units; the known users.
 LISTING = """
