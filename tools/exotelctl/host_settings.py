@@ -17,8 +17,8 @@ _WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 class HostSettings:
     """``public_url`` is "" where it was not set; ``host`` is the address that the server binds.
 
-    ``asks_credential`` tells that a stream has to show one. ``partial``: this user may not read settings.toml, and only ``host``
-    and ``port`` are known.
+    ``asks_credential`` tells that a stream has to show one, ``credential`` the file that has them. ``partial``: this user may
+    not read settings.toml, and only ``host`` and ``port`` are known.
     """
 
     public_url: str
@@ -26,6 +26,7 @@ class HostSettings:
     port: int
     asks_credential: bool = False
     partial: bool = False
+    credential: str = "stream-credentials"
 
     @property
     def local_target(self) -> Target:
@@ -56,8 +57,14 @@ def load(file: Path) -> HostSettings:
     if not isinstance(port, int) or not 0 < port < 65536:
         raise UsageFault(f"{file}: port is {port!r}, not a number from 1 to 65535. {check}")
     auth = table.get("auth")
-    asks_credential = isinstance(auth, dict) and auth.get("required") is True
-    return HostSettings(str(table.get("public_url", "")), str(table.get("host", "0.0.0.0")), port, asks_credential)
+    auth = auth if isinstance(auth, dict) else {}
+    return HostSettings(
+        str(table.get("public_url", "")),
+        str(table.get("host", "0.0.0.0")),
+        port,
+        asks_credential=auth.get("required") is True,
+        credential=str(auth.get("credential", "stream-credentials")),
+    )
 
 
 def _for_everybody(file: Path) -> HostSettings:

@@ -36,9 +36,11 @@ class HealthOptions:
 class UrlOptions:
     """Print the line to paste into Exotel.
 
+    Where streams must show a key it prints USER:TOKEN@ or, for root, the newest key itself: the last of exotel_ws_credentials.
+
     \b
     Example:
-      exotelctl url --host 203.0.113.10
+      exotelctl url --with-key
     """
 
     host: Annotated[str | None, Option(metavar="HOST", help="Public name or address; default: public_url of the settings.")] = (
@@ -46,6 +48,28 @@ class UrlOptions:
     )
     port: Annotated[int | None, Option(metavar="PORT", min=1, max=65535, help="Default: the settings', else 8765.")] = None
     rate: Annotated[int, Option(metavar="HZ", help="8000, 16000 or 24000.")] = 8000
+    with_key: Annotated[bool, Option("--with-key", help="With the newest key in it; root only.")] = False
+    place: Annotated[
+        Literal["header", "path", "query"] | None,
+        Option(metavar="PLACE", help="Where the key stands: header (user:token@, default), path, query (custom parameters)."),
+    ] = None
+    settings: Settings = SETTINGS_FILE
+    json: Json = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeysOptions:
+    """Which keys streams may show, and which were used.
+
+    Tells of each key where calls have shown it, how often and when last, so that an old one can be retired. Never the key.
+
+    Exits 1 where the record of their use is missing or cannot be read.
+
+    \b
+    Example:
+      exotelctl keys
+    """
+
     settings: Settings = SETTINGS_FILE
     json: Json = False
 

@@ -1,13 +1,19 @@
 """The line for Exotel, and doubts about it."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from exotel_phone.exits import Exit, UsageFault
+from exotel_phone.exits import Exit, Refusal, UsageFault
+from exotel_phone.target import parse
+from exotel_ws.handshake import Credentials
+from exotel_ws.handshake import Target as ServersTarget
 from exotelctl import url
 from exotelctl.host_settings import load
 from exotelctl.options import UrlOptions
+from exotelctl.url import Place
 
 
 def settings(folder: Path, text: str) -> Path:
@@ -50,6 +56,82 @@ def test_a_credential_that_is_asked_for_is_said(tmp_path: Path, capsys: pytest.C
     file = settings(tmp_path, 'public_url = "ws://8.8.8.8:9000"\n[auth]\nrequired = true\n')
     assert url.run(UrlOptions(host=None, port=None, rate=8000, settings=file, json=False)) == Exit.OK
     assert "USER:TOKEN@" in capsys.readouterr().err
+
+
+KEYS = ["old:short-token", "exotel-20261129:" + "ab" * 32]
+ODD = "us/er:p@ss%word+~/x"
+
+
+@pytest.fixture
+def keyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Return a function that writes settings with these keys, as root sees them."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (tmp_path / "credentials").mkdir()
+
+    def write(*keys: str, path: str = "/exotel") -> Path:
+        (tmp_path / "credentials/stream-credentials").write_text("".join(f"{key}\n" for key in keys))
+        return settings(tmp_path, f'public_url = "wss://voice.example.com{path}"\n[auth]\nrequired = true\n')
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        (None, f"wss://exotel-20261129:{'ab' * 32}@voice.example.com/exotel?sample-rate=8000"),
+        ("header", f"wss://exotel-20261129:{'ab' * 32}@voice.example.com/exotel?sample-rate=8000"),
+        ("path", f"wss://voice.example.com/exotel/{'ab' * 32}?sample-rate=8000"),
+        ("query", f"wss://voice.example.com/exotel?sample-rate=8000&token={'ab' * 32}"),
+    ],
+)
+def test_the_newest_key_in_each_place(
+    keyed: Callable[..., Path], capsys: pytest.CaptureFixture[str], place: Place | None, shown: str
+) -> None:
+    assert url.run(UrlOptions(with_key=True, place=place, settings=keyed(*KEYS))) == Exit.OK
+    out, err = capsys.readouterr()
+    assert out == f"{shown}\n"
+    assert ("edge_key_in_start" in err) == (place == "query")
+    assert "USER:TOKEN" not in err
+    assert url.run(UrlOptions(with_key=True, place=place, settings=keyed(*KEYS), json=True)) == Exit.OK
+    assert json.loads(capsys.readouterr().out)["url"] == shown
+
+
+@pytest.mark.parametrize(("place", "shown"), [("header", "//USER:TOKEN@"), ("path", "/exotel/TOKEN?"), ("query", "&token=TOKEN")])
+def test_a_place_without_the_key_shows_a_stand_in(
+    keyed: Callable[..., Path], capsys: pytest.CaptureFixture[str], place: Place, shown: str
+) -> None:
+    assert url.run(UrlOptions(place=place, settings=keyed(*KEYS))) == Exit.OK
+    out, err = capsys.readouterr()
+    assert shown in out
+    assert "ab" * 32 not in out + err
+
+
+def test_a_key_is_encoded_so_that_the_server_reads_the_same(
+    keyed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert url.run(UrlOptions(with_key=True, settings=keyed(ODD, path=""))) == Exit.OK
+    assert parse(capsys.readouterr().out.strip()).credential == ODD
+    with pytest.raises(UsageFault, match="a slash"):
+        url.run(UrlOptions(with_key=True, place="path", settings=keyed(ODD)))
+    for place in ("path", "query"):
+        url.run(UrlOptions(with_key=True, place=place, settings=keyed("me:p@ss%word+~?#&=x")))  # type: ignore[arg-type]
+        read = ServersTarget.parse(capsys.readouterr().out.strip().removeprefix("wss://voice.example.com"))
+        assert Credentials(["me:p@ss%word+~?#&=x"]).in_target(read)
+
+
+def test_the_key_is_for_root_and_there_has_to_be_one(keyed: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    file = keyed(*KEYS)
+    file.write_text('public_url = "wss://voice.example.com"\n')
+    with pytest.raises(Refusal, match="keys_action=add"):
+        url.run(UrlOptions(with_key=True, settings=file))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(Refusal, match="sudo exotelctl url --with-key"):
+        url.run(UrlOptions(with_key=True, settings=keyed(*KEYS)))
+
+
+def test_a_bare_token_has_no_user_for_the_header(keyed: Callable[..., Path]) -> None:
+    with pytest.raises(UsageFault, match="without a user"):
+        url.run(UrlOptions(with_key=True, settings=keyed("a-bare-token")))
 
 
 def test_bad_flags(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from exotelctl.options import (
     CompletionOptions,
     DoctorOptions,
     HealthOptions,
+    KeysOptions,
     LogsOptions,
     MaintenanceOptions,
     PortCleanOptions,
@@ -62,6 +63,7 @@ GROUPS: Final = {
         "doctor": Verb(DoctorOptions, "exotelctl.doctor.verb", codes=_DOCTOR_CODES),
         "verify": Verb(VerifyOptions, "exotelctl.verify.verb", codes=_VERIFY_CODES),
         "health": Verb(HealthOptions, "exotelctl.health"),
+        "keys": Verb(KeysOptions, "exotelctl.keys.verb"),
     },
     "Be Exotel": {
         "call": Verb(CallOptions, "exotel_phone.call", command=_Call),
