@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from exotel_phone.command import command
 from exotel_phone.text import printable
 
 from exotelctl.keys import bounded
@@ -70,7 +71,8 @@ def read(file: Path = FILE) -> dict[str, Record]:
 
 
 def _corrupt(file: Path, why: str) -> str:
-    return f"{file} is not what the workers write ({printable(why, 100)}): remove it, they begin a new one: sudo rm {file}"
+    cure = command("sudo", "rm", str(file))
+    return f"{file} is not what the workers write ({printable(why, 100)}): remove it, they begin a new one: {cure}"
 
 
 def _records(said: Any) -> dict[str, Record]:
