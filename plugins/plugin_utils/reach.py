@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from .edge import PORT_OF_WSS
+
 _SSH = ("ssh", "smart", "ansible.builtin.ssh", "paramiko", "paramiko_ssh")
 _SSH_CONFIG_TIMEOUT_S = 10.0
 
@@ -39,14 +41,17 @@ def in_url(name: str) -> str:
     return f"[{name}]" if ":" in name else name
 
 
-def call_url(name: str, port: int, paths: Sequence[str]) -> str:
-    """Return the URL of calls to the host `name`, with the first of the server's `paths`."""
-    return f"ws://{in_url(name)}:{port}{paths[0] if paths else ''}"
+def call_url(name: str, port: int, paths: Sequence[str], *, tls: bool = False) -> str:
+    """Return the URL of calls to the host `name`, with the first of the server's `paths`; ``wss://`` with `tls`."""
+    path = paths[0] if paths else ""
+    if tls:
+        return f"wss://{in_url(name)}{'' if port == PORT_OF_WSS else f':{port}'}{path}"
+    return f"ws://{in_url(name)}:{port}{path}"
 
 
 def applet_url(url: str, sample_rate: int, *, credential: bool) -> str:
     """Return `url` as Exotel's applet needs it, with ``USER:TOKEN@`` in place of a `credential`; `sample_rate` is in Hz."""
-    shown = url.replace("ws://", "ws://USER:TOKEN@") if credential else url
+    shown = url.replace("://", "://USER:TOKEN@", 1) if credential else url
     return f"{shown}?sample-rate={sample_rate}"
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from . import edge
 from .variables import LEAST_TOKEN, settled, short_token, specs
 
 TREE = Path(__file__).resolve().parents[2]
@@ -24,7 +25,7 @@ def settings(values: Mapping[str, Any], public_url: str = "") -> dict[str, Any]:
     table: dict[str, Any] = {
         "mode": value("exotel_ws_mode"),
         "engine": value("exotel_ws_engine"),
-        "host": value("exotel_ws_host"),
+        "host": edge.listening(value),
         "port": value("exotel_ws_port"),
         "public_url": public_url,
         "paths": value("exotel_ws_paths"),
@@ -33,8 +34,10 @@ def settings(values: Mapping[str, Any], public_url: str = "") -> dict[str, Any]:
         "drain": {"timeout_s": value("exotel_ws_drain_timeout")},
     }
     # Server defaults are not written, because an older release may not know the setting.
-    if value("exotel_ws_proxies"):
-        table["limits"]["proxies"] = value("exotel_ws_proxies")
+    if proxies := edge.proxies(value):
+        table["limits"]["proxies"] = proxies
+    if value("exotel_ws_proxy_protocol") and not value("exotel_ws_edge"):
+        table["proxy_protocol"] = True
     for key in ("metrics_sources", "open_metrics"):
         if value(f"exotel_ws_{key}"):
             table[key] = value(f"exotel_ws_{key}")
@@ -65,14 +68,24 @@ def faults(values: Mapping[str, Any]) -> list[str]:
 
 
 def _contradictions(values: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each setting in ``exotel_ws_settings`` that differs from its variable in `OF_A_DEPLOY`."""
-    more = _value(values, "exotel_ws_settings")
-    return [
+    """Return a sentence for each setting in ``exotel_ws_settings`` that differs from its variable in `OF_A_DEPLOY`, and for each
+    contradiction between variables of the edge.
+    """
+    more, value = _value(values, "exotel_ws_settings"), partial(_value, values)
+    behind_the_edge = {"host": edge.LISTEN} if value("exotel_ws_edge") else {}
+    found = [
+        f"exotel_ws_settings: {key} is {json.dumps(more[key], default=str)}, but with exotel_ws_edge the server listens on "
+        f"{said} alone: delete {key} from exotel_ws_settings"
+        for key, said in behind_the_edge.items()
+        if key in more and more[key] != said
+    ]
+    found += [
         f"exotel_ws_settings: {key} is {json.dumps(more[key], default=str)}, but {name} is {json.dumps(said)}, by which a deploy "
         f"makes packages, sandbox and socket: set {name}, and delete {key} from exotel_ws_settings"
         for key, name in OF_A_DEPLOY.items()
-        if key in more and more[key] != (said := _value(values, name))
+        if key not in behind_the_edge and key in more and more[key] != (said := value(name))
     ]
+    return found + edge.contradictions(value, more)
 
 
 def _value(values: Mapping[str, Any], name: str) -> Any:

@@ -31,7 +31,7 @@ _FACTS = ("preflight_python",)
 # provision.yml ends with deploy.yml, where its variables are still set.
 _BEFORE = "gcp_vm"
 # Variables that an inventory has for other playbooks may be typed for one on call as well.
-_OF_OTHERS = re.compile("(ansible|exotel_ws|preflight|verify)_")
+_OF_OTHERS = re.compile("(ansible|edge|exotel_ws|preflight|verify)_")
 
 
 def unknown_of_roles(roles: Sequence[str], names: Iterable[str]) -> list[str]:

@@ -19,6 +19,9 @@ LEAST_TOKEN = 6
 _TRUE = frozenset({"yes", "on", "true", "1"})
 _FALSE = frozenset({"no", "off", "false", "0"})
 _MOST_CHARACTERS = 100
+_MOST_DOMAINS = 100
+_LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")
 
 _PORTS = (1, 65535)
 RANGES: dict[str, tuple[int, int]] = {
@@ -30,6 +33,13 @@ RANGES: dict[str, tuple[int, int]] = {
     "exotel_ws_shutdown_grace": (1, 3600),
     "exotel_ws_memory_mb": (0, 1_000_000),
     "exotel_ws_journal_mb": (16, 100_000),
+    "edge_port": _PORTS,
+    "edge_http_port": _PORTS,
+    "edge_max_connections": (10, 100_000),
+    "edge_stranger_connections": (1, 10_000),
+    "edge_strangers_per_second": (1, 10_000),
+    "edge_bad_keys": (1, 1000),
+    "edge_bad_keys_minutes": (1, 1440),
     "gcp_firewall_priority": (0, 65535),
     "gcp_firewall_timeout": (1, 3600),
     "oncall_ports": _PORTS,
@@ -43,6 +53,8 @@ RANGES: dict[str, tuple[int, int]] = {
 # Lists that may be typed as A,B because no entry can hold a comma.
 _SPLIT = frozenset(
     {
+        "edge_domain",
+        "edge_known_sources",
         "exotel_ws_accept",
         "exotel_ws_allowed_sources",
         "exotel_ws_extras",
@@ -235,6 +247,41 @@ def _reachable(host: str) -> str:
     return str(_address(host, "it must be a name or an address alone, without ws://, port or path; the port is exotel_ws_port"))
 
 
+def _domains(domains: list[str]) -> list[str]:
+    """Accept names and addresses that a certificate can be for and that become a part of a URL."""
+    named = []
+    for number, domain in enumerate(domains, 1):
+        wanted = (
+            f"entry {number}: it must be a name or an address alone, such as voice.example.com, without wss://, port, path or *"
+        )
+        name = domain.strip().rstrip(".").lower()
+        if not _DOMAIN.fullmatch(name) or re.fullmatch(r"[0-9.]+", name):
+            name = str(_address(name, wanted))
+        named.append(name)
+    if len(named) > _MOST_DOMAINS:
+        raise Fault(f"it has {len(named)} entries, and a certificate is for {_MOST_DOMAINS} names at most")
+    return _once(named)
+
+
+def _known_sources(sources: list[str]) -> list[str]:
+    for number, source in enumerate(_sources(sources), 1):
+        if source.endswith("/0"):
+            raise Fault(f"entry {number}: it is every address, so that nobody would be limited: name those of Exotel")
+    return sources
+
+
+def _directory(url: str) -> str:
+    if not re.fullmatch(r"https://[^\s/@?#]+(/[!-~]*)?", url):
+        raise Fault("it must be the https:// URL of an ACME directory, such as https://acme-v02.api.letsencrypt.org/directory")
+    return url
+
+
+def _email(address: str) -> str:
+    if address and not re.fullmatch(r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,253}", address):
+        raise Fault("it must be an e-mail address, such as ops@example.com, or empty")
+    return address
+
+
 def _address(text: str, wanted: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
@@ -320,6 +367,10 @@ def _extras(extras: list[str]) -> list[str]:
 
 
 _FORMS: dict[str, Callable[[Any], Any]] = {
+    "edge_acme_directory": _directory,
+    "edge_acme_email": _email,
+    "edge_domain": _domains,
+    "edge_known_sources": _known_sources,
     "exotel_ws_ai_keys": _keys,
     "exotel_ws_allowed_sources": _sources,
     "exotel_ws_credentials": _credentials,

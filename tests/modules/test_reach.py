@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import connection_loader
+from ansible.template import Templar
+from ansible_collections.exotel.voicebot.plugins.lookup.reach import LookupModule
 from ansible_collections.exotel.voicebot.plugins.plugin_utils.reach import applet_url, call_url, host, in_url, ssh_host_name
 
 from tests.lab.labhost import play
@@ -69,6 +74,45 @@ def test_the_url_of_calls_and_of_the_applet(name: str, paths: list[str], url: st
     assert call_url(name, 8765, paths) == url
     assert applet_url(url, 16000, credential=False) == f"{url}?sample-rate=16000"
     assert applet_url(url, 8000, credential=True) == f"ws://USER:TOKEN@{url.removeprefix('ws://')}?sample-rate=8000"
+
+
+@pytest.mark.parametrize(
+    ("name", "port", "paths", "url"),
+    [
+        ("voice.example.com", 443, [], "wss://voice.example.com"),
+        ("voice.example.com", 8443, ["/media"], "wss://voice.example.com:8443/media"),
+        ("2001:db8::1", 443, ["/media"], "wss://[2001:db8::1]/media"),
+    ],
+)
+def test_the_url_of_an_edge(name: str, port: int, paths: list[str], url: str) -> None:
+    assert call_url(name, port, paths, tls=True) == url
+    assert applet_url(url, 8000, credential=True) == f"wss://USER:TOKEN@{url.removeprefix('wss://')}?sample-rate=8000"
+
+
+def names(**variables: Any) -> dict[str, Any]:
+    """Return what the lookup says of the host voicebot-1, whose address is 203.0.113.10."""
+    of_host = {"inventory_hostname": "voicebot-1", "ansible_host": "203.0.113.10"}
+    loader = DataLoader()
+    connection_loader.get("ssh", class_only=True)  # Its options are known once it is loaded.
+    lookup = LookupModule(loader=loader, templar=Templar(loader=loader))
+    [found] = lookup.run([], {**variables, **of_host, "hostvars": {"voicebot-1": of_host}})
+    return dict(found)
+
+
+@pytest.mark.parametrize(
+    ("variables", "url", "ports"),
+    [
+        ({}, "ws://203.0.113.10:8765", [8765]),
+        ({"edge_domain": ["voice.example.com"]}, "ws://203.0.113.10:8765", [8765]),
+        ({"exotel_ws_edge": True, "edge_domain": "voice.example.com,b.example.com"}, "wss://voice.example.com", [443, 80]),
+        ({"exotel_ws_edge": True, "exotel_ws_public_host": "a.example.com"}, "wss://a.example.com", [443, 80]),
+        ({"exotel_ws_edge": True, "edge_certificate": "self_signed", "edge_port": 8443}, "wss://203.0.113.10:8443", [8443]),
+    ],
+)
+def test_the_url_and_the_ports_of_a_host(variables: dict[str, Any], url: str, ports: list[int]) -> None:
+    found = names(**variables)
+    assert (found["url"], found["ports"]) == (url, ports)
+    assert found["applet_url"] == f"{url}?sample-rate=8000"
 
 
 LOOK = """

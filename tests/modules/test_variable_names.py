@@ -14,7 +14,7 @@ from ansible_collections.exotel.voicebot.plugins.plugin_utils.variable_names imp
 )
 from ansible_collections.exotel.voicebot.plugins.plugin_utils.variables import specs_by_role
 
-DEPLOYED = ["exotel_ws", "gcp_firewall", "preflight", "verify"]
+DEPLOYED = ["edge", "exotel_ws", "gcp_firewall", "preflight", "verify"]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_the_entry_points_with_short_names_are_those_of_the_role() -> None:
     [
         ([], {}, "one of both"),
         (["verify"], {"on_call": "logs"}, "one of both"),
-        (["exotle_ws"], {}, "there is no role exotle_ws: there are exotel_ws"),
+        (["exotle_ws"], {}, "there is no role exotle_ws: there are edge, exotel_ws"),
         ([], {"on_call": "log"}, "no entry point log with variables: there are doctor, logs, port_cleanup"),
     ],
 )

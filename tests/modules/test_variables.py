@@ -47,6 +47,12 @@ SECRET = "a-token-of-nobody"
         ("exotel_ws_host", "[::]", "::"),
         ("exotel_ws_public_host", "[2001:db8::1]", "2001:db8::1"),
         ("exotel_ws_public_host", "bot.example.com", "bot.example.com"),
+        ("edge_domain", "Voice.example.com., 203.0.113.7", ["voice.example.com", "203.0.113.7"]),
+        ("edge_domain", ["[2001:db8::1]", "2001:db8::1"], ["2001:db8::1"]),
+        ("edge_known_sources", "203.0.113.0/24,198.51.100.7", ["203.0.113.0/24", "198.51.100.7"]),
+        ("edge_acme_email", "ops@example.com", "ops@example.com"),
+        ("edge_acme_directory", "https://acme.example.com:14000/dir", "https://acme.example.com:14000/dir"),
+        ("edge_port", "8443", 8443),
     ],
 )
 def test_what_is_meant_is_taken(name: str, written: object, meant: object) -> None:
@@ -85,6 +91,19 @@ def test_what_is_meant_is_taken(name: str, written: object, meant: object) -> No
         ("exotel_ws_public_host", "ws://bot.example.com", "without ws://"),
         ("exotel_ws_public_host", "bot.example.com:8765", "without ws://"),
         ("exotel_ws_public_host", "bot example", "without ws://"),
+        ("edge_domain", "*.example.com", "entry 1: it must be a name or an address alone"),
+        ("edge_domain", ["voice.example.com", "wss://voice.example.com"], "entry 2: it must be a name"),
+        ("edge_domain", "voice.example.com:443", "without wss://, port"),
+        ("edge_domain", "1.2.3", "entry 1"),
+        ("edge_domain", [f"{'a' * 64}.example.com"], "entry 1"),
+        ("edge_domain", [f"{number}.example.com" for number in range(101)], "101 entries"),
+        ("edge_known_sources", "0.0.0.0/0", "nobody would be limited"),
+        ("edge_known_sources", "exotel", "an address or a range"),
+        ("edge_acme_email", "ops", "an e-mail address"),
+        ("edge_acme_directory", "http://acme.example.com/dir", "the https:// URL"),
+        ("edge_acme_directory", "https://user@acme.example.com/dir", "the https:// URL"),
+        ("edge_certificate", "letsencrypt", "one of acme, self_signed, files"),
+        ("edge_bad_keys", 0, "a whole number from 1 to 1000"),
         ("gcp_firewall_extra_ports", "8009-", "a port or a range"),
         ("oncall_ports", ["8765", "all"], "entry 2: it must be a whole number"),
         ("exotel_ws_ai_keys", {"Deepgram": "x"}, "small letters"),
@@ -135,6 +154,13 @@ def test_credentials_that_are_none_are_refused_and_never_shown(written: object) 
 def test_keys_of_providers_are_never_shown() -> None:
     [said] = faults({"exotel_ws_ai_keys": {"deepgram-api-key": [SECRET]}})
     assert SECRET not in said
+
+
+def test_a_private_key_in_place_of_its_file_is_never_shown() -> None:
+    [said] = faults({"edge_certificate_key": f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----"})
+    assert said.startswith("edge_certificate_key: ")
+    assert SECRET not in said
+    assert "BEGIN" not in said
 
 
 def test_every_variable_at_once() -> None:
@@ -250,6 +276,6 @@ def test_whatever_an_inventory_says_is_usable_or_refused_by_name(values: dict[st
     if said:
         return
     refused = server_settings.faults(values)
-    assert all(sentence.startswith("exotel_ws_settings") for sentence in refused)
+    assert all(sentence.partition(" ")[0].rstrip(":") in specs() for sentence in refused)
     if not refused:
         check(server_settings.settings(values, "ws://203.0.113.10:8765"))

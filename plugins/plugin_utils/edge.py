@@ -1,0 +1,124 @@
+"""Judge what an edge in front of the server means for the server's address, its URL, open ports and an inventory. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+LISTEN = "127.0.0.1"
+LOOPBACK = (LISTEN, "::1")
+"""Addresses from which the edge reaches the server."""
+PORT_OF_WSS = 443
+_CERTBOT_PORT = 8402
+_OPENS_NOTHING = "0.0.0.0"
+
+
+def public_ports(value: Callable[[str], Any]) -> list[int]:
+    """Return the TCP ports that callers, and an ACME authority, must reach. `value` gives a variable by its name."""
+    if not value("exotel_ws_edge"):
+        return [value("exotel_ws_port")]
+    return [value("edge_port"), *([value("edge_http_port")] if value("edge_certificate") == "acme" else [])]
+
+
+def listening(value: Callable[[str], Any]) -> str:
+    """Return the address that the server listens on."""
+    return LISTEN if value("exotel_ws_edge") else str(value("exotel_ws_host"))
+
+
+def proxies(value: Callable[[str], Any]) -> list[str]:
+    """Return the addresses and networks whose word about a caller's address the server takes."""
+    beside: list[str] = value("exotel_ws_proxies")
+    return list(dict.fromkeys([*LOOPBACK, *beside])) if value("exotel_ws_edge") else beside
+
+
+def contradictions(value: Callable[[str], Any], more: Mapping[str, Any]) -> list[str]:
+    """Return a sentence with the cure for each contradiction between variables. `more` are the ``exotel_ws_settings``."""
+    found = []
+    if value("exotel_ws_proxy_protocol") and not value("exotel_ws_proxies"):
+        found.append(
+            "exotel_ws_proxy_protocol is true, but no balancer is named that may send it: "
+            "list the balancer's addresses in exotel_ws_proxies"
+        )
+    if not value("exotel_ws_edge"):
+        return found
+    return [*found, *_server(value, more), *_ports(value), *_certificate(value), *_keys(value)]
+
+
+def _server(value: Callable[[str], Any], more: Mapping[str, Any]) -> list[str]:
+    found = []
+    if (host := value("exotel_ws_host")) not in (_OPENS_NOTHING, *LOOPBACK):
+        found.append(
+            f"exotel_ws_host is {host}, but with exotel_ws_edge the server listens on {LISTEN} alone and the edge takes calls on "
+            "every address: delete exotel_ws_host"
+        )
+    if value("exotel_ws_open_metrics"):
+        found.append(
+            "exotel_ws_open_metrics is true, but the edge shows /metrics and /ready to nobody it does not know: delete it, and "
+            "name who may read them in exotel_ws_metrics_sources"
+        )
+    limits = more.get("limits")
+    listed = limits.get("proxies") if isinstance(limits, Mapping) else None
+    if listed is not None and not set(LOOPBACK) <= set(map(str, listed if isinstance(listed, list) else [listed])):
+        found.append(
+            f"exotel_ws_settings: limits.proxies is {json.dumps(listed, default=str)} and leaves the edge out, so that all "
+            "callers were bounded as one: delete it, and name proxies in front of the edge in exotel_ws_proxies"
+        )
+    if more.get("proxy_protocol"):
+        found.append(
+            "exotel_ws_settings: proxy_protocol is true, but with exotel_ws_edge it is the edge that takes it: "
+            "delete it, and set exotel_ws_proxy_protocol: true"
+        )
+    return found
+
+
+def _ports(value: Callable[[str], Any]) -> list[str]:
+    acme = value("edge_certificate") == "acme"
+    taken = {
+        "exotel_ws_port": value("exotel_ws_port"),
+        "edge_port": value("edge_port"),
+        "edge_http_port": value("edge_http_port"),
+    }
+    names = list(taken)
+    found = [
+        f"{one} and {other} are both {taken[one]}: give each a port of its own"
+        for number, one in enumerate(names)
+        for other in names[number + 1 :]
+        if taken[one] == taken[other]
+    ]
+    if acme:
+        found += [
+            f"{name} is {_CERTBOT_PORT}, on which certbot answers behind the edge: take another port"
+            for name in names
+            if taken[name] == _CERTBOT_PORT
+        ]
+    return found
+
+
+def _certificate(value: Callable[[str], Any]) -> list[str]:
+    kind = value("edge_certificate")
+    files = {name: value(name) for name in ("edge_certificate_chain", "edge_certificate_key")}
+    found = []
+    if kind == "acme" and not value("edge_acme_terms_agreed"):
+        found.append(
+            f"edge_acme_terms_agreed is false, but {value('edge_acme_directory')} issues no certificate otherwise: read its "
+            "terms and set edge_acme_terms_agreed: true; or set edge_certificate to self_signed (for tests) or files"
+        )
+    if kind == "acme" and not value("edge_domain") and not value("exotel_ws_public_host"):
+        found.append(
+            "edge_domain is empty, but a certificate is for a name: set edge_domain, such as [voice.example.com], to a name that "
+            "leads to this host"
+        )
+    for name, file in files.items():
+        what = "chain" if name.endswith("chain") else "private key"
+        if kind == "files" and not file:
+            found.append(f"{name} is empty, but edge_certificate is files: set it to the file with the {what} as PEM")
+        elif kind != "files" and file:
+            found.append(f"{name} is set, but edge_certificate is {kind}: set edge_certificate: files, or delete {name}")
+    return found
+
+
+def _keys(value: Callable[[str], Any]) -> list[str]:
+    if value("edge_key_in_start") and not value("exotel_ws_credentials"):
+        return ["edge_key_in_start is true, but there is no key: set exotel_ws_credentials, or delete edge_key_in_start"]
+    return []
