@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -20,7 +20,7 @@ description:
   - Hosts of a project share a rule. Hosts that need different rules of one name are refused.
 options:
   _input:
-    description: The rule that P(exotel.voicebot.firewall_rule#lookup) returned, by host.
+    description: The rules that P(exotel.voicebot.firewall_rule#lookup) returned, by host.
     type: dict
     required: true
   results:
@@ -50,7 +50,7 @@ _value:
 
 
 def fleet_firewall(
-    hosts: Mapping[str, Mapping[str, Any]], results: Iterable[Mapping[str, Any]] = (), check_mode: bool = False
+    hosts: Mapping[str, Sequence[Mapping[str, Any]]], results: Iterable[Mapping[str, Any]] = (), check_mode: bool = False
 ) -> dict[str, Any]:
     """Return what `RETURN` says. Raises AnsibleFilterError for hosts whose rules are not those of the lookup firewall_rule."""
     try:

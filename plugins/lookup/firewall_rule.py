@@ -1,4 +1,4 @@
-"""``firewall_rule``: the rule that a host needs in the firewall of Google Cloud."""
+"""``firewall_rule``: the rules that a host needs in the firewall of Google Cloud."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ DOCUMENTATION = """
 name: firewall_rule
 author: The exotel-voicebot developers (!UNKNOWN)
 version_added: 0.1.0
-short_description: The firewall rule that a host needs
+short_description: The firewall rules that a host needs
 description:
-  - The rule, by the variables of the role C(gcp_firewall), with a title, the end of a sentence that says what it does, and a
-    warning if anybody may connect.
+  - The rules, by the variables of the role C(gcp_firewall), each with a title, the end of a sentence that says what it does, and
+    a warning if anybody may connect. It is one, or two if an ACME authority may come from where no caller may.
 options: {}
 """
 
 EXAMPLES = """
 - name: Show what the rule does
   ansible.builtin.debug:
-    msg: "It lets {{ lookup('exotel.voicebot.firewall_rule').does }}"
+    msg: "It lets {{ query('exotel.voicebot.firewall_rule') | map(attribute='does') | join('; and ') }}"
 """
 
 RETURN = """
 _raw:
-  description: The rule, as the only entry.
+  description: The rules.
   type: list
   elements: dict
 """
@@ -29,7 +29,7 @@ _raw:
 from collections.abc import Mapping
 from typing import Any
 
-from ..plugin_utils.fleet_firewall import VARIABLES, rule
+from ..plugin_utils.fleet_firewall import VARIABLES, rules
 from ..plugin_utils.role_lookup import RoleLookup
 
 
@@ -37,5 +37,5 @@ class LookupModule(RoleLookup):
     """The lookup of this file, as Ansible finds it."""
 
     def answer(self, variables: Mapping[str, Any], **options: Any) -> list[dict[str, Any]]:
-        """Return the rule. Raises AnsibleError for a variable that can't be used."""
-        return [rule(self.values(variables, *VARIABLES))]
+        """Return the rules. Raises AnsibleError for a variable that can't be used."""
+        return rules(self.values(variables, *VARIABLES))

@@ -10,7 +10,7 @@ LISTEN = "127.0.0.1"
 LOOPBACK = (LISTEN, "::1")
 """Addresses from which the edge reaches the server."""
 PORT_OF_WSS = 443
-_CERTBOT_PORT = 8402
+_BEHIND = {8402: "certbot answers behind the edge", 8403: "the edge hands its tables on"}
 _OPENS_NOTHING = "0.0.0.0"
 
 
@@ -73,7 +73,6 @@ def _server(value: Callable[[str], Any], more: Mapping[str, Any]) -> list[str]:
 
 
 def _ports(value: Callable[[str], Any]) -> list[str]:
-    acme = value("edge_certificate") == "acme"
     taken = {
         "exotel_ws_port": value("exotel_ws_port"),
         "edge_port": value("edge_port"),
@@ -86,12 +85,9 @@ def _ports(value: Callable[[str], Any]) -> list[str]:
         for other in names[number + 1 :]
         if taken[one] == taken[other]
     ]
-    if acme:
-        found += [
-            f"{name} is {_CERTBOT_PORT}, on which certbot answers behind the edge: take another port"
-            for name in names
-            if taken[name] == _CERTBOT_PORT
-        ]
+    found += [
+        f"{name} is {taken[name]}, on which {_BEHIND[taken[name]]}: take another port" for name in names if taken[name] in _BEHIND
+    ]
     return found
 
 

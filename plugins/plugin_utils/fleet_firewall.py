@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .edge import public_ports
+
 VARIABLES = (
+    "edge_certificate",
+    "edge_http_port",
+    "edge_port",
+    "exotel_ws_edge",
     "exotel_ws_port",
     "gcp_firewall_api_endpoint",
     "gcp_firewall_description",
@@ -25,7 +31,7 @@ VARIABLES = (
     "gcp_firewall_timeout",
     "gcp_firewall_tls",
 )
-"""Variables that `rule` reads."""
+"""Variables that `rules` reads."""
 
 _OPEN_TO_ALL = (
     "warning: anybody may connect. Ask Exotel (your account manager, or hello@exotel.com) which addresses its calls come from "
@@ -38,21 +44,36 @@ _NOBODY = (
 )
 
 
-def rule(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the rule that a host needs, with its `title`, `does`, the end of a sentence about it, and `warning`."""
+def rules(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rules that a host needs, each with its `title`, `does`, the end of a sentence about it, and `warning`.
 
+    There is one, and a second for an ACME authority if not everybody is let in: nobody knows which addresses that asks from.
+    """
+    sources = values["gcp_firewall_source_ranges"]
+    everybody = any(re.search("/0+$", source) for source in sources)
+    ports, acme = public_ports(values.__getitem__), values["exotel_ws_edge"] and values["edge_certificate"] == "acme"
+    if not acme or everybody or not sources:
+        return [_rule(values, ports, sources, everybody=everybody)]
+    of_calls = _rule(values, [port for port in ports if port != values["edge_http_port"]], sources, everybody=False)
+    return [of_calls, _rule(values, [values["edge_http_port"]], ["0.0.0.0/0"], everybody=False, for_acme=True)]
+
+
+def _rule(
+    values: Mapping[str, Any], public: Iterable[int], sources: list[str], *, everybody: bool, for_acme: bool = False
+) -> dict[str, Any]:
     def of(name: str) -> Any:
         return values[f"gcp_firewall_{name}"]
 
-    tls = ["443"] if of("tls") else []
-    ports = list(dict.fromkeys([str(values["exotel_ws_port"]), *tls, *of("extra_ports")]))
-    sources, tags = of("source_ranges"), of("target_tags")
+    beside = [] if for_acme else [*(["443"] if of("tls") else []), *of("extra_ports")]
+    ports, tags = list(dict.fromkeys([*map(str, public), *beside])), of("target_tags")
     into = f"the instances tagged {', '.join(tags)}" if tags else "all instances"
-    everybody = any(re.search("/0+$", source) for source in sources)
+    name = f"{of('name')}{'-acme' if for_acme else ''}"
+    behind = str(values["exotel_ws_port"])
+    closed = values["exotel_ws_edge"] and not for_acme and behind not in ports
     return {
-        "title": f"{of('name')} of {of('project')}",
+        "title": f"{name} of {of('project')}",
         "project": of("project"),
-        "name": of("name"),
+        "name": name,
         "state": of("state"),
         "description": of("description"),
         "network": of("network"),
@@ -66,24 +87,26 @@ def rule(values: Mapping[str, Any]) -> dict[str, Any]:
         "api_endpoint": of("api_endpoint"),
         "timeout": of("timeout"),
         "does": f"in {', '.join(f'tcp:{port}' for port in ports)} from {', '.join(sources)} to {into} "
-        f"of network {of('network')}, priority {of('priority')}",
+        f"of network {of('network')}, priority {of('priority')}"
+        + (f"; tcp:{behind} is closed, for the server is behind the edge" if closed else ""),
         "warning": _OPEN_TO_ALL if everybody and not of("test") else "",
     }
 
 
-def fleet_firewall(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def fleet_firewall(hosts: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     """Return the `rules` of a play by title, each once, the hosts `without` one, and `refusal`, why no rule can be made.
 
-    `hosts` has the `rule` of each host; one without a project needs none.
+    `hosts` has the `rules` of each host; one without a project needs none.
     """
-    needed = [one for one in hosts.values() if one["project"]]
-    rules = {one["title"]: one for one in needed}
+    needed = [one for of_host in hosts.values() for one in of_host if one["project"]]
+    found = {one["title"]: one for one in needed}
     refusal = ""
     if any(one["state"] == "present" and not one["sources"] for one in needed):
         refusal = _NOBODY
-    elif any(one != rules[one["title"]] for one in needed):
+    elif any(one != found[one["title"]] for one in needed):
         refusal = _ONE_NAME.format(" | ".join(dict.fromkeys(one["does"] for one in needed)))
-    return {"rules": rules, "without": [host for host, one in hosts.items() if not one["project"]], "refusal": refusal}
+    without = [host for host, of_host in hosts.items() if not any(one["project"] for one in of_host)]
+    return {"rules": found, "without": without, "refusal": refusal}
 
 
 def told(fleet: Mapping[str, Any], results: Iterable[Mapping[str, Any]], *, check: bool) -> list[str]:

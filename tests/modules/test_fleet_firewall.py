@@ -18,12 +18,17 @@ NEEDED = {
 }
 
 
-def rule(**variables: Any) -> dict[str, Any]:
-    """Return the rule of a host with these variables, given without their prefix."""
+def rules(**variables: Any) -> list[dict[str, Any]]:
+    """Return the rules of a host with these variables; those of the role are given without their prefix."""
     loader = DataLoader()
-    said = {name if name.startswith("exotel") else f"gcp_firewall_{name}": value for name, value in variables.items()}
-    [made] = LookupModule(loader=loader, templar=Templar(loader=loader)).run([], NEEDED | said)
-    return dict(made)
+    said = {name if name.startswith(("exotel", "edge")) else f"gcp_firewall_{name}": value for name, value in variables.items()}
+    return list(LookupModule(loader=loader, templar=Templar(loader=loader)).run([], NEEDED | said))
+
+
+def rule(**variables: Any) -> dict[str, Any]:
+    """Return the only rule of a host with these variables."""
+    [made] = rules(**variables)
+    return made
 
 
 def test_the_rule_of_a_host_by_the_defaults() -> None:
@@ -41,6 +46,40 @@ def test_variables_may_be_texts() -> None:
     )
 
 
+def test_with_an_edge_its_port_is_opened_in_place_of_the_servers() -> None:
+    made = rule(exotel_ws_edge=True, edge_certificate="self_signed", extra_ports="8009")
+    assert made["ports"] == ["443", "8009"]
+    assert made["does"].startswith("in tcp:443, tcp:8009 from 203.0.113.0/24 ")
+    assert made["does"].endswith("; tcp:8765 is closed, for the server is behind the edge")
+
+
+def test_a_port_that_is_asked_for_besides_is_not_told_to_be_closed() -> None:
+    made = rule(exotel_ws_edge=True, edge_certificate="files", extra_ports="8765")
+    assert (made["ports"], "is closed" in made["does"]) == (["443", "8765"], False)
+
+
+def test_an_acme_authority_comes_in_with_everybody_by_the_one_rule() -> None:
+    assert rule(exotel_ws_edge=True, source_ranges=["0.0.0.0/0"])["ports"] == ["443", "80"]
+
+
+def test_an_acme_authority_comes_in_where_only_some_may_call_by_a_second_rule() -> None:
+    of_calls, of_acme = rules(exotel_ws_edge=True, extra_ports="8009", target_tags="bot")
+    assert (of_calls["title"], of_calls["ports"], of_calls["sources"]) == (
+        "allow-exotel-ws of p",
+        ["443", "8009"],
+        ["203.0.113.0/24"],
+    )
+    assert (of_acme["title"], of_acme["ports"], of_acme["sources"]) == ("allow-exotel-ws-acme of p", ["80"], ["0.0.0.0/0"])
+    assert (of_acme["tags"], of_acme["warning"]) == (["bot"], "")
+    assert "closed" not in of_acme["does"]
+    fleet = fleet_firewall({"a": [of_calls, of_acme], "b": rules(exotel_ws_edge=True, extra_ports="8009", target_tags="bot")})
+    assert (list(fleet["rules"]), fleet["refusal"]) == (["allow-exotel-ws of p", "allow-exotel-ws-acme of p"], "")
+
+
+def test_nobody_who_may_call_is_refused_with_an_edge_as_well() -> None:
+    assert fleet_firewall({"a": rules(exotel_ws_edge=True, source_ranges=[])})["refusal"].startswith("exotel_ws_allowed_sources")
+
+
 @pytest.mark.parametrize(
     ("sources", "test", "warned"),
     [
@@ -55,23 +94,23 @@ def test_a_rule_for_everybody_is_warned_of(sources: list[str], test: bool, warne
 
 
 def test_hosts_share_a_rule_and_one_without_a_project_needs_none() -> None:
-    fleet = fleet_firewall({"a": rule(), "b": rule(), "c": rule(project="q"), "d": rule(project="")})
+    fleet = fleet_firewall({"a": rules(), "b": rules(), "c": rules(project="q"), "d": rules(project="")})
     assert list(fleet["rules"]) == ["allow-exotel-ws of p", "allow-exotel-ws of q"]
     assert (fleet["without"], fleet["refusal"]) == (["d"], "")
     assert fleet["told"] == ["no gcp_project, skipped: d"]
 
 
 def test_different_rules_of_one_name_are_refused() -> None:
-    refusal = fleet_firewall({"a": rule(), "b": rule(exotel_ws_port=9000)})["refusal"]
+    refusal = fleet_firewall({"a": rules(), "b": rules(exotel_ws_port=9000)})["refusal"]
     assert refusal.startswith("hosts need different rules under one name: in tcp:8765 ")
     assert " | in tcp:9000 " in refusal
     assert refusal.endswith("give each its own gcp_firewall_name")
 
 
 def test_a_rule_for_nobody_is_refused_unless_it_has_to_go() -> None:
-    assert fleet_firewall({"a": rule(source_ranges=[])})["refusal"].startswith("exotel_ws_allowed_sources is empty")
-    assert fleet_firewall({"a": rule(source_ranges=[], state="absent")})["refusal"] == ""
-    assert fleet_firewall({"a": rule(source_ranges=[], project="")})["refusal"] == ""
+    assert fleet_firewall({"a": rules(source_ranges=[])})["refusal"].startswith("exotel_ws_allowed_sources is empty")
+    assert fleet_firewall({"a": rules(source_ranges=[], state="absent")})["refusal"] == ""
+    assert fleet_firewall({"a": rules(source_ranges=[], project="")})["refusal"] == ""
 
 
 @pytest.mark.parametrize(
@@ -86,17 +125,17 @@ def test_a_rule_for_nobody_is_refused_unless_it_has_to_go() -> None:
 )
 def test_what_became_of_a_rule_is_told(state: str, changed: bool, check: bool, line: str) -> None:
     results = [{"item": "allow-exotel-ws of p", "changed": changed}]
-    [told] = fleet_firewall({"a": rule(state=state)}, results, check)["told"]
+    [told] = fleet_firewall({"a": rules(state=state)}, results, check)["told"]
     assert told.startswith(line)
 
 
 def test_a_warning_is_told_once_and_not_of_a_rule_that_goes() -> None:
     everybody = {"source_ranges": ["0.0.0.0/0"]}
-    [warning] = fleet_firewall({"a": rule(**everybody), "b": rule(**everybody, project="q")})["told"]
+    [warning] = fleet_firewall({"a": rules(**everybody), "b": rules(**everybody, project="q")})["told"]
     assert warning.startswith("warning: anybody may connect. Ask Exotel")
-    assert fleet_firewall({"a": rule(**everybody, state="absent")})["told"] == []
+    assert fleet_firewall({"a": rules(**everybody, state="absent")})["told"] == []
 
 
 def test_rules_of_something_else_are_refused() -> None:
     with pytest.raises(AnsibleFilterError, match="a rule has no 'project'"):
-        fleet_firewall({"a": {}})
+        fleet_firewall({"a": [{}]})
