@@ -75,7 +75,7 @@ def run(options: CallOptions) -> Exit:
 
 def plan(options: CallOptions) -> Order:
     """Return the call to place; its rate is the options', else the URL's, else the file's, else 8000 Hz. Raises UsageFault."""
-    target = parse(options.url, options.credential_file)
+    target = parse(options.url, options.credential_file, options.ca_file)
     rate = target.asked_rate(options.rate)
     if options.wav is None and not 0.02 <= options.seconds <= 3600:
         raise UsageFault(f"--seconds {options.seconds:g}: between 0.02 and 3600, the longest stream that Exotel allows")

@@ -56,7 +56,7 @@ async def dial(
                 open_timeout=None,
                 ping_interval=None,
                 max_queue=256,
-                ssl=(tls or ssl.create_default_context()) if target.secure else None,
+                ssl=(tls or target.tls()) if target.secure else None,
                 sock=await connected(target),
             )
     except InvalidStatus as error:

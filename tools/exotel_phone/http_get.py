@@ -5,7 +5,9 @@ import dataclasses
 import http.client
 import io
 import time
+from collections.abc import Mapping
 
+from exotel_phone.pinned import connected
 from exotel_phone.reach import NotHttp, Unreachable, explain
 from exotel_phone.target import Target
 from exotel_phone.text import printable
@@ -30,12 +32,15 @@ class _Received(io.BytesIO):
         return self
 
 
-async def get(target: Target, path: str, *, timeout_s: float = 5.0) -> Answer:
-    """GET ``path`` from the host and port of ``target``, at most ``timeout_s`` in all and 64 KiB. Raises Unreachable."""
+async def get(target: Target, path: str, *, timeout_s: float = 5.0, headers: Mapping[str, str] | None = None) -> Answer:
+    """GET ``path`` from the host and port of ``target``, at most ``timeout_s`` in all and 64 KiB. Raises Unreachable.
+
+    A server that switches to another protocol, because ``headers`` ask for it, has answered with that.
+    """
     began = time.perf_counter()
     try:
         async with asyncio.timeout(timeout_s):
-            raw = await _fetch(target, path)
+            raw = await _fetch(target, path, {"Connection": "close", **(headers or {})})
         response = http.client.HTTPResponse(_Received(raw))  # type: ignore[arg-type]
         response.begin()
         body = response.read().decode(errors="replace")
@@ -46,12 +51,16 @@ async def get(target: Target, path: str, *, timeout_s: float = 5.0) -> Answer:
     return Answer(target.http(path), response.status, body, (time.perf_counter() - began) * 1000)
 
 
-async def _fetch(target: Target, path: str) -> bytes:
+async def _fetch(target: Target, path: str, headers: Mapping[str, str]) -> bytes:
     """Return head and body, up to ``Content-Length`` if a server keeps the connection open."""
-    reader, writer = await asyncio.open_connection(target.host, target.port, ssl=target.secure or None)
-    raw = b""
+    tls, sock = target.tls(), await connected(target)
+    if sock is None:
+        reader, writer = await asyncio.open_connection(target.host, target.port, ssl=tls)
+    else:
+        reader, writer = await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=target.host if tls else None)
+    raw, lines = b"", "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {target.netloc}\r\nConnection: close\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {target.netloc}\r\n{lines}\r\n".encode())
         await writer.drain()
         while len(raw) <= _MAX_BYTES and not _complete(raw) and (chunk := await reader.read(_MAX_BYTES)):
             raw += chunk
@@ -68,6 +77,8 @@ def _complete(raw: bytes) -> bool:
     head, blank, body = raw.partition(b"\r\n\r\n")
     if not blank:
         return False
+    if head.split(maxsplit=2)[1:2] == [b"101"]:
+        return True
     headers = http.client.parse_headers(io.BytesIO(head.partition(b"\r\n")[2] + blank))
     length = headers.get("Content-Length", "")
     return length.isdecimal() and len(body) >= int(length)

@@ -16,6 +16,9 @@ Json = Annotated[bool, Option("--json", help="One JSON object instead of text.")
 Credential = Annotated[
     Path | None, Option(metavar="FILE", help="File with a line user:token; keeps the token off the command line.")
 ]
+CaFile = Annotated[
+    Path | None, Option(metavar="FILE", help="With wss://: trust the CAs of this PEM file, in place of this machine's.")
+]
 CallId = Annotated[str, Option("--call", metavar="SID", help="One call: its call_sid, stream_sid or conn_id.")]
 Force = Annotated[bool, Option("--force", help="Overwrite a file that exists.")]
 Inventory = Annotated[Path | None, Option(metavar="PATH", help="Ansible's: traffic may be sent to its hosts.")]
@@ -39,6 +42,7 @@ class ProtocolTestOptions:
     all_rates: Annotated[bool, Option("--all-rates", help="At 8000, 16000 and 24000 Hz, not only the URL's.")] = False
     timeout: Annotated[float, Option(metavar="SECONDS", help="Longest wait for one answer.")] = 2.0
     credential_file: Credential = None
+    ca_file: CaFile = None
     json: Json = False
 
 
@@ -61,6 +65,7 @@ class CallOptions:
     seconds: Annotated[float, Option(metavar="SECONDS", help="Length of the generated signal, without --wav.")] = 2.0
     as_exotel: AsExotel = False
     credential_file: Credential = None
+    ca_file: CaFile = None
     json: Json = False
 
 
@@ -89,6 +94,7 @@ class TalkOptions:
     rate: Rate = None
     as_exotel: AsExotel = False
     credential_file: Credential = None
+    ca_file: CaFile = None
     json: Json = False
 
 
@@ -120,6 +126,7 @@ class LoadOptions:
     force: Force = False
     as_exotel: AsExotel = False
     credential_file: Credential = None
+    ca_file: CaFile = None
     inventory: Inventory = None
     i_own_this_server: Own = False
     max_processes: Annotated[
@@ -150,6 +157,7 @@ class ReplayOptions:
     i_own_this_server: Own = False
     inventory: Inventory = None
     credential_file: Credential = None
+    ca_file: CaFile = None
     json: Json = False
 
 

@@ -5,6 +5,7 @@ import errno
 import socket
 import ssl
 
+from exotel_phone import tls
 from exotel_phone.command import command, journal
 from exotel_phone.target import Target
 from exotel_phone.text import printable
@@ -48,9 +49,7 @@ def explain(error: BaseException, target: Target, timeout_s: float) -> Fault:
             look = f"{command('getent', 'hosts', target.host)}; check the spelling"
             return Fault("dns", f"the name {target.host} does not resolve", look)
         case ssl.SSLError():
-            cause = f"TLS with {where} failed: {printable(str(error))}; Exotel needs a public CA and the full chain"
-            look = command("openssl", "s_client", "-connect", where, "-servername", target.host)
-            return Fault("tls", cause, f"{look}; or ws:// if the server has no TLS")
+            return Fault(*tls.fault(error, where, target.host, target.port))
         case TimeoutError():
             cause = f"{where} gave no answer within {timeout_s:g} s: a firewall drops the packets, or the server hangs"
             return Fault("timeout", cause, f"check the firewall rule for tcp:{target.port}; on the host: {look}")

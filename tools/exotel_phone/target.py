@@ -3,9 +3,11 @@
 import base64
 import dataclasses
 import re
+import ssl
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
+from exotel_phone import tls
 from exotel_phone.exits import UsageFault
 
 SAMPLE_RATES = (8000, 16000, 24000)
@@ -20,7 +22,8 @@ _EXAMPLE = "ws://203.0.113.10:8765?sample-rate=8000"
 class Target:
     """Address of a server; ``path`` and ``query`` as typed, ``credential`` as ``user:token``. No repr shows a secret.
 
-    ``addresses`` are those that ``host`` resolved to; if there are any, no other is connected to.
+    ``addresses`` are those that ``host`` resolved to; if there are any, no other is connected to. ``ca_file`` holds the CAs to
+    trust in place of this machine's.
     """
 
     secure: bool
@@ -30,6 +33,11 @@ class Target:
     query: str = dataclasses.field(repr=False)
     credential: str | None = dataclasses.field(default=None, repr=False)
     addresses: tuple[str, ...] = ()
+    ca_file: Path | None = None
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Return the context that checks the server's certificate; None where there is no TLS. Raises UsageFault."""
+        return tls.context(self.ca_file) if self.secure else None
 
     @property
     def netloc(self) -> str:
@@ -86,10 +94,11 @@ class Target:
         return {"Authorization": "Basic " + base64.b64encode(self.credential.encode()).decode()}
 
 
-def parse(text: str, credential_file: Path | None = None) -> Target:
+def parse(text: str, credential_file: Path | None = None, ca_file: Path | None = None) -> Target:
     """Parse ``ws://``, ``wss://``, ``http://``, ``https://`` or a bare ``host:port``.
 
-    ``credential_file`` holds lines ``user:token``; its first one is used, instead of one in the URL. Raises UsageFault.
+    ``credential_file`` holds lines ``user:token``; its first one is used, instead of one in the URL. ``ca_file`` holds the CAs
+    to trust in place of this machine's, as PEM. Raises UsageFault.
     """
     shown = re.sub(r"(?<=//)[^/?#]*@", "", text)
     try:
@@ -105,7 +114,12 @@ def parse(text: str, credential_file: Path | None = None) -> Target:
     if credential is None and parts.username is not None:
         credential = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     secure = _SECURE[parts.scheme]
-    return Target(secure, parts.hostname, port or _default_port(secure), parts.path, parts.query, credential)
+    if ca_file and not secure:
+        raise UsageFault(f"--ca-file is for TLS, and {shown} has none: use wss://")
+    found = Target(secure, parts.hostname, port or _default_port(secure), parts.path, parts.query, credential, ca_file=ca_file)
+    if ca_file:
+        found.tls()  # a file that is of no use is told before anything is done
+    return found
 
 
 def _default_port(secure: bool) -> int:

@@ -31,7 +31,7 @@ class Probe:
 
 def run(options: HealthOptions) -> Exit:
     """Ask, print, and say by the exit code whether the server is healthy and takes calls. Raises UsageFault."""
-    target = parse(options.url) if options.url else load(options.settings).local_target
+    target = parse(options.url, ca_file=options.ca_file) if options.url else load(options.settings).local_target
     probes = asyncio.run(_ask(target, options.timeout))
     healthy = all(probe.fault is None for probe in probes)
     if options.json:

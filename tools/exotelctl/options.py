@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from exotel_phone.options import CallId, Credential, Force, Json
+from exotel_phone.options import CaFile, CallId, Credential, Force, Json
 from typer import Argument, Option
 
 SETTINGS_FILE: Final = Path("/etc/exotel-ws/current/settings.toml")
@@ -29,6 +29,7 @@ class HealthOptions:
     url: Annotated[str | None, Argument(metavar="[URL]", help="Default: the server on this host.")] = None
     settings: Settings = SETTINGS_FILE
     timeout: Annotated[float, Option(metavar="SECONDS", help="Longest wait for one answer.")] = 5.0
+    ca_file: CaFile = None
     json: Json = False
 
 
@@ -151,6 +152,7 @@ class DoctorOptions:
         Option(metavar="FILE", help="With --replay: what gcp_effective_firewall_info said of Google Cloud, as JSON."),
     ] = None
     credential_file: Credential = None
+    ca_file: CaFile = None
     verbose: Annotated[bool, Option("--verbose", "-v", help="Also what each check claims, and does not prove.")] = False
     json: Json = False
 

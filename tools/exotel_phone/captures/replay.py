@@ -48,7 +48,7 @@ def play_again(options: ReplayOptions) -> Exit:
     original = choose(recording, options.call, options.file)
     if fault := unplayable(original):
         raise UsageFault(f"{printable(str(options.file))}: {original.name} can't be played: {fault}")
-    target = _at_the_rate(parse(options.url, options.credential_file), original)
+    target = _at_the_rate(parse(options.url, options.credential_file, options.ca_file), original)
     target = ownership.require_own(target, options.i_own_this_server, options.inventory)
     try:
         with CaptureFile(options.out, force=options.force) if options.out else contextlib.nullcontext() as file:

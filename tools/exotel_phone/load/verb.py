@@ -40,7 +40,7 @@ from exotel_phone.writable import require_writable
 
 def run(options: LoadOptions) -> Exit:
     """Place the load and print the result. Raises UsageFault and Refusal before a call is placed."""
-    target = parse(options.url, options.credential_file)
+    target = parse(options.url, options.credential_file, options.ca_file)
     the_plan = plan(target, options, len(os.sched_getaffinity(0)))
     require_writable("--report", options.report, replace=options.force)
     the_plan = dataclasses.replace(the_plan, target=require_own(target, options.i_own_this_server, options.inventory))

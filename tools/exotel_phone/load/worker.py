@@ -8,7 +8,6 @@ import dataclasses
 import heapq
 import itertools
 import signal
-import ssl
 from multiprocessing.connection import Connection
 from time import monotonic
 
@@ -74,7 +73,7 @@ class _Generator:
         self._serial = itertools.count()
         self._stop = asyncio.Event()
         self._dialling: set[asyncio.Task[None]] = set()
-        self._tls = ssl.create_default_context() if plan.target.secure else None
+        self._tls = plan.target.tls()
 
     async def run(self) -> None:
         """Carry out all calls of the share. Raises what a helper or a call raised, e.g. BrokenPipeError."""

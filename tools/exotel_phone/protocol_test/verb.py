@@ -24,7 +24,7 @@ def run(options: ProtocolTestOptions) -> Exit:
     """Carry the test out at the URL's sample rate (8000 Hz if it names none) or at all three. Raises UsageFault."""
     if not 0.05 <= options.timeout <= 60:
         raise UsageFault(f"--timeout {options.timeout:g}: between 0.05 and 60 seconds for an answer")
-    target = parse(options.url, options.credential_file)
+    target = parse(options.url, options.credential_file, options.ca_file)
     rates = SAMPLE_RATES if options.all_rates else (target.rate or SAMPLE_RATES[0],)
     if not options.json:
         say(f"🧪 Exotel Protocol Compliance Test\n{_RULE}\n{target.shown}\n")

@@ -42,7 +42,7 @@ _BARGE_IN_MS: Final = (100, 60_000)
 def run(options: TalkOptions) -> Exit:
     """Place the call and print the result. Raises UsageFault and Refusal before anything is sent."""
     turns = [script.turn(typed) for typed in options.turns]
-    target = parse(options.url, options.credential_file)
+    target = parse(options.url, options.credential_file, options.ca_file)
     rate = target.asked_rate(options.rate) or SAMPLE_RATES[0]
     if options.barge_in_after is not None:
         _require_barge_in(options.barge_in_after, turns)

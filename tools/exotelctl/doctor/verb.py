@@ -74,6 +74,6 @@ def _facts(options: DoctorOptions) -> Facts:
         found = cloud.read(options.cloud)
         facts = dataclasses.replace(facts, cloud=observe(lambda: cloud.understand(found)))
     if options.outside is not None:
-        target = parse(options.outside, options.credential_file)
+        target = parse(options.outside, options.credential_file, options.ca_file)
         facts = dataclasses.replace(facts, outside=observe(lambda: outside.look(target)))
     return facts
