@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from exotel_ws import forwarded
 from exotel_ws.admission.bounds import Admission, Ticket
 from exotel_ws.admission.sampler import Sampler
 from exotel_ws.admission.sources import inside, networks
@@ -23,7 +24,11 @@ from exotel_ws.settings import Settings
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain; charset=utf-8"
 _THIS_HOST: Final = networks(["127.0.0.0/8", "::1"], "this host")
-_FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")
+_FORWARDED: Final = ("Forwarded", forwarded.HEADER, "X-Real-Ip", "Via")
+_PROVEN: Final = (("X-Exotel-Proven", "1"),)
+"""Header of the 101 by which a proxy learns that its client is no stranger."""
+_TOO_SOON: Final = ("handshake_rate", "barred")
+"""Bounds that bite for a while on one source, so that it has to come later (429); the others mean a full server (503)."""
 _UPGRADE: Final = (("Upgrade", "websocket"),)
 _SAY_EVERY_S: Final = 10.0
 _SAY_AT_ONCE: Final = 20
@@ -66,8 +71,16 @@ class Desk:
         self._metrics_sources = networks(settings.metrics_sources, "metrics_sources")
         self._said = Sampler(_SAY_EVERY_S, _SAY_AT_ONCE)
 
+    def move(self, ticket: Ticket, host: str) -> Answer | None:
+        """See `exotel_ws.engines.front.Desk`."""
+        bound = ticket.move(host)
+        return kept_out(bound) if bound else None
+
     def reply(self, head: Head, ticket: Ticket) -> Reply:
         """See `exotel_ws.engines.front.Desk`."""
+        named = ticket.source.proxy and forwarded.HEADER in head.headers
+        if named and (refusal := self._move_to_client(head, ticket)):
+            return refusal
         target = Target.parse(head.target)
         ticket.may_know = self._may_know(head, ticket)
         if self._test_calls.include(head.headers):
@@ -76,7 +89,17 @@ class Desk:
             return self._answer_http(head, target, ticket)
         request = Request(head.target, head.headers, ticket.host, ticket)
         rejection = self._reject(head, request, target)
-        return request if rejection is None else self._refuse(rejection, target, ticket)
+        if rejection is not None:
+            return self._refuse(rejection, target, ticket)
+        return request._replace(answer_headers=_PROVEN) if named and ticket.trusted else request
+
+    def _move_to_client(self, head: Head, ticket: Ticket) -> Answer | None:
+        try:
+            client = forwarded.client(head.headers[forwarded.HEADER], self._admission.is_proxy)
+        except forwarded.BadForwarded as fault:
+            self._count_refusal("bad_forwarded", ticket, f"{fault} (from {ticket.host})", " with 400")
+            return Answer(400, _TEXT, f"{fault}\n")
+        return self.move(ticket, client)
 
     def refused(self, fault: BadHead, ticket: Ticket) -> None:
         """See `exotel_ws.engines.front.Desk`."""
@@ -113,10 +136,10 @@ class Desk:
         log.log(level, "🚫 Refused%s: %s%s", status, text, count, extra={"fields": said})
 
     def _may_know(self, head: Head, ticket: Ticket) -> bool:
-        """Return True for this host and listed addresses, but not for requests that a proxy on this host forwards."""
+        """Return True for this host and listed addresses, but not for requests that a proxy forwards from a loopback."""
         if self._settings.open_metrics or inside(ticket.host, self._metrics_sources):
             return True
-        return inside(ticket.host, _THIS_HOST) and not any(name in head.headers for name in _FORWARDED)
+        return inside(ticket.host, _THIS_HOST) and not (ticket.moved or any(name in head.headers for name in _FORWARDED))
 
     def _answer_http(self, head: Head, target: Target, ticket: Ticket) -> "Answer | asyncio.Future[Answer]":
         if head.method not in ("GET", "HEAD"):
@@ -166,6 +189,11 @@ class Desk:
 
     def _shows_credential(self, target: Target) -> bool:
         return self._credentials is not None and self._credentials.in_target(target)
+
+
+def kept_out(bound: str) -> Answer:
+    """Return the answer to a client that a bound of admission keeps out; without a proxy it gets none."""
+    return Answer(429, _TEXT, "too many requests\n") if bound in _TOO_SOON else Answer(503, _TEXT, "full\n")
 
 
 def _compact(value: object) -> str:

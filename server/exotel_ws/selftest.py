@@ -15,11 +15,11 @@ from exotel_ws.settings import Auth, Settings
 def self_test(settings: Settings) -> str:
     """Test this release; return a sentence on what that has proven. Raises `SelfTestError`, or `SettingsError`.
 
-    Credentials are not asked for: they belong to the host, not to the release. Once started, echo mode takes 10 seconds at
-    most, AI mode 60.
+    Credentials and proxies are not asked for: they belong to the host, not to the release. Once started, echo mode takes 10
+    seconds at most, AI mode 60.
     """
     modes.check(settings)
-    alone = msgspec.structs.replace(settings, auth=Auth(), paths=[])
+    alone = msgspec.structs.replace(settings, auth=Auth(), paths=[], proxy_protocol=False)
     test = modes.find(settings.mode).self_test(alone)
     engines.run(settings.engine, _run(test))
     return test.shown

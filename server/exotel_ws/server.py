@@ -234,8 +234,9 @@ class VoicebotServer:
         return {"status": "ok", "service": self._spec.service, "mode": self.settings.mode}
 
     async def _connect(self, accepted: socket.socket, ticket: Ticket) -> None:
-        timeout_s = self.settings.limits.handshake_timeout_s
-        await self._engine.connect(accepted, lambda: Front(ticket, self._desk, self._engine.upgrade, timeout_s))
+        settings, upgrade = self.settings, self._engine.upgrade
+        timeout_s, proxy = settings.limits.handshake_timeout_s, settings.proxy_protocol
+        await self._engine.connect(accepted, lambda: Front(ticket, self._desk, upgrade, timeout_s, proxy_protocol=proxy))
 
     def _places(self) -> dict[str, object]:
         """Return the places held, for the admin socket."""

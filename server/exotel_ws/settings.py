@@ -60,6 +60,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """Bytes of one message up to and including start; a start message has less than 1 kB."""
     early_messages: Count = 100
     """Frames in total before the start; a phone sends two."""
+    calls_per_source: Annotated[int, Meta(ge=0)] = 0
+    """WebSockets that one address may have open; 0: as many as there are. All of Exotel's calls come from few addresses."""
     unproven_per_source: Count = 600
     """Connections of one address without a start: some more than the default ``max_calls``, which may all begin at once."""
     unproven_total: Count = 1500
@@ -74,7 +76,11 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_sources: Annotated[int, Meta(ge=100, le=1_000_000)] = 10_000
     """Number of addresses that are remembered; each takes about 1 kB."""
     proxies: list[str] = []
-    """Addresses or networks of proxies in front of the server; the bounds of one source do not apply to them."""
+    """Addresses or networks of proxies in front of the server.
+
+    They are believed when they name their client in X-Forwarded-For, and the bounds of one source apply to that client; to a
+    proxy that names nobody they do not apply.
+    """
     metrics_interval_s: Annotated[float, Meta(ge=0, le=60)] = 1.0
     """Least seconds between two computations of ``/metrics``; an earlier request waits for the next one."""
 
@@ -127,6 +133,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set. ``paths`` are the URL paths that are answered; none named: any.
 
     ``/metrics`` and ``/ready`` answer to loopback and to ``metrics_sources`` (addresses or networks); ``open_metrics``: to all.
+    ``proxy_protocol``: connections of `Limits.proxies` begin with the PROXY protocol, version 2, which names their client.
     """
 
     mode: ModeName = "echo"
@@ -137,6 +144,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     paths: list[str] = []
     metrics_sources: list[str] = []
     open_metrics: bool = False
+    proxy_protocol: bool = False
     limits: Limits = Limits()
     ping: Ping = Ping()
     auth: Auth = Auth()
@@ -176,6 +184,8 @@ def check(raw: dict[str, Any]) -> Settings:
     chosen = _converted(raw, Settings, "")
     for name, table in tables.items():
         _converted(raw[name], table, f"{name}.")
+    if chosen.proxy_protocol and not chosen.limits.proxies:
+        raise SettingsError(["proxy_protocol: true, but limits.proxies names no proxy that may speak it: name it there"])
     return chosen
 
 

@@ -104,9 +104,10 @@ def test_check_config_says_where_and_what(tmp_path: Path, text: str, words: str)
 
 @pytest.mark.parametrize("engine", ["picows", "websockets"])
 def test_self_test(tmp_path: Path, engine: str) -> None:
-    """The self-test ignores the host's credentials, paths and port in the settings: a release is tried without them."""
+    """The self-test ignores the host's credentials, proxies, paths and port in the settings: a release is tried without them."""
     settings = tmp_path / "settings.toml"
-    settings.write_text(f'engine = "{engine}"\npaths = ["/x"]\nport = 1\n[auth]\nrequired = true\n')
+    proxies = 'proxy_protocol = true\n[limits]\nproxies = ["127.0.0.1"]'
+    settings.write_text(f'engine = "{engine}"\npaths = ["/x"]\nport = 1\n{proxies}\n[auth]\nrequired = true\n')
     done = run("self-test", "--settings", str(settings))
     assert (done.returncode, done.stderr) == (0, "")
     assert "self-test passed" in done.stdout

@@ -104,7 +104,7 @@ class Admission:
         """
         now = self.clock()
         source = self._sources.of(host, now)
-        bound = self._keeps_out(source, now)
+        bound = self._keeps_out(source, now) or ("" if self._has_file(source, now) else "files")
         if bound:
             self.bite(bound, source)
             return bound
@@ -116,6 +116,8 @@ class Admission:
         return ticket
 
     def _keeps_out(self, source: Source, now: float) -> str:
+        if source.proxy:
+            return ""  # it holds no place for itself; whom it names is judged by `Ticket.move`
         limits, proven = self.limits, source.proven(now)
         if not proven and now < source.barred_until:
             return "barred"
@@ -129,7 +131,11 @@ class Admission:
                 self._evict(self._waiting.oldest(source), "unproven_source")
         if len(self._waiting) >= limits.unproven_total and not self._make_room(self._waiting, source, "unproven_total", now):
             return "unproven_total"
-        return "" if self._has_file(source, now) else "files"
+        return ""
+
+    def is_proxy(self, host: str) -> bool:
+        """Return True if the address is one of `Limits.proxies`."""
+        return self._sources.is_proxy(host)
 
     def _has_file(self, newcomer: Source, now: float) -> bool:
         """Return True if a socket may be opened; near the limit, first abort one that has lost its place, to free its file."""
@@ -256,6 +262,7 @@ class Ticket:
         "frames",
         "host",
         "may_know",
+        "moved",
         "ours",
         "proven",
         "since",
@@ -268,7 +275,9 @@ class Ticket:
         self._admission = admission
         self.source = source
         self.host = host
-        """The peer's address."""
+        """The client's address: the peer's, or the one that a proxy has named."""
+        self.moved = False
+        """True once a proxy has named the client."""
         self.may_know = False
         """True if this client may see metrics, readiness and the details of a refusal."""
         self.drop = drop
@@ -289,12 +298,33 @@ class Ticket:
         """True if the connection or its source has proven itself."""
         return self.proven or self.source.proven(self._admission.clock())
 
+    def move(self, host: str) -> str:
+        """Make this the connection of ``host``, whom its peer, a proxy, has named. Call it before `open` and any judgement.
+
+        Return an empty text, or the bound that keeps ``host`` out as it would at `Admission.accept`, counted and logged.
+        """
+        admission = self._admission
+        now = admission.clock()
+        source = admission._sources.of(host, now)
+        self.source.held -= 1
+        source.held += 1
+        self.source, self.host, self.proven, self.moved = source, host, source.proxy, True
+        bound = admission._keeps_out(source, now)
+        if bound:
+            admission.bite(bound, source)
+        elif not source.proxy:
+            admission._waiting.add(source, self)
+        return bound
+
     def open(self) -> str:
         """Take a place for a WebSocket. Return an empty text, or why there is none (for the log, not for strangers)."""
         admission = self._admission
         now, trusted = admission.clock(), self.trusted
         if self.closed:
             return "its place was given to another"
+        most = admission.limits.calls_per_source
+        if most and not self.source.proxy and self.source.websockets >= most:
+            return f"{self.source.websockets} connections of one source, limits.calls_per_source = {most}"
         if admission.calls >= admission._max_calls and admission._idle_call(now, self) is None:
             return f"{admission.calls} live calls, {admission._calls_bound} = {admission._max_calls}"
         most = admission._open_places(proven=trusted)
@@ -304,6 +334,7 @@ class Ticket:
                 return f"{admission._websockets} connections, limits.max_connections = {admission.limits.max_connections}"
             admission._evict(oldest, "unproven_total")
         admission._websockets += 1
+        self.source.websockets += 1
         self.websocket = True
         if self in admission._waiting:
             admission._opened.add(self.source, self)
@@ -389,6 +420,7 @@ class Ticket:
         admission = self._admission
         if self.websocket:
             admission._websockets -= 1
+            self.source.websockets -= 1
         admission._waiting.remove(self)
         admission._opened.remove(self)
 

@@ -27,13 +27,26 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Source:
     """One address (IPv6: one /64 network) and its account. ``name`` is for people; a ``proxy`` is never bounded."""
 
-    __slots__ = ("_failed_at", "_failures", "_proven_until", "barred_until", "bars", "buckets", "held", "name", "proxy")
+    __slots__ = (
+        "_failed_at",
+        "_failures",
+        "_proven_until",
+        "barred_until",
+        "bars",
+        "buckets",
+        "held",
+        "name",
+        "proxy",
+        "websockets",
+    )
 
     def __init__(self, name: str, *, proxy: bool = False) -> None:
         self.name = name
         self.proxy = proxy
         self.held = 0
         """Open connections."""
+        self.websockets = 0
+        """Open WebSockets."""
         self.buckets: dict[str, Bucket] = {}
         """Token buckets by the name of the bound."""
         self.bars = 0
@@ -95,15 +108,21 @@ class Sources:
 
     def of(self, host: str, now: float) -> Source:
         """Return the source of a peer address; a new one if it was not seen lately."""
-        name = source_name(host)
+        proxy = self.is_proxy(host)
+        # A proxy is believed when it names others: its neighbours in a /64 network are no part of it.
+        name = source_name(host, whole=proxy)
         source = self._known.get(name)
         if source is None:
-            source = self._known[name] = Source(name, proxy=inside(host, self._proxies))
+            source = self._known[name] = Source(name, proxy=proxy)
             if len(self._known) > self._most:
                 self._forget_one(now)
         else:
             self._known.move_to_end(name)
         return source
+
+    def is_proxy(self, host: str) -> bool:
+        """Return True if the address is one of the proxies."""
+        return inside(host, self._proxies)
 
     def _forget_one(self, now: float) -> None:
         oldest = [source for source, _ in zip(self._known.values(), range(_SCAN), strict=False)]
@@ -113,8 +132,11 @@ class Sources:
             del self._known[source.name]
 
 
-def source_name(host: str) -> str:
-    """Return the source's name for an address: the address itself, for IPv6 its /64 network; other texts unchanged."""
+def source_name(host: str, *, whole: bool = False) -> str:
+    """Return the source's name for an address: the address itself, for IPv6 its /64 network; other texts unchanged.
+
+    With ``whole`` it is the address for IPv6 too.
+    """
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -123,7 +145,7 @@ def source_name(host: str) -> str:
         return str(address)
     if address.ipv4_mapped:
         return str(address.ipv4_mapped)
-    return str(address) if address.is_loopback else str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address) if whole or address.is_loopback else str(ipaddress.ip_network((address, 64), strict=False))
 
 
 def networks(texts: Sequence[str], setting: str) -> tuple[_Network, ...]:

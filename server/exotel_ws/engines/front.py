@@ -10,6 +10,7 @@ from typing import Final, Protocol, cast
 
 from exotel_ws.admission.bounds import Ticket
 from exotel_ws.engines.head import BadHead, Head, HeadReader
+from exotel_ws.engines.proxy_protocol import ProxyReader
 from exotel_ws.engines.request import Answer, Reply, Request
 
 SERVER_HEADER: Final = "exotel-voicebot"
@@ -27,6 +28,9 @@ log = logging.getLogger("exotel_ws.server")
 class Desk(Protocol):
     """Decide on requests for the fronts; implemented by the server."""
 
+    def move(self, ticket: Ticket, host: str) -> Answer | None:
+        """Judge the connection as that of ``host``, whom its proxy has named, from now on; return a refusal if it is kept out."""
+
     def reply(self, head: Head, ticket: Ticket) -> Reply:
         """Return an answer, now or later, or a `Request` to open a WebSocket."""
 
@@ -38,17 +42,25 @@ class Front(asyncio.BufferedProtocol):
     """Protocol of a connection until its HTTP head is complete; an engine's protocol replaces it for a WebSocket.
 
     ``upgrade`` is given the transport, the request and what came behind its head. A head that is not whole within
-    ``timeout_s`` ends the connection, even if its bytes trickle in.
+    ``timeout_s`` ends the connection, even if its bytes trickle in. With ``proxy_protocol`` the connection of a proxy has to
+    begin with that protocol.
     """
 
     def __init__(
-        self, ticket: Ticket, desk: Desk, upgrade: Callable[[asyncio.Transport, Request, bytes], None], timeout_s: float
+        self,
+        ticket: Ticket,
+        desk: Desk,
+        upgrade: Callable[[asyncio.Transport, Request, bytes], None],
+        timeout_s: float,
+        *,
+        proxy_protocol: bool = False,
     ) -> None:
         self._ticket = ticket
         self._desk = desk
         self._upgrade = upgrade
         self._timeout_s = timeout_s
         self._buffer = bytearray(_READ_BUFFER)
+        self._proxy = ProxyReader() if proxy_protocol and ticket.source.proxy else None
         self._reader: HeadReader | None = HeadReader()
         self._upgraded = False
         self._body = True
@@ -79,9 +91,11 @@ class Front(asyncio.BufferedProtocol):
             self._throw_away(nbytes)
             return
         try:
-            head = self._reader.feed(memoryview(self._buffer)[:nbytes])
-            if head is not None:
-                self._take(head, self._reader)
+            data = memoryview(self._buffer)[:nbytes]
+            if self._proxy is None:
+                self._read_head(data, self._reader)
+            elif self._proxy.feed(data):
+                self._take_client(self._proxy, self._reader)
         except BadHead as fault:
             self._reader = None
             self._desk.refused(fault, self._ticket)
@@ -89,6 +103,21 @@ class Front(asyncio.BufferedProtocol):
                 self._answer(Answer(fault.status, "text/plain; charset=utf-8", fault.text + "\n"), linger=True)
             else:
                 self._transport.abort()
+
+    def _take_client(self, proxy: ProxyReader, reader: HeadReader) -> None:
+        """Go on as the connection of the client that ``proxy`` names."""
+        self._proxy = None
+        refusal = self._desk.move(self._ticket, proxy.host) if proxy.host is not None else None
+        if refusal is not None:
+            self._reader = None
+            self._answer(refusal, linger=True)
+        elif proxy.data:
+            self._read_head(proxy.data, reader)
+
+    def _read_head(self, data: bytearray | memoryview, reader: HeadReader) -> None:
+        head = reader.feed(data)
+        if head is not None:
+            self._take(head, reader)
 
     def _take(self, head: Head, reader: HeadReader) -> None:
         self._stop_waiting()

@@ -17,7 +17,9 @@ _METHOD: Final = re.compile(rb"[A-Z][A-Z-]{0,31}")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _VERSION: Final = re.compile(rb"HTTP/(\d)\.(\d)")
-_PROXY_V2: Final = b"\r\n\r\n\x00\r\nQUIT\n"
+PROXY_V1: Final = b"PROXY "
+PROXY_V2: Final = b"\r\n\r\n\x00\r\nQUIT\n"
+"""First bytes of a connection that begins with the PROXY protocol."""
 
 
 class BadHead(Exception):
@@ -80,7 +82,7 @@ class HeadReader:
         """Bytes received so far; once the head is complete, the bytes behind it."""
         self._judged = False
 
-    def feed(self, data: bytes | memoryview) -> Head | None:
+    def feed(self, data: bytes | bytearray | memoryview) -> Head | None:
         """Add bytes; return the head once it is complete. Raises `BadHead` as soon as the bytes can't become one."""
         self.data += data
         if not self._judged:
@@ -101,10 +103,13 @@ class HeadReader:
             return  # the next byte tells
         if data[0] == 0x16 and data[1] == 0x03:  # a record of TLS (RFC 8446, 5.1)
             raise BadHead(0, "tls", "a TLS ClientHello, and this port speaks no TLS: the URL must say ws://, not wss://")
-        if data.startswith(b"PROXY ") or (len(data) > 4 and data.startswith(_PROXY_V2[: len(data)])):
-            text = "the PROXY protocol, which this port does not speak: switch it off in the proxy (send-proxy, proxy_protocol)"
+        if data.startswith(PROXY_V1) or (len(data) > 4 and data.startswith(PROXY_V2[: len(data)])):
+            text = (
+                "the PROXY protocol, which is not taken from this peer: switch it off in the proxy (send-proxy, proxy_protocol), "
+                "or set proxy_protocol here and name the proxy in limits.proxies"
+            )
             raise BadHead(400, "proxy_protocol", text)
-        if len(data) < 5 and _PROXY_V2.startswith(data):
+        if len(data) < 5 and PROXY_V2.startswith(data):
             return
         if data.startswith(b"\r\n") and len(data) > 2:
             del data[:2]  # RFC 9112, 2.2: one empty line before a request is passed over

@@ -45,16 +45,16 @@ class PicowsEngine:
 
     def upgrade(self, transport: asyncio.Transport, request: Request, rest: bytes) -> None:
         connection = PicowsConnection(request, self._open_stream, self._settings)
-        protocol = self._protocol(connection)
+        protocol = self._protocol(connection, request.answer_headers)
         protocol.connection_made(transport)
         _feed(transport, protocol, _HEAD.format(key=request.headers["Sec-WebSocket-Key"]).encode("ascii"))
         early = Early(protocol, connection, transport)
         transport.set_protocol(early)
         _feed(transport, early, rest)
 
-    def _protocol(self, listener: WSListener) -> asyncio.BufferedProtocol:
+    def _protocol(self, listener: WSListener, more: tuple[tuple[str, str], ...]) -> asyncio.BufferedProtocol:
         """Make the protocol of one connection as `picows.ws_create_server` does; picows has no function for it alone."""
-        accepted = WSUpgradeResponse.create_101_response({"Server": SERVER_HEADER})
+        accepted = WSUpgradeResponse.create_101_response({"Server": SERVER_HEADER, **dict(more)})
         protocol: asyncio.BufferedProtocol = WSProtocol(
             None,  # host and port: a client's
             None,  # path: a client's

@@ -15,6 +15,8 @@ class Request(NamedTuple):
     remote_host: str
     ticket: Ticket | None = None
     """The connection's account; None only where a test has none."""
+    answer_headers: tuple[tuple[str, str], ...] = ()
+    """Header fields of the 101 beside those of every one."""
 
 
 class Answer(NamedTuple):

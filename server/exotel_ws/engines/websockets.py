@@ -42,7 +42,7 @@ class WebsocketsEngine:
         connection = Wire(protocol, settings)
         transport.set_protocol(connection)
         connection.connection_made(transport)
-        transport.write(_accepted(request.headers["Sec-WebSocket-Key"]))
+        transport.write(_accepted(request))
         task = asyncio.get_running_loop().create_task(_Connection(connection, request, settings).converse(self._open_stream))
         self._conversing.add(task)
         task.add_done_callback(self._conversing.discard)
@@ -50,7 +50,8 @@ class WebsocketsEngine:
             connection.data_received(rest)
 
 
-def _accepted(key: str) -> bytes:
+def _accepted(request: Request) -> bytes:
+    key = request.headers["Sec-WebSocket-Key"]
     digest = hashlib.sha1((key + _GUID).encode("ascii"), usedforsecurity=False).digest()
     lines = [
         "HTTP/1.1 101 Switching Protocols",
@@ -58,6 +59,7 @@ def _accepted(key: str) -> bytes:
         "Connection: Upgrade",
         f"Sec-WebSocket-Accept: {base64.b64encode(digest).decode()}",
         f"Server: {SERVER_HEADER}",
+        *(f"{name}: {value}" for name, value in request.answer_headers),
         "\r\n",
     ]
     return "\r\n".join(lines).encode("ascii")

@@ -26,6 +26,7 @@ FAULT_KINDS: Final = (
     "rate_mismatch",
 )
 REJECTIONS: Final = (
+    "bad_forwarded",
     "bad_handshake",
     "bad_method",
     "bad_request",
@@ -37,6 +38,7 @@ REJECTIONS: Final = (
     "not_http",
     "not_websocket",
     "path",
+    "proxy_header",
     "proxy_protocol",
     "target_too_long",
     "tls",

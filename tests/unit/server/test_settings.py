@@ -23,7 +23,10 @@ def test_every_key_can_be_set() -> None:
         "paths": ["/a"],
         "metrics_sources": ["192.0.2.0/24"],
         "open_metrics": True,
+        "proxy_protocol": True,
         "limits": {
+            "proxies": ["192.0.2.9"],
+            "calls_per_source": 5,
             "max_calls": 1,
             "max_connections": 2,
             "max_message_bytes": 4096,
