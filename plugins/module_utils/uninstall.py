@@ -38,6 +38,7 @@ _TREES = (
     "run/exotel-ws-deploy",
     "run/lock/exotel-ws.deploy",
     "var/lib/exotel-ws",
+    "var/lib/exotel-ws-keys",
 )
 _GLOBS = (
     f"etc/systemd/system/{_UNITS}",

@@ -280,19 +280,20 @@ class Call:
         if "no_connected" not in self._faults:
             self._fault("no_connected", "start without connected")
         if self._credentials is not None:
-            if not self._credentials.in_parameters(start.raw_parameters):
-                shown = Credentials.shown_by(self._target, self._settings.paths, start.raw_parameters)
+            use = self._credentials.in_parameters(start.raw_parameters)
+            if use is None:
                 self.log.warning(
                     "🔒 Refused: no valid credential in header, path, query or custom_parameters",
                     event="refused",
                     REASON="credentials",
-                    DETAIL="wrong" if shown else "missing",
+                    DETAIL=self._credential_shown(self._credentials, start),
                     REMOTE=self.remote_host,
                 )
                 self._tally.rejected["credentials"] += 1
                 if self._ticket is not None:
                     self._ticket.fail()
                 raise HangUp(1008, "authentication failed")
+            self._credentials.note(use, self._ticket)
             self._credentials = None
             if self._ticket is not None:
                 self._ticket.prove()
@@ -307,6 +308,12 @@ class Call:
         self.log(f"   Call SID: {printable(start.call_sid)}", event="start")
         self.log(f"   From: {self._person(start.from_)} → To: {self._person(start.to)}", event="start")
         self.log(f"   Format: {printable(start.encoding, 40) or 'unsaid'} @ {self.sample_rate}Hz", event="start")
+
+    def _credential_shown(self, credentials: Credentials, start: Start) -> str:
+        """Return what was shown in place of a good credential."""
+        if credentials.had({}, self._target, start.raw_parameters):
+            return "retired"
+        return "wrong" if Credentials.shown_by(self._target, self._settings.paths, start.raw_parameters) else "missing"
 
     def _begin(self, start: Start) -> None:
         self._stream_sid = start.stream_sid

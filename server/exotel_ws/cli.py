@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--instance", default="foreground", help="name of this worker, <generation>-<n>")
     serve.add_argument("--admin-socket", type=Path, metavar="PATH", help="UNIX socket for /health and /status")
     serve.add_argument("--metrics-dir", type=Path, metavar="DIR", help="directory that the workers of a host share")
+    serve.add_argument("--key-usage", type=Path, metavar="FILE", help="file in which they record the use of each credential")
 
     check = verbs.add_parser("check-config", help="check a settings file and say what is wrong with it")
     check.set_defaults(verb=_check_config)
@@ -76,6 +77,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         instance=arguments.instance,
         admin_socket=arguments.admin_socket,
         metrics_dir=arguments.metrics_dir,
+        key_usage=arguments.key_usage,
     )
 
 

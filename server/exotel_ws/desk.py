@@ -166,19 +166,25 @@ class Desk:
     def _reject(self, head: Head, request: Request, target: Target) -> Rejection | None:
         if rejection := unfit(head):
             return rejection
-        if self._credentials and self._credentials.in_header(request.headers) is False:
-            text = "the Authorization header holds no valid credential"
-            return Rejection(401, "credentials", text, "wrong", (("WWW-Authenticate", 'Basic realm="exotel-voicebot"'),))
+        credentials = self._credentials
+        if credentials and "Authorization" in request.headers and not credentials.in_header(request.headers):
+            text, detail = "the Authorization header holds no valid credential", self._retired(request, target) or "wrong"
+            return Rejection(401, "credentials", text, detail, (("WWW-Authenticate", 'Basic realm="exotel-voicebot"'),))
         if self._settings.paths and target.path not in self._settings.paths and not self._shows_credential(target):
-            return Rejection(404, "path", "this path is not served; see 'paths' in the settings")
+            text = "this path is not served; see 'paths' in the settings"
+            return Rejection(404, "path", text, self._retired(request, target))
         assert request.ticket is not None
         if why := self._lacks_place(request, target, request.ticket):
             return Rejection(503, "full", why)
         return None
 
+    def _retired(self, request: Request, target: Target) -> str:
+        """Return the word for the log if the refused credential was good before; else an empty text."""
+        return "retired" if self._credentials and self._credentials.had(request.headers, target, {}) else ""
+
     def _lacks_place(self, request: Request, target: Target, ticket: Ticket) -> str:
         credentials = self._credentials
-        if credentials and (credentials.in_header(request.headers) or credentials.in_target(target)):
+        if credentials and credentials.in_handshake(request.headers, target):
             ticket.prove()
         # A full mode is no obstacle while an unproven call can lose its place at the start.
         return ticket.open() or ("" if self._admission.has_idle_call(ticket) else self._mode.full())
@@ -188,7 +194,7 @@ class Desk:
         return bool(self._admission.full()) or (not self._admission.has_idle_call(None) and bool(self._mode.full()))
 
     def _shows_credential(self, target: Target) -> bool:
-        return self._credentials is not None and self._credentials.in_target(target)
+        return self._credentials is not None and bool(self._credentials.in_target(target))
 
 
 def kept_out(bound: str) -> Answer:

@@ -1,18 +1,22 @@
 """Decide if a client may open a stream: form of the request, path, credentials. No secret reaches any log."""
 
 import base64
+import hashlib
 import hmac
 import logging
 import os
-from collections.abc import Collection, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import chain, islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from exotel_ws import parameters
 from exotel_ws.engines.head import Head, tokens
 from exotel_ws.settings import Auth, SettingsError
+
+if TYPE_CHECKING:
+    from exotel_ws.admission.bounds import Ticket
 
 _MOST_SEGMENTS: Final = 8
 """Path segments and query values tried as credentials; a URL given to Exotel has one or two."""
@@ -24,6 +28,10 @@ _MOST_LENGTH: Final = 512
 """Most characters of a text that is tried as a credential."""
 _MOST_FIELDS: Final = 32
 """Most query values that are read."""
+_MOST_NAME: Final = 64
+
+Place = Literal["header", "path", "query", "start"]
+"""Place where a client shows its credential."""
 
 log = logging.getLogger("exotel_ws.server")
 
@@ -60,6 +68,25 @@ class Target(NamedTuple):
         return cls(unquote(path) or "/", dict(parse_qsl(fields, keep_blank_values=True)))
 
 
+class Use(NamedTuple):
+    """A credential that a client has shown, by its fingerprint, and the place."""
+
+    fingerprint: str
+    place: Place
+
+
+class Known(NamedTuple):
+    """A credential that is good, without its secret: the user, or a name made of the fingerprint, and the token's fingerprint."""
+
+    name: str
+    token: str
+
+
+def fingerprint(text: str) -> str:
+    """Return a name for a credential that does not give it away: 16 hexadecimal digits of its SHA-256."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
 class Credentials:
     """The credentials a stream may show, each ``user:token`` or a bare token.
 
@@ -70,6 +97,16 @@ class Credentials:
     def __init__(self, entries: list[str]) -> None:
         self._entries = [entry.encode() for entry in entries]
         self._tokens = [_token(entry).encode() for entry in entries]
+        self._fingerprints = [fingerprint(entry) for entry in entries]
+        self.known = {
+            mark: Known(_user(entry)[:_MOST_NAME] or f"key-{mark[:4]}", fingerprint(_token(entry)))
+            for mark, entry in zip(self._fingerprints, entries, strict=True)
+        }
+        """The credentials by their fingerprints."""
+        self.retired: frozenset[str] = frozenset()
+        """Fingerprints of credentials, whole and their tokens alone, that were good before."""
+        self.on_use: Callable[[Use], None] = lambda _use: None
+        """Function that is told of each connection's credential."""
 
     @classmethod
     def load(cls, auth: Auth) -> "Credentials | None":
@@ -105,36 +142,44 @@ class Credentials:
         return {known.decode() for known in (*self._entries, *self._tokens)}
 
     def accepts(self, shown: str) -> bool:
-        """Return True if ``shown`` is one of the credentials, whole or its token alone; takes constant time for each."""
+        """Return True if ``shown`` is one of the credentials, whole or its token alone."""
+        return bool(self._find(shown))
+
+    def _find(self, shown: str) -> str:
+        """Return the fingerprint of the credential that ``shown`` is; empty if it is none. Take constant time for each."""
         if len(shown) > _MOST_LENGTH:
-            return False
+            return ""
         # A request line need not be UTF-8: what could not be decoded comes as surrogates.
         candidate = shown.encode(errors="surrogatepass")
         matches = [hmac.compare_digest(candidate, known) for known in (*self._entries, *self._tokens)]
-        return any(matches)
+        return self._fingerprints[matches.index(True) % len(self._entries)] if any(matches) else ""
 
-    def in_header(self, headers: Mapping[str, str]) -> bool | None:
-        """Return True if the Authorization header holds a valid credential; None if there is no such header."""
-        header = headers.get("Authorization")
-        if header is None:
-            return None
-        scheme, _, value = header.partition(" ")
-        value = value.strip()
-        if scheme.lower() == "bearer":
-            return self.accepts(value)
-        value += "=" * (-len(value) % 4)  # which some clients leave out
-        try:
-            return scheme.lower() == "basic" and self.accepts(base64.b64decode(value, validate=True).decode())
-        except ValueError:  # neither base64 nor text
+    def _first(self, candidates: Iterable[tuple[Place, str]]) -> Use | None:
+        return next((Use(found, place) for place, shown in candidates if (found := self._find(shown))), None)
+
+    def in_header(self, headers: Mapping[str, str]) -> Use | None:
+        """Return the credential that the Authorization header holds; None if there is no such header, or no valid one in it."""
+        return self._first(_in_header(headers))
+
+    def in_target(self, target: Target) -> Use | None:
+        """Return the credential that one of the first path segments or query values is."""
+        return self._first(_in_target(target))
+
+    def in_handshake(self, headers: Mapping[str, str], target: Target) -> Use | None:
+        """Return the credential that a handshake shows."""
+        return self.in_header(headers) or self.in_target(target)
+
+    def note(self, use: Use, ticket: "Ticket | None") -> None:
+        """Tell of a connection's credential, but not of a test call's: an operator asks which key Exotel uses."""
+        if ticket is None or not ticket.ours:
+            self.on_use(use)
+
+    def had(self, headers: Mapping[str, str], target: Target, raw: Mapping[str, str]) -> bool:
+        """Return True if a credential that was good before is shown, in a header, in a target or in raw custom parameters."""
+        if not self.retired:
             return False
-
-    def in_target(self, target: Target) -> bool:
-        """Return True if one of the first path segments or query values is a credential."""
-        path = target.path[: 4 * _MOST_LENGTH]
-        segments = [segment for segment in path.split("/") if segment][:_MOST_SEGMENTS]
-        values = list(islice(target.query.values(), _MOST_SEGMENTS))
-        # A token may hold "/", and a "+" that the query's reader took for a blank.
-        return any(map(self.accepts, (*segments, path[1:], *values, *(value.replace(" ", "+") for value in values))))
+        shown = chain(_in_header(headers), _in_target(target), _in_parameters(raw))
+        return any(fingerprint(text) in self.retired for _, text in shown if len(text) <= _MOST_LENGTH)
 
     @staticmethod
     def shown_by(target: Target, paths: Collection[str], raw: Mapping[str, str]) -> bool:
@@ -145,13 +190,47 @@ class Credentials:
         told = {*target.query, *parameters.restore(raw)}
         return not all(map(parameters.is_rate, told)) or target.path not in ("/", *paths)
 
-    def in_parameters(self, raw: Mapping[str, str]) -> bool:
-        """Return True if the raw custom parameters hold a credential: as a value, a name, or in a mangled form."""
-        return any(map(self.accepts, islice(_parameter_candidates(raw), _MOST_CANDIDATES)))
+    def in_parameters(self, raw: Mapping[str, str]) -> Use | None:
+        """Return the credential that the raw custom parameters hold: as a value, a name, or in a mangled form."""
+        return self._first(_in_parameters(raw))
+
+
+def _user(entry: str) -> str:
+    user, colon, _ = entry.partition(":")
+    return user if colon else ""
 
 
 def _token(entry: str) -> str:
     return entry.partition(":")[2] or entry
+
+
+def _in_header(headers: Mapping[str, str]) -> Iterator[tuple[Place, str]]:
+    scheme, _, value = headers.get("Authorization", "").partition(" ")
+    value = value.strip()
+    if scheme.lower() == "bearer":
+        yield "header", value
+    elif scheme.lower() == "basic":
+        value += "=" * (-len(value) % 4)  # which some clients leave out
+        try:
+            text = base64.b64decode(value, validate=True).decode()
+        except ValueError:  # neither base64 nor text
+            return
+        yield "header", text
+
+
+def _in_target(target: Target) -> Iterator[tuple[Place, str]]:
+    path = target.path[: 4 * _MOST_LENGTH]
+    # A token may hold "/", and a "+" that the query's reader took for a blank.
+    for text in (*[segment for segment in path.split("/") if segment][:_MOST_SEGMENTS], path[1:]):
+        yield "path", text
+    for value in islice(target.query.values(), _MOST_SEGMENTS):
+        yield "query", value
+        yield "query", value.replace(" ", "+")
+
+
+def _in_parameters(raw: Mapping[str, str]) -> Iterator[tuple[Place, str]]:
+    for text in islice(_parameter_candidates(raw), _MOST_CANDIDATES):
+        yield "start", text
 
 
 def _parameter_candidates(raw: Mapping[str, str]) -> Iterator[str]:

@@ -17,7 +17,9 @@ from exotel_ws.settings import Settings
 log = logging.getLogger("exotel_ws.server")
 
 
-def serve(settings: Settings, *, instance: str, admin_socket: Path | None, metrics_dir: Path | None) -> int:
+def serve(
+    settings: Settings, *, instance: str, admin_socket: Path | None, metrics_dir: Path | None, key_usage: Path | None = None
+) -> int:
     """Serve until SIGTERM or SIGINT, then drain. SIGQUIT, or a second SIGINT, closes the calls at once. Return the exit code.
 
     Raises OSError if a socket can't be bound, `SettingsError` if credentials are missing.
@@ -30,7 +32,7 @@ def serve(settings: Settings, *, instance: str, admin_socket: Path | None, metri
     admin = sockets.bind_admin(admin_socket) if admin_socket else None
     try:
         test_calls = TestCalls.of_host(admin_socket.parent) if admin_socket else None
-        serving = _run(settings, listeners, admin, instance, metrics_dir, test_calls, inherited=inherited)
+        serving = _run(settings, listeners, admin, instance, metrics_dir, test_calls, key_usage, inherited=inherited)
         return engines.run(settings.engine, serving)
     finally:
         if admin_socket:
@@ -44,10 +46,13 @@ async def _run(
     instance: str,
     metrics_dir: Path | None,
     test_calls: TestCalls | None,
+    key_usage: Path | None,
     *,
     inherited: bool,
 ) -> int:
-    server = VoicebotServer(settings, instance=instance, metrics_dir=metrics_dir, pid=os.getpid(), test_calls=test_calls)
+    server = VoicebotServer(
+        settings, instance=instance, metrics_dir=metrics_dir, pid=os.getpid(), test_calls=test_calls, key_usage=key_usage
+    )
     for handler in logging.getLogger().handlers:
         handler.addFilter(StrangerFilter(server.log_budget))
     drain, hurry = asyncio.Event(), asyncio.Event()

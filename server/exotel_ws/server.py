@@ -28,6 +28,7 @@ from exotel_ws.engines.acceptor import Acceptor
 from exotel_ws.engines.front import Front
 from exotel_ws.files import most_connections
 from exotel_ws.handshake import Credentials
+from exotel_ws.key_usage import KeyUsage
 from exotel_ws.logs import MOST_NAMED, take_lost
 from exotel_ws.metrics.publisher import Publisher
 from exotel_ws.metrics.scrapes import Scrapes
@@ -68,6 +69,7 @@ class VoicebotServer:
         metrics_dir: Path | None = None,
         pid: int | None = None,
         test_calls: TestCalls | None = None,
+        key_usage: Path | None = None,
     ) -> None:
         """Raises `SettingsError` if credentials are required and missing, OSError if metrics can't be written."""
         self.settings = settings
@@ -80,6 +82,7 @@ class VoicebotServer:
         self._credentials = Credentials.load(settings.auth)
         if self._credentials:
             self._credentials.check_length(settings.auth)
+        self._key_usage = KeyUsage(self._credentials, key_usage) if self._credentials and key_usage else None
         self._withheld = Withheld(self._credentials) if self._credentials else None
         self._engine = engines.choose(settings, self._open_stream)
         self._spec = modes.find(settings.mode)
@@ -129,6 +132,8 @@ class VoicebotServer:
         self._acceptors = [Acceptor(listener, self._admission, self._connect) for listener in listeners]
         for acceptor in self._acceptors:
             acceptor.start()
+        if self._key_usage:
+            self._key_usage.start(lambda: not self.draining)
         if admin:
             routes: Routes = {"/health": self._admin_health, "/status": self.status, "/places": self._places}
             self._admin = await serve_admin(admin, routes, {"/tap": partial(self._taps.serve, self._streams)})
@@ -198,6 +203,8 @@ class VoicebotServer:
                 async with asyncio.timeout(engines.CLOSE_TIMEOUT_S + 1):
                     await self._idle.wait()
         await self._mode.close()
+        if self._key_usage:
+            await self._key_usage.finish()
         if self._admin:
             self._admin.close()
             await self._taps.finish("the worker has drained")

@@ -42,7 +42,8 @@ class Stream:
         request = connection.request
         target = Target.parse(request.path)
         self.ticket = ticket = request.ticket
-        if credentials and (credentials.in_header(request.headers) or credentials.in_target(target)):
+        if credentials and (use := credentials.in_handshake(request.headers, target)):
+            credentials.note(use, ticket)
             credentials = None
             if ticket is not None:
                 ticket.prove()

@@ -49,7 +49,7 @@ class Withheld:
         return {name: value for name, value in parameters.items() if not self._in_parameter(name, value)}
 
     def _in_parameter(self, name: str, value: str) -> bool:
-        return self._credentials.in_parameters({name: value}) or self._contained(name) or self._contained(value)
+        return bool(self._credentials.in_parameters({name: value})) or self._contained(name) or self._contained(value)
 
     def _contained(self, text: str) -> bool:
         decoded = unquote_plus(text)

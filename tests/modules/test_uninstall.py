@@ -21,6 +21,7 @@ OURS = [
     "run/exotel-ws/g1-1.sock",
     "run/exotel-ws-deploy/lock",
     "var/lib/exotel-ws/audit.jsonl",
+    "var/lib/exotel-ws-keys/usage.json",
     "etc/systemd/journald@exotel-ws.conf",
     "var/log/journal/0123.exotel-ws/system.journal",
     "usr/local/share/bash-completion/completions/exotelctl",

@@ -48,7 +48,7 @@ def basic(text: str | bytes) -> str:
 @pytest.mark.parametrize(
     ("header", "verdict"),
     [
-        (None, None),
+        (None, False),
         (basic("user:tok=en+/=="), True),
         (basic("user:tok=en+/==").replace("Basic", "bAsIc"), True),
         (basic("bare"), True),
@@ -66,7 +66,7 @@ def basic(text: str | bytes) -> str:
     ],
 )
 def test_in_header(header: str | None, verdict: bool | None) -> None:
-    assert CREDENTIALS.in_header({} if header is None else {"Authorization": header}) is verdict
+    assert bool(CREDENTIALS.in_header({} if header is None else {"Authorization": header})) is verdict
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_in_header(header: str | None, verdict: bool | None) -> None:
     ],
 )
 def test_in_target(target: str, verdict: bool) -> None:
-    assert CREDENTIALS.in_target(Target.parse(target)) is verdict
+    assert bool(CREDENTIALS.in_target(Target.parse(target))) is verdict
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_in_target(target: str, verdict: bool) -> None:
     ],
 )
 def test_in_parameters(parameters: dict[str, str], verdict: bool) -> None:
-    assert CREDENTIALS.in_parameters(parameters) is verdict
+    assert bool(CREDENTIALS.in_parameters(parameters)) is verdict
 
 
 @pytest.mark.parametrize("parameters", [{"a&" * 100_000: ""}, {str(number): "" for number in range(20_000)}])
