@@ -116,11 +116,11 @@ class HeadReader:
         if not data[:1].isupper():
             raise BadHead(400, "not_http", "what came is not HTTP")
         line, found, _ = data.partition(b"\n")
+        if len(line) > MOST_TARGET + 64:
+            raise _too_long() if b" " in line[:33] else BadHead(400, "not_http", "what came is not HTTP")
         if found:
             _read_request_line(bytes(line.rstrip(b"\r")))
             self._judged = True
-        elif len(line) > MOST_TARGET + 64:
-            raise _too_long() if b" " in line[:33] else BadHead(400, "not_http", "what came is not HTTP")
 
 
 def parse(head: bytes) -> Head:

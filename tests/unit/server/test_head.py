@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import h11
-from exotel_ws.engines.head import MOST_HEAD, BadHead, Head, HeadReader
+from exotel_ws.engines.head import MOST_HEAD, MOST_TARGET, BadHead, Head, HeadReader
 from exotel_ws.metrics.tally import REJECTIONS
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 WORDS = st.sampled_from(
@@ -40,6 +40,7 @@ def _known(fault: BadHead) -> str:
 
 
 @settings(max_examples=300)
+@example(b"GET " + b"a" * MOST_TARGET * 2 + b"\r\n", [1])
 @given(BYTES, st.lists(st.integers(min_value=1, max_value=50), min_size=1, max_size=10))
 def test_pieces_make_no_difference(data: bytes, sizes: list[int]) -> None:
     pieces, at = [], 0
