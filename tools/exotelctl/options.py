@@ -29,8 +29,8 @@ class HealthOptions:
     url: Annotated[str | None, Argument(metavar="[URL]", help="Default: the server on this host.")] = None
     settings: Settings = SETTINGS_FILE
     timeout: Annotated[float, Option(metavar="SECONDS", help="Longest wait for one answer.")] = 5.0
-    ca_file: CaFile = None
     json: Json = False
+    ca_file: CaFile = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
