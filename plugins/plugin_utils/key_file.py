@@ -8,7 +8,7 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -137,11 +137,12 @@ class KeyFile:
 
     def with_key(self, key: str, *, plain: bool) -> KeyFile:
         """Return the file with one key more: encrypted, unless `plain` allows another. Raises `Refused`."""
-        return self._changed(with_entry, self._sealed(key, plain), plain=plain)
+        entry = self._sealed(key, plain)
+        return self._changed(lambda text: with_entry(text, entry), plain=plain)
 
     def without_key(self, number: int) -> KeyFile:
         """Return the file without the key of this `number`, from 0 on. Raises `Refused`."""
-        return self._changed(without_entry, number, plain=True)
+        return self._changed(lambda text: without_entry(text, number), plain=True)
 
     def write(self) -> None:
         """Replace the file on disk in one step, with mode 0600 and its owner from before. Raises OSError."""
@@ -167,11 +168,10 @@ class KeyFile:
         seal = self.vault.open(had[-1].text)[1] if had and had[-1].vaulted else self.vault.chosen()
         return Entry(self.vault.seal(key, seal), vaulted=True)
 
-    def _changed(self, change: object, *what: object, plain: bool) -> KeyFile:
-        assert callable(change)
+    def _changed(self, change: Callable[[str], str], *, plain: bool) -> KeyFile:
         seal = self.seal or (None if self.exists or plain else self.vault.chosen())
         try:
-            return replace(self, text=change(self.text, *what), seal=seal)
+            return replace(self, text=change(self.text), seal=seal)
         except Unfit as unfit:
             raise Refused(str(unfit)) from None
 

@@ -87,12 +87,12 @@ def wait_until(what: str, condition: Callable[[], object], timeout_s: float = 30
 
 
 @contextmanager
-def traffic(host: LabHost, held: int = 200, arrivals: float = 10.0) -> Iterator[list[Report]]:
-    """Call the host while the block runs. Afterwards the list holds the callers' reports."""
+def traffic(host: LabHost, held: int = 200, arrivals: float = 10.0, to: str = "") -> Iterator[list[Report]]:
+    """Call the host, or the URL ``to``, while the block runs. Afterwards the list holds the callers' reports."""
     command = [
         sys.executable,
         "tests/lab/traffic.py",
-        url(host),
+        to or url(host),
         "--held",
         str(held),
         "--arrivals",

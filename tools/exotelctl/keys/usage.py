@@ -72,7 +72,10 @@ def read(file: Path = FILE) -> dict[str, Record]:
 
 def _corrupt(file: Path, why: str) -> str:
     cure = command("sudo", "rm", str(file))
-    return f"{file} is not what the workers write ({printable(why, 100)}): remove it, they begin a new one: {cure}"
+    return (
+        f"{file} is not what the workers write ({printable(why, 100)}). One that serves puts it aside within 10 s and counts "
+        f"afresh; if none does: {cure}"
+    )
 
 
 def _records(said: Any) -> dict[str, Record]:
