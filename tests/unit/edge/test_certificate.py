@@ -386,6 +386,18 @@ def test_without_a_running_haproxy_the_file_is_enough(edge: Edge, leaf: Issued) 
     assert json.loads(edge.run("check", "--chain", edge.out, "--socket", admin)[1])["served_same"] is None
 
 
+def test_a_dry_run_tells_what_would_change_and_changes_nothing(edge: Edge, haproxy: Haproxy, leaf: Issued) -> None:
+    chain, admin, before = leaf.pem + edge.authority.intermediate.pem, edge.folder / "admin.sock", edge.out.read_text()
+    sign = ("self-sign", "--dry-run", "--out", edge.out, "--socket", admin, NAME)
+    assert edge.run(*sign) == (0, "unchanged\n")
+    assert edge.run(*sign, "b.example.com") == (0, "changed\n")
+    assert edge.install(chain, leaf.key, "--socket", admin, "--dry-run") == (0, "changed\n")
+    haproxy.sha1 = "A" * 40
+    assert edge.run(*sign) == (0, "changed\n")
+    assert edge.out.read_text() == before
+    assert {command.split()[0] for command in haproxy.commands} == {"show"}
+
+
 # -- certbot's hook ----------------------------------------------------------------------------------------------------
 
 
