@@ -1,17 +1,21 @@
 """Traffic for the lab: paced calls that are held open, and short ones that keep arriving; every frame is checked.
 
 $ python tests/lab/traffic.py ws://198.18.65.112:8765 --held 200 --arrivals 10 --most 120
+$ python tests/lab/traffic.py wss://KEY:TOKEN@198.18.65.112 --ca-file edge.pem
 Runs until standard input is closed (or ``--most`` seconds), lets every call finish, then prints its `Report` as JSON.
 """
 
 import argparse
 import asyncio
+import base64
 import json
 import os
+import ssl
 import sys
 from collections import deque
 from dataclasses import asdict, dataclass, field
 from time import monotonic
+from urllib.parse import urlsplit
 
 from exotel_phone.wire import FRAME_MS, Ids, Stream, frame_bytes
 from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
@@ -105,9 +109,13 @@ class Caller(WSListener):
 class Traffic:
     """All callers of one run."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, ca_file: str | None = None) -> None:
         self.report = Report()
-        self._url = url
+        credential, at, host = urlsplit(url).netloc.rpartition("@")
+        self._url = urlsplit(url)._replace(netloc=host).geturl()
+        shown = {"Authorization": f"Basic {base64.b64encode(credential.encode()).decode()}"} if at else {}
+        self._headers = {**HEADERS, **shown}
+        self._tls = ssl.create_default_context(cafile=ca_file) if url.startswith("wss:") else None
         self._sending: set[Caller] = set()
 
     async def call(self) -> Caller | None:
@@ -116,7 +124,13 @@ class Traffic:
         begin = monotonic()
         caller = Caller(self.report)
         try:
-            await ws_connect(lambda: caller, self._url, extra_headers=HEADERS, websocket_handshake_timeout=CONNECT_TIMEOUT_S)
+            await ws_connect(
+                lambda: caller,
+                self._url,
+                ssl_context=self._tls,
+                extra_headers=self._headers,
+                websocket_handshake_timeout=CONNECT_TIMEOUT_S,
+            )
         except (OSError, WSError, TimeoutError) as error:
             self.report.refused += 1
             self.report.note(f"refused: {error!r}")
@@ -170,8 +184,9 @@ def main() -> None:
     parser.add_argument("--held", type=int, default=200)
     parser.add_argument("--arrivals", type=float, default=10.0, help="new calls a second")
     parser.add_argument("--most", type=float, default=120.0, help="seconds")
+    parser.add_argument("--ca-file", help="CA, or self-signed certificate, that wss is checked by")
     options = parser.parse_args()
-    traffic = Traffic(options.url)
+    traffic = Traffic(options.url, options.ca_file)
     report = asyncio.run(traffic.run(held=options.held, arrivals_per_s=options.arrivals, most_s=options.most))
     print(json.dumps(asdict(report)), flush=True)
     os._exit(0)  # The thread that reads standard input may still wait there.

@@ -1,0 +1,21 @@
+# What the role asks of a host about HAProxy, as YAML. In: PORTS, separated by blanks.
+exec 2>/dev/null
+echo '--- look'
+echo "version: \"$(haproxy -v | sed -n '1s/^HA-\{0,1\}Proxy version \([0-9.]*\).*/\1/p')\""
+echo "candidate: \"$(apt-cache policy haproxy | sed -n 's/^ *Candidate: \([0-9][0-9.]*\).*/\1/p')\""
+echo "ipv6: $([ -e /proc/net/if_inet6 ] && echo true || echo false)"
+echo "edge: $([ -e /etc/systemd/system/haproxy.service.d/exotel-edge.conf ] && echo true || echo false)"
+echo "state: \"$(systemctl show --property=ActiveState --value haproxy.service)\""
+pid=$(systemctl show --property=MainPID --value haproxy.service)
+echo "ours: $(tr '\0' '\n' <"/proc/$pid/environ" | grep -qx 'CONFIG=/etc/exotel-edge/haproxy.cfg' && echo true || echo false)"
+# The package's own configuration serves nobody.
+shipped=$(dpkg-query --show --showformat '${Conffiles}\n' haproxy | awk '$1 == "/etc/haproxy/haproxy.cfg" { print $2 }')
+[ "$(md5sum </etc/haproxy/haproxy.cfg | cut -d' ' -f1)" = "$shipped" ] && echo 'untouched: true' || echo 'untouched: false'
+echo 'holders:'
+for port in $PORTS; do
+    echo "  $port:"
+    listeners=$(ss -Hltnp "sport = :$port")
+    for pid in $(echo "$listeners" | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -nu); do
+        echo "    - {pid: $pid, name: \"$(tr -cd '[:alnum:]._-' <"/proc/$pid/comm")\", unit: \"$(sed -n 's,^0::.*/,,p' "/proc/$pid/cgroup" | tr -cd '[:alnum:]@._-')\"}"
+    done
+done
