@@ -313,6 +313,11 @@ SAID = {
         "url: /directory (Caused by NewConnectionError('Failed to establish a connection: [Errno 111] Connection refused'))\n",
         "this host does not reach the authority",
     ),
+    "away": (
+        "Saving debug log to /var/log/letsencrypt/letsencrypt.log\nAn unexpected error occurred:\nValueError: Requesting "
+        "127.0.0.1/dir: Connection refused\nAsk for help or search for solutions at https://example.com. See the logfile.\n",
+        "edge_acme_directory (ValueError: Requesting 127.0.0.1/dir: Connection refused)",
+    ),
     "port": ("Problem binding to port 8402: Could not bind to IPv4 or IPv6.\n", "port 8402 on 127.0.0.1 is taken"),
     "twice": ("Another instance of Certbot is already running.\n", "another certbot has run"),
     "account": ("urn:ietf:params:acme:error:externalAccountRequired :: needs external account binding\n", "is not supported"),
