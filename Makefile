@@ -102,6 +102,10 @@ bench: venv ## our server beside Node ws, in one run; writes docs/performance.md
 bench-attacks: venv ## a live call beside each attack, before the bounds and with them; writes docs/performance.md
 	python -m benchmarks.attacks
 
+bench-edge: root venv ## 100 wss calls beside floods of the edge, in network namespaces; writes docs/performance.md (root)
+	@command -v haproxy >/dev/null || scripts/apt-need haproxy
+	python -m benchmarks.edge
+
 bench-ai: venv voices ## AI mode beside pipecat's own path to Exotel, in one run; writes docs/performance.md
 	python -m benchmarks.ai
 
@@ -117,4 +121,4 @@ lock: ## renew requirements/*.lock (hashes, no index address)
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "make: this target builds lab hosts and needs root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }
 
-.PHONY: help venv deploy clean-lab test check quick lint $(PARTS) voices lab bench bench-attacks bench-ai soak fuzz lock root
+.PHONY: help venv deploy clean-lab test check quick lint $(PARTS) voices lab bench bench-attacks bench-edge bench-ai soak fuzz lock root

@@ -7,6 +7,7 @@ wake-up costs the server more than the frame does, which no call from another ma
 import asyncio
 import gc
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic, perf_counter_ns
@@ -102,9 +103,10 @@ class Call(WSListener):
 class Calls:
     """`count` calls to `url`, open for the length of the `async with` block; one load runs at a time."""
 
-    def __init__(self, url: str, count: int) -> None:
+    def __init__(self, url: str, count: int, headers: Mapping[str, str] = HEADERS) -> None:
         self._url = url
         self._count = count
+        self._headers = headers
         self._calls: list[Call] = []
         self._failure: str | None = None
         self.round_trip_us: list[float] = []
@@ -112,7 +114,7 @@ class Calls:
 
     async def __aenter__(self) -> Self:
         for number in range(self._count):
-            _, call = await ws_connect(partial(Call, self, number), self._url, extra_headers=HEADERS)
+            _, call = await ws_connect(partial(Call, self, number), self._url, extra_headers=self._headers)
             assert isinstance(call, Call)
             self._calls.append(call)
         return self
