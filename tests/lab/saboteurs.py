@@ -55,6 +55,7 @@ NOT_MADE_HERE: Final = {
     "provider": "the host of the saboteurs echoes; the test of AI mode takes a bot its language model instead",
     "maintenance": "never red by itself: it is done on purpose; the test of exotelctl maintenance asks the doctor",
     "port-moved": "never red by itself: what the applet dials cannot be seen; the test of a move asks the doctor",
+    "key-retired": "it takes a deploy with another key, which the test of the edge's doctor does",
     "clock": "a lab host has the clock of its machine; the test tells the doctor another time instead",
 }
 """Checks whose fault cannot be made on a lab host, and why."""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # the doctor runs where the server's package is not whole
     from exotel_ws.events import Event
 
 OUR_UNITS: Final = ("exotel-ws@*.service", "exotel-ws.socket")
+EDGE_UNIT: Final = "haproxy.service"
+OF_EDGE: Final = f"_SYSTEMD_UNIT={EDGE_UNIT}"
+"""Match for the lines of the edge, which is in the workers' journal."""
 DROPPED: Final = "a596d6fe7bfa4994828e72309e95d61e"
 """MESSAGE_ID of journald's own "Suppressed N messages from UNIT"."""
 _USER: Final = "exotel-ws"
@@ -120,12 +123,17 @@ def read(
 def trusted(matches: Sequence[str]) -> list[str]:
     """Return ``matches`` narrowed to entries of root and of the workers' user: any local user may log with our field names.
 
-    journald itself fills `_UID` in. ``+`` between alternatives is kept; each of them is narrowed.
+    journald itself fills `_UID` in, and the unit: what HAProxy writes as another user is its own all the same. ``+`` between
+    alternatives is kept; each of them is narrowed.
     """
     own = [f"_UID={uid}" for uid in (0, *_workers_uid())]
     narrowed: list[str] = []
+    alternative: list[str] = []
     for match in [*matches, "+"]:
-        narrowed += [*own, match] if match == "+" else [match]
+        alternative.append(match)
+        if match == "+":
+            narrowed += alternative if OF_EDGE in alternative else [*alternative[:-1], *own, match]
+            alternative = []
     return narrowed[:-1]
 
 

@@ -101,6 +101,8 @@ class LogsOptions:
 
     With --call all lines of the call, across workers and generations, those from before its start too.
 
+    Of the edge, HAProxy, it shows refusals and warnings; --edge shows all of its lines.
+
     Says since when the journal reaches back where something may be missing; exits 1 for a call that it does not know.
 
     \b
@@ -114,6 +116,7 @@ class LogsOptions:
     until: Annotated[str | None, Option(metavar="TIME", help="The same.")] = None
     errors: Annotated[bool, Option("--errors", help="Warnings and worse only, not those of our own test calls.")] = False
     ours: Annotated[bool, Option("--test-calls", help="With --errors: those of our own test calls too.")] = False
+    edge: Annotated[bool, Option("--edge", help="The edge's lines only, all of them: one a connection.")] = False
     event: Annotated[list[str] | None, Option(metavar="NAME", help="start, refused, close …; may be repeated.")] = None
     lines: Annotated[
         int | None,
@@ -125,6 +128,26 @@ class LogsOptions:
     ] = None
     numbers: Numbers = False
     json: Annotated[bool, Option("--json", help="One JSON object a line, the first about the journal.")] = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EdgeOptions:
+    """What HAProxy in front of the server does.
+
+    Names, certificate and its days, connections, old workers, and the sources that its limits keep out. With admit ADDRESS it
+    forgets what it counts against one, so that calls from there get in again at once; nothing else changes, and no call is cut.
+
+    Exits 1 where something is wrong with it, 3 without root or on a host that has no edge.
+
+    \b
+    Example:
+      exotelctl edge
+      exotelctl edge admit 203.0.113.9
+    """
+
+    action: Annotated[Literal["admit"] | None, Argument(metavar="[admit]", help="Let a source in.", show_default=False)] = None
+    address: Annotated[str | None, Argument(metavar="[ADDRESS]", help="Its address, as exotelctl edge shows it.")] = None
+    json: Json = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

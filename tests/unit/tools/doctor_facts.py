@@ -8,6 +8,7 @@ from exotelctl.doctor.facts.address import Address
 from exotelctl.doctor.facts.call import Answers, Echo, Http
 from exotelctl.doctor.facts.cloud import Cloud
 from exotelctl.doctor.facts.deployment import Deployment
+from exotelctl.doctor.facts.edge import EdgeFacts
 from exotelctl.doctor.facts.fact import Fact
 from exotelctl.doctor.facts.firewall import Firewall
 from exotelctl.doctor.facts.host import Clock, FileSystem, Memory
@@ -101,6 +102,7 @@ VALUES: dict[str, Any] = {
     "file_systems": [ROOM],
     "memory": Memory(8 << 30, 4 << 30, "the machine's memory"),
     "clock": Clock(NOW, True, ""),
+    "edge": EdgeFacts(),
     "address": Address("198.51.100.7", ("198.51.100.7",), "", ("198.51.100.7",)),
 }
 

@@ -49,7 +49,19 @@ def test_a_collector_that_hangs_does_not_hold_up_the_others() -> None:
 
 def test_every_collector_gives_a_fact_or_a_reason_wherever_it_runs() -> None:
     seen = facts.collect(time.time() - 60)
-    for name in ("units", "port", "workers", "calls", "loopback", "firewall", "file_systems", "memory", "clock", "address"):
+    for name in (
+        "units",
+        "port",
+        "workers",
+        "calls",
+        "loopback",
+        "firewall",
+        "file_systems",
+        "memory",
+        "clock",
+        "address",
+        "edge",
+    ):
         fact = getattr(seen, name)
         assert (fact.value is None) == bool(fact.missing), name
 

@@ -6,7 +6,7 @@ import os
 import pty
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -81,6 +81,57 @@ class TestOurs:
         found = list(story._read(question.ask(LogsOptions(**typed)), []))
         assert len(found) == shown
         assert found[-1].message == "line 100"
+
+
+class TestEdge:
+    """The edge's refusals are shown between the server's lines; with --edge all of its lines, and no others."""
+
+    PASSED = "edge frontend=wss client=203.0.113.9 port=5 status=101 reason=- ended=-- tls=TLSv1.3 bytes_in=1 bytes_out=1 ms=9"
+    REFUSED = PASSED.replace("status=101 reason=-", "status=401 reason=key_wrong")
+    DOWN = "Server voice/voice is DOWN, reason: Layer4 connection problem"
+
+    @pytest.fixture(autouse=True)
+    def _journal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def read(*, matches: Sequence[str] = (), lines: int | None = None, **_: object) -> Iterator[Entry]:
+            if list(matches) == [journal.OF_EDGE]:
+                said = [self.PASSED, self.REFUSED, self.DOWN] * 10
+                found = [entry(float(at), text, unit=journal.EDGE_UNIT) for at, text in enumerate(said)]
+            else:
+                found = [entry(at + 0.5, f"line {at}") for at in range(30)]
+            return iter(found[-lines:] if lines else found)
+
+        monkeypatch.setattr(journal, "read", read)
+
+    @staticmethod
+    def shown(**typed: Any) -> list[str]:
+        asked = question.ask(LogsOptions(**typed))
+        return [one.message for one in story._server_and_edge(asked, question.any_of("EVENT", asked.event))]
+
+    def test_by_default_only_what_says_more(self) -> None:
+        messages = self.shown(since="-1h")
+        assert self.PASSED not in messages
+        assert (messages.count(self.REFUSED), messages.count(self.DOWN), len(messages)) == (10, 10, 50)
+
+    def test_the_last_lines_of_both(self) -> None:
+        assert self.shown(lines=3) == ["line 28", self.DOWN, "line 29"]
+
+    def test_with_edge_all_of_its_own(self) -> None:
+        assert self.shown(since="-1h", edge=True) == [self.PASSED, self.REFUSED, self.DOWN] * 10
+        assert self.shown(lines=2, edge=True) == [self.REFUSED, self.DOWN]
+
+    def test_the_edge_has_no_events(self) -> None:
+        assert self.REFUSED not in self.shown(since="-1h", event=["refused"])
+
+    @pytest.mark.parametrize("typed", [{"call": "x"}, {"event": ["refused"]}])
+    def test_what_the_edge_does_not_have_is_refused(self, typed: dict[str, Any]) -> None:
+        with pytest.raises(UsageFault, match="--edge"):
+            question.ask(LogsOptions(edge=True, **typed))
+
+    def test_what_haproxy_writes_as_its_own_user_is_trusted(self) -> None:
+        narrowed = journal.trusted(["EVENT=open", "+", journal.OF_EDGE])
+        at = narrowed.index("+")
+        assert any(match.startswith("_UID=") for match in narrowed[:at])
+        assert narrowed[at + 1 :] == [journal.OF_EDGE]
 
 
 class TestText:

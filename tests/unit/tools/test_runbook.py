@@ -8,6 +8,7 @@ from exotelctl.cli import app
 from exotelctl.doctor import checks
 from typer.main import get_command
 
+from tests.lab import edge_saboteurs
 from tests.lab.saboteurs import NOT_MADE_HERE, SABOTEURS
 
 ROOT = Path(__file__).parents[3]
@@ -24,13 +25,13 @@ def test_each_check_has_one_entry_and_each_entry_a_check() -> None:
 
 
 def test_each_check_has_a_saboteur_or_a_reason_why_not() -> None:
-    sabotaged = {saboteur.check for saboteur in SABOTEURS}
+    sabotaged = {saboteur.check for saboteur in (*SABOTEURS, *edge_saboteurs.SABOTEURS)}
     assert sabotaged.isdisjoint(NOT_MADE_HERE)
     assert sabotaged | NOT_MADE_HERE.keys() == set(checks.IDS)
 
 
 def test_saboteurs_have_names_of_their_own() -> None:
-    names = [saboteur.name for saboteur in SABOTEURS]
+    names = [saboteur.name for saboteur in (*SABOTEURS, *edge_saboteurs.SABOTEURS)]
     assert len(set(names)) == len(names)
 
 

@@ -6,12 +6,14 @@ earlier generations and in the credentials is looked for in every other text.
 What is read back may have been made by anybody: it is never unpacked, bounded in size, and every value's type is checked.
 """
 
+import base64
 import contextlib
 import dataclasses
 import io
 import itertools
 import json
 import os
+import re
 import stat
 import tarfile
 import time
@@ -42,11 +44,26 @@ _TEXTS: Final = (
     "etc/systemd/system/exotel-ws@.service",
     "etc/systemd/system/exotel-ws-shutdown.service",
 )
+_OF_EDGE: Final = ("etc/exotel-edge/edge.json", "etc/exotel-edge/haproxy.cfg", "etc/systemd/system/haproxy.service.d/*.conf")
+_OWN_PATH: Final = re.compile(r"(?m)^(\s*acl own_path path ).*")
+"""Line of haproxy.cfg with a path, which may be a secret, in HAProxy's spelling."""
 _DROP_INS: Final = "etc/systemd/system/exotel-ws*.d/*.conf"
+
+
+def secrets_of_key_list(text: str) -> list[str]:
+    """Return the keys of a list of the edge, a line each, as they may appear in other texts: in base64, and decoded."""
+    found = set(map(str.strip, text.splitlines()))
+    for line in tuple(found):
+        with contextlib.suppress(ValueError):
+            found.update(redaction.secrets_of_credentials(base64.b64decode(line + "==").decode()))
+    return redaction.spellings(found)
+
+
 _SECRETS: Final = {
     f"etc/exotel-ws/generations/*/{_SETTINGS}": redaction.secrets_of_toml,
     "etc/exotel-ws/credentials/*": redaction.secrets_of_credentials,
     "etc/exotel-ws/generations/*/credentials/*": redaction.secrets_of_credentials,
+    "etc/exotel-edge/keys/*.lst": secrets_of_key_list,
 }
 """By pattern of files: how to find the secrets in such a file."""
 
@@ -73,7 +90,7 @@ def write(path: Path, facts: Facts, root: Path = Path("/")) -> None:
         with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
             _add(tar, _FACTS, _json(_Document(FORMAT, _redacted(facts)), secrets))
             for name, text in _texts(root):
-                shown = redaction.redacted_toml(text) if name.endswith(_SETTINGS) else text
+                shown = redaction.redacted_toml(text) if name.endswith(_SETTINGS) else _OWN_PATH.sub(r"\1•••", text)
                 _add(tar, name, masked_text(redaction.without(shown, secrets)).encode())
     except OSError as error:
         raise UsageFault(f"--bundle {path}: {error.strerror}") from None
@@ -118,16 +135,19 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def _texts(root: Path) -> Iterator[tuple[str, str]]:
-    for name in (*_TEXTS, *sorted(str(path.relative_to(root)) for path in root.glob(_DROP_INS))):
+    there = sorted(str(path.relative_to(root)) for pattern in (_DROP_INS, *_OF_EDGE) for path in root.glob(pattern))
+    for name in (*_TEXTS, *there):
         try:
             yield f"files/{name}", (root / name).read_text(errors="replace")
         except OSError as error:
             yield f"files/{name}.missing", f"{error.strerror}\n"
     try:
         entries = list(journal.read(lines=_JOURNAL_LINES))
+        entries += journal.read(units=(), matches=[journal.OF_EDGE], lines=_JOURNAL_LINES)
     except Refusal as refused:
         yield "journal.missing", f"{refused}\n"
         return
+    entries.sort(key=lambda entry: entry.time)
     lines = (
         f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(entry.time))}Z {entry.unit} {entry.message}\n" for entry in entries
     )

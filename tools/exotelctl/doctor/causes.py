@@ -8,6 +8,8 @@ from exotelctl.doctor.result import Result
 
 _CRASHES: Final = ("unit-port-conflict", "unit-missing-module", "unit-syntax-error", "unit-settings-error", "unit-out-of-memory")
 _NOT_SERVING: Final = ("maintenance", "port-stranger", *_CRASHES, "loop-hung", "unit-down")
+_NO_EDGE: Final = ("edge-down", "edge-backend")
+_NO_TLS: Final = ("certificate-clock", "certificate-expiry", "certificate-name", "certificate-chain", "certificate-loaded")
 _NOT_ANSWERING: Final = (*_NOT_SERVING, "file-limit", "port-two-listeners", "host-firewall", "local-answer")
 _NO_CALL: Final = (*_NOT_ANSWERING, "call-limit", "token-stripped", "auth-rejected")
 
@@ -17,7 +19,17 @@ CAUSES: Final[dict[str, tuple[str, ...]]] = {
     "generations": ("maintenance",),
     "unit-down": ("maintenance", "port-stranger", *_CRASHES, "file-limit", "loop-hung", "disk"),
     "local-answer": (*_NOT_SERVING, "file-limit", "port-two-listeners", "host-firewall", "call-limit"),
-    "outside-reach": (*_NOT_ANSWERING, "cloud-firewall"),
+    "edge-backend": (*_NOT_SERVING, "file-limit", "edge-down"),
+    "certificate-expiry": ("certificate-clock", "certificate-loaded", "certificate-renewal", "edge-down"),
+    "certificate-name": ("certificate-loaded", "edge-down"),
+    "certificate-chain": ("certificate-loaded", "edge-down"),
+    "certificate-loaded": ("edge-down",),
+    "certificate-clock": ("clock", "edge-down"),
+    "certificate-renewal": ("acme-port", "edge-down"),
+    "acme-port": ("edge-down",),
+    "edge-workers": ("edge-down",),
+    "edge-put-out": ("edge-down",),
+    "outside-reach": (*_NO_EDGE, *_NOT_ANSWERING, "cloud-firewall", *_NO_TLS),
     "wrong-fields": _NO_CALL,
     "no-echo": ("wrong-fields", *_NO_CALL),
     "call-limit": (*_NOT_SERVING, "file-limit"),

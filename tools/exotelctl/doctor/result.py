@@ -4,9 +4,9 @@ import dataclasses
 from typing import Final, Literal
 
 Verdict = Literal["ok", "warn", "fail", "unknown", "skipped"]
-Group = Literal["port", "units", "reach", "calls", "limits", "host"]
+Group = Literal["port", "units", "edge", "reach", "calls", "limits", "host"]
 
-GROUPS: Final[tuple[Group, ...]] = ("port", "units", "reach", "calls", "limits", "host")
+GROUPS: Final[tuple[Group, ...]] = ("port", "units", "edge", "reach", "calls", "limits", "host")
 RUNBOOK: Final = "docs/runbook.md"
 
 

@@ -16,6 +16,7 @@ from exotel_phone.target import parse
 from exotel_phone.text import printable
 
 from exotelctl.doctor import bundle, checks, report
+from exotelctl.doctor.checks.edged import config_of
 from exotelctl.doctor.facts import Facts, cloud, collect, observe, outside
 from exotelctl.doctor.result import Result, Verdict
 from exotelctl.options import DoctorOptions
@@ -75,5 +76,7 @@ def _facts(options: DoctorOptions) -> Facts:
         facts = dataclasses.replace(facts, cloud=observe(lambda: cloud.understand(found)))
     if options.outside is not None:
         target = parse(options.outside, options.credential_file, options.ca_file)
-        facts = dataclasses.replace(facts, outside=observe(lambda: outside.look(target)))
+        edge = config_of(facts)
+        http_port = edge.http_port if edge and edge.acme else 0
+        facts = dataclasses.replace(facts, outside=observe(lambda: outside.look(target, http_port=http_port)))
     return facts

@@ -22,6 +22,8 @@ def ask(options: LogsOptions) -> LogsOptions:
     call, follow, lines = options.call, options.follow, options.lines
     if call is not None and not call.strip():
         raise UsageFault("--call is empty: name a call_sid, a stream_sid or a conn_id")
+    if options.edge and (call is not None or options.event):
+        raise UsageFault("--edge shows the edge's lines, which have no call and no event: leave --call and --event out")
     if follow and options.until is not None:
         raise UsageFault("--follow has no end, so it goes without --until")
     if lines is None and (follow or options.since is None) and call is None:

@@ -5,18 +5,27 @@ import heapq
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, TypedDict
 
 from exotelctl import journal
+from exotelctl.edge import log
 from exotelctl.journal import DROPPED, OUR_UNITS, Entry
 from exotelctl.logs.question import alternatives, any_of, by_id, leaves_ours_out, priority
 from exotelctl.options import LogsOptions
 
-_OURS_BESIDE: Final = 20
-"""Lines read for each line asked for, where lines of test calls are filtered out afterwards."""
-_OURS: Final = "exotel-ws"
+_BESIDE: Final = 20
+"""Lines read for each line asked for, where lines are filtered out afterwards: of test calls, and of the edge."""
+_OURS: Final = ("exotel-ws", journal.EDGE_UNIT)
 _LATE_S: Final = 60.0
 """journald tells of suppressed lines with the next line that it lets through, by default within 30 s."""
+
+
+class _Window(TypedDict):
+    """Options of `journal.read` that a question has for all lines alike."""
+
+    since: str | None
+    until: str | None
+    priority: int | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,12 +98,25 @@ def _look_back(asked: LogsOptions, call: _Call | None) -> Story:
     if asked.call:
         return Story(iter(()), starts, whole=False, known=False)
     whole = _reaches(asked.since)
-    found = _read(asked, events, OUR_UNITS)
+    found = _server_and_edge(asked, events)
     if asked.lines is None:
         return Story(in_order([found, _dropped(asked.since, asked.until)]), starts, whole)
     last = list(found)
     since = _at(last[0].time) if last else asked.since
     return Story(in_order([last, _dropped(since, asked.until)]), starts, whole or len(last) >= asked.lines)
+
+
+def _server_and_edge(asked: LogsOptions, events: Sequence[str]) -> Iterator[Entry]:
+    """Return the lines of the server, and between them those of the edge that say more; with ``edge`` all of those, and no other.
+
+    The edge has no events.
+    """
+    if asked.event:
+        return _read(asked, events, OUR_UNITS)
+    beside = None if asked.lines is None else asked.lines * (1 if asked.edge else _BESIDE)
+    of_edge = _wanted(asked, journal.read(**_window(asked), units=(), matches=[journal.OF_EDGE], lines=beside))
+    found = of_edge if asked.edge else in_order([_read(asked, events, OUR_UNITS), of_edge])
+    return found if asked.lines is None else iter(deque(found, asked.lines))
 
 
 def _all_opened(call: _Call) -> bool:
@@ -124,7 +146,8 @@ def _to_follow(asked: LogsOptions, call: _Call | None) -> list[str]:
     if asked.call:
         connections = any_of("CONN_ID", call.connections if call else ())
         return [match for match in by_id(asked.call) if match != "+"] + connections
-    return [r"_SYSTEMD_SLICE=system-exotel\x2dws.slice", "_PID=1", f"MESSAGE_ID={DROPPED}"]
+    ours = [r"_SYSTEMD_SLICE=system-exotel\x2dws.slice", "_PID=1", f"MESSAGE_ID={DROPPED}"]
+    return [journal.OF_EDGE] if asked.edge else ours if asked.event else [*ours, journal.OF_EDGE]
 
 
 def _go_on(before: Iterator[Entry], asked: LogsOptions, matches: Sequence[str]) -> Iterator[Entry]:
@@ -140,15 +163,19 @@ def _go_on(before: Iterator[Entry], asked: LogsOptions, matches: Sequence[str]) 
 def _read(asked: LogsOptions, matches: Sequence[str], units: Sequence[str] = ()) -> Iterator[Entry]:
     most = asked.lines if leaves_ours_out(asked) else None
     # journalctl can't match entries that lack a field.
-    lines = asked.lines if most is None else most * _OURS_BESIDE
-    found = journal.read(
-        units=units, matches=matches, since=asked.since, until=asked.until, lines=lines, priority=priority(asked)
-    )
+    lines = asked.lines if most is None else most * _BESIDE
+    found = journal.read(**_window(asked), units=units, matches=matches, lines=lines)
     wanted = _wanted(asked, found)
     return wanted if most is None else iter(deque(wanted, most))
 
 
+def _window(asked: LogsOptions) -> _Window:
+    return {"since": asked.since, "until": asked.until, "priority": priority(asked)}
+
+
 def _wanted(asked: LogsOptions, entries: Iterator[Entry]) -> Iterator[Entry]:
+    if not asked.edge:
+        entries = (entry for entry in entries if entry.unit != journal.EDGE_UNIT or log.tells(entry.message))
     if not leaves_ours_out(asked):
         return entries
     return (entry for entry in entries if entry.fields.get("OURS") != "1")

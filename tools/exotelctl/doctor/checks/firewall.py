@@ -6,6 +6,7 @@ from exotel_phone.command import command
 
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.checks.cures import OPEN_CLOUD
+from exotelctl.doctor.checks.edged import call_port
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.cloud import Cloud
 from exotelctl.doctor.facts.firewall import Firewall
@@ -19,7 +20,7 @@ def host_firewall(facts: Facts) -> Finding:
     """Claim: no rule of this host's firewall drops, rejects or diverts a call, or the answer to it. Does not prove: that a
     cloud's firewall lets calls in (outside-reach does), nor IPv6, nor rules of eBPF or a bridge.
     """
-    seen, port = facts.firewall.get(), facts.deployment.get().port
+    seen, port = facts.firewall.get(), call_port(facts)
     if seen.unread:
         return unknown(f"{_there(seen)}, and cannot be read: {seen.unread}", needs=_package(seen.needs))
     if seen.nft_tables is None and not seen.nft:
@@ -47,6 +48,14 @@ def host_firewall(facts: Facts) -> Finding:
 def _judge(seen: Firewall, packet: Packet) -> Outcome:
     packets = (packet, dataclasses.replace(packet, answer=True))
     return worst(judge for one in packets for judge in (nft.judge(seen.nft, one), iptables.judge(seen.iptables, one)))
+
+
+def let_through(facts: Facts, port: int) -> Outcome | None:
+    """Return what this host's firewall does with a packet to ``port``; None where its rules were not seen."""
+    seen = facts.firewall.value
+    if seen is None or seen.unread or (seen.nft_tables is None and not seen.nft):
+        return None
+    return _judge(seen, Packet(port, seen.outside))
 
 
 def _there(seen: Firewall) -> str:

@@ -10,6 +10,7 @@ from exotel_phone.text import duration, plural
 
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.checks.cures import LOOK_OUTSIDE, TEST_HERE, URL, deploy, of_last_hour
+from exotelctl.doctor.checks.edged import config_of, refused_by_edge
 from exotelctl.doctor.checks.grade import graded, times
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.address import Address
@@ -70,10 +71,14 @@ def port_moved(facts: Facts) -> Finding:
 @check("tls-on-plain", "reach")
 def tls_on_plain(facts: Facts) -> Finding:
     """Claim: nobody speaks TLS to this port, which has none. Does not prove: that the applet's URL is right otherwise."""
+    look = (URL, of_last_hour("EVENT=refused", "REASON=tls"))
+    if config_of(facts):
+        text = "Only programs of this host reach this port: one of them takes it for the edge's, which speaks TLS."
+        return _refused(facts, ("tls",), "came with a TLS ClientHello past the edge", Remedy(text, look))
     remedy = Remedy(
-        "The applet's URL says wss:// where it has to say ws://, or TLS must be put in front of this port. "
-        "From an address that is not Exotel's it is a scanner.",
-        (URL, of_last_hour("EVENT=refused", "REASON=tls")),
+        "The applet's URL says wss:// where it has to say ws://, or TLS must be put in front of this port: exotel_ws_edge: true "
+        "does, and makes the URL wss://. From an address that is not Exotel's it is a scanner.",
+        look,
     )
     return _refused(facts, ("tls",), "came with a TLS ClientHello: its URL says wss://", remedy)
 
@@ -99,7 +104,9 @@ def proxy_in_front(facts: Facts) -> Finding:
         (of_last_hour("EVENT=refused", "REASON=upgrade_lost", "REASON=http_version", "REASON=proxy_protocol"),),
     )
     says = "came through a proxy that dropped Upgrade, speaks HTTP/1.0 or sends the PROXY protocol"
-    return _refused(facts, ("upgrade_lost", "http_version", "proxy_protocol"), says, remedy)
+    return _refused(
+        facts, ("upgrade_lost", "http_version", "proxy_protocol"), says, remedy, refused_by_edge(facts, "upgrade_lost")
+    )
 
 
 @check("bad-handshake", "reach")
@@ -114,9 +121,11 @@ def bad_handshake(facts: Facts) -> Finding:
     return _refused(facts, reasons, "sent a malformed request for a WebSocket", remedy)
 
 
-def _refused(facts: Facts, reasons: Sequence[str], says: str, remedy: Remedy) -> Finding:
+def _refused(facts: Facts, reasons: Sequence[str], says: str, remedy: Remedy, before: Sequence[Refused] = ()) -> Finding:
+    """Judge who the server refused for one of ``reasons``, and whom the edge refused ``before``."""
     calls = facts.calls.get()
-    bad: Sequence[Refused] = [refused for refused in calls.refusals if refused.reason in reasons]
+    found = [refused for refused in calls.refusals if refused.reason in reasons]
+    bad: Sequence[Refused] = sorted((*found, *before), key=lambda refused: refused.at)
     if not bad:
         return ok("none did in the window")
     ago = duration(max(0.0, facts.collected_at - bad[-1].at))

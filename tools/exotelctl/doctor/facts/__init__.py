@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from exotelctl.doctor.facts import address, call, deployment, firewall, host, journal, log, port, units, workers
+from exotelctl.doctor.facts import address, call, deployment, edge, firewall, host, journal, log, port, units, workers
 from exotelctl.doctor.facts.address import Address
 from exotelctl.doctor.facts.call import Answers
 from exotelctl.doctor.facts.cloud import Cloud
 from exotelctl.doctor.facts.deployment import Deployment
+from exotelctl.doctor.facts.edge import EdgeFacts
 from exotelctl.doctor.facts.fact import Fact, NotSeen
 from exotelctl.doctor.facts.firewall import Firewall
 from exotelctl.doctor.facts.host import Clock, FileSystem, Memory
@@ -37,7 +38,9 @@ _BOUND_S: Final = 8.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """One look at a host. ``outside`` and ``cloud`` are None where nobody asked from another machine, or Google."""
+    """One look at a host. ``outside`` and ``cloud`` are None where nobody asked from another machine, or Google; ``edge`` is in
+    facts of a release from before there was one.
+    """
 
     hostname: str
     as_root: bool
@@ -55,6 +58,7 @@ class Facts:
     memory: Fact[Memory] = _UNSEEN
     clock: Fact[Clock] = _UNSEEN
     address: Fact[Address] = _UNSEEN
+    edge: Fact[EdgeFacts] | None = None
     outside: Fact[Outside] | None = None
     cloud: Fact[Cloud] | None = None
 
@@ -74,6 +78,7 @@ def collect(since: float) -> Facts:
         "memory": host.memory,
         "clock": host.clock,
         "address": partial(address.look, known.public_url),
+        "edge": partial(edge.look, since),
     }
     running = {name: _begin(name, look) for name, look in looks.items()}
     deadline = time.monotonic() + _BOUND_S

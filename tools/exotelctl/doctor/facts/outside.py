@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exotel_phone.protocol_test.exchange import Check
 from exotel_phone.reach import Fault, explain
@@ -27,6 +27,7 @@ class Broken:
 class Outside:
     """``at`` is this machine's time in Unix seconds. ``connect`` is None where TCP connected.
 
+    ``http_port`` is the port for ACME if it was tried too, and ``http_fault`` why it did not connect.
     ``protocol_checks`` is how many checks the protocol test made, 0 where it was not tried; ``broken`` those that failed.
     """
 
@@ -39,10 +40,23 @@ class Outside:
     answers: call.Answers | None = None
     protocol_checks: int = 0
     broken: tuple[Broken, ...] = ()
+    http_port: int = 0
+    http_fault: Fault | None = None
 
 
-def look(target: Target, *, call_s: float = call.CALL_S) -> Outside:
-    """Try the name, TCP, HTTP, a call of ``call_s`` seconds and the protocol, each only if the one before answered."""
+def look(target: Target, *, http_port: int = 0, call_s: float = call.CALL_S) -> Outside:
+    """Try the name, TCP, HTTP, a call of ``call_s`` seconds and the protocol, each only if the one before answered.
+
+    ``http_port`` is tried by TCP as well, if it is not 0: the port for ACME of an edge.
+    """
+    seen = _look(target, call_s)
+    if not http_port or seen.unresolved:
+        return seen
+    plain = replace(target, secure=False, port=http_port)
+    return replace(seen, http_port=http_port, http_fault=_connect(plain))
+
+
+def _look(target: Target, call_s: float) -> Outside:
     at, shown = time.time(), target.shown
     addresses, unresolved = resolve(target.host)
     if unresolved:

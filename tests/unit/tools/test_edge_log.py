@@ -1,0 +1,110 @@
+"""The edge's lines: who was refused and why, in the words of its log format; whom the doctor counts."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from exotel_phone.exits import Refusal
+from exotelctl import journal
+from exotelctl.doctor.facts import edge as of_doctor
+from exotelctl.doctor.facts.edge import Retired
+from exotelctl.edge import facts, log
+from exotelctl.edge.log import Seen
+from exotelctl.edge.runtime import Silent
+from exotelctl.keys import usage
+
+from tests.unit.tools.doctor_edge_facts import EDGE
+from tests.unit.tools.doctor_facts import NOW
+
+LINE = (
+    "edge frontend=wss client=203.0.113.9 port=51834 status=401 reason=key_wrong ended=PR tls=TLSv1.3 bytes_in=1 bytes_out=1 ms=3"
+)
+HANDSHAKE = (
+    "edge frontend=wss client=203.0.113.9 port=5 status=0 reason=handshake error={} ended=-- tls=- bytes_in=0 bytes_out=0 ms=1"
+)
+HTTP = 0x0A00009C
+"""OpenSSL 3's code for "http request"."""
+
+
+def line(**changes: str) -> str:
+    words = dict(word.partition("=")[::2] for word in LINE.removeprefix("edge ").split())
+    return "edge " + " ".join(f"{name}={value}" for name, value in {**words, **changes}.items())
+
+
+@pytest.mark.parametrize(
+    ("message", "seen"),
+    [
+        (LINE, Seen(1.0, "wss", "203.0.113.9", 401, "key_wrong", "PR")),
+        (line(status="101", reason="-", ended="--"), Seen(1.0, "wss", "203.0.113.9", 101, "", "--")),
+        (line(client="::ffff:203.0.113.9"), Seen(1.0, "wss", "203.0.113.9", 401, "key_wrong", "PR")),
+        (line(client="2001:db8::7", status="-1"), Seen(1.0, "wss", "2001:db8::7", 0, "key_wrong", "PR")),
+        (HANDSHAKE.format(HTTP), Seen(1.0, "wss", "203.0.113.9", 0, "plain_ws", "--")),
+        (HANDSHAKE.format(0x0A000412), Seen(1.0, "wss", "203.0.113.9", 0, "handshake", "--")),
+        (HANDSHAKE.format("-"), Seen(1.0, "wss", "203.0.113.9", 0, "handshake", "--")),
+        ("edge frontend=wss", None),
+        ("edge", None),
+        ("Server voice/voice is DOWN", None),
+        ("[NOTICE]   (1) : Loading success.", None),
+    ],
+)
+def test_a_line_is_understood(message: str, seen: Seen | None) -> None:
+    assert log.parse(1.0, message) == seen
+
+
+@pytest.mark.parametrize(
+    ("message", "tells"),
+    [(LINE, True), (line(status="101", reason="-"), False), ("Server voice/voice is DOWN", True)],
+)
+def test_a_line_tells_more_than_that_a_call_came_through(message: str, tells: bool) -> None:
+    assert log.tells(message) is tells
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Give the look of the doctor these lines of the edge, and what HAProxy and the workers know of sources and keys."""
+    said: list[str] = []
+
+    def read(**_: Any) -> Iterator[journal.Entry]:
+        return (journal.Entry(NOW - 9 + at, text, 6, journal.EDGE_UNIT, "", {}) for at, text in enumerate(said))
+
+    known = {
+        "a" * 16: usage.Record("old", NOW - 9e5, NOW - 60, {}),
+        "b" * 16: usage.Record("new", NOW - 60, None, {}),
+        "c" * 16: usage.Record("older", NOW - 9e5, NOW - 7e5, {}),
+    }
+    monkeypatch.setattr(journal, "read", read)
+    monkeypatch.setattr(facts, "look", lambda: EDGE)
+    monkeypatch.setattr(facts, "proven", lambda _, source: source == "203.0.113.9")
+    monkeypatch.setattr(usage, "read", lambda: known)
+    return said
+
+
+def test_refusals_are_counted_but_for_those_of_this_host(lines: list[str]) -> None:
+    lines += [LINE, line(client="127.0.0.1"), line(status="101", reason="-"), line(client="192.0.2.1"), "Server voice is DOWN"]
+    seen = of_doctor.look(NOW - 60)
+    assert [(one.reason, one.remote) for one in seen.refusals] == [("key_wrong", "203.0.113.9"), ("key_wrong", "192.0.2.1")]
+    assert seen.words == ("Server voice is DOWN",)
+    assert seen.proven == ("203.0.113.9",)
+    assert seen.retired == (Retired("old", NOW - 60), Retired("older", NOW - 7e5))
+
+
+def test_what_cannot_be_asked_stays_empty(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object) -> bool:
+        raise Silent("no answer")
+
+    def unreadable() -> dict[str, usage.Record]:
+        raise usage.Unreadable("no record")
+
+    monkeypatch.setattr(facts, "proven", silent)
+    monkeypatch.setattr(usage, "read", unreadable)
+    lines.append(LINE)
+    seen = of_doctor.look(NOW - 60)
+    assert (len(seen.refusals), seen.proven, seen.retired) == (1, (), ())
+
+
+def test_a_journal_that_may_not_be_read_is_the_reason(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: Any) -> Iterator[journal.Entry]:
+        raise Refusal("root only")
+
+    monkeypatch.setattr(journal, "read", refuse)
+    assert of_doctor.look(NOW - 60).unread == "root only"

@@ -1,0 +1,78 @@
+"""Make a check of the edge: it is skipped where the host has none, and knows what was seen of it."""
+
+import functools
+from collections.abc import Callable
+from typing import Final
+
+from exotelctl.doctor.checks.check import Check, check
+from exotelctl.doctor.facts import Facts
+from exotelctl.doctor.facts.edge import EdgeFacts
+from exotelctl.doctor.facts.fact import NotSeen
+from exotelctl.doctor.facts.journal import Refused
+from exotelctl.doctor.result import Finding, skipped
+from exotelctl.edge.config import EdgeConfig
+from exotelctl.edge.facts import Inside
+
+_NONE: Final = "this host has no edge: the server itself takes calls"
+_NO_ACME: Final = "the certificate does not come from ACME: nothing renews it here"
+_OLDER: Final = "the exotelctl of this host is of a release that has no edge"
+Judge = Callable[[Facts, EdgeFacts, EdgeConfig], Finding]
+
+
+def edge_check(id: str, *, acme: bool = False) -> Callable[[Judge], Check]:
+    """Make a judging function the check ``id`` of a host with an edge; with ``acme`` only where ACME issues its certificate."""
+
+    def make(judge: Judge) -> Check:
+        @functools.wraps(judge)
+        def judged(facts: Facts) -> Finding:
+            if facts.edge is None:
+                return skipped(_OLDER)
+            seen = facts.edge.get()
+            if seen.edge.config is None:
+                return skipped(_NONE)
+            if acme and not seen.edge.config.acme:
+                return skipped(_NO_ACME)
+            return judge(facts, seen, seen.edge.config)
+
+        return check(id, "edge", of="edge")(judged)
+
+    return make
+
+
+def config_of(facts: Facts) -> EdgeConfig | None:
+    """Return what the edge is set to do; None where there is none, or it was not seen."""
+    return facts.edge.value.edge.config if facts.edge and facts.edge.value else None
+
+
+def call_port(facts: Facts) -> int:
+    """Return the port that callers come to: the edge's, or the server's own. Raises NotSeen."""
+    edge, deployment = config_of(facts), facts.deployment.get()
+    if edge is None and facts.edge and is_loopback(deployment.host):
+        facts.edge.get()  # an edge that was not seen may be in front
+    return edge.port if edge else deployment.port
+
+
+def asks_keys(facts: Facts) -> bool:
+    """Return True if the edge, or the server, lets in only who shows a key. Raises NotSeen."""
+    edge = config_of(facts)
+    return facts.deployment.get().asks_credential or (edge is not None and edge.keys_asked)
+
+
+def refused_by_edge(facts: Facts, *reasons: str) -> tuple[Refused, ...]:
+    """Return whom the edge, if there is one, refused for any of ``reasons``. Raises NotSeen if its lines were not read."""
+    seen = facts.edge.value if facts.edge else None
+    if seen and seen.unread:
+        raise NotSeen(seen.unread, "" if facts.as_root else "root")
+    return tuple(item for item in seen.refusals if item.reason in reasons) if seen else ()
+
+
+def is_loopback(host: str) -> bool:
+    """Return True if a server that binds ``host`` is reached from this host only."""
+    return host == "localhost" or host == "::1" or host.startswith("127.")
+
+
+def inside(seen: EdgeFacts) -> Inside:
+    """Return HAProxy's own answers. Raises NotSeen."""
+    if seen.edge.inside is None:
+        raise NotSeen(seen.edge.no_inside, seen.edge.needs)
+    return seen.edge.inside

@@ -1,0 +1,78 @@
+"""Read the edge's lines in the journal: one a connection, with why it was refused, and HAProxy's own words.
+
+edge frontend=wss client=203.0.113.9 port=51834 status=401 reason=key_wrong ended=PR-- tls=TLSv1.3 bytes_in=412 bytes_out=180 ms=3
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from exotelctl import journal
+
+_OURS: Final = "edge "
+HANDSHAKE: Final = "handshake"
+"""Reason of a connection whose TLS handshake failed."""
+PLAIN: Final = "plain_ws"
+"""Reason of a connection with a URL that says ws://: to the port for ACME, or plain HTTP where TLS is spoken."""
+_SPOKE_HTTP: Final = 156
+"""OpenSSL's reason SSL_R_HTTP_REQUEST, in the low bits of its error codes."""
+_REASON_BITS: Final = 0xFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A connection that the edge told of; ``reason`` is its word for a refusal, "" for none. ``at`` is in Unix seconds."""
+
+    at: float
+    frontend: str
+    client: str
+    status: int
+    reason: str
+    ended: str = ""
+
+
+def read(*, since: float, most: int) -> tuple[list[Seen], list[str]]:
+    """Return the newest ``most`` lines since then: the connections, and what else HAProxy said. Raises Refusal."""
+    connections, others = [], []
+    for at, message in _lines(since, most):
+        one = parse(at, message)
+        if one:
+            connections.append(one)
+        elif not message.startswith(_OURS):
+            others.append(message)
+    return connections, others
+
+
+def _lines(since: float, most: int) -> Iterator[tuple[float, str]]:
+    for entry in journal.read(units=(), matches=[journal.OF_EDGE], since=f"@{since:.6f}", lines=most, only=("MESSAGE",)):
+        yield entry.time, entry.message
+
+
+def parse(at: float, message: str) -> Seen | None:
+    """Return the connection of a line; None for another line."""
+    if not message.startswith(_OURS):
+        return None
+    said = dict(word.partition("=")[::2] for word in message[len(_OURS) :].split())
+    if not {"frontend", "client", "status"} <= said.keys():
+        return None
+    reason = said.get("reason", "-")
+    if reason == HANDSHAKE and _number(said.get("error", "")) & _REASON_BITS == _SPOKE_HTTP:
+        reason = PLAIN
+    return Seen(
+        at=at,
+        frontend=said["frontend"],
+        client=said["client"].removeprefix("::ffff:"),
+        status=_number(said["status"]),
+        reason="" if reason == "-" else reason,
+        ended=said.get("ended", ""),
+    )
+
+
+def tells(message: str) -> bool:
+    """Return True for a line that says more than that a connection was passed on, which the server's own lines tell better."""
+    seen = parse(0.0, message)
+    return seen is None or bool(seen.reason)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
