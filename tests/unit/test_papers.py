@@ -106,6 +106,20 @@ def test_every_file_that_a_map_names_exists(document: str) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
+def test_every_command_that_a_paper_types_exists(document: Path) -> None:
+    """Every playbook, verb of `exotelctl` and variable of the edge that a paper types exists; the changelog tells of old ones."""
+    if document.name == "CHANGELOG.md":
+        return
+    text = document.read_text("utf-8")
+    typed = set(re.findall(r"playbooks/[a-z_]+\.yml", text))
+    assert [name for name in sorted(typed) if not (ROOT / name).exists()] == []
+    verbs = set(re.findall(r"(?:`|sudo |^)exotelctl ([a-z][a-z-]+)", text, re.MULTILINE))
+    assert verbs - get_command(app).commands.keys() == set()  # type: ignore[attr-defined]
+    variables = yaml.safe_load((ROOT / "roles/edge/defaults/main.yml").read_text("utf-8"))
+    assert set(re.findall(r"\bedge_[a-z_]*[a-z]\b", text)) - variables.keys() == set()
+
+
 def test_the_map_names_each_kind_of_test() -> None:
     contributing = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     makefile = (ROOT / "Makefile").read_text("utf-8")
