@@ -122,12 +122,19 @@ def test_bounds_are_the_clients(behind: Callable[..., ServerProcess], way: str) 
 def test_guesses_are_the_clients(behind: Callable[..., ServerProcess], tmp_path: Path) -> None:
     server = behind(auth={"required": True, "credential": str(tmp_path / "keys")})
     guess = "Authorization: Bearer guess"
-    with RawClient(server.port, source=PROXY) as late:
-        for _ in range(22):  # without waiting for the answers, which come later and later
-            with RawClient(server.port, source=PROXY) as client:
-                client.request("/", guess, by_header(CLIENT))
-        eventually(lambda: server.metric('handshakes_rejected_total{reason="credentials"}') >= 20, "20 wrong guesses")
-        assert late.handshake("/", KEY, by_header(CLIENT)) == 429, "barred, whatever it shows"
+    statuses = []
+    for _ in range(60):
+        with RawClient(server.port, source=PROXY) as client:
+            client.socket.settimeout(0.2)
+            try:
+                statuses.append(client.handshake("/", guess, by_header(CLIENT)))
+            except TimeoutError:
+                statuses.append(0)
+        if statuses[-1] == 429:
+            break
+    assert statuses[0] == 401
+    assert 0 in statuses, "an answer that came late"
+    assert statuses[-1] == 429
     assert asks(server, KEY, by_header(OTHER))[0] == 101
     assert asks(server, guess, by_header("198.51.100.8"))[0] == 401
     assert {line["remote"] for line in server.fields("refused")} == {CLIENT, "198.51.100.8"}
@@ -191,12 +198,13 @@ def test_a_header_behind_the_proxy_protocol_is_believed_of_a_proxy_alone(behind:
     assert {line["remote"] for line in lines} == {CLIENT, OTHER}
 
 
-def test_a_header_of_the_proxy_protocol_may_trickle_in_but_not_for_long(behind: Callable[..., ServerProcess]) -> None:
-    server = behind(proxy_protocol=True, limits={"handshake_timeout_s": 0.5})
+def test_a_header_of_the_proxy_protocol_may_trickle_in_but_not_for_ever(behind: Callable[..., ServerProcess]) -> None:
+    server = behind(proxy_protocol=True, limits={"handshake_timeout_s": 0.3})
     with RawClient(server.port, source=PROXY) as client:
         client.socket.sendall(by_protocol(CLIENT)[:20])
         assert client.rest() == b""
     assert eventually(lambda: server.fields("refused"), "the refusal in the log")[0]["reason"] == "head_timeout"
+    server = behind(proxy_protocol=True)
     sent = by_protocol(CLIENT) + upgrade_request()
     with RawClient(server.port, source=PROXY) as client:
         client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
