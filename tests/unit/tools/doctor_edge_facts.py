@@ -39,7 +39,6 @@ EDGE = Edge(
     inside=INSIDE,
     chain=(LEAF, ISSUER),
     served=SERVED,
-    accepts=True,
     http_status=404,
     renewal=Renewal(RENEWS, REHEARSES, Rehearsed(NOW - 9 * DAY, ""), LEAF),
 )

@@ -57,7 +57,7 @@ def by_edge(reason: str, remote: str = STRANGER, ago: float = 9.0) -> Refused:
 def down(**changes: Any) -> dict[str, Any]:
     """Return an edge that does not answer."""
     no = {"inside": None, "no_inside": "there is no socket", "served": None, "no_served": "nothing takes connections on port 443"}
-    return {**no, "accepts": False, "http_status": 0, "no_http": "refused", "state": replace(STATE, **changes)}
+    return {**no, "http_status": 0, "no_http": "refused", "state": replace(STATE, **changes)}
 
 
 def no_server() -> dict[str, Any]:

@@ -147,6 +147,10 @@ def test_several_tables_are_read() -> None:
         runtime.table(heads)
 
 
+def test_of_a_key_that_is_not_in_it_a_table_shows_nothing() -> None:
+    assert runtime.tables("\n\n") == []
+
+
 @pytest.mark.parametrize(
     ("address", "key"),
     [

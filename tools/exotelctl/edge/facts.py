@@ -5,7 +5,6 @@ Everything here can be written as JSON: the doctor judges it on other machines t
 
 import contextlib
 import http.client
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -151,8 +150,6 @@ class Edge:
     no_chain: str = ""
     served: Served | None = None
     no_served: str = ""
-    accepts: bool = False
-    """Something takes connections on the port for calls."""
     http_status: int = 0
     """Answer of the port for ACME to a request for a challenge; 0 for none, and ``no_http`` says why."""
     no_http: str = ""
@@ -171,8 +168,7 @@ def look(file: Path = config.CONFIG, master: Path = MASTER) -> Edge:
     except Silent as silent:
         no_inside, needs = str(silent), "root" if silent.needs_root else ""
     chain, no_chain, chain_needs = _in_file(known)
-    accepts = _accepts(LOOPBACK, known.port)
-    served, no_served = _served(known) if accepts else (None, f"nothing takes connections on port {known.port}")
+    served, no_served = _served(known)
     status, no_http = _http(known) if known.acme else (0, "")
     return Edge(
         config=known,
@@ -183,7 +179,6 @@ def look(file: Path = config.CONFIG, master: Path = MASTER) -> Edge:
         no_chain=no_chain,
         served=served,
         no_served=no_served,
-        accepts=accepts,
         http_status=status,
         no_http=no_http,
         renewal=look_at_renewal(known.domains) if known.acme else None,
@@ -222,7 +217,7 @@ def put_out(known: EdgeConfig) -> Iterator[PutOut]:
 def proven(known: EdgeConfig, source: str) -> bool:
     """Return True if ``source`` made good calls within a day. Raises Silent."""
     text = runtime.ask(Path(known.admin_socket), f"show table {KNOWN} key {runtime.key(source)}")
-    return any(entry.values.get(GOOD, 0) > 0 for entry in runtime.table(text).entries)
+    return any(entry.values.get(GOOD, 0) > 0 for table in runtime.tables(text) for entry in table.entries)
 
 
 def _servers(rows: list[dict[str, str]]) -> Iterator[Server]:
@@ -271,6 +266,8 @@ def _served(known: EdgeConfig) -> tuple[Served | None, str]:
         return certificate.served(LOOPBACK, known.port, known.name), ""
     except certificate.Unreadable as unreadable:
         return None, str(unreadable)
+    except ConnectionRefusedError:
+        return None, f"nothing takes connections on port {known.port}"
     except TimeoutError:
         return None, f"{where} does not answer a TLS handshake"
     except OSError as error:
@@ -306,14 +303,6 @@ def _http(known: EdgeConfig) -> tuple[int, str]:
         return 0, f"{LOOPBACK}:{known.http_port} gives no answer within {_ASK_S:g} s"
     except (OSError, http.client.HTTPException) as error:
         return 0, f"{LOOPBACK}:{known.http_port}: {printable(str(error) or type(error).__name__)}"
-
-
-def _accepts(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=_ASK_S).close()
-    except OSError:
-        return False
-    return True
 
 
 def _number(text: str | None) -> int:

@@ -121,9 +121,12 @@ def stat(text: str) -> list[dict[str, str]]:
 
 
 def tables(text: str) -> list[Table]:
-    """Return the stick tables of ``show table`` or ``show table NAME …``, with the entries that are shown of them."""
+    """Return the stick tables of ``show table`` or ``show table NAME …``, with the entries that are shown of them.
+
+    Of a key that a table does not have HAProxy shows nothing, not even the table.
+    """
     heads = list(_TABLE.finditer(text))
-    ends = [*(head.start() for head in heads[1:]), len(text)]
+    ends = [*(head.start() for head in heads), len(text)][1:]
     return [
         Table(head["name"], head["type"], int(head["size"]), int(head["used"]), tuple(_entries(text[head.end() : end])))
         for head, end in zip(heads, ends, strict=True)

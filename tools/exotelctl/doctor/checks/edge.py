@@ -52,7 +52,7 @@ def down(facts: Facts, seen: EdgeFacts, edge: EdgeConfig) -> Finding:
             (of_units("start", UNIT), DEPLOY),
         )
         return fail(f"{UNIT} is {said if state.sub else state.active}{since}", *seen.words, remedy=remedy)
-    if not seen.edge.accepts or seen.edge.served is None:
+    if seen.edge.served is None:
         remedy = Remedy("HAProxy runs with another configuration, or another program has the port.", look, (DEPLOY,))
         return fail(f"{UNIT} is active, but {seen.edge.no_served}", *seen.words, remedy=remedy)
     if state.enabled not in _AT_BOOT:
