@@ -197,6 +197,9 @@ class VerifyOptions:
     rate: Annotated[int, Option(metavar="HZ", help="8000, 16000 or 24000.")] = 8000
     seconds: Annotated[float, Option(metavar="SECONDS", help="Length of the call.")] = 2.0
     name: Annotated[str, Option(metavar="NAME", help="What the verdict calls the host; default: --host.")] = ""
+    host_ca: Annotated[
+        bool, Option("--host-ca", help="Trust the certificate that the host told, if no public CA vouches for it.")
+    ] = False
     json: Json = False
 
 

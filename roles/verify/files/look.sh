@@ -7,7 +7,10 @@ etc=/etc/exotel-ws
 /usr/local/bin/exotelctl doctor --since -1min --bundle bundle.tar >/dev/null 2>said
 echo $? >code
 cp $etc/current/generation.json .
-grep '^paths = ' $etc/current/settings.toml >paths.toml
+grep -E '^(paths|metrics_sources) = ' $etc/current/settings.toml >paths.toml
+# The edge in front, if there is one, and its certificates without their key.
+cp /etc/exotel-edge/edge.json .
+sed -n '/^-----BEGIN CERTIFICATE-----/,/^-----END CERTIFICATE-----/p' /etc/exotel-edge/certificate.pem >chain.pem
 # The serving generation may be older than the inventory. Older ones shared one file of credentials.
 head -qn 1 $etc/current/credentials/stream-credentials $etc/credentials/stream-credentials | head -n 1 >credential
 # Marks our calls as the operator's own, so that the doctor does not take them for Exotel's.

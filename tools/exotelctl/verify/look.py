@@ -8,7 +8,7 @@ import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from exotel_phone.exits import Refusal, UsageFault
 from exotel_phone.target import Target, parse
@@ -16,8 +16,11 @@ from exotel_phone.text import printable
 
 from exotelctl.doctor import bundle
 from exotelctl.doctor.facts import Facts
+from exotelctl.doctor.facts.address import resolve
 from exotelctl.doctor.facts.deployment import Deployment
 from exotelctl.doctor.facts.fact import Fact
+from exotelctl.edge import config
+from exotelctl.edge.config import EdgeConfig
 from exotelctl.host_settings import DEFAULT_PORT
 
 _LACKS_OPTION: Final = "2"
@@ -46,21 +49,53 @@ def read(directory: Path) -> Look:
 
 
 def target(directory: Path, look: Look, host: str, rate: int) -> Target:
-    """Return the server as a caller reaches it: its port, the first path that it serves, a credential where it asks for one."""
+    """Return the server as a caller reaches it: its port, the first path that it serves, a credential where it asks for one.
+
+    An edge is called by the name that it has a certificate for, at the address of ``host``. Raises UsageFault.
+    """
     deployment = look.facts.deployment.get()
     credential = None
     if (deployment.asks_credential or look.unseen) and _text(directory / "credential"):
         credential = parse("ws://here", directory / "credential").credential
-    return Target(False, host, deployment.port, _path(directory), f"sample-rate={rate}", credential)
+    path, query, front = _path(directory), f"sample-rate={rate}", edge(directory)
+    if front is None:
+        return Target(False, host, deployment.port, path, query, credential)
+    at, unresolved = ((), "") if host == front.name else resolve(host)
+    if unresolved:
+        raise UsageFault(f"--host {host}: the name does not resolve: {unresolved}")
+    return Target(True, front.name, front.port, path, query, credential, at)
+
+
+def edge(directory: Path) -> EdgeConfig | None:
+    """Return what stands in front of the server; None if nothing does. Raises UsageFault if that cannot be read."""
+    try:
+        return config.load(directory / "edge.json")
+    except config.Unusable as fault:
+        raise UsageFault(f"the host's {fault}") from None
+
+
+def chain(directory: Path) -> Path | None:
+    """Return the file with the certificates that the edge shows; None if the host told none."""
+    file = directory / "chain.pem"
+    return file if file.is_file() and file.stat().st_size else None
+
+
+def lists_metrics_sources(directory: Path) -> bool:
+    """Return True if the server's settings name addresses, beside the host, that may read ``/metrics``."""
+    return bool(_settings(directory).get("metrics_sources"))
 
 
 def _path(directory: Path) -> str:
     """Return the path as it is served: the bundle redacts it."""
-    try:
-        paths = tomllib.loads(_text(directory / "paths.toml"))["paths"]
-    except (tomllib.TOMLDecodeError, KeyError):
-        return ""
+    paths = _settings(directory).get("paths")
     return str(paths[0]) if paths else ""
+
+
+def _settings(directory: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(_text(directory / "paths.toml"))
+    except tomllib.TOMLDecodeError:
+        return {}
 
 
 def _without_facts(directory: Path) -> Facts:

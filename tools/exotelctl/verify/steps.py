@@ -71,7 +71,7 @@ def from_here(facts: Facts, seen: Outside, target: Target) -> list[Step]:
     """Return the steps that the look ``seen`` from this machine at ``target`` proves."""
     answers = seen.answers
     http = target.http("")
-    answered = f"so does this machine, by {http}, in {answers.health.ms:.1f} ms" if answers else ""
+    answered = f"so does this machine, by {http}, in {answers.health.ms:.1f} ms{_trust(target)}" if answers else ""
     return [
         Step(f"the server answers this machine at {http}", answered, _not_answered(facts, seen)),
         Step(
@@ -81,6 +81,15 @@ def from_here(facts: Facts, seen: Outside, target: Target) -> list[Step]:
         ),
         _call(seen, target.rate or 0),
     ]
+
+
+def _trust(target: Target) -> str:
+    """Say by whom the certificate was vouched for."""
+    if not target.secure:
+        return ""
+    if target.ca_file:
+        return "; its certificate is trusted because the host itself told it: no public CA vouches for it"
+    return "; a public CA vouches for its certificate"
 
 
 def cannot_look(why: str) -> Step:

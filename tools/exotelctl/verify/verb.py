@@ -8,20 +8,30 @@
 ✅ the protocol test passes, 18 of 18 checks
 ✅ a call of 2 s at 8000 Hz came back bit-exact, round trip p50 0.5 ms, p95 0.7 ms
 ✅ voicebot-1 takes calls
+
+Behind an edge it calls by wss, with its certificate checked, and also proves what the edge refuses:
+
+✅ so does this machine, by https://voice.example.com, in 3.9 ms; a public CA vouches for its certificate
+✅ a call without a key is refused: 401
+✅ a call with a wrong key is refused: 401
+✅ /metrics is not shown to this machine: 404
+✅ tcp:8765 is closed to this machine: nobody gets past the edge
 """
 
 import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
+from exotel_phone import tls
 from exotel_phone.exits import UsageFault
 from exotel_phone.output import emit_json, say
 from exotel_phone.text import printable
 
 from exotelctl.doctor.facts import outside
+from exotelctl.doctor.facts.outside import Outside
 from exotelctl.doctor.result import Remedy
 from exotelctl.options import VerifyOptions
-from exotelctl.verify import look, steps
+from exotelctl.verify import look, refusals, steps
 from exotelctl.verify.steps import Step
 
 NOTHING_DEPLOYED: Final = 4
@@ -57,8 +67,23 @@ def prove(options: VerifyOptions) -> tuple[list[Step], list[str]]:
         return found, []
     target = look.target(options.seen, seen, options.host, options.rate)
     from_here = outside.look(target, call_s=options.seconds)
+    chain = look.chain(options.seen) if options.host_ca and _is_untrusted(from_here) else None
+    if chain:
+        target = dataclasses.replace(target, ca_file=chain)
+        from_here = outside.look(target, call_s=options.seconds)
     found = steps.up_to_fault([*found, *steps.from_here(seen.facts, from_here, target)])
+    if (edge := look.edge(options.seen)) and not found[-1].wrong:
+        port = seen.facts.deployment.get().port
+        refused = refusals.look(target, edge, port, from_here.addresses)
+        sources = look.lists_metrics_sources(options.seen)
+        found = steps.up_to_fault([*found, *refusals.steps(refused, edge, port, metrics_sources=sources)])
     return found, warnings or steps.also(seen.facts)
+
+
+def _is_untrusted(seen: Outside) -> bool:
+    """Return True if nothing is wrong with the certificate but that no CA vouches for it that is trusted here."""
+    trouble = seen.answers.health.trouble if seen.answers else None
+    return trouble is not None and trouble.kind == tls.UNTRUSTED
 
 
 def report(found: Sequence[Step], warnings: Sequence[str], name: str) -> list[str]:

@@ -3,6 +3,7 @@
 from exotel_phone.command import command
 from exotel_phone.health import fault_of, mode_of
 from exotel_phone.reach import Fault
+from exotel_phone.target import parse
 
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.checks.cures import LOOK_OUTSIDE, OPEN_CLOUD, URL
@@ -136,4 +137,4 @@ def is_bot(seen: Outside) -> bool:
 
 
 def _host(seen: Outside) -> str:
-    return seen.url.partition("://")[2].partition("/")[0].rpartition(":")[0]
+    return parse(seen.url).host

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from exotel_phone.protocol_test.exchange import Check
@@ -58,7 +59,7 @@ def look(target: Target, *, http_port: int = 0, call_s: float = call.CALL_S) -> 
 
 def _look(target: Target, call_s: float) -> Outside:
     at, shown = time.time(), target.shown
-    addresses, unresolved = resolve(target.host)
+    addresses, unresolved = (target.addresses, "") if target.addresses else resolve(target.host)
     if unresolved:
         return Outside(at, shown, target.port, (), unresolved)
     trouble = _connect(target)
@@ -73,10 +74,21 @@ def _look(target: Target, call_s: float) -> Outside:
 
 def _connect(target: Target) -> Fault | None:
     try:
-        socket.create_connection((target.host, target.port), timeout=_ASK_S).close()
+        _connect_to(target.addresses or (target.host,), target.port)
     except OSError as error:
         return explain(error, target, _ASK_S)
     return None
+
+
+def _connect_to(hosts: Sequence[str], port: int) -> None:
+    """Connect to the first of ``hosts`` that takes it. Raises the OSError of the last."""
+    for number, host in enumerate(hosts, 1):
+        try:
+            socket.create_connection((host, port), timeout=_ASK_S).close()
+            return
+        except OSError:
+            if number == len(hosts):
+                raise
 
 
 async def _protocol(target: Target, rate: int) -> list[Check]:
