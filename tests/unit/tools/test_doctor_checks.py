@@ -265,6 +265,7 @@ RED: dict[str, tuple[str, dict[str, Any], str]] = {
     "stripped": ("token-stripped", refused("credentials", "missing"), "no credential"),
     "wrong token": ("auth-rejected", refused("credentials", "wrong"), "wrong credential"),
     "retired token": ("key-retired", refused("credentials", "retired"), "was retired"),
+    "retired token in the path": ("key-retired", refused("path", "retired"), "was retired"),
     "full": ("call-limit", refused("full"), "turned away"),
     "full at start": ("call-limit", {"calls": calls(call(code=1013))}, "turned away"),
     "a bound that a caller felt": (

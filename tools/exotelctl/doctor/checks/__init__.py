@@ -4,14 +4,14 @@ import dataclasses
 from typing import Final
 
 from exotelctl.doctor import causes
-from exotelctl.doctor.checks import calls, certificate, edge, firewall, host, limits, outside, port, reach, units
+from exotelctl.doctor.checks import calls, certificate, edge, firewall, host, keys, limits, outside, port, reach, units
 from exotelctl.doctor.checks.check import Check
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.fact import Fact
 from exotelctl.doctor.facts.log import WORKERS_JOURNALD
 from exotelctl.doctor.result import Result
 
-_IN_ORDER: Final = (port, units, edge, certificate, firewall, outside, reach, calls, limits, host)
+_IN_ORDER: Final = (port, units, edge, certificate, firewall, outside, reach, calls, keys, limits, host)
 ALL: Final = tuple({one.id: one for module in _IN_ORDER for one in vars(module).values() if isinstance(one, Check)}.values())
 """The checks of each file, in the order in which they stand there."""
 _BLIND: Final = "the journal does not keep what is logged now: that nothing is in it means nothing"

@@ -14,7 +14,7 @@ from exotelctl.doctor.checks.edged import config_of, refused_by_edge
 from exotelctl.doctor.checks.grade import graded, times
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.address import Address
-from exotelctl.doctor.facts.journal import Refused
+from exotelctl.doctor.facts.journal import RETIRED, Refused
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, skipped, unknown, warn
 
 _NAT: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
@@ -124,7 +124,7 @@ def bad_handshake(facts: Facts) -> Finding:
 def _refused(facts: Facts, reasons: Sequence[str], says: str, remedy: Remedy, before: Sequence[Refused] = ()) -> Finding:
     """Judge who the server refused for one of ``reasons``, and whom the edge refused ``before``."""
     calls = facts.calls.get()
-    found = [refused for refused in calls.refusals if refused.reason in reasons]
+    found = [refused for refused in calls.refusals if refused.reason in reasons and refused.detail != RETIRED]
     bad: Sequence[Refused] = sorted((*found, *before), key=lambda refused: refused.at)
     if not bad:
         return ok("none did in the window")

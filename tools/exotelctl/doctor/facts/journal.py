@@ -36,6 +36,8 @@ _MOST_ENTRIES: Final = 20_000
 _MOST_ERRORS: Final = 100
 _MOST_FAILURES: Final = 3
 _FAILURE_LENGTH: Final = 300
+RETIRED: Final = "retired"
+"""DETAIL of a refusal for a key that was taken once: it is told by itself, whatever the reason of the refusal."""
 AUDIT: Final = Path("/var/lib/exotel-ws/audit.jsonl")
 
 
