@@ -1,0 +1,75 @@
+"""``verify`` of a host behind an edge: by wss with its certificate checked, and what the edge refuses."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.labhost import HostSpec, LabHost, Play, bring_up, play, take_down
+
+SPEC = HostSpec("exo-t45", "trixie", "198.18.65.145")
+NAME = "voice.example.com"
+KEY = "KEY:a-key-of-the-labs-verify-0123456789"
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
+    inventory = tmp_path_factory.mktemp(SPEC.name) / "hosts.yml"
+    [host] = bring_up([SPEC], inventory)
+    yield host
+    host.disconnect()
+    take_down([SPEC], inventory)
+
+
+def run(playbook: str, host: LabHost, **more: object) -> Play:
+    settings = {
+        "exotel_ws_edge": True,
+        "edge_certificate": "self_signed",
+        "edge_domain": [NAME],
+        "exotel_ws_credentials": [KEY],
+        "verify_host": host.address,  # the name leads nowhere
+        **more,
+    }
+    return play(playbook, "-e", json.dumps(settings), inventory=host.inventory)
+
+
+def test_a_deploy_proves_a_call_by_wss_and_what_is_refused(host: LabHost) -> None:
+    done = run("deploy.yml", host)
+    assert done.rc == 0, done.stdout
+    for line in (
+        f"so does this machine, by https://{NAME}, in ",
+        "its certificate is trusted because the host itself told it: no public CA vouches for it",
+        "a call of 2 s at 8000 Hz came back bit-exact",
+        "a call without a key is refused: 401",
+        "a call with a wrong key is refused: 401",
+        "/metrics is not shown to this machine: 404",
+        "tcp:8765 is closed to this machine: nobody gets past the edge",
+        f"wss://USER:TOKEN@{NAME}?sample-rate=8000",
+    ):
+        assert line in done.stdout, done.stdout
+    assert KEY.partition(":")[2] not in done.stdout
+
+
+def test_a_certificate_that_only_the_host_vouches_for_is_not_taken_for_a_public_one(host: LabHost) -> None:
+    done = run("playbooks/verify.yml", host, edge_certificate="acme", edge_acme_terms_agreed=True)
+    assert done.rc != 0
+    assert f"the certificate of {NAME} does not hold: it is self-signed, which Exotel does not take" in done.stdout
+
+
+def test_an_edge_that_lets_strangers_in_is_told(host: LabHost) -> None:
+    config, reload = "/etc/exotel-edge/haproxy.cfg", "sudo systemctl reload haproxy"
+    refusal = "^ *http-request return .* if upgrade key_missing$"
+    host.run(f"sudo cp {config} /root/before && sudo sed -i '/{refusal}/d' {config} && {reload}")
+    try:
+        done = run("playbooks/verify.yml", host)
+    finally:
+        host.run(f"sudo cp /root/before {config} && {reload}")
+    assert done.rc != 0
+    assert "a call without a key gets HTTP 101, not 401" in done.stdout, done.stdout
+
+
+def test_a_call_without_a_key_that_may_come_in_the_start_message_is_refused_there(host: LabHost) -> None:
+    done = run("deploy.yml", host, edge_key_in_start=True)
+    assert done.rc == 0, done.stdout
+    assert "a call without a key is refused at its start: " in done.stdout, done.stdout
+    assert "a call with a wrong key is refused: 401" in done.stdout
