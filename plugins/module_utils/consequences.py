@@ -30,7 +30,7 @@ def consequences(before: Content | None, after: Content) -> tuple[Consequence, .
     if before is None:
         return ()
     old, new = toml.plain(before.settings), toml.plain(after.settings)
-    return (*_address(before, after), *_credentials(before, after, old, new), *_paths(old, new), *_others(old, new))
+    return (*_address(before, after, old, new), *_credentials(before, after, old, new), *_paths(old, new), *_others(old, new))
 
 
 def of_maintenance(mark: Maintenance | None) -> tuple[Consequence, ...]:
@@ -57,7 +57,7 @@ def require_consent(found: Sequence[Consequence], accepted: Collection[str]) -> 
         raise Refused(f"{told} If it is meant: -e exotel_ws_accept={every}")
 
 
-def _address(before: Content, after: Content) -> Iterator[Consequence]:
+def _address(before: Content, after: Content, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Consequence]:
     (old_host, old_port), (new_host, new_port) = _split(before.listen), _split(after.listen)
     if old_port != new_port:
         told = f"the port moves from {old_port} to {new_port}: calls to {old_port} are refused, the applet has to dial {new_port}"
@@ -65,7 +65,16 @@ def _address(before: Content, after: Content) -> Iterator[Consequence]:
     if old_host != new_host:
         told = f"calls are taken on {_place(new_host)} instead of {_place(old_host)}"
         narrower = "" if new_host in _EVERYWHERE else ": calls to any other address are refused"
+        if _by_tls(new) and not _by_tls(old):
+            told = f"calls come by wss:// through the edge: calls by ws:// to {old_port} are refused, the applet has to dial"
+            narrower = f" {redaction.redacted_url(str(new['public_url']))}"
+        elif _by_tls(old) and not _by_tls(new):
+            narrower = f": calls by wss:// are refused, the applet has to dial ws:// and {new_port}"
         yield Consequence(told + narrower, "port")
+
+
+def _by_tls(settings: dict[str, Any]) -> bool:
+    return str(settings.get("public_url", "")).startswith("wss://")
 
 
 def _credentials(before: Content, after: Content, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Consequence]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from ansible_collections.exotel.voicebot.plugins.module_utils import toml
+from ansible_collections.exotel.voicebot.plugins.module_utils import redaction, toml
 from ansible_collections.exotel.voicebot.plugins.module_utils.consequences import (
     consequences,
     missing,
@@ -37,6 +37,30 @@ CASES = [
         [
             (
                 "calls are taken on 127.0.0.1 instead of every IPv4 address of the host: calls to any other address are refused",
+                "port",
+            )
+        ],
+    ),
+    (
+        "behind an edge",
+        content(public_url="ws://198.51.100.7:8765"),
+        content(listen="127.0.0.1:8765", public_url="wss://voice.example.com/pA7h-s3cret"),
+        [
+            (
+                "calls come by wss:// through the edge: calls by ws:// to 8765 are refused, the applet has to dial "
+                f"wss://voice.example.com/{redaction.HIDDEN}",
+                "port",
+            )
+        ],
+    ),
+    (
+        "the edge goes",
+        content(listen="127.0.0.1:8765", public_url="wss://voice.example.com"),
+        content(public_url="ws://198.51.100.7:8765"),
+        [
+            (
+                "calls are taken on every IPv4 address of the host instead of 127.0.0.1: calls by wss:// are refused, the applet "
+                "has to dial ws:// and 8765",
                 "port",
             )
         ],
