@@ -1,9 +1,11 @@
 """The edge's lines: who was refused and why, in the words of its log format; whom the doctor counts."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from exotel_phone import call_token
 from exotel_phone.exits import Refusal
 from exotelctl import journal
 from exotelctl.doctor.facts import edge as of_doctor
@@ -36,6 +38,8 @@ def line(**changes: str) -> str:
     [
         (LINE, Seen(1.0, "wss", "203.0.113.9", 401, "key_wrong", "PR")),
         (line(status="101", reason="-", ended="--"), Seen(1.0, "wss", "203.0.113.9", 101, "", "--")),
+        (line(test="-"), Seen(1.0, "wss", "203.0.113.9", 401, "key_wrong", "PR")),
+        (line(test="1.a"), Seen(1.0, "wss", "203.0.113.9", 401, "key_wrong", "PR", "1.a")),
         (line(client="::ffff:203.0.113.9"), Seen(1.0, "wss", "203.0.113.9", 401, "key_wrong", "PR")),
         (line(client="2001:db8::7", status="-1"), Seen(1.0, "wss", "2001:db8::7", 0, "key_wrong", "PR")),
         (HANDSHAKE.format(HTTP), Seen(1.0, "wss", "203.0.113.9", 0, "plain_ws", "--")),
@@ -86,6 +90,18 @@ def test_refusals_are_counted_but_for_those_of_this_host(lines: list[str]) -> No
     assert seen.words == ("Server voice is DOWN",)
     assert seen.proven == ("203.0.113.9",)
     assert seen.retired == (Retired("old", NOW - 60), Retired("older", NOW - 7e5))
+
+
+def test_a_test_call_of_ours_is_not_counted(lines: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test call of ours is known by the host's key; what was made with another key, long ago or never counts."""
+    key = tmp_path / "test-call-key"
+    monkeypatch.setattr(call_token, "KEY", key)
+    told = call_token.make(b"k", NOW - 10)[:-48]
+    others = [call_token.make(b"other", NOW - 10)[:-48], call_token.make(b"k", NOW - 5000)[:-48], told[:-1], "1.", ".", "é", "-"]
+    lines += [line(test=told), *(line(test=other) for other in others)]
+    assert len(of_doctor.look(NOW - 60).refusals) == len(lines)
+    key.write_bytes(b"k")
+    assert len(of_doctor.look(NOW - 60).refusals) == len(others)
 
 
 def test_what_cannot_be_asked_stays_empty(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

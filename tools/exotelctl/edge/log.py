@@ -1,11 +1,14 @@
 """Read the edge's lines in the journal: one a connection, with why it was refused, and HAProxy's own words.
 
-edge frontend=wss client=203.0.113.9 port=51834 status=401 reason=key_wrong ended=PR-- tls=TLSv1.3 bytes_in=412 bytes_out=180 ms=3
+edge frontend=wss client=203.0.113.9 status=401 reason=key_wrong ended=PR tls=TLSv1.3 bytes_in=412 bytes_out=180 ms=3 test=-
 """
 
+import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
+
+from exotel_phone import call_token
 
 from exotelctl import journal
 
@@ -17,11 +20,18 @@ PLAIN: Final = "plain_ws"
 _SPOKE_HTTP: Final = 156
 """OpenSSL's reason SSL_R_HTTP_REQUEST, in the low bits of its error codes."""
 _REASON_BITS: Final = 0xFFF
+_UNTOLD: Final = 48
+"""Last characters of a token that the edge does not tell."""
+_VALID_S: Final = 900.0
+"""Seconds for which a token is good, as the server has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A connection that the edge told of; ``reason`` is its word for a refusal, "" for none. ``at`` is in Unix seconds."""
+    """A connection that the edge told of; ``reason`` is its word for a refusal, "" for none. ``at`` is in Unix seconds.
+
+    ``test`` is the beginning of the token that a test call of ours showed, "" for none.
+    """
 
     at: float
     frontend: str
@@ -29,6 +39,13 @@ class Seen:
     status: int
     reason: str
     ended: str = ""
+    test: str = ""
+
+    def ours(self, key: bytes) -> bool:
+        """Return True for a test call of ours: what it showed was made with the host's ``key``, not long before."""
+        at = _number(self.test.partition(".")[0])
+        made = call_token.make(key, at)[:-_UNTOLD]
+        return abs(self.at - at) <= _VALID_S and hmac.compare_digest(made.encode(), self.test.encode())
 
 
 def read(*, since: float, most: int) -> tuple[list[Seen], list[str]]:
@@ -65,6 +82,7 @@ def parse(at: float, message: str) -> Seen | None:
         status=_number(said["status"]),
         reason="" if reason == "-" else reason,
         ended=said.get("ended", ""),
+        test=said.get("test", "-").strip("-"),
     )
 
 

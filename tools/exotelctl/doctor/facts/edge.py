@@ -1,9 +1,11 @@
 """Look at the edge of this host, and at what it said of connections in the window."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
+from exotel_phone import call_token
 from exotel_phone.exits import Refusal
 
 from exotelctl.doctor.facts.fact import NotSeen
@@ -12,6 +14,7 @@ from exotelctl.doctor.mask import masked_text
 from exotelctl.edge import config, facts, log
 from exotelctl.edge.config import EdgeConfig
 from exotelctl.edge.facts import Edge
+from exotelctl.edge.log import Seen
 from exotelctl.edge.runtime import Silent
 from exotelctl.keys import usage
 
@@ -35,9 +38,10 @@ class Retired:
 
 @dataclass(frozen=True, slots=True)
 class EdgeFacts:
-    """The edge, and its lines: ``refusals`` in its own words, the newest two thousand that came from other machines, and
-    ``words``, the last ones that HAProxy said beside them. ``unread`` is why there are none. ``proven`` are those of the refused
-    sources that made good calls within a day; ``retired`` the keys that were taken away, the newest first.
+    """The edge, and its lines: ``refusals`` in its own words, the newest two thousand that came from other machines and were no
+    test calls of ours, and ``words``, the last ones that HAProxy said beside them. ``unread`` is why there are none. ``proven``
+    are those of the refused sources that made good calls within a day; ``retired`` the keys that were taken away, the newest
+    first.
     """
 
     edge: Edge = field(default_factory=Edge)
@@ -60,7 +64,8 @@ def look(since: float) -> EdgeFacts:
         seen, words = log.read(since=since, most=_MOST_LINES)
     except Refusal as refused:
         return EdgeFacts(edge, unread=str(refused))
-    refusals = [Refused(one.at, one.reason, remote=one.client) for one in seen if one.reason and one.client not in _OUR_OWN]
+    strangers = _of_others(seen, call_token.KEY)
+    refusals = [Refused(one.at, one.reason, remote=one.client) for one in strangers if one.reason and one.client not in _OUR_OWN]
     wrong = dict.fromkeys(one.remote for one in reversed(refusals) if one.reason == KEY_WRONG)
     return EdgeFacts(
         edge=edge,
@@ -69,6 +74,16 @@ def look(since: float) -> EdgeFacts:
         proven=_proven(edge.config, list(wrong)[:_MOST_ASKED]) if edge.inside else (),
         retired=_retired(),
     )
+
+
+def _of_others(seen: Sequence[Seen], key: Path) -> Iterator[Seen]:
+    """Yield the connections that are no test calls of ours; all of them where the host has no ``key`` to know those by."""
+    try:
+        made_with = key.read_bytes()
+    except OSError:
+        yield from seen
+        return
+    yield from (one for one in seen if not one.ours(made_with))
 
 
 def _proven(edge: EdgeConfig, sources: Sequence[str]) -> tuple[str, ...]:
