@@ -31,7 +31,9 @@ options:
 EXAMPLES = """
 - name: Stop if the edge cannot run here
   ansible.builtin.assert:
-    that: (seen.facts | exotel.voicebot.edge_readiness({'edge_port': 443})).problems | length == 0
+    that: readiness.problems | length == 0
+  vars:
+    readiness: "{{ seen.facts | exotel.voicebot.edge_readiness({'edge_port': 443}) }}"
 """
 
 RETURN = """
