@@ -44,7 +44,8 @@ def test_what_was_noted_is_the_same_until_a_file_changes(loading: ModuleType, tm
 
 
 def test_the_states_of_the_servers_are_kept_for_root_alone(loading: ModuleType, tmp_path: Path) -> None:
-    states = "1\n# be_id be_name\n3 voice 1 voice 127.0.0.1 2 0"
+    states = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_port\n3 voice 1 voice 127.0.0.1 2 8765"
+    (tmp_path / "etc/haproxy.cfg").write_text("backend voice\n    server voice 127.0.0.1:8765 check\n")
     with socket.socket(socket.AF_UNIX) as haproxy:
         haproxy.bind(loading.ADMIN)
         haproxy.listen()
@@ -63,6 +64,15 @@ def test_the_states_of_the_servers_are_kept_for_root_alone(loading: ModuleType, 
     assert kept.read_text() == states + "\n"
     assert {file.stat().st_mode & 0o777 for file in (tmp_path / "run").iterdir()} == {0o600}
     assert {file.name for file in (tmp_path / "run").iterdir()} == {"servers", "loaded"}
+
+
+@pytest.mark.parametrize(("port", "kept"), [(8765, True), (9000, False), (876, False)])
+def test_a_server_that_moved_is_not_looked_for_where_it_was(loading: ModuleType, port: int, kept: bool) -> None:
+    """A server that moved is not looked for where it was: HAProxy takes addresses of the states, not of its configuration."""
+    head = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_port"
+    row = "3 voice 1 voice 127.0.0.1 2 8765"
+    config = f"backend voice\n    server voice 127.0.0.1:{port} check\n"
+    assert loading.still_there(f"{head}\n{row}", config) == (f"{head}\n{row}" if kept else head)
 
 
 def test_without_a_haproxy_there_are_no_states(loading: ModuleType, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_a_line_is_understood(message: str, seen: Seen | None) -> None:
 
 @pytest.mark.parametrize(
     ("message", "tells"),
-    [(LINE, True), (line(status="101", reason="-"), False), ("Server voice/voice is DOWN", True)],
+    [(LINE, True), (line(status="101", reason="-"), False), (HANDSHAKE.format(0), False), ("Server voice/voice is DOWN", True)],
 )
 def test_a_line_tells_more_than_that_a_call_came_through(message: str, tells: bool) -> None:
     assert log.tells(message) is tells

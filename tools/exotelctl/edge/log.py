@@ -87,9 +87,12 @@ def parse(at: float, message: str) -> Seen | None:
 
 
 def tells(message: str) -> bool:
-    """Return True for a line that says more than that a connection was passed on, which the server's own lines tell better."""
+    """Return True for a line that says more than that a connection was passed on, which the server's own lines tell better.
+
+    A handshake that came to nothing says little: scanners leave them, and each look at the port.
+    """
     seen = parse(0.0, message)
-    return seen is None or bool(seen.reason)
+    return seen is None or seen.reason not in ("", HANDSHAKE)
 
 
 def _number(text: str) -> int:

@@ -123,9 +123,11 @@ def loaded(facts: Facts, seen: EdgeFacts, edge: EdgeConfig) -> Finding:
         (EDGE, command("openssl", "x509", "-noout", "-subject", "-dates", "-serial", "-in", edge.certificate_file)),
         ("systemctl reload haproxy", DEPLOY),
     )
+    memory = seen.edge.inside.loaded if seen.edge.inside else None
     return fail(
         "HAProxy serves another certificate than the one in its file",
         f"served: serial {leaf.serial}, good until {_day(leaf.not_after)}",
+        *([f"in HAProxy's memory for that file: serial {memory.serial}, good until {memory.not_after}"] if memory else []),
         f"in {edge.certificate_file}: serial {of_file.serial}, good until {_day(of_file.not_after)}",
         remedy=remedy,
     )
