@@ -53,6 +53,7 @@ format: venv
 
 mypy: venv
 	mypy
+	mypy --scripts-are-modules roles/edge/files/{acme,certificate,loading}
 
 mypy-tests: venv
 	mypy --explicit-package-bases benchmarks tests/lab tests/providers

@@ -76,6 +76,7 @@ class Host:
         monkeypatch.setattr(acme, "CA", folder / "acme-ca.pem")
         monkeypatch.setattr(acme, "LOGS", folder / "log")
         monkeypatch.setattr(acme, "UNITS", folder / "units")
+        monkeypatch.setattr(acme, "STAMPS", folder / "stamps")
         monkeypatch.setattr(acme, "SYSTEMCTL", "/bin/true")
         monkeypatch.setattr(acme, "__file__", str(folder / "acme"))
         monkeypatch.setattr(acme, "WAIT_S", 0)
@@ -260,19 +261,14 @@ def test_what_is_removed_is_renewed_no_more(host: Host) -> None:
     host.issues(f"DNS:{NAME}")
     host.issue(NAME)
     host.run("rehearse")
-    for path in (
-        "units/exotel-edge-rehearsal.timer",
-        "units/certbot.service.d/exotel-edge-ca.conf",
-        "acme",
-        "acme-ca.pem",
-        "log/x",
-    ):
+    stamp, drop_in = "stamps/stamp-exotel-edge-rehearsal.timer", "units/certbot.service.d/exotel-edge-ca.conf"
+    for path in ("units/exotel-edge-rehearsal.timer", stamp, drop_in, "acme", "acme-ca.pem", "log/x"):
         (host.folder / path).parent.mkdir(parents=True, exist_ok=True)
         (host.folder / path).write_text("")
     (host.folder / "units/other.timer").write_text("")
     assert host.run("remove") == (0, "changed\n")
     left = {str(path.relative_to(host.folder)) for path in host.folder.rglob("*") if path.is_file()}
-    assert not {one for one in left if one.startswith(("etc/", "lib/", "log/", "acme"))}
+    assert not {one for one in left if one.startswith(("etc/", "lib/", "log/", "stamps/", "acme"))}
     assert {one for one in left if one.startswith("units/")} == {"units/other.timer"}
     assert host.out.exists(), "HAProxy serves it until another comes"
     assert host.run("remove") == (0, "unchanged\n")
