@@ -1,24 +1,22 @@
-"""An authority of certificates for the lab: a root, an issuer below it, and certificates of any time for any name."""
+"""Certificates that are not valid yet, or no longer, for faults of a lab host's edge: by the authority of `tests.unit.edge`."""
 
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+from tests.unit.edge.authority import P256, Authority, openssl
+
 _CONFIG = """
 [ca]
 default_ca = own
 [own]
-dir = {at}
 database = {at}/index.txt
 new_certs_dir = {at}
 rand_serial = yes
 default_md = sha256
 policy = any
 unique_subject = no
-copy_extensions = none
 [any]
 commonName = supplied
 """
@@ -26,57 +24,36 @@ commonName = supplied
 
 @dataclass(frozen=True)
 class Pair:
-    """A chain and its key, both as PEM; ``leaf`` is the first certificate of the chain alone."""
+    """A certificate, the chain that begins with it, and its key, as PEM."""
 
+    leaf: str
     chain: str
     key: str
-    leaf: str
-
-    @property
-    def whole(self) -> str:
-        """Return the file that HAProxy loads."""
-        return self.chain + self.key
-
-    @property
-    def alone(self) -> str:
-        """Return the same without the issuers."""
-        return self.leaf + self.key
 
 
-class Authority:
-    """Authority with its files below ``at``. ``root`` is the file that clients trust."""
+def issue(authority: Authority, names: Sequence[str], *, begins_s: float = -3600, ends_s: float = 60 * 86400) -> Pair:
+    """Return a certificate for ``names``, addresses or not, good from ``begins_s`` to ``ends_s``, in seconds from now."""
+    at = authority.folder / "dated"
+    at.mkdir(exist_ok=True)
+    kinds = (f"{'IP' if name.replace('.', '').isdecimal() else 'DNS'}:{name}" for name in names)
+    files = {
+        "index.txt": "",
+        "ca.cnf": _CONFIG.format(at=at),
+        "leaf.ext": f"subjectAltName={','.join(kinds)}\n",
+        "issuer.pem": authority.intermediate.pem,
+        "issuer.key": authority.intermediate.key,
+        "leaf.key": openssl("genpkey", *P256),
+    }
+    for name, text in files.items():
+        (at / name).write_text(text)
+    _ask(at, "req", "-new", "-config", "/dev/null", "-key", "leaf.key", "-out", "leaf.csr", "-subj", f"/CN={names[0]}")
+    begins, ends = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + s)) for s in (begins_s, ends_s))
+    # openssl x509 takes no dates before 3.4, and openssl ca does.
+    signer = ("-config", "ca.cnf", "-cert", "issuer.pem", "-keyfile", "issuer.key", "-extfile", "leaf.ext")
+    _ask(at, "ca", "-batch", "-notext", *signer, "-in", "leaf.csr", "-out", "leaf.pem", "-startdate", begins, "-enddate", ends)
+    leaf = (at / "leaf.pem").read_text()
+    return Pair(leaf, leaf + authority.intermediate.pem, files["leaf.key"])
 
-    def __init__(self, at: Path) -> None:
-        self._at = at
-        self.root = at / "root.pem"
-        (at / "index.txt").touch()
-        (at / "ca.cnf").write_text(_CONFIG.format(at=at))
-        (at / "ca.ext").write_text("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n")
-        self._openssl(
-            "req", "-x509", *_NEW_KEY, "-keyout", "root.key", "-out", "root.pem", "-days", "99", "-subj", "/CN=Lab root"
-        )
-        self._request("issuer", "Lab issuer")
-        self._sign("issuer", "root", "ca.ext", -86400, 90 * 86400)
 
-    def issue(self, names: Sequence[str], *, begins_s: float = -3600, ends_s: float = 60 * 86400) -> Pair:
-        """Return a certificate for ``names`` (addresses too), valid from ``begins_s`` to ``ends_s``, in seconds from now."""
-        kinds = (f"{'IP' if name.replace('.', '').isdecimal() or ':' in name else 'DNS'}:{name}" for name in names)
-        (self._at / "leaf.ext").write_text(f"subjectAltName={','.join(kinds)}\n")
-        self._request("leaf", names[0])
-        self._sign("leaf", "issuer", "leaf.ext", begins_s, ends_s)
-        leaf, issuer, key = ((self._at / name).read_text() for name in ("leaf.pem", "issuer.pem", "leaf.key"))
-        return Pair(leaf + issuer, key, leaf)
-
-    def _request(self, name: str, subject: str) -> None:
-        self._openssl("req", *_NEW_KEY, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={subject}")
-
-    def _sign(self, name: str, issuer: str, extensions: str, begins_s: float, ends_s: float) -> None:
-        begins, ends = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + s)) for s in (begins_s, ends_s))
-        self._openssl(
-            *("ca", "-batch", "-notext", "-config", "ca.cnf", "-cert", f"{issuer}.pem", "-keyfile", f"{issuer}.key"),
-            *("-in", f"{name}.csr", "-out", f"{name}.pem", "-extfile", extensions, "-startdate", begins, "-enddate", ends),
-        )
-
-    def _openssl(self, *arguments: str) -> None:
-        done = subprocess.run(["openssl", *arguments], cwd=self._at, capture_output=True, text=True, timeout=30, check=False)
-        assert done.returncode == 0, f"openssl {' '.join(arguments)}: {done.stderr}"
+def _ask(at: Path, *arguments: str) -> None:
+    openssl(*(str(at / word) if (at / word).suffix in (".pem", ".key", ".csr", ".cnf", ".ext") else word for word in arguments))

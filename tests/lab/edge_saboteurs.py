@@ -17,9 +17,10 @@ from time import monotonic, sleep
 from typing import Final, Literal
 
 from tests.lab import callers
-from tests.lab.authority import Authority
+from tests.lab.authority import issue
 from tests.lab.labhost import LabHost
 from tests.lab.saboteurs import INPUT, _edited, _root, _service_stopped, _until, firewall
+from tests.unit.edge.authority import Authority
 
 KEY: Final = "exotel:a-key-of-the-labs-edge-0123456789"
 PORT: Final = 443
@@ -118,10 +119,14 @@ def haproxy_restarted_under_a_call(bench: Bench) -> Iterator[None]:
 @saboteur("edge-backend")
 def edge_that_looks_elsewhere(bench: Bench) -> Iterator[None]:
     """Send calls to a port on which nobody listens."""
-    with _configured(bench.host, "s/^    server voice 127.0.0.1:[0-9]*/    server voice 127.0.0.1:8799/"):
+    elsewhere = "set server voice/voice addr 127.0.0.1 port"
+    _root(bench.host, _ask(f"{elsewhere} 8799"))
+    try:
         _until(bench.host, f"! {_up()}", within_s=20)
         yield
-    _until(bench.host, _up(), within_s=20)
+    finally:
+        _root(bench.host, _ask(f"{elsewhere} 8765"))
+        _until(bench.host, _up(), within_s=20)
 
 
 @saboteur("unit-down")
@@ -148,7 +153,7 @@ def reloads_all_the_time(bench: Bench) -> Iterator[None]:
 
 @saboteur("edge-put-out", also=("auth-rejected",))
 def caller_with_too_many_bad_keys(bench: Bench) -> Iterator[None]:
-    with _unknown(bench):
+    with unknown(bench):
         for _ in range(12):
             callers.refused(bench.url.replace(KEY, "exotel:a-key-that-nobody-knows-9876543210"))
         yield
@@ -164,7 +169,7 @@ def stranger_that_connects_all_the_time(bench: Bench) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 socket.create_connection((bench.host.address, PORT), timeout=1).close()
 
-    with _unknown(bench):
+    with unknown(bench):
         thread = threading.Thread(target=knock, name="knocks")
         thread.start()
         try:
@@ -200,7 +205,7 @@ def url_without_its_key(bench: Bench) -> Iterator[None]:
 
 @saboteur("auth-rejected")
 def url_with_a_wrong_key(bench: Bench) -> Iterator[None]:
-    with _unknown(bench):
+    with unknown(bench):
         callers.refused(bench.url.replace(KEY, "exotel:a-key-that-nobody-knows-9876543210"))
         yield
 
@@ -210,38 +215,40 @@ def url_with_a_wrong_key(bench: Bench) -> Iterator[None]:
 
 @saboteur("certificate-expiry")
 def certificate_that_expired(bench: Bench) -> Iterator[None]:
-    with _certificate(bench, bench.authority.issue([bench.host.address], begins_s=-9000, ends_s=-60).whole):
+    with _issued(bench, [bench.host.address], begins_s=-9000, ends_s=-60):
         yield
 
 
 @saboteur("certificate-expiry")
 def certificate_with_ten_days_left(bench: Bench) -> Iterator[None]:
-    with _certificate(bench, bench.authority.issue([bench.host.address], begins_s=-80 * 86400, ends_s=10 * 86400).whole):
+    with _issued(bench, [bench.host.address], begins_s=-80 * 86400, ends_s=10 * 86400):
         yield
 
 
 @saboteur("certificate-name")
 def certificate_for_another_name(bench: Bench) -> Iterator[None]:
-    with _certificate(bench, bench.authority.issue(["other.example.com"]).whole):
+    with _issued(bench, ["other.example.com"]):
         yield
 
 
 @saboteur("certificate-chain")
 def certificate_without_its_issuer(bench: Bench) -> Iterator[None]:
-    with _certificate(bench, bench.authority.issue([bench.host.address]).alone):
+    pair = issue(bench.authority, [bench.host.address])
+    with _certificate(bench, pair.leaf + pair.key):
         yield
 
 
 @saboteur("certificate-clock")
 def certificate_of_tomorrow(bench: Bench) -> Iterator[None]:
     """Serve a certificate that begins tomorrow by the host's clock, as when that is a day late."""
-    with _certificate(bench, bench.authority.issue([bench.host.address], begins_s=86400).whole):
+    with _issued(bench, [bench.host.address], begins_s=86400):
         yield
 
 
 @saboteur("certificate-loaded")
 def file_changed_without_telling_haproxy(bench: Bench) -> Iterator[None]:
-    with _file(bench.host, bench.authority.issue([bench.host.address]).whole):
+    pair = issue(bench.authority, [bench.host.address])
+    with _file(bench.host, pair.chain + pair.key):
         yield
 
 
@@ -320,7 +327,7 @@ def _head(*headers: str) -> bytes:
 
 def _request(bench: Bench, head: bytes) -> None:
     """Send these bytes through TLS and ignore the answer."""
-    context = ssl.create_default_context(cafile=str(bench.authority.root))
+    context = ssl.create_default_context(cafile=str(bench.authority.roots))
     address = bench.host.address
     with (
         socket.create_connection((address, PORT), timeout=5) as plain,
@@ -331,7 +338,7 @@ def _request(bench: Bench, head: bytes) -> None:
 
 
 @contextmanager
-def _unknown(bench: Bench) -> Iterator[None]:
+def unknown(bench: Bench) -> Iterator[None]:
     """Let HAProxy forget for the block that this machine made good calls, and let it in again afterwards."""
     _root(bench.host, f"{_ask('clear table known')}; {_ask('clear table strangers')}")
     try:
@@ -372,6 +379,12 @@ def _file(host: LabHost, text: str) -> Iterator[None]:
         yield
     finally:
         _root(host, f"cp -p {kept} {_FILE}; rm {kept}")
+
+
+def _issued(bench: Bench, names: list[str], **dates: float) -> AbstractContextManager[None]:
+    """Serve a certificate for these names with these dates for the block."""
+    pair = issue(bench.authority, names, **dates)
+    return _certificate(bench, pair.chain + pair.key)
 
 
 @contextmanager
