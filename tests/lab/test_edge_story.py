@@ -14,7 +14,7 @@ import pytest
 from tests.lab import releases
 from tests.lab.labhost import HostSpec, LabHost, bring_up, play, take_down
 from tests.lab.test_deploy import assert_nobody_noticed, wait_until
-from tests.lab.test_edge import KEY, deploy, haproxy, traffic
+from tests.lab.test_edge import KEY, deploy, haproxy, settings, traffic
 
 SPEC = HostSpec("exo-t40", "bookworm", "198.18.65.140")
 NEW_KEY = "KEY:another-key-of-the-labs-edge-9876543210"
@@ -106,7 +106,8 @@ def test_a_day_under_100_calls_is_noticed_by_no_caller(host: LabHost, trees: lis
             assert done.rc == 0, done.stdout
             done = deploy(host, trees[1], **own, exotel_ws_credentials=[NEW_KEY])
             assert done.rc == 0, done.stdout
-            done = play("playbooks/rollback.yml", inventory=host.inventory)
+            told = settings(host, trees[1], **own, exotel_ws_credentials=[NEW_KEY])
+            done = play("playbooks/rollback.yml", "-e", told, inventory=host.inventory)
             assert done.rc == 0, done.stdout
             host.run("sudo DEBIAN_FRONTEND=noninteractive apt-get -q -y install --reinstall haproxy", timeout=120)
         host.run("sudo systemctl restart --no-block haproxy")
