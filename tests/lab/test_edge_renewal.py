@@ -1,0 +1,49 @@
+"""`exotelctl doctor` on a host whose certificate an ACME authority issues and certbot renews: each fault by its cause."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from time import time
+
+import pytest
+
+from tests.lab.edge_saboteurs import Bench, EdgeSaboteur, healed
+from tests.lab.labhost import HostSpec, bring_up, take_down
+from tests.lab.releases import copy_of_tree
+from tests.lab.test_certificates import NAME, Lab
+from tests.lab.test_doctor import RED, doctor
+from tests.lab.test_edge_doctor import assert_found, of, trust
+
+HOST = HostSpec("exo-t48", "bookworm", "198.18.65.148")
+
+
+@pytest.fixture(scope="module")
+def renewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """Deploy a host whose name and authority are known on it alone."""
+    folder = tmp_path_factory.mktemp(HOST.name)
+    [host] = bring_up([HOST], folder / "hosts.yml")
+    host.run(f"echo {host.address} {NAME} | sudo tee -a /etc/hosts >/dev/null")
+    with tempfile.TemporaryDirectory(prefix="exotel-lab-tree-") as tree:
+        lab = Lab(host, copy_of_tree(Path(tree)), folder)
+        lab.start_the_authority()
+        trust(host, lab.root.read_text())
+        done = lab.deploy()
+    assert done.rc == 0, done.stdout
+    yield Bench(host, lab.authority)
+    host.disconnect()
+    take_down([HOST], folder / "hosts.yml")
+
+
+def test_a_clean_edge_that_renews_its_certificate_has_no_finding(renewed: Bench) -> None:
+    report = doctor(renewed.host, since=time())
+    assert report.told(*RED, "unknown") == {}
+    assert {report.results[check]["verdict"] for check in ("acme-port", "certificate-renewal", "certificate-chain")} == {"ok"}
+
+
+@of("acme")
+def test_saboteur_of_the_renewal(renewed: Bench, saboteur: EdgeSaboteur) -> None:
+    begun = time()
+    with saboteur.sabotage(renewed):
+        report = doctor(renewed.host, since=begun)
+    healed(renewed)
+    assert_found(report, saboteur)
