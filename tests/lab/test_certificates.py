@@ -18,7 +18,8 @@ from time import monotonic, sleep
 
 import pytest
 
-from tests.lab.labhost import REPO, HostSpec, LabHost, Play, bring_up, play, take_down
+from tests.lab.calling import calling
+from tests.lab.labhost import HostSpec, LabHost, Play, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
 from tests.lab.test_deploy import assert_nobody_noticed, wait_until
 from tests.lab.traffic import Report
@@ -115,24 +116,9 @@ class Lab:
     @contextmanager
     def calls(self, trusted: Path) -> Iterator[list[Report]]:
         """Call the host by its name while the block runs. Afterwards the list holds the callers' report."""
-        command = [str(self.folder / "python"), "tests/lab/traffic.py", f"wss://{KEY}@{NAME}", "--ca-file", str(trusted)]
-        reports: list[Report] = []
-        with subprocess.Popen(
-            [*command, "--held", "20", "--arrivals", "5", "--most", "120"],
-            cwd=REPO,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as caller:
-            assert caller.stdout
-            try:
-                assert caller.stdout.readline() == "holding\n"
-                yield reports
-                output, _ = caller.communicate(timeout=60)
-            except BaseException:
-                caller.kill()
-                raise
-        reports.append(Report(**json.loads(output)))
+        python = self.folder / "python"
+        with calling(f"wss://{KEY}@{NAME}", held=20, arrivals=5, most=120, ca_file=trusted, python=python) as reports:
+            yield reports
 
 
 @pytest.fixture(scope="module", params=[BOOKWORM, TRIXIE], ids=lambda spec: spec.suite)

@@ -19,7 +19,8 @@ from time import monotonic, sleep
 import pytest
 
 from tests.lab import releases
-from tests.lab.labhost import BOOKWORM, REPO, TRIXIE, HostSpec, LabHost, Play, bring_up, play, take_down
+from tests.lab.calling import calling
+from tests.lab.labhost import BOOKWORM, TRIXIE, HostSpec, LabHost, Play, bring_up, play, take_down
 from tests.lab.traffic import Report
 
 PORT = 8765
@@ -89,28 +90,8 @@ def wait_until(what: str, condition: Callable[[], object], timeout_s: float = 30
 @contextmanager
 def traffic(host: LabHost, held: int = 200, arrivals: float = 10.0, to: str = "") -> Iterator[list[Report]]:
     """Call the host, or the URL ``to``, while the block runs. Afterwards the list holds the callers' reports."""
-    command = [
-        sys.executable,
-        "tests/lab/traffic.py",
-        to or url(host),
-        "--held",
-        str(held),
-        "--arrivals",
-        str(arrivals),
-        "--most",
-        "150",
-    ]
-    reports: list[Report] = []
-    with subprocess.Popen(command, cwd=REPO, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as caller:
-        assert caller.stdout
-        try:
-            assert caller.stdout.readline() == "holding\n"
-            yield reports
-            output, _ = caller.communicate(timeout=60)
-        except BaseException:
-            caller.kill()
-            raise
-    reports.append(Report(**json.loads(output)))
+    with calling(to or url(host), held=held, arrivals=arrivals, most=150) as reports:
+        yield reports
 
 
 def assert_nobody_noticed(report: Report, least_calls: int) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,8 @@ from time import monotonic, sleep
 
 import pytest
 
-from tests.lab.labhost import REPO, HostSpec, LabHost, Play, bring_up, play, take_down
+from tests.lab.calling import calling
+from tests.lab.labhost import HostSpec, LabHost, Play, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
 from tests.lab.test_deploy import assert_nobody_noticed, wait_until
 from tests.lab.traffic import Report
@@ -70,24 +70,18 @@ def traffic(
         ca = host.inventory.parent / "edge.pem"
         ca.write_text(host.run("sudo openssl x509 -in /etc/exotel-edge/certificate.pem").stdout)
     url = f"wss://{key}@{host.address}" if tls else f"ws://{key}@{host.address}:{PLAIN}"
-    command = [sys.executable, "tests/lab/traffic.py", url, "--held", str(held), "--arrivals", str(arrivals), "--most", "900"]
-    reports: list[Report] = []
-    with subprocess.Popen(
-        [*command, "--ca-file", str(ca)] if tls else command, cwd=REPO, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as caller:
-        assert caller.stdout
-        try:
-            assert caller.stdout.readline() == "holding\n"
-            yield reports
-            output, _ = caller.communicate(timeout=60)
-        except BaseException:
-            caller.kill()
-            raise
-    reports.append(Report(**json.loads(output)))
+    with calling(url, held=held, arrivals=arrivals, most=900, ca_file=ca if tls else None) as reports:
+        yield reports
 
 
 def haproxy(host: LabHost, shown: str) -> str:
     return host.run(f"systemctl show --property={shown} --value haproxy.service").stdout.strip()
+
+
+def ask_haproxy(host: LabHost, command: str) -> str:
+    asks = 's.connect("/run/haproxy/admin.sock"); s.sendall(sys.stdin.buffer.read()); print(s.makefile().read())'
+    program = f"import socket,sys; s=socket.socket(socket.AF_UNIX); {asks}"
+    return host.run(f"echo '{command}' | sudo python3 -c '{program}'").stdout
 
 
 def answer(host: LabHost, request: str) -> str:
@@ -165,10 +159,9 @@ def test_what_is_no_call_or_has_no_key_does_not_reach_the_server(host: LabHost) 
 
 
 def test_reloads_lose_no_call_and_keep_what_is_known_of_sources(host: LabHost, tree: Path) -> None:
-    table = (
-        "echo 'show table known' | sudo python3 -c 'import socket,sys; s=socket.socket(socket.AF_UNIX); "
-        's.connect("/run/haproxy/admin.sock"); s.sendall(sys.stdin.buffer.read()); print(s.makefile().read())\''
-    )
+    # No call comes from there, so that only what a reload hands on can know it.
+    source = "key ::ffff:203.0.113.9"
+    assert not ask_haproxy(host, f"set table known {source} data.gpc0 7").strip()
     with traffic(host) as reports:
         done = deploy(host, tree, edge_max_connections=3999)
         assert done.rc == 0, done.stdout
@@ -179,7 +172,7 @@ def test_reloads_lose_no_call_and_keep_what_is_known_of_sources(host: LabHost, t
         assert host.run("sudo systemctl reload haproxy", check=False).returncode != 0
         again = deploy(host, tree)
         assert (again.rc, again.failed) == (0, 0), again.stdout
-        assert "gpc0=" in host.run(table).stdout
+        assert "gpc0=7" in ask_haproxy(host, f"show table known {source}")
     assert_nobody_noticed(reports[0], 40)
 
 

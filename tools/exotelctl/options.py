@@ -132,7 +132,7 @@ class LogsOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EdgeOptions:
-    """What HAProxy in front of the server does.
+    """Show what HAProxy in front of the server does.
 
     Names, certificate and its days, connections, old workers, and the sources that its limits keep out. With admit ADDRESS it
     forgets what it counts against one, so that calls from there get in again at once; nothing else changes, and no call is cut.

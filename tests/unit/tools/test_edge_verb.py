@@ -35,7 +35,7 @@ WRITTEN = {
     "bad_keys": 10,
     "bad_keys_minutes": 10,
 }
-"""As the role writes it."""
+"""Facts of edge.json, in the form that the role writes."""
 
 
 def written(tmp_path: Path, **changes: Any) -> Path:

@@ -18,7 +18,7 @@ PLACES: Final = ("header", "path", "start", "query")
 """Places in which a call shows its key, in the order of reports."""
 _MOST_BYTES: Final = 1 << 20
 _MOST_KEYS: Final = 200
-"""As many as the workers keep."""
+"""Most keys that are read; the workers keep no more."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
