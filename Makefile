@@ -104,7 +104,7 @@ bench-attacks: venv ## a live call beside each attack, before the bounds and wit
 	python -m benchmarks.attacks
 
 bench-edge: root venv ## 100 wss calls beside floods of the edge, in network namespaces; writes docs/performance.md (root)
-	@command -v haproxy >/dev/null || scripts/apt-need haproxy
+	@command -v debootstrap >/dev/null || scripts/apt-need debootstrap debian-archive-keyring
 	python -m benchmarks.edge
 
 bench-ai: venv voices ## AI mode beside pipecat's own path to Exotel, in one run; writes docs/performance.md

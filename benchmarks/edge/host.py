@@ -12,6 +12,8 @@ from typing import Final
 
 import psutil
 
+from benchmarks.edge.challenges import PATH as CHALLENGE
+from benchmarks.edge.haproxy import ROOT
 from benchmarks.edge.network import ADDRESSES, EDGE, inside
 from benchmarks.edge.rendered import Files
 from benchmarks.server import CPUCLOCK_SCHED, ServerError
@@ -19,7 +21,7 @@ from benchmarks.server import CPUCLOCK_SCHED, ServerError
 ADDRESS: Final = ADDRESSES[EDGE]
 PORT: Final = 8765
 WSS: Final = f"wss://{ADDRESS}/?sample-rate=8000"
-PLAIN: Final = f"ws://{ADDRESS}:{PORT}/?sample-rate=8000"
+PLAIN_WS: Final = f"ws://{ADDRESS}:{PORT}/?sample-rate=8000"
 START_S: Final = 15.0
 STOP_S: Final = 10.0
 MB: Final = 1024.0 * 1024.0
@@ -60,13 +62,16 @@ class Edge:
 
 @contextmanager
 def edge(files: Files, core: int) -> Iterator[Edge]:
-    """Start both for the length of the block; they get SIGTERM at its end. Raises ServerError."""
+    """Start both for the length of the block, and what answers in certbot's place; SIGTERM ends them. Raises ServerError."""
     with ExitStack() as stack:
         server = stack.enter_context(_server(files, core, "127.0.0.1", 'proxies = ["127.0.0.1", "::1"]'))
         # Nice=-5 stands in its unit too.
-        command = inside(EDGE, "nice", "-n", "-5", "haproxy", "-W", "-f", str(files.haproxy), core=core)
+        command = inside(EDGE, "nice", "-n", "-5", *files.haproxy.command("-W", "-f", str(files.configuration)), core=core)
         haproxy = stack.enter_context(_running(command, files.folder / "haproxy.log"))
+        answer = inside(EDGE, sys.executable, "-m", "benchmarks.edge.challenges", "answer", core=core)
+        stack.enter_context(_running(answer, files.folder / "challenges.log"))
         _wait(haproxy, f"https://{ADDRESS}/health", files)
+        _wait(haproxy, f"http://{ADDRESS}{CHALLENGE}", files)
         yield Edge(server, haproxy)
 
 
@@ -92,7 +97,7 @@ def _server(files: Files, core: int, host: str, limits: str = "") -> Iterator[Pr
 @contextmanager
 def _running(command: list[str], log: Path) -> Iterator[Program]:
     with log.open("ab") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
     try:
         yield Program(process.pid, log)
     finally:

@@ -6,30 +6,26 @@ The key and the certificate are made here, and the paths are those of a scratch 
 import json
 import os
 import secrets
-import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-ROOT: Final = Path(__file__).parents[2]
+from benchmarks.edge.haproxy import ROOT, HAProxy, output_of
+
 ROLES: Final = ROOT / "roles"
 ON_HOST: Final = ("/etc/exotel-edge", "/run/exotel-edge", "/run/haproxy")
 LISTS: Final = ("basic.lst", "tokens.lst")
-COMMAND_S: Final = 120.0
-
-
-class RenderError(Exception):
-    """Error: the configuration could not be rendered, or HAProxy refuses it; the text ends with what was said."""
 
 
 @dataclass(frozen=True)
 class Files:
-    """Files that an edge starts from: its configuration, the certificate that clients trust, and the key they show."""
+    """Files that an edge starts from: its HAProxy and configuration, the certificate that clients trust, the key they show."""
 
+    haproxy: HAProxy
     folder: Path
-    haproxy: Path
+    configuration: Path
     certificate: Path
     credential: Path
 
@@ -38,43 +34,40 @@ class Files:
         return {**os.environ, "SSL_CERT_FILE": str(self.certificate)}
 
 
-def haproxy_version() -> str:
-    """Return the version of HAProxy on this machine. Raises RenderError if there is none."""
-    said = _run(["haproxy", "-v"])
-    return said.split()[2].partition("-")[0]
-
-
-def render(folder: Path, address: str) -> Files:
-    """Render into ``folder`` (0700) for an edge that is reached by ``address``. Raises RenderError."""
-    files = Files(folder, folder / "haproxy.cfg", folder / "certificate.pem", folder / "stream-credentials")
+def render(haproxy: HAProxy, address: str) -> Files:
+    """Render into HAProxy's own folder for an edge that is reached by ``address``. Raises SetupError."""
+    folder = haproxy.folder
+    files = Files(haproxy, folder, folder / "haproxy.cfg", folder / "certificate.pem", folder / "stream-credentials")
     key = f"exotel:{secrets.token_urlsafe(32)}"
     _private(files.credential, f"{key}\n")
-    _run([sys.executable, "-I", str(ROLES / "edge/files/certificate"), "self-sign", "--out", str(files.certificate), address])
+    output_of(
+        [sys.executable, "-I", str(ROLES / "edge/files/certificate"), "self-sign", "--out", str(files.certificate), address]
+    )
     (folder / "keys").mkdir(mode=0o700)
     settings = {
         "ansible_python_interpreter": sys.executable,
         "exotel_ws_edge": True,
         "exotel_ws_credentials": [key],
         "edge_domain": [address],
-        "edge_certificate": "self_signed",
-        "_edge_version": haproxy_version(),
+        "edge_certificate": "acme",  # so that port 80 is there too
+        "_edge_version": haproxy.version.partition("-")[0],
         "_edge_addresses": [address],
     }
     _private(folder / "play.json", json.dumps([_play(files)]))
     _private(folder / "settings.json", json.dumps(settings))
     ansible = str(Path(sysconfig.get_path("scripts")) / "ansible-playbook")
-    _run([ansible, "-i", "localhost,", "-e", f"@{folder / 'settings.json'}", str(folder / "play.json")])
-    text = files.haproxy.read_text("utf-8")
+    output_of([ansible, "-i", "localhost,", "-e", f"@{folder / 'settings.json'}", str(folder / "play.json")])
+    text = files.configuration.read_text("utf-8")
     for path in ON_HOST:
         text = text.replace(path, str(folder))
-    files.haproxy.write_text(text, "utf-8")
-    _run(["haproxy", "-c", "-q", "-f", str(files.haproxy)])
+    files.configuration.write_text(text, "utf-8")
+    output_of(haproxy.command("-c", "-q", "-f", str(files.configuration)))
     return files
 
 
 def _play(files: Files) -> dict[str, Any]:
     """Return a play that does what the role's task `configure` does, here."""
-    configuration = {"src": str(ROLES / "edge/templates/haproxy.cfg.j2"), "dest": str(files.haproxy), "mode": "0600"}
+    configuration = {"src": str(ROLES / "edge/templates/haproxy.cfg.j2"), "dest": str(files.configuration), "mode": "0600"}
     keys = {"dest": f"{files.folder}/keys/{{{{ item }}}}", "content": "{{ _edge_keys[item] }}", "mode": "0600"}
     return {
         "name": "Render the configuration of HAProxy",
@@ -94,17 +87,3 @@ def _play(files: Files) -> dict[str, Any]:
 def _private(file: Path, text: str) -> None:
     file.touch(mode=0o600)
     file.write_text(text, "utf-8")
-
-
-def _run(command: list[str]) -> str:
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-    try:
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
-            capture_output=True, check=False, text=True, timeout=COMMAND_S,
-        )  # fmt: skip
-    except FileNotFoundError:
-        raise RenderError(f"there is no {command[0]} (apt install {command[0]})") from None
-    if done.returncode:
-        raise RenderError(f"{Path(command[0]).name} failed: {(done.stdout + done.stderr).strip()[-1500:]}")
-    return done.stdout

@@ -17,24 +17,46 @@ from typing import Any, Final
 
 from benchmarks.edge import calls, newcomers
 from benchmarks.edge.attacker import ATTACKS
+from benchmarks.edge.haproxy import ROOT
 from benchmarks.edge.hello import client_hello
 from benchmarks.edge.host import ADDRESS, WSS, Edge, edge
 from benchmarks.edge.network import CALLERS, FIRST_SOURCE, SOURCE_COUNT, STRANGERS, inside
-from benchmarks.edge.rendered import ROOT, Files
+from benchmarks.edge.rendered import Files
 from benchmarks.edge.report import Memory, Seen
 from benchmarks.load import LoadError
 
-FLOODS: Final = {"hellos": (5000, 0, True), "silent": (1000, 1, False)}
-"""Attacks of `hellos.c` by name: connections a second, whether they are kept open, whether they say anything."""
-NAMES: Final = ["none", *FLOODS, *ATTACKS]
 CALLERS_ADDRESS: Final = "198.19.0.2"
 KNOWN: Final = "198.19.64.1"
+PROVEN: Final = "198.19.64.2"
+AUTHORITY: Final = "198.19.64.3"
 FIRST_UNKNOWN: Final = 100
 SAMPLE_S: Final = 0.2
 START_S: Final = 5.0
 NICE: Final = 5
 GRACE_S: Final = 30.0
 UNKNOWN_S: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Flood:
+    """Attack by `hellos.c`: connections a second, whether they are kept open and say anything, to where and from where."""
+
+    rate: int
+    keep: bool = True
+    speaks: bool = False
+    port: int = 443
+    namespace: str = STRANGERS
+    first_source: str = FIRST_SOURCE
+    sources: int = SOURCE_COUNT
+
+
+FLOODS: Final = {
+    "hellos": Flood(5000, keep=False, speaks=True),
+    "silent": Flood(1000),
+    "proven": Flood(1000, speaks=True, namespace=CALLERS, first_source=PROVEN, sources=1),
+    "port-80": Flood(1000, port=80, sources=1),
+}
+NAMES: Final = ["none", *FLOODS, *ATTACKS]
 
 
 @dataclass
@@ -113,7 +135,7 @@ def play(attack: str, number: int, hellos: Path, files: Files, cores: list[int],
             stack.callback(started.end)
             return started
 
-        for source in (CALLERS_ADDRESS, KNOWN):
+        for source in (CALLERS_ADDRESS, KNOWN, PROVEN):
             introduce(source, files, far)
         caller = ("--credential-file", str(files.credential))
         begin = time.monotonic() + START_S
@@ -123,6 +145,9 @@ def play(attack: str, number: int, hellos: Path, files: Files, cores: list[int],
         known = child(CALLERS, "newcomers", WSS, *caller, "--at", f"{attack_at}", "--source", KNOWN, "--seconds", f"{seconds}")
         after = child(CALLERS, "newcomers", WSS, *caller, *("--at", f"{over_at}", "--source", unknown),
                       *("--seconds", f"{UNKNOWN_S}", "--every", "0.15"))  # fmt: skip
+        asked = child(
+            CALLERS, "challenges", "ask", ADDRESS, "--at", f"{attack_at}", "--source", AUTHORITY, "--seconds", f"{seconds}"
+        )
         attacker = None
         if attack in ATTACKS:
             attacker = child(STRANGERS, "attacker", attack, "--at", f"{attack_at}", "--seconds", f"{seconds}", nice=NICE)
@@ -139,15 +164,19 @@ def play(attack: str, number: int, hellos: Path, files: Files, cores: list[int],
             _until(over_at)
             used_s = host.haproxy.cpu_s() - used_s
             outcome = attacker.report(GRACE_S) if attacker else {}
-            reports = [one.report(GRACE_S) for one in (known, after, loaded)]
+            reports = [one.report(GRACE_S) for one in (known, after, asked, loaded)]
     return Seen(
-        calls=calls.Report(**reports[2]),
+        attack=attack,
+        series=files.haproxy.series,
+        calls=calls.Report(**reports[3]),
         known=newcomers.Report(**reports[0]),
         unknown=newcomers.Report(**reports[1]),
+        challenges=newcomers.Report(**reports[2]),
         haproxy=Memory(before[0], peaks.haproxy_mb),
         server=Memory(before[1], peaks.server_mb),
         haproxy_busy=used_s / seconds,
         attacker=outcome,
+        attacks_due=_rate(attack) * seconds,
     )
 
 
@@ -164,9 +193,15 @@ def introduce(source: str, files: Files, core: int) -> None:
 
 
 def _flood(attack: str, hellos: Path, files: Files, core: int, seconds: int) -> Child:
-    rate, keep, speaks = FLOODS[attack]
-    words = (ADDRESS, "443", FIRST_SOURCE, str(SOURCE_COUNT), str(rate), str(seconds), str(keep))
-    return Child(STRANGERS, core, files, str(hellos), *words, stdin=client_hello(ADDRESS) if speaks else b"", nice=NICE)
+    it = FLOODS[attack]
+    words = (ADDRESS, it.port, it.first_source, it.sources, it.rate, seconds, int(it.keep))
+    said = client_hello(ADDRESS) if it.speaks else b""
+    return Child(it.namespace, core, files, str(hellos), *map(str, words), stdin=said, nice=NICE)
+
+
+def _rate(attack: str) -> float:
+    """Return how many connections a second the attack is to begin."""
+    return FLOODS[attack].rate if attack in FLOODS else ATTACKS[attack][0] if attack in ATTACKS else 0.0
 
 
 def _until(moment: float) -> None:

@@ -11,14 +11,19 @@ from pathlib import Path
 import pytest
 from exotel_phone.load.tally import Tally
 
-from benchmarks.edge import calls, newcomers, paced, report
+from benchmarks.edge import calls, challenges, newcomers, paced, report, scene
 from benchmarks.edge.hello import client_hello
 from benchmarks.edge.network import EDGE, inside
 
 SOURCE = Path(calls.__file__).with_name("hellos.c")
 CALLS = calls.Report(0.4, 1.0, 0.5, 2.0, 9.0, 0.5, frames=150_000, lost=0, perfect=100, placed=100, notes=[])
 LET_IN = newcomers.Report(admitted=20, first_s=0.5, last_s=3.5, slowest_s=0.1)
-GOOD = report.Seen(CALLS, LET_IN, LET_IN, report.Memory(20, 30), report.Memory(40, 41), 0.5, {"tried": 50_000.0})
+GOOD = report.Seen(
+    *("slowloris", "3.0"),
+    *(CALLS, LET_IN, LET_IN, LET_IN),
+    *(report.Memory(20, 30), report.Memory(40, 41), 0.5),
+    *({"tried": 1496.0}, 1500.0),
+)
 
 
 @pytest.fixture(scope="module")
@@ -106,20 +111,28 @@ def test_each_goal_that_is_missed_is_named() -> None:
         calls=dataclasses.replace(CALLS, p99_ms=20.1, lost=1, perfect=99),
         known=dataclasses.replace(LET_IN, refused=1),
         unknown=dataclasses.replace(LET_IN, admitted=19),
+        challenges=dataclasses.replace(LET_IN, admitted=0, refused=20),
+        attacker={"tried": 1400.0},
         haproxy=report.Memory(20, 20 + report.GOAL_HAPROXY_MB),
         server=report.Memory(40, 40 + report.GOAL_SERVER_MB),
     )
-    assert len(bad.missed()) == 7
+    assert len(bad.missed()) == 9
     assert "p99 20.1 ms" in bad.missed()
+    assert "0 of 20 challenges answered" in bad.missed()
+    assert "1400 of 1500 connections of the attacker begun" in bad.missed()
 
 
 def test_the_tables_have_a_row_for_each_attack_and_ratios_within_a_round() -> None:
-    assert "| slowloris | 0.40, 1.00 | 0.50, 2.00 | 0 of 150000 | 20 → 30 MB" in report.attacks_table({"slowloris": GOOD})
+    missed = dataclasses.replace(GOOD, series="2.6", calls=dataclasses.replace(CALLS, lost=1))
+    attacks = report.attacks_table([missed, GOOD])
+    assert "| slowloris | 2.6 | missed: 1 frames lost | 0.40, 1.00 | 0.50, 2.00 | 1 of 150000 | 20 → 30 MB" in attacks
+    assert "| slowloris | 3.0 | met |" in attacks
     plain = [paced.Report([10.0], 40.0, 100.0, 0.0), paced.Report([20.0], 80.0, 200.0, 0.0)]
     edge = [paced.Report([11.0, 1.0, 28.0], 120.0, 450.0, 0.0), paced.Report([20.0, 0.0, 40.0], 160.0, 500.0, 0.0)]
-    table = report.costs_table(plain, edge)
-    assert "| CPU µs a frame: both | 15 | 50 | 3.50 (3.00–4.00) |" in table
-    assert "| Round trip µs, p99 | 150 | 475 | 3.50 (2.50–4.50) |" in table
+    table = report.costs_table({"plain": plain, "2.6": edge, "3.0": plain})
+    assert "| CPU µs a frame: both | 15 | 50 | 3.50 (3.00–4.00) | 15 | 1.00 (1.00–1.00) |" in table
+    assert "| CPU µs a frame: HAProxy | – | 34 | – | – | – |" in table
+    assert "| Round trip µs, p99 | 150 | 475 | 3.50 (2.50–4.50) | 150 | 1.00 (1.00–1.00) |" in table
 
 
 def test_a_program_runs_inside_of_its_namespace_and_ends_with_the_benchmark() -> None:
@@ -132,3 +145,18 @@ def test_a_program_runs_inside_of_its_namespace_and_ends_with_the_benchmark() ->
 def test_new_callers_show_the_first_key_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("exotel:one\nexotel:two\n")
     assert newcomers.with_credential("wss://198.19.0.1/?a=b", tmp_path / "keys") == "wss://exotel:one@198.19.0.1/?a=b"
+
+
+def test_every_attack_has_a_title() -> None:
+    assert sorted(scene.NAMES) == sorted(report.TITLES)
+
+
+def test_challenges_are_counted_as_answered_or_not() -> None:
+    outcomes = iter([None, OSError("timed out"), None])
+
+    def once() -> None:
+        if error := next(outcomes):
+            raise error
+
+    asked = challenges.run(once, count=3, every=0.0, seconds=30.0)
+    assert (asked.admitted, asked.refused, asked.why) == (2, 1, ["OSError('timed out')"])
