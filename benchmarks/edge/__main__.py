@@ -44,7 +44,7 @@ Costs = dict[str, list[paced.Report]]
 
 
 class Began(NamedTuple):
-    """When the benchmark began, and the machine's load average of the minute before."""
+    """Time at which the benchmark began, and the load average of the machine at it."""
 
     at: str
     load: float

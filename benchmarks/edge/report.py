@@ -13,7 +13,7 @@ GOAL_HAPROXY_MB: Final = 256.0
 GOAL_SERVER_MB: Final = 32.0
 NEW_CALLS: Final = 20
 GOAL_BEGUN: Final = 0.95
-"""Of the attacker's connections; with fewer it was no such attack."""
+"""Share of its connections that an attacker has to begin; with fewer it was no such attack."""
 NOT_SAID: Final = ("most_open", "seconds", "cpu_s")
 TITLES: Final = {
     "none": "no attack",
