@@ -173,6 +173,8 @@ def test_reloads_lose_no_call_and_keep_what_is_known_of_sources(host: LabHost, t
         again = deploy(host, tree)
         assert (again.rc, again.failed) == (0, 0), again.stdout
         assert "gpc0=7" in ask_haproxy(host, f"show table known {source}")
+        writes = "import socket; socket.socket(socket.AF_UNIX).connect('/run/exotel-edge/peers')"
+        assert "Permission denied" in host.run(f'sudo -u nobody python3 -c "{writes}"', check=False).stderr
     assert_nobody_noticed(reports[0], 40)
 
 
