@@ -32,6 +32,10 @@ options:
     description: The loop ran in check mode.
     type: bool
     default: false
+  whole:
+    description: These are all hosts that there are, so that a rule that none of them needs any more may go.
+    type: bool
+    default: true
 """
 
 EXAMPLES = """
@@ -43,18 +47,21 @@ EXAMPLES = """
 RETURN = """
 _value:
   description:
-    - C(rules) by their titles, each once; C(without), the hosts that need none; C(refusal), why no rule can be made, else empty;
-      C(told), lines about the rules in C(results), warnings, and the hosts without.
+    - C(rules) by their titles, each once, also those that may be left over and have to go; C(without), the hosts that need none;
+      C(refusal), why no rule can be made, else empty; C(told), lines about the C(results), warnings, and the hosts without.
   type: dict
 """
 
 
 def fleet_firewall(
-    hosts: Mapping[str, Sequence[Mapping[str, Any]]], results: Iterable[Mapping[str, Any]] = (), check_mode: bool = False
+    hosts: Mapping[str, Sequence[Mapping[str, Any]]],
+    results: Iterable[Mapping[str, Any]] = (),
+    check_mode: bool = False,
+    whole: bool = True,
 ) -> dict[str, Any]:
     """Return what `RETURN` says. Raises AnsibleFilterError for hosts whose rules are not those of the lookup firewall_rule."""
     try:
-        fleet = decide(hosts)
+        fleet = decide(hosts, whole=whole)
         return {**fleet, "told": told(fleet, results, check=check_mode)}
     except KeyError as missing:
         raise AnsibleFilterError(f"fleet_firewall: a rule has no {missing}: give it those of the lookup firewall_rule") from None

@@ -9,7 +9,8 @@ version_added: 0.1.0
 short_description: The firewall rules that a host needs
 description:
   - The rules, by the variables of the role C(gcp_firewall), each with a title, the end of a sentence that says what it does, and
-    a warning if anybody may connect. It is one, or two if an ACME authority may come from where no caller may.
+    a warning if anybody may connect. One is for callers; a second, for an ACME authority that may come from where no caller
+    may, has the state C(absent) where it is not needed.
 options: {}
 """
 

@@ -32,6 +32,10 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  if_description:
+    description:
+      - With O(state=absent), remove the rule only if this is its description. One with another is somebody else's, and stays.
+    type: str
   network:
     description:
       - The VPC network in O(project), as its name, C(global/networks/N), C(projects/P/global/networks/N) or its whole link.
@@ -258,6 +262,7 @@ def main() -> None:
             **AUTH_OPTIONS,
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "if_description": {"type": "str"},
             "network": {"type": "str"},
             "description": {"type": "str"},
             "direction": {"type": "str", "choices": ["INGRESS", "EGRESS"]},
@@ -307,7 +312,9 @@ def _apply(module: AnsibleModule, calls: Calls) -> dict[str, Any]:
 
 
 def _absent(module: AnsibleModule, calls: Calls, firewalls: Firewalls) -> dict[str, Any]:
-    before = _words(firewalls.get())
+    before, only = _words(firewalls.get()), module.params["if_description"]
+    if before is not None and only is not None and before["description"] != only:
+        return _result(module, calls, before, before)
     if before is not None and not module.check_mode and not firewalls.delete():
         before = None
     return _result(module, calls, before, None)

@@ -37,6 +37,10 @@ _OPEN_TO_ALL = (
     "warning: anybody may connect. Ask Exotel (your account manager, or hello@exotel.com) which addresses its calls come from "
     "and list them in exotel_ws_allowed_sources; or require exotel_ws_credentials. If it is a test: gcp_firewall_test=true"
 )
+_LONGEST_NAME = 63
+"""Letters of a rule's name, at most: Google has none with a longer one."""
+_LEFT_OVER = "no ACME authority has to come in by a rule of its own any more"
+_NOT_OURS = "stays, for its description is not ours: remove it by hand if an earlier edge left it"
 _ONE_NAME = "hosts need different rules under one name: {}. Make them alike, or give each its own gcp_firewall_name"
 _NOBODY = (
     "exotel_ws_allowed_sources is empty, which Google takes for everybody: name who may call, "
@@ -45,17 +49,23 @@ _NOBODY = (
 
 
 def rules(values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the rules that a host needs, each with its `title`, `does`, the end of a sentence about it, and `warning`.
+    """Return the rules of a host, each with its `title`, `does`, the end of a sentence about it, and `warning`.
 
     There is one, and a second for an ACME authority if not everybody is let in: nobody knows which addresses that asks from.
+    Where that is not needed it is there all the same, `leftover`, with the state ``absent``.
     """
     sources = values["gcp_firewall_source_ranges"]
     everybody = any(re.search("/0+$", source) for source in sources)
     ports, acme = public_ports(values.__getitem__), values["exotel_ws_edge"] and values["edge_certificate"] == "acme"
-    if not acme or everybody or not sources:
-        return [_rule(values, ports, sources, everybody=everybody)]
-    of_calls = _rule(values, [port for port in ports if port != values["edge_http_port"]], sources, everybody=False)
-    return [of_calls, _rule(values, [values["edge_http_port"]], ["0.0.0.0/0"], everybody=False, for_acme=True)]
+    second = acme and not everybody and bool(sources)
+    of_calls = [port for port in ports if not (second and port == values["edge_http_port"])]
+    found = [_rule(values, of_calls, sources, everybody=everybody)]
+    of_acme = _rule(values, [values["edge_http_port"]], ["0.0.0.0/0"], everybody=False, for_acme=True)
+    if second:
+        found.append(of_acme)
+    elif len(of_acme["name"]) <= _LONGEST_NAME:
+        found.append({**of_acme, "state": "absent", "leftover": True})
+    return found
 
 
 def _rule(
@@ -89,17 +99,22 @@ def _rule(
         "does": f"in {', '.join(f'tcp:{port}' for port in ports)} from {', '.join(sources)} to {into} "
         f"of network {of('network')}, priority {of('priority')}"
         + (f"; tcp:{behind} is closed, for the server is behind the edge" if closed else ""),
+        "leftover": False,
         "warning": _OPEN_TO_ALL if everybody and not of("test") else "",
     }
 
 
-def fleet_firewall(hosts: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+def fleet_firewall(hosts: Mapping[str, Sequence[Mapping[str, Any]]], *, whole: bool = True) -> dict[str, Any]:
     """Return the `rules` of a play by title, each once, the hosts `without` one, and `refusal`, why no rule can be made.
 
-    `hosts` has the `rules` of each host; one without a project needs none.
+    `hosts` has the `rules` of each host; one without a project needs none. A leftover goes if no host needs it: unless they are
+    the `whole` inventory, another one may.
     """
-    needed = [one for of_host in hosts.values() for one in of_host if one["project"]]
+    of_hosts = [one for of_host in hosts.values() for one in of_host if one["project"]]
+    needed = [one for one in of_hosts if not one["leftover"]]
     found = {one["title"]: one for one in needed}
+    if whole:
+        found |= {one["title"]: one for one in of_hosts if one["leftover"] and one["title"] not in found}
     refusal = ""
     if any(one["state"] == "present" and not one["sources"] for one in needed):
         refusal = _NOBODY
@@ -116,8 +131,14 @@ def told(fleet: Mapping[str, Any], results: Iterable[Mapping[str, Any]], *, chec
     """
     lines = []
     for done in results:
-        one, would = fleet["rules"][done["item"]], check and bool(done.get("changed"))
-        if one["state"] == "absent":
+        one, changed = fleet["rules"][done["item"]], bool(done.get("changed"))
+        would = check and changed
+        if one["leftover"]:
+            if changed:
+                lines.append(f"rule {one['title']} {'would be gone' if would else 'is gone'}: {_LEFT_OVER}")
+            elif done.get("rule"):
+                lines.append(f"rule {one['title']} {_NOT_OURS}")
+        elif one["state"] == "absent":
             lines.append(f"rule {one['title']} {'would be gone' if would else 'is gone'}")
         else:
             lines.append(f"rule {one['title']} {'would let' if would else 'lets'} {one['does']}")

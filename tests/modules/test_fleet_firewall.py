@@ -26,8 +26,9 @@ def rules(**variables: Any) -> list[dict[str, Any]]:
 
 
 def rule(**variables: Any) -> dict[str, Any]:
-    """Return the only rule of a host with these variables."""
-    [made] = rules(**variables)
+    """Return the only rule of a host with these variables, beside the one that may be left over."""
+    made, second = rules(**variables)
+    assert (second["name"], second["state"], second["leftover"]) == (f"{made['name']}-acme", "absent", True)
     return made
 
 
@@ -76,6 +77,51 @@ def test_an_acme_authority_comes_in_where_only_some_may_call_by_a_second_rule() 
     assert (list(fleet["rules"]), fleet["refusal"]) == (["allow-exotel-ws of p", "allow-exotel-ws-acme of p"], "")
 
 
+ACME = "allow-exotel-ws-acme of p"
+GONE = "no ACME authority has to come in by a rule of its own any more"
+NOT_OURS = "stays, for its description is not ours: remove it by hand if an earlier edge left it"
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        {},
+        {"exotel_ws_edge": True, "edge_certificate": "files"},
+        {"exotel_ws_edge": True, "source_ranges": ["0.0.0.0/0"]},
+        {"exotel_ws_edge": True, "state": "absent"},
+    ],
+    ids=["without an edge", "with a certificate of one's own", "open to everybody", "closed"],
+)
+def test_the_second_rule_goes_when_it_is_no_longer_needed(now: dict[str, Any]) -> None:
+    assert fleet_firewall({"a": rules(**now)})["rules"][ACME]["state"] == "absent"
+
+
+def test_the_second_rule_stays_while_a_host_needs_it() -> None:
+    with_files = rules(exotel_ws_edge=True, edge_certificate="files")
+    fleet = fleet_firewall({"a": rules(exotel_ws_edge=True), "b": with_files})
+    assert (fleet["refusal"], fleet["rules"][ACME]["state"]) == ("", "present")
+    assert list(fleet_firewall({"b": with_files}, whole=False)["rules"]) == ["allow-exotel-ws of p"], "another host may need it"
+
+
+def test_a_name_that_has_no_room_for_a_second_rule_leaves_none_over() -> None:
+    assert len(rules(name="a" * 59)) == 1
+    assert len(rules(name="a" * 58)) == 2
+
+
+@pytest.mark.parametrize(
+    ("result", "check", "told"),
+    [
+        ({"changed": True, "rule": None}, False, [f"rule {ACME} is gone: {GONE}"]),
+        ({"changed": True, "rule": None}, True, [f"rule {ACME} would be gone: {GONE}"]),
+        ({"changed": False, "rule": None}, False, []),
+        ({"changed": False, "rule": {"name": "allow-exotel-ws-acme"}}, False, [f"rule {ACME} {NOT_OURS}"]),
+    ],
+    ids=["goes", "would go", "is not there", "is another's"],
+)
+def test_what_becomes_of_a_leftover_is_told(result: dict[str, Any], check: bool, told: list[str]) -> None:
+    assert fleet_firewall({"a": rules()}, [{"item": ACME, **result}], check)["told"] == told
+
+
 def test_nobody_who_may_call_is_refused_with_an_edge_as_well() -> None:
     assert fleet_firewall({"a": rules(exotel_ws_edge=True, source_ranges=[])})["refusal"].startswith("exotel_ws_allowed_sources")
 
@@ -95,7 +141,8 @@ def test_a_rule_for_everybody_is_warned_of(sources: list[str], test: bool, warne
 
 def test_hosts_share_a_rule_and_one_without_a_project_needs_none() -> None:
     fleet = fleet_firewall({"a": rules(), "b": rules(), "c": rules(project="q"), "d": rules(project="")})
-    assert list(fleet["rules"]) == ["allow-exotel-ws of p", "allow-exotel-ws of q"]
+    needed = [title for title, one in fleet["rules"].items() if one["state"] == "present"]
+    assert needed == ["allow-exotel-ws of p", "allow-exotel-ws of q"]
     assert (fleet["without"], fleet["refusal"]) == (["d"], "")
     assert fleet["told"] == ["no gcp_project, skipped: d"]
 

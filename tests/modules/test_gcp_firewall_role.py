@@ -158,6 +158,52 @@ def test_what_cannot_be_meant_is_refused(compute: ComputeServer, run: Run, setti
     assert compute.requests == []
 
 
+EDGE = {
+    "gcp_project": PROJECT,
+    "exotel_ws_edge": True,
+    "edge_domain": ["voice.example.com"],
+    "edge_acme_terms_agreed": True,
+    "exotel_ws_allowed_sources": ["203.0.113.0/24"],
+}
+
+
+@pytest.mark.timeout(600)  # five plays
+def test_the_rule_for_an_acme_authority_goes_when_nobody_needs_it(compute: ComputeServer, run: Run) -> None:
+    acme = f"{NAME}-acme"
+
+    def firewall(variables: dict[str, object], *args: str) -> Play:
+        return run("firewall.yml", "-e", json.dumps(variables), *args)
+
+    made = firewall(EDGE)
+    assert (made.rc, set(compute.store.firewalls(PROJECT))) == (0, {NAME, acme}), made.stdout
+    assert compute.store.firewalls(PROJECT)[acme]["sourceRanges"] == ["0.0.0.0/0"]
+
+    without = {**EDGE, "edge_certificate": "self_signed"}
+    limited = firewall(without, "--limit", "localhost")
+    assert (limited.rc, limited.changed, acme in compute.store.firewalls(PROJECT)) == (0, 0, True), limited.stdout
+
+    writes = len(compute.requests.writes)
+    foreseen = firewall(without, "--check", "--diff")
+    assert (foreseen.rc, foreseen.changed, len(compute.requests.writes)) == (0, 1, writes), foreseen.stdout
+    assert f"rule {acme} of {PROJECT} would be gone" in foreseen.stdout
+    assert any(line.startswith("-") and "'80'" in line for line in foreseen.stdout.splitlines()), foreseen.stdout
+
+    gone = firewall(without)
+    assert (gone.rc, gone.changed, set(compute.store.firewalls(PROJECT))) == (0, 1, {NAME}), gone.stdout
+    assert f"rule {acme} of {PROJECT} is gone: no ACME authority" in gone.stdout
+    again = firewall(without)
+    assert (again.rc, again.changed, acme in again.stdout) == (0, 0, False), again.stdout
+
+
+def test_a_rule_of_somebody_else_is_not_taken_for_a_leftover(compute: ComputeServer, run: Run) -> None:
+    theirs = {"gcp_project": PROJECT, "gcp_firewall_name": f"{NAME}-acme", "gcp_firewall_description": "Our web shop"}
+    assert run("firewall.yml", "-e", json.dumps(theirs)).rc == 0
+    done = run("firewall.yml", "-e", f"gcp_project={PROJECT}")
+    assert (done.rc, done.changed) == (0, 1), done.stdout
+    assert set(compute.store.firewalls(PROJECT)) == {NAME, f"{NAME}-acme"}
+    assert f"rule {NAME}-acme of {PROJECT} stays, for its description is not ours" in done.stdout
+
+
 def test_two_rules_of_one_name_are_refused(compute: ComputeServer, run: Run, fleet: Fleet) -> None:
     hosts = """
     one: {gcp_project: project-a}

@@ -465,6 +465,7 @@ WARNED: dict[str, tuple[str, dict[str, Any]]] = {
         {"units": Units(tuple(map(unit, UNITS)), (Line(NOW - 900, UNITS[1], MODULE),))},
     ),
     "some get through": ("cloud-firewall", {"cloud": replace(CLOUD, reachable="partly", text="tcp:8765 is allowed from")}),
+    "a rule that an edge left": ("cloud-firewall", {"cloud": replace(CLOUD, leftovers=("allow-exotel-ws-acme of my-project",))}),
     "a scanner among many calls": (
         "tls-on-plain",
         {"calls": calls(*(call(NOW - n) for n in range(9)), refusals=(Refused(NOW - 99, "tls"),))},

@@ -69,13 +69,18 @@ def _package(command: str) -> str:
 
 @check("cloud-firewall", "reach", of="cloud")
 def cloud_firewall(facts: Facts) -> Finding:
-    """Claim: Google Cloud's firewall lets callers through to the port of this instance, which runs and has an external address.
-    Does not prove: that the host's own firewall does, or that the applet has this address: outside-reach and public-address do.
+    """Claim: Google Cloud's firewall lets callers through to the port of this instance, which runs and has an external address,
+    and no rule of ours is left that nobody needs. Does not prove: that the host's own firewall lets callers through, or that the
+    applet has this address: outside-reach and public-address do.
     """
     if facts.cloud is None:
         return skipped("nobody looked at a cloud's firewall: ansible-playbook playbooks/doctor.yml does, if gcp_project is set")
     seen = facts.cloud.get()
-    evidence = (f"instance {seen.instance} in {seen.zone} has {', '.join(seen.addresses)}", *seen.doubts, *seen.rules)
+    left = tuple(f"an earlier edge left rule {rule}, which no ACME authority needs any more" for rule in seen.leftovers)
+    evidence = (f"instance {seen.instance} in {seen.zone} has {', '.join(seen.addresses)}", *left, *seen.doubts, *seen.rules)
+    if seen.reachable == "yes" and left:
+        remedy = Remedy("firewall.yml takes it away.", (f"{OPEN_CLOUD} --check --diff",), (OPEN_CLOUD,))
+        return warn(f"{seen.text}, but {left[0]}", *evidence, remedy=remedy)
     if seen.reachable == "yes":
         return ok(seen.text, *evidence)
     find = fail if seen.reachable == "no" else warn if seen.reachable == "partly" else unknown

@@ -22,7 +22,8 @@ class Cloud:
     """``reachable`` is ``yes``, ``no``, ``partly`` or ``unknown``, and ``text`` says it in a sentence.
 
     ``obstacles`` are why nothing arrives whatever the firewall says, ``doubts`` why it can't be told, ``rules`` the rules that
-    concern the port, in the order of evaluation, at most twelve. ``instance`` and ``zone`` say what was looked at.
+    concern the port, in the order of evaluation, at most twelve. ``instance`` and ``zone`` say what was looked at. ``leftovers``
+    are rules of ours that nobody needs any more.
     """
 
     reachable: str
@@ -34,6 +35,7 @@ class Cloud:
     instance: str
     zone: str
     addresses: tuple[str, ...]
+    leftovers: tuple[str, ...] = ()
 
 
 def read(path: Path) -> bytes:
@@ -67,6 +69,7 @@ def understand(raw: bytes) -> Cloud:
             project=_a(str, instance.get("project"), "project"),
             instance=_a(str, instance.get("name"), "name"),
             zone=_a(str, instance.get("zone"), "zone"),
+            leftovers=_texts(result.get("leftovers", []), "leftovers"),
             addresses=(*_texts(instance.get("external"), "external"), *_texts(instance.get("internal"), "internal")),
         )
     except codec.Unfit as unfit:
