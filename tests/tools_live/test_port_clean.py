@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,22 @@ def clean(port: int, capsys: pytest.CaptureFixture[str], *, timeout_s: float = 5
 
 def decided(made: dict[str, Any]) -> dict[int, tuple[str, str]]:
     return {holder["pid"]: (holder["kind"], holder["action"]) for holder in made["holders"]}
+
+
+def test_a_process_that_ends_while_its_unit_is_looked_up_holds_nothing(
+    port: int, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker ends after its last call; its unit is inactive then, and it did not outlive it."""
+    held = start("plain")
+    monkeypatch.setattr(units, "of_cgroup", lambda _text: units.Unit("exotel-ws@20261129T120000-0123abcd-1.service", False))
+
+    def inactive(names: Iterable[str]) -> dict[str, str]:
+        held.process.kill()
+        held.process.wait(5)
+        return dict.fromkeys(names, "inactive")
+
+    monkeypatch.setattr(units, "active_states", inactive)
+    assert held.pid not in {holder.pid for holder in gather(port).holders}
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,8 @@ def gather(port: int, *, thorough: bool = False) -> PortFacts:
         for pid, held_as in others.items()
         if (holder := _holder(pid, frozenset(), listening))
     ]
-    holders = _with_units(seen)
+    # One that ends meanwhile, as a worker does after its last call, did not outlive its unit.
+    holders = [holder for holder in _with_units(seen) if process.identity(holder.pid) == holder.identity]
     return PortFacts(
         port=port,
         listeners=found.listeners,
