@@ -394,8 +394,8 @@ def test_what_raises_a_bound_is_said() -> None:
         ([("files", "LimitNOFILE= of the unit")], "proxy in front: raise LimitNOFILE= of the unit, or name the proxy"),
         (
             [("files", "LimitNOFILE= of the unit"), ("message_rate", "limits.messages_per_s"), ("log_lost", "")],
-            "raise limits.messages_per_s in exotel_ws_settings or LimitNOFILE= of the unit, or name the proxy in limits.proxies. "
-            "Lines were lost in the journal",
+            "raise limits.messages_per_s in exotel_ws_settings or LimitNOFILE= of the unit, or name the proxy in "
+            "exotel_ws_proxies. Lines were lost in the journal",
         ),
     ],
 )

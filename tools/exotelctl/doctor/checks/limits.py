@@ -82,7 +82,7 @@ def _cure(felt: Sequence[Bound]) -> str:
     if any(bound.name != _LOST for bound in felt):
         cures.append(
             "Look who it is. Strangers: nothing to do, or close the firewall to them. Callers, or a proxy in front: raise "
-            f"{' or '.join(raised) or 'what the line names'}, or name the proxy in limits.proxies."
+            f"{' or '.join(raised) or 'what the line names'}, or name the proxy in exotel_ws_proxies."
         )
     if any(bound.name == _LOST for bound in felt):
         cures.append("Lines were lost in the journal: see exotelctl doctor --check journal.")
