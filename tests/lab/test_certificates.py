@@ -1,13 +1,6 @@
-"""Certificates of the edge on real hosts, as one story for each Debian: an ACME authority's, renewed under calls, and one's own.
-
-The authority is Debian's ``pebble`` on the host itself. Its names lead to the host, there by ``pebble-challtestsrv`` and on this
-machine by a hosts file that only the playbooks and the callers see.
-"""
+"""Certificates of the edge, as one story for each Debian: an authority's, renewed under calls, and one of one's own."""
 
 import json
-import shlex
-import socket
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -18,96 +11,38 @@ from time import monotonic, sleep
 
 import pytest
 
+from tests.lab.acme_authority import NAME, OTHER, AcmeAuthority
 from tests.lab.calling import calling
 from tests.lab.labhost import HostSpec, LabHost, Play, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
 from tests.lab.test_deploy import assert_nobody_noticed, wait_until
 from tests.lab.traffic import Report
-from tests.unit.edge.authority import Authority
 
 BOOKWORM = HostSpec("exo-t43", "bookworm", "198.18.65.143")
 TRIXIE = HostSpec("exo-t44", "trixie", "198.18.65.144")
 ELSEWHERE = "198.18.65.1"  # this machine, where nothing listens on port 80
-NAME, OTHER = "voice.example.com", "calls.example.com"
 KEY = "KEY:a-key-of-the-labs-certificates-0123456789"
 REHEARSAL = "/var/lib/exotel-edge/rehearsal.json"
-PEBBLE = {
-    "pebble": {
-        "listenAddress": "127.0.0.1:14000",
-        "managementListenAddress": "127.0.0.1:15000",
-        "certificate": "/root/pebble/cert.pem",
-        "privateKey": "/root/pebble/key.pem",
-        "httpPort": 80,
-        "tlsPort": 443,
-    }
-}
 
 
 class Lab:
-    """Host with an authority beside it, and what this machine needs to deploy to its names and to call them."""
+    """Host with an authority beside it."""
 
     def __init__(self, host: LabHost, tree: Path, folder: Path) -> None:
         self.host, self.tree, self.folder = host, tree, folder
-        self.authority = Authority(folder / "authority")
-        self.root = folder / "root.pem"
-        hosts = folder / "hosts"
-        hosts.write_text(f"127.0.0.1 localhost\n{host.address} {NAME} {OTHER}\n")
-        for program in ("ansible-playbook", "python"):
-            wrapped = f'mount --bind {hosts} /etc/hosts && exec {Path(sys.executable).parent}/{program} "$@"'
-            (folder / program).write_text(f'#!/bin/sh\nexec unshare -m sh -c {shlex.quote(wrapped)} {program} "$@"\n')
-            (folder / program).chmod(0o755)
+        self.acme = AcmeAuthority(host, folder)
 
     def deploy(self, *args: str, **more: object) -> Play:
         settings = {
             "exotel_ws_source": str(self.tree),
-            "exotel_ws_edge": True,
             "exotel_ws_credentials": [KEY],
-            "edge_domain": [NAME],
-            "edge_certificate": "acme",
-            "edge_acme_directory": "https://127.0.0.1:14000/dir",
-            "edge_acme_terms_agreed": True,
-            "edge_acme_ca_file": str(self.authority.roots),
+            **self.acme.settings,
             **more,
         }
         began = monotonic()
-        done = play("deploy.yml", *args, "-e", json.dumps(settings), inventory=self.host.inventory, tools=self.folder)
+        done = play("deploy.yml", *args, "-e", json.dumps(settings), inventory=self.host.inventory, tools=self.acme.tools)
         print(f"{self.host.suite}: deploy {' '.join(args)} {more} took {monotonic() - began:.1f} s, changed={done.changed}")
         return done
-
-    def start_the_authority(self) -> None:
-        """Start pebble and its DNS, and keep the root of what it issues in ``root``."""
-        api = self.authority.leaf("IP:127.0.0.1")
-        files = {"cert.pem": api.pem + self.authority.intermediate.pem, "key.pem": api.key, "config.json": json.dumps(PEBBLE)}
-        for name, text in files.items():
-            self.host.run(f"sudo mkdir -p /root/pebble; echo {shlex.quote(text)} | sudo tee /root/pebble/{name} >/dev/null")
-        self.host.run("sudo apt-get -q update && sudo apt-get -q -y install pebble curl", timeout=120)
-        self.name_leads_to(self.host.address)
-        quick = "-E PEBBLE_VA_NOSLEEP=1 -E PEBBLE_WFE_NONCEREJECT=0 -E PEBBLE_AUTHZREUSE=0"
-        self.host.run(
-            f"sudo systemd-run -q --unit pebble {quick} pebble -config /root/pebble/config.json -dnsserver 127.0.0.1:8053"
-        )
-        root = "curl -sSk https://127.0.0.1:15000/roots/0"
-        wait_until("pebble issues", lambda: self.host.run(root, check=False).returncode == 0)
-        self.root.write_text(self.host.run(root).stdout)
-
-    def name_leads_to(self, address: str) -> None:
-        """Let all names lead to an address, as the authority sees it."""
-        nothing = "-http01 '' -https01 '' -tlsalpn01 '' -dns01 127.0.0.1:8053 -defaultIPv6 ''"
-        self.host.run("sudo systemctl stop pebble-dns", check=False)
-        self.host.run(f"sudo systemd-run -q --collect --unit pebble-dns pebble-challtestsrv {nothing} -defaultIPv4 {address}")
-
-    def served(self, name: str = NAME, trusted: Path | None = None) -> dict[str, object]:
-        """Return the certificate that a caller of this name gets, checked as a caller checks it. Raises ssl.SSLError."""
-        context = ssl.create_default_context(cafile=str(trusted or self.root))
-        with (
-            socket.create_connection((self.host.address, 443), timeout=10) as line,
-            context.wrap_socket(line, server_hostname=name) as tls,
-        ):
-            found: dict[str, object] = dict(tls.getpeercert() or {})
-        return found
-
-    def serial(self) -> object:
-        return self.served()["serialNumber"]
 
     def worker(self) -> str:
         """Return the newest process of HAProxy, which takes new connections."""
@@ -116,7 +51,7 @@ class Lab:
     @contextmanager
     def calls(self, trusted: Path) -> Iterator[list[Report]]:
         """Call the host by its name while the block runs. Afterwards the list holds the callers' report."""
-        python = self.folder / "python"
+        python = self.acme.tools / "python"
         with calling(f"wss://{KEY}@{NAME}", held=20, arrivals=5, most=120, ca_file=trusted, python=python) as reports:
             yield reports
 
@@ -143,12 +78,12 @@ def test_an_authority_that_is_away_is_told_and_a_self_signed_certificate_serves(
     assert away in said(done), done.stdout
     own = lab.folder / "self-signed.pem"
     own.write_text(lab.host.run("sudo openssl x509 -in /etc/exotel-edge/certificate.pem").stdout)
-    assert lab.served(trusted=own)["subjectAltName"] == (("DNS", NAME),)
+    assert lab.acme.served(trusted=own)["subjectAltName"] == (("DNS", NAME),)
 
 
 def test_a_name_that_leads_elsewhere_is_told(lab: Lab) -> None:
-    lab.start_the_authority()
-    lab.name_leads_to(ELSEWHERE)
+    lab.acme.start()
+    lab.acme.names_lead_to(ELSEWHERE)
     done = lab.deploy()
     assert done.rc != 0
     assert f"no certificate for {NAME}: " in said(done), done.stdout
@@ -156,55 +91,51 @@ def test_a_name_that_leads_elsewhere_is_told(lab: Lab) -> None:
 
 
 def test_an_authority_issues_and_calls_come_by_its_certificate(lab: Lab) -> None:
-    lab.name_leads_to(lab.host.address)
+    lab.acme.names_lead_to(lab.host.address)
     done = lab.deploy()
     assert done.rc == 0, done.stdout
-    assert lab.served()["subjectAltName"] == (("DNS", NAME),)
-    assert "Pebble" in str(lab.served()["issuer"])
-    with lab.calls(lab.root) as reports:
+    assert lab.acme.served()["subjectAltName"] == (("DNS", NAME),)
+    assert "Pebble" in str(lab.acme.served()["issuer"])
+    with lab.calls(lab.acme.root) as reports:
         sleep(2)
     assert_nobody_noticed(reports[0], 25)
 
 
 def test_again_nothing_changes_and_no_second_certificate_is_asked_for(lab: Lab) -> None:
-    serial, worker = lab.serial(), lab.worker()
+    serial, worker = lab.acme.serial(), lab.worker()
     for args in ((), ("--check", "--diff")):
         done = lab.deploy(*args)
         assert (done.rc, done.changed) == (0, 0), done.stdout
-    assert (lab.serial(), lab.worker()) == (serial, worker)
+    assert (lab.acme.serial(), lab.worker()) == (serial, worker)
     assert lab.host.run("sudo ls /etc/letsencrypt/archive/exotel-edge").stdout.split().count("cert1.pem") == 1
     for timer in ("certbot.timer", "exotel-edge-rehearsal.timer"):
         assert lab.host.run(f"systemctl is-enabled {timer}; systemctl is-active {timer}").stdout.split() == ["enabled", "active"]
 
 
 def test_a_renewal_is_served_at_once_by_the_same_process_and_no_call_notices(lab: Lab) -> None:
-    serial, worker = lab.serial(), lab.worker()
-    with lab.calls(lab.root) as reports:
-        # As Debian's timer does it, but now: certbot.service knows the authority's CA by its drop-in.
-        soon = "s/^# renew_before_expiry = .*/renew_before_expiry = 9999 days/"
-        lab.host.run(f"sudo sed -i '{soon}' /etc/letsencrypt/renewal/exotel-edge.conf")
-        lab.host.run("sudo systemctl start certbot.service", timeout=120)
-        renewed = lab.serial()
+    serial, worker = lab.acme.serial(), lab.worker()
+    with lab.calls(lab.acme.root) as reports:
+        lab.acme.renew()
+        renewed = lab.acme.serial()
         assert renewed != serial
         assert lab.worker() == worker
         lab.host.run("sudo systemctl reload haproxy")
         wait_until("a new process serves", lambda: lab.worker() != worker)
-        assert lab.serial() == renewed
+        assert lab.acme.serial() == renewed
     assert_nobody_noticed(reports[0], 25)
-    lab.host.run("sudo sed -i '/^renew_before_expiry/d' /etc/letsencrypt/renewal/exotel-edge.conf")
 
 
 def test_the_renewal_is_rehearsed_and_its_result_kept(lab: Lab) -> None:
-    serial = lab.serial()
+    serial = lab.acme.serial()
     lab.host.run("sudo systemctl start exotel-edge-rehearsal.service", timeout=120)
     assert json.loads(lab.host.run(f"cat {REHEARSAL}").stdout)["ok"] is True
-    lab.name_leads_to(ELSEWHERE)
+    lab.acme.names_lead_to(ELSEWHERE)
     failed = lab.host.run("sudo systemctl start exotel-edge-rehearsal.service", check=False, timeout=120)
-    lab.name_leads_to(lab.host.address)
+    lab.acme.names_lead_to(lab.host.address)
     assert failed.returncode != 0
     kept = json.loads(lab.host.run(f"cat {REHEARSAL}").stdout)
     assert (kept["ok"], "does not reach port 80" in kept["reason"]) == (False, True), kept
-    assert lab.serial() == serial
+    assert lab.acme.serial() == serial
     lab.host.run("sudo systemctl reset-failed exotel-edge-rehearsal.service")
 
 
@@ -212,13 +143,13 @@ def test_another_list_of_names_is_issued_for(lab: Lab) -> None:
     done = lab.deploy(edge_domain=[NAME, OTHER])
     assert done.rc == 0, done.stdout
     for name in (NAME, OTHER):
-        lab.served(name)
+        lab.acme.served(name)
     again = lab.deploy(edge_domain=[NAME, OTHER])
     assert (again.rc, again.changed) == (0, 0), again.stdout
 
 
 def test_a_certificate_of_ones_own_comes_from_a_vault_and_leaves_no_key_behind(lab: Lab) -> None:
-    one, intermediate = lab.authority.leaf(f"DNS:{NAME}"), lab.authority.intermediate.pem
+    one, intermediate = lab.acme.api.leaf(f"DNS:{NAME}"), lab.acme.api.intermediate.pem
     chain, key, secret = lab.folder / "chain.pem", lab.folder / "key.pem", lab.folder / "vault-password"
     key.write_text(one.key)
     secret.write_text("of the lab\n")
@@ -229,19 +160,19 @@ def test_a_certificate_of_ones_own_comes_from_a_vault_and_leaves_no_key_behind(l
         "edge_certificate_chain": "chain.pem",
         "edge_certificate_key": str(key),
     }
-    serial = lab.serial()
+    serial = lab.acme.serial()
 
-    chain.write_text(lab.authority.root.pem + intermediate + one.pem)
+    chain.write_text(lab.acme.api.root.pem + intermediate + one.pem)
     refused = lab.deploy("--vault-password-file", str(secret), **own)
     assert refused.rc != 0
     right = f"the chain is out of order; the right one is: 'CN={NAME}', then 'CN=Test intermediate', then 'CN=Test root'"
     assert right in said(refused), refused.stdout
-    assert lab.serial() == serial
+    assert lab.acme.serial() == serial
 
-    chain.write_text(one.pem + intermediate + lab.authority.root.pem)
+    chain.write_text(one.pem + intermediate + lab.acme.api.root.pem)
     done = lab.deploy("--vault-password-file", str(secret), "-vvv", "--diff", **own)
     assert done.rc == 0, done.stdout
-    assert lab.served(trusted=lab.authority.roots)["subjectAltName"] == (("DNS", NAME),)
+    assert lab.acme.served(trusted=lab.acme.api.roots)["subjectAltName"] == (("DNS", NAME),)
     inner = one.key.splitlines()[2]
     assert inner not in done.stdout
     # By standard input, because sudo writes command lines into the journal.

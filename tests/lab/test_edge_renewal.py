@@ -1,16 +1,15 @@
 """`exotelctl doctor` on a host whose certificate an ACME authority issues and certbot renews: each fault by its cause."""
 
-import tempfile
+import json
 from collections.abc import Iterator
-from pathlib import Path
 from time import time
 
 import pytest
 
-from tests.lab.edge_saboteurs import Bench, EdgeSaboteur, healed
-from tests.lab.labhost import HostSpec, bring_up, take_down
+from tests.lab.acme_authority import NAME, AcmeAuthority
+from tests.lab.edge_saboteurs import KEY, Bench, EdgeSaboteur, healed
+from tests.lab.labhost import HostSpec, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
-from tests.lab.test_certificates import NAME, Lab
 from tests.lab.test_doctor import RED, doctor
 from tests.lab.test_edge_doctor import assert_found, of, trust
 
@@ -23,13 +22,14 @@ def renewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp(HOST.name)
     [host] = bring_up([HOST], folder / "hosts.yml")
     host.run(f"echo {host.address} {NAME} | sudo tee -a /etc/hosts >/dev/null")
-    with tempfile.TemporaryDirectory(prefix="exotel-lab-tree-") as tree:
-        lab = Lab(host, copy_of_tree(Path(tree)), folder)
-        lab.start_the_authority()
-        trust(host, lab.root.read_text())
-        done = lab.deploy()
+    acme = AcmeAuthority(host, folder)
+    acme.start()
+    trust(host, acme.root.read_text())
+    tree = copy_of_tree(tmp_path_factory.mktemp("tree"))
+    settings = json.dumps({"exotel_ws_source": str(tree), "exotel_ws_credentials": [KEY], **acme.settings})
+    done = play("deploy.yml", "-e", settings, inventory=host.inventory, tools=acme.tools)
     assert done.rc == 0, done.stdout
-    yield Bench(host, lab.authority)
+    yield Bench(host, acme.api)
     host.disconnect()
     take_down([HOST], folder / "hosts.yml")
 

@@ -28,7 +28,10 @@ HEADERS = {"User-Agent": "Go-http-client/1.1"}
 
 @dataclass
 class Report:
-    """Report of the callers: ``refused`` got no WebSocket, ``dropped`` lost it, ``wrong`` frames were changed or unasked for."""
+    """Report of the callers: ``refused`` got no WebSocket, ``dropped`` lost it, ``wrong`` frames were changed or unasked for.
+
+    ``certificates`` counts the calls that each certificate was shown to, by its serial number.
+    """
 
     calls: int = 0
     refused: int = 0
@@ -38,6 +41,7 @@ class Report:
     wrong: int = 0
     slowest_echo_ms: float = 0.0
     slowest_connect_ms: float = 0.0
+    certificates: dict[str, int] = field(default_factory=dict)
     why: list[str] = field(default_factory=list)
 
     def note(self, why: str) -> None:
@@ -61,6 +65,9 @@ class Caller(WSListener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
+        if shown := transport.underlying_transport.get_extra_info("peercert"):
+            count = self._report.certificates
+            count[shown["serialNumber"]] = count.get(shown["serialNumber"], 0) + 1
         transport.send(WSMsgType.TEXT, self._stream.connected().encode())
         transport.send(WSMsgType.TEXT, self._stream.start().encode())
         self._begun = monotonic()

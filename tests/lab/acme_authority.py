@@ -1,0 +1,100 @@
+"""ACME authority of the lab: Debian's ``pebble`` on the host whose edge it issues for, and the DNS by which its names lead there.
+
+The authority asks ``pebble-challtestsrv``. This machine has a hosts file instead, which only the programs in ``tools`` see.
+"""
+
+import json
+import shlex
+import socket
+import ssl
+import sys
+from pathlib import Path
+
+from tests.lab.labhost import LabHost
+from tests.lab.test_deploy import wait_until
+from tests.unit.edge.authority import Authority
+
+NAME, OTHER = "voice.example.com", "calls.example.com"
+_DIRECTORY, _MANAGEMENT, _DNS = "127.0.0.1:14000", "127.0.0.1:15000", "127.0.0.1:8053"
+_PEBBLE = {
+    "pebble": {
+        "listenAddress": _DIRECTORY,
+        "managementListenAddress": _MANAGEMENT,
+        "certificate": "/root/pebble/cert.pem",
+        "privateKey": "/root/pebble/key.pem",
+        "httpPort": 80,
+        "tlsPort": 443,
+    }
+}
+
+
+class AcmeAuthority:
+    """Authority on a host, for `NAME` and `OTHER`.
+
+    ``settings`` are the variables of an edge that asks it, ``tools`` has an ``ansible-playbook`` and a ``python`` that know the
+    names. ``api`` is the authority of its own API; ``root`` is the file of the root of what it issues, once it has started.
+    """
+
+    def __init__(self, host: LabHost, folder: Path) -> None:
+        self.host = host
+        self.api = Authority(folder / "authority")
+        self.root = folder / "root.pem"
+        self.settings: dict[str, object] = {
+            "exotel_ws_edge": True,
+            "edge_domain": [NAME],
+            "edge_certificate": "acme",
+            "edge_acme_directory": f"https://{_DIRECTORY}/dir",
+            "edge_acme_terms_agreed": True,
+            "edge_acme_ca_file": str(self.api.roots),
+        }
+        self.tools = folder / "tools"
+        self.tools.mkdir()
+        hosts = folder / "hosts"
+        hosts.write_text(f"127.0.0.1 localhost\n{host.address} {NAME} {OTHER}\n")
+        for program in ("ansible-playbook", "python"):
+            wrapped = f'mount --bind {hosts} /etc/hosts && exec {Path(sys.executable).parent}/{program} "$@"'
+            (self.tools / program).write_text(f'#!/bin/sh\nexec unshare -m sh -c {shlex.quote(wrapped)} {program} "$@"\n')
+            (self.tools / program).chmod(0o755)
+
+    def start(self) -> None:
+        """Install and start pebble and its DNS, and keep its root."""
+        api = self.api.leaf("IP:127.0.0.1")
+        files = {"cert.pem": api.pem + self.api.intermediate.pem, "key.pem": api.key, "config.json": json.dumps(_PEBBLE)}
+        for name, text in files.items():
+            self.host.run(f"sudo mkdir -p /root/pebble; echo {shlex.quote(text)} | sudo tee /root/pebble/{name} >/dev/null")
+        self.host.run("sudo apt-get -q update && sudo apt-get -q -y install pebble curl", timeout=120)
+        self.names_lead_to(self.host.address)
+        quick = "-E PEBBLE_VA_NOSLEEP=1 -E PEBBLE_WFE_NONCEREJECT=0 -E PEBBLE_AUTHZREUSE=0"
+        self.host.run(f"sudo systemd-run -q --unit pebble {quick} pebble -config /root/pebble/config.json -dnsserver {_DNS}")
+        root = f"curl -sSk https://{_MANAGEMENT}/roots/0"
+        wait_until("pebble issues", lambda: self.host.run(root, check=False).returncode == 0)
+        self.root.write_text(self.host.run(root).stdout)
+
+    def names_lead_to(self, address: str) -> None:
+        """Let all names lead to an address, as the authority sees it."""
+        nothing = f"-http01 '' -https01 '' -tlsalpn01 '' -dns01 {_DNS} -defaultIPv6 ''"
+        self.host.run("sudo systemctl stop pebble-dns", check=False)
+        self.host.run(f"sudo systemd-run -q --collect --unit pebble-dns pebble-challtestsrv {nothing} -defaultIPv4 {address}")
+
+    def renew(self) -> None:
+        """Renew the certificate as Debian's timer does, but before it is due."""
+        due = "^# renew_before_expiry = .*"
+        renewal = "/etc/letsencrypt/renewal/exotel-edge.conf"
+        self.host.run(f"sudo sed -i 's/{due}/renew_before_expiry = 9999 days/' {renewal}")
+        # The service knows the CA of the authority's API by its drop-in.
+        self.host.run("sudo systemctl start certbot.service", timeout=120)
+        self.host.run(f"sudo sed -i '/^renew_before_expiry/d' {renewal}")
+
+    def served(self, name: str = NAME, trusted: Path | None = None) -> dict[str, object]:
+        """Return the certificate that a caller of this name gets, checked as a caller checks it. Raises ssl.SSLError."""
+        context = ssl.create_default_context(cafile=str(trusted or self.root))
+        with (
+            socket.create_connection((self.host.address, 443), timeout=10) as line,
+            context.wrap_socket(line, server_hostname=name) as tls,
+        ):
+            found: dict[str, object] = dict(tls.getpeercert() or {})
+        return found
+
+    def serial(self) -> object:
+        """Return the serial number of the certificate that a caller gets, in hexadecimal."""
+        return self.served()["serialNumber"]
