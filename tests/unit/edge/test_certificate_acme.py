@@ -27,7 +27,8 @@ case "$*" in
     mkdir -p {etc}/renewal {etc}/live
     rm -rf {etc}/live/exotel-edge; cp -r {folder}/issued {etc}/live/exotel-edge
     printf '%s\\n' 'version = 2.1.0' '[renewalparams]' 'server = {server}' 'authenticator = standalone' \
-      'http01_address = 127.0.0.1' 'http01_port = 8402' 'key_type = ecdsa' 'renew_hook = {certificate} hook' \
+      'account = {account}' 'http01_address = 127.0.0.1' 'http01_port = 8402' 'key_type = ecdsa' \
+      'renew_hook = {certificate} hook' \
       >{etc}/renewal/exotel-edge.conf ;;
 esac
 """
@@ -72,6 +73,7 @@ class Host:
         self.certificate.chmod(0o755)
         monkeypatch.setattr(acme, "CERTIFICATE", self.certificate)
         monkeypatch.setattr(acme, "REHEARSAL", self.rehearsal)
+        monkeypatch.setattr(acme, "CONTACT", self.rehearsal.with_name("contact.json"))
         monkeypatch.setattr(acme, "VENV", folder / "opt/certbot")
         monkeypatch.setattr(acme, "CA", folder / "acme-ca.pem")
         monkeypatch.setattr(acme, "LOGS", folder / "log")
@@ -84,7 +86,7 @@ class Host:
     def does(self, script: str) -> None:
         (self.folder / "does").write_text(script + "\n")
 
-    def issues(self, *names: str, etc: Path | None = None, days: int = 90, server: str = DIRECTORY) -> None:
+    def issues(self, *names: str, etc: Path | None = None, days: int = 90, server: str = DIRECTORY, account: str = "a1") -> None:
         one = self.authority.leaf(*names, days=days)
         (self.folder / "issued").mkdir(exist_ok=True)
         (self.folder / "issued/fullchain.pem").write_text(one.pem + self.authority.intermediate.pem)
@@ -92,7 +94,8 @@ class Host:
         facts = {"certificate": "acme", "certificate_file": str(self.out), "admin_socket": str(self.folder / "none.sock")}
         facts["domains"] = [name.partition(":")[2] for name in names]
         (self.folder / "edge.json").write_text(json.dumps(facts))
-        self.does(ISSUES.format(folder=self.folder, etc=etc or self.etc, server=server, certificate=self.certificate))
+        where = {"folder": self.folder, "etc": etc or self.etc, "certificate": self.certificate}
+        self.does(ISSUES.format(**where, server=server, account=account))
 
     @property
     def calls(self) -> list[str]:
@@ -119,7 +122,8 @@ def test_the_first_certificate_is_asked_for_and_served_and_then_kept(host: Host)
     assert (code, told.splitlines()[-1]) == (0, "changed")
     assert f"{DIRECTORY} is asked for b.example.com, {NAME}: there is none yet" in told
     assert host.out.read_text().startswith("-----BEGIN CERTIFICATE-----")
-    [call] = host.calls
+    call, told_address = host.calls
+    assert told_address.startswith("update_account"), "an account that was there before has another address"
     for words in (
         "certonly --standalone --cert-name exotel-edge",
         "--http-01-address 127.0.0.1 --http-01-port 8402",
@@ -130,8 +134,53 @@ def test_the_first_certificate_is_asked_for_and_served_and_then_kept(host: Host)
         "--non-interactive",
     ):
         assert words in call
-    assert host.issue(NAME, "b.example.com") == (0, "unchanged\n")
-    assert len(host.calls) == 1
+    assert host.issue(NAME, "b.example.com", more=("--email", "ops@example.com")) == (0, "unchanged\n")
+    assert len(host.calls) == 2
+
+
+def test_another_address_is_told_to_the_account_and_no_certificate_is_asked_for(host: Host) -> None:
+    def issue(email: str, *more: str) -> tuple[int, str]:
+        return host.issue(NAME, more=("--terms-agreed", f"--email={email}", *more))
+
+    host.issues(f"DNS:{NAME}")
+    issue("")
+    assert len(host.calls) == 1, "an account that was there before keeps what it has"
+    would = f"{DIRECTORY} would be given ops@example.com: it writes to nobody that we know of\nchanged\n"
+    assert issue("ops@example.com", "--dry-run") == (0, would)
+    assert issue("ops@example.com") == (0, would.replace("would be", "is"))
+    assert host.calls[1:] == [
+        f"update_account --server {DIRECTORY} --account a1 --email ops@example.com --no-eff-email --non-interactive"
+    ]
+    for more in ((), ("--dry-run",)):
+        assert issue("ops@example.com", *more) == (0, "unchanged\n")
+    told = f"{DIRECTORY} is given no address any more: it writes to ops@example.com\nchanged\n"
+    assert issue("") == (0, told)
+    assert "--register-unsafely-without-email" in host.calls[2]
+    assert issue("") == (0, "unchanged\n")
+    assert len(host.calls) == 3
+
+
+def test_the_account_of_another_authority_is_told_the_address_too(host: Host) -> None:
+    address = ("--terms-agreed", "--email=ops@example.com")
+    host.issues(f"DNS:{NAME}")
+    host.issue(NAME, more=address)
+    other = "https://other.example.com/directory"
+    host.issues(f"DNS:{NAME}", server=other, account="b2")
+    code, told = host.issue(NAME, directory=other, more=address)
+    assert (code, told.count("\n")) == (0, 2), told
+    assert f"update_account --server {other} --account b2 --email ops@example.com" in host.calls[-1]
+    assert host.issue(NAME, directory=other, more=address) == (0, "unchanged\n")
+
+
+def test_an_address_that_could_not_be_told_is_told_the_next_time(host: Host) -> None:
+    host.issues(f"DNS:{NAME}")
+    host.issue(NAME)
+    host.does("echo 'ValueError: Requesting 127.0.0.1/dir: Connection refused' >&2; exit 1")
+    failed = host.issue(NAME, more=("--terms-agreed", "--email=ops@example.com"))
+    assert failed[0] == 1
+    assert "acme: the authority has no new address to write to: this host does not reach the authority" in failed[1]
+    host.does("exit 0")
+    assert host.issue(NAME, more=("--terms-agreed", "--email=ops@example.com"))[1].splitlines()[-1] == "changed"
 
 
 def test_another_list_of_names_or_another_authority_is_asked_for_again(host: Host) -> None:
@@ -321,6 +370,11 @@ SAID = {
         'An unexpected error occurred:\nError creating new order :: Cannot issue for "voice.lab": Domain name does not end with '
         "a valid public suffix (TLD): rejectedIdentifier\n",
         "issues no certificate for this name",
+    ),
+    "address": (
+        "An unexpected error occurred:\nurn:ietf:params:acme:error:invalidContact :: The provided contact URI was invalid :: "
+        'Error validating contact(s) :: contact email has forbidden domain "example.com"\n',
+        "correct edge_acme_email",
     ),
     "unknown": (
         "Saving debug log to x\nAn unexpected error occurred:\nBogusError: the moon\n",
