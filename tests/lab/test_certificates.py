@@ -114,8 +114,9 @@ def test_again_nothing_changes_and_no_second_certificate_is_asked_for(lab: Lab) 
 
 def test_a_renewal_is_served_at_once_by_the_same_process_and_no_call_notices(lab: Lab) -> None:
     serial, worker = lab.acme.serial(), lab.worker()
-    with lab.calls(lab.acme.root) as reports:
+    with lab.acme.certificate_of_somebody_else() as theirs, lab.calls(lab.acme.root) as reports:
         lab.acme.renew()
+        assert lab.host.run(f"sudo ls /etc/letsencrypt/archive/{theirs}").stdout.split().count("cert2.pem") == 1
         renewed = lab.acme.serial()
         assert renewed != serial
         assert lab.worker() == worker
@@ -139,9 +140,18 @@ def test_the_renewal_is_rehearsed_and_its_result_kept(lab: Lab) -> None:
     lab.host.run("sudo systemctl reset-failed exotel-edge-rehearsal.service")
 
 
+def test_another_address_to_write_to_reaches_the_authority_without_another_certificate(lab: Lab) -> None:
+    serial = lab.acme.serial()
+    assert lab.acme.contact() == "none"
+    changed = [(done.rc, done.changed) for done in (lab.deploy(edge_acme_email="ops@example.com") for _ in range(2))]
+    assert changed == [(0, 1), (0, 0)]
+    assert (lab.acme.contact(), lab.acme.serial()) == ("ops@example.com", serial)
+
+
 def test_another_list_of_names_is_issued_for(lab: Lab) -> None:
     done = lab.deploy(edge_domain=[NAME, OTHER])
     assert done.rc == 0, done.stdout
+    assert lab.acme.contact() == "none", "the address is taken back with its variable"
     for name in (NAME, OTHER):
         lab.acme.served(name)
     again = lab.deploy(edge_domain=[NAME, OTHER])
