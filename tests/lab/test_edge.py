@@ -1,8 +1,12 @@
 """The edge on real hosts, as one story for each Debian: wss on, changed, restarted by mistake, off and on again under calls."""
 
 import json
+import re
+import socket
+import ssl
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -150,12 +154,28 @@ def test_what_is_no_call_or_has_no_key_does_not_reach_the_server(host: LabHost) 
         f"/ {UPGRADE} -u {KEY}": "101",
         f"/{token} {UPGRADE}": "101",
         f"/?token={token} {UPGRADE}": "101",
+        f"/health {UPGRADE} -u KEY:wrong": "401",
+        "/health -X GET -d body": "000",
+        f"/ {UPGRADE} -u {KEY} -X GET -d body": "000",
+        "/health -X GET -H Transfer-Encoding:chunked -d body": "000",
+        "/health -H Content-Length:0": "200",
     }
+    lines = "sudo journalctl --namespace=exotel-ws -o cat -u haproxy"
+    before = host.run(lines).stdout
     assert {request: answer(host, request) for request in wanted} == wanted
-    lines = host.run("sudo journalctl --namespace=exotel-ws -o cat -u haproxy -n 100").stdout
-    for reason in ("metrics", "not_websocket", "key_missing", "key_wrong"):
-        assert f"reason={reason}" in lines, lines
-    assert "a-key-of" not in lines
+    told = host.run(lines).stdout.removeprefix(before)
+    seen = Counter(re.findall(r"reason=(\w+)", told))
+    assert seen == {"metrics": 2, "not_websocket": 2, "key_missing": 1, "key_wrong": 3, "body": 3}, told
+    assert "a-key-of" not in told
+
+
+def test_a_connection_is_for_one_request_also_where_the_client_begins_with_http_2(host: LabHost) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection((host.address, 443), timeout=5) as plain, tls.wrap_socket(plain) as stream:
+        stream.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+        said = stream.recv(100)
+    assert said == b"" or said.startswith(b"HTTP/1.1 400")
 
 
 def test_reloads_lose_no_call_and_keep_what_is_known_of_sources(host: LabHost, tree: Path) -> None:
