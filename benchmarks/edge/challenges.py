@@ -1,7 +1,7 @@
 """Challenges of an ACME authority, at port 80 of the edge: answered in certbot's place, and asked for by an authority.
 
-`python -m benchmarks.edge.challenges answer` answers until it is ended. `… ask ADDRESS --source ADDRESS` asks for one after the
-other, and prints a `newcomers.Report` as JSON: ``admitted`` were answered, ``refused`` were not.
+`python -m benchmarks.edge.challenges answer PORT` answers until it is ended. `… ask ADDRESS --source ADDRESS` asks for one after
+the other, and prints a `newcomers.Report` as JSON: ``admitted`` were answered, ``refused`` were not.
 """
 
 import argparse
@@ -16,7 +16,6 @@ from typing import Final
 
 from benchmarks.edge.newcomers import Report
 
-CERTBOT: Final = ("127.0.0.1", 8402)
 PATH: Final = "/.well-known/acme-challenge/token"
 ANSWER: Final = b"token.thumbprint"
 ANSWER_S: Final = 2.0
@@ -68,7 +67,8 @@ def main() -> int:
     """Return 0 once the report is printed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.edge.challenges", description=(__doc__ or "").partition("\n")[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("answer")
+    answers = verbs.add_parser("answer")
+    answers.add_argument("port", type=int)
     asks = verbs.add_parser("ask")
     asks.add_argument("address")
     asks.add_argument("--source", required=True)
@@ -78,7 +78,7 @@ def main() -> int:
     asks.add_argument("--seconds", type=float, default=10.0)
     options = parser.parse_args()
     if options.verb == "answer":
-        HTTPServer(CERTBOT, _Certbot).serve_forever()
+        HTTPServer(("127.0.0.1", options.port), _Certbot).serve_forever()
     sleep(max(0.0, options.at - monotonic()))
     asked = run(lambda: ask(options.address, options.source), options.count, options.every, options.seconds)
     print(json.dumps(asdict(asked)))

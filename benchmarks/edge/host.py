@@ -68,7 +68,7 @@ def edge(files: Files, core: int) -> Iterator[Edge]:
         # Nice=-5 stands in its unit too.
         command = inside(EDGE, "nice", "-n", "-5", *files.haproxy.command("-W", "-f", str(files.configuration)), core=core)
         haproxy = stack.enter_context(_running(command, files.folder / "haproxy.log"))
-        answer = inside(EDGE, sys.executable, "-m", "benchmarks.edge.challenges", "answer", core=core)
+        answer = inside(EDGE, sys.executable, "-m", "benchmarks.edge.challenges", "answer", files.certbot_port(), core=core)
         stack.enter_context(_running(answer, files.folder / "challenges.log"))
         _wait(haproxy, f"https://{ADDRESS}/health", files)
         _wait(haproxy, f"http://{ADDRESS}{CHALLENGE}", files)

@@ -5,6 +5,7 @@ The key and the certificate are made here, and the paths are those of a scratch 
 
 import json
 import os
+import re
 import secrets
 import sys
 import sysconfig
@@ -28,6 +29,11 @@ class Files:
     configuration: Path
     certificate: Path
     credential: Path
+
+    def certbot_port(self) -> str:
+        """Return the port of loopback where the configuration has certbot answer."""
+        [port] = re.findall(r"server certbot 127\.0\.0\.1:(\d+)", self.configuration.read_text("utf-8"))
+        return str(port)
 
     def trusting(self) -> dict[str, str]:
         """Return an environment in which every client trusts the certificate."""
