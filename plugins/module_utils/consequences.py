@@ -8,6 +8,7 @@ from typing import Any
 
 from . import redaction, toml
 from .generation import Content
+from .generation_keys import keys
 from .maintenance import Maintenance
 from .plan import Refused
 
@@ -36,6 +37,15 @@ def consequences(before: Content | None, after: Content) -> tuple[Consequence, .
 def of_maintenance(mark: Maintenance | None) -> tuple[Consequence, ...]:
     """Return the consequence that a host in maintenance takes calls again; none for a host in service."""
     return (Consequence(f"the host is {mark}; it takes calls again", "maintenance"),) if mark else ()
+
+
+def of_returning_keys(before: Content | None, target: Content) -> tuple[Consequence, ...]:
+    """Return the consequence of a rollback to `target` that its own stream keys come back, as they do if `before` has none."""
+    returning = len(_entries(target))
+    if before is None or keys(before) or not returning:
+        return ()
+    came = "the stream key of that generation comes" if returning == 1 else f"the {returning} stream keys of that generation come"
+    return (Consequence(f"{came} back: one that was retired since is good again"),)
 
 
 def missing(found: Iterable[Consequence], accepted: Collection[str]) -> list[str]:
@@ -84,7 +94,7 @@ def _credentials(before: Content, after: Content, old: dict[str, Any], new: dict
     elif will and not was:
         yield Consequence("streams without a credential are refused: the applet's URL has to hold one")
     elif will:
-        dropped = len(set(_entries(before, old)) - set(_entries(after, new)))
+        dropped = len(set(_entries(before)) - set(_entries(after)))
         if dropped:
             whose = "credential is" if dropped == 1 else "credentials are"
             yield Consequence(f"{dropped} {whose} dropped: calls that show one of those are refused")
@@ -114,9 +124,8 @@ def _list(settings: dict[str, Any], name: str) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list) else []
 
 
-def _entries(content: Content, settings: dict[str, Any]) -> list[str]:
-    text = content.credentials.get(str(settings.get("auth.credential", "stream-credentials")), "")
-    return [line.strip() for line in text.splitlines() if line.strip()]
+def _entries(content: Content) -> list[str]:
+    return [line.strip() for line in keys(content).splitlines() if line.strip()]
 
 
 def _split(listen: str) -> tuple[str, str]:

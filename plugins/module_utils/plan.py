@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .generation import Content, Generation, new_generation
+from .generation_keys import back_to, same_but_keys, without_keys
 from .maintenance import Maintenance
 from .paths import SHARED_CREDENTIALS, SHUTDOWN, SOCKET, generation_of, unit
 from .systemd import UnitState
@@ -111,6 +112,16 @@ def plan_restart(facts: HostFacts, requested_by: str, now: float) -> Plan:
     return Plan(again, "restart asked for", (*_replace(facts, again), *_forget_copies(facts, again)))
 
 
+def plan_rollback(facts: HostFacts, name: str | None, requested_by: str, now: float, keep: int) -> Plan:
+    """Replace the serving generation by a copy of `name`, or of the one that served before, with the stream keys that serve.
+
+    It is made at `now` (seconds since the epoch). `keep` is the number of generations to keep. Raises Refused.
+    """
+    target = rollback_target(facts, name)
+    content = back_to(target.content, _rolled_back(facts).content)
+    return plan_serving(facts, new_generation(content, requested_by, now, target.rollback_of or target.id, facts.key), keep)
+
+
 def plan_return(facts: HostFacts, requested_by: str, now: float) -> Plan:
     """Bring back a host that was taken out of service, at `now` (seconds since the epoch). Raises Refused.
 
@@ -160,31 +171,46 @@ def rollback_target(facts: HostFacts, name: str | None) -> Generation:
     """Return the generation to go back to: `name`, or the one that served before the serving one.
 
     A rollback makes a copy of its target, so what serves now counts as old as its original: rolling back twice goes
-    back twice, and not back to what was rolled back. Raises Refused.
+    back twice, and not back to what was rolled back. It keeps the stream keys that serve, so a generation that differs in
+    those only is nothing to go back to. Raises Refused.
     """
-    serving = facts.serving
-    if serving is None:
-        raise Refused("nothing serves on this host, so there is nothing to roll back from. Run deploy.yml")
+    serving = _rolled_back(facts)
     usable = {
         generation.id: generation
         for generation in facts.generations.values()
         if generation.served and generation.content.release in facts.releases
     }
-    others = [name for name, generation in usable.items() if generation.content != serving.content]
+    others = [name for name, generation in usable.items() if not same_but_keys(generation.content, serving.content)]
     available = f"Serving: {serving.id}. Available: {', '.join(others) or 'none'}"
     if name:
         if name not in facts.generations:
             raise Refused(f"there is no generation {name} on this host. {available}")
         if facts.generations[name].content == serving.content:
             raise Refused(f"generation {name} is what serves already. {available}")
+        if same_but_keys(facts.generations[name].content, serving.content):
+            told = f"generation {name} differs from {serving.id}, which serves, in its stream keys only, and they do not go back"
+            raise Refused(f"{told}: to change keys, playbooks/keys.yml, then deploy.yml. {available}")
         if name not in usable:
             raise Refused(f"generation {name} never served, or its release is gone. {available}")
         return usable[name]
     position = serving.rollback_of or serving.id
     older = [name for name in others if name < position]
     if not older:
-        raise Refused(f"there is no older generation than {position} on this host. {available}")
+        keys_only = any(name < position and one.content != serving.content for name, one in usable.items())
+        but = ", but for stream keys, which do not go back" if keys_only else ""
+        raise Refused(f"there is no older generation than {position} on this host{but}. {available}")
     return usable[older[-1]]
+
+
+def original(facts: HostFacts, content: Content) -> str | None:
+    """Return the generation that a deploy of `content` copies: that of the serving one, if nothing but stream keys changes."""
+    return facts.serving.rollback_of if facts.serving and same_but_keys(content, facts.serving.content) else None
+
+
+def _rolled_back(facts: HostFacts) -> Generation:
+    if facts.serving is None:
+        raise Refused("nothing serves on this host, so there is nothing to roll back from. Run deploy.yml")
+    return facts.serving
 
 
 def _reason_to_replace(facts: HostFacts, wanted: Content) -> str:
@@ -347,10 +373,14 @@ def _clean_up(facts: HostFacts, wanted: Generation, keep: int) -> Iterable[Step]
 def _others(facts: HostFacts, content: Content) -> list[str]:
     """Return what can be rolled back to from `content`, oldest first: of each other content the last that served.
 
-    A rollback or a restart makes a copy. Copies must not push out what differs.
+    A rollback or a restart makes a copy, and so do new stream keys. Copies must not push out what differs.
     """
-    last = {generation.content.hash(facts.key): name for name, generation in facts.generations.items() if generation.served}
-    return sorted(name for digest, name in last.items() if digest != content.hash(facts.key))
+
+    def digest(content: Content) -> str:
+        return without_keys(content).hash(facts.key)
+
+    last = {digest(generation.content): name for name, generation in facts.generations.items() if generation.served}
+    return sorted(name for other, name in last.items() if other != digest(content))
 
 
 def _forget_copies(facts: HostFacts, again: Generation) -> Iterable[Step]:

@@ -15,7 +15,8 @@ description:
   - When anything fails before the switch, the new generation is removed again and its journal is returned. The old
     one was never touched.
   - With O(state=rollback) the content of an earlier generation is put into service in the same way, as a new
-    generation.
+    generation. It keeps the stream keys that serve now, where both ask for keys, because callers have the key of today; all else,
+    other credentials included, is as it was.
   - With O(state=restart) so is the content of the generation that serves.
   - One deploy at a time; the second one is told who holds the lock.
 version_added: 0.1.0
@@ -51,7 +52,8 @@ options:
   generation:
     description:
       - The generation to go back to. Only with O(state=rollback).
-      - When empty, it is the one that served before the one that serves now.
+      - When empty, it is the one that served before the one that serves now. One that differs in its stream keys only is passed
+        over then, and refused by name.
     type: str
     default: ""
   accept:
@@ -175,13 +177,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import redaction, toml
 from ..module_utils.act import act
-from ..module_utils.consequences import Consequence, consequences, missing, of_maintenance, require_consent
+from ..module_utils.consequences import Consequence, consequences, missing, of_maintenance, of_returning_keys, require_consent
 from ..module_utils.execute import DeployFailed, Executor, Limits
 from ..module_utils.facts import gather
 from ..module_utils.generation import Content, Generation, new_generation
 from ..module_utils.lock import Locked, deploy_lock
 from ..module_utils.paths import Paths
-from ..module_utils.plan import HostFacts, Plan, Refused, plan_restart, plan_serving, rollback_target
+from ..module_utils.plan import HostFacts, Plan, Refused, original, plan_restart, plan_rollback, plan_serving
 from ..module_utils.systemd import CommandFailed, Systemd
 
 _CONTENT = ("release", "settings", "units", "workers", "listen")
@@ -223,7 +225,7 @@ def main() -> None:
         with deploy_lock(paths.lock, f"{action} by {module.params['requested_by']}"):
             facts = gather(paths, systemd)
             plan = _plan(module, facts)
-            require_consent(_consequences(facts, plan), module.params["accept"])
+            require_consent(_consequences(module, facts, plan), module.params["accept"])
             if plan.steps:
                 _execute(module, paths, systemd, facts, plan, action)
     except DeployFailed as failure:
@@ -251,10 +253,7 @@ def _invocation(module: AnsibleModule) -> dict[str, Any]:
 def _plan(module: AnsibleModule, facts: HostFacts) -> Plan:
     params = module.params
     if params["state"] == "rollback":
-        target = rollback_target(facts, params["generation"] or None)
-        original = target.rollback_of or target.id
-        wanted = new_generation(target.content, params["requested_by"], time.time(), original, facts.key)
-        return plan_serving(facts, wanted, params["keep"])
+        return plan_rollback(facts, params["generation"] or None, params["requested_by"], time.time(), params["keep"])
     if params["state"] == "restart":
         return plan_restart(facts, params["requested_by"], time.time())
     if params["workers"] < 1:
@@ -272,7 +271,8 @@ def _plan(module: AnsibleModule, facts: HostFacts) -> Plan:
         files=dict(sorted(params["files"].items())),
         credentials={name: str(text) for name, text in sorted(params["credentials"].items())},
     )
-    return plan_serving(facts, new_generation(content, params["requested_by"], time.time(), key=facts.key), params["keep"])
+    copied = original(facts, content)
+    return plan_serving(facts, new_generation(content, params["requested_by"], time.time(), copied, facts.key), params["keep"])
 
 
 def _check_names(names: Iterable[str]) -> None:
@@ -298,13 +298,14 @@ def _execute(module: AnsibleModule, paths: Paths, systemd: Systemd, facts: HostF
     act(executor, plan, paths, action=done, who=module.params["requested_by"])
 
 
-def _consequences(facts: HostFacts, plan: Plan) -> tuple[Consequence, ...]:
-    found = consequences(facts.serving.content if facts.serving else None, plan.generation.content)
-    return (*of_maintenance(facts.maintenance), *found)
+def _consequences(module: AnsibleModule, facts: HostFacts, plan: Plan) -> tuple[Consequence, ...]:
+    before, after = facts.serving.content if facts.serving else None, plan.generation.content
+    returning = of_returning_keys(before, after) if module.params["state"] == "rollback" else ()
+    return (*of_maintenance(facts.maintenance), *consequences(before, after), *returning)
 
 
 def _result(module: AnsibleModule, facts: HostFacts, plan: Plan) -> dict[str, Any]:
-    found = _consequences(facts, plan)
+    found = _consequences(module, facts, plan)
     result: dict[str, Any] = {
         "changed": bool(plan.steps),
         "generation": plan.generation.id,

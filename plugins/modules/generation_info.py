@@ -69,7 +69,7 @@ generations:
       description: When it took over, UTC.
       type: str
     rollback_of:
-      description: The generation it is a copy of, when it was made by a rollback.
+      description: The generation it is a copy of, when it was made by a rollback, or by new stream keys on one that was.
       type: str
 socket:
   description: The state of the socket unit, the address it listens on and the instance it starts.

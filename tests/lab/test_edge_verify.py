@@ -6,10 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab.labhost import HostSpec, LabHost, Play, bring_up, play, take_down
+from tests.lab.test_edge import PLAIN, UPGRADE, answer
 
 SPEC = HostSpec("exo-t45", "trixie", "198.18.65.145")
 NAME = "voice.example.com"
 KEY = "KEY:a-key-of-the-labs-verify-0123456789"
+OLD_KEY = "OLD:an-old-key-of-the-labs-verify-012345"
+NEW_KEY = "NEW:a-new-key-of-the-labs-verify-0123456"
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,7 @@ def run(playbook: str, host: LabHost, **more: object) -> Play:
         "exotel_ws_edge": True,
         "edge_certificate": "self_signed",
         "edge_domain": [NAME],
-        "exotel_ws_credentials": [KEY],
+        "exotel_ws_credentials": [OLD_KEY, KEY],
         "verify_host": host.address,  # the name leads nowhere
         **more,
     }
@@ -47,7 +50,7 @@ def test_a_deploy_proves_a_call_by_wss_and_what_is_refused(host: LabHost) -> Non
         f"wss://USER:TOKEN@{NAME}?sample-rate=8000",
     ):
         assert line in done.stdout, done.stdout
-    assert KEY.partition(":")[2] not in done.stdout
+    assert [key for key in (OLD_KEY, KEY) if key.partition(":")[2] in done.stdout] == []
 
 
 def test_a_certificate_that_only_the_host_vouches_for_is_not_taken_for_a_public_one(host: LabHost) -> None:
@@ -73,3 +76,38 @@ def test_a_call_without_a_key_that_may_come_in_the_start_message_is_refused_ther
     assert done.rc == 0, done.stdout
     assert "a call without a key is refused at its start: " in done.stdout, done.stdout
     assert "a call with a wrong key is refused: 401" in done.stdout
+
+
+def test_a_key_of_both_gets_a_call_where_a_deploy_failed_between_edge_and_server(host: LabHost) -> None:
+    host.run("sudo systemd-run --unit another-deploy flock /run/exotel-ws-deploy/lock sleep 300")
+    try:
+        done = run("deploy.yml", host, exotel_ws_credentials=[KEY])
+    finally:
+        host.run("sudo systemctl stop another-deploy")
+    assert done.rc != 0
+    listed = "sudo grep -c . /etc/exotel-edge/keys/basic.lst /etc/exotel-ws/current/credentials/stream-credentials"
+    assert [line.partition(":")[2] for line in host.run(listed).stdout.split()] == ["2", "2"], "one there, twice spelt; two here"
+    done = run("playbooks/verify.yml", host)
+    assert done.rc == 0, done.stdout
+    assert "a call of 2 s at 8000 Hz came back bit-exact" in done.stdout
+
+
+def test_a_rollback_keeps_the_keys_of_today_at_edge_and_server(host: LabHost) -> None:
+    """Go back to before a key was added, past its deploy and that by which the others were retired."""
+    limit = "sudo grep max_calls /etc/exotel-ws/current/settings.toml"
+    before = host.run(limit).stdout
+    for keys in ([KEY, NEW_KEY], [NEW_KEY]):
+        done = run("deploy.yml", host, exotel_ws_max_calls=77, exotel_ws_credentials=keys)
+        assert done.rc == 0, done.stdout
+    assert host.run(limit).stdout != before
+    done = run("playbooks/rollback.yml", host)
+    assert done.rc == 0, done.stdout
+    assert host.run(limit).stdout == before
+    assert "a call of 2 s at 8000 Hz came back bit-exact" in done.stdout
+    assert "dropped" not in done.stdout
+    for key in (OLD_KEY, KEY):
+        assert answer(host, f"/ -u{key} {UPGRADE}") == "401"
+        on_loopback = host.run(f"exotelctl call ws://{key}@127.0.0.1:{PLAIN}", check=False)
+        assert "401" in on_loopback.stdout + on_loopback.stderr
+        lines = host.run("sudo exotelctl logs --event refused -n 1 --json").stdout.splitlines()
+        assert json.loads(lines[-1])["fields"]["DETAIL"] == "retired"

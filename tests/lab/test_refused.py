@@ -106,20 +106,23 @@ def test_what_opens_a_door_is_told_and_asks_for_consent(host: LabHost) -> None:
     assert (admits(host, OLD), admits(host, NEW)) == (True, False)
 
 
-def test_secrets_go_with_their_generation_there_and_back(host: LabHost) -> None:
-    done = deploy(host, "-vvv", exotel_ws_credentials=[NEW])
+def test_secrets_lie_with_their_generation_and_a_rollback_keeps_the_keys_of_today(host: LabHost) -> None:
+    variables: dict[str, Any] = {"exotel_ws_credentials": [NEW], "exotel_ws_max_calls": 77}
+    done = deploy(host, "-vvv", **variables)
     assert done.rc == 0, done.stdout
     assert "stream-credentials (another value)" in done.stdout
     assert NEW.partition(":")[2] not in done.stdout
     assert (admits(host, OLD), admits(host, NEW)) == (False, True)
-    again = deploy(host, exotel_ws_credentials=[NEW])
+    again = deploy(host, **variables)
     assert (again.rc, again.changed) == (0, 0), again.stdout
 
-    done = play("playbooks/rollback.yml", inventory=host.inventory)
+    done = play("playbooks/rollback.yml", "--diff", inventory=host.inventory)
     assert done.rc == 0, done.stdout
-    assert (admits(host, OLD), admits(host, NEW)) == (True, False)
+    assert "max_calls = 77" in done.stdout
+    assert "stream-credentials" not in done.stdout
+    assert (admits(host, OLD), admits(host, NEW)) == (False, True)
     kill_workers(host)
-    assert (admits(host, OLD), admits(host, NEW)) == (True, False)
+    assert (admits(host, OLD), admits(host, NEW)) == (False, True)
 
     files = "sudo find /etc/exotel-ws -path '*/credentials/*' -printf '%u %m %f\\n' | sort -u"
     assert host.run(files).stdout == "root 600 stream-credentials\n"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ansible_collections.exotel.voicebot.plugins.module_utils import toml
 from ansible_collections.exotel.voicebot.plugins.module_utils.generation import Content, Generation
 from ansible_collections.exotel.voicebot.plugins.module_utils.paths import SHUTDOWN, SOCKET, TEMPLATE, unit
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts
@@ -21,6 +22,14 @@ def generation(name: str, content: Content = CONTENT, *, served: bool = True, ro
 
 def content(release: str = "r1", **changes: object) -> Content:
     return replace(CONTENT, release=release, **changes)  # type: ignore[arg-type]
+
+
+def keyed(*keys: str, credential: str = "stream-credentials", **changes: object) -> Content:
+    """Return a content that asks for one of `keys`; other secrets may be in `changes`."""
+    others: Mapping[str, str] = changes.pop("credentials", {})  # type: ignore[assignment]
+    settings = toml.dumps({"auth": {"required": True, "credential": credential}})
+    texts = {**others, **({credential: "".join(f"{key}\n" for key in keys)} if keys else {})}
+    return content(**{"settings": settings, "credentials": texts, **changes})  # type: ignore[arg-type]
 
 
 def host(

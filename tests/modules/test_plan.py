@@ -4,7 +4,7 @@ import pytest
 from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts, plan_serving
 from ansible_collections.exotel.voicebot.plugins.module_utils.systemd import UnitState
 
-from tests.modules.hosts import ACTIVE, DRAINING, FAILED, UNITS, content, generation, host
+from tests.modules.hosts import ACTIVE, DRAINING, FAILED, UNITS, content, generation, host, keyed
 
 NEW = generation("g9", content("r9"), served=False)
 CHECKED = [
@@ -157,8 +157,8 @@ def test_why_a_new_generation_is_made(facts: dict[str, object], wanted: object, 
     assert str(planned.steps[0]) == "stage g9"
 
 
-def cleaned(facts: HostFacts, keep: int) -> list[str]:
-    return [step for step in steps(facts, keep=keep) if step.split()[0] in ("unlink", "remove")]
+def cleaned(facts: HostFacts, keep: int, wanted: object = NEW) -> list[str]:
+    return [step for step in steps(facts, wanted, keep) if step.split()[0] in ("unlink", "remove")]
 
 
 HISTORY = [generation(f"g{number}", content(f"r{number}")) for number in range(1, 6)]
@@ -194,6 +194,12 @@ def test_a_generation_that_never_served_and_does_not_run_goes() -> None:
 def test_a_release_that_several_generations_share_stays_with_the_last() -> None:
     history = [generation("g1"), generation("g2", content(settings="b")), generation("g3", content(settings="c"))]
     assert cleaned(host(*history), 2) == ["remove generations g1 g2"]
+
+
+def test_new_keys_do_not_push_out_what_can_be_rolled_back_to() -> None:
+    rotated = [generation(f"g{number}", keyed(f"k:{number}", release="r2")) for number in range(2, 6)]
+    wanted = generation("g9", keyed("k:9", release="r2"), served=False)
+    assert cleaned(host(generation("g1", keyed("k:1")), *rotated), 2, wanted) == ["remove generations g2 g3 g4"]
 
 
 SHARED = {**UNITS, "exotel-ws@.service": "LoadCredential=stream-credentials:/etc/exotel-ws/credentials/stream-credentials"}

@@ -1,9 +1,15 @@
-"""Target of a rollback, as a table."""
+"""Target of a rollback, as a table; and the generation that it makes."""
 
 import pytest
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts, Refused, rollback_target
+from ansible_collections.exotel.voicebot.plugins.module_utils.plan import (
+    HostFacts,
+    Refused,
+    original,
+    plan_rollback,
+    rollback_target,
+)
 
-from tests.modules.hosts import content, generation, host
+from tests.modules.hosts import content, generation, host, keyed
 
 A = generation("a", content("ra"))
 B = generation("b", content("rb"))
@@ -12,6 +18,13 @@ BACK_TO_A = generation("c-a", content("ra"), rollback_of="a")
 BACK_TO_B = generation("d-b", content("rb"), rollback_of="b")
 NEWER = generation("e", content("re"))
 NEVER = generation("a-never", content("rx"), served=False)
+
+OLD = generation("a", keyed("k:1", release="ra"))
+ADDED = generation("b", keyed("k:1", "l:2", release="ra"))
+BAD = generation("c", keyed("k:1", release="rb"))
+ROTATED = generation("d", keyed("l:2", release="rb"))
+BACK_TO_OLD = generation("e", keyed("l:2", release="ra"), rollback_of="a")
+NEW_KEYS = generation("f", keyed("m:3", release="ra"), rollback_of="a")
 
 TARGETS = [
     ("the one before", host(A, B, C), None, "b"),
@@ -22,6 +35,9 @@ TARGETS = [
     ("not to what was rolled back", host(A, B, BACK_TO_A, NEWER), None, "c-a"),
     ("by name", host(A, B, C), "a", "a"),
     ("forward, by name", host(A, B, BACK_TO_A), "b", "b"),
+    ("one that differs in keys only is passed over", host(OLD, BAD, ROTATED), None, "a"),
+    ("the newest of those that differ in keys only", host(OLD, ADDED, BAD, ROTATED), None, "b"),
+    ("of before keys were asked for", host(A, ADDED), None, "a"),
 ]
 REFUSALS = [
     ("nothing serves", HostFacts(), None, "nothing serves on this host.* Run deploy.yml"),
@@ -30,6 +46,20 @@ REFUSALS = [
     ("unknown", host(A, B), "zz", "no generation zz on this host. Serving: b. Available: a"),
     ("active", host(A, B), "b", "generation b is what serves already.*Available: a"),
     ("active by another name", host(A, B, BACK_TO_A), "a", "generation a is what serves already"),
+    ("not to what was rolled back, with new keys", host(OLD, BAD, BACK_TO_OLD, NEW_KEYS), None, "no older generation than a"),
+    ("older in its keys only", host(BAD, ROTATED), None, "no older generation than d .*, but for stream keys.*Available: none"),
+    (
+        "by name, another in its keys only",
+        host(OLD, BAD, ROTATED),
+        "c",
+        r"c differs from d, which serves, in its stream keys only.*playbooks/keys\.yml, then deploy\.yml.*Available: a",
+    ),
+    (
+        "active, with other keys",
+        host(OLD, BAD, ROTATED, BACK_TO_OLD),
+        "a",
+        "a differs from e, which serves, in its stream",
+    ),
     ("never served", host(A, NEVER, B), "a-never", "a-never never served, or its release is gone"),
 ]
 
@@ -43,3 +73,15 @@ def test_the_target(facts: HostFacts, name: str | None, expected: str) -> None:
 def test_a_refusal_says_why_and_what_is_possible(facts: HostFacts, name: str | None, reason: str) -> None:
     with pytest.raises(Refused, match=reason):
         rollback_target(facts, name)
+
+
+def test_what_a_rollback_makes() -> None:
+    planned = plan_rollback(host(OLD, BAD, ROTATED), None, "somebody", 0.0, 5)
+    assert (planned.generation.content, planned.generation.rollback_of) == (BACK_TO_OLD.content, "a")
+    assert (planned.reason, str(planned.steps[0])) == ("changed: release", f"stage {planned.generation.id}")
+
+
+def test_new_keys_leave_a_rollback_as_old_as_its_original() -> None:
+    facts = host(OLD, BAD, BACK_TO_OLD)
+    assert [original(facts, one.content) for one in (NEW_KEYS, BACK_TO_OLD, BAD, B)] == ["a", "a", None, None]
+    assert original(host(OLD, BAD), ROTATED.content) is original(HostFacts(), OLD.content) is None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.exotel.voicebot.plugins.filter.edge_keys import edge_keys
 from exotel_phone.reach import Fault
 from exotel_phone.target import Target
 from exotelctl.doctor import bundle
@@ -230,3 +231,21 @@ def test_the_hosts_part_works_where_nothing_is_installed(tmp_path: Path) -> None
     assert base64.b64decode(files["code"]) == b"127\n"
     assert {"credential", "paths.toml", "said", "token"} <= files.keys()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_key_is_one_that_server_and_edge_know(tmp_path: Path) -> None:
+    """The lists differ after a deploy that failed between the two. The server's first key is shown if they share none."""
+    server, edge = tmp_path / "etc/exotel-ws/current/credentials", tmp_path / "etc/exotel-edge/keys"
+    server.mkdir(parents=True)
+    (server / "stream-credentials").write_text("retired:first\nboth:second\n")
+    script = LOOK.read_text().replace("/run/", f"{tmp_path}/").replace("/etc/", f"{tmp_path}/etc/")
+
+    def shown() -> bytes:
+        ran = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+        return base64.b64decode(json.loads(ran.stdout.split("--- verify")[1])["credential"])
+
+    assert shown() == b"retired:first\n"
+    edge.mkdir(parents=True)
+    for known, expected in ((["both:second", "added:third"], b"both:second\n"), (["added:third"], b"retired:first\n")):
+        (edge / "basic.lst").write_text(edge_keys(known)["basic.lst"])
+        assert shown() == expected
