@@ -29,7 +29,7 @@ def reach(server: ComputeServer, directory: Path) -> dict[str, Any]:
         "auth_kind": "service_account_file",
         "service_account_file": str(server.credentials_file(directory)),
         "api_endpoint": server.url,
-        "timeout": 10,
+        "timeout": 60,
         "port": 8765,
     }
 
