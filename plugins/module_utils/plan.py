@@ -6,11 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from . import toml
 from .generation import Content, Generation, new_generation
 from .generation_keys import back_to, same_but_keys, without_keys
 from .maintenance import Maintenance
 from .paths import SHARED_CREDENTIALS, SHUTDOWN, SOCKET, generation_of, unit
 from .systemd import UnitState
+
+_NEITHER = "an edge, which no rollback brings or takes away"
+_EDGE = {True: f"with {_NEITHER}", False: f"without {_NEITHER}"}
 
 
 class Refused(Exception):
@@ -153,7 +157,7 @@ def rollback_choices(facts: HostFacts, sources: Mapping[str, str]) -> dict[str, 
     except Refused as refused:
         previous, reason = None, str(refused)
     serving = facts.serving
-    served = [one for _, one in sorted(facts.generations.items()) if one.served and one.content.release in facts.releases]
+    served = [one for _, one in sorted(_usable(facts).items())]
     older = []
     if serving:
         position = serving.rollback_of or serving.id
@@ -172,14 +176,11 @@ def rollback_target(facts: HostFacts, name: str | None) -> Generation:
 
     A rollback makes a copy of its target, so what serves now counts as old as its original: rolling back twice goes
     back twice, and not back to what was rolled back. It keeps the stream keys that serve, so a generation that differs in
-    those only is nothing to go back to. Raises Refused.
+    those only is nothing to go back to. Neither is one for a host with an edge where there is none, or the reverse.
+    Raises Refused.
     """
     serving = _rolled_back(facts)
-    usable = {
-        generation.id: generation
-        for generation in facts.generations.values()
-        if generation.served and generation.content.release in facts.releases
-    }
+    usable = _usable(facts)
     others = [name for name, generation in usable.items() if not same_but_keys(generation.content, serving.content)]
     available = f"Serving: {serving.id}. Available: {', '.join(others) or 'none'}"
     if name:
@@ -190,6 +191,12 @@ def rollback_target(facts: HostFacts, name: str | None) -> Generation:
         if same_but_keys(facts.generations[name].content, serving.content):
             told = f"generation {name} differs from {serving.id}, which serves, in its stream keys only, and they do not go back"
             raise Refused(f"{told}: to change keys, playbooks/keys.yml, then deploy.yml. {available}")
+        behind = behind_edge(facts.generations[name].content)
+        if behind != behind_edge(serving.content):
+            told = (
+                f"generation {name} is for a host {_EDGE[behind]}: set exotel_ws_edge: {str(behind).lower()} and run deploy.yml"
+            )
+            raise Refused(f"{told}. {available}")
         if name not in usable:
             raise Refused(f"generation {name} never served, or its release is gone. {available}")
         return usable[name]
@@ -198,8 +205,17 @@ def rollback_target(facts: HostFacts, name: str | None) -> Generation:
     if not older:
         keys_only = any(name < position and one.content != serving.content for name, one in usable.items())
         but = ", but for stream keys, which do not go back" if keys_only else ""
+        behind = behind_edge(serving.content)
+        if any(name < position and behind_edge(one.content) != behind for name, one in facts.generations.items()):
+            but += f", but for a host {_EDGE[not behind]}"
         raise Refused(f"there is no older generation than {position} on this host{but}. {available}")
     return usable[older[-1]]
+
+
+def behind_edge(content: Content) -> bool:
+    """Return True if calls come to `content` through an edge, which no rollback brings or takes away."""
+    by_tls = str(toml.plain(content.settings).get("public_url", "")).startswith("wss://")
+    return by_tls and content.listen.startswith(("127.", "[::1]"))
 
 
 def original(facts: HostFacts, content: Content) -> str | None:
@@ -211,6 +227,17 @@ def _rolled_back(facts: HostFacts) -> Generation:
     if facts.serving is None:
         raise Refused("nothing serves on this host, so there is nothing to roll back from. Run deploy.yml")
     return facts.serving
+
+
+def _usable(facts: HostFacts) -> dict[str, Generation]:
+    """Return, by name, the generations that served, whose release is staged, and that have an edge if the serving one has."""
+    return {
+        name: one
+        for name, one in facts.generations.items()
+        if one.served
+        and one.content.release in facts.releases
+        and (facts.serving is None or behind_edge(one.content) == behind_edge(facts.serving.content))
+    }
 
 
 def _reason_to_replace(facts: HostFacts, wanted: Content) -> str:

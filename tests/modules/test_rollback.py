@@ -26,7 +26,15 @@ ROTATED = generation("d", keyed("l:2", release="rb"))
 BACK_TO_OLD = generation("e", keyed("l:2", release="ra"), rollback_of="a")
 NEW_KEYS = generation("f", keyed("m:3", release="ra"), rollback_of="a")
 
+WSS = 'public_url = "wss://voice.example.com"\n'
+BEHIND = generation("b-edge", content("rb", settings=WSS, listen="127.0.0.1:8765"))
+BEHIND_NEWER = generation("c-edge", content("rc", settings=WSS, listen="127.0.0.1:8765"))
+OWN_PROXY = generation("d-proxy", content("rd", settings=WSS))
+
 TARGETS = [
+    ("one of before the edge is passed over", host(A, BEHIND, B, BEHIND_NEWER), None, "b-edge"),
+    ("one with the edge that went is passed over", host(A, BEHIND, B), None, "a"),
+    ("TLS of somebody else is no edge", host(A, OWN_PROXY), None, "a"),
     ("the one before", host(A, B, C), None, "b"),
     ("one that never served is passed over", host(A, NEVER, B), None, "a"),
     ("one whose release is gone is passed over", host(A, B, C, releases=frozenset({"ra", "rc"})), None, "a"),
@@ -40,6 +48,24 @@ TARGETS = [
     ("of before keys were asked for", host(A, ADDED), None, "a"),
 ]
 REFUSALS = [
+    (
+        "only one of before the edge",
+        host(A, BEHIND),
+        None,
+        "no older generation than b-edge .*but for a host without an edge.*Available: none",
+    ),
+    (
+        "of before the edge",
+        host(A, BEHIND),
+        "a",
+        "a is for a host without an edge.*: set exotel_ws_edge: false and run deploy.yml",
+    ),
+    (
+        "of an edge that went",
+        host(A, BEHIND, B),
+        "b-edge",
+        "b-edge is for a host with an edge.*: set exotel_ws_edge: true and run",
+    ),
     ("nothing serves", HostFacts(), None, "nothing serves on this host.* Run deploy.yml"),
     ("no older one", host(A), None, "no older generation than a .*Serving: a. Available: none"),
     ("no older one, again", host(A, B, BACK_TO_A), None, "no older generation than a .*Available: b"),
