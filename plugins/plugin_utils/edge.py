@@ -10,7 +10,7 @@ LISTEN = "127.0.0.1"
 LOOPBACK = (LISTEN, "::1")
 """Addresses from which the edge reaches the server."""
 PORT_OF_WSS = 443
-_BEHIND = {8402: "certbot answers behind the edge"}
+_BEHIND = {302: "certbot answers behind the edge"}
 _OPENS_NOTHING = "0.0.0.0"
 
 

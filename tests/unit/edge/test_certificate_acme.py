@@ -27,7 +27,7 @@ case "$*" in
     mkdir -p {etc}/renewal {etc}/live
     rm -rf {etc}/live/exotel-edge; cp -r {folder}/issued {etc}/live/exotel-edge
     printf '%s\\n' 'version = 2.1.0' '[renewalparams]' 'server = {server}' 'authenticator = standalone' \
-      'account = {account}' 'http01_address = 127.0.0.1' 'http01_port = 8402' 'key_type = ecdsa' \
+      'account = {account}' 'http01_address = 127.0.0.1' 'http01_port = {port}' 'key_type = ecdsa' \
       'renew_hook = {certificate} hook' \
       >{etc}/renewal/exotel-edge.conf ;;
 esac
@@ -95,7 +95,7 @@ class Host:
         facts["domains"] = [name.partition(":")[2] for name in names]
         (self.folder / "edge.json").write_text(json.dumps(facts))
         where = {"folder": self.folder, "etc": etc or self.etc, "certificate": self.certificate}
-        self.does(ISSUES.format(**where, server=server, account=account))
+        self.does(ISSUES.format(**where, server=server, account=account, port=acme.PORT))
 
     @property
     def calls(self) -> list[str]:
@@ -126,7 +126,7 @@ def test_the_first_certificate_is_asked_for_and_served_and_then_kept(host: Host)
     assert told_address.startswith("update_account"), "an account that was there before has another address"
     for words in (
         "certonly --standalone --cert-name exotel-edge",
-        "--http-01-address 127.0.0.1 --http-01-port 8402",
+        "--http-01-address 127.0.0.1 --http-01-port 302",
         "--key-type ecdsa --elliptic-curve secp256r1",
         f"--deploy-hook {host.certificate} hook",
         "--email ops@example.com",
@@ -195,6 +195,23 @@ def test_another_list_of_names_or_another_authority_is_asked_for_again(host: Hos
     assert f"it is of another authority, {DIRECTORY}" in host.issue(NAME, directory=other)[1]
     assert len(host.calls) == 3
     assert host.issue(NAME, directory=other) == (0, "unchanged\n")
+
+
+def test_one_that_is_renewed_through_another_port_is_asked_for_again(host: Host) -> None:
+    host.issues(f"DNS:{NAME}")
+    host.issue(NAME)
+    renewal = host.etc / "renewal/exotel-edge.conf"
+    renewal.write_text(renewal.read_text().replace(f"http01_port = {acme.PORT}", "http01_port = 8402"))
+    code, told = host.issue(NAME)
+    assert code == 0
+    assert f"it is renewed otherwise: http01_port is 8402, not {acme.PORT}" in told
+    assert host.issue(NAME) == (0, "unchanged\n")
+
+
+def test_certbot_answers_where_the_edge_asks_and_only_root_may(host: Host) -> None:
+    asked = (FILES.parent / "templates/haproxy.cfg.j2").read_text()
+    assert f"server certbot 127.0.0.1:{acme.PORT}\n" in asked
+    assert acme.PORT < 1024
 
 
 def test_one_that_was_not_renewed_in_time_is_asked_for_again(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,7 +380,7 @@ SAID = {
         "127.0.0.1/dir: Connection refused\nAsk for help or search for solutions at https://example.com. See the logfile.\n",
         "edge_acme_directory (ValueError: Requesting 127.0.0.1/dir: Connection refused)",
     ),
-    "port": ("Problem binding to port 8402: Could not bind to IPv4 or IPv6.\n", "port 8402 on 127.0.0.1 is taken"),
+    "port": ("Problem binding to port 302: Could not bind to IPv4 or IPv6.\n", "port 302 on 127.0.0.1 is taken"),
     "twice": ("Another instance of Certbot is already running.\n", "another certbot has run"),
     "account": ("urn:ietf:params:acme:error:externalAccountRequired :: needs external account binding\n", "is not supported"),
     "policy": (

@@ -28,7 +28,7 @@ LEAF = Certificate(
 ISSUER = Certificate("CN=E7,O=Let's Encrypt,C=US", "CN=ISRG Root X2", (), "0C", "BB22", NOW - 400 * DAY, NOW + 400 * DAY)
 SERVED = Served(NAME, 0, "ok", "TLSv1.3", LEAF, 200)
 SERVER = Server("voice", "voice", "UP", "L7OK 200", "127.0.0.1:8765")
-CERTBOT = Server("certbot", "certbot", "no check", "", "127.0.0.1:8402")
+CERTBOT = Server("certbot", "certbot", "no check", "", "127.0.0.1:302")
 INSIDE = Inside("3.0.11", 12, 7, (SERVER, CERTBOT), (), 3, Loaded("0A1B", "AA11", "Jan 29 2027"), ())
 RENEWS = Job("certbot", "active", "enabled", "inactive", "success", "Sun 2026-11-29 03:00:00 UTC", "Sun 2026-11-29 15:00:00 UTC")
 REHEARSES = dataclasses.replace(RENEWS, name="exotel-edge-rehearsal")
