@@ -42,7 +42,7 @@ def contradictions(value: Callable[[str], Any], more: Mapping[str, Any]) -> list
         )
     if not value("exotel_ws_edge"):
         return found
-    return [*found, *_server(value, more), *_ports(value), *_certificate(value), *_keys(value)]
+    return [*found, *_server(value, more), *_ports(value), *_limits(value), *_certificate(value), *_keys(value)]
 
 
 def _server(value: Callable[[str], Any], more: Mapping[str, Any]) -> list[str]:
@@ -89,6 +89,16 @@ def _ports(value: Callable[[str], Any]) -> list[str]:
         f"{name} is {taken[name]}, on which {_BEHIND[taken[name]]}: take another port" for name in names if taken[name] in _BEHIND
     ]
     return found
+
+
+def _limits(value: Callable[[str], Any]) -> list[str]:
+    known, most = value("edge_known_connections"), value("edge_max_connections")
+    if known < most:
+        return []
+    return [
+        f"edge_known_connections is {known}, but edge_max_connections is {most}, so that one source could take every place: "
+        f"set edge_known_connections to fewer, such as {max(1, most // 2)}"
+    ]
 
 
 def _certificate(value: Callable[[str], Any]) -> list[str]:

@@ -36,6 +36,7 @@ RANGES: dict[str, tuple[int, int]] = {
     "edge_port": _PORTS,
     "edge_http_port": _PORTS,
     "edge_max_connections": (10, 100_000),
+    "edge_known_connections": (1, 100_000),
     "edge_stranger_connections": (1, 10_000),
     "edge_strangers_per_second": (1, 10_000),
     "edge_bad_keys": (1, 1000),

@@ -17,6 +17,7 @@ import pytest
 from tests.lab.calling import calling
 from tests.lab.labhost import HostSpec, LabHost, Play, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
+from tests.lab.silence import silent
 from tests.lab.test_deploy import assert_nobody_noticed, wait_until
 from tests.lab.traffic import Report
 
@@ -196,6 +197,16 @@ def test_reloads_lose_no_call_and_keep_what_is_known_of_sources(host: LabHost, t
         writes = "import socket; socket.socket(socket.AF_UNIX).connect('/run/exotel-edge/peers')"
         assert "Permission denied" in host.run(f'sudo -u nobody python3 -c "{writes}"', check=False).stderr
     assert_nobody_noticed(reports[0], 40)
+
+
+def test_a_good_source_cannot_fill_the_edge_with_silence_and_the_host_says_who_tries(host: LabHost) -> None:
+    with silent(host.address, 443, 2100) as still_open:
+        seen = json.loads(host.run("sudo exotelctl edge --json").stdout)
+        assert [source["refused"] >= 100 for source in seen["full"]] == [True], seen
+        assert still_open() <= 2000
+    with traffic(host, held=2, arrivals=0) as reports:
+        sleep(1)
+    assert_nobody_noticed(reports[0], 2)
 
 
 def test_a_restart_by_mistake_drains_and_a_deploy_meanwhile_says_so(host: LabHost, tree: Path) -> None:

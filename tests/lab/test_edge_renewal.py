@@ -10,6 +10,7 @@ from tests.lab.acme_authority import NAME, AcmeAuthority
 from tests.lab.edge_saboteurs import KEY, Bench, EdgeSaboteur, healed
 from tests.lab.labhost import HostSpec, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
+from tests.lab.silence import silent
 from tests.lab.test_doctor import RED, doctor
 from tests.lab.test_edge_doctor import assert_found, of, trust
 
@@ -38,6 +39,12 @@ def test_a_clean_edge_that_renews_its_certificate_has_no_finding(renewed: Bench)
     report = doctor(renewed.host, since=time())
     assert report.told(*RED, "unknown") == {}
     assert {report.results[check]["verdict"] for check in ("acme-port", "certificate-renewal", "certificate-chain")} == {"ok"}
+
+
+def test_who_holds_connections_to_port_80_keeps_no_authority_from_it(renewed: Bench) -> None:
+    with silent(renewed.host.address, 80, 300) as still_open:
+        renewed.host.run("sudo /etc/exotel-edge/acme rehearse", timeout=120)
+        assert still_open() <= 20
 
 
 @of("acme")

@@ -15,7 +15,7 @@ from tests.unit.tools.doctor_facts import DEPLOYMENT, NOW, OUTSIDE, healthy
 
 DAY = 86400.0
 NAME = "voice.example.com"
-CONFIG = EdgeConfig(domains=(NAME,), certificate="acme", keys_asked=True)
+CONFIG = EdgeConfig(domains=(NAME,), certificate="acme", keys_asked=True, known_connections=2000)
 LEAF = Certificate(
     subject=f"CN={NAME}",
     issuer="CN=E7,O=Let's Encrypt,C=US",

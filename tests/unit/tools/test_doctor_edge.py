@@ -16,7 +16,7 @@ from exotelctl.doctor.facts.host import Clock
 from exotelctl.doctor.facts.journal import Refused
 from exotelctl.doctor.facts.units import Units
 from exotelctl.doctor.result import Result
-from exotelctl.edge.facts import Edge, OldWorker, PutOut
+from exotelctl.edge.facts import Edge, Full, OldWorker, PutOut
 from exotelctl.edge.renewal import Rehearsed, Renewal
 
 from tests.unit.tools.doctor_edge_facts import (
@@ -114,6 +114,12 @@ FAULTS: dict[str, tuple[str, str, Facts, str]] = {
         "warn",
         edged(**inside(put_out=(PutOut(STRANGER, "keys", 10, 500.0),))),
         "it made no call in the window",
+    ),
+    "a good source that has all it may": (
+        "edge-put-out",
+        "fail",
+        edged(**inside(full=(Full(CALLER, 7, 1998),), put_out=(PutOut(STRANGER, "keys", 10, 500.0),))),
+        "203.0.113.9 makes calls, and wants more connections than it may have: 7 connections refused in 10 minutes",
     ),
     "ws:// to the edge": ("plain-on-tls", "fail", edged(by_edge("plain_ws", CALLER)), "the URL says ws://"),
     "port 80 closed": (
@@ -381,6 +387,12 @@ def test_a_source_that_is_put_out_is_let_in_by_the_command_that_is_told() -> Non
     remedy = results(FAULTS["a caller put out"][2])["edge-put-out"].remedy
     assert remedy is not None
     assert remedy.risky_commands == (f"exotelctl edge admit {CALLER}",)
+
+
+def test_the_connections_of_a_source_that_has_all_it_may_are_shown_by_the_command_that_is_told() -> None:
+    remedy = results(FAULTS["a good source that has all it may"][2])["edge-put-out"].remedy
+    assert remedy is not None
+    assert remedy.safe_commands[-1] == f"ss -Htn 'sport = :443 and dst {CALLER}'"
 
 
 def test_tls_past_the_edge_is_no_callers_fault() -> None:

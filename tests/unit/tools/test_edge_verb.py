@@ -11,7 +11,7 @@ from exotel_phone.exits import Exit, Refusal, UsageFault
 from exotelctl.edge import config, facts, judge, report, verb
 from exotelctl.edge.admit import admit, parse
 from exotelctl.edge.config import EdgeConfig
-from exotelctl.edge.facts import OldWorker, PutOut
+from exotelctl.edge.facts import Full, OldWorker, PutOut
 from exotelctl.edge.runtime import Silent
 from exotelctl.options import EdgeOptions
 
@@ -30,6 +30,7 @@ WRITTEN = {
     "key_in_start": False,
     "proxy_protocol": False,
     "backend": "127.0.0.1:8765",
+    "known_connections": 2000,
     "stranger_connections": 30,
     "strangers_per_second": 200,
     "bad_keys": 10,
@@ -45,10 +46,10 @@ def written(tmp_path: Path, **changes: Any) -> Path:
 
 
 class HAProxy:
-    """HAProxy that counts one source: ``wrong`` bad keys and ``rate`` connections."""
+    """HAProxy that counts one source: ``wrong`` bad keys and ``rate`` connections. Another one is ``full``."""
 
-    def __init__(self, wrong: int = 0, rate: int = 0, *, back_at_once: bool = False) -> None:
-        self.wrong, self.rate, self._back_at_once = wrong, rate, back_at_once
+    def __init__(self, wrong: int = 0, rate: int = 0, *, full: bool = False, back_at_once: bool = False) -> None:
+        self.wrong, self.rate, self.full, self._back_at_once = wrong, rate, full, back_at_once
         self.set: list[str] = []
 
     def answer(self, command: str) -> bytes:
@@ -62,6 +63,9 @@ class HAProxy:
             shown = {"gpc0_rate": self.wrong, "conn_rate": self.rate}[counter] > int(most)
             entry = f"0x5: key=::ffff:192.0.2.7 use=0 exp=9000 gpc0_rate(600000)={self.wrong} conn_rate(10000)={self.rate}\n"
             return f"# table: strangers, type: ipv6, size:100, used:1\n{entry if shown else ''}\n".encode()
+        if command == "show table held data.gpc1_rate gt 0":
+            entry = "0x5: key=::ffff:192.0.2.8 use=1998 exp=9000 gpc1=7 gpc1_rate(600000)=7 conn_cur=1998\n"
+            return f"# table: held, type: ipv6, size:100, used:1\n{entry if self.full else ''}\n".encode()
         if command.startswith("show table known key"):
             return b"# table: known, type: ipv6, size:100, used:1\n0x5: key=::ffff:192.0.2.7 use=0 exp=9000 gpc0=2\n\n"
         if command == "show table":
@@ -118,6 +122,13 @@ def test_haproxys_answers_become_facts(known: EdgeConfig, tmp_path: Path) -> Non
     assert seen.servers == (replace(SERVER, check="L7OK 200"),)
     assert seen.put_out == (PutOut("192.0.2.7", "keys", 12, 9.0, proven=True),)
     assert seen.old == (OldWorker(4713, 87_600.0, 3), OldWorker(4760, 600.0, 3))
+
+
+def test_a_good_source_that_has_all_it_may_is_seen(known: EdgeConfig, tmp_path: Path) -> None:
+    with haproxy(Path(known.admin_socket), HAProxy(full=True).answer):
+        assert facts.look_inside(known, tmp_path / "nobody").full == (Full("192.0.2.8", 7, 1998),)
+        # A role that bounds nobody has no such table, which is not asked for then.
+        assert facts.look_inside(replace(known, known_connections=0), tmp_path / "nobody").full == ()
 
 
 def test_without_a_master_old_workers_are_not_known(known: EdgeConfig, tmp_path: Path) -> None:
@@ -191,6 +202,7 @@ def test_an_edge_that_is_well(host: dict[str, Any], capsys: pytest.CaptureFixtur
         "connections  12 now, 7 turned away before TLS, 3 known good sources\n"
         "old workers  none\n"
         "put out      nobody\n"
+        "full         nobody\n"
     )
 
 
@@ -201,12 +213,28 @@ def test_whom_it_keeps_out_is_shown_with_the_way_in(host: dict[str, Any], capsys
     assert "192.0.2.7  12 bad keys, though it made good calls today; let it in: exotelctl edge admit 192.0.2.7" in said
 
 
+@pytest.mark.parametrize(
+    ("address", "changes", "look"),
+    [
+        ("192.0.2.8", {}, "ss -Htn 'sport = :443 and dst 192.0.2.8'"),
+        ("2001:db8:1:2::", {}, "ss -Htn 'sport = :443 and dst [2001:db8:1:2::]/64'"),
+        ("192.0.2.8", {"proxy_protocol": True}, "exotelctl logs --edge"),
+    ],
+)
+def test_who_has_all_it_may_is_shown_with_how_to_look(address: str, changes: dict[str, Any], look: str) -> None:
+    seen, known = replace(EDGE, **inside(full=(Full(address, 7, 1998),))), replace(CONFIG, **changes)
+    said = report.as_text(seen, known, [], NOW)
+    why = "7 connections refused in 10 minutes, for it may have 2000 at a time, and has 1998 now"
+    assert f"full         1 source\n  {address}  {why}; look: {look}" in said
+    assert report.as_json(seen, known, [], NOW)["full"] == [{"address": address, "refused": 7, "connections": 1998}]
+
+
 def test_json_keeps_its_keys(host: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert verb.run(EdgeOptions(json=True)) is Exit.OK
     said = json.loads(capsys.readouterr().out)
     assert said.keys() == {
         *("ok", "problems", "domains", "port", "unit", "version", "certificate", "connections", "turned_away", "known"),
-        *("servers", "old_workers", "put_out"),
+        *("servers", "old_workers", "put_out", "full"),
     }
     assert said["certificate"]["days_left"] == 60
 

@@ -24,7 +24,8 @@ class EdgeConfig:
     ``domains`` are names or addresses, the first one that of the URL. ``certificate`` is how it is obtained: ``acme``,
     ``self_signed`` or ``files``. ``backend`` is where the server listens, ``host:port``. ``keys_asked``: streams must show a
     key; ``key_in_start``: perhaps not before the start message. A stranger may open ``stranger_connections`` in 10 s; after
-    ``bad_keys`` in ``bad_keys_minutes`` a source is put out for as long.
+    ``bad_keys`` in ``bad_keys_minutes`` a source is put out for as long. One that made good calls may have
+    ``known_connections`` at a time; 0 from a role that did not bound it.
     """
 
     domains: tuple[str, ...]
@@ -37,6 +38,7 @@ class EdgeConfig:
     key_in_start: bool = False
     proxy_protocol: bool = False
     backend: str = "127.0.0.1:8765"
+    known_connections: int = 0
     stranger_connections: int = 30
     bad_keys: int = 10
     bad_keys_minutes: int = 10

@@ -25,10 +25,13 @@ LOOPBACK: Final = "127.0.0.1"
 CHALLENGE: Final = "/.well-known/acme-challenge/exotelctl-looks"
 STRANGERS: Final = "strangers"
 KNOWN: Final = "known"
+HELD: Final = "held"
 BAD_KEYS: Final = "gpc0_rate"
 RATE: Final = "conn_rate"
 GOOD: Final = "gpc0"
-"""Stick tables of haproxy.cfg, and what they count of a stranger."""
+OPEN: Final = "conn_cur"
+REFUSED: Final = "gpc1_rate"
+"""Stick tables of haproxy.cfg, and what they count of a source."""
 MOST_OLD: Final = 3
 _RATE_S: Final = 10.0
 _ASK_S: Final = 1.5
@@ -96,6 +99,18 @@ class PutOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Full:
+    """Source that made good calls within a day, and more connections than it may have: ``refused`` of them in ten minutes.
+
+    It has ``connections`` now.
+    """
+
+    address: str
+    refused: int
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """Certificate that HAProxy has in memory for the file."""
 
@@ -118,6 +133,7 @@ class Inside:
     known: int
     loaded: Loaded | None
     old: tuple[OldWorker, ...] | None
+    full: tuple[Full, ...] = ()
 
     @property
     def for_calls(self) -> tuple[Server, ...]:
@@ -201,6 +217,7 @@ def look_inside(known: EdgeConfig, master: Path = MASTER) -> Inside:
         known=next((each.used for each in runtime.tables(runtime.ask(admin, "show table")) if each.name == KNOWN), 0),
         loaded=_loaded(admin, known.certificate_file),
         old=_old(master),
+        full=tuple(_full(known)),
     )
 
 
@@ -218,6 +235,14 @@ def proven(known: EdgeConfig, source: str) -> bool:
     """Return True if ``source`` made good calls within a day. Raises Silent."""
     text = runtime.ask(Path(known.admin_socket), f"show table {KNOWN} key {runtime.key(source)}")
     return any(entry.values.get(GOOD, 0) > 0 for table in runtime.tables(text) for entry in table.entries)
+
+
+def _full(known: EdgeConfig) -> Iterator[Full]:
+    if not known.known_connections:
+        return
+    answer = runtime.ask(Path(known.admin_socket), f"show table {HELD} data.{REFUSED} gt 0")
+    for entry in runtime.table(answer).entries:
+        yield Full(entry.key, entry.values.get(REFUSED, 0), entry.values.get(OPEN, 0))
 
 
 def _servers(rows: list[dict[str, str]]) -> Iterator[Server]:

@@ -9,7 +9,7 @@ from exotel_phone.command import command
 from exotel_phone.text import duration, plural, printable
 
 from exotelctl.edge.config import UNIT, EdgeConfig
-from exotelctl.edge.facts import Edge, OldWorker, PutOut
+from exotelctl.edge.facts import Edge, Full, OldWorker, PutOut
 
 _MOST = 20
 
@@ -38,6 +38,11 @@ def _lines(edge: Edge, known: EdgeConfig, now: float) -> Iterator[str]:
         yield f"  {one.address}  {why(one)}; let it in: {command('exotelctl', 'edge', 'admit', one.address)}"
     if len(inside.put_out) > _MOST:
         yield f"  … and {len(inside.put_out) - _MOST} more (--json has them all)"
+    yield f"full         {plural(len(inside.full), 'source') if inside.full else 'nobody'}"
+    for source in inside.full[:_MOST]:
+        yield f"  {source.address}  {why_full(source, known)}; look: {connections_of(source, known)}"
+    if len(inside.full) > _MOST:
+        yield f"  … and {len(inside.full) - _MOST} more (--json has them all)"
 
 
 def _certificate(edge: Edge, known: EdgeConfig, now: float) -> str:
@@ -62,6 +67,22 @@ def why(one: PutOut) -> str:
     """Return why a source is put out."""
     what = f"{one.count} bad keys" if one.why == "keys" else f"{one.count} connections in 10 s"
     return f"{what}{', though it made good calls today' if one.proven else ''}"
+
+
+def why_full(source: Full, known: EdgeConfig) -> str:
+    """Return why connections of a good source are refused."""
+    return (
+        f"{source.refused} connections refused in 10 minutes, for it may have {known.known_connections} at a time, and has "
+        f"{source.connections} now"
+    )
+
+
+def connections_of(source: Full, known: EdgeConfig) -> str:
+    """Return the command that shows the connections of a source, of IPv6 those of its network."""
+    if known.proxy_protocol:  # they are the balancer's
+        return command("exotelctl", "logs", "--edge")
+    peer = f"[{source.address}]/64" if ":" in source.address else source.address
+    return command("ss", "-Htn", f"sport = :{known.port} and dst {peer}")
 
 
 def as_json(edge: Edge, known: EdgeConfig, problems: Sequence[str], now: float) -> dict[str, Any]:
@@ -91,4 +112,5 @@ def as_json(edge: Edge, known: EdgeConfig, problems: Sequence[str], now: float) 
         "servers": inside and [dataclasses.asdict(server) for server in inside.servers],
         "old_workers": [dataclasses.asdict(one) for one in inside.old] if inside and inside.old is not None else None,
         "put_out": inside and [dataclasses.asdict(one) for one in inside.put_out],
+        "full": inside and [dataclasses.asdict(one) for one in inside.full],
     }

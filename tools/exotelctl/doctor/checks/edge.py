@@ -1,5 +1,6 @@
 """Check the edge: that HAProxy runs, reaches the server, ends its old workers, and keeps out nobody who should get in."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from exotel_phone.command import command, of_units
@@ -15,8 +16,9 @@ from exotelctl.doctor.facts.fact import NotSeen
 from exotelctl.doctor.result import Finding, Remedy, fail, ok, unknown, warn
 from exotelctl.edge import config
 from exotelctl.edge.config import UNIT, EdgeConfig
-from exotelctl.edge.facts import PutOut, Server
+from exotelctl.edge.facts import Full, PutOut, Server
 from exotelctl.edge.log import PLAIN
+from exotelctl.edge.report import connections_of, why_full
 from exotelctl.edge.runtime import counted_as
 
 EDGE: Final = "exotelctl edge"
@@ -117,10 +119,12 @@ def put_out(facts: Facts, seen: EdgeFacts, edge: EdgeConfig) -> Finding:
     """Claim: the limits of the edge keep out nobody who makes calls. Does not prove: that every stranger is kept out."""
     known = inside(seen)
     counts = f"{known.turned_away} connections were turned away since HAProxy started"
-    if not known.put_out:
+    if not known.put_out and not known.full:
         return ok("nobody is put out", counts)
     callers = {counted_as(conn.remote) for conn in facts.calls.value.started if conn.remote} if facts.calls.value else set()
     felt = [one for one in known.put_out if one.proven or one.address in callers]
+    if known.full and not felt:
+        return _full(known.full, edge, counts)
     first, *others = felt or known.put_out
     remedy = Remedy(
         "A caller: let it in, and name it in edge_known_sources, or mend the key in its URL first if that is why. Strangers: "
@@ -130,9 +134,23 @@ def put_out(facts: Facts, seen: EdgeFacts, edge: EdgeConfig) -> Finding:
     )
     says = f"{first.address} is put out: {_why(first, edge)}"
     evidence = [f"{one.address}: {_why(one, edge)}" for one in others[:_MOST_SHOWN]]
+    evidence += [f"{one.address}: {why_full(one, edge)}" for one in known.full[:_MOST_SHOWN]]
     if felt:
         return fail(f"{says}, and it makes calls", *evidence, counts, remedy=remedy)
     return warn(f"{says}; it made no call in the window", *evidence, counts, remedy=remedy)
+
+
+def _full(full: Sequence[Full], edge: EdgeConfig, counts: str) -> Finding:
+    remedy = Remedy(
+        "Where these are calls, raise edge_known_connections, or name the source in edge_known_sources, and deploy. Else see "
+        "what holds them; with a leaked key somebody else behind that address can, so retire it.",
+        (EDGE, connections_of(full[0], edge)),
+        (DEPLOY,),
+    )
+    first, *others = (
+        f"{one.address} makes calls, and wants more connections than it may have: {why_full(one, edge)}" for one in full
+    )
+    return fail(first, *others[: _MOST_SHOWN - 1], counts, remedy=remedy)
 
 
 def _why(one: PutOut, edge: EdgeConfig) -> str:
