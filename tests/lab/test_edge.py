@@ -235,6 +235,7 @@ def test_the_edge_goes_and_comes_with_calls_on_both_sides(host: LabHost, tree: P
         assert_nobody_noticed(plain[0], 30)
     assert_nobody_noticed(through_the_edge[0], 20)
     wait_until("the edge ends", lambda: haproxy(host, "ActiveState") == "inactive")
+    assert "unknown escape" not in host.run("sudo journalctl -b -o cat _PID=1").stdout
     assert host.run("sudo find /etc /run -path '*exotel-edge*'; systemctl list-units --failed --plain --no-legend").stdout == ""
     with traffic(host, tls=False, held=10, arrivals=0) as plain:
         done = deploy(host, tree, exotel_ws_accept="port")
