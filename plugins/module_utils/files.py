@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 
-def write(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replace `path` by `text`, through a file beside it that is synced and then renamed."""
+def write(path: Path, text: str, mode: int = 0o644, accept: Callable[[Path], object] | None = None) -> None:
+    """Replace `path` by `text`, through a file beside it that is synced and then renamed.
+
+    `accept` is called with that file before it is renamed. What it raises leaves `path` as it was.
+    """
     unfinished = path.with_name(f".{path.name}.new")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # Never wider than `mode` while it is written.
@@ -17,6 +21,12 @@ def write(path: Path, text: str, mode: int = 0o644) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+    if accept:
+        try:
+            accept(unfinished)
+        except BaseException:
+            unfinished.unlink()
+            raise
     unfinished.replace(path)
 
 

@@ -1,8 +1,14 @@
-# What the role asks of a host about HAProxy, as YAML. In: PORTS, separated by blanks.
+# What the role asks of a host about HAProxy, as YAML. In, separated by blanks: PORTS, and PACKAGES, each PACKAGE=FILE.
 exec 2>/dev/null
 echo '--- look'
 echo "version: \"$(haproxy -v | sed -n '1s/^HA-\{0,1\}Proxy version \([0-9.]*\).*/\1/p')\""
 echo "candidate: \"$(apt-cache policy haproxy | sed -n 's/^ *Candidate: \([0-9][0-9.]*\).*/\1/p')\""
+lacking=
+for package in $PACKAGES; do
+    ls -d ${package#*=} >/dev/null || lacking="$lacking${package%%=*}, "
+done
+echo "lacking: [$lacking]"
+echo "authority: $([ -e /etc/exotel-edge/acme ] && echo true || echo false)"
 echo "ipv6: $([ -e /proc/net/if_inet6 ] && echo true || echo false)"
 echo "edge: $([ -e /etc/systemd/system/haproxy.service.d/exotel-edge.conf ] && echo true || echo false)"
 echo "state: \"$(systemctl show --property=ActiveState --value haproxy.service)\""

@@ -21,6 +21,16 @@ echo "$*" >>{folder}/calls
 echo "${{REQUESTS_CA_BUNDLE-}}" >>{folder}/trusted
 . {folder}/does
 """
+SYSTEMCTL = """\
+#!/bin/sh
+# Plays systemctl: shows what the files shown-UNIT say, and notes what it is told.
+[ "$1" = show ] || {{ echo "$*" >>{folder}/told; exit; }}
+shift 2
+for unit; do
+  cat {folder}/shown-$unit 2>/dev/null || printf '%s\\n' "Id=$unit" UnitFileState= ActiveState=inactive NeedDaemonReload=no
+  echo
+done
+"""
 ISSUES = """\
 case "$*" in
   certonly*)
@@ -79,9 +89,28 @@ class Host:
         monkeypatch.setattr(acme, "LOGS", folder / "log")
         monkeypatch.setattr(acme, "UNITS", folder / "units")
         monkeypatch.setattr(acme, "STAMPS", folder / "stamps")
-        monkeypatch.setattr(acme, "SYSTEMCTL", "/bin/true")
+        self.systemctl = folder / "systemctl"
+        self.systemctl.write_text(SYSTEMCTL.format(folder=folder))
+        self.systemctl.chmod(0o755)
+        for unit in ("certbot.timer", "exotel-edge-rehearsal.timer"):
+            self.unit(unit, "enabled", "active")
+        self.unit("exotel-edge-renewal.timer", "disabled", "inactive")
+        monkeypatch.setattr(acme, "SYSTEMCTL", str(self.systemctl))
         monkeypatch.setattr(acme, "__file__", str(folder / "acme"))
         monkeypatch.setattr(acme, "WAIT_S", 0)
+
+    def unit(self, name: str, enabled: str, active: str, stale: str = "no") -> None:
+        """Let systemd say this of a unit."""
+        text = f"Id={name}\nUnitFileState={enabled}\nActiveState={active}\nNeedDaemonReload={stale}\n"
+        (self.folder / f"shown-{name}").write_text(text)
+
+    @property
+    def told_systemd(self) -> list[str]:
+        """Return what systemd was told to do since it was last asked for."""
+        told = self.folder / "told"
+        said = told.read_text().splitlines() if told.exists() else []
+        told.unlink(missing_ok=True)
+        return said
 
     def does(self, script: str) -> None:
         (self.folder / "does").write_text(script + "\n")
@@ -239,6 +268,34 @@ def test_without_consent_to_the_terms_nobody_is_asked(host: Host) -> None:
     assert (code, "edge_acme_terms_agreed: true" in told, host.calls) == (1, True, [])
 
 
+def test_what_renews_it_is_started_and_nothing_else(host: Host) -> None:
+    host.issues(f"DNS:{NAME}")
+    host.issue(NAME)
+    assert host.told_systemd == []
+    host.unit("certbot.timer", "enabled", "inactive")
+    host.unit("exotel-edge-renewal.timer", "enabled", "active")
+    host.unit("exotel-edge-rehearsal.timer", "", "inactive")
+    host.unit("certbot.service", "static", "inactive", stale="yes")
+    assert host.issue(NAME, more=("--terms-agreed", "--dry-run")) == (0, "changed\n")
+    assert host.told_systemd == []
+    assert host.issue(NAME) == (0, "changed\n")
+    assert host.told_systemd == [
+        "daemon-reload",
+        "enable --now --quiet certbot.timer exotel-edge-rehearsal.timer",
+        "disable --now --quiet exotel-edge-renewal.timer",
+    ]
+
+
+def test_a_timer_that_does_not_start_is_a_failure(host: Host) -> None:
+    host.issues(f"DNS:{NAME}")
+    host.unit("certbot.timer", "masked", "inactive")
+    host.systemctl.write_text(host.systemctl.read_text().replace("exit;", 'echo "Unit is masked." >&2; exit 1;'))
+    code, told = host.issue(NAME)
+    assert code == 1
+    told_why = "nothing renews the certificate: systemctl enable --now --quiet certbot.timer failed: Unit is masked."
+    assert told_why in told
+
+
 def test_a_certificate_that_is_not_served_is_a_failure_and_is_served_the_next_time(host: Host) -> None:
     host.issues(f"DNS:{NAME}")
     beside = host.folder / ".certificate.pem.new"
@@ -270,6 +327,8 @@ def test_an_address_is_asked_for_with_the_newer_certbot_and_the_older_one_forget
     assert "--preferred-profile shortlived" in asked
     assert "--config-dir own" in asked
     assert not list(host.etc.rglob("*.*"))
+    assert host.told_systemd == ["enable --now --quiet exotel-edge-renewal.timer"]
+    host.unit("exotel-edge-renewal.timer", "enabled", "active")
     assert host.issue("203.0.113.7") == (0, "unchanged\n")
     host.issues(f"DNS:{NAME}")
     assert host.issue(NAME)[1].splitlines()[-1] == "changed"
