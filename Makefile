@@ -107,6 +107,9 @@ bench-edge: root venv ## 100 wss calls beside floods of the edge, in network nam
 	@command -v debootstrap >/dev/null || scripts/apt-need debootstrap debian-archive-keyring
 	python -m benchmarks.edge
 
+bench-deploy: root venv ## how long deploys take, with the edge and without, on lab hosts; writes docs/performance.md (root)
+	python -m benchmarks.deploy
+
 bench-ai: venv voices ## AI mode beside pipecat's own path to Exotel, in one run; writes docs/performance.md
 	python -m benchmarks.ai
 
@@ -122,4 +125,4 @@ lock: ## renew requirements/*.lock (hashes, no index address)
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "make: this target builds lab hosts and needs root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }
 
-.PHONY: help venv deploy clean-lab test check quick lint $(PARTS) voices lab bench bench-attacks bench-edge bench-ai soak fuzz lock root
+.PHONY: help venv deploy clean-lab test check quick lint $(PARTS) voices lab bench bench-attacks bench-edge bench-deploy bench-ai soak fuzz lock root
