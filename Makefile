@@ -90,8 +90,8 @@ voices: ## callers for the tests of AI mode: voices that are not the bot's, and 
 lab: root venv ## deploys, rollbacks and faults on real hosts (root)
 	scripts/parts lab-hosts lab-ai
 
-lab-hosts: root venv
-	pytest tests/lab --timeout 900 -n 2 --dist loadscope --ignore tests/lab/test_ai.py
+lab-hosts: root venv # files in the order of their names: xdist's own would begin those of one long test last
+	pytest tests/lab --timeout 900 -n 2 --dist loadscope --no-loadscope-reorder --ignore tests/lab/test_ai.py
 
 lab-ai: root venv voices # by itself: people talk, and are not kept waiting by others' deploys
 	pytest tests/lab/test_ai.py --timeout 900
