@@ -11,7 +11,12 @@ description:
   - With C(exotel_ws_edge) the first of C(edge_domain); else C(exotel_ws_public_host), else the inventory's C(ansible_host), else
     its name for the host. An alias of C(~/.ssh/config) stands for its C(HostName).
   - The answer is of the host itself in tasks that are delegated too, where C(ansible_host) is the delegate's.
-options: {}
+options:
+  edge:
+    description:
+      - C(edge.json) of the host in base64, empty where it has none. Where it has an edge and the inventory wants none, or the
+        reverse, the answer is for what the host has. Not given, the inventory is believed.
+    type: str
 """
 
 EXAMPLES = """
@@ -24,8 +29,9 @@ RETURN = """
 _raw:
   description:
     - C(host) is the name or address, C(url_host) the same as it stands in a URL, C(url) the URL of calls, C(applet_url) the one
-      to paste into Exotel's applet, with the sample rate, and C(USER:TOKEN@) if streams must show a credential, and C(ports) the
-      TCP ports that firewalls have to let in.
+      to paste into Exotel's applet, with the sample rate, and C(USER:TOKEN@) if streams must show a credential, C(ports) the
+      TCP ports that firewalls have to let in, C(private_ca) whether no public CA vouches for the certificate, and C(disagreement)
+      in what the inventory and O(edge) differ, empty if in nothing.
   type: list
   elements: dict
 """
@@ -36,7 +42,7 @@ from typing import Any
 
 from ansible import constants
 
-from ..plugin_utils.edge import public_ports
+from ..plugin_utils.edge import as_found, disagreement, found_on_host, private_ca, public_ports
 from ..plugin_utils.reach import applet_url, call_url, host, in_url
 from ..plugin_utils.role_lookup import RoleLookup
 
@@ -46,7 +52,8 @@ class LookupModule(RoleLookup):
 
     def answer(self, variables: Mapping[str, Any], **options: Any) -> list[dict[str, Any]]:
         """Return the names of the task's host for a call. Raises AnsibleError for a variable that can't be used."""
-        value = partial(self.value, variables)
+        said, found_edge = partial(self.value, variables), found_on_host(options.get("edge"))
+        value = as_found(said, found_edge)
         tls, public = value("exotel_ws_edge"), value("exotel_ws_public_host")
         if tls and (domains := value("edge_domain")):
             public = domains[0]
@@ -56,4 +63,5 @@ class LookupModule(RoleLookup):
         url = call_url(found, value("edge_port" if tls else "exotel_ws_port"), value("exotel_ws_paths"), tls=tls)
         pasted = applet_url(url, value("exotel_ws_sample_rate"), credential=bool(value("exotel_ws_credentials")))
         names = {"host": found, "url_host": in_url(found), "url": url, "applet_url": pasted}
-        return [{**names, "ports": public_ports(value)}]
+        more = {"ports": public_ports(value), "private_ca": private_ca(value), "disagreement": disagreement(said, found_edge)}
+        return [{**names, **more}]

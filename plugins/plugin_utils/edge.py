@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,6 +13,18 @@ LOOPBACK = (LISTEN, "::1")
 PORT_OF_WSS = 443
 _BEHIND = {302: "certbot answers behind the edge"}
 _OPENS_NOTHING = "0.0.0.0"
+_UNWANTED = (
+    "the inventory says exotel_ws_edge: false, but this host has an edge, wss://{}, and is looked at as it is. Set "
+    "exotel_ws_edge: true, or the next deploy takes the edge away"
+)
+_TOLD = {
+    "edge_domain": "domains",
+    "edge_port": "port",
+    "edge_http_port": "http_port",
+    "edge_certificate": "certificate",
+    "edge_acme_ca_file": "acme_ca_file",
+}
+"""Variables of an inventory that the host's ``edge.json`` tells too, and their names there."""
 
 
 def public_ports(value: Callable[[str], Any]) -> list[int]:
@@ -30,6 +43,52 @@ def proxies(value: Callable[[str], Any]) -> list[str]:
     """Return the addresses and networks whose word about a caller's address the server takes."""
     beside: list[str] = value("exotel_ws_proxies")
     return list(dict.fromkeys([*LOOPBACK, *beside])) if value("exotel_ws_edge") else beside
+
+
+def private_ca(value: Callable[[str], Any]) -> bool:
+    """Return True if no public CA vouches for the edge's certificate, as far as anybody told."""
+    return bool(value("exotel_ws_edge") and (value("edge_certificate") != "acme" or value("edge_acme_ca_file")))
+
+
+def found_on_host(text: str | None) -> dict[str, Any] | None:
+    """Return what a host's ``edge.json``, in base64, tells; empty if it has none, None if nothing is known of it."""
+    if not text:
+        return None if text is None else {}
+    try:
+        told = json.loads(base64.b64decode(text))
+    except ValueError:
+        return None
+    usable = isinstance(told, dict) and isinstance(told.get("domains"), list) and told["domains"]
+    return dict(told) if usable else None
+
+
+def as_found(value: Callable[[str], Any], found: Mapping[str, Any] | None) -> Callable[[str], Any]:
+    """Return `value` as it is on a host that has an edge though the inventory wants none, or none though it wants one."""
+    if found is None or bool(found) == value("exotel_ws_edge"):
+        return value
+    told = {"exotel_ws_edge": bool(found), **{name: found[key] for name, key in _TOLD.items() if key in found}}
+    return lambda name: told[name] if name in told else value(name)
+
+
+def disagreement(value: Callable[[str], Any], found: Mapping[str, Any] | None) -> str:
+    """Return in what an inventory and its host differ about the edge, with the cure; empty if they agree."""
+    if found is None:
+        return ""
+    if not value("exotel_ws_edge"):
+        return _UNWANTED.format(found["domains"][0]) if found else ""
+    if not found:
+        return "the inventory says exotel_ws_edge: true, but this host has no edge yet: deploy"
+    asked = {name: value(name) for name in ("edge_domain", "edge_port", "edge_certificate")}
+    differs = [
+        f"{name} is {_shown(wanted)} in the inventory, but {_shown(found[_TOLD[name]])} on this host"
+        for name, wanted in asked.items()
+        if wanted and _TOLD[name] in found and wanted != found[_TOLD[name]]
+    ]
+    return f"{'; '.join(differs)}: deploy" if differs else ""
+
+
+def _shown(told: Any) -> str:
+    return ", ".join(map(str, told)) if isinstance(told, list) else str(told)
 
 
 def contradictions(value: Callable[[str], Any], more: Mapping[str, Any]) -> list[str]:

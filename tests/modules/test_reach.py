@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -89,13 +91,13 @@ def test_the_url_of_an_edge(name: str, port: int, paths: list[str], url: str) ->
     assert applet_url(url, 8000, credential=True) == f"wss://USER:TOKEN@{url.removeprefix('wss://')}?sample-rate=8000"
 
 
-def names(**variables: Any) -> dict[str, Any]:
-    """Return what the lookup says of the host voicebot-1, whose address is 203.0.113.10."""
+def names(edge: str | None = None, **variables: Any) -> dict[str, Any]:
+    """Return what the lookup says of the host voicebot-1, whose address is 203.0.113.10, with this ``edge.json`` in base64."""
     of_host = {"inventory_hostname": "voicebot-1", "ansible_host": "203.0.113.10"}
     loader = DataLoader()
     connection_loader.get("ssh", class_only=True)  # Its options are known once it is loaded.
     lookup = LookupModule(loader=loader, templar=Templar(loader=loader))
-    [found] = lookup.run([], {**variables, **of_host, "hostvars": {"voicebot-1": of_host}})
+    [found] = lookup.run([], {**variables, **of_host, "hostvars": {"voicebot-1": of_host}}, edge=edge)
     return dict(found)
 
 
@@ -113,6 +115,65 @@ def test_the_url_and_the_ports_of_a_host(variables: dict[str, Any], url: str, po
     found = names(**variables)
     assert (found["url"], found["ports"]) == (url, ports)
     assert found["applet_url"] == f"{url}?sample-rate=8000"
+
+
+def told(**settings: Any) -> str:
+    """Return an ``edge.json`` in base64."""
+    edge = {"domains": ["voice.example.com"], "certificate": "acme", "port": 443, "http_port": 80, "acme_ca_file": "", **settings}
+    return base64.b64encode(json.dumps(edge).encode()).decode()
+
+
+WANTED = {"exotel_ws_edge": True, "edge_domain": ["voice.example.com"]}
+
+
+@pytest.mark.parametrize(
+    ("edge", "url", "ports", "private_ca"),
+    [
+        (told(), "wss://voice.example.com", [443, 80], False),
+        (told(certificate="self_signed", port=8443), "wss://voice.example.com:8443", [8443], True),
+        (told(acme_ca_file="/etc/exotel-edge/acme-ca.pem"), "wss://voice.example.com", [443, 80], True),
+        ("", "ws://203.0.113.10:8765", [8765], False),
+        (None, "ws://203.0.113.10:8765", [8765], False),
+    ],
+)
+def test_a_host_with_an_edge_that_the_inventory_does_not_know_is_called_by_it(
+    edge: str | None, url: str, ports: list[int], private_ca: bool
+) -> None:
+    found = names(edge)
+    assert (found["url"], found["ports"], found["private_ca"]) == (url, ports, private_ca)
+
+
+def test_a_host_without_the_edge_that_the_inventory_wants_is_called_as_it_serves() -> None:
+    assert names("", **WANTED)["url"] == "ws://203.0.113.10:8765"
+    assert names(None, **WANTED)["url"] == "wss://voice.example.com"
+
+
+@pytest.mark.parametrize(
+    ("edge", "variables", "says"),
+    [
+        (told(), {}, "exotel_ws_edge: false, but this host has an edge, wss://voice.example.com"),
+        ("", WANTED, "exotel_ws_edge: true, but this host has no edge yet: deploy"),
+        (
+            told(domains=["a.example.com", "b.example.com"], certificate="files"),
+            WANTED,
+            "edge_domain is voice.example.com in the inventory, but a.example.com, b.example.com on this host; "
+            "edge_certificate is acme in the inventory, but files on this host: deploy",
+        ),
+        (told(), WANTED, ""),
+        (told(), {"exotel_ws_edge": True}, ""),
+        ("", {}, ""),
+        (None, WANTED, ""),
+        (base64.b64encode(b"{").decode(), WANTED, ""),
+        (base64.b64encode(b"[1]").decode(), {}, ""),
+        ("?", {}, ""),
+    ],
+)
+def test_what_an_inventory_and_its_host_differ_in_is_told_in_a_line(
+    edge: str | None, variables: dict[str, Any], says: str
+) -> None:
+    disagreement = names(edge, **variables)["disagreement"]
+    assert says in disagreement if says else disagreement == ""
+    assert "\n" not in disagreement
 
 
 LOOK = """

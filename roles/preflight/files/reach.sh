@@ -1,4 +1,4 @@
-# Who the tasks are on a host, and which Python runs Ansible's modules there. In: INTERPRETER, the one that the inventory names.
+# Who the tasks are on a host, which Python runs Ansible's modules there, and which edge it has. In: INTERPRETER, the one that the inventory names.
 # A shim of pyenv in PATH is no interpreter: what it starts depends on the directory. So the paths of the system go before.
 exec 2>/dev/null
 echo '--- look'
@@ -9,3 +9,4 @@ for python in "$INTERPRETER" /usr/bin/python3 /usr/bin/python3.[0-9] /usr/bin/py
     echo "interpreter: \"$found\""
     break
 done
+[ -e /etc/exotel-edge/edge.json ] && echo "edge: \"$(base64 -w 0 /etc/exotel-edge/edge.json)\""
