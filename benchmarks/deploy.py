@@ -1,4 +1,4 @@
-"""How long `deploy.yml` takes, to a bare host and again with nothing to change: a table for docs/performance.md.
+"""Measure how long `deploy.yml` takes, to a bare host and again with nothing to change: a table for docs/performance.md.
 
 $ sudo python -m benchmarks.deploy
 Debian 12 and 13, without an edge, with one and a self-signed certificate, and with one of an ACME authority (Debian's `pebble`,
