@@ -91,7 +91,7 @@ class AcmeAuthority:
         trust(self.host, other.root.pem)
         self._start("pebble-other", other, OTHER_PORT)
         asks = f"certonly --standalone --server https://127.0.0.1:{OTHER_PORT}/dir --cert-name {name} --domain {name}"
-        asks += " --http-01-address 127.0.0.1 --http-01-port 8402 --agree-tos --register-unsafely-without-email"
+        asks += " --http-01-address 127.0.0.1 --http-01-port 302 --agree-tos --register-unsafely-without-email"
         self.host.run(f"sudo certbot {asks} --non-interactive", timeout=120)
         yield name
         self.host.run(f"sudo certbot delete --cert-name {name} --non-interactive; sudo systemctl stop pebble-other")
