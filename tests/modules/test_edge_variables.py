@@ -76,9 +76,9 @@ def test_what_goes_together(values: dict[str, Any]) -> None:
         ({"edge_http_port": 443}, "edge_port and edge_http_port are both 443", "a port of its own"),
         ({"exotel_ws_port": 302}, "exotel_ws_port is 302, on which certbot answers", "take another port"),
         (
-            {"edge_max_connections": 1000},
-            "edge_known_connections is 2000, but edge_max_connections is 1000, so that one source",
-            "such as 500",
+            {"edge_max_connections": 600},
+            "edge_known_connections is 1000, but edge_max_connections is 600, so that one source",
+            "such as 300",
         ),
         ({"edge_key_in_start": True}, "edge_key_in_start is true, but there is no key", "or delete edge_key_in_start"),
         ({"edge_certificate_chain": "c.pem"}, "edge_certificate_chain is set, but edge_certificate is acme", "_chain"),
