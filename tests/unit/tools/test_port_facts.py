@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from exotelctl.port import diag, sockets, units
+from exotelctl.port.facts import Socket
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 pytestmark = pytest.mark.skipif(sys.byteorder == "big", reason="the recorded tables are of a little-endian kernel")
@@ -49,6 +50,16 @@ def test_a_kernel_without_ipv6(tmp_path: Path) -> None:
     assert sockets.read(8765, table(tmp_path, "", None)) == []
 
 
+def both(port: int) -> tuple[list[Socket], list[Socket]]:
+    """Return the kernel's answer and its tables, sorted, from a moment at which no connection changes its state."""
+    while True:
+        before = sorted(sockets.read(port), key=repr)
+        said = sorted(diag.on_port(port), key=repr)
+        after = sorted(sockets.read(port), key=repr)
+        if before == after:
+            return said, after
+
+
 def test_the_kernels_answer_is_what_its_tables_say() -> None:
     """The kernel's answer equals its tables: listening, accepted, not yet accepted, just closed, on both families."""
     with contextlib.ExitStack() as stack:
@@ -60,8 +71,8 @@ def test_the_kernels_answer_is_what_its_tables_say() -> None:
         four.accept()[0].close()
         assert clients[1].recv(1) == b""
         clients[1].close()
-        said = sorted(diag.on_port(port), key=repr)
-        assert said == sorted(sockets.read(port), key=repr)
+        said, tables = both(port)
+        assert said == tables
         assert {each.family for each in said} == {"tcp4", "tcp6"}
         found = sockets.on_port(port)
     assert [(item.shown, item.waiting) for item in found.listeners] == [(f"127.0.0.1:{port}", 1), (f"[::1]:{port}", 0)]
