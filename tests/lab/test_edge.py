@@ -107,6 +107,25 @@ def test_check_mode_on_a_bare_host_works_and_changes_nothing(host: LabHost, tree
     assert host.run(there, check=False).stdout == before
 
 
+def test_a_haproxy_of_somebody_else_is_named_and_nothing_is_changed(host: LabHost, tree: Path) -> None:
+    own = "/etc/haproxy/haproxy.cfg"
+    host.run("sudo apt-get -q update && sudo apt-get -q -y --no-install-recommends install haproxy", timeout=180)
+    host.run(f"sudo cp {own} /root/shipped; printf 'listen theirs\\n bind 127.0.0.1:9000\\n' | sudo tee -a {own}")
+    host.run("sudo systemctl restart haproxy")
+    there = "sudo find /etc /opt /usr/sbin /var/lib -newer /proc/1 -not -path '/var/lib/systemd/*' -printf '%p %T@\\n' | sort"
+    before, worker = host.run(there).stdout, haproxy(host, "MainPID")
+    done = deploy(host, tree)
+    assert done.rc != 0
+    said = " ".join(done.stdout.split())
+    assert "a HAProxy with a configuration of somebody else runs as haproxy.service" in said, done.stdout
+    assert "move what it serves elsewhere (systemctl disable --now haproxy)" in said
+    assert host.run(there).stdout == before
+    assert haproxy(host, "MainPID") == worker
+    assert host.run("ss -Hltn 'sport = :9000'").stdout
+    # As its package left it, it serves nobody, and is no obstacle.
+    host.run(f"sudo mv /root/shipped {own} && sudo systemctl restart haproxy")
+
+
 def test_who_holds_the_port_is_named_and_nothing_is_changed(host: LabHost, tree: Path) -> None:
     host.run("sudo systemd-run --unit other-tenant python3 -m http.server 443")
     try:
