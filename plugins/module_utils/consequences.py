@@ -34,6 +34,13 @@ def consequences(before: Content | None, after: Content) -> tuple[Consequence, .
     return (*_address(before, after, old, new), *_credentials(before, after, old, new), *_paths(old, new), *_others(old, new))
 
 
+def moves_behind_the_edge(before: Content, after: Content) -> bool:
+    """Return True if both take calls from an edge, but on different ports, which nobody else dials."""
+    (old_host, old_port), (new_host, new_port) = _split(before.listen), _split(after.listen)
+    by_tls = all(_by_tls(toml.plain(content.settings)) for content in (before, after))
+    return by_tls and old_host == new_host and old_port != new_port
+
+
 def of_maintenance(mark: Maintenance | None) -> tuple[Consequence, ...]:
     """Return the consequence that a host in maintenance takes calls again; none for a host in service."""
     return (Consequence(f"the host is {mark}; it takes calls again", "maintenance"),) if mark else ()
@@ -69,7 +76,9 @@ def require_consent(found: Sequence[Consequence], accepted: Collection[str]) -> 
 
 def _address(before: Content, after: Content, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Consequence]:
     (old_host, old_port), (new_host, new_port) = _split(before.listen), _split(after.listen)
-    if old_port != new_port:
+    if moves_behind_the_edge(before, after):
+        yield Consequence(f"the server moves from {old_port} to {new_port} behind the edge, which follows")
+    elif old_port != new_port:
         told = f"the port moves from {old_port} to {new_port}: calls to {old_port} are refused, the applet has to dial {new_port}"
         yield Consequence(told, "port")
     if old_host != new_host:

@@ -177,7 +177,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import redaction, toml
 from ..module_utils.act import act
-from ..module_utils.consequences import Consequence, consequences, missing, of_maintenance, of_returning_keys, require_consent
+from ..module_utils.consequences import (
+    Consequence,
+    consequences,
+    missing,
+    moves_behind_the_edge,
+    of_maintenance,
+    of_returning_keys,
+    require_consent,
+)
 from ..module_utils.execute import DeployFailed, Executor, Limits
 from ..module_utils.facts import gather
 from ..module_utils.generation import Content, Generation, new_generation
@@ -253,7 +261,14 @@ def _invocation(module: AnsibleModule) -> dict[str, Any]:
 def _plan(module: AnsibleModule, facts: HostFacts) -> Plan:
     params = module.params
     if params["state"] == "rollback":
-        return plan_rollback(facts, params["generation"] or None, params["requested_by"], time.time(), params["keep"])
+        plan = plan_rollback(facts, params["generation"] or None, params["requested_by"], time.time(), params["keep"])
+        wanted = plan.generation.content
+        if facts.serving and moves_behind_the_edge(facts.serving.content, wanted):
+            raise Refused(
+                f"what served before took calls on {wanted.listen}, where the edge does not lead, and a rollback leaves the edge "
+                f"alone. Deploy its release instead, with exotel_ws_port: {wanted.listen.rpartition(':')[2]}"
+            )
+        return plan
     if params["state"] == "restart":
         return plan_restart(facts, params["requested_by"], time.time())
     if params["workers"] < 1:

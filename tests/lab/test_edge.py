@@ -24,7 +24,7 @@ from tests.lab.traffic import Report
 BOOKWORM = HostSpec("exo-t41", "bookworm", "198.18.65.141")
 TRIXIE = HostSpec("exo-t42", "trixie", "198.18.65.142")
 KEY = "KEY:a-key-of-the-labs-edge-0123456789"
-PLAIN = 8765
+PLAIN, MOVED = 8765, 8770
 
 
 @pytest.fixture(scope="module")
@@ -198,13 +198,14 @@ def test_a_connection_is_for_one_request_also_where_the_client_begins_with_http_
     assert said == b"" or said.startswith(b"HTTP/1.1 400")
 
 
-def test_reloads_lose_no_call_and_keep_what_is_known_of_sources(host: LabHost, tree: Path) -> None:
+def test_reloads_and_a_moved_server_lose_no_call_and_keep_what_is_known_of_sources(host: LabHost, tree: Path) -> None:
     # No call comes from there, so that only what a reload hands on can know it.
     source = "key ::ffff:203.0.113.9"
     assert not ask_haproxy(host, f"set table known {source} data.gpc0 7").strip()
     with traffic(host) as reports:
-        done = deploy(host, tree, edge_max_connections=3999)
+        done = deploy(host, tree, edge_max_connections=3999, exotel_ws_port=MOVED)
         assert done.rc == 0, done.stdout
+        assert host.run(f"ss -Hltn 'sport = :{MOVED}'").stdout
         for _ in range(2):
             host.run("sudo systemctl reload haproxy")
             sleep(2)

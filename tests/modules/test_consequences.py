@@ -54,6 +54,12 @@ CASES = [
         ],
     ),
     (
+        "a port behind the edge",
+        content(listen="127.0.0.1:8765", public_url="wss://voice.example.com"),
+        content(listen="127.0.0.1:9000", public_url="wss://voice.example.com"),
+        [("the server moves from 8765 to 9000 behind the edge, which follows", "")],
+    ),
+    (
         "the edge goes",
         content(listen="127.0.0.1:8765", public_url="wss://voice.example.com"),
         content(public_url="ws://198.51.100.7:8765"),

@@ -15,6 +15,8 @@ _GENERATIONS: Final = Path("/etc/exotel-ws/generations")
 _TOLD_S: Final = 7 * 86_400.0
 """Seconds for which a change is told; by then somebody has corrected the applet, or nobody calls."""
 
+_LOOPBACK: Final = {"127.0.0.1", "[::1]"}
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
@@ -45,7 +47,8 @@ def address_change(generations: Iterable[Generation], at: float) -> str:
     """Say since when calls are taken at another address; "" if it did not change, or too long before ``at`` (Unix seconds)."""
     history = sorted((one.served, one.listen) for one in generations if one.served is not None and one.listen)
     for (_, before), (since, after) in reversed(list(itertools.pairwise(history))):
-        if before != after:
+        # A port on loopback is dialled by the edge alone, which followed.
+        if before != after and not {before.rpartition(":")[0], after.rpartition(":")[0]} <= _LOOPBACK:
             return _change(before, after, since) if at - since < _TOLD_S else ""
     return ""
 

@@ -14,6 +14,8 @@ echo "edge: $([ -e /etc/systemd/system/haproxy.service.d/exotel-edge.conf ] && e
 echo "state: \"$(systemctl show --property=ActiveState --value haproxy.service)\""
 pid=$(systemctl show --property=MainPID --value haproxy.service)
 echo "ours: $(tr '\0' '\n' <"/proc/$pid/environ" | grep -qx 'CONFIG=/etc/exotel-edge/haproxy.cfg' && echo true || echo false)"
+# Where the server takes calls until a deploy moves it, empty if it takes none.
+echo "server: \"$(systemctl is-active --quiet exotel-ws.socket && systemctl show --property=Listen --value exotel-ws.socket | sed -n '1s/.*:\([0-9]*\) (Stream)$/\1/p')\""
 # The package's own configuration serves nobody.
 shipped=$(dpkg-query --show --showformat '${Conffiles}\n' haproxy | awk '$1 == "/etc/haproxy/haproxy.cfg" { print $2 }')
 [ "$(md5sum </etc/haproxy/haproxy.cfg | cut -d' ' -f1)" = "$shipped" ] && echo 'untouched: true' || echo 'untouched: false'

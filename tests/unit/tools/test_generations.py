@@ -23,6 +23,8 @@ OLD, NEW = "0.0.0.0:8765", "0.0.0.0:9000"
         ([(60, NEW), (0, OLD)], DAY, "calls to port 8765 are refused"),
         ([(0, OLD), (60, NEW), (120, OLD)], DAY, "calls to port 9000 are refused since 1970-01-01 00:02 UTC"),
         ([(0, OLD), (60, NEW)], 8 * DAY, ""),
+        # Behind an edge nobody else dials the port.
+        ([(0, "127.0.0.1:8765"), (60, "127.0.0.1:9000")], DAY, ""),
         (
             [(0, OLD), (60, "127.0.0.1:8765")],
             DAY,
