@@ -18,7 +18,7 @@ from tests.lab.acme_authority import NAME, AcmeAuthority
 from tests.lab.calling import calling
 from tests.lab.labhost import HostSpec, LabHost, bring_up, play, take_down
 from tests.lab.test_deploy import assert_nobody_noticed, wait_until
-from tests.lab.test_edge import haproxy
+from tests.lab.test_edge import UPGRADE, answer, haproxy
 from tests.lab.traffic import Report
 
 SPEC = {
@@ -51,6 +51,10 @@ class Edge:
     def worker(self) -> str:
         """Return the newest process of HAProxy, which takes new connections."""
         return self.host.run("pgrep -n haproxy").stdout.strip()
+
+    def release(self) -> str:
+        """Return where the serving release is."""
+        return self.host.run("readlink /opt/exotel-ws/current").stdout
 
     def reload(self) -> None:
         worker = self.worker()
@@ -101,12 +105,15 @@ def test_a_day_under_100_calls_is_noticed_by_no_caller(edge: Edge) -> None:
             with step("deploy that adds a key"):
                 edge.play("deploy.yml", first, OLD_KEY, NEW_KEY)
         with edge.calls(NEW_KEY, arrivals=3) as by_new_key:
-            with step("deploy that retires the old key"):
-                edge.play("deploy.yml", first, NEW_KEY)
+            release = edge.release()
             with step("deploy of another release"):
+                edge.play("deploy.yml", second, OLD_KEY, NEW_KEY)
+            with step("deploy that retires the old key"):
                 edge.play("deploy.yml", second, NEW_KEY)
             with step("rollback"):
                 edge.play("playbooks/rollback.yml", second, NEW_KEY)
+            assert edge.release() == release
+            assert answer(host, f"/ -u{OLD_KEY} {UPGRADE}") == "401", "a retired key stays retired"
             with step("haproxy reinstalled"):
                 done = host.run("sudo DEBIAN_FRONTEND=noninteractive apt-get -q -y install --reinstall haproxy", timeout=120)
                 assert "Setting up haproxy" in done.stdout, done.stdout
