@@ -1,4 +1,7 @@
-"""Certificates of the edge, as one story for each Debian: an authority's, renewed under calls, and one of one's own."""
+"""Certificates of the edge, as one story for each Debian: of an authority, renewed under calls, and one of one's own.
+
+On one of them, the doctor finds each fault of the renewal.
+"""
 
 import json
 import subprocess
@@ -7,21 +10,24 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 
 import pytest
 
 from tests.lab.acme_authority import NAME, OTHER, AcmeAuthority
 from tests.lab.calling import calling
+from tests.lab.edge_saboteurs import KEY, Bench, EdgeSaboteur, healed
 from tests.lab.labhost import HostSpec, LabHost, Play, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
+from tests.lab.silence import silent
 from tests.lab.test_deploy import assert_nobody_noticed, wait_until
+from tests.lab.test_doctor import RED, doctor
+from tests.lab.test_edge_doctor import assert_found, of, trust
 from tests.lab.traffic import Report
 
 BOOKWORM = HostSpec("exo-t43", "bookworm", "198.18.65.143")
 TRIXIE = HostSpec("exo-t44", "trixie", "198.18.65.144")
 ELSEWHERE = "198.18.65.1"  # this machine, where nothing listens on port 80
-KEY = "KEY:a-key-of-the-labs-certificates-0123456789"
 REHEARSAL = "/var/lib/exotel-edge/rehearsal.json"
 
 
@@ -65,6 +71,18 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         yield Lab(host, copy_of_tree(Path(tree)), folder)
     host.disconnect()
     take_down([spec], folder / "hosts.yml")
+
+
+@pytest.fixture(scope="module")
+def bench(lab: Lab) -> Bench:
+    """Let the host know its name, and trust what the authority issues, as it does on the internet."""
+    lab.host.run(f"echo {lab.host.address} {NAME} | sudo tee -a /etc/hosts >/dev/null")
+    trust(lab.host, lab.acme.root.read_text())
+    return Bench(lab.host, lab.acme.api)
+
+
+# What the doctor says of a renewal does not depend on the Debian.
+on_one = pytest.mark.parametrize("lab", [BOOKWORM], ids=lambda spec: spec.suite, indirect=True)
 
 
 def said(done: Play) -> str:
@@ -124,6 +142,31 @@ def test_a_renewal_is_served_at_once_by_the_same_process_and_no_call_notices(lab
         wait_until("a new process serves", lambda: lab.worker() != worker)
         assert lab.acme.serial() == renewed
     assert_nobody_noticed(reports[0], 25)
+
+
+@on_one
+def test_an_edge_that_renews_its_certificate_has_no_finding(bench: Bench) -> None:
+    healed(bench)
+    report = doctor(bench.host, since=time())
+    assert report.told(*RED, "unknown") == {}
+    assert {report.results[check]["verdict"] for check in ("acme-port", "certificate-renewal", "certificate-chain")} == {"ok"}
+
+
+@on_one
+def test_who_holds_connections_to_port_80_keeps_no_authority_from_it(bench: Bench) -> None:
+    with silent(bench.host.address, 80, 300) as still_open:
+        bench.host.run("sudo /etc/exotel-edge/acme rehearse", timeout=120)
+        assert still_open() <= 20
+
+
+@on_one
+@of("acme")
+def test_saboteur_of_the_renewal(bench: Bench, saboteur: EdgeSaboteur) -> None:
+    begun = time()
+    with saboteur.sabotage(bench):
+        report = doctor(bench.host, since=begun)
+    healed(bench)
+    assert_found(report, saboteur)
 
 
 def test_the_renewal_is_rehearsed_and_its_result_kept(lab: Lab) -> None:
