@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.lab.authority import trust
 from tests.lab.labhost import LabHost
 from tests.lab.test_deploy import wait_until
-from tests.lab.test_edge_doctor import trust
 from tests.unit.edge.authority import Authority
 
 NAME, OTHER = "voice.example.com", "calls.example.com"

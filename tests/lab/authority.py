@@ -1,10 +1,12 @@
-"""Certificates that are not valid yet, or no longer, for faults of a lab host's edge: by the authority of `tests.unit.edge`."""
+"""Certificates by the authority of `tests.unit.edge`, with dates of the past and the future too, and lab hosts that trust it."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
+from tests.lab.labhost import LabHost
 from tests.unit.edge.authority import P256, Authority, openssl
 
 _CONFIG = """
@@ -57,3 +59,10 @@ def issue(authority: Authority, names: Sequence[str], *, begins_s: float = -3600
 
 def _ask(at: Path, *arguments: str) -> None:
     openssl(*(str(at / word) if (at / word).suffix in (".pem", ".key", ".csr", ".cnf", ".ext") else word for word in arguments))
+
+
+def trust(host: LabHost, root: str) -> None:
+    """Let the programs of the host trust this authority too."""
+    name = sha256(root.encode()).hexdigest()[:8]
+    host.run(f"sudo tee /usr/local/share/ca-certificates/{name}.crt >/dev/null <<'E'\n{root}\nE")
+    host.run("sudo update-ca-certificates")

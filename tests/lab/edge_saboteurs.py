@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from time import monotonic, sleep
 from typing import Final, Literal
 
-from tests.lab import callers
+from tests.lab import acme_authority, callers
 from tests.lab.authority import issue
 from tests.lab.labhost import LabHost
 from tests.lab.saboteurs import INPUT, _edited, _root, _service_stopped, _until, firewall
@@ -295,6 +295,18 @@ def renewal_that_fails(bench: Bench) -> Iterator[None]:
         yield
     finally:
         _root(bench.host, f"rm {drop_in}; systemctl daemon-reload; systemctl reset-failed certbot")
+
+
+@saboteur("certificate-renewal", certificate="acme")
+def rehearsal_that_fails(bench: Bench) -> Iterator[None]:
+    """Let only the last rehearsal of the renewal fail, as one that did not reach its authority, which answers again now."""
+    rehearse = "systemctl start exotel-edge-rehearsal 2>&1"
+    with firewall(bench.host, f"chain input {{ {INPUT} iifname lo tcp dport {acme_authority.PORT} reject with tcp reset; }}"):
+        _root(bench.host, f"! {rehearse}")
+    try:
+        yield
+    finally:
+        _root(bench.host, rehearse)
 
 
 # -- helpers -----------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from time import monotonic, sleep, time
 import pytest
 
 from tests.lab.acme_authority import NAME, OTHER, AcmeAuthority
+from tests.lab.authority import trust
 from tests.lab.calling import calling
 from tests.lab.edge_saboteurs import KEY, Bench, EdgeSaboteur, healed
 from tests.lab.labhost import HostSpec, LabHost, Play, bring_up, play, take_down
@@ -22,7 +23,7 @@ from tests.lab.releases import copy_of_tree
 from tests.lab.silence import silent
 from tests.lab.test_deploy import assert_nobody_noticed, wait_until
 from tests.lab.test_doctor import RED, doctor
-from tests.lab.test_edge_doctor import assert_found, of, trust
+from tests.lab.test_edge_doctor import assert_found, of
 from tests.lab.traffic import Report
 
 BOOKWORM = HostSpec("exo-t43", "bookworm", "198.18.65.143")

@@ -4,7 +4,6 @@ import json
 import socket
 import tempfile
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 from time import time
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.lab import callers
-from tests.lab.authority import issue
+from tests.lab.authority import issue, trust
 from tests.lab.edge_saboteurs import KEY, SABOTEURS, Bench, EdgeSaboteur, healed, unknown
 from tests.lab.labhost import HostSpec, LabHost, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
@@ -58,13 +57,6 @@ def deploy(host: LabHost, authority: Authority, at: Path, *keys: str) -> None:
         source = f"exotel_ws_source={copy_of_tree(Path(tree))}"
         done = play("deploy.yml", "-e", f"@{at / 'settings.json'}", "-e", source, inventory=host.inventory)
     assert done.rc == 0, done.stdout
-
-
-def trust(host: LabHost, root: str) -> None:
-    """Let the programs of the host trust this authority too."""
-    name = sha256(root.encode()).hexdigest()[:8]
-    host.run(f"sudo tee /usr/local/share/ca-certificates/{name}.crt >/dev/null <<'E'\n{root}\nE")
-    host.run("sudo update-ca-certificates")
 
 
 def of(certificate: str) -> pytest.MarkDecorator:

@@ -59,6 +59,18 @@ def test_a_certificate_that_only_the_host_vouches_for_is_not_taken_for_a_public_
     assert f"the certificate of {NAME} does not hold: it is self-signed, which Exotel does not take" in done.stdout
 
 
+@pytest.mark.parametrize("playbook", ["playbooks/verify.yml", "playbooks/restart.yml", "playbooks/doctor.yml"])
+def test_an_inventory_that_does_not_know_the_edge_is_told_and_the_edge_is_called(host: LabHost, playbook: str) -> None:
+    unknown = {"exotel_ws_credentials": [KEY], "exotel_ws_public_host": host.address}
+    done = play(playbook, "-e", json.dumps(unknown), inventory=host.inventory)
+    assert f"the inventory says exotel_ws_edge: false, but this host has an edge, wss://{NAME}, and" in done.stdout, done.stdout
+    if playbook.endswith("doctor.yml"):
+        assert f"wss://{NAME}?sample-rate=8000: the name does not resolve" in " ".join(done.stdout.split()), done.stdout
+    else:
+        assert done.rc == 0, done.stdout
+        assert f"so does this machine, by https://{NAME}, in " in done.stdout
+
+
 def test_an_edge_that_lets_strangers_in_is_told(host: LabHost) -> None:
     config, reload = "/etc/exotel-edge/haproxy.cfg", "sudo systemctl reload haproxy"
     refusal = "^ *http-request return .* if upgrade key_missing$"
