@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Final
 
 FILE: Final = Path("/var/lib/exotel-ws/audit.jsonl")
+_DEPLOYS: Final = ("deploy", "rollback", "restart")
+"""Actions that replace the generation that serves. The end of a maintenance may too, but with the same content."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,14 +26,14 @@ class Action:
     outcome: str
 
 
-def last(file: Path = FILE) -> Action | None:
-    """Return the newest action, None if there is none yet. Raises PermissionError unless root."""
+def last_deploy(file: Path = FILE) -> Action | None:
+    """Return the newest deploy, rollback or restart, None if there is none yet. Raises PermissionError unless root."""
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
     found = (parse(line) for line in reversed(text.splitlines()))
-    return next((action for action in found if action), None)
+    return next((action for action in found if action and action.action in _DEPLOYS), None)
 
 
 def parse(line: str) -> Action | None:

@@ -122,7 +122,7 @@ def _current() -> str:
 
 def _deploy(unseen: list[str]) -> audit.Action | None:
     try:
-        return audit.last()
+        return audit.last_deploy()
     except PermissionError:
         unseen.append("the last deploy")
         return None
