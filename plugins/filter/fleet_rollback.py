@@ -109,15 +109,28 @@ def _decision(
     return {"targets": dict(targets or {}), "left": dict(left or {}), "serves": list(serves or ()), "refusal": refusal}
 
 
-def way_back(decision: Mapping[str, Any], host: str, serving: Mapping[str, Any] | None, foreseen: Mapping[str, Any]) -> str:
-    """Return where `host` goes back to, or why it stays, as one sentence.
+def way_back(decision: Mapping[str, Any], host: str, back: Mapping[str, Any], foreseen: Mapping[str, Any]) -> str:
+    """Return where `host` goes back to and which parts of it change, or why it stays, as one sentence.
 
-    `serving` and `foreseen` have the ``release`` that serves and the one that is to serve; only a host that goes back needs them.
+    `back` is what the host can go back to; `foreseen` has the ``release`` that is to serve and the ``reason`` with what changes.
+    Only a host that goes back needs it.
     """
     if host in decision["targets"]:
-        serves = (serving or {}).get("release")
-        return f"release {serves} to {foreseen['release']}, generation {decision['targets'][host]}"
+        target, serves = decision["targets"][host], (back["serving"] or {}).get("release")
+        moves = f"release {serves} to {foreseen['release']}" if serves != foreseen["release"] else f"release {serves} stays"
+        parts = [part for part in foreseen.get("reason", "").removeprefix("changed: ").split(", ") if part not in ("", "release")]
+        changes = f"; changed: {', '.join(parts)}" if parts else ""
+        return f"{moves}, generation {target}{changes}{_passed_over(back, target)}"
     return f"left alone: {decision['left'][host]}" if host in decision["left"] else "serves that release already"
+
+
+def _passed_over(back: Mapping[str, Any], target: str) -> str:
+    """Return the generations that were no choice; "" where the target is another than what served before."""
+    names = back.get("passed_over") or []
+    if not names or target != (back["previous"] or {}).get("generation"):
+        return ""
+    differ = "differs" if len(names) == 1 else "differ"
+    return f"; passed over: {', '.join(names)}, which {differ} in stream keys only, and those stay as they are"
 
 
 FilterModule = filter_module(fleet_rollback, way_back)

@@ -143,7 +143,8 @@ def rollback_choices(facts: HostFacts, sources: Mapping[str, str]) -> dict[str, 
 
     A generation is told by its `generation`, its `release` and the `source` of that, which `sources` knows by release: the
     same on hosts of another Python. `previous` is what served before (None: nothing), `other_release` the last before it of
-    another release, `releases` the newest generation of each release, `reason` why there is no `previous`.
+    another release, `releases` the newest generation of each release, `reason` why there is no `previous`, `passed_over` the
+    generations after `previous` that differ from the serving one in stream keys only.
     """
 
     def told(generation: Generation | None) -> dict[str, str] | None:
@@ -158,16 +159,19 @@ def rollback_choices(facts: HostFacts, sources: Mapping[str, str]) -> dict[str, 
         previous, reason = None, str(refused)
     serving = facts.serving
     served = [one for _, one in sorted(_usable(facts).items())]
-    older = []
+    older, passed_over = [], []
     if serving:
         position = serving.rollback_of or serving.id
         older = [one for one in served if one.id < position and one.content.release != serving.content.release]
+        since = [one for one in served if previous and previous.id < one.id < position and one.content != serving.content]
+        passed_over = [one.id for one in since if same_but_keys(one.content, serving.content)]
     return {
         "serving": told(serving),
         "previous": told(previous),
         "other_release": told(older[-1] if older else None),
         "releases": {one.content.release: told(one) for one in served},
         "reason": reason,
+        "passed_over": passed_over,
     }
 
 

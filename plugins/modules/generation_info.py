@@ -80,7 +80,8 @@ back:
   description:
     - What this host can go back to. C(serving), C(previous) (what served before) and C(other_release) (the last before it of
       another release) name a C(generation), its C(release) and the C(source) of that, or are null; C(releases) has the newest
-      generation of each release; C(reason) says why there is nothing that served before.
+      generation of each release; C(reason) says why there is nothing that served before; C(passed_over) names the generations
+      after C(previous) that differ from the serving one in stream keys only.
   returned: success
   type: dict
 maintenance:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.exotel.voicebot.plugins.filter.fleet_rollback import fleet_rollback, way_back
-from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts, rollback_choices
+from ansible_collections.exotel.voicebot.plugins.module_utils.plan import HostFacts, plan_rollback, rollback_choices
 
-from tests.modules.hosts import content, generation, host
+from tests.modules.hosts import content, generation, host, keyed
 
 
 def back(*releases: str, python: str = "") -> dict[str, Any]:
@@ -86,17 +86,47 @@ DECISION = {"targets": {"a": "g0"}, "left": {"b": "there is no older generation"
 
 
 @pytest.mark.parametrize(
-    ("host_name", "said"),
+    ("host_name", "reason", "said"),
     [
-        ("a", "release r2 to r1, generation g0"),
-        ("b", "left alone: there is no older generation"),
-        ("c", "serves that release already"),
+        ("a", "changed: release", "release r2 to r1, generation g0"),
+        ("a", "changed: release, settings, workers", "release r2 to r1, generation g0; changed: settings, workers"),
+        ("b", "", "left alone: there is no older generation"),
+        ("c", "", "serves that release already"),
     ],
 )
-def test_each_host_is_told_its_way(host_name: str, said: str) -> None:
-    foreseen = {"release": "r1"} if host_name == "a" else {"skipped": True}
-    assert way_back(DECISION, host_name, {"release": "r2"}, foreseen) == said
+def test_each_host_is_told_its_way(host_name: str, reason: str, said: str) -> None:
+    foreseen = {"release": "r1", "reason": reason} if host_name == "a" else {"skipped": True}
+    assert way_back(DECISION, host_name, {"serving": {"release": "r2"}, "previous": None}, foreseen) == said
+
+
+def test_a_release_that_stays_is_told_with_what_changes_and_what_was_passed_over() -> None:
+    made = [
+        generation("g0", keyed("a:1", workers=1)),
+        generation("g1", keyed("a:1")),
+        generation("g2", keyed("a:1", "b:2")),
+        generation("g3", keyed("b:2")),
+    ]
+    facts = host(*made)
+    choices = rollback_choices(facts, {})
+    plan = plan_rollback(facts, None, "me", 0, 5)
+    decision = fleet_rollback({"a": choices})
+    assert way_back(decision, "a", choices, {"release": plan.generation.content.release, "reason": plan.reason}) == (
+        "release r1 stays, generation g0; changed: workers; passed over: g1, g2, which differ in stream keys only, and those "
+        "stay as they are"
+    )
+
+
+def test_nothing_is_said_of_other_generations_to_who_named_one() -> None:
+    facts = host(
+        *(generation(f"g{number}", keyed(f"a:{max(number, 1)}", workers=max(number, 1) // 3 + 1)) for number in range(5))
+    )
+    choices = rollback_choices(facts, {})
+    assert choices["passed_over"] == ["g3"]
+    told = way_back(
+        fleet_rollback({"a": choices}, generation="g1"), "a", choices, {"release": "r1", "reason": "changed: workers"}
+    )
+    assert told == "release r1 stays, generation g1; changed: workers"
 
 
 def test_a_host_where_nothing_serves_is_left_alone() -> None:
-    assert way_back(DECISION, "b", None, {"skipped": True}).startswith("left alone: ")
+    assert way_back(DECISION, "b", NONE, {"skipped": True}).startswith("left alone: ")
