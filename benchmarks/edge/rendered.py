@@ -58,6 +58,7 @@ def render(haproxy: HAProxy, address: str) -> Files:
         "edge_certificate": "acme",  # so that port 80 is there too
         "_edge_version": haproxy.version.partition("-")[0],
         "_edge_addresses": [address],
+        "_edge_moved_from": 0,
     }
     _private(folder / "play.json", json.dumps([_play(files)]))
     _private(folder / "settings.json", json.dumps(settings))
