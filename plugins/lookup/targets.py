@@ -39,11 +39,14 @@ from typing import Any
 
 from ansible import constants, context
 from ansible.errors import AnsibleError
+from ansible.parsing.vault import AnsibleVaultError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
+from ..plugin_utils.key_place import typed
 from ..plugin_utils.targets import GROUP, NoTarget, Typed, config_warning, pattern, spoiled
 from ..plugin_utils.variables import specs_by_role
+from ..plugin_utils.vault_fault import of_text
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
@@ -71,9 +74,29 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             )
         except NoTarget as none:
             raise AnsibleError(str(none)) from None
+        if closed := self._encrypted_file(said, found):
+            raise AnsibleError(of_text(f"{closed} is encrypted"))
         if found != GROUP and (option := _skipping()):
             raise AnsibleError(f"with {option} an inventory needs the group {GROUP}: write one as in inventory/example/hosts.yml")
         return [found]
+
+    def _encrypted_file(self, said: Mapping[str, Any], found: str) -> str:
+        """Return a file of variables of the hosts that cannot be decrypted; empty if there is none.
+
+        Ansible reads these files before the first task, and names none when it fails.
+        """
+        groups = said.get("groups", {})
+        hosts = set(groups.get(found, groups.get("all", ()))) & set(said.get("ansible_play_hosts_all", ()))
+        owners = {"group_vars": [name for name, members in groups.items() if hosts & set(members)], "host_vars": sorted(hosts)}
+        for source in _typed().sources:
+            folder = source if os.path.isdir(source) else os.path.dirname(source)
+            for kind, names in owners.items():
+                for file in (file for name in names for file in self._loader.find_vars_files(os.path.join(folder, kind), name)):
+                    try:
+                        self._loader.get_text_file_contents(file)
+                    except AnsibleVaultError:
+                        return typed(os.fsdecode(file))
+        return ""
 
 
 def _typed() -> Typed:

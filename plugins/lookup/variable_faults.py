@@ -31,6 +31,7 @@ from typing import Any
 
 from ..plugin_utils import server_settings, variables
 from ..plugin_utils.role_lookup import RoleLookup
+from ..plugin_utils.vault_fault import Undecryptable
 
 
 class LookupModule(RoleLookup):
@@ -46,11 +47,13 @@ class LookupModule(RoleLookup):
         for name, spec in sorted(variables.specs().items()):
             if name in said:
                 try:
-                    values[name] = self._templar.template(said[name])
+                    values[name] = self.raw(said, name)
+                except Undecryptable as closed:
+                    unresolved.append(str(closed))
                 except Exception as error:  # a template of the inventory may raise any
                     why = "" if spec.get("no_log") else f": {' '.join(str(error).split())}"
                     unresolved.append(f"{name}: its value cannot be found{why}")
-        return values, unresolved
+        return values, list(dict.fromkeys(unresolved))  # a variable made of an encrypted one tells of that
 
 
 def _faults(values: Mapping[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
 from .variables import Fault, settled, specs
+from .vault_fault import Undecryptable, of_variable
 
 
 class RoleLookup(LookupBase):  # type: ignore[misc]
@@ -39,5 +40,10 @@ class RoleLookup(LookupBase):  # type: ignore[misc]
         return {name: self.value(variables, name) for name in names}
 
     def raw(self, variables: Mapping[str, Any], name: str) -> Any:
-        """Return the variable `name` as it is written, or its default."""
-        return self._templar.template(variables[name]) if name in variables else specs()[name].get("default")
+        """Return the variable `name` as it is written, or its default. Raises Undecryptable if Ansible Vault keeps it closed."""
+        try:
+            return self._templar.template(variables[name]) if name in variables else specs()[name].get("default")
+        except Exception as error:  # a template of the inventory may raise any
+            if closed := of_variable(name, error):
+                raise Undecryptable(closed) from None
+            raise
