@@ -149,7 +149,7 @@ def _elsewhere(facts: Facts) -> Finding | None:
 
 def _not_answered(facts: Facts, seen: Outside) -> Finding | None:
     if seen.unresolved:
-        text = "Correct the name, or its DNS record; exotel_ws_public_host is how callers reach the host."
+        text = "Correct the name, or its DNS record. With an edge it is the first of edge_domain, else exotel_ws_public_host."
         return fail(f"{seen.url}: the name does not resolve: {seen.unresolved}", remedy=Remedy(text))
     if seen.connect:
         return outside.not_connected(facts, seen, seen.connect)
