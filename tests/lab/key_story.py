@@ -51,12 +51,12 @@ ASKED = {
     "bundle": ("sudo cat /tmp/exotel-secrets.tar", "frontend=wss"),
     "capture": ("sudo cat /tmp/exotel-secrets.jsonl", '"calls":4'),
 }
-"""How each tool of a host is asked, and its logs, and a word that the answer has if it is one."""
+"""Command by which each tool of a host, or its logs, is asked, and a word that its answer has if it is one."""
 
 
 @dataclass
 class Story:
-    """What was printed, logged, recorded and left. ``texts`` and ``files`` are told apart by where they come from.
+    """Output, logs, records and files of the day. ``texts`` and ``files`` are told apart by where they come from.
 
     ``calls`` holds for each host, and each key that was shown there, what came of the call that showed it in each place.
     """
