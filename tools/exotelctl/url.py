@@ -12,6 +12,7 @@ from exotel_phone.exits import Exit, Refusal, UsageFault
 from exotel_phone.output import emit_json, say, warn
 from exotel_phone.target import SAMPLE_RATES, Target, parse
 
+from exotelctl.edge import config
 from exotelctl.host_settings import DEFAULT_PORT, HostSettings, load
 from exotelctl.keys.credentials import MAKE_ONE, Key, read
 from exotelctl.options import UrlOptions
@@ -47,6 +48,8 @@ def run(options: UrlOptions) -> Exit:
     if known and known.partial:
         raise Refusal(f"{options.settings} may be read by root only: sudo exotelctl url")
     address = public_address(known, options.host, options.port)
+    if address and address.secure and options.host is None and options.port is None:
+        address = at_the_edge(address)
     warnings = [_UNKNOWN if address is None else doubt(address.host)]
     key = _newest(options, known) if options.with_key else _STAND_IN if options.place else None
     if known and known.asks_credential and key is None:
@@ -66,6 +69,18 @@ def run(options: UrlOptions) -> Exit:
         if warning:
             warn(warning)
     return Exit.PROBLEM if line is None else Exit.OK
+
+
+def at_the_edge(address: Target) -> Target:
+    """Return `address` with the name and the port of this host's edge, if there is one. Raises Refusal.
+
+    A rollback takes the settings back to an earlier name, and leaves the edge, with its certificate, as it is.
+    """
+    try:
+        edge = config.load()
+    except config.Unusable as error:
+        raise Refusal(str(error)) from None
+    return dataclasses.replace(address, host=edge.name.strip("[]"), port=edge.port) if edge else address
 
 
 def _newest(options: UrlOptions, known: HostSettings | None) -> Key:

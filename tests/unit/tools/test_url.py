@@ -11,6 +11,8 @@ from exotel_phone.target import parse
 from exotel_ws.handshake import Credentials
 from exotel_ws.handshake import Target as ServersTarget
 from exotelctl import url
+from exotelctl.edge import config
+from exotelctl.edge.config import EdgeConfig
 from exotelctl.host_settings import load
 from exotelctl.options import UrlOptions
 from exotelctl.url import Place
@@ -35,6 +37,16 @@ def test_public_url_may_be_secure_and_have_a_path(tmp_path: Path, capsys: pytest
         "url": "wss://voice.example.com/exotel?sample-rate=8000",
         "warning": None,
     }
+
+
+def test_the_edge_tells_its_name_where_a_rollback_took_the_settings_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edge = EdgeConfig(domains=("calls.example.com",), certificate="acme", port=8443)
+    monkeypatch.setattr(config, "load", lambda: edge)
+    file = settings(tmp_path, 'public_url = "wss://voice.example.com/exotel"\n')
+    assert url.run(UrlOptions(host=None, port=None, rate=8000, settings=file, json=False)) == Exit.OK
+    assert capsys.readouterr().out == "wss://calls.example.com:8443/exotel?sample-rate=8000\n"
 
 
 def test_flags_need_no_settings(capsys: pytest.CaptureFixture[str]) -> None:
