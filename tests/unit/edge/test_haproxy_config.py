@@ -21,6 +21,7 @@ EACH: dict[str, dict[str, Any]] = {
     "key in start": {"edge_key_in_start": True, "exotel_ws_paths": ["/a'b", "/c"]},
     "self-signed": {"edge_certificate": "self_signed"},
     "proxy protocol": {"exotel_ws_proxies": ["203.0.113.9"], "exotel_ws_proxy_protocol": True},
+    "moving": {"_edge_moved_from": 8770},
     "listed": {"edge_known_sources": ["198.51.100.0/24"], "exotel_ws_metrics_sources": ["2001:db8::/64"]},
 }
 
@@ -31,7 +32,7 @@ def rendered(version: str = "2.6", **changes: Any) -> list[str]:
     for file in ("exotel_ws/defaults/main.yml", "edge/defaults/main.yml", "edge/vars/main.yml"):
         given |= yaml.safe_load(LOOKUP.sub(r"\1", (ROLES / file).read_text()))
     given |= {"edge_domain": ["voice.example.com"], "exotel_ws_credentials": ["KEY:a-token-of-nobody"]}
-    given |= {"_edge_version": version, "_edge_addresses": ["0.0.0.0", "[::]"], **changes}
+    given |= {"_edge_version": version, "_edge_addresses": ["0.0.0.0", "[::]"], "_edge_moved_from": 0, **changes}
     try:
         from ansible.template import trust_as_template
     except ImportError:  # ansible-core before 2.19
@@ -125,3 +126,12 @@ def test_one_source_cannot_have_all_of_port_80() -> None:
     assert reject == "tcp-request connection reject if { sc0_conn_cur gt 20 }"
     assert most == 200
     assert {"timeout client 3s", "timeout http-request 3s"} <= set(rules)
+
+
+def test_while_the_server_moves_the_edge_leads_to_both_places() -> None:
+    assert [line for line in section(rendered(), "backend voice") if line.startswith("server ")] == [
+        "server voice 127.0.0.1:8765 check inter 2s fastinter 1s downinter 500ms fall 5 rise 1"
+    ]
+    moving = section(rendered(_edge_moved_from=8770), "backend voice")
+    assert moving[-1] == "server voice_before 127.0.0.1:8770 check inter 2s fastinter 1s downinter 500ms fall 5 rise 1 backup"
+    assert "option redispatch 1" in moving
