@@ -75,6 +75,12 @@ def assert_found(report: Report, saboteur: EdgeSaboteur) -> None:
     assert KEY.partition(":")[2] not in json.dumps(report.results)
 
 
+def looks_at_the_edge(report: Report) -> list[str]:
+    """Return the commands of red checks that show lines of the edge."""
+    remedies = filter(None, (report.results[check]["remedy"] for check in report.those(*RED)))
+    return [command for remedy in remedies for command in remedy["safe_commands"] if command.startswith("exotelctl logs --edge")]
+
+
 def edge(bench: Bench, *arguments: str) -> tuple[int, str]:
     """Ask `exotelctl edge` on the host."""
     done = bench.host.run(f"sudo exotelctl edge {' '.join(arguments)}", check=False)
@@ -133,6 +139,8 @@ def test_saboteur_of_the_edge(bench: Bench, saboteur: EdgeSaboteur) -> None:
         report = doctor(bench.host, since=begun)
     healed(bench)
     assert_found(report, saboteur)
+    for command in looks_at_the_edge(report):
+        assert "edge frontend=" in bench.host.run(f"sudo {command}").stdout, command
 
 
 def test_a_source_that_was_put_out_is_let_in_by_the_command(bench: Bench) -> None:
@@ -168,3 +176,5 @@ def test_a_key_that_was_retired_is_told_from_a_wrong_one(bench: Bench) -> None:
     finally:
         deploy(bench.host, bench.authority, at)
     assert report.told(*RED).keys() == {"key-retired"}, report.told(*RED)
+    [command] = looks_at_the_edge(report)
+    assert "reason=key_wrong" in bench.host.run(f"sudo {command}").stdout

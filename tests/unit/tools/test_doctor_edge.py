@@ -1,9 +1,11 @@
 """Checks of the edge, on saved facts: green on a healthy host, red for their own fault, skipped where there is no edge."""
 
 import dataclasses
+import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from exotel_phone.reach import Fault
@@ -16,6 +18,7 @@ from exotelctl.doctor.facts.host import Clock
 from exotelctl.doctor.facts.journal import Refused
 from exotelctl.doctor.facts.units import Units
 from exotelctl.doctor.result import Result
+from exotelctl.edge import log
 from exotelctl.edge.facts import Edge, Full, OldWorker, PutOut
 from exotelctl.edge.renewal import Rehearsed, Renewal
 
@@ -40,6 +43,7 @@ from tests.unit.tools.doctor_edge_facts import (
 )
 from tests.unit.tools.doctor_facts import NOW, OUTSIDE, call, calls, healthy, unit
 from tests.unit.tools.test_doctor_checks import DOWN, UNITS, drop, results
+from tests.unit.tools.test_edge_log import HANDSHAKE, HTTP, line
 
 OF_EDGE = {check.id for check in checks.ALL if check.group == "edge"}
 CALLER = "203.0.113.9"
@@ -381,6 +385,69 @@ def test_strangers_with_wrong_keys_after_a_rotation_show_no_retired_one() -> Non
     for facts in (before, another):
         found = results(facts)
         assert (found["key-retired"].verdict, found["auth-rejected"].verdict) == ("ok", "fail")
+
+
+EDGES: Final = "exotelctl logs --edge --since -1h | grep -E "
+SERVERS: Final = "journalctl --namespace=+exotel-ws EVENT=refused "
+ROTATED = {"proven": (CALLER,), "retired": (Retired("old", NOW - 600),)}
+LOOKS: dict[str, tuple[str, Sequence[Refused], Sequence[Refused], Sequence[str]]] = {
+    "no key, at the edge": ("token-stripped", [by_edge("key_missing")], [], [f"{EDGES}reason=key_missing"]),
+    "no key, past the edge": (
+        "token-stripped",
+        [],
+        [Refused(NOW - 9, "credentials", "missing")],
+        [f"{SERVERS}REASON=credentials DETAIL=missing --since -1h"],
+    ),
+    "a wrong key, at both": (
+        "auth-rejected",
+        [by_edge("key_wrong")],
+        [Refused(NOW - 9, "credentials", "wrong")],
+        [f"{EDGES}reason=key_wrong", f"{SERVERS}REASON=credentials DETAIL=wrong --since -1h"],
+    ),
+    "a wrong key at the server, and a retired one at the edge": (
+        "auth-rejected",
+        [by_edge("key_wrong", CALLER)],
+        [Refused(NOW - 9, "credentials", "wrong")],
+        [f"{SERVERS}REASON=credentials DETAIL=wrong --since -1h"],
+    ),
+    "a retired key, at the edge": ("key-retired", [by_edge("key_wrong", CALLER)], [], [f"{EDGES}reason=key_wrong"]),
+    "a retired key in the path, at the server": (
+        "key-retired",
+        [],
+        [Refused(NOW - 9, "path", "retired")],
+        [f"{SERVERS}DETAIL=retired --since -1h"],
+    ),
+    "Upgrade dropped before the edge": ("proxy-in-front", [by_edge("upgrade_lost")], [], [f"{EDGES}reason=upgrade_lost"]),
+    "HTTP/1.0 past the edge": (
+        "proxy-in-front",
+        [],
+        [Refused(NOW - 9, "http_version")],
+        [f"{SERVERS}REASON=upgrade_lost REASON=http_version REASON=proxy_protocol --since -1h"],
+    ),
+    "ws:// to the edge": ("plain-on-tls", [by_edge("plain_ws")], [], [f"{EDGES}'reason=plain_ws|error=167772316'"]),
+}
+
+
+@pytest.mark.parametrize(("id", "edges", "servers", "commands"), LOOKS.values(), ids=LOOKS)
+def test_refusals_are_shown_by_the_one_that_refused(
+    id: str, edges: Sequence[Refused], servers: Sequence[Refused], commands: Sequence[str]
+) -> None:
+    facts = edged(*edges, lines=ROTATED, others={"calls": calls(call(), refusals=tuple(servers))})
+    remedy = results(facts)[id].remedy
+    assert remedy is not None
+    assert [text for text in remedy.safe_commands if "logs --edge" in text or "journalctl" in text] == list(commands)
+
+
+@pytest.mark.parametrize("reason", ["key_missing", "key_wrong", "upgrade_lost", "plain_ws"])
+def test_the_command_that_is_told_finds_the_edges_lines(reason: str) -> None:
+    """Run what a command pipes the edge's lines to, over lines of every kind."""
+    said = [line(reason=each) for each in ("-", "key_missing", "key_wrong", "upgrade_lost", "plain_ws")]
+    said += [HANDSHAKE.format(HTTP), HANDSHAKE.format(0x0A000412)]
+    wanted = [text for text in said if (seen := log.parse(0.0, text)) and seen.reason == reason]
+    remedies = [result.remedy for result in results(edged(by_edge(reason))).values() if result.remedy]
+    [piped] = [text.removeprefix(EDGES) for one in remedies for text in one.safe_commands if text.startswith(EDGES)]
+    done = subprocess.run(["sh", "-c", f"grep -E {piped}"], input="\n".join(said), capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == wanted
 
 
 def test_a_source_that_is_put_out_is_let_in_by_the_command_that_is_told() -> None:

@@ -20,6 +20,8 @@ PLAIN: Final = "plain_ws"
 _SPOKE_HTTP: Final = 156
 """OpenSSL's reason SSL_R_HTTP_REQUEST, in the low bits of its error codes."""
 _REASON_BITS: Final = 0xFFF
+OF_PLAIN: Final = (f"reason={PLAIN}", f"error={20 << 23 | _SPOKE_HTTP}")
+"""Words of which the line of such a connection has one: the reason, or OpenSSL 3's code for that error of its part SSL (20)."""
 _UNTOLD: Final = 48
 """Last characters of a token that the edge does not tell."""
 _VALID_S: Final = 900.0

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from exotel_phone.command import journal
+from exotel_phone.command import command, journal
 
 from exotelctl.doctor.result import Remedy
 
@@ -29,3 +29,8 @@ def lines_of(unit: str) -> str:
 def of_last_hour(*matches: str) -> str:
     """Return the command that shows what was logged with all of these fields."""
     return journal(*matches, "--since", "-1h")
+
+
+def of_edge(*words: str) -> str:
+    """Return the command that shows the edge's lines of the last hour with any of these words."""
+    return f"{command('exotelctl', 'logs', '--edge', '--since', '-1h')} | {command('grep', '-E', '|'.join(words))}"

@@ -6,7 +6,7 @@ from typing import Final
 from exotel_phone.command import command, of_units
 from exotel_phone.text import duration, plural
 
-from exotelctl.doctor.checks.cures import DEPLOY, STATUS, lines_of
+from exotelctl.doctor.checks.cures import DEPLOY, STATUS, URL, lines_of, of_edge
 from exotelctl.doctor.checks.edged import edge_check, inside, refused_by_edge
 from exotelctl.doctor.checks.firewall import let_through
 from exotelctl.doctor.checks.grade import graded, times
@@ -17,7 +17,7 @@ from exotelctl.doctor.result import Finding, Remedy, fail, ok, unknown, warn
 from exotelctl.edge import config
 from exotelctl.edge.config import UNIT, EdgeConfig
 from exotelctl.edge.facts import Full, PutOut, Server
-from exotelctl.edge.log import PLAIN
+from exotelctl.edge.log import OF_PLAIN, PLAIN
 from exotelctl.edge.report import connections_of, why_full
 from exotelctl.edge.runtime import counted_as
 
@@ -167,7 +167,7 @@ def plain_on_tls(facts: Facts, seen: EdgeFacts, edge: EdgeConfig) -> Finding:
         return ok("none did in the window")
     remedy = Remedy(
         "The applet's URL says ws:// where it has to say wss://. From an address that is not Exotel's it is a scanner.",
-        ("exotelctl url", "exotelctl logs --edge --since -1h"),
+        (URL, of_edge(*OF_PLAIN)),
     )
     ago = duration(max(0.0, facts.collected_at - bad[-1].at))
     says = f"{plural(len(bad), 'connection')} spoke plain HTTP to the edge: the URL says ws://"

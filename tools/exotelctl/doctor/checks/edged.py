@@ -1,10 +1,11 @@
 """Make a check of the edge: it is skipped where the host has none, and knows what was seen of it."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from exotelctl.doctor.checks.check import Check, check
+from exotelctl.doctor.checks.cures import of_edge, of_last_hour
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.edge import EdgeFacts
 from exotelctl.doctor.facts.fact import NotSeen
@@ -64,6 +65,13 @@ def refused_by_edge(facts: Facts, *reasons: str) -> tuple[Refused, ...]:
     if seen and seen.unread:
         raise NotSeen(seen.unread, "" if facts.as_root else "root")
     return tuple(item for item in seen.refusals if item.reason in reasons) if seen else ()
+
+
+def refusals_of(edge: Sequence[Refused], server: Sequence[Refused], *matches: str) -> tuple[str, ...]:
+    """Return the commands that show whom the edge refused, and whom the server did: its lines are those with all ``matches``."""
+    reasons = sorted({f"reason={refused.reason}" for refused in edge})
+    at_edge = (of_edge(*reasons),) if edge else ()
+    return (*at_edge, of_last_hour("EVENT=refused", *matches)) if server else at_edge
 
 
 def is_loopback(host: str) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from exotel_phone.text import duration, plural
 
 from exotelctl.doctor.checks.check import check
-from exotelctl.doctor.checks.cures import DEPLOY, URL, of_last_hour
-from exotelctl.doctor.checks.edged import asks_keys, refused_by_edge
+from exotelctl.doctor.checks.cures import DEPLOY, URL
+from exotelctl.doctor.checks.edged import asks_keys, refusals_of, refused_by_edge
 from exotelctl.doctor.checks.grade import graded, times
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.edge import KEY_MISSING, KEY_WRONG
@@ -27,36 +27,35 @@ def _credentials(facts: Facts, bad: Sequence[Refused], ok_text: str, says: str, 
     return graded(times(bad), times(calls.started), f"{plural(len(bad), 'stream')} {says}", evidence, remedy)
 
 
-def _refused(facts: Facts, detail: str, of_edge: str) -> list[Refused]:
-    """Return the streams that the server refused for a credential with this ``detail``, and the edge for ``of_edge``."""
-    found = (*facts.calls.get().refused("credentials", detail), *refused_by_edge(facts, of_edge))
-    return sorted(found, key=lambda refused: refused.at)
+def _in_order(*refused: Refused) -> list[Refused]:
+    return sorted(refused, key=lambda one: one.at)
 
 
 @check("token-stripped", "calls")
 def token_stripped(facts: Facts) -> Finding:
     """Claim: streams arrive with a credential. Does not prove: that it is the right one: auth-rejected does."""
+    server, edge = facts.calls.get().refused("credentials", "missing"), refused_by_edge(facts, KEY_MISSING)
     remedy = Remedy(
         "Exotel strips the query of the URL, so a token there never arrives. Put it before the host, "
         "wss://USER:TOKEN@HOST/, or into the path.",
-        (URL,),
+        (URL, *refusals_of(edge, server, "REASON=credentials", "DETAIL=missing")),
     )
     says = "brought no credential at all: the query was stripped, or none was set"
-    return _credentials(facts, _refused(facts, "missing", KEY_MISSING), "no stream came without one", says, remedy)
+    return _credentials(facts, _in_order(*server, *edge), "no stream came without one", says, remedy)
 
 
 @check("auth-rejected", "calls")
 def auth_rejected(facts: Facts) -> Finding:
     """Claim: no stream showed a wrong credential. Does not prove: that the credential is secret."""
+    server, retired = facts.calls.get().refused("credentials", "wrong"), _retired_by_edge(facts)
+    edge = [refused for refused in refused_by_edge(facts, KEY_WRONG) if refused not in retired]
     remedy = Remedy(
         "The applet's credential is not one of exotel_ws_credentials: it was rotated on one side only, or mistyped. "
         "From an address that is not Exotel's it is somebody who tries.",
-        (of_last_hour("EVENT=refused", "REASON=credentials"),),
+        refusals_of(edge, server, "REASON=credentials", "DETAIL=wrong"),
         ("correct exotel_ws_credentials, then ansible-playbook deploy.yml -i INVENTORY",),
     )
-    retired = _with_retired(facts)
-    bad = [refused for refused in _refused(facts, "wrong", KEY_WRONG) if refused not in retired]
-    return _credentials(facts, bad, "none was refused", "showed a wrong credential", remedy)
+    return _credentials(facts, _in_order(*server, *edge), "none was refused", "showed a wrong credential", remedy)
 
 
 @check("key-retired", "calls")
@@ -64,21 +63,22 @@ def key_retired(facts: Facts) -> Finding:
     """Claim: nobody calls with a key that was retired. Does not prove: that every applet has the newest one: exotelctl keys tells
     of each when it was used last.
     """
+    server, edge = [refused for refused in facts.calls.get().refusals if refused.detail == RETIRED], _retired_by_edge(facts)
     remedy = Remedy(
         "An applet still has the old key: paste the URL with the new one. Until then, take the old one back into "
         "exotel_ws_credentials and deploy; no call is cut.",
-        ("exotelctl keys", of_last_hour("EVENT=refused", "DETAIL=retired")),
+        ("exotelctl keys", *refusals_of(edge, server, f"DETAIL={RETIRED}")),
         (DEPLOY,),
     )
-    bad = _with_retired(facts)
+    bad = _in_order(*server, *edge)
     found = _credentials(facts, bad, "none did in the window", "showed a key that was retired", remedy)
-    edge = facts.edge.value if facts.edge else None
-    retired = [f"{key.name} was retired {_ago(facts, key.retired)}" for key in edge.retired] if edge and bad else []
+    seen = facts.edge.value if facts.edge else None
+    retired = [f"{key.name} was retired {_ago(facts, key.retired)}" for key in seen.retired] if seen and bad else []
     return dataclasses.replace(found, evidence=(*found.evidence, *retired))
 
 
-def _with_retired(facts: Facts) -> list[Refused]:
-    """Return the streams that showed a retired key.
+def _retired_by_edge(facts: Facts) -> list[Refused]:
+    """Return the streams that are taken to have shown the edge a retired key.
 
     The server knows one by its hash, also in a path that is not served. The edge only knows that a key is wrong: if a source
     that made good calls within a day shows one after a key was retired, it is taken for that one.
@@ -86,9 +86,7 @@ def _with_retired(facts: Facts) -> list[Refused]:
     edge = facts.edge.value if facts.edge else None
     since = min((key.retired for key in edge.retired), default=None) if edge else None
     proven = set(edge.proven) if edge and since is not None else set()
-    of_edge = [one for one in refused_by_edge(facts, KEY_WRONG) if one.remote in proven and since is not None and one.at >= since]
-    known = (refused for refused in facts.calls.get().refusals if refused.detail == RETIRED)
-    return sorted((*known, *of_edge), key=lambda refused: refused.at)
+    return [one for one in refused_by_edge(facts, KEY_WRONG) if one.remote in proven and since is not None and one.at >= since]
 
 
 def _ago(facts: Facts, at: float) -> str:

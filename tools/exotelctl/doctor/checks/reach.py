@@ -10,7 +10,7 @@ from exotel_phone.text import duration, plural
 
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.checks.cures import LOOK_OUTSIDE, TEST_HERE, URL, deploy, of_last_hour
-from exotelctl.doctor.checks.edged import config_of, refused_by_edge
+from exotelctl.doctor.checks.edged import config_of, refusals_of, refused_by_edge
 from exotelctl.doctor.checks.grade import graded, times
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.address import Address
@@ -97,16 +97,16 @@ def proxy_in_front(facts: Facts) -> Finding:
     """Claim: no proxy in front takes from a WebSocket's request what makes it one. Does not prove: that a proxy lets a call last:
     lost-calls tells.
     """
+    reasons = ("upgrade_lost", "http_version", "proxy_protocol")
+    server, edge = _by_server(facts, reasons), refused_by_edge(facts, "upgrade_lost")
     remedy = Remedy(
         "A proxy or load balancer in front has to speak HTTP/1.1 to this port, pass on Upgrade and Connection (nginx: "
         "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade), "
         "and send no PROXY protocol.",
-        (of_last_hour("EVENT=refused", "REASON=upgrade_lost", "REASON=http_version", "REASON=proxy_protocol"),),
+        refusals_of(edge, server, *(f"REASON={reason}" for reason in reasons)),
     )
     says = "came through a proxy that dropped Upgrade, speaks HTTP/1.0 or sends the PROXY protocol"
-    return _refused(
-        facts, ("upgrade_lost", "http_version", "proxy_protocol"), says, remedy, refused_by_edge(facts, "upgrade_lost")
-    )
+    return _judged(facts, [*server, *edge], says, remedy)
 
 
 @check("bad-handshake", "reach")
@@ -121,16 +121,22 @@ def bad_handshake(facts: Facts) -> Finding:
     return _refused(facts, reasons, "sent a malformed request for a WebSocket", remedy)
 
 
-def _refused(facts: Facts, reasons: Sequence[str], says: str, remedy: Remedy, before: Sequence[Refused] = ()) -> Finding:
-    """Judge who the server refused for one of ``reasons``, and whom the edge refused ``before``."""
-    calls = facts.calls.get()
-    found = [refused for refused in calls.refusals if refused.reason in reasons and refused.detail != RETIRED]
-    bad: Sequence[Refused] = sorted((*found, *before), key=lambda refused: refused.at)
-    if not bad:
+def _refused(facts: Facts, reasons: Sequence[str], says: str, remedy: Remedy) -> Finding:
+    """Judge whom the server refused for one of ``reasons``."""
+    return _judged(facts, _by_server(facts, reasons), says, remedy)
+
+
+def _by_server(facts: Facts, reasons: Sequence[str]) -> list[Refused]:
+    return [refused for refused in facts.calls.get().refusals if refused.reason in reasons and refused.detail != RETIRED]
+
+
+def _judged(facts: Facts, found: Sequence[Refused], says: str, remedy: Remedy) -> Finding:
+    if not found:
         return ok("none did in the window")
+    bad = sorted(found, key=lambda refused: refused.at)
     ago = duration(max(0.0, facts.collected_at - bad[-1].at))
     evidence = [f"the last from {bad[-1].remote or 'an address that was not told'}, {ago} ago"]
-    return graded(times(bad), times(calls.started), f"{plural(len(bad), 'connection')} {says}", evidence, remedy)
+    return graded(times(bad), times(facts.calls.get().started), f"{plural(len(bad), 'connection')} {says}", evidence, remedy)
 
 
 @check("arrivals", "reach")
