@@ -96,13 +96,13 @@ FAULTS: dict[str, tuple[str, str, Facts, str]] = {
         "edge-put-out",
         "fail",
         edged(**inside(put_out=(PutOut(CALLER, "rate", 31, 4.0),))),
-        "203.0.113.9 is put out: 31 connections in 10 s, a stranger may open 30, and it makes calls",
+        "203.0.113.9 is put out: it opened 31 connections in 10 s (a stranger may open 30), and it makes calls",
     ),
     "a proven source put out": (
         "edge-put-out",
         "fail",
         edged(**inside(put_out=(PutOut(STRANGER, "keys", 12, 500.0, proven=True),))),
-        "it showed 12 bad keys, 10 put out for 10 minutes, and it makes calls",
+        "192.0.2.77 is put out: it showed 12 bad keys in 10 minutes (the limit is 10), and it makes calls",
     ),
     "a network put out, of which one calls": (
         "edge-put-out",

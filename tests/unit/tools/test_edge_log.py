@@ -26,6 +26,9 @@ HANDSHAKE = (
 )
 HTTP = 0x0A00009C
 """OpenSSL 3's code for "http request"."""
+STOPPED = "Proxy <HTTPCLIENT> stopped (cumulated conns: FE: 0, BE: 0)."
+OF_A_RELOAD = [f"[WARNING]  (1360) : {STOPPED}", STOPPED, "Proxy wss stopped (cumulated conns: FE: 15, BE: 0)."]
+"""Lines of HAProxy 2.6 and 3.0 about each proxy of a worker that ends: on stderr, and in their log."""
 
 
 def line(**changes: str) -> str:
@@ -57,7 +60,14 @@ def test_a_line_is_understood(message: str, seen: Seen | None) -> None:
 
 @pytest.mark.parametrize(
     ("message", "tells"),
-    [(LINE, True), (line(status="101", reason="-"), False), (HANDSHAKE.format(0), False), ("Server voice/voice is DOWN", True)],
+    [
+        (LINE, True),
+        (line(status="101", reason="-"), False),
+        (HANDSHAKE.format(0), False),
+        ("Server voice/voice is DOWN", True),
+        ("[NOTICE]   (1) : Proxy voice was not stopped (cumulated conns: ?)", True),
+        *((said, False) for said in OF_A_RELOAD),
+    ],
 )
 def test_a_line_tells_more_than_that_a_call_came_through(message: str, tells: bool) -> None:
     assert log.tells(message) is tells
@@ -85,6 +95,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_refusals_are_counted_but_for_those_of_this_host(lines: list[str]) -> None:
     lines += [LINE, line(client="127.0.0.1"), line(status="101", reason="-"), line(client="192.0.2.1"), "Server voice is DOWN"]
+    lines += OF_A_RELOAD
     seen = of_doctor.look(NOW - 60)
     assert [(one.reason, one.remote) for one in seen.refusals] == [("key_wrong", "203.0.113.9"), ("key_wrong", "192.0.2.1")]
     assert seen.words == ("Server voice is DOWN",)

@@ -206,11 +206,31 @@ def test_an_edge_that_is_well(host: dict[str, Any], capsys: pytest.CaptureFixtur
     )
 
 
-def test_whom_it_keeps_out_is_shown_with_the_way_in(host: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    host["edge"] = replace(EDGE, **inside(put_out=(PutOut("192.0.2.7", "keys", 12, 9.0, proven=True),)))
+@pytest.mark.parametrize(
+    ("one", "says"),
+    [
+        (
+            PutOut("192.0.2.7", "keys", 12, 432.0, proven=True),
+            "192.0.2.7  12 bad keys, though it made good calls today; back within 7 min 12 s if it is quiet; let it in now: "
+            "exotelctl edge admit 192.0.2.7",
+        ),
+        (PutOut("192.0.2.7", "keys", 1, 432.0), "192.0.2.7  1 bad key; back"),
+        (PutOut("192.0.2.7", "rate", 31, 9.0), "192.0.2.7  31 connections in 10 s; back within 9.0 s if it is quiet"),
+    ],
+)
+def test_whom_it_keeps_out_is_shown_with_the_ways_in(
+    host: dict[str, Any], capsys: pytest.CaptureFixture[str], one: PutOut, says: str
+) -> None:
+    host["edge"] = replace(EDGE, **inside(put_out=(one,)))
     assert verb.run(EdgeOptions()) is Exit.OK
-    said = capsys.readouterr().out
-    assert "192.0.2.7  12 bad keys, though it made good calls today; let it in: exotelctl edge admit 192.0.2.7" in said
+    assert f"put out      1 source\n  {says}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("known", "says"), [(0, "0 known good sources\n"), (1, "1 known good source\n")])
+def test_known_sources_are_counted(host: dict[str, Any], capsys: pytest.CaptureFixture[str], known: int, says: str) -> None:
+    host["edge"] = replace(EDGE, **inside(known=known))
+    assert verb.run(EdgeOptions()) is Exit.OK
+    assert says in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -89,15 +89,16 @@ class TestEdge:
     PASSED = "edge frontend=wss client=203.0.113.9 port=5 status=101 reason=- ended=-- tls=TLSv1.3 bytes_in=1 bytes_out=1 ms=9"
     REFUSED = PASSED.replace("status=101 reason=-", "status=401 reason=key_wrong")
     DOWN = "Server voice/voice is DOWN, reason: Layer4 connection problem"
+    STOPPED = "Proxy wss stopped (cumulated conns: FE: 15, BE: 0)."
 
     @pytest.fixture(autouse=True)
     def _journal(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def read(*, matches: Sequence[str] = (), lines: int | None = None, **_: object) -> Iterator[Entry]:
             if list(matches) == [journal.OF_EDGE]:
-                said = [self.PASSED, self.REFUSED, self.DOWN] * 10
+                said = [self.PASSED, self.STOPPED, self.REFUSED, self.DOWN] * 10
                 found = [entry(float(at), text, unit=journal.EDGE_UNIT) for at, text in enumerate(said)]
             else:
-                found = [entry(at + 0.5, f"line {at}") for at in range(30)]
+                found = [entry(at + 0.5, f"line {at}") for at in range(40)]
             return iter(found[-lines:] if lines else found)
 
         monkeypatch.setattr(journal, "read", read)
@@ -109,14 +110,14 @@ class TestEdge:
 
     def test_by_default_only_what_says_more(self) -> None:
         messages = self.shown(since="-1h")
-        assert self.PASSED not in messages
-        assert (messages.count(self.REFUSED), messages.count(self.DOWN), len(messages)) == (10, 10, 50)
+        assert not {self.PASSED, self.STOPPED} & {*messages}
+        assert (messages.count(self.REFUSED), messages.count(self.DOWN), len(messages)) == (10, 10, 60)
 
     def test_the_last_lines_of_both(self) -> None:
-        assert self.shown(lines=3) == ["line 28", self.DOWN, "line 29"]
+        assert self.shown(lines=3) == ["line 38", self.DOWN, "line 39"]
 
     def test_with_edge_all_of_its_own(self) -> None:
-        assert self.shown(since="-1h", edge=True) == [self.PASSED, self.REFUSED, self.DOWN] * 10
+        assert self.shown(since="-1h", edge=True) == [self.PASSED, self.STOPPED, self.REFUSED, self.DOWN] * 10
         assert self.shown(lines=2, edge=True) == [self.REFUSED, self.DOWN]
 
     def test_the_edge_has_no_events(self) -> None:

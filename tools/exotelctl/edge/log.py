@@ -4,6 +4,7 @@ edge frontend=wss client=203.0.113.9 status=401 reason=key_wrong ended=PR tls=TL
 """
 
 import hmac
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +23,8 @@ _SPOKE_HTTP: Final = 156
 _REASON_BITS: Final = 0xFFF
 OF_PLAIN: Final = (f"reason={PLAIN}", f"error={20 << 23 | _SPOKE_HTTP}")
 """Words of which the line of such a connection has one: the reason, or OpenSSL 3's code for that error of its part SSL (20)."""
+_PROXY_STOPPED: Final = re.compile(r"(\[WARNING\] .* : )?Proxy \S+ stopped \(cumulated conns: ")
+"""Lines about each proxy of a worker that ends, as one does after each reload: of its log, and of stderr."""
 _UNTOLD: Final = 48
 """Last characters of a token that the edge does not tell."""
 _VALID_S: Final = 900.0
@@ -51,13 +54,13 @@ class Seen:
 
 
 def read(*, since: float, most: int) -> tuple[list[Seen], list[str]]:
-    """Return the newest ``most`` lines since then: the connections, and what else HAProxy said. Raises Refusal."""
+    """Return the newest ``most`` lines since then: the connections, and what else HAProxy said that matters. Raises Refusal."""
     connections, others = [], []
     for at, message in _lines(since, most):
         one = parse(at, message)
         if one:
             connections.append(one)
-        elif not message.startswith(_OURS):
+        elif not message.startswith(_OURS) and not _PROXY_STOPPED.match(message):
             others.append(message)
     return connections, others
 
@@ -91,10 +94,11 @@ def parse(at: float, message: str) -> Seen | None:
 def tells(message: str) -> bool:
     """Return True for a line that says more than that a connection was passed on, which the server's own lines tell better.
 
-    A handshake that came to nothing says little: scanners leave them, and each look at the port.
+    A handshake that came to nothing says little: scanners leave them, and each look at the port. Nor does a proxy that stopped:
+    each reload leaves a line, or two, of each.
     """
     seen = parse(0.0, message)
-    return seen is None or seen.reason not in ("", HANDSHAKE)
+    return not _PROXY_STOPPED.match(message) if seen is None else seen.reason not in ("", HANDSHAKE)
 
 
 def _number(text: str) -> int:

@@ -31,11 +31,13 @@ def _lines(edge: Edge, known: EdgeConfig, now: float) -> Iterator[str]:
     inside = edge.inside
     servers = ", ".join(f"{printable(server.name, 40)} {server.status}" for server in inside.for_calls)
     yield f"server       {known.backend}: {servers or 'no server'}"
-    yield f"connections  {inside.tunnels} now, {inside.turned_away} turned away before TLS, {inside.known} known good sources"
+    sources = plural(inside.known, "known good source")
+    yield f"connections  {inside.tunnels} now, {inside.turned_away} turned away before TLS, {sources}"
     yield f"old workers  {_old(inside.old)}"
     yield f"put out      {plural(len(inside.put_out), 'source') if inside.put_out else 'nobody'}"
     for one in inside.put_out[:_MOST]:
-        yield f"  {one.address}  {why(one)}; let it in: {command('exotelctl', 'edge', 'admit', one.address)}"
+        back = f"back within {duration(one.left_s)} if it is quiet"
+        yield f"  {one.address}  {why(one)}; {back}; let it in now: {command('exotelctl', 'edge', 'admit', one.address)}"
     if len(inside.put_out) > _MOST:
         yield f"  … and {len(inside.put_out) - _MOST} more (--json has them all)"
     yield f"full         {plural(len(inside.full), 'source') if inside.full else 'nobody'}"
@@ -65,15 +67,15 @@ def _old(old: Sequence[OldWorker] | None) -> str:
 
 def why(one: PutOut) -> str:
     """Return why a source is put out."""
-    what = f"{one.count} bad keys" if one.why == "keys" else f"{one.count} connections in 10 s"
+    what = plural(one.count, "bad key") if one.why == "keys" else f"{plural(one.count, 'connection')} in 10 s"
     return f"{what}{', though it made good calls today' if one.proven else ''}"
 
 
 def why_full(source: Full, known: EdgeConfig) -> str:
     """Return why connections of a good source are refused."""
     return (
-        f"{source.refused} connections refused in 10 minutes, for it may have {known.known_connections} at a time, and has "
-        f"{source.connections} now"
+        f"{plural(source.refused, 'connection')} refused in 10 minutes, for it may have {known.known_connections} at a time, "
+        f"and has {source.connections} now"
     )
 
 

@@ -6,7 +6,7 @@ server       127.0.0.1:8765: exotel-ws UP
 connections  47 now, 318 turned away before TLS, 4 known good sources
 old workers  none
 put out      1 source
-  203.0.113.9  12 bad keys; let it in: exotelctl edge admit 203.0.113.9
+  203.0.113.9  12 bad keys; back within 7 min 12 s if it is quiet; let it in now: exotelctl edge admit 203.0.113.9
 """
 
 import time

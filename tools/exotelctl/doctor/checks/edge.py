@@ -101,7 +101,7 @@ def workers(facts: Facts, seen: EdgeFacts, edge: EdgeConfig) -> Finding:
     old = known.old
     if old is None:
         return unknown("the master process of HAProxy has no socket, so its old workers cannot be counted")
-    held = [f"{one.connections} connections" if one.connections is not None else "it does not say" for one in old]
+    held = [plural(one.connections, "connection") if one.connections is not None else "it does not say" for one in old]
     evidence = [f"pid {one.pid}, {duration(one.age_s)} old: {holds}" for one, holds in zip(old[:_MOST_SHOWN], held, strict=False)]
     if not known.pile_up:
         return ok(f"{plural(len(old), 'old worker')} that end with their last call" if old else "no old worker", *evidence)
@@ -118,7 +118,7 @@ def workers(facts: Facts, seen: EdgeFacts, edge: EdgeConfig) -> Finding:
 def put_out(facts: Facts, seen: EdgeFacts, edge: EdgeConfig) -> Finding:
     """Claim: the limits of the edge keep out nobody who makes calls. Does not prove: that every stranger is kept out."""
     known = inside(seen)
-    counts = f"{known.turned_away} connections were turned away since HAProxy started"
+    counts = f"{plural(known.turned_away, 'connection')} turned away since HAProxy started"
     if not known.put_out and not known.full:
         return ok("nobody is put out", counts)
     callers = {counted_as(conn.remote) for conn in facts.calls.value.started if conn.remote} if facts.calls.value else set()
@@ -155,8 +155,9 @@ def _full(full: Sequence[Full], edge: EdgeConfig, counts: str) -> Finding:
 
 def _why(one: PutOut, edge: EdgeConfig) -> str:
     if one.why == "keys":
-        return f"it showed {one.count} bad keys, {edge.bad_keys} put out for {edge.bad_keys_minutes} minutes"
-    return f"{one.count} connections in 10 s, a stranger may open {edge.stranger_connections}"
+        within = plural(edge.bad_keys_minutes, "minute")
+        return f"it showed {plural(one.count, 'bad key')} in {within} (the limit is {edge.bad_keys})"
+    return f"it opened {plural(one.count, 'connection')} in 10 s (a stranger may open {edge.stranger_connections})"
 
 
 @edge_check("plain-on-tls")
