@@ -33,6 +33,16 @@ class EdgeFailed(Exception):
     """Raised when HAProxy does not do what was asked; the message says what it does, and why."""
 
 
+def fault_of_unit(root: Path = Path("/")) -> str:
+    """Return why no caller gets through the edge of this host; "" if HAProxy runs, or there is no edge. Raises CommandFailed."""
+    if not (root / "etc/exotel-edge/edge.json").exists():
+        return ""
+    state = show([UNIT], ("ActiveState",))[UNIT]["ActiveState"]
+    if state in _RUNS:
+        return ""
+    return f"{UNIT} is {state}: no new call gets in; on the host: systemctl status {UNIT}; sudo exotelctl doctor"
+
+
 @dataclass(frozen=True)
 class Found:
     """State of the edge on a host.

@@ -99,6 +99,7 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.edge import fault_of_unit
 from ..module_utils.facts import gather
 from ..module_utils.instance import calls_live
 from ..module_utils.paths import Paths
@@ -113,6 +114,7 @@ def main() -> None:
     paths = Paths()
     try:
         facts = gather(paths, Systemd())
+        edge_fault = fault_of_unit()
     except (CommandFailed, OSError, ValueError) as error:
         module.fail_json(msg=f"the state of this host cannot be read: {error}")
     calls = {name: calls_live(paths.admin_socket(name)) for name in facts.live(facts.instances)}
@@ -123,6 +125,8 @@ def main() -> None:
         "service": facts.point,
     }
     text = table(found, socket)
+    if edge_fault:
+        text += f"\n❌ {edge_fault}"
     if facts.maintenance:
         text += f"\nthis host is {facts.maintenance}; it comes back by: exotelctl maintenance off"
     module.exit_json(

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.lab.authority import issue, trust
 from tests.lab.edge_saboteurs import KEY, SABOTEURS, Bench, EdgeSaboteur, healed, unknown
 from tests.lab.labhost import HostSpec, LabHost, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
-from tests.lab.test_doctor import RED, Report, doctor
+from tests.lab.test_doctor import EXOTELCTL, RED, Report, doctor
 from tests.unit.edge.authority import Authority
 
 HOST = HostSpec("exo-t47", "trixie", "198.18.65.147")
@@ -141,6 +142,30 @@ def test_saboteur_of_the_edge(bench: Bench, saboteur: EdgeSaboteur) -> None:
     assert_found(report, saboteur)
     for command in looks_at_the_edge(report):
         assert "edge frontend=" in bench.host.run(f"sudo {command}").stdout, command
+
+
+def test_a_stopped_edge_is_named_by_every_look_and_by_a_call(bench: Bench) -> None:
+    """The server itself serves, so that a look at it alone tells nothing of the edge."""
+    settings = bench.authority.folder.parent / "settings.json"
+    says = "haproxy.service is inactive"
+    bench.host.run("sudo systemctl stop haproxy")
+    try:
+        looks = [bench.host.run(f"sudo exotelctl {verb}", check=False) for verb in ("status", "health")]
+        status, verify = (
+            play(f"playbooks/{name}.yml", "-e", f"@{settings}", inventory=bench.host.inventory) for name in ("status", "verify")
+        )
+        called = subprocess.run([EXOTELCTL, "call", bench.url], capture_output=True, text=True, timeout=60, check=False)
+    finally:
+        bench.host.run("sudo systemctl start haproxy")
+    healed(bench)
+    for look in looks:
+        assert (look.returncode, says in look.stdout) == (1, True), look.stdout
+    assert (status.rc, f"❌ {says}" in status.stdout) == (0, True), status.stdout
+    assert verify.rc != 0
+    said = " ".join(verify.stdout.split())
+    assert f"refused the connection: nothing listens on that port: {says}" in said, verify.stdout
+    assert "systemctl start haproxy.service" in said, verify.stdout
+    assert (called.returncode, "systemctl status haproxy" in called.stdout) == (1, True), called.stdout
 
 
 def test_a_source_that_was_put_out_is_let_in_by_the_command(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.edge import (
     Edge,
     EdgeFailed,
     Found,
+    fault_of_unit,
     plan_leaving,
     plan_serving,
 )
@@ -111,6 +112,26 @@ class FakeHost:
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
     return FakeHost(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("state", "edge", "fault"),
+    [
+        ("active", True, ""),
+        ("reloading", True, ""),
+        ("inactive", True, "haproxy.service is inactive: no new call gets in; on the host: systemctl status haproxy.service; "),
+        ("failed", True, "haproxy.service is failed: no new call gets in"),
+        ("deactivating", True, "haproxy.service is deactivating: no new call gets in"),
+        ("inactive", False, ""),
+    ],
+)
+def test_an_edge_that_lets_in_nobody_is_a_fault_where_there_is_one(host: FakeHost, state: str, edge: bool, fault: str) -> None:
+    host.shown["ActiveState"] = state
+    if edge:
+        (host.root / "etc/exotel-edge/edge.json").write_text("{}")
+    said = fault_of_unit(host.root)
+    assert said.startswith(fault)
+    assert bool(said) is bool(fault)
 
 
 def test_what_runs_is_told_by_its_environment_and_what_waits_by_the_settings_it_was_started_with(host: FakeHost) -> None:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import pytest
 from exotel_phone.dial import dial
-from exotel_phone.reach import Unreachable
+from exotel_phone.reach import Fault, Unreachable
 from exotel_phone.target import parse
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
@@ -44,6 +44,25 @@ def test_a_redirect_is_not_followed_but_named(status: int, locations: list[str],
             return error.value.fault.cause
 
     assert named in asyncio.run(main())
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_credential_that_is_not_taken_is_compared_and_one_that_lacks_is_given(status: int) -> None:
+    async def refused(user: str) -> Fault:
+        def refuse(ws: ServerConnection, _: Request) -> Response:
+            return ws.respond(HTTPStatus(status), "This key is not known")
+
+        async with serve(lambda _: asyncio.sleep(0), "127.0.0.1", 0, process_request=refuse) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(Unreachable) as error:
+                await dial(parse(f"ws://{user}127.0.0.1:{port}"))
+        return error.value.fault
+
+    without, wrong = (asyncio.run(refused(user)).next for user in ("", "exotel:hush@"))
+    assert "give the credential" in without
+    assert "compare the credential" in wrong
+    assert "sudo exotelctl url --with-key" in wrong
+    assert "hush" not in wrong
 
 
 def test_the_checked_address_is_taken_whatever_the_name_says_now() -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from exotel_phone.exits import Exit
 from exotelctl import health
+from exotelctl.edge.config import EdgeConfig, Unusable
+from exotelctl.edge.facts import Edge, State
 from exotelctl.options import HealthOptions
 
 from .echo_server import running
@@ -98,12 +100,44 @@ def test_refused_says_what_to_run_next(capsys: pytest.CaptureFixture[str]) -> No
     assert "exotelctl port-clean --port 9 --dry-run" in capsys.readouterr().out
 
 
-def test_without_a_url_the_settings_say_the_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def of_this_host(folder: Path, *, json: bool = False) -> Exit:
     async def main() -> Exit:
         async with running() as server:
-            file = tmp_path / "settings.toml"
+            file = folder / "settings.toml"
             file.write_text(f'host = "0.0.0.0"\nport = {server.port}\n')
-            return await asyncio.to_thread(health.run, HealthOptions(None, file, 1.0))
+            return await asyncio.to_thread(health.run, HealthOptions(None, file, 1.0, json))
 
-    assert asyncio.run(main()) == Exit.OK
+    return asyncio.run(main())
+
+
+def test_without_a_url_the_settings_say_the_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert of_this_host(tmp_path) == Exit.OK
     assert "http://127.0.0.1:" in capsys.readouterr().out
+
+
+def test_a_stopped_edge_of_this_host_is_a_problem_though_the_server_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = Edge(EdgeConfig(("voice.example.com",), "acme"), State("inactive"))
+    monkeypatch.setattr(health, "look_at_unit", lambda: stopped)
+    assert of_this_host(tmp_path) == Exit.PROBLEM
+    *served, cause, cure = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("✅") for line in served)
+    assert cause == "❌ haproxy.service is inactive: no new call gets in"
+    assert cure == "   next: systemctl status haproxy.service; sudo exotelctl doctor"
+    assert of_this_host(tmp_path, json=True) == Exit.PROBLEM
+    told = json.loads(capsys.readouterr().out)
+    assert (told["ok"], told["edge_problem"]["kind"]) == (False, "edge-down")
+    assert ask("ws://127.0.0.1:9", json=True) == Exit.PROBLEM
+    assert json.loads(capsys.readouterr().out)["edge_problem"] is None
+
+
+def test_an_edge_that_cannot_be_read_is_a_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unusable() -> Edge:
+        raise Unusable("edge.json: not a JSON object")
+
+    monkeypatch.setattr(health, "look_at_unit", unusable)
+    assert of_this_host(tmp_path) == Exit.PROBLEM
+    assert "❌ edge.json: not a JSON object\n" in capsys.readouterr().out

@@ -17,12 +17,13 @@ from exotel_phone.text import printable
 from exotel_phone.wire import USER_AGENT
 
 _REDIRECTS = range(300, 400)
+_NOT_LET_IN = (401, 403)
 _STATUS_HELP = {
-    401: "give the credential: wss://user:token@host/… or --credential-file FILE",
-    403: "give the credential: wss://user:token@host/… or --credential-file FILE",
     404: "compare the path of the URL with `paths` in the server's settings.toml",
     503: "exotelctl health says whether the server is draining or full",
 }
+_GIVE = "give the credential: wss://user:token@host/… or --credential-file FILE"
+_COMPARE = "compare the credential that was given with the server's; on the host: sudo exotelctl url --with-key"
 
 
 class _Straight(connect):
@@ -78,6 +79,8 @@ def _status(error: InvalidStatus, target: Target) -> Fault:
     if status in _REDIRECTS:
         return _redirect(status, next(iter(error.response.headers.get_all("Location")), ""), target)
     cause = refused_handshake(target, f"HTTP {status}", error.response.body)
+    if status in _NOT_LET_IN:
+        return Fault("http-status", cause, _COMPARE if target.credential else _GIVE)
     return Fault("http-status", cause, _STATUS_HELP.get(status, command("curl", "-i", target.http("/health"))))
 
 

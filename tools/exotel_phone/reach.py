@@ -6,7 +6,7 @@ import socket
 import ssl
 
 from exotel_phone import tls
-from exotel_phone.command import command, journal
+from exotel_phone.command import command, journal, of_units
 from exotel_phone.target import Target
 from exotel_phone.text import printable
 
@@ -40,14 +40,23 @@ class NotHttp(Exception):
 def explain(error: BaseException, target: Target, timeout_s: float) -> Fault:
     """Return the fault behind ``error``, met while connecting to ``target`` or while waiting ``timeout_s`` for its answer."""
     where = target.netloc
-    look = command("exotelctl", "port-clean", "--port", target.port, "--dry-run")
+    unit, look = "exotel-ws.socket", command("exotelctl", "port-clean", "--port", target.port, "--dry-run")
+    if target.secure:
+        unit, look = "haproxy.service", command("ss", "-ltnp", f"sport = :{target.port}")
     match error:
         case ConnectionRefusedError():
             cause = f"{where} refused the connection: nothing listens on that port"
-            return Fault("refused", cause, f"on the host: systemctl status exotel-ws.socket; {look}")
+            return Fault("refused", cause, f"on the host: {of_units('status', unit)}; {look}")
         case socket.gaierror():
             look = f"{command('getent', 'hosts', target.host)}; check the spelling"
             return Fault("dns", f"the name {target.host} does not resolve", look)
+        case ConnectionError() | EOFError() | ssl.SSLEOFError():
+            cause = f"{where} took the connection and closed it without an answer"
+            if target.secure:
+                cause += ": its edge has put this machine out, or it speaks no TLS"
+                put_out = "on the host: sudo exotelctl edge, which names who is put out"
+                return Fault("reset", cause, f"{put_out}; ws:// where there is no edge")
+            return Fault("reset", cause, f"wss:// if it wants TLS; on the host: {journal('-u', 'exotel-ws@*', '-n', 50)}")
         case ssl.SSLError():
             return Fault(*tls.fault(error, where, target.host, target.port))
         case TimeoutError():
@@ -55,10 +64,6 @@ def explain(error: BaseException, target: Target, timeout_s: float) -> Fault:
             return Fault("timeout", cause, f"check the firewall rule for tcp:{target.port}; on the host: {look}")
         case NotHttp():
             return Fault("not-http", f"{where} answers, but not in HTTP: {error}", f"on the host: {look} shows who listens there")
-        case ConnectionError() | EOFError():
-            cause = f"{where} took the connection and closed it without an answer"
-            scheme = "ws:// if it speaks no TLS" if target.secure else "wss:// if it wants TLS"
-            return Fault("reset", cause, f"{scheme}; on the host: {journal('-u', 'exotel-ws@*', '-n', 50)}")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
     kind = "unreachable" if isinstance(error, OSError) and error.errno in _ROUTE else "error"
     return Fault(kind, f"{where}: {printable(reason)}", f"check the address and the route: ping {target.host}")

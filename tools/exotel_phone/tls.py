@@ -83,4 +83,4 @@ def fault(error: ssl.SSLError, netloc: str, host: str, port: int) -> tuple[str, 
         cause = f"{netloc} and this machine have no version of TLS in common: 1.2 and 1.3 are spoken here"
         return "tls-version", cause, f"upgrade what ends TLS there; {look}"
     cause = f"TLS with {netloc} failed: {printable(said)}; Exotel needs a public CA and the full chain"
-    return "tls", cause, f"{look}; or ws:// if the server has no TLS"
+    return "tls", cause, look

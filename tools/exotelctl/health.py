@@ -16,6 +16,9 @@ from exotel_phone.reach import Fault, Unreachable
 from exotel_phone.target import Target, parse
 from exotel_phone.text import printable
 
+from exotelctl.edge import config
+from exotelctl.edge.facts import look_at_unit
+from exotelctl.edge.judge import LOOK, not_running
 from exotelctl.host_settings import load
 from exotelctl.options import HealthOptions
 
@@ -30,16 +33,33 @@ class Probe:
 
 
 def run(options: HealthOptions) -> Exit:
-    """Ask, print, and say by the exit code whether the server is healthy and takes calls. Raises UsageFault."""
+    """Ask, print, and say by the exit code whether the server is healthy and takes calls. Raises UsageFault.
+
+    Without a URL an edge of this host that is down is a problem too: the server answers, and no caller gets through.
+    """
     target = parse(options.url, ca_file=options.ca_file) if options.url else load(options.settings).local_target
     probes = asyncio.run(_ask(target, options.timeout))
-    healthy = all(probe.fault is None for probe in probes)
+    of_edge = None if options.url else _fault_of_edge()
+    healthy = of_edge is None and all(probe.fault is None for probe in probes)
     if options.json:
-        emit_json({"url": target.http(""), "ok": healthy, "probes": [_as_json(probe) for probe in probes]})
+        found = [_as_json(probe) for probe in probes]
+        problem = of_edge and dataclasses.asdict(of_edge)
+        emit_json({"url": target.http(""), "ok": healthy, "edge_problem": problem, "probes": found})
     else:
         for probe in probes:
             _report(target, probe)
+        if of_edge:
+            say(of_edge.told)
     return Exit.OK if healthy else Exit.PROBLEM
+
+
+def _fault_of_edge() -> Fault | None:
+    """Return why no caller gets through the edge of this host, or why that is not known."""
+    try:
+        stopped = not_running(look_at_unit())
+    except config.Unusable as unusable:
+        return Fault("edge-unknown", str(unusable), _DOCTOR)
+    return Fault("edge-down", stopped, f"{LOOK}; {_DOCTOR}") if stopped else None
 
 
 async def _ask(target: Target, timeout_s: float) -> list[Probe]:
@@ -72,6 +92,7 @@ def judge_ready(answer: Answer) -> Fault | None:
     return Fault("not-ready", f"{answer.url} says HTTP {answer.status}", _READY_NEXT)
 
 
+_DOCTOR = "sudo exotelctl doctor"
 _READY_NEXT = "ansible-playbook playbooks/status.yml -i INVENTORY; on the host: systemctl list-units 'exotel-ws@*'"
 
 

@@ -1,5 +1,6 @@
 """Network failures in words: each with a kind of its own and something to do next."""
 
+import re
 import socket
 import ssl
 
@@ -21,6 +22,7 @@ TARGET = parse("wss://key:hush@voice.example.com:8765/p?token=hush")
         (ssl.SSLCertVerificationError(1, "certificate verify failed"), "tls"),
         (NotHttp("it begins 'SSH-2.0'"), "not-http"),
         (ConnectionResetError(104, "reset"), "reset"),
+        (ssl.SSLEOFError(8, "EOF occurred in violation of protocol"), "reset"),
         (EOFError(), "reset"),
         (OSError(113, "No route to host"), "unreachable"),
         (OSError(24, "Too many open files"), "error"),
@@ -32,6 +34,36 @@ def test_explained(error: BaseException, kind: str) -> None:
     assert "voice.example.com" in fault.cause
     assert fault.next
     assert "hush" not in fault.cause + fault.next
+
+
+@pytest.mark.parametrize(
+    ("error", "edge", "server"),
+    [
+        (
+            ConnectionRefusedError(),
+            "systemctl status haproxy.service; ss -ltnp 'sport = :8765'",
+            "systemctl status exotel-ws.socket; exotelctl port",
+        ),
+        (ConnectionResetError(), "sudo exotelctl edge, which names who is put out; ws:// where", "wss:// if it wants TLS"),
+        (ssl.SSLEOFError(), "sudo exotelctl edge, which names who is put out; ws:// where", None),
+        (TimeoutError(), "ss -ltnp 'sport = :8765'", "exotelctl port-clean --port 8765 --dry-run"),
+        (NotHttp("x"), "ss -ltnp 'sport = :8765'", "exotelctl port-clean --port 8765 --dry-run"),
+    ],
+)
+def test_an_edge_is_looked_at_by_other_commands_than_a_server(error: BaseException, edge: str, server: str | None) -> None:
+    told = explain(error, TARGET, 5).next
+    assert edge in told
+    assert not re.search("exotel-ws|port-clean", told)
+    if server:
+        told = explain(error, parse("ws://voice.example.com:8765"), 5).next
+        assert server in told
+        assert not re.search("haproxy|exotelctl edge", told)
+
+
+def test_who_gets_no_answer_to_tls_was_put_out_or_met_a_server_without_an_edge() -> None:
+    why = "its edge has put this machine out, or it speaks no TLS"
+    assert why in explain(ConnectionResetError(), TARGET, 5).cause
+    assert why not in explain(ConnectionResetError(), parse("ws://voice.example.com"), 5).cause
 
 
 @pytest.mark.parametrize(

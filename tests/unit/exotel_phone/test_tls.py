@@ -112,6 +112,7 @@ def test_a_certificate_that_does_not_hold(
 def test_what_openssl_says_of_a_handshake(said: str, kind: str) -> None:
     found, cause, then = tls.fault(ssl.SSLError(1, said), NAME, NAME, 443)
     assert (found, NAME in cause, bool(then)) == (kind, True, True)
+    assert ("ws://" in then) is (kind == "tls-plain")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 from exotel_phone.reach import Fault
 from exotelctl.doctor import bundle, checks
+from exotelctl.doctor.checks.outside import not_connected
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.edge import EdgeFacts, Retired
 from exotelctl.doctor.facts.fact import Fact
@@ -450,10 +451,51 @@ def test_the_command_that_is_told_finds_the_edges_lines(reason: str) -> None:
     assert done.stdout.splitlines() == wanted
 
 
+def test_an_edge_that_was_stopped_is_started_and_one_that_failed_is_looked_at_first() -> None:
+    stopped, failed = (results(FAULTS[fault][2])["edge-down"].remedy for fault in ("stopped", "failed"))
+    assert stopped is not None
+    assert failed is not None
+    assert "somebody stopped it" in stopped.text
+    assert stopped.risky_commands == ()
+    assert "Read why" in failed.text
+    assert any("haproxy -c" in command for command in failed.safe_commands)
+    assert stopped.safe_commands[-1] == failed.safe_commands[-1] == "systemctl start haproxy.service"
+
+
+REFUSED = replace(OUTSIDE_EDGE, answers=None, connect=Fault("refused", "voice.example.com refused the connection", "look"))
+
+
+def test_an_edge_that_is_down_is_why_it_is_not_reached() -> None:
+    facts = edged(**down(active="inactive", sub="dead"), lines={"words": ("Server voice/voice is DOWN",)})
+    found = not_connected(facts, REFUSED, REFUSED.connect)
+    assert found.says == "voice.example.com refused the connection: haproxy.service is inactive (dead) for 2 h 0 min"
+    assert found.evidence == ("Server voice/voice is DOWN",)
+    assert found.remedy == results(facts)["edge-down"].remedy
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind"),
+    [
+        (edged(), "refused"),
+        (edged(state=replace(STATE, enabled="disabled")), "refused"),
+        (edged(**down(active="inactive", sub="dead")), "unreachable"),
+    ],
+    ids=["it takes connections", "it is only disabled", "no route"],
+)
+def test_an_edge_that_takes_connections_is_not_why(facts: Facts, kind: str) -> None:
+    found = not_connected(facts, REFUSED, replace(REFUSED.connect, kind=kind))
+    assert found.says == REFUSED.connect.cause
+    said = " ".join(found.evidence)
+    assert "the host answers itself, " in said
+    assert "the server listens on" not in said
+    assert "exotel_ws_public_host" not in said
+
+
 def test_a_source_that_is_put_out_is_let_in_by_the_command_that_is_told() -> None:
     remedy = results(FAULTS["a caller put out"][2])["edge-put-out"].remedy
     assert remedy is not None
-    assert remedy.risky_commands == (f"exotelctl edge admit {CALLER}",)
+    assert remedy.safe_commands[-1] == f"exotelctl edge admit {CALLER}"
+    assert remedy.risky_commands == ()
 
 
 def test_the_connections_of_a_source_that_has_all_it_may_are_shown_by_the_command_that_is_told() -> None:

@@ -73,6 +73,22 @@ def test_a_line_tells_more_than_that_a_call_came_through(message: str, tells: bo
     assert log.tells(message) is tells
 
 
+@pytest.mark.parametrize(
+    ("words", "once"),
+    [
+        (["[WARNING]  (638) : voice/voice is DOWN", "voice/voice is DOWN"], ["[WARNING]  (638) : voice/voice is DOWN"]),
+        (["a", "b", "a"], ["b", "a"]),
+        (["[ALERT]    (1) : no", "[ALERT]    (2) : no"], ["[ALERT]    (1) : no"]),
+        (
+            ["backend voice: 1", "backend voice: 2"],
+            ["backend voice: 1", "backend voice: 2"],
+        ),
+    ],
+)
+def test_what_haproxy_says_twice_is_kept_once_where_it_was_said_last(words: list[str], once: list[str]) -> None:
+    assert log.once(words) == once
+
+
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Give the look of the doctor these lines of the edge, and what HAProxy and the workers know of sources and keys."""
@@ -101,6 +117,12 @@ def test_refusals_are_counted_but_for_those_of_this_host(lines: list[str]) -> No
     assert seen.words == ("Server voice is DOWN",)
     assert seen.proven == ("203.0.113.9",)
     assert seen.retired == (Retired("old", NOW - 60), Retired("older", NOW - 7e5))
+
+
+def test_the_last_words_are_different_ones(lines: list[str]) -> None:
+    for at in range(12):
+        lines += [f"[WARNING]  (638) : Server {at} is DOWN", f"Server {at} is DOWN"]
+    assert of_doctor.look(NOW - 60).words == tuple(f"[WARNING]  (638) : Server {at} is DOWN" for at in range(4, 12))
 
 
 def test_a_test_call_of_ours_is_not_counted(lines: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

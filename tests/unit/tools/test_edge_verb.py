@@ -249,6 +249,22 @@ def test_who_has_all_it_may_is_shown_with_how_to_look(address: str, changes: dic
     assert report.as_json(seen, known, [], NOW)["full"] == [{"address": address, "refused": 7, "connections": 1998}]
 
 
+def test_only_the_unit_is_looked_at_and_nothing_where_there_is_no_edge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def show(units: list[str], _: object) -> dict[str, dict[str, str]]:
+        asked.extend(units)
+        return {units[0]: {"ActiveState": "inactive", "LoadState": "loaded"}}
+
+    monkeypatch.setattr(facts.systemctl, "show", show)
+    assert facts.look_at_unit(tmp_path / "edge.json") == facts.Edge()
+    assert asked == []
+    seen = facts.look_at_unit(written(tmp_path))
+    assert asked == ["haproxy.service"]
+    assert seen == facts.Edge(config=seen.config, state=facts.State("inactive"))
+    assert judge.not_running(seen) == "haproxy.service is inactive: no new call gets in"
+
+
 def test_json_keeps_its_keys(host: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert verb.run(EdgeOptions(json=True)) is Exit.OK
     said = json.loads(capsys.readouterr().out)
@@ -260,7 +276,7 @@ def test_json_keeps_its_keys(host: dict[str, Any], capsys: pytest.CaptureFixture
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "stopped": ({"state": replace(STATE, active="failed")}, "haproxy.service is failed: no new call gets in"),
+    "stopped": ({"state": replace(STATE, active="failed")}, "is failed: no new call gets in; systemctl status haproxy.service"),
     "no TLS": ({"served": None, "no_served": "timed out"}, "no TLS on port 443: timed out"),
     "socket gone": ({"inside": None, "no_inside": "there is no socket"}, "there is no socket"),
     "server down": (inside(servers=(replace(SERVER, status="DOWN"),)), "it finds no server at 127.0.0.1:8765"),

@@ -6,13 +6,17 @@ from typing import Any
 import pytest
 from exotelctl.admin import Answer, Call
 from exotelctl.audit import Action
+from exotelctl.edge.config import Unusable
+from exotelctl.edge.facts import Edge
 from exotelctl.generations import Generation
 from exotelctl.port.facts import Identity, PortHolder
 from exotelctl.port.plan import Decision, Kind, PortPlan
-from exotelctl.status import report
+from exotelctl.status import gather, report
 from exotelctl.status.facts import Facts, Usage, Worker
 from exotelctl.status.judge import judge
 from exotelctl.units import Unit
+
+from tests.unit.tools.doctor_edge_facts import EDGE, STATE
 
 NOW = 1_795_603_000.0
 NEW, OLD = "20261125T102807-1c8a7fcd", "20261124T101500-ab12cd34"
@@ -125,6 +129,54 @@ def test_each_trouble_is_told_and_alone(changes: dict[str, Any], problem: str) -
     text = report.as_text(facts(**changes), verdict, numbers=False)
     assert text.startswith("❌ exo-a")
     assert problem in text
+
+
+STOPPED = dataclasses.replace(EDGE, state=dataclasses.replace(STATE, active="inactive"))
+
+
+@pytest.mark.parametrize("maintenance", ["", "in maintenance since noon"])
+def test_a_stopped_edge_is_told_where_the_server_serves_and_in_maintenance(maintenance: str) -> None:
+    stopped = facts(
+        edge=STOPPED, maintenance=maintenance, socket=Unit("exotel-ws.socket", "inactive" if maintenance else "active")
+    )
+    verdict = judge(stopped)
+    says = "haproxy.service is inactive: no new call gets in; systemctl status haproxy.service; exotelctl doctor"
+    assert verdict.problems == (says,)
+    text = report.as_text(stopped, verdict, numbers=False)
+    assert text.startswith("❌ exo-a")
+    assert says in text
+    assert "Edge: wss://voice.example.com, port 443: haproxy.service is inactive" in text
+    told = report.as_json(stopped, verdict, numbers=False)
+    assert (told["ok"], told["edge"]) == (False, "inactive")
+
+
+@pytest.mark.parametrize(
+    ("edge", "told", "line"),
+    [
+        (EDGE, "active", "Edge: wss://voice.example.com, port 443: haproxy.service is active"),
+        (dataclasses.replace(STOPPED, state=dataclasses.replace(STATE, active="reloading")), "reloading", "is reloading"),
+        (dataclasses.replace(EDGE, state=None), None, "haproxy.service is of an unknown state"),
+        (Edge(), None, None),
+    ],
+    ids=["active", "reloading", "unknown", "none"],
+)
+def test_an_edge_that_is_not_known_to_be_down_is_no_problem(edge: Edge, told: str | None, line: str | None) -> None:
+    seen = facts(edge=edge)
+    verdict = judge(seen)
+    assert verdict.problems == ()
+    assert report.as_json(seen, verdict, numbers=False)["edge"] == told
+    text = report.as_text(seen, verdict, numbers=False)
+    assert line in text if line else "Edge" not in text
+
+
+def test_an_edge_that_cannot_be_read_is_named_as_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unusable() -> Edge:
+        raise Unusable("edge.json: not a JSON object")
+
+    monkeypatch.setattr(gather, "look_at_unit", unusable)
+    unseen: list[str] = []
+    assert gather._edge(unseen) == Edge()
+    assert unseen == ["the edge (edge.json: not a JSON object)"]
 
 
 def test_all_workers_down_is_down() -> None:

@@ -22,6 +22,7 @@ from exotelctl.doctor.facts.units import Line, Units
 from exotelctl.options import VerifyOptions
 from exotelctl.verify import look, steps, verb
 
+from tests.unit.tools.doctor_edge_facts import OUTSIDE_EDGE, STATE, edged
 from tests.unit.tools.doctor_facts import (
     ANSWERS,
     DEPLOYMENT,
@@ -153,6 +154,15 @@ def test_what_fails_first_from_here_is_told(seen: Outside, claim: str, cause: st
     lines = said(healthy(), seen)
     assert any(line.startswith(f"❌ voice-1 failed: {claim}") for line in lines), lines
     assert cause in "\n".join(lines[4:]), lines
+
+
+def test_an_edge_that_is_down_is_named_with_its_cure() -> None:
+    stopped = {"state": replace(STATE, active="inactive", sub="dead"), "served": None, "inside": None}
+    *_, failed, cause, cure = said(edged(**stopped), replace(OUTSIDE_EDGE, connect=REFUSED, answers=None))
+    assert failed.startswith("❌ voice-1 failed: the server answers this machine")
+    assert cause.startswith(f"Likely cause: {REFUSED.cause}: haproxy.service is inactive (dead)")
+    assert cure.startswith("Next: It did not fail")
+    assert cure.endswith("systemctl start haproxy.service")
 
 
 def test_what_keeps_no_call_from_being_taken_is_a_warning() -> None:

@@ -202,6 +202,12 @@ def look(file: Path = config.CONFIG, master: Path = MASTER) -> Edge:
     )
 
 
+def look_at_unit(file: Path = config.CONFIG) -> Edge:
+    """Look only whether HAProxy runs: cheap, without root, and without a line in its log. Raises `config.Unusable`."""
+    known = config.load(file)
+    return Edge(config=known, state=_state()) if known else Edge()
+
+
 def look_inside(known: EdgeConfig, master: Path = MASTER) -> Inside:
     """Ask HAProxy. Raises Silent."""
     admin = Path(known.admin_socket)

@@ -1,16 +1,28 @@
 """Say what is wrong with the edge, in a sentence each. The doctor says more, and why. Pure."""
 
+from typing import Final
+
+from exotel_phone.command import of_units
 from exotel_phone.text import duration
 
 from exotelctl.edge.config import UNIT, EdgeConfig
 from exotelctl.edge.facts import Edge
 
+LOOK: Final = of_units("status", UNIT)
+
+
+def not_running(edge: Edge) -> str:
+    """Return that HAProxy does not run; "" where it runs, is not known, or the host has no edge."""
+    if edge.config is None or edge.state is None or edge.state.active in ("active", "reloading"):
+        return ""
+    return f"{UNIT} is {edge.state.active}: no new call gets in"
+
 
 def problems(edge: Edge, known: EdgeConfig, now: float) -> list[str]:
     """Return what is wrong at ``now`` (Unix seconds); an empty list where all that was seen is well."""
     found = []
-    if edge.state and edge.state.active not in ("active", "reloading"):
-        found.append(f"{UNIT} is {edge.state.active}: no new call gets in")
+    if stopped := not_running(edge):
+        found.append(f"{stopped}; {LOOK}")
     elif edge.no_served:
         found.append(f"no TLS on port {known.port}: {edge.no_served}")
     if edge.no_inside:

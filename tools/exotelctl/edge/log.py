@@ -5,7 +5,7 @@ edge frontend=wss client=203.0.113.9 status=401 reason=key_wrong ended=PR tls=TL
 
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,8 @@ HANDSHAKE: Final = "handshake"
 """Reason of a connection whose TLS handshake failed."""
 PLAIN: Final = "plain_ws"
 """Reason of a connection with a URL that says ws://: to the port for ACME, or plain HTTP where TLS is spoken."""
+_SEVERITY: Final = re.compile(r"^\[[A-Z]+\] +\(\d+\) : ")
+"""Beginning of what HAProxy says on stderr."""
 _SPOKE_HTTP: Final = 156
 """OpenSSL's reason SSL_R_HTTP_REQUEST, in the low bits of its error codes."""
 _REASON_BITS: Final = 0xFFF
@@ -89,6 +91,11 @@ def parse(at: float, message: str) -> Seen | None:
         ended=said.get("ended", ""),
         test=said.get("test", "-").strip("-"),
     )
+
+
+def once(words: Sequence[str]) -> list[str]:
+    """Return each of HAProxy's ``words`` once, where it was said last: it says many on stderr and in its log."""
+    return list({_SEVERITY.sub("", word): word for word in reversed(words)}.values())[::-1]
 
 
 def tells(message: str) -> bool:

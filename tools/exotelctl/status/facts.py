@@ -7,6 +7,7 @@ from exotel_phone.text import short_instance
 
 from exotelctl.admin import Answer
 from exotelctl.audit import Action
+from exotelctl.edge.facts import Edge
 from exotelctl.generations import Generation
 from exotelctl.port.plan import PortPlan
 from exotelctl.units import Unit
@@ -57,7 +58,8 @@ class Facts:
     is none), ``holders`` who really does. ``unseen`` names what this user could not see; ``lacks`` are
     capabilities that root has not here. ``maintenance`` says
     since when the host is out of service on purpose ("": it is not), ``enabled`` the units that start at boot (None: unknown),
-    ``moved`` since when the port that callers may still dial is refused ("": it has not moved lately).
+    ``moved`` since when the port that callers may still dial is refused ("": it has not moved lately),
+    ``edge`` is that of the host, of which only the unit is looked at.
     """
 
     host: str
@@ -75,3 +77,4 @@ class Facts:
     maintenance: str = ""
     enabled: frozenset[str] | None = None
     moved: str = ""
+    edge: Edge = dataclasses.field(default_factory=Edge)

@@ -12,6 +12,8 @@ from exotel_phone.exits import Refusal, UsageFault
 
 from exotelctl import admin, audit, boot, generations, systemctl, units
 from exotelctl.admin import Answer, parse_answer
+from exotelctl.edge import config
+from exotelctl.edge.facts import Edge, look_at_unit
 from exotelctl.host_settings import DEFAULT_PORT, load
 from exotelctl.port.gather import gather as gather_port
 from exotelctl.port.plan import PortPlan, plan
@@ -37,7 +39,7 @@ def gather(settings: Path, meter: Meter) -> Facts:
     holders = _holders(port, unseen)
     if any(fresh):
         time.sleep(max(0.0, began + _SAMPLE_S - time.monotonic()))
-    known = generations.load()
+    known, edge = generations.load(), _edge(unseen)
     return Facts(
         host=os.uname().nodename,
         at=time.time(),
@@ -57,6 +59,7 @@ def gather(settings: Path, meter: Meter) -> Facts:
         maintenance=boot.maintenance(),
         enabled=boot.enabled(),
         moved=generations.address_change(known.values(), time.time()),
+        edge=edge,
     )
 
 
@@ -111,6 +114,14 @@ def _holders(port: int, unseen: list[str]) -> PortPlan:
     if facts.ownerless and (facts.lacks or not facts.as_root):
         unseen.append(f"who holds port {port}")
     return plan(facts, force=False)
+
+
+def _edge(unseen: list[str]) -> Edge:
+    try:
+        return look_at_unit()
+    except config.Unusable as unusable:
+        unseen.append(f"the edge ({unusable})")
+        return Edge()
 
 
 def _current() -> str:

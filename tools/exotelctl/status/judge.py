@@ -7,6 +7,7 @@ from exotel_phone.command import command, journal
 from exotel_phone.text import plural, printable
 
 from exotelctl import boot
+from exotelctl.edge.judge import LOOK, not_running
 from exotelctl.status.facts import Facts, Worker
 from exotelctl.units import Unit
 
@@ -41,7 +42,8 @@ def judge(facts: Facts) -> Verdict:
     if facts.maintenance:
         return Verdict(tuple(rows), tuple(_though_in_maintenance(facts)))
     problems = [] if facts.current else ["nothing is deployed on this host: ansible-playbook deploy.yml -i INVENTORY"]
-    problems += [*_socket(facts), *_port(facts), *(text for row in rows for text in _of_row(facts, row)), *_boot(facts)]
+    problems += [*_edge(facts), *_socket(facts), *_port(facts)]
+    problems += [*(text for row in rows for text in _of_row(facts, row)), *_boot(facts)]
     return Verdict(tuple(rows), tuple(problems))
 
 
@@ -57,7 +59,7 @@ def _though_in_maintenance(facts: Facts) -> list[str]:
     """Judge a host that is out of service on purpose, where an idle server is no fault."""
     socket = facts.socket and facts.socket.active == "active"
     back = [f"exotel-ws.socket takes calls, though the host is {facts.maintenance}: exotelctl maintenance off"] if socket else []
-    return [*back, *_strangers(facts)]
+    return [*_edge(facts), *back, *_strangers(facts)]
 
 
 def _row(facts: Facts, name: str) -> Row:
@@ -83,6 +85,10 @@ def _state(current: bool, active: set[str]) -> State:
     if active & {"active", "reloading", "activating"}:
         return "stray"
     return "failed" if "failed" in active else "ended"
+
+
+def _edge(facts: Facts) -> list[str]:
+    return [f"{stopped}; {LOOK}; exotelctl doctor"] if (stopped := not_running(facts.edge)) else []
 
 
 def _socket(facts: Facts) -> list[str]:

@@ -11,6 +11,7 @@ from exotel_ws.mask import masked
 
 from exotelctl.admin import Call
 from exotelctl.audit import Action
+from exotelctl.edge.config import UNIT
 from exotelctl.privileges import cure_of_root
 from exotelctl.status.facts import Facts, Worker
 from exotelctl.status.judge import Row, Verdict
@@ -27,7 +28,7 @@ def as_text(facts: Facts, verdict: Verdict, *, numbers: bool) -> str:
     parts = [_headline(facts, verdict)]
     if verdict.rows:
         parts += [_generations(verdict.rows), _workers(verdict.rows)]
-    parts.append("\n".join([_port(facts), *([f"⚠️ {facts.moved}"] if facts.moved else [])]))
+    parts.append("\n".join([_port(facts), *_edge(facts), *([f"⚠️ {facts.moved}"] if facts.moved else [])]))
     if calls := _calls(verdict.rows):
         parts.append(_call_table(calls, numbers))
     if facts.deploy:
@@ -52,6 +53,7 @@ def as_json(facts: Facts, verdict: Verdict, *, numbers: bool) -> dict[str, objec
         "time": facts.at,
         "ok": not verdict.problems,
         "problems": list(verdict.problems),
+        "edge": facts.edge.state and facts.edge.state.active,
         "maintenance": facts.maintenance or None,
         "moved": facts.moved or None,
         "current": facts.current or None,
@@ -126,6 +128,14 @@ def _port(facts: Facts) -> str:
     if not who:
         who = ["nothing listens"] if facts.holders.verdict == "free" else ["somebody listens whom this user cannot see"]
     return f"Port {facts.port}: {'; '.join(who)}"
+
+
+def _edge(facts: Facts) -> list[str]:
+    if facts.edge.config is None:
+        return []
+    known = facts.edge.config
+    state = facts.edge.state.active if facts.edge.state else "of an unknown state"
+    return [f"Edge: wss://{printable(known.name, 100)}, port {known.port}: {UNIT} is {state}"]
 
 
 def _calls(rows: Sequence[Row]) -> list[tuple[Worker, Call]]:

@@ -48,11 +48,11 @@ def down(facts: Facts, seen: EdgeFacts, edge: EdgeConfig) -> Finding:
         return fail(f"{UNIT} drains{since}: no new call gets in", *seen.words, remedy=Remedy(text, (EDGE, *look), (kill,)))
     if state.active not in _RUNNING:
         said = f"{state.active} ({state.sub}{'' if state.result in ('', 'success') else f', {state.result}'})"
-        remedy = Remedy(
-            "Read why: a configuration that it refuses, or a port that somebody else has. A deploy writes the configuration.",
-            look,
-            (of_units("start", UNIT), DEPLOY),
-        )
+        text = "Read why: a configuration that it refuses, or a port that somebody else has. A deploy writes the configuration."
+        remedy = Remedy(text, (*look, of_units("start", UNIT)), (DEPLOY,))
+        if state.active == "inactive" and state.result in ("", "success"):
+            text = "It did not fail: somebody stopped it, or it was not started at boot. Starting it cuts nothing."
+            remedy = Remedy(text, (lines_of(UNIT), of_units("start", UNIT)))
         return fail(f"{UNIT} is {said if state.sub else state.active}{since}", *seen.words, remedy=remedy)
     if seen.edge.served is None:
         remedy = Remedy("HAProxy runs with another configuration, or another program has the port.", look, (DEPLOY,))
@@ -129,8 +129,7 @@ def put_out(facts: Facts, seen: EdgeFacts, edge: EdgeConfig) -> Finding:
     remedy = Remedy(
         "A caller: let it in, and name it in edge_known_sources, or mend the key in its URL first if that is why. Strangers: "
         "nothing to do, they come back in when they are quiet.",
-        (EDGE,),
-        (command("exotelctl", "edge", "admit", first.address),),
+        (EDGE, command("exotelctl", "edge", "admit", first.address)),
     )
     says = f"{first.address} is put out: {_why(first, edge)}"
     evidence = [f"{one.address}: {_why(one, edge)}" for one in others[:_MOST_SHOWN]]

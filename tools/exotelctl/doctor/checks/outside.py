@@ -1,5 +1,7 @@
 """Check that a caller from outside gets through, by a look from another machine and by the host's own facts."""
 
+import dataclasses
+
 from exotel_phone.command import command
 from exotel_phone.health import fault_of, mode_of
 from exotel_phone.reach import Fault
@@ -7,6 +9,8 @@ from exotel_phone.target import parse
 
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.checks.cures import LOOK_OUTSIDE, OPEN_CLOUD, URL
+from exotelctl.doctor.checks.edge import down as edge_down
+from exotelctl.doctor.checks.edged import config_of
 from exotelctl.doctor.checks.firewall import cloud_firewall, host_firewall
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.outside import Outside
@@ -31,7 +35,9 @@ def outside_reach(facts: Facts) -> Finding:
 
 
 def not_connected(facts: Facts, seen: Outside, trouble: Fault) -> Finding:
-    """Judge why TCP did not connect: if the host answers itself, the fault lies between."""
+    """Judge why TCP did not connect: if the host answers itself, the fault lies between, or is its edge."""
+    if trouble.kind == "refused" and (edge := _closed_edge(facts)):
+        return dataclasses.replace(edge, says=f"{trouble.cause}: {edge.says}")
     host_answers = _answers_itself(facts)
     evidence = [
         f"{seen.url} stands for {', '.join(seen.addresses)}",
@@ -96,6 +102,14 @@ def not_compliant(seen: Outside) -> Finding | None:
     return fail(says, *(broken.cause for broken in seen.broken[:3]), remedy=_between(seen))
 
 
+def _closed_edge(facts: Facts) -> Finding | None:
+    """Return what is wrong with an edge that takes no connection on the host itself; None where it does, or there is none."""
+    down, seen = edge_down.run(facts), facts.edge.value if facts.edge else None
+    if seen is None or seen.edge.served or down.verdict != "fail":
+        return None
+    return Finding(down.verdict, down.says, down.evidence, down.remedy)
+
+
 def _answers_itself(facts: Facts) -> bool:
     return facts.loopback.value is not None and facts.loopback.value.health.status == 200
 
@@ -103,10 +117,12 @@ def _answers_itself(facts: Facts) -> bool:
 def _lies_between(facts: Facts, seen: Outside, trouble: Fault) -> str:
     """Say what keeps a caller from a host that answers itself, by how the connection failed."""
     host, listen = _host(seen), facts.deployment.value.listen if facts.deployment.value else ""
+    elsewhere = f"the server listens on {listen} only, or Exotel reaches it by another name (exotel_ws_public_host)"
+    if config_of(facts):
+        elsewhere = "or Exotel reaches it by another name (edge_domain)"
     why = {
         "timeout": ", so a firewall of the cloud or of the host drops what comes from here",
-        "refused": f", so a firewall refuses what comes from here, {host} is another machine, the server listens on {listen}"
-        " only, or Exotel reaches it by another name (exotel_ws_public_host)",
+        "refused": f", so a firewall refuses what comes from here, {host} is another machine, {elsewhere}",
         "unreachable": f", but from here there is no way to {host}: a wrong address or route",
         "reset": ", so a firewall or a proxy cuts what comes from here",
     }

@@ -39,9 +39,9 @@ class Retired:
 @dataclass(frozen=True, slots=True)
 class EdgeFacts:
     """The edge, and its lines: ``refusals`` in its own words, the newest two thousand that came from other machines and were no
-    test calls of ours, and ``words``, the last ones that HAProxy said beside them. ``unread`` is why there are none. ``proven``
-    are those of the refused sources that made good calls within a day; ``retired`` the keys that were taken away, the newest
-    first.
+    test calls of ours, and ``words``, the last ones that HAProxy said beside them, each once. ``unread`` is why there are none.
+    ``proven`` are those of the refused sources that made good calls within a day; ``retired`` the keys that were taken away, the
+    newest first.
     """
 
     edge: Edge = field(default_factory=Edge)
@@ -70,7 +70,7 @@ def look(since: float) -> EdgeFacts:
     return EdgeFacts(
         edge=edge,
         refusals=tuple(refusals[-_MOST_REFUSED:]),
-        words=tuple(masked_text(word[:300]) for word in words[-_LAST_WORDS:]),
+        words=tuple(masked_text(word[:300]) for word in log.once(words)[-_LAST_WORDS:]),
         proven=_proven(edge.config, list(wrong)[:_MOST_ASKED]) if edge.inside else (),
         retired=_retired(),
     )
