@@ -378,7 +378,7 @@ def test_a_haproxy_that_does_not_take_it_is_told_and_asked_again(edge: Edge, hap
 
 
 def test_for_a_haproxy_that_does_not_use_the_file_the_file_is_enough(edge: Edge, haproxy: Haproxy, leaf: Issued) -> None:
-    """As its package starts it: it answers at the same socket, and reads the file once it is the edge."""
+    """HAProxy as its package starts it answers at the same socket, and reads the file once it is the edge."""
     chain, admin = leaf.pem + edge.authority.intermediate.pem, edge.folder / "admin.sock"
     haproxy.file = edge.folder / "another.pem"
     assert edge.install(chain, leaf.key, "--socket", admin, "--dry-run") == (0, "changed\n")
