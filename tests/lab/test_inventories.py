@@ -225,8 +225,9 @@ def test_sudo_for_the_hosts_is_none_for_the_controller(oncall: LabHost, login: d
     inventory = write(public_path / "hosts.yml", {"all": {"hosts": {oncall.address: {}}, "vars": variables}})
     env = {"HOME": str(home), "PATH": f"{programs}:{os.environ['PATH']}"}
     proven(run("playbooks/verify.yml", inventory=inventory, env=env, prefix=prefix), oncall)
-    for verb in ("playbooks/doctor.yml", "playbooks/logs.yml"):
-        ran = run(verb, "-e", "ansible_become=true", inventory=inventory, env=env, prefix=prefix)
+    # Short calls that other tests placed to the shared host are not to be judged here.
+    for verb in (("playbooks/doctor.yml", "-e", "since=-1s"), ("playbooks/logs.yml",)):
+        ran = run(*verb, "-e", "ansible_become=true", inventory=inventory, env=env, prefix=prefix)
         assert ran.rc == 0, ran.output
     assert not asked.exists(), asked.read_text()
 
