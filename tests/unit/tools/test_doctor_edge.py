@@ -383,9 +383,40 @@ def test_strangers_with_wrong_keys_after_a_rotation_show_no_retired_one() -> Non
     lines = {"proven": (CALLER,), "retired": (Retired("old", NOW - 600),)}
     before = edged(by_edge("key_wrong", CALLER, ago=700.0), lines=lines)
     another = edged(by_edge("key_wrong", STRANGER), lines=lines)
-    for facts in (before, another):
+    for facts, graded in ((before, "fail"), (another, "warn")):
         found = results(facts)
-        assert (found["key-retired"].verdict, found["auth-rejected"].verdict) == ("ok", "fail")
+        assert (found["key-retired"].verdict, found["auth-rejected"].verdict) == ("ok", graded)
+
+
+OF_SCANNERS: Final = {"token-stripped": "key_missing", "auth-rejected": "key_wrong", "plain-on-tls": "plain_ws"}
+
+
+@pytest.mark.parametrize(("id", "reason"), OF_SCANNERS.items())
+def test_what_a_scanner_does_at_the_edge_is_a_warning(id: str, reason: str) -> None:
+    many = [by_edge(reason, f"198.51.100.{number}", ago=number) for number in range(1, 60)]
+    found = results(edged(*many))[id]
+    assert (found.verdict, found.evidence[-1]) == ("warn", "none from an address that makes calls: scanners do this")
+
+
+@pytest.mark.parametrize(("id", "reason"), OF_SCANNERS.items())
+def test_a_callers_mistake_at_the_edge_is_red_beside_scanners(id: str, reason: str) -> None:
+    many = [by_edge(reason, f"198.51.100.{number}", ago=number) for number in range(1, 60)]
+    called = edged(*many, by_edge(reason, CALLER, ago=0.5))
+    earlier = edged(*many, by_edge(reason, STRANGER, ago=0.5), lines={"proven": (STRANGER,)})
+    for facts in (called, earlier):
+        found = results(facts)[id]
+        assert (found.verdict, found.evidence[-1]) == ("fail", "1 from addresses that make calls")
+
+
+@pytest.mark.parametrize(("id", "reason"), OF_SCANNERS.items())
+def test_before_anybody_connected_any_refusal_may_be_the_first_callers(id: str, reason: str) -> None:
+    assert results(edged(by_edge(reason), others={"calls": calls()}))[id].verdict == "fail"
+
+
+@pytest.mark.parametrize(("id", "detail"), [("token-stripped", "missing"), ("auth-rejected", "wrong")])
+def test_without_an_edge_a_stream_without_its_key_is_red(id: str, detail: str) -> None:
+    refused = Refused(NOW - 9, "credentials", detail, remote=STRANGER)
+    assert results(healthy(calls=calls(call(), refusals=(refused,))))[id].verdict == "fail"
 
 
 EDGES: Final = "exotelctl logs --edge --since -1h | grep -E "

@@ -119,6 +119,18 @@ def test_refusals_are_counted_but_for_those_of_this_host(lines: list[str]) -> No
     assert seen.retired == (Retired("old", NOW - 60), Retired("older", NOW - 7e5))
 
 
+def test_haproxy_is_asked_about_a_bounded_number_of_sources_wrong_keys_first(
+    lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(facts, "proven", lambda _, source: asked.append(source))
+    lines += [line(client="192.0.2.1"), line(client="192.0.2.2"), line(client="192.0.2.1")]
+    lines += [line(client=f"198.51.100.{number}", reason="key_missing") for number in range(30)]
+    of_doctor.look(NOW - 60)
+    assert asked[:3] == ["192.0.2.1", "192.0.2.2", "198.51.100.29"]
+    assert len(asked) == 20
+
+
 def test_the_last_words_are_different_ones(lines: list[str]) -> None:
     for at in range(12):
         lines += [f"[WARNING]  (638) : Server {at} is DOWN", f"Server {at} is DOWN"]

@@ -7,9 +7,8 @@ from exotel_phone.command import command, of_units
 from exotel_phone.text import duration, plural
 
 from exotelctl.doctor.checks.cures import DEPLOY, STATUS, URL, lines_of, of_edge
-from exotelctl.doctor.checks.edged import edge_check, inside, refused_by_edge
+from exotelctl.doctor.checks.edged import edge_check, graded_by_source, inside, refused_by_edge
 from exotelctl.doctor.checks.firewall import let_through
-from exotelctl.doctor.checks.grade import graded, times
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.edge import EdgeFacts
 from exotelctl.doctor.facts.fact import NotSeen
@@ -171,8 +170,7 @@ def plain_on_tls(facts: Facts, seen: EdgeFacts, edge: EdgeConfig) -> Finding:
     )
     ago = duration(max(0.0, facts.collected_at - bad[-1].at))
     says = f"{plural(len(bad), 'connection')} spoke plain HTTP to the edge: the URL says ws://"
-    started = facts.calls.value.started if facts.calls.value else ()
-    return graded(times(bad), times(started), says, [f"the last from {bad[-1].remote}, {ago} ago"], remedy)
+    return graded_by_source(facts, bad, says, [f"the last from {bad[-1].remote}, {ago} ago"], remedy)
 
 
 @edge_check("acme-port", acme=True)

@@ -6,13 +6,15 @@ from typing import Final
 
 from exotelctl.doctor.checks.check import Check, check
 from exotelctl.doctor.checks.cures import of_edge, of_last_hour
+from exotelctl.doctor.checks.grade import graded, times
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.edge import EdgeFacts
 from exotelctl.doctor.facts.fact import NotSeen
-from exotelctl.doctor.facts.journal import Refused
-from exotelctl.doctor.result import Finding, skipped
+from exotelctl.doctor.facts.journal import RETIRED, Refused
+from exotelctl.doctor.result import Finding, Remedy, skipped, warn
 from exotelctl.edge.config import EdgeConfig
 from exotelctl.edge.facts import Inside
+from exotelctl.edge.runtime import counted_as
 
 _NONE: Final = "this host has no edge: the server itself takes calls"
 _NO_ACME: Final = "the certificate does not come from ACME: nothing renews it here"
@@ -72,6 +74,26 @@ def refusals_of(edge: Sequence[Refused], server: Sequence[Refused], *matches: st
     reasons = sorted({f"reason={refused.reason}" for refused in edge})
     at_edge = (of_edge(*reasons),) if edge else ()
     return (*at_edge, of_last_hour("EVENT=refused", *matches)) if server else at_edge
+
+
+def graded_by_source(facts: Facts, bad: Sequence[Refused], says: str, evidence: Sequence[str], remedy: Remedy) -> Finding:
+    """Grade refusals as `graded` does; behind an edge, only those of sources that make calls can be red.
+
+    Scanners find port 443 of every address, so a refusal is a warning where its source made no call. Before the first connection
+    from outside a caller can't be told from a scanner, and the first caller's mistake has to be seen: then all are graded.
+    Who shows a retired key was given it, and is no scanner.
+    """
+    calls = facts.calls.value
+    started = calls.started if calls else ()
+    if config_of(facts) is None or (calls is not None and calls.last_arrival is None):
+        return graded(times(bad), times(started), says, evidence, remedy)
+    proven = facts.edge.value.proven if facts.edge and facts.edge.value else ()
+    callers = {counted_as(source) for source in (*proven, *(conn.remote for conn in started))}
+    theirs = [one for one in bad if not one.remote or one.detail == RETIRED or counted_as(one.remote) in callers]
+    if not theirs:
+        return warn(says, *evidence, "none from an address that makes calls: scanners do this", remedy=remedy)
+    told = [*evidence, f"{len(theirs)} from addresses that make calls"] if len(theirs) < len(bad) else evidence
+    return graded(times(theirs), times(started), says, told, remedy)
 
 
 def is_loopback(host: str) -> bool:

@@ -7,8 +7,7 @@ from exotel_phone.text import duration, plural
 
 from exotelctl.doctor.checks.check import check
 from exotelctl.doctor.checks.cures import DEPLOY, URL
-from exotelctl.doctor.checks.edged import asks_keys, refusals_of, refused_by_edge
-from exotelctl.doctor.checks.grade import graded, times
+from exotelctl.doctor.checks.edged import asks_keys, graded_by_source, refusals_of, refused_by_edge
 from exotelctl.doctor.facts import Facts
 from exotelctl.doctor.facts.edge import KEY_MISSING, KEY_WRONG
 from exotelctl.doctor.facts.journal import RETIRED, Refused
@@ -16,7 +15,6 @@ from exotelctl.doctor.result import Finding, Remedy, ok, skipped
 
 
 def _credentials(facts: Facts, bad: Sequence[Refused], ok_text: str, says: str, remedy: Remedy) -> Finding:
-    calls = facts.calls.get()
     if not bad:
         return ok(ok_text) if asks_keys(facts) else skipped("streams need no credential here")
     remotes = sorted({refused.remote for refused in bad if refused.remote})
@@ -24,7 +22,7 @@ def _credentials(facts: Facts, bad: Sequence[Refused], ok_text: str, says: str, 
         f"the last from {bad[-1].remote or 'an address that was not told'}",
         f"from {plural(len(remotes), 'address', 'addresses')}",
     ]
-    return graded(times(bad), times(calls.started), f"{plural(len(bad), 'stream')} {says}", evidence, remedy)
+    return graded_by_source(facts, bad, f"{plural(len(bad), 'stream')} {says}", evidence, remedy)
 
 
 def _in_order(*refused: Refused) -> list[Refused]:

@@ -25,6 +25,8 @@ _MOST_ASKED: Final = 20
 KEY_MISSING: Final = "key_missing"
 KEY_WRONG: Final = "key_wrong"
 """The edge's words for why it refused a stream."""
+_JUDGED: Final = (KEY_WRONG, KEY_MISSING, log.PLAIN)
+"""Refusals that are judged by what their source did before, in the order in which HAProxy is asked about sources."""
 _OUR_OWN: Final = ("127.0.0.1", "::1")
 
 
@@ -66,12 +68,13 @@ def look(since: float) -> EdgeFacts:
         return EdgeFacts(edge, unread=str(refused))
     strangers = _of_others(seen, call_token.KEY)
     refusals = [Refused(one.at, one.reason, remote=one.client) for one in strangers if one.reason and one.client not in _OUR_OWN]
-    wrong = dict.fromkeys(one.remote for one in reversed(refusals) if one.reason == KEY_WRONG)
+    by_reason = (one.remote for reason in _JUDGED for one in reversed(refusals) if one.reason == reason)
+    sources = list(dict.fromkeys(by_reason))[:_MOST_ASKED]
     return EdgeFacts(
         edge=edge,
         refusals=tuple(refusals[-_MOST_REFUSED:]),
         words=tuple(masked_text(word[:300]) for word in log.once(words)[-_LAST_WORDS:]),
-        proven=_proven(edge.config, list(wrong)[:_MOST_ASKED]) if edge.inside else (),
+        proven=_proven(edge.config, sources) if edge.inside else (),
         retired=_retired(),
     )
 
