@@ -19,6 +19,7 @@ from exotel_ws.ai.records.stopwatch import Stopwatch
 from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.settings import Ai
 from exotel_ws.ai.waits import Goodbye, Patience, Utterance
+from exotel_ws.ai.wording import Phrases, words
 from exotel_ws.protocol import Dtmf, Mark, Media
 from exotel_ws.responder import HangUp, Line
 
@@ -85,6 +86,7 @@ class Conversation:
         self._goodbye = Goodbye(clock, self._playout, self._hang_up)
         self._cap = Alarm(clock, self._time_up)
         self._phases = Phases(Phase.OPEN if settings.greeting_interruptible else Phase.GREETING, self._illegal)
+        self._backchannels = Phrases(settings.barge_in.backchannels)
         self._refusals = 0
         self._flood_logged = False
         self._how = self._outcome = ""
@@ -333,9 +335,8 @@ class Conversation:
             self._wait_for_caller()
 
     def _is_backchannel(self, text: str) -> bool:
-        words = "".join(letter if letter.isalnum() or letter == " " else "" for letter in text.lower()).strip()
-        barge_in = self._settings.barge_in
-        return not words or words in barge_in.backchannels or len(words.split()) < barge_in.min_words
+        said = words(text)
+        return len(said) < self._settings.barge_in.min_words or self._backchannels.make_up(said)
 
     def _keys(self, keys: str) -> None:
         self._utterance.interrupts = False

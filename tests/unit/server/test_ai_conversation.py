@@ -100,7 +100,7 @@ def test_a_caller_who_interrupts_is_heard_out_and_answered() -> None:
     at_once(call)
 
 
-@pytest.mark.parametrize("said", ["", "hmm", "Okay.", "uh huh"])
+@pytest.mark.parametrize("said", ["", "hmm", "Okay.", "uh huh", "Uh-huh.", "Hmmm...", "OKAY, okay."])
 def test_a_noise_or_a_nod_does_not_take_the_word_from_the_bot(said: str) -> None:
     async def call() -> None:
         call = Call(silence=PATIENT)
@@ -111,6 +111,19 @@ def test_a_noise_or_a_nod_does_not_take_the_word_from_the_bot(said: str) -> None
         assert call.story.said[-1] == ("x" * 100, True)
         assert call.services.asked == ["a long answer"]
         assert call.exotel.clears == 1
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_a_nod_in_letters_with_marks_does_not_take_the_word_either() -> None:
+    async def call() -> None:
+        call = Call(Ai(silence=PATIENT, barge_in=BargeIn(backchannels=["हाँ", "ठीक है"])))
+        await answered(call)
+        await call.say("हां, ठीक है।", 0.4)
+        await asyncio.sleep(8)
+        assert call.story.meant == [False]
+        assert call.services.asked == ["a long answer"]
         call.conversation.stopped()
 
     at_once(call)

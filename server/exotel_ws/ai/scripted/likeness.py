@@ -1,12 +1,13 @@
 """Compare recognised words with examples: they are nearly right, and people say more than they are asked."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
 from rapidfuzz.distance import JaroWinkler, Levenshtein
+
+from exotel_ws.ai import wording
 
 LEAST: Final = 0.58
 """Least likeness, of 1, that counts as understood. docs/flows.md says how it was chosen."""
@@ -56,12 +57,11 @@ MOST_WORDS: Final = 40
 
 def words(text: str) -> tuple[str, ...]:
     """Return the words of ``text`` without case, punctuation, English short forms and fillers. Letters keep marks (को, é)."""
-    text = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
+    text = wording.plain(text)
     for short, full in _SHORT_FORMS:
         text = short.sub(full, text)
-    text = "".join(letter if unicodedata.category(letter)[0] in "LMN" else " " for letter in text.replace("'", ""))
-    said = text.split()
-    return tuple(word for word in said if word not in _FILLERS) or tuple(said)
+    said = wording.words(text)
+    return tuple(word for word in said if word not in _FILLERS) or said
 
 
 class Examples:
