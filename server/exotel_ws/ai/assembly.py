@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import aiohttp
-
 from exotel_ws.ai.allowance import Allowance
 from exotel_ws.ai.conversation import Conversation, Parts
 from exotel_ws.ai.dialogue import Dialogue, Events, Tool
@@ -20,6 +18,7 @@ from exotel_ws.ai.failure.work import Answering, Listening, Speaking, Work
 from exotel_ws.ai.keypad import Keypad
 from exotel_ws.ai.late import LateDialogue, Workshop
 from exotel_ws.ai.mouth import Mouth
+from exotel_ws.ai.outward.client import Destination, Outward
 from exotel_ws.ai.playout import Playout
 from exotel_ws.ai.providers.supply import Named, Supply
 from exotel_ws.ai.records.stopwatch import Stopwatch
@@ -57,17 +56,17 @@ class Assembly:
         supply: Supply,
         turn_model: TurnModel,
         phrases: Mapping[int, Phrases],
-        session: aiohttp.ClientSession,
-        webhook_secret: str,
+        outward: Outward,
+        webhook: Destination | None,
         breaker: Breaker,
     ) -> None:
-        """``phrases`` by sample rate in Hz; ``session`` and ``webhook_secret`` are for the webhook."""
+        """``phrases`` by sample rate in Hz; ``webhook`` is reached by ``outward``."""
         self._settings = settings
         self._supply = supply
         self._turn_model = turn_model
         self._phrases = phrases
-        self._session = session
-        self._webhook_secret = webhook_secret
+        self._outward = outward
+        self._webhook = webhook
         self._breaker = breaker
         self._workshop = Workshop()
 
@@ -128,6 +127,6 @@ class Assembly:
             EndCall("hang_up", "End the call, after the goodbye was said.", events.end),
             EndCall("transfer", "Hand the caller to a human agent.", events.end),
         ]
-        if self._settings.webhook_url:
-            tools.append(Webhook(self._settings.webhook_url, self._session, start, events.used, self._webhook_secret))
+        if self._webhook:
+            tools.append(Webhook(self._webhook, self._outward, start, events.used))
         return tools

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary, ref
 
-import aiohttp
 import msgspec
 from pipecat.processors.frame_processor import FrameProcessor
 
@@ -20,6 +19,7 @@ from exotel_ws.ai.embedded.models import Models, example_flow
 from exotel_ws.ai.failure import apology
 from exotel_ws.ai.failure.breaker import Breaker
 from exotel_ws.ai.greeting import Greetings
+from exotel_ws.ai.outward.client import Outward
 from exotel_ws.ai.providers import supply, webhook
 from exotel_ws.ai.providers.supply import Supply
 from exotel_ws.ai.records.shelf import Shelf
@@ -51,7 +51,7 @@ class AiMode:
         supply.check(ai)
         self.most_calls: Final = Bound(ai.max_calls, "ai.max_calls")
         self.most_restarts: Final = Bound(ai.limits.starts_per_minute, "ai_starts")
-        self._webhook_secret = webhook.secret(ai)
+        self._webhook = webhook.destination(ai)
         self._flow = _flow(ai.flow)
         self._calls: set[Conversation] = set()
         self._allowances: WeakKeyDictionary[Line, Allowance] = WeakKeyDictionary()
@@ -64,7 +64,7 @@ class AiMode:
         self._supply: Supply
         self._greetings: Greetings
         self._assembly: Assembly
-        self._session: aiohttp.ClientSession
+        self._outward: Outward
 
     def metrics(self, registry: "CollectorRegistry") -> Callable[[], None]:
         from exotel_ws.ai.records.metrics import AiMetrics  # prometheus_client chooses how it stores values when it is imported
@@ -75,7 +75,7 @@ class AiMode:
         if self._shelf:
             self._shelf.open()
         settings = self._settings
-        self._session = aiohttp.ClientSession()
+        self._outward = Outward()
         models = await asyncio.to_thread(_warm)
         speaker = models.speaker
         self._endpoint = await asyncio.to_thread(Endpoint, self._flow, speaker.sounds)
@@ -83,9 +83,7 @@ class AiMode:
         phrases = await asyncio.to_thread(apology.prepare, settings.failure, speaker.speak, SAMPLE_RATES, settings.limits)
         self._supply = Supply(settings, models, self._endpoint.url, self._endpoint.key)
         breaker = Breaker(settings.failure.skip_after, settings.failure.skip_s, time.monotonic)
-        self._assembly = Assembly(
-            settings, self._supply, models.turn_model, phrases, self._session, self._webhook_secret, breaker
-        )
+        self._assembly = Assembly(settings, self._supply, models.turn_model, phrases, self._outward, self._webhook, breaker)
         self._greetings = Greetings(self._greeting, self._voice)
         if task := self._greetings.prepare():
             await task
@@ -97,7 +95,7 @@ class AiMode:
             await asyncio.wait(self._running, timeout=_END_S)
         await self._greetings.close()
         await self._supply.close()
-        await self._session.close()
+        await self._outward.close()
         await self._endpoint.close()
         if self._shelf:
             await asyncio.to_thread(self._shelf.close)

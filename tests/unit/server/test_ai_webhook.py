@@ -71,6 +71,38 @@ def test_a_secret_that_goes_unencrypted_is_warned_of(credentials: Path, caplog: 
     assert SECRET not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://169.254.169.254/computeMetadata/v1/", "metadata service"),
+        ("http://[fd00:ec2::254]/", "metadata service"),
+        ("http://[::ffff:169.254.169.254]/", "metadata service"),
+        ("http://0.0.0.0:8080/", "unspecified"),
+        ("http://239.1.1.1/", "multicast"),
+    ],
+)
+def test_an_address_where_nothing_is_sent_is_refused_before_the_first_call(url: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=rf"ai\.webhook_url: leads to .*{told}"):
+        supply.check(Ai(webhook_url=url))
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("http://127.0.0.1:9000/", True),
+        ("http://localhost:9000/", True),
+        ("http://[::1]/", True),
+        ("https://crm.example/", False),
+        ("http://10.0.0.7/", False),
+    ],
+)
+def test_a_webhook_is_on_loopback_only_if_its_address_says_so(url: str, allowed: bool) -> None:
+    there = webhook.destination(Ai(webhook_url=url))
+    assert there is not None
+    assert there.allow_loopback is allowed
+    assert webhook.destination(Ai()) is None
+
+
 @pytest.mark.parametrize("secret", [SECRET, ""])
 def test_it_is_sent_as_a_bearer_and_an_answer_that_brings_it_back_is_told_without_it(
     credentials: Path, secret: str, caplog: pytest.LogCaptureFixture

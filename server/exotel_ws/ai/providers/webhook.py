@@ -5,6 +5,8 @@ import re
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+from exotel_ws.ai.outward import reach
+from exotel_ws.ai.outward.client import Destination
 from exotel_ws.ai.providers import keys
 from exotel_ws.ai.providers.address import leads_to_a_host
 from exotel_ws.ai.settings import Ai
@@ -24,6 +26,9 @@ def problems(settings: Ai, *, read_keys: bool) -> list[str]:
         return []
     if not leads_to_a_host(url, ("http", "https")):
         return ["ai.webhook_url: is no address to post to: it is written as https://HOST/PATH"]
+    address = reach.literal(url)
+    if address and (why := reach.refused(address, allow_loopback=True)):
+        return [f"ai.webhook_url: leads to {why}, where nothing is sent: write the address of your own system"]
     parts = urlsplit(url)
     names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if _SECRET.search(name)]
     if names:
@@ -38,9 +43,18 @@ def problems(settings: Ai, *, read_keys: bool) -> list[str]:
         if key:
             return [f"{text}; both can't be sent"]
         log.warning("🔑 %s", text)
-    if key and parts.scheme == "http" and not _on_this_host(parts.hostname or ""):
+    if key and parts.scheme == "http" and not reach.names_loopback(url):
         log.warning("🔑 ai.webhook_url: its secret goes over the network as everybody on the way can read it: use https")
     return []
+
+
+def destination(settings: Ai) -> Destination | None:
+    """Return where the webhook is, with its secret; None if there is none. Raises `keys.NoKey`.
+
+    It is reached on loopback only if its address says so itself, not where a name leads there.
+    """
+    url = settings.webhook_url
+    return Destination(url, bearer=secret(settings), allow_loopback=reach.names_loopback(url)) if url else None
 
 
 def secret(settings: Ai, *, read_keys: bool = True) -> str:
@@ -50,7 +64,3 @@ def secret(settings: Ai, *, read_keys: bool = True) -> str:
     if not settings.webhook_url or (not name and not (there and (there / USUAL).exists())) or not (read_keys or there):
         return ""
     return keys.read(name or USUAL).text
-
-
-def _on_this_host(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
