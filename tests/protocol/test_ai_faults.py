@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from exotel_ws.ai import dialogue
 from exotel_ws.ai.dialogue import MOST_ACTS
+from exotel_ws.ai.sentences import USUAL
 from exotel_ws.ai.settings import Failure
 from exotel_ws.ai.tools import EndCall
 from pipecat.frames.frames import Frame, FunctionCallFromLLM, LLMContextFrame
@@ -19,7 +20,6 @@ from .ai_services import FAULTS, FakeLLM, FakeSTT, FakeTTS
 from .ai_trouble import LONGEST_SILENCE_S, Services, TroubledCall, turns, voice
 
 SENTENCES = ["Here is your answer.", "And here is more of it."]
-FAILURE = Failure()
 UNHEARD = ("hang", "half_dead", "deaf_to_cancel", "nothing")
 """Faults by which an utterance never becomes text, as if it were a cough: the bot asks to say it again."""
 STAGES: dict[str, Callable[..., FrameProcessor]] = {
@@ -47,7 +47,7 @@ async def ask_until(call: TroubledCall, done: Callable[[], bool], within_s: floa
     asked_for = 0
     async with asyncio.timeout(within_s):
         while not done():
-            misses = call.texts.count(FAILURE.not_heard)
+            misses = call.texts.count(USUAL.not_heard)
             if misses > asked_for:
                 asked_for = misses
                 await call.ask()
@@ -62,8 +62,8 @@ def test_what_one_service_fails_at_the_next_does_and_the_caller_is_never_left_in
             assert call.longest_silence_s <= LONGEST_SILENCE_S
             assert call.story._switches == 1
             assert call.story._errors >= 1
-            assert FAILURE.apology not in call.texts
-            assert call.texts.count(FAILURE.not_heard) == (stage == "stt" and fault in UNHEARD)
+            assert USUAL.apology not in call.texts
+            assert call.texts.count(USUAL.not_heard) == (stage == "stt" and fault in UNHEARD)
             assert call.hung_up is None
 
     at_once(test)
@@ -74,7 +74,7 @@ def test_when_every_service_fails_the_caller_hears_an_apology_and_the_stream_end
     async def test() -> None:
         async with TroubledCall(serving(stage, fault, fault)) as call:
             await ask_until(call, lambda: call.hung_up is not None, within_s=120.0)
-            assert call.texts[-1] == FAILURE.apology
+            assert call.texts[-1] == USUAL.apology
             assert call.longest_silence_s <= LONGEST_SILENCE_S
             assert call.hung_up is not None
             assert (call.hung_up.code, call.hung_up.reason) == (1000, "hang_up")
@@ -92,7 +92,7 @@ def test_what_fails_once_and_has_no_other_service_is_tried_again(stage: str, fau
             done = (lambda: call.hung_up is not None) if fault == "quota" else (lambda: call.texts[-2:] == SENTENCES)
             await ask_until(call, done)
             assert call.longest_silence_s <= LONGEST_SILENCE_S
-            assert (call.texts[-1] == FAILURE.apology) == (fault == "quota")
+            assert (call.texts[-1] == USUAL.apology) == (fault == "quota")
 
     at_once(test)
 
@@ -109,7 +109,7 @@ def test_a_model_that_is_slow_and_the_only_one_is_waited_for_with_a_word() -> No
         slow._answer = late  # type: ignore[method-assign]
         async with TroubledCall(Services(llm=[slow])) as call:
             await ask_until(call, lambda: call.texts[-2:] == SENTENCES)
-            assert call.texts[-4:-2] == [call.texts[0], FAILURE.fillers[0]]
+            assert call.texts[-4:-2] == [call.texts[0], USUAL.fillers[0]]
             assert call.longest_silence_s <= LONGEST_SILENCE_S
 
     at_once(test)
@@ -170,7 +170,7 @@ def test_a_tool_that_takes_long_is_waited_for_with_a_word() -> None:
     async def test() -> None:
         async with TroubledCall(Services(llm=[Acting("webhook", {"intent": "balance"}, 1)]), [Slow()]) as call:
             await ask_until(call, lambda: call.texts[-2:] == SENTENCES)
-            assert FAILURE.fillers[0] in call.texts
+            assert USUAL.fillers[0] in call.texts
             assert call.longest_silence_s <= LONGEST_SILENCE_S
             assert call.story._errors == 0
 
@@ -181,7 +181,7 @@ def test_a_model_that_calls_tools_without_end_and_says_nothing_is_given_up() -> 
     async def test() -> None:
         async with TroubledCall(Services(llm=[Acting("nobody_knows_it", {})])) as call:
             await ask_until(call, lambda: call.hung_up is not None)
-            assert call.texts[-1] == FAILURE.apology
+            assert call.texts[-1] == USUAL.apology
             assert call.longest_silence_s <= LONGEST_SILENCE_S
 
     at_once(test)
@@ -193,7 +193,7 @@ def test_a_model_that_calls_tools_without_end_and_speaks_is_given_up_too(tool: s
         webhook = Slow(0.1)
         async with TroubledCall(Services(llm=[Acting(tool, {}, words="Let me see.")]), [webhook]) as call:
             await ask_until(call, lambda: call.hung_up is not None, within_s=120)
-            assert call.texts[-1] == FAILURE.apology
+            assert call.texts[-1] == USUAL.apology
             assert "Let me see." in call.texts
             assert len(webhook.asked) <= MOST_ACTS
 
@@ -227,7 +227,7 @@ def test_a_call_can_be_ended_however_much_was_done() -> None:
         ends = EndCall("hang_up", "", lambda how: call.conversation.end(how))
         async with TroubledCall(Services(llm=[Ending("webhook", {}, at_once=300)]), [Slow(0.1), ends]) as call:
             await ask_until(call, lambda: call.hung_up is not None)
-            assert call.texts[-1] == call.settings.goodbye
+            assert call.texts[-1] == USUAL.goodbye
 
     at_once(test)
 
@@ -268,8 +268,8 @@ def test_after_a_goodbye_nobody_waits_for_a_tool() -> None:
             call.exotel.marks = False
             await ask_until(call, lambda: call.hung_up is not None)
             await call.over()
-            assert call.texts[-1] == call.settings.goodbye
-            assert not {text for text, _ in call.story.said} & set(FAILURE.fillers)
+            assert call.texts[-1] == USUAL.goodbye
+            assert not {text for text, _ in call.story.said} & set(USUAL.fillers)
 
     at_once(test)
 
@@ -306,7 +306,7 @@ def test_a_caller_who_talks_over_the_apology_does_not_stop_it() -> None:
             await call.ask()
             await asyncio.sleep(2.0)
             await call.ask(8.0)
-            assert call.texts[-1] == FAILURE.apology
+            assert call.texts[-1] == USUAL.apology
             assert call.exotel.clears == 0
 
     at_once(test)

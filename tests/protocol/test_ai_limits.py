@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from exotel_ws.ai.sentences import USUAL
 from exotel_ws.ai.settings import AiLimits
 from pipecat.frames.frames import LLMContextFrame
 
@@ -75,10 +76,10 @@ def test_keys_with_pauses_that_just_part_them_meet_the_bound_and_hear_so() -> No
                 await asyncio.sleep(1.1)
             assert most_in_a_minute(model.times) <= 6 + 3
             assert "ai_requests" in call.bounds
-            assert LIMITS.too_fast in [text for text, _ in call.story.said]
+            assert USUAL.too_fast in [text for text, _ in call.story.said]
             assert call.hung_up is not None, "at last it ends"
             assert call.hung_up.code == 1000
-            assert call.texts[-1] == LIMITS.enough
+            assert call.texts[-1] == USUAL.enough
             await call.over()
             assert call.story.outcome == "limit"
 
@@ -97,7 +98,7 @@ def test_turns_spoken_in_a_loop_meet_the_bound_and_the_context_keeps_no_word_of_
             assert call.bounds.count("ai_requests") >= 2
             asked = [message for message in call.dialogue.context.messages if message["role"] == "user"]
             assert len(asked) == len(model.times)
-            assert call.texts.count(LIMITS.too_fast) >= 2
+            assert call.texts.count(USUAL.too_fast) >= 2
 
     at_once(test)
 
@@ -125,7 +126,7 @@ def test_requests_after_tools_count_too() -> None:
             await call.ask()
             await asyncio.sleep(3)
             assert call.bounds == ["ai_requests"]
-            assert call.texts[-1] == LIMITS.too_fast
+            assert call.texts[-1] == USUAL.too_fast
 
     at_once(test)
 
@@ -142,7 +143,7 @@ def test_a_call_has_so_many_requests_and_then_ends_with_a_word() -> None:
                 await asyncio.sleep(6)
             assert len(model.times) == 3
             assert call.bounds == ["ai_requests_call"]
-            assert call.texts[-1] == LIMITS.enough
+            assert call.texts[-1] == USUAL.enough
             assert call.hung_up is not None
 
     at_once(test)
@@ -196,7 +197,7 @@ def test_an_answer_without_end_is_cut_and_what_the_voice_is_given_is_bounded() -
             await call.until(3)
             await call.ask()
             async with asyncio.timeout(120):
-                while not any(text.endswith(f". {LIMITS.too_long}") or text == LIMITS.too_long for text in call.texts):
+                while not any(text.endswith(f". {USUAL.too_long}") or text == USUAL.too_long for text in call.texts):
                     await asyncio.sleep(0.1)
             assert sum(map(len, ear_of_voice.asked)) <= 600
             assert call.bounds == ["ai_speech"]
@@ -215,7 +216,7 @@ def test_a_call_has_so_many_characters_of_speech_and_then_ends_with_a_word() -> 
                 await call.ask()
                 await asyncio.sleep(30)
             assert call.bounds == ["ai_speech_call"]
-            assert call.texts[-1] == LIMITS.enough
+            assert call.texts[-1] == USUAL.enough
             assert call.hung_up is not None
 
     at_once(test)

@@ -3,16 +3,21 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 import pytest
 from exotel_ws.ai.mode import AiMode
-from exotel_ws.ai.settings import Ai
+from exotel_ws.ai.sentences import USUAL, sentences
+from exotel_ws.ai.settings import Ai, Service
 from exotel_ws.logs import CallLog
 from exotel_ws.protocol import Dtmf, Media, Start, Writer
 from exotel_ws.responder import HangUp
 from exotel_ws.settings import Settings
+
+from tests.providers.fakes.openai import OpenAI
+from tests.providers.fakes.server import KEY, SPEECH
 
 pytestmark = pytest.mark.filterwarnings("error:.*deprecated since:DeprecationWarning:exotel_ws")
 SILENCE = Media("s1", "", bytes(320))
@@ -58,6 +63,43 @@ def in_mode(test: Callable[[AiMode], Awaitable[Value]], **ai: Any) -> Value:
 def call(mode: AiMode, line: Line) -> Any:
     start = Start("s1", call_sid="c1")
     return mode.respond(start, Writer("s1", sample_rate=8000), line, sample_rate=8000)
+
+
+def test_a_hindi_call_in_trouble_hears_its_own_voice_or_at_least_english(tmp_path: Path) -> None:
+    async def apology(mode: AiMode) -> tuple[str, bytes]:
+        return mode._phrases_in("hi-IN", 8000).apology
+
+    (tmp_path / "key").write_text(KEY)
+    (tmp_path / "key").chmod(0o600)
+    flow = tmp_path / "flow.yml"
+    flow.write_text("greeting: नमस्ते।\nfallback: [जी]\nintents: {a: {examples: [one], say: जी।}}\n", "utf-8")
+    with OpenAI() as provider:
+        own = Service(base_url=f"http://{provider.address}/v1", credential=str(tmp_path / "key"))
+        chosen: dict[str, Any] = {"language": "hi-IN", "stt": ["openai"], "tts": ["openai"], "flow": str(flow)}
+        text, pcm = in_mode(apology, **chosen, services={"openai": own})
+        hindi = sentences(Ai(), "hi").apology
+        assert (text, len(pcm)) == (hindi, len(SPEECH) // 3)
+        assert hindi in provider.said
+    text, pcm = in_mode(apology, **chosen, services={"openai": own})
+    assert text == USUAL.apology
+    assert len(pcm) > 16000, "more than a second of the embedded voice"
+
+
+def test_a_call_that_asks_for_hindi_is_answered_by_the_embedded_voice_in_english() -> None:
+    class Told(Line):
+        bites = ""
+
+        def bite(self, bound: str, text: str) -> None:
+            self.bites += bound
+
+    async def calls(mode: AiMode) -> None:
+        line = Told()
+        start = Start("s1", custom_parameters={"language": "hi"})
+        conversation = mode.respond(start, Writer("s1", sample_rate=8000), line, sample_rate=8000)
+        conversation.stopped()
+        assert (line.bites, line.audio_bytes > 0) == ("ai_names", True)
+
+    in_mode(calls, languages=["hi"])
 
 
 async def nobody_left(before: set[Any], within_s: float = 30.0) -> None:

@@ -1,7 +1,7 @@
 """Put together the parts of a call."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,6 +23,7 @@ from exotel_ws.ai.playout import Playout
 from exotel_ws.ai.providers.supply import Named, Supply
 from exotel_ws.ai.records.stopwatch import Stopwatch
 from exotel_ws.ai.records.story import Story
+from exotel_ws.ai.sentences import Sentences
 from exotel_ws.ai.settings import Ai
 from exotel_ws.ai.tools import EndCall, Webhook
 from exotel_ws.ai.wishes import Wishes, fill
@@ -45,6 +46,9 @@ class Caller:
     greeting: bytes
     """PCM16 little-endian at ``sample_rate``; empty if it has to be spoken in the call."""
     greeting_text: str
+    sentences: Sentences
+    phrases: Phrases
+    """Audio at ``sample_rate``."""
 
 
 class Assembly:
@@ -55,16 +59,14 @@ class Assembly:
         settings: Ai,
         supply: Supply,
         turn_model: TurnModel,
-        phrases: Mapping[int, Phrases],
         outward: Outward,
         webhook: Destination | None,
         breaker: Breaker,
     ) -> None:
-        """``phrases`` by sample rate in Hz; ``webhook`` is reached by ``outward``."""
+        """``webhook`` is reached by ``outward``."""
         self._settings = settings
         self._supply = supply
         self._turn_model = turn_model
-        self._phrases = phrases
         self._outward = outward
         self._webhook = webhook
         self._breaker = breaker
@@ -77,7 +79,7 @@ class Assembly:
         playout = Playout(caller.writer, caller.line.send, clock, sample_rate=rate)
         mouth = Mouth(playout, rate, story.bot_said)
         stopwatch = Stopwatch(story.stage)
-        rescue = Rescue(self._settings.failure, self._phrases[rate], story, self._breaker, clock, lambda: playout.heard_until)
+        rescue = Rescue(self._settings.failure, caller.phrases, story, self._breaker, clock, lambda: playout.heard_until)
         talk = LateDialogue(partial(self.dialogue, caller, mouth, stopwatch, rescue), self._workshop, mouth)
         parts = Parts(
             clock=clock,
@@ -91,6 +93,7 @@ class Assembly:
             rescue=rescue,
             talk=talk,
             allowance=caller.allowance,
+            sentences=caller.sentences,
         )
         return Conversation(self._settings, caller.line, parts, caller.greeting, caller.greeting_text, on_end)
 

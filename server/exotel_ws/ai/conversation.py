@@ -17,6 +17,7 @@ from exotel_ws.ai.phase import IllegalTransition, Phase, Phases
 from exotel_ws.ai.playout import Playout
 from exotel_ws.ai.records.stopwatch import Stopwatch
 from exotel_ws.ai.records.story import Story
+from exotel_ws.ai.sentences import Sentences
 from exotel_ws.ai.settings import Ai
 from exotel_ws.ai.waits import Goodbye, Patience, Utterance
 from exotel_ws.ai.wording import Phrases, words
@@ -46,6 +47,7 @@ class Parts:
     rescue: Rescue
     talk: Talk
     allowance: Allowance
+    sentences: Sentences
 
 
 class Conversation:
@@ -82,7 +84,8 @@ class Conversation:
         self._mouth.on_silent, self._mouth.on_dropped = self._silent, self._dropped
         self._keypad.on_keys = self._keys
         self._utterance = Utterance(clock, self._nothing_said)
-        self._patience = Patience(settings.silence, clock, self._talk.say, self._no_answer)
+        self._sentences = parts.sentences
+        self._patience = Patience(self._sentences.prompts, settings.silence.after_s, clock, self._talk.say, self._no_answer)
         self._goodbye = Goodbye(clock, self._playout, self._hang_up)
         self._cap = Alarm(clock, self._time_up)
         self._phases = Phases(Phase.OPEN if settings.greeting_interruptible else Phase.GREETING, self._illegal)
@@ -205,7 +208,7 @@ class Conversation:
         if bound == "ai_speech_call":
             self._enough()
             return ""
-        return self._settings.limits.too_long
+        return self._sentences.too_long
 
     def said_by_us(self, characters: int) -> None:
         self._allowance.speak_anyway(characters)
@@ -225,7 +228,7 @@ class Conversation:
         self._story.tool(how)
         self._part(how)
         if not self._talk.in_words:
-            self._talk.say(self._settings.transferring if how == "transfer" else self._settings.goodbye)
+            self._talk.say(self._sentences.transferring if how == "transfer" else self._sentences.goodbye)
         elif not self._mouth.busy:
             self._hang_up()
 
@@ -416,11 +419,11 @@ class Conversation:
     def _no_answer(self) -> None:
         """Part from a caller who says nothing though asked."""
         self._part("silence")
-        self._talk.say(self._settings.silence.goodbye)
+        self._talk.say(self._sentences.silent)
 
     def _time_up(self) -> None:
         if self._ending:
             return
         self._talk.interrupt()
         self._part("time_up")
-        self._talk.say(self._settings.time_up)
+        self._talk.say(self._sentences.time_up)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,13 +12,15 @@ import msgspec
 from pipecat.processors.frame_processor import FrameProcessor
 
 from exotel_ws.admission.bucket import Bucket
+from exotel_ws.ai import sayable
 from exotel_ws.ai.allowance import Allowance
 from exotel_ws.ai.assembly import Assembly, Caller
+from exotel_ws.ai.beforehand import Beforehand
 from exotel_ws.ai.conversation import Conversation
 from exotel_ws.ai.embedded.models import Models, example_flow
 from exotel_ws.ai.failure import apology
+from exotel_ws.ai.failure.apology import Phrases
 from exotel_ws.ai.failure.breaker import Breaker
-from exotel_ws.ai.greeting import Greetings
 from exotel_ws.ai.outward.client import Outward
 from exotel_ws.ai.providers import supply, webhook
 from exotel_ws.ai.providers.supply import Supply
@@ -27,6 +29,8 @@ from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.records.tally import AiTally
 from exotel_ws.ai.scripted import flow as flows
 from exotel_ws.ai.scripted.endpoint import Endpoint
+from exotel_ws.ai.scripted.flow import lines
+from exotel_ws.ai.sentences import is_english, sentences
 from exotel_ws.ai.settings import Ai, AiLimits
 from exotel_ws.ai.wishes import wishes
 from exotel_ws.protocol import SAMPLE_RATES, Start, Writer
@@ -36,6 +40,9 @@ from exotel_ws.settings import Settings, SettingsError
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+_MOST_GREETINGS: Final = 64
+_MOST_PHRASES: Final = 8
+"""Languages in which phrases are kept in another voice than the embedded one: 2 MB each."""
 _END_S: Final = 5.0
 """Seconds in which the calls of a worker that ends have to release everything: cut short, pipecat's tasks wait for each other."""
 
@@ -53,6 +60,8 @@ class AiMode:
         self.most_restarts: Final = Bound(ai.limits.starts_per_minute, "ai_starts")
         self._webhook = webhook.destination(ai)
         self._flow = _flow(ai.flow)
+        if problems := sayable.problems(ai, self._flow):
+            raise SettingsError(problems)
         self._calls: set[Conversation] = set()
         self._allowances: WeakKeyDictionary[Line, Allowance] = WeakKeyDictionary()
         """Allowance of each connection; a restarted stream continues with what is left."""
@@ -62,7 +71,11 @@ class AiMode:
         self._shelf = Shelf(record) if record.transcripts or record.audio else None
         self._endpoint: Endpoint
         self._supply: Supply
-        self._greetings: Greetings
+        self._greetings: Beforehand
+        self._phrases: Beforehand
+        """Phrases in other languages than English, in the voices of the calls."""
+        self._english_phrases: Mapping[int, Phrases]
+        """By sample rate in Hz. The embedded voice says them, which needs nothing that could fail."""
         self._assembly: Assembly
         self._outward: Outward
 
@@ -80,13 +93,25 @@ class AiMode:
         speaker = models.speaker
         self._endpoint = await asyncio.to_thread(Endpoint, self._flow, speaker.sounds)
         await self._endpoint.open()
-        phrases = await asyncio.to_thread(apology.prepare, settings.failure, speaker.speak, SAMPLE_RATES, settings.limits)
+        english = sentences(settings, settings.language if is_english(settings.language) else "en")
+        self._english_phrases = await asyncio.to_thread(apology.prepare, english, speaker.speak_whole, SAMPLE_RATES)
         self._supply = Supply(settings, models, self._endpoint.url, self._endpoint.key)
         breaker = Breaker(settings.failure.skip_after, settings.failure.skip_s, time.monotonic)
-        self._assembly = Assembly(settings, self._supply, models.turn_model, phrases, self._outward, self._webhook, breaker)
-        self._greetings = Greetings(self._greeting, self._voice)
-        if task := self._greetings.prepare():
-            await task
+        self._assembly = Assembly(settings, self._supply, models.turn_model, self._outward, self._webhook, breaker)
+        self._greetings = Beforehand(
+            "The greeting can't be spoken beforehand, each call speaks it again",
+            lambda language: [self._greeting(language)],
+            self._voice,
+            _MOST_GREETINGS,
+        )
+        self._phrases = Beforehand(
+            "Phrases can't be spoken beforehand, a call in trouble hears English ones",
+            lambda language: apology.texts(sentences(settings, language)),
+            self._voice,
+            _MOST_PHRASES,
+        )
+        making = [self._greetings.prepare(), None if is_english(settings.language) else self._phrases.prepare()]
+        await asyncio.gather(*(task for task in making if task))
 
     async def close(self) -> None:
         for call in list(self._calls):
@@ -94,6 +119,7 @@ class AiMode:
         if self._running:
             await asyncio.wait(self._running, timeout=_END_S)
         await self._greetings.close()
+        await self._phrases.close()
         await self._supply.close()
         await self._outward.close()
         await self._endpoint.close()
@@ -105,7 +131,7 @@ class AiMode:
         return f"{len(self._calls)} live calls, ai.max_calls = {most}" if len(self._calls) >= most else ""
 
     def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Conversation:
-        wished = wishes(start, self._supply.languages | dict.fromkeys(self._flow.languages()), self._supply.voices)
+        wished = wishes(start, self._languages(), self._supply.voices)
         if wished.unusable:
             names = ", ".join(wished.unusable)
             line.log.warning(f"⚠️ Not usable or not allowed, and passed over: {names}", event="parameters")
@@ -128,8 +154,10 @@ class AiMode:
             line=line,
             story=story,
             allowance=self._allowance(line),
-            greeting=self._greetings.get(wished.language, wished.voice, sample_rate),
+            greeting=b"".join(self._greetings.get(wished.language, wished.voice, sample_rate)),
             greeting_text=self._greeting(wished.language),
+            sentences=sentences(self._settings, wished.language),
+            phrases=self._phrases_in(wished.language, sample_rate),
         )
         call = self._assembly.conversation(caller, self._calls.discard)
         self._calls.add(call)
@@ -143,8 +171,21 @@ class AiMode:
             self._allowances[line] = Allowance(self._settings.limits, asyncio.get_running_loop().time, share)
         return self._allowances[line]
 
+    def _languages(self) -> list[str]:
+        """Return the languages that calls may ask for."""
+        known = self._supply.languages | dict.fromkeys(self._flow.languages())
+        return [language for language in known if self._supply.speaks(language)]
+
+    def _phrases_in(self, language: str, sample_rate: int) -> Phrases:
+        if not is_english(language or self._settings.language):
+            asked = "" if language == self._settings.language else language
+            if audio := self._phrases.get(asked, "", sample_rate):
+                return Phrases.of(sentences(self._settings, language), audio)
+        return self._english_phrases[sample_rate]
+
     def _greeting(self, language: str) -> str:
-        return self._settings.greeting or self._flow.greeting_in(language or self._settings.language)
+        language = language or self._settings.language
+        return lines(self._settings.greeting, language)[0] or self._flow.greeting_in(language)
 
     def _voice(self, language: str, voice: str) -> FrameProcessor:
         return self._supply.tts(language, voice)[0].service

@@ -7,6 +7,15 @@ from msgspec import Meta, Struct, field
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1)]
 Services = Annotated[list[str], Meta(min_length=1)]
+Text = str | dict[str, str]
+"""One text, or one for each language: ``{en = "…", hi = "…"}``; the first serves callers of any other language."""
+Lines = str | list[str] | dict[str, str | list[str]]
+"""As `Text`; several are said in turn."""
+
+
+def _in(**texts: Any) -> Any:
+    """Return a field whose default is a text, or a list of texts, for each language."""
+    return field(default_factory=lambda: dict(texts))
 
 
 class Service(Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,8 +39,14 @@ class Silence(Struct, frozen=True, forbid_unknown_fields=True):
     """A caller who says nothing for ``after_s`` is asked ``prompts`` in turn, and then told ``goodbye``."""
 
     after_s: Seconds = 7.0
-    prompts: list[str] = field(default_factory=lambda: ["Are you still there?", "I can't hear you. Please say something."])
-    goodbye: str = "I can't hear you, so I will hang up now. Goodbye."
+    prompts: Lines = _in(
+        en=["Are you still there?", "I can't hear you. Please say something."],
+        hi=["क्या आप लाइन पर हैं?", "आपकी आवाज़ नहीं आ रही है। कृपया कुछ बोलिए।"],
+    )
+    goodbye: Text = _in(
+        en="I can't hear you, so I will hang up now. Goodbye.",
+        hi="आपकी आवाज़ नहीं आ रही है, इसलिए यह कॉल अब समाप्त होती है। नमस्ते।",
+    )
 
 
 class Failure(Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,9 +66,15 @@ class Failure(Struct, frozen=True, forbid_unknown_fields=True):
     stall_s: Seconds = 2.0
     ready_s: Seconds = 5.0
     """Seconds in which a service has to be connected, and a call's pipeline to be running."""
-    fillers: list[str] = field(default_factory=lambda: ["One moment, please.", "I am sorry, it takes a little longer."])
-    not_heard: str = "Sorry, I did not catch that."
-    apology: str = "I am sorry, we have a technical problem. Please call again later."
+    fillers: Lines = _in(
+        en=["One moment, please.", "I am sorry, it takes a little longer."],
+        hi=["कृपया एक पल रुकिए।", "क्षमा कीजिए, इसमें थोड़ा और समय लग रहा है।"],
+    )
+    not_heard: Text = _in(en="Sorry, I did not catch that.", hi="क्षमा कीजिए, आपकी बात ठीक से सुनाई नहीं दी।")
+    apology: Text = _in(
+        en="I am sorry, we have a technical problem. Please call again later.",
+        hi="क्षमा कीजिए, अभी एक तकनीकी समस्या है। कृपया थोड़ी देर बाद फिर कॉल कीजिए।",
+    )
     then: Literal["hang_up", "transfer"] = "hang_up"
     skip_after: Annotated[int, Meta(ge=1)] = 3
     skip_s: Seconds = 60.0
@@ -102,9 +123,12 @@ class AiLimits(Struct, frozen=True, forbid_unknown_fields=True):
     """Characters sent to the voice in one call: ``speech_characters_per_minute`` for the default ``max_call_s``."""
     starts_per_minute: Count = 3
     """Restarts of the stream on one connection a minute; each starts a new bot. Exotel never restarts a stream."""
-    too_fast: str = "One moment, please. That was too fast for me."
-    too_long: str = "I will stop here."
-    enough: str = "I am sorry, we have to end this call here. Goodbye."
+    too_fast: Text = _in(en="One moment, please. That was too fast for me.", hi="कृपया एक पल रुकिए, और ज़रा धीरे-धीरे बताइए।")
+    too_long: Text = _in(en="I will stop here.", hi="अभी के लिए इतना ही।")
+    enough: Text = _in(
+        en="I am sorry, we have to end this call here. Goodbye.",
+        hi="क्षमा कीजिए, यह कॉल अब यहीं समाप्त करनी होगी। नमस्ते।",
+    )
 
 
 class Ai(Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,7 +138,7 @@ class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     llm: Services = field(default_factory=lambda: ["embedded"])
     tts: Services = field(default_factory=lambda: ["embedded"])
     services: dict[str, Service] = {}
-    greeting: str = ""
+    greeting: Text = ""
     """Empty: the flow's greeting."""
     greeting_interruptible: bool = False
     flow: str = ""
@@ -130,10 +154,16 @@ class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     webhook_credential: str = ""
     """Credential name of the secret sent to the webhook as ``Authorization: Bearer``. Empty: ``webhook``, if it exists."""
     max_call_s: Seconds = 600.0
-    time_up: str = "Our time is up. Thank you for calling. Goodbye."
-    goodbye: str = "Thank you for calling. Goodbye."
+    time_up: Text = _in(
+        en="Our time is up. Thank you for calling. Goodbye.",
+        hi="हमारा समय समाप्त हो गया है। कॉल करने के लिए धन्यवाद। नमस्ते।",
+    )
+    goodbye: Text = _in(en="Thank you for calling. Goodbye.", hi="कॉल करने के लिए धन्यवाद। नमस्ते।")
     """Said if the model ends the call without a word; ``transferring`` likewise."""
-    transferring: str = "I will connect you now. Please hold the line."
+    transferring: Text = _in(
+        en="I will connect you now. Please hold the line.",
+        hi="आपकी कॉल अभी जोड़ी जा रही है। कृपया लाइन पर बने रहिए।",
+    )
     max_calls: Annotated[int, Meta(ge=1)] = 25
     """Most calls of a worker; limits.max_calls still holds."""
     silence: Silence = Silence()

@@ -28,16 +28,20 @@ def _make(settings: Settings) -> Mode:
 
 def _check(settings: Settings) -> list[str]:
     _require()
+    from exotel_ws.ai import sayable
+    from exotel_ws.ai.embedded.models import example_flow
     from exotel_ws.ai.providers import keys, supply
     from exotel_ws.ai.scripted import flow
 
     ai = msgspec.convert(settings.ai, Ai)
-    if ai.flow:
-        try:
-            flow.load(Path(ai.flow))
-        except flow.FlowError as error:
-            raise SettingsError([f"ai.flow: {problem}" for problem in error.problems]) from None
-    return supply.check(ai, read_keys=keys.directory() is not None)
+    try:
+        found = flow.load(Path(ai.flow) if ai.flow else example_flow())
+    except flow.FlowError as error:
+        raise SettingsError([f"ai.flow: {problem}" for problem in error.problems]) from None
+    unread = supply.check(ai, read_keys=keys.directory() is not None)
+    if problems := sayable.problems(ai, found):
+        raise SettingsError(problems)
+    return unread
 
 
 def _check_flow(file: Path) -> str:

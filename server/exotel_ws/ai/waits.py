@@ -1,11 +1,10 @@
 """Waits of a call that need a bound: for words after a voice, for a caller who is silent, and for the end of a goodbye."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from exotel_ws.ai.alarm import Alarm, Clock
 from exotel_ws.ai.playout import Playout
-from exotel_ws.ai.settings import Silence
 
 _NO_WORDS_S: Final = 1.0
 """Seconds after a noise in which its words may come; without any, the bot goes on."""
@@ -51,11 +50,17 @@ class Utterance:
 
 
 class Patience:
-    """Ask a caller who says nothing the settings' prompts in turn; then give up."""
+    """Ask a caller who says nothing ``prompts`` in turn; then give up."""
 
-    def __init__(self, settings: Silence, clock: Clock, on_prompt: Callable[[str], None], on_end: Callable[[], None]) -> None:
-        """Call ``on_prompt`` with each prompt, and ``on_end`` once the caller has not answered the last one."""
-        self._settings = settings
+    def __init__(
+        self, prompts: Sequence[str], after_s: float, clock: Clock, on_prompt: Callable[[str], None], on_end: Callable[[], None]
+    ) -> None:
+        """``after_s`` is the silence in seconds before each prompt.
+
+        Call ``on_prompt`` with each prompt, and ``on_end`` once the caller has not answered the last one.
+        """
+        self._prompts = prompts
+        self._after_s = after_s
         self._on_prompt = on_prompt
         self._on_end = on_end
         self._asked = 0
@@ -63,7 +68,7 @@ class Patience:
 
     def wait(self) -> None:
         """Count the caller's silence from now on."""
-        self._alarm.set(self._settings.after_s)
+        self._alarm.set(self._after_s)
 
     def stop(self) -> None:
         """Stop counting."""
@@ -75,10 +80,10 @@ class Patience:
         self._asked = 0
 
     def _silent(self) -> None:
-        if self._asked < len(self._settings.prompts):
-            self._on_prompt(self._settings.prompts[self._asked])
+        if self._asked < len(self._prompts):
+            self._on_prompt(self._prompts[self._asked])
             self._asked += 1
-            self._alarm.set(self._settings.after_s + _PROMPT_S)
+            self._alarm.set(self._after_s + _PROMPT_S)
         else:
             self._on_end()
 

@@ -18,6 +18,7 @@ from exotel_ws.ai.playout import Playout
 from exotel_ws.ai.records.stopwatch import Stopwatch
 from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.records.tally import AiTally
+from exotel_ws.ai.sentences import sentences
 from exotel_ws.ai.settings import Ai
 from exotel_ws.logs import CallLog
 from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
@@ -182,7 +183,8 @@ class Call:
         )
         playout = Playout(Writer("s1", sample_rate=RATE), self.send, self.loop, sample_rate=RATE)
         mouth = Mouth(playout, RATE, self.story.bot_said)
-        phrases = Phrases(settings.failure, lambda text: b"\2\2" * int(len(text) * A_LETTER_S * RATE))
+        said = sentences(settings)
+        phrases = Phrases.spoken(said, lambda text: b"\2\2" * int(len(text) * A_LETTER_S * RATE))
         breaker = Breaker(3, 60.0, self.loop.time)
         self.rescue = Rescue(settings.failure, phrases, self.story, breaker, self.loop, lambda: playout.heard_until)
         self.stopwatch = Stopwatch(self.story.stage)
@@ -199,6 +201,7 @@ class Call:
             rescue=self.rescue,
             talk=talk,
             allowance=Allowance(settings.limits, self.loop.time),
+            sentences=said,
         )
         audio = b"\1\1" * int(GREETING_S * RATE) if greeting else b""
         self.conversation = Conversation(settings, self, parts, audio, GREETING, self._over)

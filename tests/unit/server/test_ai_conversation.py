@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from exotel_ws.ai.sentences import USUAL
 from exotel_ws.ai.settings import Ai, BargeIn, Silence
 from exotel_ws.responder import HangUp
 
@@ -261,10 +262,9 @@ def test_a_caller_who_says_nothing_is_asked_twice_and_told_goodbye() -> None:
     async def call() -> None:
         call = Call()
         assert await call.end() == "silence"
-        silence = Ai().silence
-        assert call.story.said == [(text, True) for text in (GREETING, *silence.prompts, silence.goodbye)]
-        spoken_s = GREETING_S + sum(len(text) * 0.05 for text in (*silence.prompts, silence.goodbye))
-        assert call.hung_up_at == pytest.approx(3 * silence.after_s + spoken_s, abs=2)
+        assert call.story.said == [(text, True) for text in (GREETING, *USUAL.prompts, USUAL.silent)]
+        spoken_s = GREETING_S + sum(len(text) * 0.05 for text in (*USUAL.prompts, USUAL.silent))
+        assert call.hung_up_at == pytest.approx(3 * Ai().silence.after_s + spoken_s, abs=2)
 
     at_once(call)
 
@@ -275,7 +275,7 @@ def test_a_cough_is_no_answer_and_silence_after_it_is_still_asked_about() -> Non
         await call.until(GREETING_S + 3)
         await call.say("", 0.3)
         await asyncio.sleep(12)
-        assert call.story.said[-1][0] == Ai().silence.prompts[0]
+        assert call.story.said[-1][0] == USUAL.prompts[0]
         call.conversation.stopped()
 
     at_once(call)
@@ -288,7 +288,7 @@ def test_who_answers_is_counted_as_silent_anew() -> None:
         await call.say("wait")
         assert len(call.story.said) >= 2
         await asyncio.sleep(12)
-        assert call.story.said[-1][0] == Ai().silence.prompts[0]
+        assert call.story.said[-1][0] == USUAL.prompts[0]
         call.conversation.stopped()
 
     at_once(call)
@@ -316,7 +316,7 @@ def test_a_call_has_a_longest_time_whatever_goes_on(voice_works: bool) -> None:
         assert await call.end() == "time_up"
         await saying
         heard = [text for text, heard in call.story.said if heard]
-        assert (heard[-1] == Ai().time_up) is voice_works
+        assert (heard[-1] == USUAL.time_up) is voice_works
         assert call.hung_up_at < 40
 
     at_once(call)
@@ -347,7 +347,7 @@ def test_the_goodbye_is_heard_before_the_stream_ends(tool: str, marks: bool) -> 
     at_once(call)
 
 
-@pytest.mark.parametrize(("tool", "goodbye"), [("hang_up", Ai().goodbye), ("transfer", Ai().transferring)])
+@pytest.mark.parametrize(("tool", "goodbye"), [("hang_up", USUAL.goodbye), ("transfer", USUAL.transferring)])
 def test_a_model_that_ends_the_call_without_a_word_is_not_rude(tool: str, goodbye: str) -> None:
     async def call() -> None:
         call = Call()
@@ -498,7 +498,7 @@ def test_a_dialogue_that_breaks_ends_its_call_and_no_other() -> None:
         broken.services._do = None  # type: ignore[assignment,method-assign]
         assert await broken.end() == "hang_up"
         await asyncio.sleep(0.1)
-        assert broken.story.said[-1] == (broken.settings.failure.apology, True)
+        assert broken.story.said[-1] == (USUAL.apology, True)
         assert broken.story.outcome == "failed"
         assert await other.end() == "silence"
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from aiohttp import web
-from exotel_ws.ai import greeting, pipecat_logs
+from exotel_ws.ai import beforehand, pipecat_logs
 from exotel_ws.ai.ear import AHEAD_S, Ear
 from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, SharedVoiceDetector
 from exotel_ws.ai.outward.client import Destination, Outward
@@ -79,7 +79,7 @@ def test_greetings_that_were_asked_for_last_are_kept(monkeypatch: pytest.MonkeyP
         return b"\1\0" * 240
 
     async def test() -> None:
-        greetings = greeting.Greetings(lambda _language: "Hello.", lambda *_: None)  # type: ignore[arg-type,return-value]
+        greetings = beforehand.Beforehand("", lambda _language: ["Hello."], lambda *_: None, 8)  # type: ignore[arg-type,return-value]
 
         async def asked(language: str) -> bool:
             had = bool(greetings.get(language, "", 8000))
@@ -89,13 +89,13 @@ def test_greetings_that_were_asked_for_last_are_kept(monkeypatch: pytest.MonkeyP
 
         await asked("")
         await asked("hi")
-        for i in range(greeting._MOST_VOICES):
+        for i in range(8):
             assert await asked("")
             assert not await asked(f"x{i}")
         assert await asked(f"x{i}"), "what is asked for again is there"
         assert not await asked("hi"), "what is not, has made room"
 
-    monkeypatch.setattr(greeting, "speak", speak)
+    monkeypatch.setattr(beforehand, "speak", speak)
     asyncio.run(test())
 
 

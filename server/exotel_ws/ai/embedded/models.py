@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import numpy as np
 import soxr
 
-from exotel_ws.ai.embedded.speakable import bounded, parts, speakable
+from exotel_ws.ai.embedded.speakable import bounded, parts, sayable, speakable
 
 STT_RATE: Final = 16000
 TTS_RATE: Final = 24000
@@ -90,6 +90,10 @@ class Speaker:
         if sample_rate == TTS_RATE:
             return said
         return bytes(np.asarray(soxr.resample(np.frombuffer(said, "<i2"), TTS_RATE, sample_rate), "<i2").tobytes())
+
+    def speak_whole(self, text: str, sample_rate: int = TTS_RATE) -> bytes:
+        """See `speak`; empty also if a word of ``text`` is in letters that the voice has no sounds for."""
+        return self.speak(text, sample_rate) if sayable(text) else b""
 
     def sounds(self, text: str) -> str:
         """Return ``text`` as it is spoken, one letter a sound, without stress and pauses; empty if it has no Latin letters."""

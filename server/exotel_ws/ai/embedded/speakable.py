@@ -60,6 +60,15 @@ def parts(text: str) -> list[str]:
     return _PART.findall(text)
 
 
+def sayable(text: str) -> bool:
+    """Return True if the voice has sounds for ``text``: none of its letters is of another alphabet than the Latin one."""
+    return all(
+        unicodedata.name(letter, "").startswith("LATIN")
+        for letter in text
+        if unicodedata.category(letter)[0] in "LM" and unicodedata.combining(letter) == 0
+    )
+
+
 def speakable(text: str) -> str:
     """Return ``text`` in words and numbers that the voice reads well; empty if there is nothing to say."""
     text = _LINK.sub(r"\1", unicodedata.normalize("NFKC", text).translate(_QUOTES))

@@ -18,6 +18,8 @@ from exotel_ws.ai.providers.catalogue import STAGES
 from exotel_ws.ai.providers.plan import EMBEDDED, Plan, Planned, as_language, plan
 from exotel_ws.ai.providers.tls import share_context
 from exotel_ws.ai.scripted.endpoint import MODEL
+from exotel_ws.ai.sentences import is_english
+from exotel_ws.ai.sentences import problems as texts
 from exotel_ws.ai.settings import Ai
 from exotel_ws.logs import printable
 from exotel_ws.settings import SettingsError
@@ -55,6 +57,10 @@ class Supply:
     def languages(self) -> dict[str, None]:
         """Return the languages that calls may ask for, in the settings' spelling: configured ones and ``ai.languages``."""
         return self._configured("language", self._settings.language, self._settings.languages)
+
+    def speaks(self, language: str) -> bool:
+        """Return False for a language in which a call's first recogniser or first voice, an embedded one, knows no word."""
+        return is_english(language) or None not in (self._plan.services["stt"][0], self._plan.services["tts"][0])
 
     @property
     def voices(self) -> dict[str, None]:
@@ -131,7 +137,7 @@ def check(settings: Ai, *, read_keys: bool = True) -> list[str]:
 def _checked(settings: Ai, *, read_keys: bool) -> Plan:
     keys.forget_environment({name.partition(".")[0] for stage in STAGES for name in catalogue.names(stage)})
     made = plan(settings, read_keys=read_keys)
-    problems = [*webhook.problems(settings, read_keys=read_keys), *(made.problems or _tried(made))]
+    problems = [*texts(settings), *webhook.problems(settings, read_keys=read_keys), *(made.problems or _tried(made))]
     if problems:
         raise SettingsError(problems)
     return made

@@ -1,8 +1,8 @@
-"""Make greetings before anybody calls: a caller who hears nothing hangs up."""
+"""Speak sentences before a call needs them: a caller who hears nothing hangs up."""
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -20,41 +20,48 @@ log = logging.getLogger("exotel_ws.ai")
 
 _MADE_AT: Final = 24000
 _LONGEST_S: Final = 10.0
-"""Seconds in which a service has to speak a greeting."""
+"""Seconds in which a service has to speak a sentence."""
 _CLOSE_S: Final = 1.0
 """Seconds to wait for a service that hangs, when the worker ends."""
-_MOST_VOICES: Final = 64
-"""Most pairs of language and voice that are kept, those asked for last; callers may ask for many."""
 
 
-class Greetings:
-    """Hold greetings in each language and voice that was asked for, at each rate. Make a missing one for the next call."""
+class Beforehand:
+    """Hold sentences in each language and voice that was asked for, at each rate. Make missing ones for the next call."""
 
-    def __init__(self, text: Callable[[str], str], make: Callable[[str, str], FrameProcessor]) -> None:
-        """``text`` returns the greeting in a language, ``make`` a new voice service for a language and a voice.
+    def __init__(
+        self,
+        lacking: str,
+        texts: Callable[[str], Sequence[str]],
+        make: Callable[[str, str], FrameProcessor],
+        most: int,
+    ) -> None:
+        """``lacking`` says in a warning what it means that they can't be made.
 
-        An empty language or voice means the configured one.
+        ``texts`` returns them in a language, ``make`` a new voice service for a language and a voice; an empty one of these means
+        the configured one. ``most`` pairs of language and voice are kept, those asked for last: callers may ask for many.
         """
-        self._text = text
+        self._lacking = lacking
+        self._texts = texts
         self._make = make
-        self._made: dict[tuple[str, str], dict[int, bytes]] = {}
+        self._most = most
+        self._made: dict[tuple[str, str], dict[int, tuple[bytes, ...]]] = {}
         """Least recently asked for first."""
         self._making: dict[tuple[str, str], asyncio.Task[None]] = {}
 
-    def get(self, language: str, voice: str, sample_rate: int) -> bytes:
-        """Return PCM16 little-endian at ``sample_rate`` Hz; empty if the greeting has to be spoken in the call."""
+    def get(self, language: str, voice: str, sample_rate: int) -> tuple[bytes, ...]:
+        """Return each sentence as PCM16 little-endian at ``sample_rate`` Hz; none if they are not made yet, or can't be."""
         key = (language, voice)
         made = self._made.pop(key, None)
         if made is None:
             self.prepare(language, voice)
-            return b""
+            return ()
         self._made[key] = made
         return made[sample_rate]
 
     def prepare(self, language: str = "", voice: str = "") -> "asyncio.Task[None] | None":
-        """Begin to make a greeting. Return None if there is nothing to say, or too many are being made."""
+        """Begin to make the sentences. Return None if there is nothing to say, or too many are being made."""
         key = (language, voice)
-        if not self._text(language) or len(self._making) >= _MOST_VOICES:
+        if not any(self._texts(language)) or len(self._making) >= self._most:
             return None
         if key not in self._making:
             task = self._making[key] = asyncio.create_task(self._speak(key))
@@ -62,7 +69,7 @@ class Greetings:
         return self._making[key]
 
     async def close(self) -> None:
-        """Stop making greetings."""
+        """Stop making sentences."""
         tasks = list(self._making.values())
         for task in tasks:
             task.cancel()
@@ -70,16 +77,20 @@ class Greetings:
             await asyncio.wait(tasks, timeout=_CLOSE_S)
 
     async def _speak(self, key: tuple[str, str]) -> None:
-        try:
-            async with asyncio.timeout(_LONGEST_S):
-                pcm = await speak(self._make(*key), self._text(key[0]))
-        except Exception as error:
-            log.warning("The greeting can't be spoken beforehand, each call speaks it again: %s", error or type(error).__name__)
-            return
-        if pcm:
-            self._made[key] = {rate: _at_rate(pcm, rate) for rate in SAMPLE_RATES}
-            if len(self._made) > _MOST_VOICES:
-                del self._made[next(iter(self._made))]
+        made = []
+        for text in self._texts(key[0]):
+            try:
+                async with asyncio.timeout(_LONGEST_S):
+                    pcm = await speak(self._make(*key), text)
+            except Exception as error:
+                log.warning("%s: %s", self._lacking, error or type(error).__name__)
+                return
+            if not pcm:
+                return
+            made.append(pcm)
+        self._made[key] = {rate: tuple(_at_rate(pcm, rate) for pcm in made) for rate in SAMPLE_RATES}
+        if len(self._made) > self._most:
+            del self._made[next(iter(self._made))]
 
 
 async def speak(service: FrameProcessor, text: str) -> bytes:
