@@ -23,6 +23,7 @@ from exotel_ws.ai.playout import Playout
 from exotel_ws.ai.providers.supply import Named, Supply
 from exotel_ws.ai.records.stopwatch import Stopwatch
 from exotel_ws.ai.records.story import Story
+from exotel_ws.ai.remarks import Remarks, Understands
 from exotel_ws.ai.sentences import Sentences
 from exotel_ws.ai.settings import Ai
 from exotel_ws.ai.tools import EndCall, Webhook
@@ -62,14 +63,16 @@ class Assembly:
         outward: Outward,
         webhook: Destination | None,
         breaker: Breaker,
+        understands: Understands | None = None,
     ) -> None:
-        """``webhook`` is reached by ``outward``."""
+        """``webhook`` is reached by ``outward``. ``understands``: see `Remarks`."""
         self._settings = settings
         self._supply = supply
         self._turn_model = turn_model
         self._outward = outward
         self._webhook = webhook
         self._breaker = breaker
+        self._remarks = Remarks(settings.barge_in, settings.turns, understands)
         self._workshop = Workshop()
 
     def conversation(self, caller: Caller, on_end: Callable[[Conversation], None]) -> Conversation:
@@ -94,6 +97,7 @@ class Assembly:
             talk=talk,
             allowance=caller.allowance,
             sentences=caller.sentences,
+            remarks=self._remarks,
         )
         return Conversation(self._settings, caller.line, parts, caller.greeting, caller.greeting_text, on_end)
 

@@ -1,10 +1,26 @@
-"""Dialogue sent to a language model with each request, shortened to its bound."""
+"""Dialogue sent to a language model with each request: what was said in one turn is one message, and all is within a bound."""
 
 import json
 from typing import Any, Final
 
 _LEAST: Final = 200
 """Least characters kept of a tool's result."""
+
+
+def unasked(messages: list[Any], asked: Any) -> tuple[list[Any], Any]:
+    """Return the caller's messages at the end of ``messages`` since ``asked``, and ``asked`` if it is next to them, else None."""
+    begin = len(messages)
+    while begin and _role(messages[begin - 1]) == "user" and messages[begin - 1] is not asked:
+        begin -= 1
+    return messages[begin:], asked if begin and asked is not None and messages[begin - 1] is asked else None
+
+
+def replaced(messages: list[Any], some: list[Any], by: Any) -> list[Any]:
+    """Return ``messages`` with ``by`` in place of the first of ``some``, objects in it, and without the others. None: without."""
+    gone = {id(message) for message in some}
+    at = next((at for at, message in enumerate(messages) if id(message) in gone), len(messages))
+    kept = [message for message in messages[at:] if id(message) not in gone]
+    return [*messages[:at], *([by] if by is not None else []), *kept]
 
 
 def bounded(messages: list[Any], most: int, most_turn: int) -> list[Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,15 +17,19 @@ from exotel_ws.ai.phase import IllegalTransition, Phase, Phases
 from exotel_ws.ai.playout import Playout
 from exotel_ws.ai.records.stopwatch import Stopwatch
 from exotel_ws.ai.records.story import Story
+from exotel_ws.ai.remarks import Remarks
 from exotel_ws.ai.sentences import Sentences
 from exotel_ws.ai.settings import Ai
 from exotel_ws.ai.waits import Goodbye, Patience, Utterance
-from exotel_ws.ai.wording import Phrases, words
 from exotel_ws.protocol import Dtmf, Mark, Media
 from exotel_ws.responder import HangUp, Line
 
 _GREETING_S: Final = 30.0
 """Longest time in seconds that a greeting delays the answer to what the caller said meanwhile."""
+_GOES_ON_S: Final = 8.0
+"""Longest time in seconds that a caller who speaks as the greeting ends delays the answer to what they said before."""
+_REACTION_S: Final = 0.2
+"""Seconds in which nobody can react to what they hear: who goes on so soon had not finished."""
 _REFUSALS_AT_MOST: Final = 10
 """Turns of one call that may be refused for coming too fast; one more ends the call."""
 _OUTCOMES: Final = {1000: "time_up", 1001: "drained", 1011: "failed"}
@@ -48,6 +52,7 @@ class Parts:
     talk: Talk
     allowance: Allowance
     sentences: Sentences
+    remarks: Remarks
 
 
 class Conversation:
@@ -89,7 +94,13 @@ class Conversation:
         self._goodbye = Goodbye(clock, self._playout, self._hang_up)
         self._cap = Alarm(clock, self._time_up)
         self._phases = Phases(Phase.OPEN if settings.greeting_interruptible else Phase.GREETING, self._illegal)
-        self._backchannels = Phrases(settings.barge_in.backchannels)
+        self._remarks = parts.remarks
+        self._into_greeting = False
+        """True while what was said into the greeting is being answered."""
+        self._asking = False
+        """True if the bot was asking a question when the caller last interrupted it."""
+        self._answer_began: float | None = None
+        """Time of the clock at which the answer to the last turn, or whatever came instead, begins to be heard."""
         self._refusals = 0
         self._flood_logged = False
         self._how = self._outcome = ""
@@ -151,12 +162,15 @@ class Conversation:
     def user_started(self) -> None:
         self._patience.stop()
         self._story.caller_started()
-        if self._ending or self._phases.now is Phase.GREETING:
+        if self._ending:
             return
         self._utterance.voice()
+        if self._phases.now is Phase.GREETING:
+            return
         self._phases.enter(Phase.HELD)
         busy = self._mouth.busy
         if self._playout.pause():
+            self._asking = self._mouth.saying.endswith(("?", "？"))
             self._line.log("✋ Barge-in: the bot stops", event="barge_in")
         self._utterance.interrupts |= busy
 
@@ -170,29 +184,46 @@ class Conversation:
 
     def user_stopped(self, text: str) -> None:
         self._story.caller_said(text)
+        self._utterance.over.set()
         if text:
             self._rescue.understood()
         else:
             self._rescue.nothing_meant()
             self._nothing_said()
 
-    async def meant(self, text: str) -> bool:
-        waited = await self._greeting_heard()
-        if self._ending or ((self._utterance.interrupts or waited) and self._is_backchannel(text)):
-            self._talk.forget_last_user_message()
+    async def may_answer(self) -> None:
+        if self._phases.now is not Phase.GREETING:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._phases.greeted.wait(), _GREETING_S)
+        self._phases.leave(Phase.GREETING)
+        with contextlib.suppress(TimeoutError):  # who still speaks as the greeting ends has not finished
+            await asyncio.wait_for(self._utterance.over.wait(), _GOES_ON_S)
+        self._into_greeting = True
+
+    def unheard(self) -> bool:
+        began = self._answer_began
+        return began is None or began > self._utterance.began - _REACTION_S
+
+    async def meant(self, said: Sequence[str], before: str) -> str:
+        into_greeting, self._into_greeting = self._into_greeting, False
+        over, asked = self._utterance.interrupts, self._asking
+        meant = [text for text in said if not await self._is_remark(text, into_greeting=into_greeting, over=over, asked=asked)]
+        if self._ending or not meant:
             self._rescue.nothing_meant()
             self._nothing_said()
-            return False
+            return ""
         if bound := self._allowance.request():
             self._refuse(bound)
-            return False
+            return ""
         if self._utterance.interrupts:
             self._utterance.interrupts = False
             self._story.interruption(meant=True)
         self._phases.leave(Phase.HELD)
         self._utterance.end()
         self._patience.answered()
-        return True
+        self._answer_began = None
+        return " ".join((before, *meant)).strip()
 
     def asked_again(self) -> None:
         self._allowance.request_again()
@@ -266,15 +297,6 @@ class Conversation:
         else:
             self._greeting_over("", True)
 
-    async def _greeting_heard(self) -> bool:
-        """Wait for the end of a greeting that can't be interrupted, at most `_GREETING_S`. Return False if there is none."""
-        if self._phases.now is not Phase.GREETING:
-            return False
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._phases.greeted.wait(), _GREETING_S)
-        self._phases.leave(Phase.GREETING)
-        return True
-
     def _greeting_over(self, text: str, heard: bool) -> None:
         self._phases.leave(Phase.GREETING)
         if text:
@@ -337,9 +359,11 @@ class Conversation:
         if not self._mouth.busy:
             self._wait_for_caller()
 
-    def _is_backchannel(self, text: str) -> bool:
-        said = words(text)
-        return len(said) < self._settings.barge_in.min_words or self._backchannels.make_up(said)
+    async def _is_remark(self, text: str, *, into_greeting: bool, over: bool, asked: bool) -> bool:
+        """Return True if ``text`` is said into the greeting, or over the bot, and takes no turn."""
+        if into_greeting:
+            return await self._remarks.means_nothing(text)
+        return over and await self._remarks.takes_no_turn(text, asked=asked)
 
     def _keys(self, keys: str) -> None:
         self._utterance.interrupts = False
@@ -349,7 +373,6 @@ class Conversation:
         """Refuse a turn that is one request too many, and tell the caller; the bot goes on with what it was saying."""
         self._refusals += 1
         self._line.bite(bound, "what the caller said is not answered")
-        self._talk.forget_last_user_message()
         self._rescue.nothing_meant()
         if bound == "ai_requests_call" or self._refusals > _REFUSALS_AT_MOST:
             self._enough()
@@ -374,6 +397,8 @@ class Conversation:
 
     def _sent(self, begins: float, pcm: bytes) -> None:
         self._stopwatch.sent()
+        if self._answer_began is None:
+            self._answer_began = begins
         self._story.bot_audio(begins, pcm)
 
     def _cleared(self, at: float) -> None:

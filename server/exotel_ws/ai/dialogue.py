@@ -72,7 +72,7 @@ class Tool(Protocol):
 
 
 class Events(Protocol):
-    """Events of a dialogue. No method but `meant` waits."""
+    """Events of a dialogue. No method but `may_answer` and `meant` waits."""
 
     def ready(self) -> None:
         """Note that the pipeline runs."""
@@ -89,8 +89,18 @@ class Events(Protocol):
     def user_stopped(self, text: str) -> None:
         """Note the end of the caller's turn; ``text`` is all of it, and may be empty."""
 
-    async def meant(self, text: str) -> bool:
-        """Return True if the bot is to answer ``text``, which was just said or pressed."""
+    async def may_answer(self) -> None:
+        """Wait while a turn that has ended may not be answered yet. What is said meanwhile becomes part of it."""
+
+    def unheard(self) -> bool:
+        """Return True if the caller went on before anything of the answer to their last turn could be heard."""
+
+    async def meant(self, said: Sequence[str], before: str) -> str:
+        """Return what the bot is to answer of ``said``, one turn or several; empty if nothing.
+
+        ``before`` is the turn before, to which nothing was answered, or empty: the caller has only gone on, and it is part of
+        what is returned.
+        """
 
     def asked_again(self) -> None:
         """Note another request to the model for the same turn, after a tool or a failure."""
@@ -139,9 +149,6 @@ class Talk(Protocol):
     def told(self, text: str) -> None:
         """Answer ``text``, which the caller gave otherwise than by speaking."""
 
-    def forget_last_user_message(self) -> None:
-        """Take the caller's last message out of the context, if it is the last of all."""
-
 
 class Dialogue:
     """Answer speech with speech, for one call, from `run` until it is cancelled."""
@@ -179,6 +186,11 @@ class Dialogue:
         """Last piece of the answer that was spoken."""
         self._asked = self._acts = 0
         """Requests to the model, and calls of tools, since the caller's last turn."""
+        self._last_asked: Any = None
+        """Message that the model was last asked to answer."""
+        self._told: Any = None
+        """Latest message that was not spoken. `_last_told` is True if the model was last asked to answer such a one."""
+        self._last_told = False
         self._events = events
         self._services = services or (stt, llm, tts)
         self._mouth = mouth
@@ -232,13 +244,8 @@ class Dialogue:
 
     def told(self, text: str) -> None:
         """See `Talk.told`."""
-        self._waiting.put_nowait((None, LLMMessagesAppendFrame([{"role": "user", "content": text}], run_llm=True)))
-
-    def forget_last_user_message(self) -> None:
-        """See `Talk.forget_last_user_message`."""
-        messages = self.context.messages
-        if messages and isinstance(messages[-1], dict) and messages[-1].get("role") == "user":
-            self.context.set_messages(messages[:-1])
+        self._told = {"role": "user", "content": text}
+        self._waiting.put_nowait((None, LLMMessagesAppendFrame([self._told], run_llm=True)))
 
     # Within
 
@@ -252,17 +259,32 @@ class Dialogue:
             else:
                 await behind.push_frame(frame)
 
-    async def _meant(self, text: str) -> bool:
-        meant = await self._events.meant(text)
-        if meant:
-            self._asked = self._acts = 0
-            self._bound_context()
-        return meant
+    async def _meant(self) -> bool:
+        """Bring what was said since the model was last asked into one message. Return False if nothing is to be answered."""
+        await self._events.may_answer()
+        messages = self.context.messages
+        new, before = context.unasked(messages, self._last_asked)
+        if not new:
+            return False  # it was answered together with what was said before it
+        told = new[-1] is self._told
+        goes_on = before is not None and not (told or self._last_told) and self._events.unheard()
+        joined = [before] if goes_on else []
+        text = await self._events.meant([_said(message) for message in new], "".join(map(_said, joined)))
+        if not text:
+            self.context.set_messages(context.replaced(self.context.messages, new, None))
+            return False
+        self._last_asked, self._last_told = {"role": "user", "content": text}, told
+        self.context.set_messages(context.replaced(self.context.messages, [*joined, *new], self._last_asked))
+        self._asked = self._acts = 0
+        self._bound_context()
+        return True
 
     def _bound_context(self) -> None:
         before = self.context.messages
         messages = context.bounded(before, self._limits.context_characters, self._limits.turn_characters)
         if messages is not before:
+            if before[-1] is self._last_asked:
+                self._last_asked = messages[-1]
             self.context.set_messages(messages)
             self._events.context_cut(context.size(before) - context.size(messages))
 
@@ -334,6 +356,10 @@ class Dialogue:
 
     async def _failed(self, _worker: object, frame: ErrorFrame) -> None:
         self._events.failed(self._stages.get(id(frame.processor), "pipeline"), redact(frame.error))
+
+
+def _said(message: Any) -> str:
+    return str(message.get("content") or "")
 
 
 def _whole(text: str) -> str:

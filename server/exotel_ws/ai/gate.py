@@ -1,19 +1,18 @@
 """Processors between the services of a pipeline: one lets frames through or not, one looks at them."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from pipecat.frames.frames import Frame, InputAudioRawFrame, InterruptionFrame, LLMContextFrame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 
 class Gate(FrameProcessor):
-    """Let a user turn pass to the model if ``meant`` returns True for its text; interrupt the bot before.
+    """Let a user turn pass to the model if ``meant`` returns True; interrupt the bot before.
 
     Stop the caller's audio here: no processor behind needs it, and passing it on would cost most of a call's CPU.
     """
 
-    def __init__(self, meant: Callable[[str], Awaitable[bool]]) -> None:
+    def __init__(self, meant: Callable[[], Awaitable[bool]]) -> None:
         super().__init__()
         self._meant = meant
 
@@ -22,7 +21,7 @@ class Gate(FrameProcessor):
         if isinstance(frame, InputAudioRawFrame):
             return
         if isinstance(frame, LLMContextFrame) and direction is FrameDirection.DOWNSTREAM:
-            if not await self._meant(_last_said(frame.context.messages)):
+            if not await self._meant():
                 return
             await self.push_frame(InterruptionFrame())
         await self.push_frame(frame, direction)
@@ -39,8 +38,3 @@ class Tap(FrameProcessor):
         await super().process_frame(frame, direction)
         self._seen(frame)
         await self.push_frame(frame, direction)
-
-
-def _last_said(messages: list[Any]) -> str:
-    last = messages[-1] if messages else None
-    return str(last.get("content") or "") if isinstance(last, dict) and last.get("role") == "user" else ""

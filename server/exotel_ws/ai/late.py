@@ -80,10 +80,6 @@ class LateDialogue:
         """See `Talk.told`."""
         self._tell(lambda made: made.told(text))
 
-    def forget_last_user_message(self) -> None:
-        """See `Talk.forget_last_user_message`."""
-        self._tell(lambda made: made.forget_last_user_message())
-
     def _tell(self, tell: Callable[[Dialogue], None]) -> None:
         if self._made is not None:
             tell(self._made)

@@ -23,6 +23,7 @@ from exotel_ws.ai.failure.apology import Phrases
 from exotel_ws.ai.failure.breaker import Breaker
 from exotel_ws.ai.outward.client import Outward
 from exotel_ws.ai.providers import supply, webhook
+from exotel_ws.ai.providers.plan import EMBEDDED
 from exotel_ws.ai.providers.supply import Supply
 from exotel_ws.ai.records.shelf import Shelf
 from exotel_ws.ai.records.story import Story
@@ -97,7 +98,8 @@ class AiMode:
         self._english_phrases = await asyncio.to_thread(apology.prepare, english, speaker.speak_whole, SAMPLE_RATES)
         self._supply = Supply(settings, models, self._endpoint.url, self._endpoint.key)
         breaker = Breaker(settings.failure.skip_after, settings.failure.skip_s, time.monotonic)
-        self._assembly = Assembly(settings, self._supply, models.turn_model, self._outward, self._webhook, breaker)
+        understands = self._endpoint.understands if settings.llm[0] == EMBEDDED else None
+        self._assembly = Assembly(settings, self._supply, models.turn_model, self._outward, self._webhook, breaker, understands)
         self._greetings = Beforehand(
             "The greeting can't be spoken beforehand, each call speaks it again",
             lambda language: [self._greeting(language)],

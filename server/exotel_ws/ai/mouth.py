@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from pipecat.audio.utils import create_stream_resampler
 from pipecat.frames.frames import (
@@ -19,6 +19,8 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from exotel_ws.ai.playout import Playout
+
+_SENTENCE_ENDS: Final = tuple(".!?…।")
 
 
 class Mouth(FrameProcessor):
@@ -44,6 +46,8 @@ class Mouth(FrameProcessor):
         self._words: deque[tuple[int, TTSTextFrame]] = deque()
         """Words whose sound has not come yet, each with the number of bytes of the utterance before it."""
         self._spoken: dict[bool, list[str]] = {True: [], False: []}
+        self._unheard: deque[str] = deque()
+        """Text whose sound is there and has not been heard to its end."""
         self.on_silent: Callable[[], None] = lambda: None
         """Called when all that the services made was heard, and no more is expected."""
         self.on_dropped: Callable[[], None] = lambda: None
@@ -53,6 +57,16 @@ class Mouth(FrameProcessor):
     def busy(self) -> bool:
         """Return True while the caller hears something or will: an answer is being made, or a sentence is expected."""
         return self._answering or self._expecting or self._playout.outstanding
+
+    @property
+    def saying(self) -> str:
+        """Return the sentence that the caller is hearing, as far as its text has come; empty if there is none."""
+        said = ""
+        for text in (*self._unheard, *(frame.text for _, frame in self._words)):
+            said = f"{said} {text}".strip()
+            if said.endswith(_SENTENCE_ENDS):
+                break
+        return said
 
     def expect(self) -> None:
         """Expect a sentence that is on its way."""
@@ -115,6 +129,7 @@ class Mouth(FrameProcessor):
             self._text_with_its_sound(frame)
 
     def _text_with_its_sound(self, frame: TTSTextFrame) -> None:
+        self._unheard.append(frame.text)
         self._when_heard(lambda heard: self._text_over(frame, heard))
 
     async def _utterance_made(self, frame: TTSStoppedFrame) -> None:
@@ -131,7 +146,7 @@ class Mouth(FrameProcessor):
         await self._resampler.reset()  # type: ignore[no-untyped-call]
         self._playout.drop()
         while self._words:
-            self._text_over(self._words.popleft()[1], heard=False)
+            self._spoken[False].append(self._words.popleft()[1].text)
         self._tell_text()
         self.on_dropped()
         await self._stopped()
@@ -143,6 +158,7 @@ class Mouth(FrameProcessor):
             tell(True)
 
     def _text_over(self, frame: TTSTextFrame, heard: bool) -> None:
+        self._unheard.popleft()
         self._spoken[heard].append(frame.text)
         if heard:
             self._soon(self.push_frame(frame))

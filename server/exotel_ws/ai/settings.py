@@ -1,16 +1,31 @@
 """The ``[ai]`` table of the settings. Importing it loads neither pipecat nor a model."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct, field
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1)]
 Services = Annotated[list[str], Meta(min_length=1)]
+Phrases = Annotated[list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(max_length=500)]
 Text = str | dict[str, str]
 """One text, or one for each language: ``{en = "…", hi = "…"}``; the first serves callers of any other language."""
 Lines = str | list[str] | dict[str, str | list[str]]
 """As `Text`; several are said in turn."""
+
+_HUMS: Final = ("hmm", "hm", "mm", "mhm", "uh huh", "uh", "oh", "ah", "huh", "and then huh")
+"""The last is what the embedded recogniser writes for "mm-hmm"."""
+_ASSENTS: Final = (
+    *("yes", "yeah", "yep", "ya", "ok", "okay", "right", "sure", "all right", "alright", "of course", "fine"),
+    *("haa", "haan", "han", "ji", "achha", "accha", "acha", "theek hai", "thik hai", "teek hai"),
+    *("हाँ", "जी", "अच्छा", "ठीक है"),
+)
+_NODS: Final = (*_HUMS, *_ASSENTS, "i see", "i know", "got it", "good", "great", "nice", "really", "go on", "that's right")
+_STOPS: Final = ("stop", "wait", "hold on", "excuse me", "listen", "no", "ruko", "suno", "nahi", "रुको", "सुनो", "नहीं")
+_ANNOUNCEMENTS: Final = (
+    *("call is now being recorded", "call is being recorded", "call may be recorded", "call will be recorded"),
+    *("being recorded", "recorded for quality", "trial account", "press any key to"),
+)
 
 
 def _in(**texts: Any) -> Any:
@@ -81,12 +96,24 @@ class Failure(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BargeIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """Fewest words that interrupt the bot, and words that never do."""
+    """Words over the bot. Fewer than ``min_words``, or nothing but ``backchannels``, do not take the turn from it.
+
+    ``answers`` are backchannels that answer a question while the bot is asking it; ``always`` takes the turn, whatever the flow
+    makes of it.
+    """
 
     min_words: Annotated[int, Meta(ge=1)] = 1
-    backchannels: list[str] = field(
-        default_factory=lambda: ["haa", "haan", "hmm", "hm", "mm", "mhm", "uh huh", "ok", "okay", "achha", "ji"]
-    )
+    backchannels: Phrases = field(default_factory=lambda: list(_NODS))
+    answers: Phrases = field(default_factory=lambda: list(_ASSENTS))
+    always: Phrases = field(default_factory=lambda: list(_STOPS))
+
+
+class Turns(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rules of turns. ``greetings`` and ``announcements`` ask for nothing if they are said into the greeting."""
+
+    greetings: Phrases = field(default_factory=lambda: ["hello", "hallo", "hi", "hey", "hello there", "namaste", "नमस्ते", "हैलो"])
+    announcements: Phrases = field(default_factory=lambda: list(_ANNOUNCEMENTS))
+    """Found anywhere in what is said."""
 
 
 class Record(Struct, frozen=True, forbid_unknown_fields=True):
@@ -169,5 +196,6 @@ class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     silence: Silence = Silence()
     failure: Failure = Failure()
     barge_in: BargeIn = BargeIn()
+    turns: Turns = Turns()
     record: Record = Record()
     limits: AiLimits = AiLimits()

@@ -1,5 +1,6 @@
 """Waits of a call that need a bound: for words after a voice, for a caller who is silent, and for the end of a goodbye."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -8,6 +9,8 @@ from exotel_ws.ai.playout import Playout
 
 _NO_WORDS_S: Final = 1.0
 """Seconds after a noise in which its words may come; without any, the bot goes on."""
+NOTICED_S: Final = 0.25
+"""Seconds of voice after which it is noticed: the detector's 0.2 s, and one of its windows."""
 _VOICE_S: Final = 8.0
 """Seconds for which a voice holds the bot back without becoming a turn: some lines are never quiet."""
 _GOODBYE_BEGINS_S: Final = 5.0
@@ -27,11 +30,20 @@ class Utterance:
         """Call ``on_nothing`` if the voice does not become words, or its words no turn."""
         self.interrupts = False
         """True if the caller began to speak while the bot did."""
+        self.over = asyncio.Event()
+        """Set while nobody speaks, and all that was said has become a turn or nothing."""
+        self.over.set()
+        self.began = 0.0
+        """Time of the clock at which the speech began."""
+        self._clock = clock
         self._has_words = False
         self._alarm = Alarm(clock, on_nothing)
 
     def voice(self) -> None:
         """Note that the caller speaks."""
+        if self.over.is_set():
+            self.over.clear()
+            self.began = self._clock.time() - NOTICED_S
         self._alarm.set(_VOICE_S)
 
     def words(self) -> None:
@@ -46,6 +58,7 @@ class Utterance:
     def end(self) -> None:
         """Wait for nothing more of this speech. `interrupts` keeps its value until the interruption is counted."""
         self._has_words = False
+        self.over.set()
         self._alarm.off()
 
 

@@ -1,7 +1,7 @@
 """One call without services, models or a wait: a test directs the caller and the bot, and time passes when nobody works."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from exotel_ws.ai.playout import Playout
 from exotel_ws.ai.records.stopwatch import Stopwatch
 from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.records.tally import AiTally
+from exotel_ws.ai.remarks import Remarks
 from exotel_ws.ai.sentences import sentences
 from exotel_ws.ai.settings import Ai
 from exotel_ws.logs import CallLog
@@ -58,7 +59,8 @@ class Services:
         self.in_words = False
         self.heard = 0
         self.asked: list[str] = []
-        self.forgotten = 0
+        self._unasked: list[str] = []
+        self._told: list[str] = []
         self._jobs: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._job: asyncio.Task[None] | None = None
 
@@ -99,16 +101,20 @@ class Services:
         self._jobs.put_nowait(lambda: self._give(InterruptionFrame()))
 
     def told(self, text: str) -> None:
+        self._told.append(text)
         asyncio.get_running_loop().create_task(self.turn(text))
 
-    def forget_last_user_message(self) -> None:
-        self.forgotten += 1
-
     async def turn(self, text: str) -> None:
-        if await self.events.meant(text):
-            self.asked.append(text)
+        """Ask for an answer as `Dialogue` does: for all that was said since the last time."""
+        self._unasked.append(text)
+        await self.events.may_answer()
+        said, self._unasked = self._unasked, []
+        goes_on = self.asked and self.asked[-1] not in self._told and text not in self._told and self.events.unheard()
+        before = self.asked[-1] if goes_on else ""
+        if said and (asked := await self.events.meant(said, before)):
+            self.asked.append(asked)
             self.interrupt()
-            self._jobs.put_nowait(lambda: self._answer(text))
+            self._jobs.put_nowait(lambda: self._answer(asked))
 
     async def _do(self, work: Callable[[], Awaitable[None]]) -> None:
         await work()
@@ -166,7 +172,17 @@ class Told(Story):
 class Call:
     """Call with its Exotel and its line. Make it within the loop."""
 
-    def __init__(self, settings: Ai | None = None, *, greeting: bool = True, marks: bool = True, **more: Any) -> None:
+    def __init__(
+        self,
+        settings: Ai | None = None,
+        *,
+        greeting: bool = True,
+        marks: bool = True,
+        flow: Collection[str] | None = None,
+        **more: Any,
+    ) -> None:
+        """``flow`` are the texts that mean something to a scripted flow; None: a language model answers."""
+        self.flow = flow
         self.loop = asyncio.get_running_loop()
         self.log = CallLog("conn_1")
         self.hung_up: HangUp | None = None
@@ -202,6 +218,7 @@ class Call:
             talk=talk,
             allowance=Allowance(settings.limits, self.loop.time),
             sentences=said,
+            remarks=Remarks(settings.barge_in, settings.turns, self._understands if flow is not None else None),
         )
         audio = b"\1\1" * int(GREETING_S * RATE) if greeting else b""
         self.conversation = Conversation(settings, self, parts, audio, GREETING, self._over)
@@ -210,6 +227,9 @@ class Call:
     def _talk_with(self, mouth: Mouth) -> Talk:
         self.services = Services(mouth)
         return self.services
+
+    async def _understands(self, text: str) -> bool:
+        return text in (self.flow or ())
 
     def _over(self, _conversation: Conversation) -> None:
         self.ended += 1

@@ -28,12 +28,82 @@ def test_the_greeting_is_heard_at_once_and_its_words_are_in_the_story() -> None:
 def test_a_greeting_is_not_cut_short_by_the_caller_but_what_they_said_is_answered_after_it() -> None:
     async def call() -> None:
         call = Call()
-        call.services.answers["hello?"] = ("Yes, hello!", "")
-        await call.say("hello?", 0.5)
+        call.services.answers["are you open?"] = ("Yes, hello!", "")
+        await call.say("are you open?", 0.5)
         assert call.exotel.clears == 0
         await call.until(4.0)
         assert call.story.said == [(GREETING, True), ("Yes, hello!", True)]
         assert call.exotel.clears == 0
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_what_is_said_into_the_greeting_is_one_request_and_nothing_is_answered_twice() -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        call.loop.create_task(call.say("I have a question.", 0.4, 0.2))
+        await call.until(1.0)
+        call.loop.create_task(call.say("When are you open?", 0.4, 0.2))
+        await call.until(8.0)
+        assert call.services.asked == ["I have a question. When are you open?"]
+        assert [text for text, _ in call.story.said] == [GREETING, "You said I have a question. When are you open?."]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_who_still_speaks_as_the_greeting_ends_is_heard_out() -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        call.loop.create_task(call.say("I have a question.", 0.4, 0.2))
+        await call.until(GREETING_S - 0.5)
+        await call.say("When are you open?", 1.5)
+        assert not call.bot_speaks
+        await call.until(8.0)
+        assert call.services.asked == ["I have a question. When are you open?"]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+@pytest.mark.parametrize("flow", [None, ["When are you open?"]], ids=["a language model", "a flow"])
+def test_what_means_nothing_is_not_answered_after_the_greeting_and_does_not_spoil_what_is(flow: list[str] | None) -> None:
+    async def call(*said: str) -> list[str]:
+        call = Call(silence=PATIENT, flow=flow)
+        for text in said:
+            call.loop.create_task(call.say(text, 0.4, 0.2))
+            await asyncio.sleep(0.7)
+        await call.until(8.0)
+        assert not call.bot_speaks
+        call.conversation.stopped()
+        return call.services.asked
+
+    recorded = "This call is now being recorded."
+    assert at_once(lambda: call(recorded)) == []
+    assert at_once(lambda: call("Hello?", "Hello?")) == []
+    assert at_once(lambda: call(recorded, "When are you open?")) == ["When are you open?"]
+    assert at_once(lambda: call("When are you open?", "Hello?")) == ["When are you open?"]
+
+
+def test_a_hello_after_the_greeting_is_a_turn_like_any_other() -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        await call.until(GREETING_S + 0.5)
+        await call.say("Hello?")
+        await asyncio.sleep(3)
+        assert call.services.asked == ["Hello?"]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_silence_after_a_greeting_into_which_nothing_was_asked_is_still_asked_about() -> None:
+    async def call() -> None:
+        call = Call()
+        await call.say("Hello?", 0.4)
+        await call.until(GREETING_S + Ai().silence.after_s + 2)
+        assert call.story.said[-1][0] == USUAL.prompts[0]
         call.conversation.stopped()
 
     at_once(call)
@@ -145,6 +215,69 @@ def test_fewer_words_than_are_asked_for_do_not_interrupt_but_answer_a_question()
     at_once(call)
 
 
+NODS = ["Yeah.", "Right.", "I see.", "Yes.", "Haan.", "Han!", "Achha.", "And then, huh?", "Theek hai.", "ठीक है।", "Yeah, I see."]
+
+
+@pytest.mark.parametrize("said", NODS)
+@pytest.mark.parametrize("flow", [None, ["Yes.", "Yeah."]], ids=["a language model", "a flow that knows yes"])
+def test_what_listeners_say_does_not_take_the_word_either(said: str, flow: list[str] | None) -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT, flow=flow)
+        await answered(call)
+        await call.say(said, 0.4)
+        await asyncio.sleep(8)
+        assert call.story.said[-1] == ("x" * 100, True)
+        assert call.services.asked == ["a long answer"]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+@pytest.mark.parametrize(
+    ("said", "flow", "takes_the_word"),
+    [
+        ("An agent.", ["An agent."], True),
+        ("Hun ye, uh.", ["An agent."], False),
+        ("I was asking for something else.", ["An agent."], True),
+        ("Stop!", ["An agent."], True),
+        ("An agent.", None, True),
+    ],
+    ids=["a short wish", "a sound that was taken for words", "a sentence that nobody understands", "stop", "a model has no list"],
+)
+def test_a_few_words_over_the_bot_take_the_word_if_the_flow_makes_something_of_them(
+    said: str, flow: list[str] | None, takes_the_word: bool
+) -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT, flow=flow)
+        await answered(call)
+        await call.say(said, 0.4)
+        await asyncio.sleep(8)
+        assert call.story.meant == [takes_the_word]
+        assert call.services.asked == ["a long answer", said][: 1 + takes_the_word]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+@pytest.mark.parametrize(
+    ("asking", "said", "answers"),
+    [(True, "Yes.", True), (True, "Okay.", True), (True, "Mm-hmm.", False), (False, "Yes.", False)],
+)
+def test_a_yes_over_the_bot_answers_what_it_is_just_asking(asking: bool, said: str, answers: bool) -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        call.services.answers["a long answer"] = ("x" * 100 + "?."[not asking], "")
+        await call.until(GREETING_S + 0.5)
+        await call.say("a long answer")
+        await asyncio.sleep(2.0)
+        await call.say(said, 0.4)
+        await asyncio.sleep(8)
+        assert call.services.asked == ["a long answer", said][: 1 + answers]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
 def test_a_nod_is_an_answer_where_the_bot_is_silent() -> None:
     async def call() -> None:
         call = Call(silence=PATIENT)
@@ -179,8 +312,26 @@ def test_a_caller_who_speaks_on_while_the_bot_thinks_is_not_talked_over() -> Non
         await call.say("my order", 2.0)
         assert len(call.exotel.sizes) == before
         await asyncio.sleep(4)
-        assert call.story.said[-1] == ("You said my order.", True)
+        assert call.story.said[-1] == ("You said where is my order.", True)
+        assert call.services.asked == ["where is", "where is my order"]
         assert call.exotel.clears == 0
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+@pytest.mark.parametrize(("goes_on_after_s", "joined"), [(0.3, True), (0.8, False)], ids=["before it was heard", "over it"])
+def test_who_goes_on_before_the_answer_could_be_heard_has_said_one_thing(goes_on_after_s: float, joined: bool) -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        call.services.thinking_s = 0.1
+        await call.until(GREETING_S + 0.5)
+        await call.say("where is")
+        await asyncio.sleep(goes_on_after_s)
+        assert call.bot_speaks, "as the caller is noticed only after a while, they may have begun before"
+        await call.say("my order")
+        await asyncio.sleep(4)
+        assert call.services.asked == ["where is", "where is my order" if joined else "my order"]
         call.conversation.stopped()
 
     at_once(call)

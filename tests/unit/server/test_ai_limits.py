@@ -8,7 +8,7 @@ import pytest
 from exotel_ws import modes
 from exotel_ws.admission.bucket import Bucket
 from exotel_ws.ai.allowance import Allowance
-from exotel_ws.ai.context import bounded, size
+from exotel_ws.ai.context import bounded, replaced, size, unasked
 from exotel_ws.ai.keypad import Keypad
 from exotel_ws.ai.late import LateDialogue, Workshop
 from exotel_ws.ai.settings import Ai, AiLimits
@@ -57,6 +57,27 @@ def test_any_dialogue_fits_and_keeps_whole_turns_and_the_last(turns: list[list[d
     assert {message["tool_call_id"] for message in told if message["role"] == "tool"} <= calls
     if len(told) < len(messages):
         assert told[1]["role"] == "user", "whole turns are left out"
+
+
+def said(*texts: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": text} for text in texts]
+
+
+def test_what_the_model_was_not_asked_yet_is_found_by_its_place_and_not_by_its_words() -> None:
+    asked, *new = said("yes", "yes", "yes")
+    assert unasked([*turn("hello", "Hello!"), asked, *new], asked) == (new, asked)
+    assert unasked([*new], asked) == (new, None)
+    assert unasked([asked, {"role": "assistant", "content": "Well."}, *new], asked) == (new, None)
+    assert unasked([asked], asked) == ([], asked)
+    assert unasked([], None) == ([], None)
+
+
+def test_of_several_messages_one_is_made_where_the_first_was() -> None:
+    first, second, third = said("where is", "my", "order")
+    whole = {"role": "user", "content": "where is my order"}
+    assert replaced([*turn("a", "b"), first, second, third], [first, second], whole) == [*turn("a", "b"), whole, third]
+    assert replaced([first, second], [first, second], None) == []
+    assert replaced([first], [second], None) == [first]
 
 
 def test_a_dialogue_that_fits_is_the_same_object() -> None:

@@ -70,6 +70,11 @@ class Endpoint:
             self._thread.shutdown(wait=False, cancel_futures=True)
             self._thread = None
 
+    async def understands(self, text: str) -> bool:
+        """Return True if ``text`` means something to the flow."""
+        assert self._thread is not None
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._script.understands, text)
+
     @web.middleware
     async def _admit(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         """Refuse a request without the key, or beyond `MOST_AT_ONCE`."""

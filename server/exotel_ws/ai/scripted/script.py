@@ -83,6 +83,10 @@ class Script:
             return Answer(name, say, "webhook", {"intent": name, "data": {"heard": dialogue.heard}})
         return Answer(name, say, reply.then)
 
+    def understands(self, text: str) -> bool:
+        """Return True if ``text`` means something to the flow, wherever its dialogue is."""
+        return self._examples.closest(text[:_MOST_HEARD]) is not None
+
     def _turn(self, dialogue: _Dialogue, heard: str) -> None:
         name = self._keys.get(heard.removeprefix(KEYS)) if heard.startswith(KEYS) else self._examples.closest(heard[:_MOST_HEARD])
         name = dialogue.reply.next.get(name or "", name)
