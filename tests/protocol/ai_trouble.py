@@ -1,7 +1,7 @@
 """Call with the real pipeline, on a clock that passes when nobody works: chosen services, and a caller who asks."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +11,12 @@ from exotel_ws.ai.failure.work import Answering, Listening, Speaking
 from exotel_ws.ai.late import LateDialogue, Workshop
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.protocol import Media
-from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams, VADState
+from pipecat.frames.frames import (
+    Frame,
+    InputAudioRawFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
 from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregatorParams
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.turns.user_start import TranscriptionUserTurnStartStrategy, VADUserTurnStartStrategy
@@ -25,6 +30,7 @@ from . import ai_services
 FRAME_S = 0.02
 LONGEST_SILENCE_S = 3.0
 A_LETTER_S = 0.05
+CHANGES_S = 0.2
 
 
 def voice(text: str) -> bytes:
@@ -32,20 +38,20 @@ def voice(text: str) -> bytes:
     return b"\3\3" * int(len(text) * A_LETTER_S * ai_services.RATE)
 
 
-class AnySound(VADAnalyzer):
-    """Voice detector that takes every sound for a voice, at once and in no thread."""
+class AnySound:
+    """Hearing that takes every sound for a voice."""
 
     def __init__(self) -> None:
-        super().__init__(sample_rate=ai_services.RATE, params=VADParams(start_secs=0.2, stop_secs=0.2, min_volume=0.0))
+        self._speaks = False
+        self._run_s = 0.0
 
-    def num_frames_required(self) -> int:
-        return 320
-
-    def voice_confidence(self, buffer: bytes) -> float:
-        return float(np.abs(np.frombuffer(buffer, "<i2")).max() > 1000)
-
-    async def analyze_audio(self, buffer: bytes) -> VADState:
-        return self._run_analyzer(buffer)
+    def take(self, pcm: bytes) -> Iterator[Frame]:
+        yield InputAudioRawFrame(pcm, ai_services.RATE, 1)
+        sounds = bool(np.abs(np.frombuffer(pcm, "<i2")).max() > 1000)
+        self._run_s = 0.0 if sounds is self._speaks else self._run_s + len(pcm) / 2 / ai_services.RATE
+        if self._run_s >= CHANGES_S:
+            self._speaks, self._run_s = sounds, 0.0
+            yield VADUserStartedSpeakingFrame(CHANGES_S) if sounds else VADUserStoppedSpeakingFrame(CHANGES_S)
 
 
 def turns(_turn_model: Any) -> LLMUserAggregatorParams:
@@ -57,7 +63,6 @@ def turns(_turn_model: Any) -> LLMUserAggregatorParams:
             ],
             stop=[SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0.3)],
         ),
-        vad_analyzer=AnySound(),
         empty_user_turn=None,
     )
 
@@ -102,6 +107,7 @@ class TroubledCall(Call):
                 tts=stage("tts", self.given.tts, Speaking()),
                 services=[*self.given.stt, *self.given.llm, *self.given.tts],
                 mouth=mouth,
+                hearing=AnySound(),
                 stopwatch=self.stopwatch,
                 turn_model=None,  # type: ignore[arg-type]  # `turns` needs none
                 greeting="",

@@ -15,6 +15,7 @@ from exotel_ws.ai.failure.breaker import Breaker
 from exotel_ws.ai.failure.failover import Failover
 from exotel_ws.ai.failure.rescue import Rescue
 from exotel_ws.ai.failure.work import Answering, Listening, Speaking, Work
+from exotel_ws.ai.hearing.detector import Hearing, VoiceDetector
 from exotel_ws.ai.keypad import Keypad
 from exotel_ws.ai.late import LateDialogue, Workshop
 from exotel_ws.ai.mouth import Mouth
@@ -115,6 +116,7 @@ class Assembly:
             services=[named.service for named in (*stt, *llm, *tts)],
             mouth=mouth,
             stopwatch=stopwatch,
+            hearing=Hearing(VoiceDetector(self._turn_model)),
             turn_model=self._turn_model,
             greeting=caller.greeting_text,
             tools=self._tools(caller.start, events),

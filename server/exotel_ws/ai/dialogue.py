@@ -9,7 +9,6 @@ from typing import Any, Final, Protocol
 from openai import AsyncOpenAI
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
-from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.frames.frames import (
     ErrorFrame,
     Frame,
@@ -41,8 +40,9 @@ from pipecat.workers.runner import WorkerRunner
 from exotel_ws.ai import context
 from exotel_ws.ai.ear import HEARING_RATE
 from exotel_ws.ai.embedded.models import TurnModel
-from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, SharedVoiceDetector, TurnEnd
+from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, TurnEnd
 from exotel_ws.ai.gate import Gate, Tap
+from exotel_ws.ai.hearing.detector import Hears
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.providers.keys import redact
 from exotel_ws.ai.records.stopwatch import MonotonicClock, Stopwatch
@@ -160,6 +160,7 @@ class Dialogue:
         llm: FrameProcessor,
         tts: FrameProcessor,
         mouth: Mouth,
+        hearing: Hears,
         turn_model: TurnModel,
         stopwatch: Stopwatch,
         greeting: str,
@@ -194,6 +195,7 @@ class Dialogue:
         self._events = events
         self._services = services or (stt, llm, tts)
         self._mouth = mouth
+        self._hearing = hearing
         self._gate = Gate(self._meant)
         self._waiting: asyncio.Queue[tuple[FrameProcessor | None, Frame]] = asyncio.Queue()
         user, assistant = LLMContextAggregatorPair(self.context, user_params=_turns(turn_model))
@@ -254,7 +256,11 @@ class Dialogue:
         await self.started.wait()
         while True:
             behind, frame = await self._waiting.get()
-            if behind is None:
+            if isinstance(frame, InputAudioRawFrame):
+                for heard in self._hearing.take(frame.audio):
+                    await self.worker.queue_frame(heard)
+                await asyncio.sleep(0)  # what was held back and comes at once takes turns with other calls
+            elif behind is None:
                 await self.worker.queue_frame(frame)
             else:
                 await behind.push_frame(frame)
@@ -390,6 +396,5 @@ def _turns(turn_model: TurnModel) -> LLMUserAggregatorParams:
             ],
             stop=[TurnEnd(SharedTurnAnalyzer(turn_model, stop_secs=_UNSURE_S))],
         ),
-        vad_analyzer=SharedVoiceDetector(turn_model, VADParams(start_secs=0.2, stop_secs=0.2, min_volume=0.1)),
         empty_user_turn=None,
     )

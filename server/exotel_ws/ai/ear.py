@@ -10,8 +10,8 @@ from exotel_ws.protocol import Media
 
 HEARING_RATE: Final = 16000
 """Hz; the rate of the voice detector, the turn model and nearly every recogniser."""
-AT_ONCE_S: Final = 0.04
-"""Seconds in a piece: 20 ms pieces cost half as much CPU again, 100 ms pieces delay a barge-in noticeably."""
+AT_ONCE_S: Final = 0.06
+"""Seconds in a piece, three frames of Exotel's: each piece costs CPU, and 100 ms pieces delay a barge-in noticeably."""
 AHEAD_S: Final = 10.0
 """Seconds by which audio may be ahead of real time, since a network delivers at once what it held back. The rest is dropped."""
 

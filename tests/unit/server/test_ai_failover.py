@@ -115,13 +115,9 @@ class Rig:
         )
 
     async def give(self, *frames: Frame) -> None:
-        """Queue frames downstream; those that only the aggregators behind the stage send go upstream."""
         for frame in frames:
             await self.flush()
-            if isinstance(frame, VADUserStartedSpeakingFrame | VADUserStoppedSpeakingFrame):
-                await self.stage.queue_frame(frame, FrameDirection.UPSTREAM)
-            else:
-                await self.worker.queue_frame(frame)
+            await self.worker.queue_frame(frame)
 
     async def flush(self) -> None:
         await asyncio.sleep(0.005)

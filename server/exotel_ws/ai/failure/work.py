@@ -28,7 +28,6 @@ from pipecat.processors.frame_processor import FrameDirection
 
 from exotel_ws.ai.failure.watchdog import Progress
 
-_UP: Final = FrameDirection.UPSTREAM
 _DOWN: Final = FrameDirection.DOWNSTREAM
 _BEFORE_S: Final = 1.0
 """Seconds of audio kept from before speech was noticed: a voice detector is sure only after a while."""
@@ -91,11 +90,11 @@ class Listening(Work):
     def given(self, frame: Frame, direction: FrameDirection) -> None:
         if isinstance(frame, InputAudioRawFrame):
             self._keep(frame)
-        elif direction is _UP and isinstance(frame, VADUserStartedSpeakingFrame):
+        elif direction is _DOWN and isinstance(frame, VADUserStartedSpeakingFrame):
             if self._stopped or not self._started:
                 self._started, self._stopped, self._some = frame, None, False
             self.progress = Progress.ASKED
-        elif direction is _UP and isinstance(frame, VADUserStoppedSpeakingFrame) and self._started:
+        elif direction is _DOWN and isinstance(frame, VADUserStoppedSpeakingFrame) and self._started:
             self._stopped = frame
             if self._some:
                 self._forget()
@@ -120,8 +119,8 @@ class Listening(Work):
         if self._started is None or self._kept_s > _KEPT_S:
             return []
         voice: list[Given] = [(frame, _DOWN) for frame in self._kept]
-        end: list[Given] = [(self._stopped, _UP)] if self._stopped else []
-        return [(self._started, _UP), *voice, *end]
+        end: list[Given] = [(self._stopped, _DOWN)] if self._stopped else []
+        return [(self._started, _DOWN), *voice, *end]
 
     def missed(self) -> None:
         """Stop waiting for the text of this utterance."""

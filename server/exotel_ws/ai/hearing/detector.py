@@ -1,0 +1,107 @@
+"""Hear when the caller speaks, before anything else of the pipeline does."""
+
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from pipecat.audio.vad.vad_analyzer import VADParams, VADState
+from pipecat.frames.frames import (
+    Frame,
+    InputAudioRawFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+
+from exotel_ws.ai.embedded.models import TurnModel
+from exotel_ws.ai.embedded.services import SharedVoiceDetector
+from exotel_ws.ai.hearing.floor import Floor
+from exotel_ws.ai.hearing.gain import AUDIBLE_DB, Gain
+from exotel_ws.ai.hearing.windows import RATE, WINDOW, WINDOW_S, HighPass, Window, level, pcm16, windows
+
+START_S: Final = 0.2
+"""Seconds of voice after which somebody speaks, and of its absence after which they have stopped."""
+STOP_S: Final = 0.2
+_SURE: Final = 0.7
+"""Least confidence of the detector in a voice."""
+
+
+class VoiceDetector(SharedVoiceDetector):
+    """Silero with the worker's shared session, one window at a time, and the state that follows from the windows."""
+
+    def __init__(self, model: TurnModel) -> None:
+        super().__init__(model, VADParams(start_secs=START_S, stop_secs=STOP_S))
+        self.set_sample_rate(RATE)
+        self._run = 0
+        """Windows in a row that speak against the state."""
+
+    @property
+    def speaking(self) -> bool:
+        """Return True while somebody speaks."""
+        return self._vad_state is VADState.SPEAKING
+
+    def is_voice(self, window: Window) -> bool:
+        """Return True if ``window`` is of a voice, whoever's it is."""
+        confidence = float(self._model(window, RATE)[0].item())
+        self._maybe_reset_model(confidence)
+        return confidence >= _SURE
+
+    def changes(self, heard: bool) -> bool:
+        """Take whether the next window is of the caller's voice. Return True if `speaking` has changed."""
+        self._run = 0 if heard is self.speaking else self._run + 1
+        if self._run < round((STOP_S if self.speaking else START_S) / WINDOW_S):
+            return False
+        self._run = 0
+        self._vad_state = VADState.QUIET if self.speaking else VADState.SPEAKING
+        return True
+
+
+class Hears(Protocol):
+    """Way of a call's audio into its pipeline."""
+
+    def take(self, pcm: bytes) -> Iterator[Frame]:
+        """Take ``pcm``, PCM16 little-endian mono at `RATE`, of any length. Yield the frames for the pipeline."""
+
+
+class Hearing:
+    """Way of one call's audio into the pipeline: high-pass, gain, and the frames that say when the caller speaks.
+
+    Those frames stand between the audio before and the audio after, however fast it comes: what a network has held back and
+    delivers at once is cut into utterances as if it had come in time.
+    """
+
+    def __init__(self, detector: VoiceDetector) -> None:
+        self._detector = detector
+        self._high_pass = HighPass()
+        self._floor = Floor()
+        self._gain = Gain()
+        self._left = b""
+        """Audio that is too short for a window."""
+
+    def take(self, pcm: bytes) -> Iterator[Frame]:
+        """See `Hears.take`."""
+        pcm = self._left + pcm
+        whole = len(pcm) // (2 * WINDOW) * 2 * WINDOW
+        self._left = pcm[whole:]
+        ready = bytearray()
+        for window in windows(pcm[:whole]):
+            heard, changed = self._hear(window)
+            ready += pcm16(heard)
+            if changed:
+                yield InputAudioRawFrame(bytes(ready), RATE, 1)
+                ready.clear()
+                yield self._change()
+        if ready:
+            yield InputAudioRawFrame(bytes(ready), RATE, 1)
+
+    def _hear(self, window: Window) -> tuple[Window, bool]:
+        """Return a window as the recognisers get it, and True if the caller has just begun or stopped to speak."""
+        window = self._high_pass(window)
+        loudness = level(window)
+        self._floor.take(loudness)
+        window = self._gain(window, loudness, self._floor.level, None)
+        voice = self._detector.is_voice(window) and loudness > AUDIBLE_DB
+        return window, self._detector.changes(voice)
+
+    def _change(self) -> Frame:
+        if self._detector.speaking:
+            return VADUserStartedSpeakingFrame(start_secs=START_S)
+        return VADUserStoppedSpeakingFrame(stop_secs=STOP_S)

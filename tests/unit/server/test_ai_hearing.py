@@ -1,0 +1,138 @@
+"""High-pass, noise floor and gain before the detector, and utterances cut where they end."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from exotel_ws.ai.hearing import detector
+from exotel_ws.ai.hearing.detector import Hearing, VoiceDetector
+from exotel_ws.ai.hearing.floor import Floor
+from exotel_ws.ai.hearing.gain import Gain
+from exotel_ws.ai.hearing.windows import RATE, SILENCE_DB, WINDOW, HighPass, Window, level, pcm16, windows
+from pipecat.audio.vad.silero import SileroVADAnalyzer
+from pipecat.frames.frames import Frame, InputAudioRawFrame, VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame
+
+
+def tone(pitch: float, db: float, number: int) -> Window:
+    """Return windows of a tone at a level in dB of full scale."""
+    amplitude = np.sqrt(2) * 10 ** (db / 20)
+    made = amplitude * np.sin(2 * np.pi * pitch * np.arange(number * WINDOW) / RATE)
+    return made.astype(np.float32).reshape(-1, WINDOW)
+
+
+def passed(sound: Window) -> Window:
+    high_pass = HighPass()
+    return np.concatenate([high_pass(window) for window in sound])
+
+
+@pytest.mark.parametrize(("pitch", "change_db"), [(20, -24), (80, -3), (200, -0.1), (1000, 0), (3400, 0)])
+def test_the_high_pass_takes_out_what_is_lower_than_a_voice(pitch: float, change_db: float) -> None:
+    sound = tone(pitch, -20, 32)
+
+    rest = passed(sound)[16 * WINDOW :]
+
+    assert level(rest) - level(sound.ravel()[16 * WINDOW :]) == pytest.approx(change_db, abs=0.6)
+
+
+def test_an_offset_is_gone_within_a_tenth_of_a_second_and_no_seam_between_windows_is_heard() -> None:
+    rest = passed(np.full((32, WINDOW), 0.1, np.float32))
+
+    assert np.abs(rest[RATE // 10 :]).max() < 1e-4
+
+
+def test_levels_are_of_full_scale_and_silence_has_one_too() -> None:
+    assert level(tone(440, -20, 1)[0]) == pytest.approx(-20, abs=0.2)
+    assert level(np.zeros(WINDOW, np.float32)) == SILENCE_DB
+    assert windows(pcm16(np.array([2.0] * WINDOW, np.float32))).max() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_floor_is_what_remains_between_words() -> None:
+    floor = Floor()
+    for number in range(250):
+        floor.take(-20.0 if number % 25 < 20 else -60.0)
+
+    assert floor.level == -60
+
+
+def amplified(sound: Window, floor: float = -90.0, caller: float | None = None, gain: Gain | None = None) -> Window:
+    gain = gain or Gain()
+    return np.concatenate([gain(window, level(window), floor, caller) for window in sound])
+
+
+@pytest.mark.parametrize("db", [-30, -45, -58])
+def test_a_soft_voice_becomes_as_loud_as_others_within_a_window(db: float) -> None:
+    made = amplified(tone(440, db, 8))
+
+    assert level(made[WINDOW:]) == pytest.approx(-24, abs=0.2)
+
+
+def test_a_loud_voice_is_left_alone_and_nothing_is_clipped() -> None:
+    loud = tone(440, -12, 4)
+    assert np.array_equal(amplified(loud), loud.ravel())
+
+    gain = Gain()
+    amplified(tone(440, -58, 8), gain=gain)
+    burst = amplified(tone(440, -10, 1), gain=gain)
+
+    assert np.abs(burst).max() <= 0.901
+
+
+@pytest.mark.parametrize(("floor", "most"), [(-50.0, -48.0), (-40.0, -40.0), (-70.0, -48.0)])
+def test_noise_is_not_made_into_speech_for_a_soft_callers_sake(floor: float, most: float) -> None:
+    noise = tone(440, floor, 8)
+
+    assert level(amplified(noise, floor, caller=-60.0)[WINDOW:]) <= most + 0.1
+    assert np.array_equal(amplified(noise, floor), noise.ravel()), "what does not stand out is not amplified"
+
+
+def test_the_gain_has_no_steps() -> None:
+    gain, same = Gain(), np.full(WINDOW, 0.001, np.float32)
+
+    made = np.concatenate([gain(same, -60.0, -90.0, caller) for caller in (-30.0, -30.0, -58.0, -58.0, -30.0)])
+
+    assert made.max() > 0.04
+    assert np.abs(np.diff(made)).max() < 0.0002
+
+
+class Judged(VoiceDetector):
+    """Detector that takes what is loud for a voice."""
+
+    def __init__(self) -> None:
+        super().__init__(SimpleNamespace(voice=SileroVADAnalyzer()._model, voice_executor=None))  # type: ignore[arg-type]
+
+    def is_voice(self, window: Window) -> bool:
+        return level(window) > -40
+
+
+def kinds(frames: list[Frame]) -> list[str]:
+    """Return the frames in words: seconds of audio, and what they say."""
+    told: list[Any] = []
+    for frame in frames:
+        if isinstance(frame, InputAudioRawFrame):
+            seconds = len(frame.audio) / 2 / RATE
+            if told and isinstance(told[-1], float):
+                told[-1] += seconds
+            else:
+                told.append(seconds)
+        else:
+            told.append({VADUserStartedSpeakingFrame: "starts", VADUserStoppedSpeakingFrame: "stops"}[type(frame)])
+    return [each if isinstance(each, str) else f"{each:.2f}" for each in told]
+
+
+@pytest.mark.parametrize("piece", [WINDOW * 2 * 100, 1920, 2, 6])
+def test_an_utterance_is_cut_where_it_begins_and_ends_however_its_audio_comes(piece: int) -> None:
+    quiet, voice = np.zeros((20, WINDOW), np.float32), tone(440, -20, 20)
+    pcm = pcm16(np.concatenate([quiet, voice, quiet, voice[:3], quiet]))
+    hearing = Hearing(Judged())
+
+    frames = [frame for at in range(0, len(pcm), piece) for frame in hearing.take(pcm[at : at + piece])]
+
+    starts_s, stops_s = (round(after / detector.WINDOW_S) * detector.WINDOW_S for after in (detector.START_S, detector.STOP_S))
+    assert kinds(frames) == [
+        f"{20 * 0.032 + starts_s:.2f}",
+        "starts",
+        f"{20 * 0.032 - starts_s + stops_s:.2f}",
+        "stops",
+        f"{43 * 0.032 - stops_s:.2f}",
+    ]
