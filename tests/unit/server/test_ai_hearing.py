@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 from exotel_ws.ai.hearing import detector
+from exotel_ws.ai.hearing.caller import CallerLevel
 from exotel_ws.ai.hearing.detector import Hearing, VoiceDetector
 from exotel_ws.ai.hearing.floor import Floor
 from exotel_ws.ai.hearing.gain import Gain
-from exotel_ws.ai.hearing.windows import RATE, SILENCE_DB, WINDOW, HighPass, Window, level, pcm16, windows
+from exotel_ws.ai.hearing.windows import RATE, SILENCE_DB, WINDOW, WINDOW_S, HighPass, Window, level, pcm16, windows
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.frames.frames import Frame, InputAudioRawFrame, VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame
 
@@ -93,6 +94,44 @@ def test_the_gain_has_no_steps() -> None:
 
     assert made.max() > 0.04
     assert np.abs(np.diff(made)).max() < 0.0002
+
+
+def theirs(caller: CallerLevel, *spoken: tuple[float, float], floor: float = -80.0) -> list[float]:
+    """Let voices sound, each so many seconds at a level in dB of full scale. Return for how many seconds each is the caller's."""
+    return [
+        round(sum(caller.is_theirs(True, db, floor) for _ in range(round(seconds / WINDOW_S))) * WINDOW_S, 1)
+        for seconds, db in spoken
+    ]
+
+
+def test_a_voice_far_below_the_callers_is_not_theirs_and_does_not_become_it_while_they_speak() -> None:
+    turns = theirs(CallerLevel(), (1, -20), *((3, -40), (1, -20)) * 5)
+
+    assert turns[0::2] == pytest.approx([1] * 6, abs=0.1)
+    assert turns[1::2] == pytest.approx([0.2] * 5, abs=0.1), "but for the tenth of a second in which a level is taken"
+
+
+def test_a_caller_who_turns_softer_is_heard_again_and_at_once_where_it_is_only_a_little() -> None:
+    caller = CallerLevel()
+
+    assert theirs(caller, (1, -20), (2, -30)) == pytest.approx([1, 2], abs=0.1)
+    assert theirs(caller, (1, -20), (6, -45)) == pytest.approx([1, 2], abs=0.3)
+    assert theirs(caller, (6, -45)) == pytest.approx([6], abs=0.1)
+
+
+def test_silence_between_words_counts_neither_for_nor_against_a_voice() -> None:
+    caller = CallerLevel()
+    theirs(caller, (1, -20))
+    for _ in range(500):
+        assert not caller.is_theirs(False, -40.0, -80.0)
+
+    assert theirs(caller, (0.2, -40), (1, -20)) == pytest.approx([0, 1], abs=0.1)
+
+
+def test_a_crowd_is_nobody_but_who_stands_out_of_it_is_heard() -> None:
+    caller = CallerLevel()
+
+    assert theirs(caller, (2, -34), (1, -22), (2, -34), floor=-38.0) == pytest.approx([0, 1, 0.2], abs=0.15)
 
 
 class Judged(VoiceDetector):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, Protocol
 
+import numpy as np
 from pipecat.audio.vad.vad_analyzer import VADParams, VADState
 from pipecat.frames.frames import (
     Frame,
@@ -13,6 +14,7 @@ from pipecat.frames.frames import (
 
 from exotel_ws.ai.embedded.models import TurnModel
 from exotel_ws.ai.embedded.services import SharedVoiceDetector
+from exotel_ws.ai.hearing.caller import CallerLevel
 from exotel_ws.ai.hearing.floor import Floor
 from exotel_ws.ai.hearing.gain import AUDIBLE_DB, Gain
 from exotel_ws.ai.hearing.windows import RATE, WINDOW, WINDOW_S, HighPass, Window, level, pcm16, windows
@@ -22,6 +24,8 @@ START_S: Final = 0.2
 STOP_S: Final = 0.2
 _SURE: Final = 0.7
 """Least confidence of the detector in a voice."""
+_OTHERS: Final = np.float32(0.1)
+"""Amplitude that is left of a voice which is not the caller's, so that its words do not begin their utterance."""
 
 
 class VoiceDetector(SharedVoiceDetector):
@@ -72,6 +76,7 @@ class Hearing:
         self._detector = detector
         self._high_pass = HighPass()
         self._floor = Floor()
+        self._caller = CallerLevel()
         self._gain = Gain()
         self._left = b""
         """Audio that is too short for a window."""
@@ -97,9 +102,12 @@ class Hearing:
         window = self._high_pass(window)
         loudness = level(window)
         self._floor.take(loudness)
-        window = self._gain(window, loudness, self._floor.level, None)
+        window = self._gain(window, loudness, self._floor.level, self._caller.level)
         voice = self._detector.is_voice(window) and loudness > AUDIBLE_DB
-        return window, self._detector.changes(voice)
+        theirs = self._caller.is_theirs(voice, loudness, self._floor.level)
+        if self._caller.other:
+            window *= _OTHERS
+        return window, self._detector.changes(theirs)
 
     def _change(self) -> Frame:
         if self._detector.speaking:

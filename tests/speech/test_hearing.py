@@ -1,0 +1,78 @@
+"""Utterances that reach the recogniser: the caller's beside a second talker and in a crowd, at any level."""
+
+from collections.abc import Iterator
+
+import pytest
+from exotel_ws.ai.embedded.models import Recogniser, TurnModel
+from exotel_ws.ai.hearing.detector import Hearing, VoiceDetector
+from exotel_ws.ai.hearing.windows import RATE
+from pipecat.frames.frames import InputAudioRawFrame, VADUserStartedSpeakingFrame
+
+from .sounds import babble, long, louder, over
+from .telephone import MISSING, said
+
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no voices to call with: scripts/apt-need {' '.join(MISSING)}")
+
+CALLER = "flite rms"
+ASKED = ("What are your opening hours?", "Where is my order?", "When are you open?", "Are you open on Sunday?")
+KNOWN_BY = ("opening hours", "my order", "are you open", "open on sunday")
+CHATTER = "The weather will be fine tomorrow with some clouds in the evening, and then the train left at half past nine."
+CROWD = ("flite kal16", "flite awb", "flite slt", "espeak en-us", "espeak en-gb+f3", "espeak en-us+m3")
+PIECE = 1920
+BEFORE = 2 * RATE
+"""Bytes of the second before an utterance that the recogniser is given with it."""
+
+
+@pytest.fixture(scope="module")
+def models() -> tuple[Recogniser, TurnModel]:
+    return Recogniser(), TurnModel()
+
+
+def asked(*, pause_s: float = 2.5) -> bytes:
+    return b"".join(bytes(int(pause_s * RATE) * 2) + said(text, CALLER) for text in ASKED) + bytes(RATE * 3)
+
+
+def heard(models: tuple[Recogniser, TurnModel], pcm: bytes) -> Iterator[str]:
+    """Yield the text of each utterance that has begun and ended in ``pcm``."""
+    recogniser, model = models
+    hearing, sound, speaks = Hearing(VoiceDetector(model)), bytearray(), False
+    for at in range(0, len(pcm), PIECE):
+        for frame in hearing.take(pcm[at : at + PIECE]):
+            if isinstance(frame, InputAudioRawFrame):
+                sound += frame.audio
+                if not speaks:
+                    del sound[:-BEFORE]
+            elif isinstance(frame, VADUserStartedSpeakingFrame):
+                speaks = True
+            else:
+                yield recogniser.recognise(bytes(sound)).lower()
+                sound.clear()
+                speaks = False
+
+
+@pytest.mark.parametrize("db", [0, -34])
+def test_a_callers_questions_are_as_many_utterances(models: tuple[Recogniser, TurnModel], db: float) -> None:
+    texts = list(heard(models, louder(asked(), db)))
+
+    assert [known in text for known, text in zip(KNOWN_BY, texts, strict=True)].count(True) >= 3, texts
+
+
+@pytest.mark.parametrize("ratio_db", [20, 26])
+def test_a_second_talker_is_not_heard_as_the_caller(models: tuple[Recogniser, TurnModel], ratio_db: float) -> None:
+    caller = asked()
+    other = long(said(CHATTER, "flite slt"), len(caller) / 2 / RATE, RATE)
+
+    texts = list(heard(models, over(other, caller, ratio_db, RATE)))
+
+    assert len(texts) == len(ASKED), texts
+    assert [known in text for known, text in zip(KNOWN_BY, texts, strict=True)].count(True) >= 3, texts
+    assert "evening" not in " ".join(texts[1:])
+
+
+def test_questions_in_a_crowd_end_where_the_caller_ends_them(models: tuple[Recogniser, TurnModel]) -> None:
+    caller = asked(pause_s=5)
+    crowd = babble([said(CHATTER, voice) for voice in CROWD], len(caller) / 2 / RATE, RATE)
+
+    texts = list(heard(models, over(crowd, caller, 10, RATE)))
+
+    assert 4 <= len(texts) <= 8, texts
