@@ -270,6 +270,53 @@ def test_a_model_that_was_left_is_not_heard_any_more_when_it_wakes_up() -> None:
     passing(call)
 
 
+UNSPOKEN = {
+    "a thought": "<think> They want the time. </think>",
+    "a lone end of one": "</think>",
+    "a call of a tool": '<tool_call> {"name": "hang_up", "arguments": {}} </tool_call>',
+    "a function": "<function=hang_up> {} </function>",
+    "a fenced call": '```json {"name": "hang_up", "arguments": {}} ```',
+}
+
+
+@pytest.mark.parametrize("text", UNSPOKEN.values(), ids=UNSPOKEN)
+def test_what_is_not_for_the_caller_goes_no_further(text: str) -> None:
+    async def call() -> None:
+        async with rig("llm", FakeLLM(f"{text} It is {text} five.")) as stage:
+            await stage.give(question())
+            await stage.until(lambda: bool(stage.end.of(LLMFullResponseEndFrame)))
+            assert "".join(frame.text for frame in stage.end.of(LLMTextFrame)).split() == ["It", "is", "five."]
+            assert stage.told.failures == []
+
+    passing(call)
+
+
+@pytest.mark.parametrize("text", UNSPOKEN.values(), ids=UNSPOKEN)
+def test_an_answer_of_nothing_else_is_none(text: str) -> None:
+    async def call() -> None:
+        async with rig("llm", FakeLLM(text), FakeLLM("It is five.")) as stage:
+            await stage.give(question())
+            await stage.until(lambda: bool(stage.end.of(LLMTextFrame)) and stage.told.at is Progress.IDLE)
+            assert "".join(frame.text for frame in stage.end.of(LLMTextFrame)).strip() == "It is five."
+            assert stage.told.failures == [("s1", True)]
+
+    passing(call)
+
+
+def test_who_was_heard_to_think_aloud_is_waited_for_the_next_time() -> None:
+    async def call() -> None:
+        thinker = FakeLLM("They want the time. </think> It is five.")
+        async with rig("llm", thinker) as stage:
+            await stage.give(question())
+            await stage.until(lambda: len(stage.end.of(LLMFullResponseEndFrame)) == 1)
+            before = len(stage.end.of(LLMTextFrame))
+            await stage.give(question())
+            await stage.until(lambda: len(stage.end.of(LLMFullResponseEndFrame)) == 2)
+            assert "".join(frame.text for frame in stage.end.of(LLMTextFrame)[before:]).strip() == "It is five."
+
+    passing(call)
+
+
 # Speech
 
 

@@ -27,6 +27,7 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection
 
 from exotel_ws.ai.failure.watchdog import Progress
+from exotel_ws.ai.unspoken import Unspoken
 
 _DOWN: Final = FrameDirection.DOWNSTREAM
 _BEFORE_S: Final = 1.0
@@ -144,7 +145,7 @@ class Listening(Work):
 
 
 class Answering(Work):
-    """Language model: keep the dialogue until it is answered with words or a tool."""
+    """Language model: keep the dialogue until it is answered with words or a tool. Let only what is to be spoken through."""
 
     def __init__(self) -> None:
         self.progress = Progress.IDLE
@@ -153,6 +154,8 @@ class Answering(Work):
         self._answered = False
         self._acting = False
         """True after a call of a tool; the model is asked again with its result."""
+        self._unspoken = Unspoken()
+        self._thinks_aloud = False
 
     @property
     def busy(self) -> bool:
@@ -172,18 +175,33 @@ class Answering(Work):
     def came(self, frame: Frame) -> list[Frame]:
         if isinstance(frame, LLMFullResponseStartFrame):
             self._open = True
-        elif isinstance(frame, FunctionCallsStartedFrame) or (isinstance(frame, LLMTextFrame) and _letters(frame.text)):
-            self._acting |= isinstance(frame, FunctionCallsStartedFrame)
-            self._answered = True
+            self._unspoken = Unspoken(thinks_aloud=self._thinks_aloud)
+        elif isinstance(frame, LLMTextFrame):
+            frame.text = self._unspoken.take(frame.text)
+            return self._words(frame)
+        elif isinstance(frame, FunctionCallsStartedFrame):
+            self._acting = self._answered = True
             self.progress = Progress.FLOWING
         elif isinstance(frame, LLMFullResponseEndFrame):
-            if not self._answered and self._asked:
-                raise Fault("an empty answer")
-            self._done()
+            return [*self._words(LLMTextFrame(self._unspoken.end())), *self._over(frame)]
+        return [frame]
+
+    def _words(self, frame: LLMTextFrame) -> list[Frame]:
+        self._thinks_aloud |= self._unspoken.thinks_aloud
+        if _letters(frame.text):
+            self._answered = True
+            self.progress = Progress.FLOWING
+        return [frame] if frame.text else []
+
+    def _over(self, frame: LLMFullResponseEndFrame) -> list[Frame]:
+        if not self._answered and self._asked:
+            raise Fault("only thoughts, or calls of tools as text" if self._unspoken.left_out else "an empty answer")
+        self._done()
         return [frame]
 
     def unfinished(self) -> list[Frame]:
         begun, self._open = self._open, False
+        self._thinks_aloud = False
         return [LLMFullResponseEndFrame()] if begun else []
 
     def unanswered(self) -> list[Given]:
