@@ -143,7 +143,7 @@ class Call:
         """
         try:
             if not isinstance(raw, str):
-                self._fault("binary", "a binary message")
+                self.fault("binary", "a binary message")
                 raise HangUp(1003, "text messages only: JSON with base64 audio")
             message = protocol.read(raw)
         except ProtocolFault as fault:
@@ -208,7 +208,7 @@ class Call:
         self._last_event, self._frames_then = event, self.frames_in
         self._last_event_at = self._clock()
         if isinstance(message, Unknown):
-            self._fault("unknown_event", f"unknown event {printable(message.event, 40)!r} is ignored")
+            self.fault("unknown_event", f"unknown event {printable(message.event, 40)!r} is ignored")
             return _NOTHING
         self.log(f"📨 Received: {event}", event=cast("Event", event))
         match message:
@@ -235,15 +235,15 @@ class Call:
             if not media.pcm and (self._responder is None or self._private):
                 self._malformed(ProtocolFault("bad_payload", media.fault))
                 return False
-            self._fault("bad_payload", media.fault)
+            self.fault("bad_payload", media.fault)
         if self._responder is None:
             self._media_before_start(media)
         elif media.stream_sid != self._stream_sid and media.stream_sid:
-            self._fault("other_stream", f"media of another stream, {printable(media.stream_sid, 60)}, is taken for this one")
+            self.fault("other_stream", f"media of another stream, {printable(media.stream_sid, 60)}, is taken for this one")
         return True
 
     def count_sent(self, frames: int, audio_bytes: int) -> None:
-        """Count ``frames`` messages with ``audio_bytes`` of PCM in all that the responder sent by itself."""
+        """Count ``frames`` messages with ``audio_bytes`` of audio in all that the responder sent by itself."""
         self.frames_out += frames
         self._tally.frames_out += frames
         self._tally.bytes_out += audio_bytes
@@ -264,12 +264,12 @@ class Call:
 
     def _media_before_start(self, media: Media) -> None:
         """Begin the stream, unless ``media`` do not name it or its credential is still to come."""
-        self._fault("media_before_start", "media before start")
+        self.fault("media_before_start", "media before start")
         if media.stream_sid and self._credentials is None:
             self._begin(Start(media.stream_sid))
 
     def _after_stop(self) -> _Messages:
-        self._fault("after_stop", "a message after stop is ignored")
+        self.fault("after_stop", "a message after stop is ignored")
         return _NOTHING
 
     def _connected(self) -> None:
@@ -278,7 +278,7 @@ class Call:
 
     def _start(self, start: Start) -> None:
         if "no_connected" not in self._faults:
-            self._fault("no_connected", "start without connected")
+            self.fault("no_connected", "start without connected")
         if self._credentials is not None:
             use = self._credentials.in_parameters(start.raw_parameters)
             if use is None:
@@ -298,7 +298,7 @@ class Call:
             if self._ticket is not None:
                 self._ticket.prove()
         if self.phase is Phase.STARTED and "media_before_start" not in self._faults:
-            self._fault("duplicate_start", "a second start on one connection: the stream begins again")
+            self.fault("duplicate_start", "a second start on one connection: the stream begins again")
             if not self._restarts_left.take(self._clock()):
                 text = f"the stream began again more than {self._restarts.most} times within a minute"
                 raise HangUp(1008, text, self._restarts.name)
@@ -325,7 +325,7 @@ class Call:
         self.log.identify(call_sid=start.call_sid, stream_sid=start.stream_sid)
         self._judge_rate(start)
         for name in start.cut:
-            self._fault("too_long", f"{name} of start is too long and is cut")
+            self.fault("too_long", f"{name} of start is too long and is cut")
         writer = protocol.Writer(
             self._stream_sid, sample_rate=self.sample_rate, number_frames=self._settings.output.number_frames
         )
@@ -342,9 +342,9 @@ class Call:
         asked = self._rate_asked()
         if own or (asked is None and (own := protocol.rates_unused(start, self._target.query))):
             known = ", ".join(map(str, protocol.SAMPLE_RATES))
-            self._fault("unsupported_rate", f"sample rate {own[0]} is none of {known} Hz: {self.sample_rate} Hz counts")
+            self.fault("unsupported_rate", f"sample rate {own[0]} is none of {known} Hz: {self.sample_rate} Hz counts")
         elif asked not in (None, self.sample_rate):
-            self._fault("rate_mismatch", f"the URL asks for {asked} Hz, the stream has {self.sample_rate} Hz, which counts")
+            self.fault("rate_mismatch", f"the URL asks for {asked} Hz, the stream has {self.sample_rate} Hz, which counts")
 
     def _rate_asked(self) -> int | None:
         return protocol.rate_asked(self._target.query, self.start.custom_parameters)
@@ -364,7 +364,7 @@ class Call:
 
     def _mark(self, mark: Mark) -> _Messages:
         if self._responder is None:
-            self._fault("unsolicited_mark", "mark before start is ignored")
+            self.fault("unsolicited_mark", "mark before start is ignored")
             return _NOTHING
         messages = self._responder.mark(mark)
         self.log(f"🔖 MARK EVENT - {printable(mark.name, 80)}{'' if messages else ' (noted)'}", event="mark")
@@ -389,7 +389,7 @@ class Call:
         self._on_phase(phase)
 
     def _malformed(self, fault: ProtocolFault) -> _Messages:
-        self._fault(fault.kind, printable(str(fault)))
+        self.fault(fault.kind, printable(str(fault)))
         left, now = self._malformed_left, self._clock()
         left.give((self.frames_in - self._media_made_up_for) / _MEDIA_A_FAULT)
         self._media_made_up_for = self.frames_in
@@ -398,7 +398,7 @@ class Call:
             raise HangUp(1008, f"more than {most} malformed messages within a minute, the last: {fault.kind}", "malformed")
         return _NOTHING
 
-    def _fault(self, kind: str, text: str) -> None:
+    def fault(self, kind: str, text: str) -> None:
         """Count a fault; log the first of its kind in a stream, so that a bad client can't flood the log."""
         self._tally.faults[kind] += 1
         seen = self._faults[kind] = self._faults.get(kind, 0) + 1

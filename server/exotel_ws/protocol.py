@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from exotel_ws import parameters
+from exotel_ws.encodings import Encoding
 from exotel_ws.parameters import as_text
 
 SAMPLE_RATES: Final = (8000, 16000, 24000)
@@ -384,6 +385,8 @@ class Writer:
 
     def __init__(self, stream_sid: str, *, sample_rate: int = DEFAULT_SAMPLE_RATE, number_frames: bool = False) -> None:
         """Raises ValueError if ``stream_sid`` is empty: Exotel drops a message without it."""
+        self.encoding = Encoding.PCM16
+        """Encoding of the audio that is written; may be changed between two messages."""
         if not stream_sid:
             raise ValueError("stream_sid is empty")
         self._sid = json.dumps(stream_sid)
@@ -410,7 +413,8 @@ class Writer:
 
     def audio(self, pcm: bytes) -> tuple[str, ...]:
         """Return ``pcm`` (PCM16 little-endian mono, any length) as media messages of at most `OUTPUT_MAX` bytes each."""
-        pieces = (pcm[at : at + OUTPUT_MAX] for at in range(0, len(pcm), OUTPUT_MAX))
+        audio = self.encoding.encode(pcm)
+        pieces = (audio[at : at + OUTPUT_MAX] for at in range(0, len(audio), OUTPUT_MAX))
         encoded = ((binascii.b2a_base64(piece, newline=False).decode(), len(piece)) for piece in pieces)
         if self._numbering:
             return tuple(self._numbered(payload, size) for payload, size in encoded)
@@ -419,7 +423,7 @@ class Writer:
     def _numbered(self, payload: str, size: int) -> str:
         self._chunk += 1
         at_ms = self._sent_bytes // self._bytes_per_ms
-        self._sent_bytes += size
+        self._sent_bytes += size * 2 // self.encoding.sample_bytes
         return (
             f'{{"event":"media","stream_sid":{self._sid},"sequence_number":"{self._chunk}",'
             f'"media":{{"chunk":"{self._chunk}","timestamp":"{at_ms}","payload":"{payload}"}}}}'

@@ -53,10 +53,13 @@ class Line(Protocol):
         """Return the reason for which this server closes, or closed, the stream; None if it does not."""
 
     def send(self, messages: tuple[str, ...], audio_bytes: int = 0) -> None:
-        """Send ``messages``, which hold ``audio_bytes`` of PCM, now. Does nothing after the end of the stream."""
+        """Send ``messages``, which hold ``audio_bytes`` of audio, now. Does nothing after the end of the stream."""
 
     def bite(self, bound: str, text: str) -> None:
         """Count, and log sampled, that one of `metrics.tally.BOUNDS` bit on this call; ``text`` says what was not done."""
+
+    def fault(self, kind: str, text: str) -> None:
+        """Count a fault of the client, one of `metrics.tally.FAULT_KINDS`; log the first of its kind in a stream."""
 
     def share(self, name: str, rate: float, burst: float) -> Bucket | None:
         """Return a budget that all untrusted connections of the caller's source share; None if this connection is trusted.
@@ -94,7 +97,10 @@ class Mode(Protocol):
         """Register the mode's own metrics; return what brings their published values up to date. None: there are none."""
 
     def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Responder:
-        """Return the responder of a stream that has just started; ``sample_rate`` in Hz is the stream's."""
+        """Return the responder of a stream that has just started; ``sample_rate`` in Hz is the stream's.
+
+        Raises `HangUp` if the mode can't answer such a stream.
+        """
 
     def full(self) -> str:
         """Return why no further call can be taken now; empty if one can."""

@@ -201,6 +201,10 @@ class Stream:
         else:
             self._tally.bounds[bound] += 1
 
+    def fault(self, kind: str, text: str) -> None:
+        """See `exotel_ws.responder.Line`."""
+        self.call.fault(kind, text)
+
     def share(self, name: str, rate: float, burst: float) -> Bucket | None:
         """See `exotel_ws.responder.Line`."""
         return self.ticket.share(name, rate, burst) if self.ticket is not None else None

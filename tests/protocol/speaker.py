@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import soxr
+from exotel_ws.encodings import Encoding
 from websockets.exceptions import ConnectionClosed
 
 from . import wire
@@ -32,14 +33,15 @@ def spoken(text: str, rate: int) -> bytes:
 
 
 class Caller:
-    """Caller in an open stream. ``heard_s`` is the length of played audio, ``sizes`` the bytes of each message of audio."""
+    """Caller in an open stream. ``heard`` is the audio that came, PCM16, ``sizes`` the bytes of each message of it."""
 
-    def __init__(self, phone: Phone, rate: int, sid: str = wire.STREAM) -> None:
-        self._phone, self._rate, self._sid = phone, rate, sid
+    def __init__(self, phone: Phone, rate: int, sid: str = wire.STREAM, encoding: Encoding = Encoding.PCM16) -> None:
+        self._phone, self._rate, self._sid, self._encoding = phone, rate, sid, encoding
         self._to_say = bytearray()
         self._ends_at = 0.0
         self._marks: dict[str, asyncio.TimerHandle] = {}
         self.sizes: list[int] = []
+        self.heard = bytearray()
         self.clears = 0
         self.first_audio_at = 0.0
         self.closed: tuple[int, str] | None = None
@@ -91,7 +93,7 @@ class Caller:
             del self._to_say[:size]
             count += 1
             with contextlib.suppress(ConnectionClosed):
-                await self._phone.send(wire.media(frame, self._sid, chunk=count))
+                await self._phone.send(wire.media(self._encoding.encode(frame), self._sid, chunk=count))
             await asyncio.sleep(max(0.0, began + count * 0.02 - time.monotonic()))
 
     async def _listen(self) -> None:
@@ -107,10 +109,11 @@ class Caller:
     def _one(self, message: dict[str, Any]) -> None:
         now = time.monotonic()
         if message["event"] == "media":
-            size = len(base64.b64decode(message["media"]["payload"]))
-            self.sizes.append(size)
+            data = base64.b64decode(message["media"]["payload"])
+            self.sizes.append(len(data))
+            self.heard += self._encoding.decode(data)
             self.first_audio_at = self.first_audio_at or now
-            self._ends_at = max(self._ends_at, now) + size / (2 * self._rate)
+            self._ends_at = max(self._ends_at, now) + len(data) / (self._encoding.sample_bytes * self._rate)
         elif message["event"] == "mark":
             name = message["mark"]["name"]
             self._marks[name] = asyncio.get_running_loop().call_later(max(0.0, self._ends_at - now), self._send_mark, name)

@@ -16,6 +16,7 @@ from exotel_phone.options import CallOptions
 from exotel_phone.phone import CallResult, Phone, place_call
 from exotel_phone.reach import Unreachable
 from exotel_phone.target import parse
+from exotel_ws.encodings import Encoding
 
 from .echo_server import Message, Reply, Stream, eventually, running
 
@@ -218,3 +219,28 @@ def test_the_text_has_no_bar_and_no_escape_off_a_terminal(capsys: pytest.Capture
     assert "hush" not in said
     assert "sent 10, received 0, lost 10" in said
     assert "❌ nothing came back" in said
+
+
+@pytest.mark.parametrize(("encoding", "told"), [(Encoding.MULAW, "audio/x-mulaw"), (Encoding.ALAW, "audio/x-alaw")])
+def test_a_call_in_g711_is_echoed_bit_for_bit_and_saved_as_pcm(encoding: Encoding, told: str) -> None:
+    async def main() -> None:
+        async with running() as server:
+            result = await place_call(server.url, FRAMES, encoding=encoding, keep_audio=True)
+            _, start, media, *_ = server.streams[0].received
+        assert start["start"]["media_format"] == {"encoding": told, "sample_rate": "8000", "bit_rate": "64kbps"}
+        assert base64.b64decode(media["media"]["payload"]) == encoding.encode(FRAMES[0])
+        assert (result.bit_exact, result.bytes_sent, result.frames_lost) == (True, 1600, 0)
+        assert result.audio == encoding.decode(encoding.encode(b"".join(FRAMES)))
+
+    asyncio.run(main())
+
+
+def test_a_call_in_g711_is_placed_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    async def main() -> Exit:
+        async with running() as server:
+            return await asyncio.to_thread(call.run, CallOptions(url=server.url, seconds=0.2, encoding="mulaw"))
+
+    assert asyncio.run(main()) == Exit.OK
+    told = capsys.readouterr().out
+    assert "10 frames of 160 bytes" in told
+    assert "bit-exact, 1600 bytes" in told

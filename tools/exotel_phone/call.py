@@ -14,6 +14,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from exotel_ws.encodings import Encoding
+
 from exotel_phone import audio, health
 from exotel_phone.command import command, journal
 from exotel_phone.echo_meter import percentile
@@ -24,7 +26,7 @@ from exotel_phone.phone import CallResult, place_call
 from exotel_phone.reach import Fault, Unreachable
 from exotel_phone.target import Target, parse
 from exotel_phone.text import plural
-from exotel_phone.wire import FRAME_MS, frame_bytes
+from exotel_phone.wire import ENCODINGS, FRAME_MS, frame_bytes
 from exotel_phone.writable import require_writable
 
 _PERCENTILES = (50, 95, 99)
@@ -32,11 +34,12 @@ _PERCENTILES = (50, 95, 99)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Order:
-    """A call to place: the server, and ``frames`` of 20 ms at ``rate`` Hz."""
+    """A call to place: the server, and ``frames`` of 20 ms at ``rate`` Hz, PCM16LE, sent as ``encoding``."""
 
     target: Target
     rate: int
     frames: list[bytes]
+    encoding: Encoding = Encoding.PCM16
 
 
 def run(options: CallOptions) -> Exit:
@@ -45,7 +48,8 @@ def run(options: CallOptions) -> Exit:
     require_writable("--out", options.out)
     if not options.json:
         length_s = len(order.frames) * FRAME_MS / 1000
-        what = f"{plural(len(order.frames), 'frame')} of {frame_bytes(order.rate)} bytes, {length_s:.1f} s"
+        size = frame_bytes(order.rate, order.encoding)
+        what = f"{plural(len(order.frames), 'frame')} of {size} bytes, {length_s:.1f} s"
         say(f"📞 {order.target.shown} at {order.rate} Hz: {what}")
     try:
         with _progress(len(order.frames), quiet=options.json) as advance:
@@ -56,6 +60,7 @@ def run(options: CallOptions) -> Exit:
                 strip_query=options.as_exotel,
                 keep_audio=options.out is not None,
                 on_frame=advance,
+                encoding=order.encoding,
             )
             result = asyncio.run(call)
     except Unreachable as error:
@@ -79,7 +84,7 @@ def plan(options: CallOptions) -> Order:
     rate = target.asked_rate(options.rate)
     if options.wav is None and not 0.02 <= options.seconds <= 3600:
         raise UsageFault(f"--seconds {options.seconds:g}: between 0.02 and 3600, the longest stream that Exotel allows")
-    return Order(target, *audio.signal(options.wav, rate, options.seconds))
+    return Order(target, *audio.signal(options.wav, rate, options.seconds), ENCODINGS[options.encoding])
 
 
 def _save(out: Path | None, result: CallResult) -> Fault | None:

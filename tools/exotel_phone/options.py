@@ -7,7 +7,7 @@ This module loads nothing that a verb needs, so that the command line starts fas
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from typer import Argument, Option
 
@@ -24,6 +24,9 @@ Force = Annotated[bool, Option("--force", help="Overwrite a file that exists.")]
 Inventory = Annotated[Path | None, Option(metavar="PATH", help="Ansible's: traffic may be sent to its hosts.")]
 AsExotel = Annotated[bool, Option("--as-exotel", help="Strip the URL's query, deliver it as custom parameters, as Exotel does.")]
 Rate = Annotated[int | None, Option(metavar="HZ", help="8000, 16000 or 24000; default: the URL's.")]
+Encoded = Annotated[
+    Literal["pcm", "mulaw", "alaw"], Option("--encoding", help="Of the line, in both directions; Exotel's is pcm, 16-bit.")
+]
 Own = Annotated[bool, Option("--i-own-this-server", help="Send traffic to a server that is neither here nor in the inventory.")]
 
 
@@ -63,6 +66,7 @@ class CallOptions:
     out: Annotated[Path | None, Option(metavar="FILE", help="Write what came back to this WAV file.")] = None
     rate: Rate = None
     seconds: Annotated[float, Option(metavar="SECONDS", help="Length of the generated signal, without --wav.")] = 2.0
+    encoding: Encoded = "pcm"
     as_exotel: AsExotel = False
     credential_file: Credential = None
     ca_file: CaFile = None
@@ -92,6 +96,7 @@ class TalkOptions:
     chart: Annotated[Path | None, Option(metavar="FILE", help="Draw the call to this PNG file.")] = None
     out: Annotated[Path | None, Option(metavar="FILE", help="Write what the caller heard to this WAV file.")] = None
     rate: Rate = None
+    encoding: Encoded = "pcm"
     as_exotel: AsExotel = False
     credential_file: Credential = None
     ca_file: CaFile = None

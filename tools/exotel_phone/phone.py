@@ -17,6 +17,7 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from exotel_ws.encodings import Encoding
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -33,7 +34,7 @@ _FAULTS_KEPT = 10
 
 @dataclasses.dataclass(slots=True)
 class CallResult:
-    """Result of one call. Times in ms, offsets and sizes in bytes of PCM16LE.
+    """Result of one call. Times in ms, offsets and sizes in bytes as they are on the wire; ``audio`` is PCM16LE.
 
     ``difference`` is the offset at which the echo first differs from the audio sent or ends too soon; None if it is bit-exact.
     ``closed_early`` says how the server ended the call before it was hung up, "" if it did not; ``close_code`` is its code then,
@@ -57,11 +58,12 @@ class CallResult:
     fault_count: int = 0
     late_max_ms: float = 0.0
     audio: bytes = b""
+    encoding: Encoding = Encoding.PCM16
 
     @property
     def frames_lost(self) -> int:
         """Return how many frames' worth of audio did not come back."""
-        return max(0, -((self.bytes_received - self.bytes_sent) // frame_bytes(self.rate)))
+        return max(0, -((self.bytes_received - self.bytes_sent) // frame_bytes(self.rate, self.encoding)))
 
     @property
     def bit_exact(self) -> bool:
@@ -88,11 +90,15 @@ class Phone:
         keep_audio: bool = False,
         tls: ssl.SSLContext | None = None,
         on_message: Callable[[dict[str, Any], bytes, float], None] | None = None,
+        encoding: Encoding = Encoding.PCM16,
     ) -> None:
-        """``on_message`` is called with each usable message, its PCM (empty if it is no audio), and its time."""
-        self.stream = Stream(ids or Ids.new(), rate)
+        """``on_message`` is called with each usable message, its audio (empty if it has none), and its time.
+
+        ``encoding`` is that of the line in both directions; all audio given and returned is PCM16LE.
+        """
+        self.stream = Stream(ids or Ids.new(), rate, encoding)
         self.meter = EchoMeter()
-        self.seen = CallResult(self.stream.ids, rate)
+        self.seen = CallResult(self.stream.ids, rate, encoding=encoding)
         """Result as far as it is kept up to date during the call: all of it comes from `result`."""
         self._target = target
         self._strip_query = strip_query
@@ -134,8 +140,9 @@ class Phone:
                 await self.until(begin + number * FRAME_MS / 1000)
             if self.closed_early:
                 return
-            self.meter.sent(pcm, self._loop.time())
-            await self.send(self.stream.media(pcm))
+            data = self.stream.encoding.encode(pcm)
+            self.meter.sent(data, self._loop.time())
+            await self.send(self.stream.media(data))
             self.seen.frames_sent += 1
             if on_frame is not None:
                 on_frame(self.seen.frames_sent)
@@ -242,9 +249,10 @@ class Phone:
             if frame["stream_sid"] != self.stream.ids.stream_sid:
                 raise ValueError(f"stream_sid of another stream: {printable(str(frame['stream_sid']), 60)!r}")
             if event == "media":
-                pcm = base64.b64decode(frame["media"]["payload"], validate=True)
-                self.meter.received(pcm, at)
+                data = base64.b64decode(frame["media"]["payload"], validate=True)
+                self.meter.received(data, at)
                 self.seen.frames_received += 1
+                pcm = self.stream.encoding.decode(data)
                 if self._keep_audio:
                     self._audio += pcm
             if self._on_message is not None:
@@ -278,16 +286,26 @@ async def place_call(
     settle_s: float = 2.0,
     on_frame: Callable[[int], None] | None = None,
     tls: ssl.SSLContext | None = None,
+    encoding: Encoding = Encoding.PCM16,
 ) -> CallResult:
     """Place one whole call: connect, start, ``frames``, stop, TCP drop.
 
-    ``frames`` are PCM16LE of 20 ms at ``rate`` Hz, any iterable; it ends the call when it ends.
+    ``frames`` are PCM16LE of 20 ms at ``rate`` Hz, any iterable; it ends the call when it ends. They are sent as ``encoding``.
     A credential in ``url`` becomes ``Authorization: Basic``. With ``strip_query`` the query is not sent but delivered as
     ``start.custom_parameters``, as Exotel does. ``settle_s`` bounds the wait for the last echoes before the hang-up.
     Raises Unreachable if the call does not connect; anything that happens after that is in the result.
     """
     target = parse(url) if isinstance(url, str) else url
-    phone = Phone(target, rate=rate, strip_query=strip_query, headers=headers, ids=ids, keep_audio=keep_audio, tls=tls)
+    phone = Phone(
+        target,
+        rate=rate,
+        strip_query=strip_query,
+        headers=headers,
+        ids=ids,
+        keep_audio=keep_audio,
+        tls=tls,
+        encoding=encoding,
+    )
     try:
         await phone.dial(timeout_s=connect_timeout_s)
         await phone.play(frames, pace=pace, on_frame=on_frame)

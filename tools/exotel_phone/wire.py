@@ -7,16 +7,22 @@ import secrets
 import string
 from collections.abc import Mapping
 
+from exotel_ws.encodings import Encoding
+
 FRAME_MS = 20
 CHUNK_UNIT, CHUNK_LEAST, CHUNK_MOST = 320, 3200, 100_000
 """Bytes of audio in one message that Exotel plays without a gap: a multiple, at least, at most."""
+ENCODINGS = {"pcm": Encoding.PCM16, "mulaw": Encoding.MULAW, "alaw": Encoding.ALAW}
+"""Encodings by the names that are typed."""
+_TOLD = {Encoding.PCM16: "base64", Encoding.MULAW: "audio/x-mulaw", Encoding.ALAW: "audio/x-alaw"}
+"""Text that ``start`` says of each; of PCM16 that of live calls."""
 USER_AGENT = "Go-http-client/1.1"
 """``User-Agent`` of Exotel's WebSocket client."""
 
 
-def frame_bytes(rate: int) -> int:
-    """Return the bytes of PCM16 mono in one 20 ms frame at ``rate`` Hz: 320 at 8000."""
-    return rate // 1000 * FRAME_MS * 2
+def frame_bytes(rate: int, encoding: Encoding = Encoding.PCM16) -> int:
+    """Return the bytes of one 20 ms frame at ``rate`` Hz: 320 at 8000, 160 in µ-law or A-law."""
+    return rate // 1000 * FRAME_MS * encoding.sample_bytes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,9 +49,10 @@ class Stream:
     With ``ints`` set, numbers are written as JSON integers, as some documents have them, instead of strings.
     """
 
-    def __init__(self, ids: Ids, rate: int) -> None:
+    def __init__(self, ids: Ids, rate: int, encoding: Encoding = Encoding.PCM16) -> None:
         self.ids = ids
         self.rate = rate
+        self.encoding = encoding
         self.ints = False
         self._sequence = 0
         self._chunk = 0
@@ -67,13 +74,13 @@ class Stream:
         }
         if custom_parameters:
             body["custom_parameters"] = dict(custom_parameters)
-        bit_rate = f"{self.rate * 16 // 1000}kbps"
-        body["media_format"] = {"encoding": "base64", "sample_rate": str(self.rate), "bit_rate": bit_rate}
+        bit_rate = f"{self.rate * 8 * self.encoding.sample_bytes // 1000}kbps"
+        body["media_format"] = {"encoding": _TOLD[self.encoding], "sample_rate": str(self.rate), "bit_rate": bit_rate}
         return _line({"event": "start", "stream_sid": ids.stream_sid, "sequence_number": self._next(), "start": body})
 
-    def media(self, pcm: bytes) -> str:
-        """Return one frame of audio, PCM16LE."""
-        return self.media_base64(binascii.b2a_base64(pcm, newline=False).decode())
+    def media(self, data: bytes) -> str:
+        """Return one frame of audio, which is in the stream's encoding."""
+        return self.media_base64(binascii.b2a_base64(data, newline=False).decode())
 
     def media_base64(self, payload: str) -> str:
         """Return one frame of audio given as base64 text, for a caller that sends the same often."""

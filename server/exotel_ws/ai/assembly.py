@@ -7,8 +7,9 @@ from functools import partial
 
 from exotel_ws.ai.allowance import Allowance
 from exotel_ws.ai.conversation import Conversation, Parts
+from exotel_ws.ai.decoder import Decoder
 from exotel_ws.ai.dialogue import Dialogue, Events, Tool
-from exotel_ws.ai.ear import Ear, WholeSamples
+from exotel_ws.ai.ear import Ear
 from exotel_ws.ai.embedded.models import TurnModel
 from exotel_ws.ai.failure.apology import Phrases
 from exotel_ws.ai.failure.breaker import Breaker
@@ -29,6 +30,8 @@ from exotel_ws.ai.sentences import Sentences
 from exotel_ws.ai.settings import Ai
 from exotel_ws.ai.tools import EndCall, Webhook
 from exotel_ws.ai.wishes import Wishes, fill
+from exotel_ws.encodings import Encoding
+from exotel_ws.logs import printable
 from exotel_ws.protocol import Start, Writer
 from exotel_ws.responder import Line
 
@@ -92,7 +95,7 @@ class Assembly:
             playout=playout,
             mouth=mouth,
             ear=Ear(rate, talk.hear, clock.time),
-            samples=WholeSamples(),
+            decoder=Decoder(caller.start.encoding, rate, partial(_other_encoding, caller, playout)),
             keypad=Keypad(clock),
             rescue=rescue,
             talk=talk,
@@ -139,3 +142,11 @@ class Assembly:
         if self._webhook:
             tools.append(Webhook(self._webhook, self._outward, start, events.used))
         return tools
+
+
+def _other_encoding(caller: Caller, playout: Playout, encoding: Encoding) -> None:
+    """Follow the encoding that the caller's audio has, though ``start`` says another."""
+    playout.encode(encoding)
+    said = printable(caller.start.encoding, 40) or "nothing"
+    text = f"start says {said!r} of the encoding, and the audio is {encoding.value}: so is what the caller hears from now on"
+    caller.line.fault("encoding_mismatch", text)

@@ -8,8 +8,9 @@ from typing import Final
 
 from exotel_ws.ai.alarm import Alarm, Clock
 from exotel_ws.ai.allowance import Allowance
+from exotel_ws.ai.decoder import Decoder
 from exotel_ws.ai.dialogue import Talk
-from exotel_ws.ai.ear import Ear, WholeSamples
+from exotel_ws.ai.ear import Ear
 from exotel_ws.ai.failure.rescue import Rescue
 from exotel_ws.ai.keypad import Keypad
 from exotel_ws.ai.mouth import Mouth
@@ -46,7 +47,7 @@ class Parts:
     playout: Playout
     mouth: Mouth
     ear: Ear
-    samples: WholeSamples
+    decoder: Decoder
     keypad: Keypad
     rescue: Rescue
     talk: Talk
@@ -83,7 +84,7 @@ class Conversation:
         self._on_end = on_end
         clock = parts.clock
         self._story, self._stopwatch, self._allowance = parts.story, parts.stopwatch, parts.allowance
-        self._ear, self._samples, self._keypad = parts.ear, parts.samples, parts.keypad
+        self._ear, self._decoder, self._keypad = parts.ear, parts.decoder, parts.keypad
         self._playout, self._mouth, self._talk, self._rescue = parts.playout, parts.mouth, parts.talk, parts.rescue
         self._playout.on_sent, self._playout.on_cleared = self._sent, self._cleared
         self._mouth.on_silent, self._mouth.on_dropped = self._silent, self._dropped
@@ -114,7 +115,7 @@ class Conversation:
     # Events of the stream
 
     def media(self, media: Media) -> tuple[str, ...]:
-        pcm = self._samples(media)
+        pcm = self._decoder(media)
         self._story.caller_audio(pcm)
         if not self._ear.take(pcm) and not self._flood_logged:
             self._flood_logged = True

@@ -34,8 +34,10 @@ from exotel_ws.ai.scripted.flow import lines
 from exotel_ws.ai.sentences import is_english, sentences
 from exotel_ws.ai.settings import Ai, AiLimits
 from exotel_ws.ai.wishes import wishes
+from exotel_ws.encodings import Encoding, named
+from exotel_ws.logs import printable
 from exotel_ws.protocol import SAMPLE_RATES, Start, Writer
-from exotel_ws.responder import Bound, Line
+from exotel_ws.responder import Bound, HangUp, Line
 from exotel_ws.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -133,6 +135,8 @@ class AiMode:
         return f"{len(self._calls)} live calls, ai.max_calls = {most}" if len(self._calls) >= most else ""
 
     def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Conversation:
+        """See `exotel_ws.responder.Mode`. Raises `HangUp` if the audio can't be decoded."""
+        writer.encoding = _encoding(start, line)
         wished = wishes(start, self._languages(), self._supply.voices)
         if wished.unusable:
             names = ", ".join(wished.unusable)
@@ -191,6 +195,17 @@ class AiMode:
 
     def _voice(self, language: str, voice: str) -> FrameProcessor:
         return self._supply.tts(language, voice)[0].service
+
+
+def _encoding(start: Start, line: Line) -> Encoding:
+    """Return the encoding that ``start`` names. Raises `HangUp` if it can't be decoded."""
+    encoding = named(start.encoding)
+    if encoding is None:
+        known = ", ".join(each.value for each in Encoding)
+        why = f"media_format.encoding {printable(start.encoding, 40)!r} is none of {known}"
+        line.fault("unsupported_encoding", why)
+        raise HangUp(1003, why)
+    return encoding
 
 
 def _warm() -> Models:

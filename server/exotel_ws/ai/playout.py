@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from exotel_ws.ai.alarm import Clock, Timer
+from exotel_ws.encodings import Encoding
 from exotel_ws.protocol import Writer
 
 FRAME: Final = 320
@@ -16,7 +17,8 @@ FRAME: Final = 320
 SHORTEST: Final = 3200
 """Bytes of the smallest message."""
 CHUNKS: Final = {8000: 3200, 16000: 3200, 24000: 3840}
-"""Bytes in a message, by sample rate in Hz: 200, 100 and 80 ms."""
+"""Bytes in a message, by sample rate in Hz: 200, 100 and 80 ms of PCM16. The rules are told in bytes, so µ-law and A-law have
+the same sizes, of twice the time."""
 LEAD_S: Final = 0.6
 """Seconds of audio sent ahead of real time: enough for a network's jitter, little enough for a `clear` to take effect."""
 MARK_GRACE_S: Final = 2.5
@@ -29,7 +31,7 @@ _NAME: Final = "heard-"
 
 
 Send = Callable[[tuple[str, ...], int], None]
-"""Send messages; the number is how many bytes of PCM they carry."""
+"""Send messages; the number is how many bytes of audio they carry."""
 Heard = Callable[[bool], None]
 """Called once for a `Playout.note`: with True if all audio before it was heard, with False if some was dropped."""
 
@@ -58,7 +60,7 @@ class Playout:
         self._writer = writer
         self._send = send
         self._clock = clock
-        self._chunk = CHUNKS[sample_rate]
+        self._chunk_bytes = CHUNKS[sample_rate]
         self._bytes_per_s = sample_rate * 2
         self._waiting = bytearray()
         """Audio that is too short for a message. `_pinned` are the notes in it, `_stall` is the timer that ends its wait."""
@@ -99,9 +101,10 @@ class Playout:
         if self._closed or not pcm:
             return
         self._waiting += pcm
-        whole = len(self._waiting) - len(self._waiting) % self._chunk
-        for at in range(0, whole, self._chunk):
-            self._queue.append(bytes(self._waiting[at : at + self._chunk]))
+        chunk = self._pcm_in(self._chunk_bytes)
+        whole = len(self._waiting) - len(self._waiting) % chunk
+        for at in range(0, whole, chunk):
+            self._queue.append(bytes(self._waiting[at : at + chunk]))
             self._unpin()
         del self._waiting[:whole]
         self._watch_for_stall()
@@ -118,7 +121,8 @@ class Playout:
     def flush(self) -> None:
         """End an utterance: pad what is too short for a message with silence, so that nothing is lost."""
         if self._waiting:
-            size = max(SHORTEST, -(-len(self._waiting) // FRAME) * FRAME)
+            frame = self._pcm_in(FRAME)
+            size = max(self._pcm_in(SHORTEST), -(-len(self._waiting) // frame) * frame)
             self._queue.append(bytes(self._waiting).ljust(size, b"\0"))
             self._waiting.clear()
             self._watch_for_stall()
@@ -162,7 +166,19 @@ class Playout:
         """Continue where the caller stopped hearing."""
         if self._held is None:
             return
-        items = [*self._held, *self._queue]
+        self._take_again([*self._held, *self._queue])
+        self._held = None
+        self._go_on()
+
+    def encode(self, encoding: Encoding) -> None:
+        """Send audio in another encoding from the next message on."""
+        self._writer.encoding = encoding
+        if self._held is None:
+            self._take_again([*self._queue])
+            self._go_on()
+
+    def _take_again(self, items: list[bytes | _Note]) -> None:
+        """Take audio and notes that were taken before, in place of the queue, before what is too short for a message."""
         short, pinned = bytes(self._waiting), self._pinned
         self._queue.clear()
         self._waiting.clear()
@@ -176,8 +192,6 @@ class Playout:
         self._pinned += pinned
         if not (short and self._waiting):
             self.flush()
-        self._held = None
-        self._go_on()
 
     def drop(self) -> None:
         """Drop unheard audio, and call each of its notes with False. Send `clear` if audio is under way."""
@@ -201,6 +215,10 @@ class Playout:
     def _sounding(self) -> bool:
         """Return True while the caller hears something that was sent, by the clock or until its mark is back."""
         return bool(self._under_way) and self._clock.time() < self._ends_at
+
+    def _pcm_in(self, size: int) -> int:
+        """Return the bytes of PCM16 in ``size`` bytes of audio as it is sent."""
+        return size * 2 // self._writer.encoding.sample_bytes
 
     def _unpin(self) -> None:
         self._queue += self._pinned
@@ -238,7 +256,7 @@ class Playout:
         self._forget_heard(now)
         self._under_way.append((begins, pcm))
         self._ends_at = begins + len(pcm) / self._bytes_per_s
-        self._send(self._writer.audio(pcm), len(pcm))
+        self._send(self._writer.audio(pcm), len(pcm) * self._writer.encoding.sample_bytes // 2)
         self.on_sent(begins, pcm)
 
     def _forget_heard(self, now: float) -> None:

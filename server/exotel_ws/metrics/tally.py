@@ -24,6 +24,8 @@ FAULT_KINDS: Final = (
     "after_stop",
     "unsupported_rate",
     "rate_mismatch",
+    "unsupported_encoding",
+    "encoding_mismatch",
 )
 REJECTIONS: Final = (
     "bad_forwarded",

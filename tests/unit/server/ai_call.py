@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 from exotel_ws.ai.allowance import Allowance
 from exotel_ws.ai.conversation import Conversation, Parts
+from exotel_ws.ai.decoder import Decoder
 from exotel_ws.ai.dialogue import Events, Talk
-from exotel_ws.ai.ear import Ear, WholeSamples
+from exotel_ws.ai.ear import Ear
 from exotel_ws.ai.failure.apology import Phrases
 from exotel_ws.ai.failure.breaker import Breaker
 from exotel_ws.ai.failure.rescue import Rescue
@@ -188,6 +189,7 @@ class Call:
         self.hung_up: HangUp | None = None
         self.hung_up_at = 0.0
         self.bounds: list[str] = []
+        self.faults: list[str] = []
         self.began = self.loop.time()
         self.exotel = Exotel(self.loop, RATE, marks=marks)
         self.services: Services
@@ -212,7 +214,7 @@ class Call:
             playout=playout,
             mouth=mouth,
             ear=Ear(RATE, talk.hear, self.loop.time),
-            samples=WholeSamples(),
+            decoder=Decoder("", RATE, playout.encode),
             keypad=Keypad(self.loop),
             rescue=self.rescue,
             talk=talk,
@@ -242,6 +244,9 @@ class Call:
 
     def bite(self, bound: str, text: str) -> None:
         self.bounds.append(bound)
+
+    def fault(self, kind: str, text: str) -> None:
+        self.faults.append(kind)
 
     def share(self, name: str, rate: float, burst: float) -> None:
         return None

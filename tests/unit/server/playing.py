@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from exotel_ws.ai.alarm import Clock, Timer
+from exotel_ws.encodings import Encoding
 
 
 class Exotel:
@@ -14,6 +15,7 @@ class Exotel:
     def __init__(self, clock: Clock, rate: int, delay_s: float = 0.0, marks: bool = True) -> None:
         self.clock, self.rate, self.delay_s, self.marks = clock, rate, delay_s, marks
         self.on_mark: Callable[[str], None] = lambda _name: None
+        self.encoding = Encoding.PCM16
         self.messages: list[dict[str, Any]] = []
         self.sizes: list[int] = []
         self.most_lead_s = 0.0
@@ -26,16 +28,17 @@ class Exotel:
     def take(self, messages: tuple[str, ...], audio_bytes: int) -> None:
         parsed = [json.loads(message) for message in messages]
         self.messages += parsed
-        pcm = b"".join(base64.b64decode(message["media"]["payload"]) for message in parsed if message["event"] == "media")
-        assert len(pcm) == audio_bytes
+        audio = b"".join(base64.b64decode(message["media"]["payload"]) for message in parsed if message["event"] == "media")
+        assert len(audio) == audio_bytes
         for message in parsed:
             self._one(message)
 
     def _one(self, message: dict[str, Any]) -> None:
         arrives = self.clock.time() + self.delay_s
         if message["event"] == "media":
-            pcm = base64.b64decode(message["media"]["payload"])
-            self.sizes.append(len(pcm))
+            data = base64.b64decode(message["media"]["payload"])
+            self.sizes.append(len(data))
+            pcm = self.encoding.decode(data)
             begins = max(arrives, self._ends_at)
             self._pieces.append((begins, pcm))
             self._ends_at = begins + len(pcm) / (2 * self.rate)

@@ -6,6 +6,7 @@ from itertools import count
 
 import pytest
 from exotel_ws.ai.playout import CHUNKS, CLOCK_GRACE_S, LEAD_S, MARK_GRACE_S, STALL_S, Playout
+from exotel_ws.encodings import Encoding
 from exotel_ws.protocol import SAMPLE_RATES, Writer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -451,3 +452,45 @@ def test_whatever_happens_each_note_is_told_once_and_nothing_stays(
     assert all(len(answers) == 1 for answers in line.told.values())
     assert line.exotel.clears_of_nothing == 0
     assert line.clock.pending == 0
+
+
+@pytest.mark.parametrize("encoding", [Encoding.MULAW, Encoding.ALAW])
+@EACH_RATE
+def test_g711_leaves_in_messages_of_the_same_bytes_and_at_the_same_pace(rate: int, encoding: Encoding) -> None:
+    line = Line(rate)
+    line.playout.encode(encoding)
+    line.exotel.encoding = encoding
+    said = encoding.decode(encoding.encode(line.say(3.05)))
+    line.note("end")
+    line.playout.flush()
+    line.clock.go_on(1.0)
+    line.playout.pause()
+    line.clock.go_on(1.0)
+    line.playout.resume()
+    line.clock.go_on(4.0)
+    assert line.told["end"] == [True]
+    assert without_silence(line.exotel.heard)[:100] == without_silence(said)[:100]
+    assert len(said) <= len(line.exotel.heard) <= len(said) + 2 * 2 * 3200
+    assert all(size % 320 == 0 and 3200 <= size <= 100_000 for size in line.exotel.sizes)
+    assert line.exotel.most_lead_s <= LEAD_S + 2 * CHUNKS[rate] / (2 * rate) + INSTANT
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_another_encoding_in_mid_sentence_loses_nothing(paused: bool) -> None:
+    line = Line(8000)
+    said = line.say(3.1)
+    line.playout.flush()
+    line.note("end")
+    line.clock.go_on(0.7)
+    if paused:
+        line.playout.pause()
+    line.playout.encode(Encoding.MULAW)
+    line.exotel.encoding = Encoding.MULAW
+    line.playout.resume()
+    line.clock.go_on(4.0)
+    assert line.told["end"] == [True]
+    heard, exact = line.exotel.heard, Encoding.MULAW.decode(Encoding.MULAW.encode(said))
+    assert heard[: 2 * 4800] == said[: 2 * 4800]
+    assert without_silence(heard)[-1000:] == without_silence(exact)[-1000:]
+    assert len(said) <= len(heard) <= len(said) + 2 * 3200
+    assert all(size % 320 == 0 and 3200 <= size <= 100_000 for size in line.exotel.sizes)

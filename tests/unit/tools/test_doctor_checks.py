@@ -262,6 +262,16 @@ RED: dict[str, tuple[str, dict[str, Any], str]] = {
     "closed by us": ("short-calls", {"calls": calls(*(call(NOW - n, ended="closed_by_server") for n in range(3)))}, "3 of them"),
     "no stop": ("lost-calls", {"calls": calls(call(ended="no_stop"))}, "without stop"),
     "rate": ("sample-rate", {"calls": calls(call(faults=("rate_mismatch",), rate_asked="16000"))}, "16000"),
+    "a codec that no bot decodes": (
+        "encoding",
+        bot() | {"calls": calls(call(faults=("unsupported_encoding",), ended="closed_by_server", code=1003))},
+        "can't decode",
+    ),
+    "another encoding than start says": (
+        "encoding",
+        bot() | {"calls": calls(call(faults=("encoding_mismatch",)))},
+        "has another",
+    ),
     "stripped": ("token-stripped", refused("credentials", "missing"), "no credential"),
     "wrong token": ("auth-rejected", refused("credentials", "wrong"), "wrong credential"),
     "retired token": ("key-retired", refused("credentials", "retired"), "was retired"),
@@ -361,6 +371,7 @@ def test_a_healthy_host_has_no_finding() -> None:
         "provider",
         "token-stripped",
         "auth-rejected",
+        "encoding",
         "key-retired",
         *(check.id for check in checks.ALL if check.group == "edge"),
     }

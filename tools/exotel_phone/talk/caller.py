@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
+from exotel_ws.encodings import Encoding
+
 from exotel_phone.audio import frames
 from exotel_phone.phone import Phone
 from exotel_phone.talk.call import Call, End, Said
@@ -25,11 +27,21 @@ _KEYS_APART_S: Final = 0.2
 class Caller:
     """One call to a bot. Not reusable: one object, one call."""
 
-    def __init__(self, target: Target, rate: int, script: Sequence[Said], *, strip_query: bool, barge_in_s: float | None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        rate: int,
+        script: Sequence[Said],
+        *,
+        strip_query: bool,
+        barge_in_s: float | None,
+        encoding: Encoding = Encoding.PCM16,
+    ) -> None:
         """``script`` are the turns with the PCM to say. ``barge_in_s``: each turn but the first is said so long after the bot
         began its answer, if it still speaks then.
         """
-        self.phone = Phone(target, rate=rate, strip_query=strip_query, on_message=self._take)
+        self.phone = Phone(target, rate=rate, strip_query=strip_query, on_message=self._take, encoding=encoding)
+        self._encoding = encoding
         self.playback = Playback(rate)
         self._script = script
         self._barge_in_s = barge_in_s
@@ -142,7 +154,7 @@ class Caller:
     def _take(self, message: dict[str, Any], pcm: bytes, at: float) -> None:
         event = message["event"]
         if event == "media":
-            self.playback.media(pcm, at)
+            self.playback.media(pcm, at, len(pcm) * self._encoding.sample_bytes // 2)
         elif event == "mark":
             owed = object()
             self._marks[owed] = self._loop.call_at(self.playback.mark(at), self._played, owed, str(message["mark"]["name"]))

@@ -99,9 +99,9 @@ class Playback:
         """True: the next audio begins an utterance; ``_parted``: it does if there is a hole before it."""
         self._parted = False
 
-    def media(self, pcm: bytes, at: float) -> None:
-        """Queue audio that came at ``at`` behind the audio that waits already."""
-        self._judge(len(pcm), at)
+    def media(self, pcm: bytes, at: float, size: int) -> None:
+        """Queue audio that came at ``at``, in a message of ``size`` bytes of it, behind the audio that waits already."""
+        self._judge(size, at)
         begins = max(at, self.ends_at)
         self._place(begins, pcm)
         self.ends_at = begins + seconds(pcm, self.rate)

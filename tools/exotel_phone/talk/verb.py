@@ -34,6 +34,7 @@ from exotel_phone.talk.script import Turn
 from exotel_phone.talk.verdict import judge
 from exotel_phone.target import SAMPLE_RATES, Target, parse
 from exotel_phone.text import plural
+from exotel_phone.wire import ENCODINGS
 from exotel_phone.writable import require_writable
 
 _BARGE_IN_MS: Final = (100, 60_000)
@@ -88,7 +89,9 @@ def prepare(turns: Sequence[Turn], rate: int, voice_name: str) -> tuple[str, lis
 
 async def _place(target: Target, rate: int, said: list[Said], options: TalkOptions) -> Call:
     barge_in_s = None if options.barge_in_after is None else options.barge_in_after / 1000
-    return await Caller(target, rate, said, strip_query=options.as_exotel, barge_in_s=barge_in_s).carry_out()
+    encoding = ENCODINGS[options.encoding]
+    caller = Caller(target, rate, said, strip_query=options.as_exotel, barge_in_s=barge_in_s, encoding=encoding)
+    return await caller.carry_out()
 
 
 def _require_barge_in(after_ms: int, turns: Sequence[Turn]) -> None:

@@ -62,7 +62,7 @@ def played(*events: tuple[float, bytes | str]) -> Playback:
     playback = Playback(RATE)
     for at, event in events:
         if isinstance(event, bytes):
-            playback.media(event, BEGINS + at)
+            playback.media(event, BEGINS + at, len(event))
         elif event == "clear":
             playback.clear(BEGINS + at)
         else:

@@ -234,6 +234,36 @@ def lost_calls(facts: Facts) -> Finding:
     )
 
 
+@check("encoding", "calls")
+def encoding(facts: Facts) -> Finding:
+    """Claim: the audio of calls is in the encoding that start names, and the bot can decode it. Does not prove: that it was
+    understood.
+    """
+    calls = facts.calls.get()
+    if facts.deployment.get().mode != "ai":
+        return skipped("an echo sends back what comes, in any encoding")
+    bad = [conn for conn in calls.started if {"unsupported_encoding", "encoding_mismatch"} & set(conn.faults)]
+    if not bad:
+        return ok(f"{plural(len(calls.started), 'call')} in an encoding that the bot decodes") if calls.started else nothing()
+    refused = [conn for conn in bad if "unsupported_encoding" in conn.faults]
+    last = (refused or bad)[-1]
+    if refused:
+        what = f"{counted(len(refused), len(calls.started))} closed (1003), because the bot can't decode their audio"
+    else:
+        what = f"{counted(len(bad), len(calls.started))}: start says one encoding, the audio has another"
+    return share(
+        bad,
+        calls.started,
+        what,
+        [f"{shown(last)}; {', '.join(last.faults)}"],
+        Remedy(
+            "Exotel streams 16-bit PCM; the bot decodes µ-law and A-law too, and goes by the audio where start says another. "
+            "What sends something else stands between, or is no Exotel: the line of the fault says what it named.",
+            ("exotelctl logs --event fault --since -1h", story(last)),
+        ),
+    )
+
+
 @check("sample-rate", "calls")
 def sample_rate(facts: Facts) -> Finding:
     """Claim: the rate that the URL asks for is the rate of the stream. Does not prove: the pitch: only an ear, or exotelctl call
