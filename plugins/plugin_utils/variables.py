@@ -356,6 +356,30 @@ def _keys(keys: dict[str, Any]) -> dict[str, str]:
     return keys
 
 
+_ACCOUNT = {
+    "sid": r"[A-Za-z0-9_-]{1,64}",
+    "api_key": r"[!-~]{1,256}",
+    "api_token": r"[!-~]{1,256}",
+    "caller_id": r"\+?[0-9]{6,15}",
+    "api": r"https://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?",
+}
+"""Fields of an account as exotelctl takes them; all but the last are needed."""
+
+
+def _account(account: dict[str, Any]) -> dict[str, str]:
+    """Accept an account of Exotel, or none. No fault shows a value."""
+    if account and (lacking := [name for name in _ACCOUNT if name != "api" and name not in account]):
+        raise Fault(f"it lacks {', '.join(lacking)}: sid, api_key and api_token are in Exotel's API settings")
+    for name, value in account.items():
+        if name not in _ACCOUNT:
+            raise Fault(f"it has {name[:_MOST_CHARACTERS]!r}, and an account has {', '.join(_ACCOUNT)}")
+        if not isinstance(value, str):
+            raise Fault(f"{name} must be a text: put it in quotes")
+        if not re.fullmatch(_ACCOUNT[name], value):
+            raise Fault(f"{name} does not look like one: it is matched by {_ACCOUNT[name]}")
+    return account
+
+
 def _once(entries: list[str]) -> list[str]:
     return list(dict.fromkeys(entries))
 
@@ -372,6 +396,7 @@ _FORMS: dict[str, Callable[[Any], Any]] = {
     "edge_acme_email": _email,
     "edge_domain": _domains,
     "edge_known_sources": _known_sources,
+    "exotel_ws_account": _account,
     "exotel_ws_ai_keys": _keys,
     "exotel_ws_allowed_sources": _sources,
     "exotel_ws_credentials": _credentials,

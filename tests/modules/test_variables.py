@@ -12,6 +12,7 @@ from exotel_ws.settings import Auth, check
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+ACCOUNT = {"sid": "acmevoice1", "api_key": "k3y", "api_token": "t0ken", "caller_id": "02012345678"}
 SECRET = "a-token-of-nobody"
 
 
@@ -109,6 +110,11 @@ def test_what_is_meant_is_taken(name: str, written: object, meant: object) -> No
         ("exotel_ws_ai_keys", {"Deepgram": "x"}, "small letters"),
         ("exotel_ws_ai_keys", {"stream-credentials": "x"}, "small letters"),
         ("exotel_ws_ai_keys", {"deepgram-api-key": ""}, "not empty"),
+        ("exotel_ws_account", {"sid": "acme"}, "lacks api_key, api_token, caller_id"),
+        ("exotel_ws_account", {**ACCOUNT, "region": "in"}, "it has 'region'"),
+        ("exotel_ws_account", {**ACCOUNT, "caller_id": 2012345678}, "put it in quotes"),
+        ("exotel_ws_account", {**ACCOUNT, "sid": "../x"}, "sid does not look like one"),
+        ("exotel_ws_account", {**ACCOUNT, "api": "http://api.exotel.com"}, "api does not look like one"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(name: str, written: object, said: str) -> None:
@@ -153,6 +159,18 @@ def test_credentials_that_are_none_are_refused_and_never_shown(written: object) 
 
 def test_keys_of_providers_are_never_shown() -> None:
     [said] = faults({"exotel_ws_ai_keys": {"deepgram-api-key": [SECRET]}})
+    assert SECRET not in said
+
+
+def test_an_account_is_taken_as_it_is_or_not_at_all() -> None:
+    assert settled("exotel_ws_account", ACCOUNT) == ACCOUNT
+    assert settled("exotel_ws_account", {}) == {}
+
+
+@pytest.mark.parametrize("name", ACCOUNT)
+def test_an_account_is_never_shown(name: str) -> None:
+    [said] = faults({"exotel_ws_account": {**ACCOUNT, name: f"{SECRET} {SECRET}"}})
+    assert said.startswith("exotel_ws_account: ")
     assert SECRET not in said
 
 

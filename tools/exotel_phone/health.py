@@ -4,7 +4,7 @@ import asyncio
 import json
 
 from exotel_phone.exits import Refusal
-from exotel_phone.http_get import get
+from exotel_phone.http_request import get
 from exotel_phone.reach import Unreachable
 from exotel_phone.target import Target
 from exotel_phone.text import printable

@@ -10,7 +10,7 @@ import json as jsonlib
 
 from exotel_phone.command import journal
 from exotel_phone.exits import Exit
-from exotel_phone.http_get import Answer, get
+from exotel_phone.http_request import Answer, get
 from exotel_phone.output import emit_json, say
 from exotel_phone.reach import Fault, Unreachable
 from exotel_phone.target import Target, parse

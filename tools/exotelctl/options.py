@@ -8,6 +8,8 @@ from exotel_phone.options import CaFile, CallId, Credential, Force, Json
 from typer import Argument, Option
 
 SETTINGS_FILE: Final = Path("/etc/exotel-ws/current/settings.toml")
+ACCOUNT_FILE: Final = Path("/etc/exotel-ws/exotel-account.json")
+"""Where a deploy with ``exotel_ws_account`` puts it, for root only."""
 
 # readable: host_settings tells a user who may not read settings.toml what to do.
 Settings = Annotated[Path, Option(metavar="FILE", readable=False, help="The server's settings on this host.")]
@@ -55,6 +57,31 @@ class UrlOptions:
         Option(metavar="PLACE", help="Where the key stands: header (user:token@, default), path, query (custom parameters)."),
     ] = None
     settings: Settings = SETTINGS_FILE
+    json: Json = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DialOptions:
+    """Call a number, and connect who answers to a bot.
+
+    Asks Exotel's API once, with the account of exotel_ws_account. It rings a person and costs money, so it asks before.
+
+    Exits 1 where Exotel refuses, and with --follow where nobody was reached.
+
+    \b
+    Example:
+      sudo exotelctl dial --to +919876543210 --bot reminder --follow 120
+    """
+
+    to: Annotated[str, Option(metavar="NUMBER", help="+919876543210 or 09876543210.")]
+    bot: Annotated[str, Option(metavar="NAME", help="A bot of [ai.bots]; default: the server's own.")] = ""
+    stream: Annotated[str, Option(metavar="URL", help="Where the audio goes; default: this host, with its newest key.")] = ""
+    credential_file: Credential = None
+    limit: Annotated[int, Option(metavar="SECONDS", help="Longest call.")] = 600
+    follow: Annotated[int, Option(metavar="SECONDS", min=0, max=3600, help="Wait so long for its end; 0: do not wait.")] = 0
+    account: Annotated[Path, Option(metavar="FILE", readable=False, help="The account's file.")] = ACCOUNT_FILE
+    settings: Settings = SETTINGS_FILE
+    yes: Yes = False
     json: Json = False
 
 

@@ -5,7 +5,7 @@ import socket
 import ssl
 
 import pytest
-from exotel_phone.http_get import Answer
+from exotel_phone.http_request import Answer
 from exotel_phone.reach import NotHttp, explain
 from exotel_phone.target import parse
 from exotelctl.health import judge_health, judge_ready

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from exotel_phone import tls
 from exotel_phone.exits import UsageFault
-from exotel_phone.http_get import get
+from exotel_phone.http_request import get
 from exotel_phone.reach import Fault, Unreachable
 from exotel_phone.target import parse
 

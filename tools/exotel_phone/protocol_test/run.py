@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from exotel_phone.health import AI, fault_of, mode_of
-from exotel_phone.http_get import get
+from exotel_phone.http_request import get
 from exotel_phone.protocol_test import judges
 from exotel_phone.protocol_test.exchange import Broken, Check, Exchange, Finding, Step
 from exotel_phone.protocol_test.script import BotScript, EchoScript

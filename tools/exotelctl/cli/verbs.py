@@ -12,6 +12,7 @@ from typer.core import TyperCommand
 from exotelctl.options import (
     CaptureOptions,
     CompletionOptions,
+    DialOptions,
     DoctorOptions,
     EdgeOptions,
     HealthOptions,
@@ -73,6 +74,7 @@ GROUPS: Final = {
         "protocol-test": Verb(ProtocolTestOptions, "exotel_phone.protocol_test.verb"),
         "load": Verb(LoadOptions, "exotel_phone.load.verb"),
         "url": Verb(UrlOptions, "exotelctl.url"),
+        "dial": Verb(DialOptions, "exotelctl.outbound.verb"),
     },
     "Look into calls": {
         "trace": Verb(TraceOptions, "exotelctl.trace.verb"),

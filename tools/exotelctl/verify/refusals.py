@@ -12,7 +12,7 @@ from typing import Final
 from exotel_phone import call_token
 from exotel_phone.audio import frames, speech_like
 from exotel_phone.command import command
-from exotel_phone.http_get import get
+from exotel_phone.http_request import get
 from exotel_phone.phone import place_call
 from exotel_phone.reach import Fault, Unreachable
 from exotel_phone.target import Target

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from exotel_phone.audio import frames, speech_like
 from exotel_phone.exits import UsageFault
-from exotel_phone.http_get import Answer, get
+from exotel_phone.http_request import Answer, get
 from exotel_phone.reach import Fault, Unreachable
 from exotel_phone.target import Target, parse
 from exotel_phone.text import printable

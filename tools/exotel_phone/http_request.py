@@ -1,4 +1,4 @@
-"""Make one bounded HTTP GET for a health check, without connection pool and redirects."""
+"""Make one bounded HTTP request, without connection pool and redirects."""
 
 import asyncio
 import dataclasses
@@ -17,12 +17,13 @@ _MAX_BYTES = 65_536
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer: ``body`` as text, ``latency_ms`` from the first connect to the last byte."""
+    """An HTTP answer: ``body`` as text, ``latency_ms`` from the first connect to the last byte, ``headers`` in lower case."""
 
     url: str
     status: int
     body: str
     latency_ms: float
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class _Received(io.BytesIO):
@@ -37,21 +38,36 @@ async def get(target: Target, path: str, *, timeout_s: float = 5.0, headers: Map
 
     A server that switches to another protocol, because ``headers`` ask for it, has answered with that.
     """
+    return await request(target, "GET", path, timeout_s=timeout_s, headers=headers)
+
+
+async def request(
+    target: Target,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    *,
+    timeout_s: float = 5.0,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """Send ``method`` and ``body``; see `get`. Raises Unreachable, also where the request may have arrived."""
     began = time.perf_counter()
+    length = {"Content-Length": str(len(body))} if body else {}
     try:
         async with asyncio.timeout(timeout_s):
-            raw = await _fetch(target, path, {"Connection": "close", **(headers or {})})
+            raw = await _fetch(target, method, path, {"Connection": "close", **length, **(headers or {})}, body)
         response = http.client.HTTPResponse(_Received(raw))  # type: ignore[arg-type]
         response.begin()
-        body = response.read().decode(errors="replace")
+        said = response.read().decode(errors="replace")
     except http.client.HTTPException as error:
         raise Unreachable(explain(NotHttp(printable(repr(error), 80)), target, timeout_s)) from None
     except (OSError, NotHttp, EOFError) as error:
         raise Unreachable(explain(error, target, timeout_s)) from None
-    return Answer(target.http(path), response.status, body, (time.perf_counter() - began) * 1000)
+    told = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(target.http(path), response.status, said, (time.perf_counter() - began) * 1000, told)
 
 
-async def _fetch(target: Target, path: str, headers: Mapping[str, str]) -> bytes:
+async def _fetch(target: Target, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
     """Return head and body, up to ``Content-Length`` if a server keeps the connection open."""
     tls, sock = target.tls(), await connected(target)
     if sock is None:
@@ -60,7 +76,7 @@ async def _fetch(target: Target, path: str, headers: Mapping[str, str]) -> bytes
         reader, writer = await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=target.host if tls else None)
     raw, lines = b"", "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {target.netloc}\r\n{lines}\r\n".encode())
+        writer.write(f"{method} {path} HTTP/1.1\r\nHost: {target.netloc}\r\n{lines}\r\n".encode() + body)
         await writer.drain()
         while len(raw) <= _MAX_BYTES and not _complete(raw) and (chunk := await reader.read(_MAX_BYTES)):
             raw += chunk

@@ -1,0 +1,1 @@
+"""Place calls by Exotel's API, each with its audio connected to a bot of ours."""
