@@ -1,5 +1,7 @@
 """Measure AI mode: spoken calls to our server and to pipecat's own Exotel path, and the cost to echo mode; then print the tables.
 
+How well callers are heard is measured with voices and sentences of its own: `benchmarks.ai.listening`.
+
 $ python -m benchmarks.ai
 round 1/3  ours      1 call: p50 512 ms, p95 604 ms  10 calls in step: p95 1310 ms  50 of 50 right
 round 1/3  pipecat   1 call: p50 640 ms, p95 811 ms  10 calls in step: p95 1920 ms  50 of 50 right
@@ -24,6 +26,8 @@ from pathlib import Path
 from benchmarks.__main__ import DOCUMENT, RAW, free_port
 from benchmarks.ai import echo, loads, report, server, speech
 from benchmarks.ai.figures import Figures, figures
+from benchmarks.ai.listening import run, table
+from benchmarks.ai.listening.voices import VoicesError
 from benchmarks.ai.server import OURS, PEER
 from benchmarks.figures import QUIET_CORES
 from benchmarks.load import LoadError
@@ -32,6 +36,7 @@ from benchmarks.server import ServerError
 from benchmarks.trees import server_at
 
 SECTION = "benchmarks.ai"
+CALLS, LISTENING = "calls", "listening"
 ROUNDS = 3
 ECHO_S = 1.5
 STARTS = 3
@@ -53,26 +58,51 @@ def main() -> int:
     rounds = 1 if options.quick else ROUNDS
     try:
         speech.install_voices()
-        measured = [_round(number, rounds, cores, loads.QUICK if options.quick else loads.FULL) for number in range(rounds)]
-        echoed = _echo(rounds, cores, ECHO_S / 3 if options.quick else ECHO_S, 1 if options.quick else STARTS)
-    except (LoadError, ServerError, subprocess.SubprocessError, OSError) as error:
+        if options.only in (None, CALLS):
+            _calls(rounds, cores, options.quick)
+        if options.only != CALLS:
+            _listening(rounds, cores, [options.only] if options.only in run.PARTS else run.PARTS, write_it=not options.quick)
+    except (LoadError, ServerError, VoicesError, subprocess.SubprocessError, OSError) as error:
         print(f"benchmarks.ai: {error}", file=sys.stderr)
         return 1
-    text = _text(measured, echoed)
-    print(f"\n{text}\n\nraw figures: {_keep(measured, echoed)}")
-    for goal in report.missed([one[OURS] for one in measured]):
-        print(f"⚠️ goal missed: {goal}")
-    if not options.quick:
-        write(DOCUMENT, text, SECTION)
     return 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ai", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help=f"one round, to try it; docs/{DOCUMENT.name} stays as it is")
     parser.add_argument(
-        "--quick", action="store_true", help=f"one short round in two minutes, to try it; docs/{DOCUMENT.name} stays as it is"
+        "--only",
+        choices=(CALLS, LISTENING, *run.PARTS),
+        help=f"{CALLS}: speed and cost; {LISTENING}: how well callers are heard, of which {run.COUNTS} needs no quiet machine, "
+        f"{run.TIMES} one; these two alone write nothing into docs/{DOCUMENT.name}",
     )
     return parser.parse_args()
+
+
+def _calls(rounds: int, cores: list[int], quick: bool) -> None:
+    measured = [_round(number, rounds, cores, loads.QUICK if quick else loads.FULL) for number in range(rounds)]
+    echoed = _echo(rounds, cores, ECHO_S / 3 if quick else ECHO_S, 1 if quick else STARTS)
+    text = _text(measured, echoed)
+    print(f"\n{text}\n\nraw figures: {_keep(measured, echoed)}")
+    _tell(report.missed([one[OURS] for one in measured]))
+    if not quick:
+        write(DOCUMENT, text, SECTION)
+
+
+def _listening(rounds: int, cores: list[int], parts: Sequence[str], *, write_it: bool) -> None:
+    run.prepare()
+    found = run.measure(cores, rounds, parts)
+    text = run.text(found)
+    print(f"\n{text}\n\nraw figures: {run.keep(found)}")
+    _tell(table.missed(found[OURS]))
+    if write_it and set(parts) == set(run.PARTS):
+        write(DOCUMENT, text, f"{SECTION}.{LISTENING}")
+
+
+def _tell(missed: Sequence[str]) -> None:
+    for goal in missed:
+        print(f"⚠️ goal missed: {goal}")
 
 
 def _round(number: int, of: int, cores: list[int], size: loads.Size) -> dict[str, Figures]:

@@ -77,7 +77,7 @@ async def carry_out(bot: Bot, size: Size) -> Round:
     }
     if bot.server.name == OURS:  # the peer has no bounds: there is nothing to compare
         todo["beside"] = lambda: _beside(url, size.alone)
-    return Round(idle_mb, {name: await _watched(bot, place) for name, place in todo.items()})
+    return Round(idle_mb, {name: await watched(bot, place) for name, place in todo.items()})
 
 
 async def _beside(url: str, turns: int) -> list[Call]:
@@ -96,7 +96,8 @@ async def _one(call: Awaitable[Call]) -> list[Call]:
     return [await call]
 
 
-async def _watched(bot: Bot, place: Callable[[], Awaitable[list[Call]]]) -> Load:
+async def watched(bot: Bot, place: Callable[[], Awaitable[list[Call]]]) -> Load:
+    """Carry out ``place``, and read the server's figures meanwhile. Raises LoadError."""
     samples: list[float] = []
     sampling = asyncio.create_task(_sample(bot.server, samples))
     machine, cpu, own, begun = machine_s(), bot.server.cpu_s(), time.process_time(), time.monotonic()

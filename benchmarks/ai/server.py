@@ -30,9 +30,10 @@ directory = "{calls}"
 
 @dataclass(frozen=True)
 class Told:
-    """Report of a server on a call: its understanding, turn by turn, and (ours) the time of each stage in ms."""
+    """Report of a server on a call: its understanding, turn by turn, and (ours) the outcome and the time of each stage in ms."""
 
     heard: list[str] = field(default_factory=list)
+    outcome: str = ""
     stages_ms: Mapping[str, list[float]] = field(default_factory=dict)
 
 
@@ -54,10 +55,13 @@ class Bot:
 
 
 @contextmanager
-def running(name: str, cores: list[int], port: int, scratch: Path) -> Iterator[Bot]:
-    """Start the server ``name`` (`OURS` or `PEER`) on ``cores`` for the length of the block. Raises ServerError."""
-    flow = scratch / "flow.yml"
-    flow.write_text(speech.flow(example_flow().read_text("utf-8")), "utf-8")
+def running(name: str, cores: list[int], port: int, scratch: Path, *, short: bool = True) -> Iterator[Bot]:
+    """Start the server ``name`` (`OURS` or `PEER`) on ``cores`` for the length of the block. Raises ServerError.
+
+    Its flow is the one that ships, with a ``short`` answer unless that is false.
+    """
+    flow, shipped = scratch / "flow.yml", example_flow().read_text("utf-8")
+    flow.write_text(speech.flow(shipped) if short else shipped, "utf-8")
     command = _ours(flow, port, scratch) if name == OURS else _peers(flow, port, scratch)
     with launched(name, command, cores, port, scratch, start_s=START_S) as server:
         yield Bot(server, scratch)
@@ -85,7 +89,7 @@ def _our_stories(folder: Path) -> dict[str, Told]:
     for file in folder.glob("*.json"):
         story: dict[str, Any] = json.loads(file.read_text("utf-8"))
         heard = [str(event["text"]) for event in story["events"] if event["what"] == "caller"]
-        told[str(story["call_sid"])] = Told(heard, story["stages_ms"])
+        told[str(story["call_sid"])] = Told(heard, str(story["outcome"]), story["stages_ms"])
     return told
 
 

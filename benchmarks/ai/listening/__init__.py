@@ -1,0 +1,1 @@
+"""Listening measured: what callers with voices and sentences of their own are answered, over lines that are not clean."""
