@@ -12,7 +12,7 @@ Event = Literal[
     "refused", "bound", "failed", "tap",
     # AI mode
     "parameters", "heard", "spoke", "tool", "provider_error", "switched", "summary", "not_kept", "flood", "barge_in",
-    "illegal_phase", "bot_end", "resume",
+    "illegal_phase", "bot_end", "resume", "voicemail",
     # receipts of exotelctl
     "port_clean", "reset",
 ]

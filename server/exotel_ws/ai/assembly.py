@@ -29,6 +29,7 @@ from exotel_ws.ai.remarks import Remarks, Understands
 from exotel_ws.ai.sentences import Sentences
 from exotel_ws.ai.settings import Ai
 from exotel_ws.ai.tools import EndCall, Webhook
+from exotel_ws.ai.voicemail import Voicemail, is_outbound
 from exotel_ws.ai.wishes import Wishes, fill
 from exotel_ws.encodings import Encoding
 from exotel_ws.logs import printable
@@ -102,6 +103,7 @@ class Assembly:
             allowance=caller.allowance,
             sentences=caller.sentences,
             remarks=self._remarks,
+            voicemail=Voicemail(self._settings.outbound, clock, rate, outbound=is_outbound(caller.start.custom_parameters)),
         )
         return Conversation(self._settings, caller.line, parts, caller.greeting, caller.greeting_text, on_end)
 

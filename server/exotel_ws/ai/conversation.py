@@ -21,6 +21,7 @@ from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.remarks import Remarks
 from exotel_ws.ai.sentences import Sentences
 from exotel_ws.ai.settings import Ai
+from exotel_ws.ai.voicemail import Voicemail
 from exotel_ws.ai.waits import Goodbye, Patience, Utterance
 from exotel_ws.protocol import Dtmf, Mark, Media
 from exotel_ws.responder import HangUp, Line
@@ -54,6 +55,7 @@ class Parts:
     allowance: Allowance
     sentences: Sentences
     remarks: Remarks
+    voicemail: Voicemail
 
 
 class Conversation:
@@ -95,7 +97,7 @@ class Conversation:
         self._goodbye = Goodbye(clock, self._playout, self._hang_up)
         self._cap = Alarm(clock, self._time_up)
         self._phases = Phases(Phase.OPEN if settings.greeting_interruptible else Phase.GREETING, self._illegal)
-        self._remarks = parts.remarks
+        self._remarks, self._voicemail = parts.remarks, parts.voicemail
         self._into_greeting = False
         """True while what was said into the greeting is being answered."""
         self._asking = False
@@ -117,6 +119,7 @@ class Conversation:
     def media(self, media: Media) -> tuple[str, ...]:
         pcm = self._decoder(media)
         self._story.caller_audio(pcm)
+        self._voicemail.hear(pcm)
         if not self._ear.take(pcm) and not self._flood_logged:
             self._flood_logged = True
             self._line.log.warning("⚠️ Audio comes faster than anybody speaks: what is too much is not heard", event="flood")
@@ -149,6 +152,7 @@ class Conversation:
         self._goodbye.stop()
         self._cap.off()
         self._keypad.close()
+        self._voicemail.close()
         self._rescue.close()
         self._playout.close()
         self.running.cancel()
@@ -186,7 +190,9 @@ class Conversation:
     def user_stopped(self, text: str) -> None:
         self._story.caller_said(text)
         self._utterance.over.set()
-        if text:
+        if not self._ending and self._voicemail.answers(text):
+            self._machine_answered()
+        elif text:
             self._rescue.understood()
         else:
             self._rescue.nothing_meant()
@@ -285,7 +291,7 @@ class Conversation:
     @property
     def _ending(self) -> bool:
         """Return True if the caller can no longer change how the call ends."""
-        return self._phases.now in (Phase.PARTING, Phase.OVER)
+        return self._phases.now in (Phase.MACHINE, Phase.PARTING, Phase.OVER)
 
     def _illegal(self, error: IllegalTransition) -> None:
         self._line.log.warning(f"⚠️ A mistake of this server, and the call goes on: {error}", event="illegal_phase")
@@ -304,6 +310,25 @@ class Conversation:
             self._story.bot_said(text, heard)
         if not self._mouth.busy:
             self._wait_for_caller()
+
+    def _machine_answered(self) -> None:
+        """Say nothing more to a machine, but for the message once it records."""
+        self._line.log("📼 A machine answered", event="voicemail")
+        self._patience.stop()
+        self._utterance.end()
+        self._keypad.close()
+        self._talk.interrupt()
+        self._playout.drop()
+        self._phases.enter(Phase.MACHINE)
+        self._voicemail.wait(self._leave_message, self._leave_nothing)
+
+    def _leave_message(self) -> None:
+        self._part("voicemail")
+        self._talk.say(self._sentences.message)
+
+    def _leave_nothing(self) -> None:
+        self._part("voicemail")
+        self._hang_up()
 
     def _go_on(self) -> None:
         """Let the bot continue where the caller stopped it."""

@@ -15,6 +15,8 @@ class Phase(Enum):
     """The bot speaks or listens, and nothing holds it back."""
     HELD = "held"
     """The caller speaks or presses keys; the bot is paused until it is known what was meant."""
+    MACHINE = "machine"
+    """A machine has answered a call that the bot placed, and does not record yet; nothing it says is answered."""
     PARTING = "parting"
     """The last sentence plays; the caller can no longer stop it."""
     OVER = "over"
@@ -22,9 +24,11 @@ class Phase(Enum):
 
 
 TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = {
-    Phase.GREETING: frozenset({Phase.OPEN, Phase.HELD, Phase.PARTING, Phase.OVER}),
-    Phase.OPEN: frozenset({Phase.HELD, Phase.PARTING, Phase.OVER}),
-    Phase.HELD: frozenset({Phase.HELD, Phase.OPEN, Phase.PARTING, Phase.OVER}),  # HELD again: more speech, or another key
+    Phase.GREETING: frozenset({Phase.OPEN, Phase.HELD, Phase.MACHINE, Phase.PARTING, Phase.OVER}),
+    Phase.OPEN: frozenset({Phase.HELD, Phase.MACHINE, Phase.PARTING, Phase.OVER}),
+    # HELD again: more speech, or another key
+    Phase.HELD: frozenset({Phase.HELD, Phase.OPEN, Phase.MACHINE, Phase.PARTING, Phase.OVER}),
+    Phase.MACHINE: frozenset({Phase.PARTING, Phase.OVER}),
     Phase.PARTING: frozenset({Phase.PARTING, Phase.OVER}),  # PARTING again: an apology replaces a goodbye
     Phase.OVER: frozenset(),
 }

@@ -21,6 +21,7 @@ def problems(settings: Ai, flow: Flow) -> list[str]:
         return []
     own = lines(settings.greeting, settings.language)
     told: list[tuple[str, Text | Lines]] = [("ai.greeting", own)] if any(own) else [("ai.flow: greeting", flow.greeting)]
+    told.append(("ai.outbound.message", settings.outbound.message))
     if _EMBEDDED in settings.llm:
         told += _of_flow(flow)
     for where, said in told:

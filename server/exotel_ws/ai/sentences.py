@@ -11,7 +11,10 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 
 
 class Sentences(NamedTuple):
-    """Fixed sentences of one language. Each is what the setting of its name says; ``silent`` is the goodbye after silence."""
+    """Fixed sentences of one language. Each is what the setting of its name says.
+
+    ``silent`` is the goodbye after silence; ``message`` is left to a machine.
+    """
 
     prompts: tuple[str, ...]
     silent: str
@@ -24,6 +27,7 @@ class Sentences(NamedTuple):
     goodbye: str
     transferring: str
     time_up: str
+    message: str
 
 
 def sentences(settings: Ai, language: str = "") -> Sentences:
@@ -46,6 +50,7 @@ def sentences(settings: Ai, language: str = "") -> Sentences:
         goodbye=one(settings.goodbye),
         transferring=one(settings.transferring),
         time_up=one(settings.time_up),
+        message=one(settings.outbound.message),
     )
 
 
@@ -70,6 +75,7 @@ def _told(settings: Ai) -> Iterator[tuple[str, Text | Lines]]:
         ("silence", ("prompts", "goodbye")),
         ("failure", ("fillers", "not_heard", "apology")),
         ("limits", ("too_fast", "too_long", "enough")),
+        ("outbound", ("message",)),
     ):
         yield from ((f"ai.{table}.{name}", getattr(getattr(settings, table), name)) for name in names)
 

@@ -26,6 +26,15 @@ _ANNOUNCEMENTS: Final = (
     *("call is now being recorded", "call is being recorded", "call may be recorded", "call will be recorded"),
     *("being recorded", "recorded for quality", "trial account", "press any key to"),
 )
+_MACHINES: Final = (
+    *("leave a message", "leave your message", "leave me a message", "leave your name"),
+    *("record your message", "record a message", "voice mail", "voicemail", "mailbox", "answering machine"),
+    *("after the tone", "after the beep", "at the tone", "at the beep"),
+    *("not available to take your call", "unable to take your call", "can't take your call", "cannot take your call"),
+    *("can't come to the phone", "the person you are calling", "the person you are trying to reach"),
+    *("the number you are calling", "the number you have dialed", "the number you have dialled", "the subscriber you"),
+    *("संदेश छोड़ें", "संदेश छोड़िए", "बीप के बाद", "टोन के बाद", "जिस नंबर", "जिस व्यक्ति को"),
+)
 
 
 def _in(**texts: Any) -> Any:
@@ -116,6 +125,19 @@ class Turns(Struct, frozen=True, forbid_unknown_fields=True):
     """Found anywhere in what is said."""
 
 
+class Outbound(Struct, frozen=True, forbid_unknown_fields=True):
+    """Calls that the bot placed. ``voicemail`` is what follows where a machine answers, ``message`` the text to leave there."""
+
+    voicemail: Literal["hang_up", "leave_message", "ignore"] = "hang_up"
+    message: Text = _in(
+        en="Hello. We called you and could not reach you. We will call again. Goodbye.",
+        hi="नमस्ते। आपको कॉल किया गया था, पर बात नहीं हो सकी। आपको फिर कॉल किया जाएगा।",
+    )
+    machines: Phrases = field(default_factory=lambda: list(_MACHINES))
+    """Found anywhere in what is said within ``within_s`` of the start."""
+    within_s: Seconds = 20.0
+
+
 class Record(Struct, frozen=True, forbid_unknown_fields=True):
     """Transcripts and recordings of calls, kept in ``directory``; none by default. Ages in days, sizes in bytes."""
 
@@ -197,5 +219,6 @@ class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     failure: Failure = Failure()
     barge_in: BargeIn = BargeIn()
     turns: Turns = Turns()
+    outbound: Outbound = Outbound()
     record: Record = Record()
     limits: AiLimits = AiLimits()

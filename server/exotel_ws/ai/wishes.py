@@ -49,11 +49,13 @@ def _allowed(asked: str, form: re.Pattern[str], among: Collection[str] | None) -
 
 
 def fill(prompt: str, start: Start) -> str:
-    """Return ``prompt`` with ``{from}``, ``{to}``, ``{call_sid}`` and the ``{name}`` of each custom parameter replaced.
+    """Return ``prompt`` with the name of each custom parameter in braces replaced, and ``{from}``, ``{to}``, ``{call_sid}``.
 
-    Values come from outside: each becomes one line of printable characters, without braces. Other braces stay as they are.
+    ``{direction}`` is ``outbound`` in a call that the bot placed, else ``inbound``. Values come from outside: each becomes one
+    line of printable characters, without braces. Other braces stay as they are.
     """
-    values = start.custom_parameters | {"from": start.from_, "to": start.to, "call_sid": start.call_sid}
+    told = {"direction": "inbound"} | start.custom_parameters
+    values = told | {"from": start.from_, "to": start.to, "call_sid": start.call_sid}
     return _PLACEHOLDER.sub(lambda found: _plain(values[found[1]]) if found[1] in values else found[0], prompt)
 
 

@@ -22,6 +22,7 @@ from exotel_ws.ai.records.tally import AiTally
 from exotel_ws.ai.remarks import Remarks
 from exotel_ws.ai.sentences import sentences
 from exotel_ws.ai.settings import Ai
+from exotel_ws.ai.voicemail import Voicemail
 from exotel_ws.logs import CallLog
 from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
 from exotel_ws.responder import HangUp
@@ -180,9 +181,13 @@ class Call:
         greeting: bool = True,
         marks: bool = True,
         flow: Collection[str] | None = None,
+        outbound: bool = False,
         **more: Any,
     ) -> None:
-        """``flow`` are the texts that mean something to a scripted flow; None: a language model answers."""
+        """``flow`` are the texts that mean something to a scripted flow; None: a language model answers.
+
+        ``outbound``: the bot placed the call.
+        """
         self.flow = flow
         self.loop = asyncio.get_running_loop()
         self.log = CallLog("conn_1")
@@ -221,6 +226,7 @@ class Call:
             allowance=Allowance(settings.limits, self.loop.time),
             sentences=said,
             remarks=Remarks(settings.barge_in, settings.turns, self._understands if flow is not None else None),
+            voicemail=Voicemail(settings.outbound, self.loop, RATE, outbound=outbound),
         )
         audio = b"\1\1" * int(GREETING_S * RATE) if greeting else b""
         self.conversation = Conversation(settings, self, parts, audio, GREETING, self._over)

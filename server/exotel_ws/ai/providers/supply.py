@@ -25,7 +25,8 @@ from exotel_ws.logs import printable
 from exotel_ws.settings import SettingsError
 
 _PROMPT: Final = (
-    "You answer a telephone call. Everything you write is spoken: use short, plain sentences, without lists, symbols or links. "
+    "You speak on a telephone call: inbound means that they called you, outbound that you called them. This call is {direction}. "
+    "Everything you write is spoken: use short, plain sentences, without lists, symbols or links. "
     "When the caller is done, say goodbye and call hang_up."
 )
 

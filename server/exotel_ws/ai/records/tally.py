@@ -8,7 +8,9 @@ STAGES: Final = ("turn_end", "stt", "llm_first_token", "tts_first_audio", "voice
 STAGE_BUCKETS_S: Final = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0)
 SERVICES: Final = ("stt", "llm", "tts", "pipeline")
 """Stages that can fail; ``pipeline`` is for what belongs to no service."""
-OUTCOMES: Final = ("hang_up", "transfer", "caller", "silence", "no_media", "time_up", "limit", "failed", "drained", "other")
+OUTCOMES: Final = (
+    *("hang_up", "transfer", "caller", "silence", "voicemail", "no_media", "time_up", "limit", "failed", "drained", "other"),
+)
 INTERRUPTIONS: Final = ("meant", "false")
 
 
