@@ -13,6 +13,7 @@ from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
+from exotel_ws.ai.failure.sound import NoSound, Sound
 from exotel_ws.ai.gate import Tap
 from exotel_ws.protocol import SAMPLE_RATES
 
@@ -94,12 +95,19 @@ class Beforehand:
 
 
 async def speak(service: FrameProcessor, text: str) -> bytes:
-    """Speak ``text`` with a voice service of pipecat, without a call. Return PCM16 at 24 kHz; empty if it says nothing."""
-    pcm = bytearray()
+    """Speak ``text`` with a voice service of pipecat, without a call. Return PCM16 at 24 kHz; empty if it says nothing.
+
+    Raises `NoSound` if the service sends something else.
+    """
+    sound, pcm = Sound(), bytearray()
+    faults: list[NoSound] = []
 
     def heard(frame: Frame) -> None:
-        if isinstance(frame, TTSAudioRawFrame):
-            pcm.extend(_at_rate(frame.audio, _MADE_AT, frame.sample_rate))
+        try:
+            for each in sound.take(frame) if isinstance(frame, TTSAudioRawFrame) else ():
+                pcm.extend(_at_rate(each.audio, _MADE_AT, each.sample_rate))
+        except NoSound as fault:
+            faults.append(fault)
 
     worker = PipelineWorker(
         Pipeline([service, Tap(heard)]),
@@ -113,6 +121,10 @@ async def speak(service: FrameProcessor, text: str) -> bytes:
     runner = WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
     await runner.add_workers(worker)
     await runner.run()
+    if faults:
+        raise faults[0]
+    for each in sound.over():
+        pcm.extend(_at_rate(each.audio, _MADE_AT, each.sample_rate))
     return bytes(pcm)
 
 

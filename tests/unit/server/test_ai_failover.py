@@ -1,12 +1,16 @@
 """One stage of a call: after any fault of its service the next one does the work, once and in order."""
 
 import asyncio
+import random
+import struct
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from exotel_ws.ai.beforehand import speak
 from exotel_ws.ai.failure.failover import CLOSE_S, Failover
+from exotel_ws.ai.failure.sound import NoSound
 from exotel_ws.ai.failure.watchdog import Progress
 from exotel_ws.ai.failure.work import Answering, Listening, Speaking, Work
 from pipecat.frames.frames import (
@@ -39,6 +43,8 @@ AT_ONCE = ("error", "raise", "quota", "nothing", "dies")
 NEVER = ("hang", "half_dead", "deaf_to_cancel")
 """Faults that only a deadline ends."""
 PATIENCE_S = 5.0
+LETTER_BYTES = 1024
+"""Bytes of the sound of a letter: 32 ms, as of a fast talker."""
 QUESTION = [InputAudioRawFrame(b"\x01\x02" * (RATE // 10), RATE, 1) for _ in range(10)]
 
 
@@ -49,13 +55,13 @@ def passing(call: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def voice(text: str) -> bytes:
-    """Return sound that shows its letters."""
-    return b"".join(ord(letter).to_bytes(2, "little") for letter in text if letter.isalnum())
+    """Return sound that shows its letters, each followed by silence."""
+    return b"".join(ord(letter).to_bytes(2, "little").ljust(LETTER_BYTES, b"\0") for letter in text if letter.isalnum())
 
 
 def said(frames: Sequence[Frame]) -> str:
     pcm = b"".join(frame.audio for frame in frames if isinstance(frame, TTSAudioRawFrame))
-    return "".join(chr(int.from_bytes(pcm[at : at + 2], "little")) for at in range(0, len(pcm), 2))
+    return "".join(chr(sample) for sample in memoryview(pcm).cast("H") if sample)
 
 
 def letters(text: str) -> str:
@@ -318,6 +324,44 @@ def test_who_was_heard_to_think_aloud_is_waited_for_the_next_time() -> None:
 
 
 # Speech
+
+
+def as_wav(text: str) -> bytes:
+    """Return the sound of ``text`` as a WAV file of twice the rate."""
+    form = struct.pack("<IHHIIHH", 16, 1, 1, 2 * RATE, 4 * RATE, 2, 16)
+    return b"RIFF\xff\xff\xff\xffWAVEfmt " + form + b"data\xff\xff\xff\xff" + voice(text)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"error": "quota"}', b"<html><body>Bad gateway</body></html>", random.Random(1).randbytes(9000)]
+)
+def test_a_voice_that_sends_no_sound_is_left_before_any_of_it_is_played(body: bytes) -> None:
+    async def call() -> None:
+        async with rig("tts", FakeTTS(lambda _text: body), FakeTTS(voice)) as stage:
+            await stage.give(*reply())
+            await stage.until(lambda: said(stage.end.frames) == letters(ANSWER))
+            assert stage.told.switches == ["s2"]
+
+    passing(call)
+
+
+def test_what_is_no_sound_is_kept_for_no_call_either() -> None:
+    async def call() -> None:
+        with pytest.raises(NoSound, match="a text"):
+            await speak(FakeTTS(lambda _text: b'{"error": "quota"}'), "Hello.")
+
+    passing(call)
+
+
+def test_a_header_of_a_wav_file_is_not_played_and_its_rate_counts() -> None:
+    async def call() -> None:
+        async with rig("tts", FakeTTS(as_wav)) as stage:
+            await stage.give(*reply())
+            await stage.until(lambda: said(stage.end.frames) == letters(ANSWER))
+            assert {frame.sample_rate for frame in stage.end.of(TTSAudioRawFrame)} == {2 * RATE}
+            assert stage.told.failures == []
+
+    passing(call)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection
 
+from exotel_ws.ai.failure.sound import NoSound, Sound
 from exotel_ws.ai.failure.watchdog import Progress
 from exotel_ws.ai.unspoken import Unspoken
 
@@ -239,6 +240,7 @@ class Speaking(Work):
         """True if there was audio since the last sentence."""
         self._sounded = False
         """True if there was audio since the service began an utterance."""
+        self._checked = Sound()
 
     @property
     def progress(self) -> Progress:  # type: ignore[override]
@@ -260,20 +262,34 @@ class Speaking(Work):
             self._given.append(_Piece(frame))
 
     def came(self, frame: Frame) -> list[Frame]:
+        try:
+            return self._came(frame)
+        except NoSound as error:
+            raise Fault(str(error)) from None
+
+    def _came(self, frame: Frame) -> list[Frame]:
         if isinstance(frame, TTSAudioRawFrame):
-            self._sound = self._sounded = True
-            return [*self._release(), frame]
+            return self._audible(self._checked.take(frame))
         if isinstance(frame, TTSTextFrame):
+            if frame.pts is None:
+                self._checked.next()
             self._held.append(frame)
             if not self._sound:
                 return []
             self._sound = frame.pts is not None
             return self._release()
         if isinstance(frame, TTSStoppedFrame):
+            rest = self._audible(self._checked.over())
             self._stopped()
-        else:
-            self._passed(frame)
+            return [*rest, frame]
+        self._passed(frame)
         return [frame]
+
+    def _audible(self, frames: list[TTSAudioRawFrame]) -> list[Frame]:
+        if not frames:
+            return []
+        self._sound = self._sounded = True
+        return [*self._release(), *frames]
 
     def unfinished(self) -> list[Frame]:
         return []
@@ -327,6 +343,7 @@ class Speaking(Work):
         if left <= _UNSPOKEN * sum(_letters(_text(piece.frame)) for piece in self._given if piece.left):
             self._spoken(left)
         self._sound = self._sounded = False
+        self._checked = Sound()
 
     def _passed(self, frame: Frame) -> None:
         at = next((i for i, piece in enumerate(self._given) if piece.frame is frame), None)
@@ -337,6 +354,7 @@ class Speaking(Work):
         self._given = kept
         self._held.clear()
         self._sound = self._sounded = False
+        self._checked = Sound()
 
 
 SEEN: Final = "exotel_ws.seen"
