@@ -153,6 +153,7 @@ class Slow:
 
     name = "webhook"
     description = ""
+    required = ()
     ends = False
 
     def __init__(self, seconds: float = 4.8) -> None:

@@ -22,13 +22,14 @@ from exotel_ws.ai.late import LateDialogue, Workshop
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.outward.client import Destination, Outward
 from exotel_ws.ai.playout import Playout
+from exotel_ws.ai.providers.own_tools import PlannedTool
 from exotel_ws.ai.providers.supply import Named, Supply
 from exotel_ws.ai.records.stopwatch import Stopwatch
 from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.remarks import Remarks, Understands
 from exotel_ws.ai.sentences import Sentences
 from exotel_ws.ai.settings import Ai
-from exotel_ws.ai.tools import EndCall, Webhook
+from exotel_ws.ai.tools import EndCall, HttpTool, Webhook
 from exotel_ws.ai.voicemail import Voicemail, is_outbound
 from exotel_ws.ai.wishes import Wishes, fill
 from exotel_ws.encodings import Encoding
@@ -67,15 +68,17 @@ class Assembly:
         turn_model: TurnModel,
         outward: Outward,
         webhook: Destination | None,
+        own_tools: Sequence[PlannedTool],
         breaker: Breaker,
         understands: Understands | None = None,
     ) -> None:
-        """``webhook`` is reached by ``outward``. ``understands``: see `Remarks`."""
+        """``webhook`` and ``own_tools`` are reached by ``outward``. ``understands``: see `Remarks`."""
         self._settings = settings
         self._supply = supply
         self._turn_model = turn_model
         self._outward = outward
         self._webhook = webhook
+        self._own_tools = own_tools
         self._breaker = breaker
         self._remarks = Remarks(settings.barge_in, settings.turns, understands)
         self._workshop = Workshop()
@@ -124,7 +127,7 @@ class Assembly:
             hearing=Hearing(VoiceDetector(self._turn_model)),
             turn_model=self._turn_model,
             greeting=caller.greeting_text,
-            tools=self._tools(caller.start, events),
+            tools=self._tools(caller, events),
             events=events,
             limits=self._settings.limits,
         )
@@ -136,14 +139,15 @@ class Assembly:
         rescue.add(made)
         return made
 
-    def _tools(self, start: Start, events: Events) -> list[Tool]:
+    def _tools(self, caller: Caller, events: Events) -> list[Tool]:
         tools: list[Tool] = [
             EndCall("hang_up", "End the call, after the goodbye was said.", events.end),
             EndCall("transfer", "Hand the caller to a human agent.", events.end),
         ]
         if self._webhook:
-            tools.append(Webhook(self._webhook, self._outward, start, events.used))
-        return tools
+            tools.append(Webhook(self._webhook, self._outward, caller.start, events))
+        language = caller.wishes.language or self._settings.language
+        return tools + [HttpTool(one, language, self._outward, caller.start, events) for one in self._own_tools]
 
 
 def _other_encoding(caller: Caller, playout: Playout, encoding: Encoding) -> None:

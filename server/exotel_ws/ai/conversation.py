@@ -105,6 +105,8 @@ class Conversation:
         self._answer_began: float | None = None
         """Time of the clock at which the answer to the last turn, or whatever came instead, begins to be heard."""
         self._refusals = 0
+        self._saying = ""
+        """Sentence said last while a tool is asked, since the caller's last turn."""
         self._flood_logged = False
         self._how = self._outcome = ""
         """Reason for the hang-up, and outcome of the call; empty unless the bot ends the call."""
@@ -229,6 +231,7 @@ class Conversation:
         self._phases.leave(Phase.HELD)
         self._utterance.end()
         self._patience.answered()
+        self._saying = ""
         self._answer_began = None
         return " ".join((before, *meant)).strip()
 
@@ -257,8 +260,14 @@ class Conversation:
     def failed(self, stage: str, text: str) -> None:
         self._story.provider_error(stage, "", text)
 
-    def used(self, tool: str) -> None:
+    def used(self, tool: str, saying: str = "") -> None:
         self._story.tool(tool)
+        if saying and saying != self._saying and not self._talk.in_words and not self._ending:
+            self._saying = saying
+            self._talk.say(saying)
+
+    def tool_failed(self, tool: str, why: str) -> None:
+        self._story.tool_failed(tool, why)
 
     def end(self, how: str) -> None:
         if self._ending:

@@ -65,6 +65,9 @@ class Tool(Protocol):
     name: str
     description: str
     properties: dict[str, Any]
+    """JSON schema of each argument."""
+    required: Sequence[str]
+    """Names of the arguments that can't be left out."""
     ends: bool
     """True if the tool ends the call; such a tool is never refused."""
 
@@ -120,8 +123,11 @@ class Events(Protocol):
     def failed(self, stage: str, text: str) -> None:
         """Note an error that a service reports; ``stage`` is ``stt``, ``llm``, ``tts`` or ``pipeline``."""
 
-    def used(self, tool: str) -> None:
-        """Note that the model called a tool which does not end the call."""
+    def used(self, tool: str, saying: str = "") -> None:
+        """Note that the model called a tool which does not end the call. ``saying`` is heard if the model has said nothing."""
+
+    def tool_failed(self, tool: str, why: str) -> None:
+        """Note that nothing came of a tool; ``why`` has nothing in it that the caller said."""
 
     def end(self, how: str) -> None:
         """End the stream as the model asks: ``hang_up`` or ``transfer``. What it says is heard before; else a goodbye is."""
@@ -174,7 +180,8 @@ class Dialogue:
         ``greeting`` begins the context; it is not spoken. Empty: there is none.
         """
         schemas = [
-            FunctionSchema(tool.name, tool.description, tool.properties, [], handler=self._handler(tool)) for tool in tools
+            FunctionSchema(tool.name, tool.description, tool.properties, list(tool.required), handler=self._handler(tool))
+            for tool in tools
         ]
         messages: list[Any] = [{"role": "assistant", "content": greeting}] if greeting else []
         self.context = LLMContext(messages, ToolsSchema(standard_tools=schemas))

@@ -22,7 +22,7 @@ from exotel_ws.ai.failure import apology
 from exotel_ws.ai.failure.apology import Phrases
 from exotel_ws.ai.failure.breaker import Breaker
 from exotel_ws.ai.outward.client import Outward
-from exotel_ws.ai.providers import supply, webhook
+from exotel_ws.ai.providers import own_tools, supply, webhook
 from exotel_ws.ai.providers.plan import EMBEDDED
 from exotel_ws.ai.providers.supply import Supply
 from exotel_ws.ai.records.shelf import Shelf
@@ -62,6 +62,7 @@ class AiMode:
         self.most_calls: Final = Bound(ai.max_calls, "ai.max_calls")
         self.most_restarts: Final = Bound(ai.limits.starts_per_minute, "ai_starts")
         self._webhook = webhook.destination(ai)
+        self._own_tools = own_tools.plan(ai).tools
         self._flow = _flow(ai.flow)
         if problems := sayable.problems(ai, self._flow):
             raise SettingsError(problems)
@@ -101,7 +102,9 @@ class AiMode:
         self._supply = Supply(settings, models, self._endpoint.url, self._endpoint.key)
         breaker = Breaker(settings.failure.skip_after, settings.failure.skip_s, time.monotonic)
         understands = self._endpoint.understands if settings.llm[0] == EMBEDDED else None
-        self._assembly = Assembly(settings, self._supply, models.turn_model, self._outward, self._webhook, breaker, understands)
+        self._assembly = Assembly(
+            settings, self._supply, models.turn_model, self._outward, self._webhook, self._own_tools, breaker, understands
+        )
         self._greetings = Beforehand(
             "The greeting can't be spoken beforehand, each call speaks it again",
             lambda language: [self._greeting(language)],

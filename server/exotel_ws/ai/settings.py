@@ -59,6 +59,28 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
     options: dict[str, Any] = {}
 
 
+class Tool(Struct, frozen=True, forbid_unknown_fields=True):
+    """One tool that a model, or a flow, calls by the name of its table: a request to a system of the user's.
+
+    ``parameters`` is the JSON schema of its arguments, an object. ``credential`` names the secret that is sent as
+    ``Authorization: Bearer``, or in place of ``{credential}`` in a header; ``signing_credential`` the one that each request is
+    signed with. ``saying`` is said meanwhile, in one language or in several.
+    """
+
+    description: Annotated[str, Meta(min_length=1, max_length=1024)]
+    url: str
+    parameters: dict[str, Any] = {}
+    method: Literal["POST", "GET"] = "POST"
+    headers: Annotated[dict[str, str], Meta(max_length=16)] = {}
+    credential: str = ""
+    signing_credential: str = ""
+    timeout_s: Annotated[float, Meta(gt=0, le=8)] = 5.0
+    """Seconds for the answer; after 10 s of fillers a caller would hear the apology."""
+    saying: Text = ""
+    loopback: bool = False
+    """True if the tool is on this machine's loopback."""
+
+
 class Silence(Struct, frozen=True, forbid_unknown_fields=True):
     """A caller who says nothing for ``after_s`` is asked ``prompts`` in turn, and then told ``goodbye``."""
 
@@ -202,6 +224,7 @@ class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     webhook_url: str = ""
     webhook_credential: str = ""
     """Credential name of the secret sent to the webhook as ``Authorization: Bearer``. Empty: ``webhook``, if it exists."""
+    tools: Annotated[dict[str, Tool], Meta(max_length=32)] = {}
     max_call_s: Seconds = 600.0
     time_up: Text = _in(
         en="Our time is up. Thank you for calling. Goodbye.",

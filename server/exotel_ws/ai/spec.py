@@ -13,7 +13,7 @@ from exotel_ws.modespec import ModeSpec, SelfTest, SelfTestError
 from exotel_ws.responder import Mode
 from exotel_ws.settings import Settings, SettingsError
 
-_NEEDS: Final = ("aiohttp", "hibari", "moonshine_voice", "pipecat", "rapidfuzz", "soxr", "yaml")
+_NEEDS: Final = ("aiohttp", "hibari", "jsonschema", "moonshine_voice", "pipecat", "rapidfuzz", "soxr", "yaml")
 """Packages of the extra ``ai`` that are imported by name."""
 _CALL_TIMEOUT_S: Final = 60.0
 """Seconds for a spoken call, on a host that may be busy with calls."""

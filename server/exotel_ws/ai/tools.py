@@ -1,9 +1,12 @@
 """Tools of the language model. A tool about which the model has nothing to say returns None."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from exotel_ws.ai.outward.client import Destination, Outward, OutwardError
+from exotel_ws.ai.dialogue import Events
+from exotel_ws.ai.outward.client import Answer, Destination, Outward, OutwardError
+from exotel_ws.ai.providers.own_tools import PlannedTool
 from exotel_ws.protocol import Start
 
 
@@ -15,6 +18,7 @@ class EndCall:
     def __init__(self, name: str, description: str, end: Callable[[str], None]) -> None:
         self.name, self.description, self._end = name, description, end
         self.properties: dict[str, Any] = {}
+        self.required: Sequence[str] = ()
 
     async def __call__(self, arguments: dict[str, Any]) -> None:
         self._end(self.name)
@@ -27,25 +31,68 @@ class Webhook:
     name = "webhook"
     description = "Ask the company's own system, or tell it something. Its answer is for you to use in what you say next."
 
-    def __init__(self, destination: Destination, outward: Outward, start: Start, used: Callable[[str], None]) -> None:
-        """``start`` is the call's; ``used`` is called with the name of the tool."""
-        self._destination, self._outward, self._used = destination, outward, used
+    def __init__(self, destination: Destination, outward: Outward, start: Start, events: Events) -> None:
+        """``start`` is the call's."""
+        self._destination, self._outward, self._events = destination, outward, events
         self.properties: dict[str, Any] = {
             "intent": {"type": "string", "description": "What the caller wants, in a word."},
             "data": {"type": "object", "description": "What the caller told that is needed for it."},
         }
-        self._call = {
-            "call_sid": start.call_sid,
-            "stream_sid": start.stream_sid,
-            "from": start.from_,
-            "to": start.to,
-            "custom_parameters": start.custom_parameters,
-        }
+        self.required: Sequence[str] = ()
+        self._call = facts(start)
 
     async def __call__(self, arguments: dict[str, Any]) -> Any:
-        self._used(self.name)
+        self._events.used(self.name)
         try:
             body = {**arguments, **self._call}  # after the model's arguments, which a caller can influence
             return (await self._outward.send(self._destination, body)).json() or {"ok": True}
         except OutwardError as error:
+            self._events.tool_failed(self.name, str(error))
             return {"error": str(error)}
+
+
+class HttpTool:
+    """Ask a system of the user's as ``[ai.tools.NAME]`` describes it, and return its answer, or a failure as an ``error``."""
+
+    ends = False
+
+    def __init__(self, planned: PlannedTool, language: str, outward: Outward, start: Start, events: Events) -> None:
+        """``start`` is the call's; ``language`` chooses what is said meanwhile."""
+        self._planned, self._outward, self._events = planned, outward, events
+        self._saying = planned.saying_in(language)
+        self._call = facts(start)
+        self.name, self.description = planned.name, planned.description
+        self.properties, self.required = planned.schema.get("properties", {}), planned.schema.get("required", [])
+
+    async def __call__(self, arguments: dict[str, Any]) -> Any:
+        if fault := self._planned.fault(arguments):
+            self._events.used(self.name)
+            self._events.tool_failed(self.name, "arguments that are not as its parameters say")
+            return {"error": fault}
+        self._events.used(self.name, self._saying)
+        try:
+            return (await self._ask(arguments)).json() or {"ok": True}
+        except OutwardError as error:
+            self._events.tool_failed(self.name, str(error))
+            return {"error": str(error)}
+
+    async def _ask(self, arguments: dict[str, Any]) -> Answer:
+        to = self._planned.destination
+        if to.method == "GET":
+            return await self._outward.send(to, query={name: _as_text(value) for name, value in arguments.items()})
+        return await self._outward.send(to, {"tool": self.name, "arguments": arguments, "call": self._call})
+
+
+def facts(start: Start) -> dict[str, Any]:
+    """Return what the user's systems are told of a call."""
+    return {
+        "call_sid": start.call_sid,
+        "stream_sid": start.stream_sid,
+        "from": start.from_,
+        "to": start.to,
+        "custom_parameters": start.custom_parameters,
+    }
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from aiohttp import web
 from exotel_ws.ai import beforehand, pipecat_logs
+from exotel_ws.ai.dialogue import Events
 from exotel_ws.ai.ear import AHEAD_S, Ear
 from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, SharedVoiceDetector
 from exotel_ws.ai.outward.client import Destination, Outward
@@ -119,7 +121,7 @@ async def hook(
     try:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
         there = Destination(url, bearer=secret, timeout_s=timeout_s, allow_loopback=True)
-        yield Webhook(there, outward, start(name="Asha"), lambda _name: None)
+        yield Webhook(there, outward, start(name="Asha"), Mock(spec=Events))
     finally:
         await outward.close()
         await runner.cleanup()
@@ -208,7 +210,7 @@ def test_a_webhook_that_is_not_there_is_told_of_without_its_address() -> None:
     async def main() -> Any:
         outward, there = Outward(), Destination("http://user:secret@127.0.0.1:9/", allow_loopback=True)
         try:
-            return await Webhook(there, outward, start(), lambda _name: None)({})
+            return await Webhook(there, outward, start(), Mock(spec=Events))({})
         finally:
             await outward.close()
 

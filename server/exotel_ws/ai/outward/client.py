@@ -28,7 +28,7 @@ class Destination:
 
     url: str
     method: Literal["GET", "POST"] = "POST"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     bearer: str = field(default="", repr=False)
     """Secret that is sent as ``Authorization: Bearer``; empty: none."""
     signing: str = field(default="", repr=False)

@@ -30,8 +30,7 @@ def problems(settings: Ai, *, read_keys: bool) -> list[str]:
     if address and (why := reach.refused(address, allow_loopback=True)):
         return [f"ai.webhook_url: leads to {why}, where nothing is sent: write the address of your own system"]
     parts = urlsplit(url)
-    names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if _SECRET.search(name)]
-    if names:
+    if names := secrets_in_query(url):
         log.warning("🔑 ai.webhook_url: its query has %s, which looks like a secret: %s", ", ".join(names)[:100], _CURE)
     try:
         key = secret(settings, read_keys=read_keys)
@@ -46,6 +45,11 @@ def problems(settings: Ai, *, read_keys: bool) -> list[str]:
     if key and parts.scheme == "http" and not reach.names_loopback(url):
         log.warning("🔑 ai.webhook_url: its secret goes over the network as everybody on the way can read it: use https")
     return []
+
+
+def secrets_in_query(url: str) -> list[str]:
+    """Return the names in the query of ``url`` that look like those of secrets."""
+    return [name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True) if _SECRET.search(name)]
 
 
 def destination(settings: Ai) -> Destination | None:

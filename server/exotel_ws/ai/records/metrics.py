@@ -17,6 +17,7 @@ class AiMetrics:
         self._published = before = AiTally()
         self._turns = Counter("exotel_ws_ai_turns", "What callers said and the bot understood", registry=registry)
         self._apologies = Counter("exotel_ws_ai_apologies", "Calls told that there is a technical problem", registry=registry)
+        self._tool_errors = Counter("exotel_ws_ai_tool_errors", "Calls of tools of which nothing came", registry=registry)
         self._by_label = (
             (
                 counter("interruptions", "Callers who spoke into the bot's words", "kind"),
@@ -44,7 +45,8 @@ class AiMetrics:
         now, before = self._tally, self._published
         self._turns.inc(now.turns - before.turns)
         self._apologies.inc(now.apologies - before.apologies)
-        before.turns, before.apologies = now.turns, now.apologies
+        self._tool_errors.inc(now.tool_errors - before.tool_errors)
+        before.turns, before.apologies, before.tool_errors = now.turns, now.apologies, now.tool_errors
         for metric, current, published in self._by_label:
             advance(metric, current, published)
         for stage, histogram in self._stages.items():

@@ -150,6 +150,13 @@ class Story:
         self._note("tool", name=name)
         self._log(f"🔧 Tool: {printable(name, 60)}", event="tool", TOOL=printable(name, 60))
 
+    def tool_failed(self, name: str, why: str) -> None:
+        """Record that nothing came of a tool; ``why`` has nothing in it that the caller said."""
+        self._tally.tool_errors += 1
+        self._note("tool_failed", name=name, why=why)
+        shown, reason = printable(name, 60), printable(why, 200)
+        self._log.warning(f"🔧 Tool {shown} failed: {reason}", event="tool_failed", TOOL=shown, REASON=reason)
+
     def provider_error(self, stage: str, service: str, text: str) -> None:
         """Record a failure; ``stage`` is one of `exotel_ws.ai.records.tally.SERVICES`, ``text`` the service's own words."""
         self._errors += 1

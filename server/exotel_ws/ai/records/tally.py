@@ -32,10 +32,10 @@ class Timings:
 class AiTally:
     """Counts since the worker started; every key exists from the start, so that the first increase is seen as one."""
 
-    __slots__ = ("apologies", "ended", "errors", "interruptions", "stages", "switches", "turns")
+    __slots__ = ("apologies", "ended", "errors", "interruptions", "stages", "switches", "tool_errors", "turns")
 
     def __init__(self) -> None:
-        self.turns = self.apologies = 0
+        self.turns = self.apologies = self.tool_errors = 0
         self.stages = {stage: Timings() for stage in STAGES}
         self.interruptions = dict.fromkeys(INTERRUPTIONS, 0)
         self.errors = dict.fromkeys(SERVICES, 0)
