@@ -13,7 +13,8 @@ options:
   _terms:
     description:
       - Which part, one of C(extras), the extras of the release; C(secrets), the content of each credential by its name;
-        C(paths), the files of AI mode on the controller by their names; C(files), their contents.
+        C(sources), the files of AI mode on the controller, each with its C(kind), C(name), C(path) and C(variable);
+        C(paths), their paths by their names; C(files), their contents.
     type: list
     elements: str
     required: true
@@ -37,10 +38,10 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 
-from ..plugin_utils.generation_parts import VARIABLES, extras, paths, secrets
+from ..plugin_utils.generation_parts import VARIABLES, extras, paths, secrets, sources
 from ..plugin_utils.role_lookup import RoleLookup
 
-_PARTS = ("extras", "secrets", "paths", "files")
+_PARTS = ("extras", "secrets", "sources", "paths", "files")
 
 
 class LookupModule(RoleLookup):
@@ -56,6 +57,8 @@ class LookupModule(RoleLookup):
             return [extras(values)]
         if terms[0] == "secrets":
             return [secrets(values)]
+        if terms[0] == "sources":
+            return [sources(values, said.get("inventory_dir"))]
         found = paths(values, said.get("inventory_dir"))
         if terms[0] == "paths":
             return [found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .generation_parts import bots
 from .reachable_networks import reachable_networks
 
 RECORDS = "/var/lib/exotel-ws/calls"
@@ -36,8 +37,10 @@ def sandbox(
 
 
 def _services(ai: Mapping[str, Any]) -> set[str]:
-    """Return the services that listen, decide and speak; a setting names one, or several to fail over to."""
-    named = [ai.get(role, "embedded") for role in ("stt", "llm", "tts")]
+    """Return the services that listen, decide and speak, of all bots; a setting names one, or several to fail over to."""
+    roles = ("stt", "llm", "tts")
+    own = [bot[role] for bot in bots(ai).values() for role in roles if bot.get(role)]
+    named = [*(ai.get(role, "embedded") for role in roles), *own]
     return {service for names in named for service in (names if isinstance(names, list) else [names])}
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import edge
+from . import edge, generation_parts
 from .variables import LEAST_TOKEN, settled, short_token, specs
 
 TREE = Path(__file__).resolve().parents[2]
@@ -43,9 +43,12 @@ def settings(values: Mapping[str, Any], public_url: str = "") -> dict[str, Any]:
             table[key] = value(f"exotel_ws_{key}")
     if table["mode"] == "ai":
         # The files lie beside settings.toml.
-        files = {"flow": "files/flow.yml", "prompt": "files/prompt.txt"}
-        named = {key: file for key, file in files.items() if value(f"exotel_ws_ai_{key}")}
+        kinds = generation_parts.FILES
+        named = {kind: f"files/{file}" for kind, file in kinds.items() if value(f"exotel_ws_ai_{kind}")}
         table["ai"] = {**value("exotel_ws_ai"), **named}
+        for bot, told in generation_parts.bots(table["ai"]).items():
+            own = {kind: f"files/{generation_parts.file_of_bot(bot, kind)}" for kind in kinds if told.get(kind)}
+            table["ai"] = _merged(table["ai"], {"bots": {bot: own}})
     return _merged(table, value("exotel_ws_settings"))
 
 

@@ -29,8 +29,8 @@ Field = Literal[
     # the end of a connection
     "ENDED", "CODE", "DURATION_MS", "FRAMES_IN", "FRAMES_OUT",
     # AI mode
-    "HEARD", "HOW", "KEPT", "KEYS", "OUTCOME", "SERVICE", "STAGE", "SWITCHES", "TO", "TOOL", "TURNS", "ERRORS", "GREETING_MS",
-    "V2V_P50_MS", "V2V_MAX_MS", "BARGE_INS", "FALSE_BARGE_INS",
+    "BOT", "HEARD", "HOW", "KEPT", "KEYS", "OUTCOME", "SERVICE", "STAGE", "SWITCHES", "TO", "TOOL", "TURNS", "ERRORS",
+    "GREETING_MS", "V2V_P50_MS", "V2V_MAX_MS", "BARGE_INS", "FALSE_BARGE_INS",
 ]
 """Journal field of the server's own lines."""
 # fmt: on

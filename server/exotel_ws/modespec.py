@@ -53,6 +53,6 @@ class ModeSpec:
     table: type[Struct] | None = None
     """Type of the mode's own table of settings, which has the mode's name; None: it has none."""
     files: tuple[str, ...] = ()
-    """Keys of the table that name files; a relative path is beside the settings file."""
+    """Keys of the table that name files; a relative path is beside the settings file. ``a.*.b``: ``b`` of each table in ``a``."""
     check_flow: Callable[[Path], str] = _no_flow
     """Check the file of a scripted flow; return what to tell of it. Raises `SettingsError`."""

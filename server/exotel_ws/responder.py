@@ -49,6 +49,10 @@ class Line(Protocol):
     @property
     def log(self) -> CallLog: ...
     @property
+    def path(self) -> str:
+        """Return the path of the stream's URL; it may hold a credential."""
+
+    @property
     def hung_up(self) -> HangUp | None:
         """Return the reason for which this server closes, or closed, the stream; None if it does not."""
 

@@ -204,10 +204,19 @@ def _converted(raw: object, struct: type[AStruct], where: str) -> AStruct:
 
 def _beside(directory: Path, raw: dict[str, Any]) -> dict[str, Any]:
     """Return the modes' tables of ``raw``, with the files that they name beside ``directory``."""
-    return {
-        name: raw[name] | {key: str(directory / raw[name][key]) for key in spec.files if raw[name].get(key)}
-        for name, spec in _specs(raw).items()
-    }
+    tables = {}
+    for name, spec in _specs(raw).items():
+        tables[name] = raw[name]
+        for key in spec.files:
+            tables[name] = _placed(directory, tables[name], key.split("."))
+    return tables
+
+
+def _placed(directory: Path, table: dict[str, Any], keys: list[str]) -> dict[str, Any]:
+    """Return ``table`` with the file beside ``directory`` that ``keys`` lead to; ``*`` is each key."""
+    first, *rest = keys
+    names = [name for name in (table if first == "*" else [first]) if table.get(name)]
+    return table | {name: _placed(directory, table[name], rest) if rest else str(directory / table[name]) for name in names}
 
 
 def _unknown_keys(struct: type[Struct], raw: dict[str, Any], where: str, tables: Mapping[str, type[Struct]] = {}) -> list[str]:

@@ -90,6 +90,11 @@ class Stream:
         return self.call.log
 
     @property
+    def path(self) -> str:
+        """See `exotel_ws.responder.Line`."""
+        return self._target.path
+
+    @property
     def hung_up(self) -> HangUp | None:
         """See `exotel_ws.responder.Line`."""
         return self._hung_up

@@ -64,10 +64,23 @@ def test_secrets(variables: dict[str, Any], secrets: dict[str, str]) -> None:
             {**AI, "inventory_dir": "/inv", "exotel_ws_ai_flow": "a.yml", "exotel_ws_ai_prompt": "b"},
             {"flow.yml": "/inv/a.yml", "prompt.txt": "/inv/b"},
         ),
+        (
+            {**AI, "inventory_dir": "/inv", "exotel_ws_ai": {"bots": {"sales": {"flow": "s.yml", "prompt": "/s.txt"}, "b": {}}}},
+            {"bot-sales-flow.yml": "/inv/s.yml", "bot-sales-prompt.txt": "/s.txt"},
+        ),
+        ({**AI, "exotel_ws_ai": {"bots": {"sales": "x", "b": {"flow": ["y"]}}}}, {}),
     ],
 )
 def test_files_are_beside_the_inventory(variables: dict[str, Any], paths: dict[str, str]) -> None:
     assert part("paths", **variables) == paths
+
+
+def test_a_file_is_told_with_the_variable_that_names_it() -> None:
+    variables = {**AI, "inventory_dir": "/inv", "exotel_ws_ai_flow": "a.yml", "exotel_ws_ai": {"bots": {"b": {"prompt": "p"}}}}
+    assert [(one["kind"], one["path"], one["variable"], one["said"]) for one in part("sources", **variables)] == [
+        ("flow", "/inv/a.yml", "exotel_ws_ai_flow", "a.yml"),
+        ("prompt", "/inv/p", "exotel_ws_ai: bots.b.prompt", "p"),
+    ]
 
 
 def test_files_are_read_as_they_are(tmp_path: Path) -> None:
@@ -83,7 +96,7 @@ def test_a_file_that_is_missing_is_named() -> None:
 @pytest.mark.parametrize(
     ("name", "variables", "said"),
     [
-        ("secret", {}, "one of extras, secrets, paths, files"),
+        ("secret", {}, "one of extras, secrets, sources, paths, files"),
         ("extras", {"exotel_ws_mode": "Echo"}, "exotel_ws_mode is Echo: it must be one of echo, ai"),
     ],
 )

@@ -272,6 +272,19 @@ def test_the_settings_of_the_example() -> None:
     assert talking["ai"] == {"flow": "files/flow.yml"}
 
 
+def test_the_files_of_bots_lie_beside_the_settings() -> None:
+    bots: dict[str, dict[str, Any]] = {
+        "sales": {"flow": "files/s.yml", "prompt": "/srv/s.txt", "paths": ["/sales"]},
+        "plain": {"voice": "meera"},
+    }
+    values = {"exotel_ws_mode": "ai", "exotel_ws_ai": {"bots": bots}}
+    table = server_settings.settings(values)["ai"]["bots"]
+    own = {"flow": "files/bot-sales-flow.yml", "prompt": "files/bot-sales-prompt.txt"}
+    assert table == {"sales": {**bots["sales"], **own}, "plain": bots["plain"]}
+    assert bots["sales"]["flow"] == "files/s.yml", "what an inventory says is left as it is"
+    assert server_settings.settings({**values, "exotel_ws_ai": {"bots": ["sales"]}})["ai"] == {"bots": ["sales"]}
+
+
 SCALARS = st.none() | st.booleans() | st.integers(-10, 70_000) | st.floats(allow_nan=False) | st.text(max_size=12)
 WRITTEN = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)

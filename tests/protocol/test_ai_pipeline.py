@@ -7,21 +7,26 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 import pytest
+from aiohttp import web
+from exotel_ws.ai.bots.routing import DEFAULT
 from exotel_ws.ai.mode import AiMode
+from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.sentences import USUAL, sentences
-from exotel_ws.ai.settings import Ai, Service
+from exotel_ws.ai.settings import Ai, Bot, Service
 from exotel_ws.logs import CallLog
 from exotel_ws.protocol import Dtmf, Media, Start, Writer
 from exotel_ws.responder import HangUp
 from exotel_ws.settings import Settings
 
 from tests.providers.fakes.openai import OpenAI
-from tests.providers.fakes.server import KEY, SPEECH
+from tests.providers.fakes.server import KEY
 
 pytestmark = pytest.mark.filterwarnings("error:.*deprecated since:DeprecationWarning:exotel_ws")
 SILENCE = Media("s1", "", bytes(320))
 Value = TypeVar("Value")
+SPEECH = (np.sin(np.arange(9600) / 9) * 8000).astype("<i2").tobytes()
 
 
 class Line:
@@ -29,6 +34,7 @@ class Line:
 
     def __init__(self) -> None:
         self.log = CallLog("conn_1")
+        self.path = "/"
         self.hung_up: HangUp | None = None
         self.audio_bytes = 0
         self.first_at = 0.0
@@ -41,8 +47,19 @@ class Line:
     def bite(self, bound: str, text: str) -> None:
         raise AssertionError(f"{bound}: {text}")
 
+    def share(self, name: str, rate: float, burst: float) -> None:
+        return None
+
     def hang_up(self, hang_up: HangUp) -> None:
         self.hung_up = hang_up
+
+
+class Voice(OpenAI):
+    """Fake provider whose speech is a tone of 400 ms."""
+
+    async def _speak(self, request: web.Request) -> web.StreamResponse:
+        self.said.append((await request.json())["input"])
+        return web.Response(body=SPEECH, content_type="audio/pcm")
 
 
 def in_mode(test: Callable[[AiMode], Awaitable[Value]], **ai: Any) -> Value:
@@ -67,13 +84,13 @@ def call(mode: AiMode, line: Line) -> Any:
 
 def test_a_hindi_call_in_trouble_hears_its_own_voice_or_at_least_english(tmp_path: Path) -> None:
     async def apology(mode: AiMode) -> tuple[str, bytes]:
-        return mode._phrases_in("hi-IN", 8000).apology
+        return mode._bots[DEFAULT].phrases("hi-IN", 8000).apology
 
     (tmp_path / "key").write_text(KEY)
     (tmp_path / "key").chmod(0o600)
     flow = tmp_path / "flow.yml"
     flow.write_text("greeting: नमस्ते।\nfallback: [जी]\nintents: {a: {examples: [one], say: जी।}}\n", "utf-8")
-    with OpenAI() as provider:
+    with Voice() as provider:
         own = Service(base_url=f"http://{provider.address}/v1", credential=str(tmp_path / "key"))
         chosen: dict[str, Any] = {"language": "hi-IN", "stt": ["openai"], "tts": ["openai"], "flow": str(flow)}
         text, pcm = in_mode(apology, **chosen, services={"openai": own})
@@ -100,6 +117,41 @@ def test_a_call_that_asks_for_hindi_is_answered_by_the_embedded_voice_in_english
         assert (line.bites, line.audio_bytes > 0) == ("ai_names", True)
 
     in_mode(calls, languages=["hi"])
+
+
+def test_a_number_leads_to_a_bot_with_a_flow_and_a_greeting_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = tmp_path / "sales.yml"
+    flow.write_text("greeting: Sales.\nfallback: [Pardon.]\nintents: {a: {examples: [one], dtmf: 7, say: Seven.}}\n", "utf-8")
+
+    said: list[str] = []
+    monkeypatch.setattr(Story, "bot_said", lambda _story, text, _heard: said.append(text))
+
+    async def calls(mode: AiMode) -> list[str]:
+        made = []
+        for to, parameter in (("08047112233", ""), ("08047112244", ""), ("08047112244", "SALES")):
+            start = Start("s1", to=to, custom_parameters={"bot": parameter} if parameter else {})
+            conversation = mode.respond(start, Writer("s1", sample_rate=8000), Line(), sample_rate=8000)
+            made.append(conversation._story._bot)
+            conversation.stopped()
+        bot = mode._bots["sales"]
+        await bot.prepare()
+        assert bot.greeting_text("") == "Sales."
+        assert len(bot.greeting("", "", 8000)) > 4000
+        line = Line()
+        start = Start("s1", to="+918047112233")
+        conversation = mode.respond(start, Writer("s1", sample_rate=8000), line, sample_rate=8000)
+        conversation.dtmf(Dtmf("s1", "7"))
+        conversation.dtmf(Dtmf("s1", "#"))
+        async with asyncio.timeout(30):
+            while "Seven." not in said:
+                conversation.media(SILENCE)
+                await asyncio.sleep(0.02)
+        conversation.stopped()
+        assert mode._tally.bots == {"default": 1, "sales": 3}
+        return made
+
+    answering = in_mode(calls, bots={"sales": Bot(numbers=["+918047112233"], flow=str(flow))})
+    assert answering == ["sales", "default", "sales"]
 
 
 async def nobody_left(before: set[Any], within_s: float = 30.0) -> None:
@@ -161,7 +213,7 @@ def test_starts_in_one_packet_make_one_bot_and_hold_up_nobody() -> None:
 
     async def calls(mode: AiMode) -> None:
         made = []
-        assembly = mode._assembly
+        assembly = mode._bots[DEFAULT].assembly
         make = assembly.dialogue
         assembly.dialogue = lambda *args: made.append(args) or make(*args)  # type: ignore[method-assign,func-returns-value]
         line = Line()

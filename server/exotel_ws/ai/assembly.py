@@ -70,9 +70,13 @@ class Assembly:
         webhook: Destination | None,
         own_tools: Sequence[PlannedTool],
         breaker: Breaker,
+        workshop: Workshop,
         understands: Understands | None = None,
     ) -> None:
-        """``webhook`` and ``own_tools`` are reached by ``outward``. ``understands``: see `Remarks`."""
+        """``webhook`` and ``own_tools`` are reached by ``outward``; ``workshop`` is that of all calls.
+
+        ``understands``: see `Remarks`.
+        """
         self._settings = settings
         self._supply = supply
         self._turn_model = turn_model
@@ -81,7 +85,7 @@ class Assembly:
         self._own_tools = own_tools
         self._breaker = breaker
         self._remarks = Remarks(settings.barge_in, settings.turns, understands)
-        self._workshop = Workshop()
+        self._workshop = workshop
 
     def conversation(self, caller: Caller, on_end: Callable[[Conversation], None]) -> Conversation:
         """Begin a conversation. Cheap: its pipeline is made later, in turn with those of other calls."""

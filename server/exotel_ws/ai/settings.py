@@ -172,6 +172,24 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True):
     """Size of one recording: 35 minutes at 8 kHz, 11 at 24 kHz. A WAV file can't hold more than 4 GB."""
 
 
+class Bot(Struct, frozen=True, forbid_unknown_fields=True):
+    """One bot of several: it answers calls to its ``numbers``, on its ``paths``, or with its name as the parameter ``bot``.
+
+    Whatever is empty is as in ``[ai]``, but for the greeting of its own ``flow`` and the voice of its own ``tts``.
+    """
+
+    numbers: list[str] = []
+    paths: list[str] = []
+    prompt: str = ""
+    flow: str = ""
+    greeting: Text = ""
+    language: str = ""
+    voice: str = ""
+    stt: list[str] = []
+    llm: list[str] = []
+    tts: list[str] = []
+
+
 class AiLimits(Struct, frozen=True, forbid_unknown_fields=True):
     """Bounds on the cost of one call: services are paid by request and by character, and all calls share a worker.
 
@@ -209,6 +227,8 @@ class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     llm: Services = field(default_factory=lambda: ["embedded"])
     tts: Services = field(default_factory=lambda: ["embedded"])
     services: dict[str, Service] = {}
+    bots: dict[str, Bot] = {}
+    """Bots beside the one that this table describes, which answers all calls of none of them."""
     greeting: Text = ""
     """Empty: the flow's greeting."""
     greeting_interruptible: bool = False

@@ -28,20 +28,11 @@ def _make(settings: Settings) -> Mode:
 
 def _check(settings: Settings) -> list[str]:
     _require()
-    from exotel_ws.ai import sayable
-    from exotel_ws.ai.embedded.models import example_flow
-    from exotel_ws.ai.providers import keys, supply
-    from exotel_ws.ai.scripted import flow
+    from exotel_ws.ai.bots import derive
+    from exotel_ws.ai.providers import keys
 
     ai = msgspec.convert(settings.ai, Ai)
-    try:
-        found = flow.load(Path(ai.flow) if ai.flow else example_flow())
-    except flow.FlowError as error:
-        raise SettingsError([f"ai.flow: {problem}" for problem in error.problems]) from None
-    unread = supply.check(ai, read_keys=keys.directory() is not None)
-    if problems := sayable.problems(ai, found):
-        raise SettingsError(problems)
-    return unread
+    return derive.load(ai, settings.paths, read_keys=keys.directory() is not None).unread
 
 
 def _check_flow(file: Path) -> str:
@@ -95,6 +86,6 @@ SPEC: Final = ModeSpec(
     check=_check,
     self_test=_self_test,
     table=Ai,
-    files=("flow", "prompt"),
+    files=("flow", "prompt", "bots.*.flow", "bots.*.prompt"),
     check_flow=_check_flow,
 )

@@ -191,6 +191,7 @@ class Call:
         self.flow = flow
         self.loop = asyncio.get_running_loop()
         self.log = CallLog("conn_1")
+        self.path = "/"
         self.hung_up: HangUp | None = None
         self.hung_up_at = 0.0
         self.bounds: list[str] = []

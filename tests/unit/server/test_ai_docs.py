@@ -17,7 +17,7 @@ DEFAULTS = tomllib.loads(PAGE.partition("## What else there is to set")[2].split
 
 def flat(table: dict[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in table.items():
-        if isinstance(value, dict) and key not in ("services", "tools"):
+        if isinstance(value, dict) and key not in ("services", "tools", "bots"):
             yield from flat(value, f"{within}{key}.")
         else:
             yield f"{within}{key}", value

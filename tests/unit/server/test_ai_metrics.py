@@ -54,7 +54,7 @@ def values(text: str) -> dict[str, float]:
 
 
 def test_every_label_is_there_from_the_start() -> None:
-    publisher = Publisher(Tally(), None, version="1", release="r", mode_metrics=registering(AiTally()))
+    publisher = Publisher(Tally(), None, version="1", release="r", mode_metrics=registering(AiTally(["default", "sales"])))
     publisher.publish(draining=False, lag_s=0.0)
     found = values(publisher.exposition())
     assert not any(found.values())
@@ -66,6 +66,7 @@ def test_every_label_is_there_from_the_start() -> None:
         *(f"provider_errors_total {stage}" for stage in ("stt", "llm", "tts", "pipeline")),
         *(f"switches_total {stage}" for stage in ("stt", "llm", "tts")),
         *(f"calls_ended_total {outcome}" for outcome in OUTCOMES),
+        *(f"bot_calls_total {bot}" for bot in ("default", "sales")),
     }
     timed = {name.removeprefix("stage_seconds_count ") for name in found if name.startswith("stage_seconds_count ")}
     assert timed == set(STAGES)

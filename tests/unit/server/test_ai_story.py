@@ -27,7 +27,7 @@ class Rig:
 
     def __init__(self, record: Record = Record()) -> None:  # noqa: B008 - it is frozen
         self.now = 50.0
-        self.tally = AiTally()
+        self.tally = AiTally(["default", "sales"])
         self.shelf = Shelf(record) if record.transcripts or record.audio else None
         if self.shelf:
             self.shelf.open()
@@ -41,6 +41,7 @@ class Rig:
             clock=lambda: self.now,
             shelf=self.shelf,
         )
+        self.story.answers("sales")
 
     def tell(self, happens: Happens) -> None:
         for at, tell in happens:
@@ -120,6 +121,7 @@ def test_what_is_told(tmp_path: Path) -> None:
         "conn_id": "conn_1",
         "from": "098•••••210",
         "to": "080•••••233",
+        "bot": "sales",
         "rate": RATE,
         "duration_ms": 9500,
         "outcome": "hang_up",
@@ -190,6 +192,7 @@ def test_the_line_that_sums_it_up(caplog: pytest.LogCaptureFixture) -> None:
         "FALSE_BARGE_INS": "1",
         "ERRORS": "2",
         "SWITCHES": "1",
+        "BOT": "sales",
         "KEPT": "",
     }
 

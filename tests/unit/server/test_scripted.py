@@ -279,6 +279,28 @@ def test_an_answer_as_a_whole() -> None:
     served(test)
 
 
+def test_each_bot_has_a_model_that_answers_by_its_flow() -> None:
+    async def run() -> None:
+        own = flow.parse('greeting: Sales here.\nfallback: ["Pardon?"]\nintents: {a: {examples: [one], say: One.}}\n')
+        endpoint = Endpoint(FLOW, of_bots={"sales": own})
+        await endpoint.open()
+        try:
+            async with AsyncOpenAI(base_url=endpoint.url, api_key=endpoint.key, max_retries=0, timeout=10) as client:
+                assert {"scripted", "scripted/sales"} <= {model.id async for model in client.models.list()}
+                asked = [user("human")]
+                said = {}
+                for model in ("scripted", "scripted/sales:hi"):
+                    made = await client.chat.completions.create(model=model, messages=asked)  # type: ignore[arg-type]
+                    said[model] = made.choices[0].message.content
+                assert said == {"scripted": "I connect you.", "scripted/sales:hi": "Pardon?"}
+                with pytest.raises(NotFoundError):
+                    await client.chat.completions.create(model="scripted/other", messages=asked)  # type: ignore[arg-type]
+        finally:
+            await endpoint.close()
+
+    asyncio.run(run())
+
+
 def test_an_answer_in_pieces() -> None:
     async def test(_endpoint: Endpoint, client: AsyncOpenAI) -> None:
         stream = await client.chat.completions.create(
@@ -414,7 +436,7 @@ def test_calls_are_answered_side_by_side_and_nothing_is_left() -> None:
 )
 def test_who_has_not_the_key_of_the_process_is_refused_and_their_body_is_not_read(shown: str | None) -> None:
     async def test(endpoint: Endpoint, _client: AsyncOpenAI) -> None:
-        endpoint._script.answer = None  # type: ignore[assignment,method-assign]  # nobody may get so far
+        endpoint._scripts["scripted"].answer = None  # type: ignore[assignment,method-assign]  # nobody may get so far
         to = urlsplit(endpoint.url)
         for path in ("chat/completions", "models", "nowhere"):
             reader, writer = await asyncio.open_connection(to.hostname, to.port)
@@ -439,7 +461,7 @@ def test_the_matching_never_runs_on_the_loop_and_more_than_can_be_in_work_is_ref
     async def test(endpoint: Endpoint, client: AsyncOpenAI) -> None:
         held, turned = threading.Event(), threading.Event()
         threads: set[str] = set()
-        answer = endpoint._script.answer
+        answer = endpoint._scripts["scripted"].answer
 
         def slow(*args: Any, **options: Any) -> Any:
             threads.add(threading.current_thread().name)
@@ -447,7 +469,7 @@ def test_the_matching_never_runs_on_the_loop_and_more_than_can_be_in_work_is_ref
             held.wait(20)
             return answer(*args, **options)
 
-        endpoint._script.answer = slow  # type: ignore[method-assign]
+        endpoint._scripts["scripted"].answer = slow  # type: ignore[method-assign]
         asked = [
             asyncio.create_task(client.chat.completions.create(model="scripted", messages=[{"role": "user", "content": "x"}]))
             for _ in range(MOST_AT_ONCE + 5)

@@ -126,6 +126,9 @@ def test_load_names_the_file(tmp_path: Path, content: bytes | None, words: str) 
 
 def test_files_are_beside_the_settings_that_name_them(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
-    path.write_text('[ai]\nflow = "files/flow.yml"\nprompt = "/srv/prompt.txt"\n')
+    path.write_text(
+        '[ai]\nflow = "files/flow.yml"\nprompt = "/srv/prompt.txt"\n[ai.bots.a]\nflow = "a.yml"\n[ai.bots.b]\nvoice = "meera"\n'
+    )
     chosen = settings.load(path).ai
+    assert chosen["bots"] == {"a": {"flow": str(tmp_path / "a.yml")}, "b": {"voice": "meera"}}
     assert (chosen["flow"], chosen["prompt"]) == (str(tmp_path / "files/flow.yml"), "/srv/prompt.txt")

@@ -41,15 +41,19 @@ class Named(NamedTuple):
 class Supply:
     """Make services for the calls of a worker."""
 
-    def __init__(self, settings: Ai, models: Models, scripted_url: str, scripted_key: str = "none") -> None:
-        """Check the settings; ``scripted_url`` is the scripted flow's address, which asks for ``scripted_key``.
+    def __init__(
+        self, settings: Ai, models: Models, scripted_url: str, scripted_key: str = "none", scripted_model: str = MODEL
+    ) -> None:
+        """Check the settings; ``scripted_url`` is the scripted flows' address, which asks for ``scripted_key``.
+
+        ``scripted_model`` is the name of this bot's flow there.
 
         Raises `SettingsError` with every problem at once.
         """
         share_context()
         self._settings = settings
         self._models = models
-        self._scripted_url, self._scripted_key = scripted_url, scripted_key
+        self._scripted_url, self._scripted_key, self._scripted_model = scripted_url, scripted_key, scripted_model
         self._plan = _checked(settings, read_keys=True)
         self._prompt = _prompt(settings)
         self._session: aiohttp.ClientSession | None = None
@@ -110,7 +114,7 @@ class Supply:
         return Named(planned.name, planned.make(self._session, **told))
 
     def _scripted(self, language: str) -> OpenAILLMService:
-        model = f"{MODEL}:{language or self._settings.language}"
+        model = f"{self._scripted_model}:{language or self._settings.language}"
         settings = OpenAILLMService.Settings(model=model, system_instruction=self._prompt)
         return OpenAILLMService(api_key=self._scripted_key, base_url=self._scripted_url, settings=settings)
 

@@ -14,7 +14,7 @@ class AiMetrics:
             return Counter(f"exotel_ws_ai_{name}", text, [label], registry=registry)
 
         self._tally = tally
-        self._published = before = AiTally()
+        self._published = before = AiTally(tally.bots)
         self._turns = Counter("exotel_ws_ai_turns", "What callers said and the bot understood", registry=registry)
         self._apologies = Counter("exotel_ws_ai_apologies", "Calls told that there is a technical problem", registry=registry)
         self._tool_errors = Counter("exotel_ws_ai_tool_errors", "Calls of tools of which nothing came", registry=registry)
@@ -26,6 +26,7 @@ class AiMetrics:
             ),
             (counter("provider_errors", "Services that failed, by stage", "stage"), tally.errors, before.errors),
             (counter("switches", "Changes to the next service, by stage", "stage"), tally.switches, before.switches),
+            (counter("bot_calls", "AI calls by the bot that answered", "bot"), tally.bots, before.bots),
             (counter("calls_ended", "AI calls that ended, by outcome", "outcome"), tally.ended, before.ended),
         )
         for metric, values, _ in self._by_label:

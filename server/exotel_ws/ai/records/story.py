@@ -69,6 +69,12 @@ class Story:
         self._cut = False
         self._caller_since: float | None = None
         self._closed = False
+        self._bot = ""
+
+    def answers(self, bot: str) -> None:
+        """Record which bot answers the call: a name that the tally has."""
+        self._bot = bot
+        self._tally.bots[bot] += 1
 
     # Audio
 
@@ -181,7 +187,8 @@ class Story:
     def facts(self) -> dict[str, object]:
         """Return facts of a live call for operators, beside those of any call."""
         last = self._stages.get("voice_to_voice", [None])[-1]
-        return {"state": self._state(), "turns": self._turns, "voice_to_voice_ms": None if last is None else round(last * 1000)}
+        last_ms = None if last is None else round(last * 1000)
+        return {"state": self._state(), "turns": self._turns, "voice_to_voice_ms": last_ms}
 
     def close(self, outcome: str) -> None:
         """End the record; ``outcome`` is one of `exotel_ws.ai.records.tally.OUTCOMES`. Idempotent."""
@@ -256,6 +263,7 @@ class Story:
             FALSE_BARGE_INS=self._interruptions[False],
             ERRORS=self._errors,
             SWITCHES=self._switches,
+            BOT=self._bot,
             KEPT=self._stem if self._events is not None or self._recording else None,
         )
 
@@ -267,6 +275,7 @@ class Story:
             "conn_id": self._conn_id,
             "from": masked(start.from_),
             "to": masked(start.to),
+            "bot": self._bot,
             "rate": self._rate,
             "began": self._began_at.isoformat(timespec="milliseconds"),
             "duration_ms": self._ms(self._clock()),

@@ -1,6 +1,7 @@
 """Counts of one worker's AI calls, beside those of any mode in `exotel_ws.metrics.tally`. `records.metrics` publishes them."""
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from typing import Final
 
 STAGES: Final = ("turn_end", "stt", "llm_first_token", "tts_first_audio", "voice_to_voice", "barge_in", "greeting")
@@ -32,9 +33,11 @@ class Timings:
 class AiTally:
     """Counts since the worker started; every key exists from the start, so that the first increase is seen as one."""
 
-    __slots__ = ("apologies", "ended", "errors", "interruptions", "stages", "switches", "tool_errors", "turns")
+    __slots__ = ("apologies", "bots", "ended", "errors", "interruptions", "stages", "switches", "tool_errors", "turns")
 
-    def __init__(self) -> None:
+    def __init__(self, bots: Iterable[str] = ()) -> None:
+        """``bots`` are the names of the bots that answer calls."""
+        self.bots = dict.fromkeys(bots, 0)
         self.turns = self.apologies = self.tool_errors = 0
         self.stages = {stage: Timings() for stage in STAGES}
         self.interruptions = dict.fromkeys(INTERRUPTIONS, 0)

@@ -10,7 +10,7 @@ import json
 import secrets
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
@@ -21,7 +21,7 @@ from exotel_ws.ai.scripted.flow import Flow
 from exotel_ws.ai.scripted.script import Answer, Script
 
 MODEL: Final = "scripted"
-"""Name of the model; ``scripted:hi`` answers in Hindi, if the flow has it."""
+"""Name of the model; ``scripted:hi`` answers in Hindi, if the flow has it, ``scripted/sales`` by the flow of the bot sales."""
 MOST_BYTES: Final = 512 * 1024
 """Most bytes of a request: ten minutes of talk are about 50 KB."""
 MOST_AT_ONCE: Final = 64
@@ -38,10 +38,11 @@ class Endpoint:
     ``key`` is made for this object; a client has to send it as ``Authorization: Bearer KEY``.
     """
 
-    def __init__(self, flow: Flow, sounds: Callable[[str], str] | None = None) -> None:
-        """``sounds``: see `exotel_ws.ai.scripted.likeness.Examples`."""
-        self._script = Script(flow, sounds)
-        self._models = [MODEL, *(f"{MODEL}:{tag}" for tag in flow.languages())]
+    def __init__(self, flow: Flow, sounds: Callable[[str], str] | None = None, of_bots: Mapping[str, Flow] | None = None) -> None:
+        """``sounds``: see `exotel_ws.ai.scripted.likeness.Examples`. ``of_bots`` are flows of bots by their names."""
+        flows = {MODEL: flow} | {model_of(bot): its for bot, its in (of_bots or {}).items()}
+        self._scripts = {model: Script(its, sounds) for model, its in flows.items()}
+        self._models = [f"{model}{tag}" for model, its in flows.items() for tag in ("", *(f":{tag}" for tag in its.languages()))]
         self._runner: web.AppRunner | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._in_work = 0
@@ -70,10 +71,10 @@ class Endpoint:
             self._thread.shutdown(wait=False, cancel_futures=True)
             self._thread = None
 
-    async def understands(self, text: str) -> bool:
-        """Return True if ``text`` means something to the flow."""
+    async def understands(self, model: str, text: str) -> bool:
+        """Return True if ``text`` means something to the flow of ``model``, a name without a language."""
         assert self._thread is not None
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._script.understands, text)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._scripts[model].understands, text)
 
     @web.middleware
     async def _admit(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
@@ -98,10 +99,11 @@ class Endpoint:
         asked = await _read(request)
         model = asked.get("model") or MODEL
         name, _, language = str(model).partition(":")
-        if name != MODEL:
+        script = self._scripts.get(name)
+        if script is None:
             return _error(404, f"The model `{model}` does not exist; there is: {', '.join(self._models)}", "model_not_found")
         offered = _offered(asked.get("tools") or [])
-        find = partial(self._script.answer, asked["messages"], language, webhook="webhook" in offered)
+        find = partial(script.answer, asked["messages"], language, webhook="webhook" in offered)
         answer = await asyncio.get_running_loop().run_in_executor(self._thread, find)
         made = _Completion(str(model), answer, offered, asked["messages"])
         if not asked.get("stream"):
@@ -113,6 +115,11 @@ class Endpoint:
         await response.write("".join([*events, "data: [DONE]\n\n"]).encode())
         await response.write_eof()
         return response
+
+
+def model_of(bot: str) -> str:
+    """Return the name of the model that answers by the flow of a bot."""
+    return f"{MODEL}/{bot}"
 
 
 class _BadRequest(Exception):
