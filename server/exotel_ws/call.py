@@ -23,6 +23,8 @@ _Messages = tuple[str, ...]
 _NOTHING: Final[_Messages] = ()
 Respond = Callable[[Start, Writer, int], Responder]
 """Function that makes the responder of a starting stream from its start, a writer of its messages and its sample rate in Hz."""
+_MOST_EARLY: Final = 32 * 1024
+"""Most bytes of audio that wait for start: two seconds at 8 kHz, the latest."""
 _MEDIA_A_FAULT: Final = 50
 """Media messages that earn back one malformed message; one fault in a hundred messages is no attack."""
 
@@ -42,7 +44,7 @@ class Call:
     ``on_phase`` is called at every change of phase. ``full`` returns why no further call can be taken, or an empty text.
     ``ticket`` is the connection's account with admission; ``clock`` returns seconds. ``withheld`` removes the server's
     credentials from all that the responder and the log receive on this connection; None if there are none.
-    ``private`` and ``most_restarts`` are the mode's, see `exotel_ws.responder.Mode`.
+    ``private``, ``needs_start`` and ``most_restarts`` are the mode's, see `exotel_ws.responder.Mode`.
     """
 
     # Python 3.11 keeps at most 30 attributes in the object itself, and every frame reads a dozen of them.
@@ -50,6 +52,7 @@ class Call:
         "_answered_sid",
         "_clock",
         "_credentials",
+        "_early",
         "_faults",
         "_frames_then",
         "_full",
@@ -59,6 +62,7 @@ class Call:
         "_media_every",
         "_media_first",
         "_media_made_up_for",
+        "_needs_start",
         "_on_phase",
         "_private",
         "_respond",
@@ -70,6 +74,7 @@ class Call:
         "_tally",
         "_target",
         "_ticket",
+        "_unnamed",
         "_withheld",
         "began",
         "conn_id",
@@ -99,6 +104,7 @@ class Call:
         withheld: Withheld | None = None,
         log_budget: LogBudget | None = None,
         private: bool = False,
+        needs_start: bool = False,
         most_restarts: Bound | None = None,
     ) -> None:
         self.conn_id = conn_id
@@ -127,6 +133,11 @@ class Call:
         self._ticket = ticket
         self._withheld = withheld
         self._private = private
+        self._needs_start = needs_start
+        self._early: list[Media] = []
+        """Media that wait for start."""
+        self._unnamed = False
+        """True if media began the stream, and start is still to come."""
         self._responder: Responder | None = None
         self._faults: dict[str, int] = {}
         most = settings.limits.max_faults
@@ -215,7 +226,7 @@ class Call:
             case Connected():
                 self._connected()
             case Start():
-                self._start(message)
+                return self._start(message)
             case Mark():
                 return self._mark(message)
             case Dtmf():
@@ -263,10 +274,15 @@ class Call:
             self.log(f"🔊 ECHO sent - {size} bytes", event="echo")
 
     def _media_before_start(self, media: Media) -> None:
-        """Begin the stream, unless ``media`` do not name it or its credential is still to come."""
+        """Begin the stream, unless ``media`` do not name it or its credential is still to come. A bot waits for start instead."""
         self.fault("media_before_start", "media before start")
-        if media.stream_sid and self._credentials is None:
+        if self._needs_start:
+            self._early.append(media)
+            while len(self._early) > 1 and sum(len(each.pcm) for each in self._early) > _MOST_EARLY:
+                del self._early[0]
+        elif media.stream_sid and self._credentials is None:
             self._begin(Start(media.stream_sid))
+            self._unnamed = True
 
     def _after_stop(self) -> _Messages:
         self.fault("after_stop", "a message after stop is ignored")
@@ -276,7 +292,7 @@ class Call:
         self.log("🎉 CONNECTED EVENT", event="connected")
         self._faults.setdefault("no_connected", 0)
 
-    def _start(self, start: Start) -> None:
+    def _start(self, start: Start) -> _Messages:
         if "no_connected" not in self._faults:
             self.fault("no_connected", "start without connected")
         if self._credentials is not None:
@@ -297,7 +313,8 @@ class Call:
             self._credentials = None
             if self._ticket is not None:
                 self._ticket.prove()
-        if self.phase is Phase.STARTED and "media_before_start" not in self._faults:
+        unnamed, self._unnamed = self._unnamed, False
+        if self.phase is Phase.STARTED and not unnamed:
             self.fault("duplicate_start", "a second start on one connection: the stream begins again")
             if not self._restarts_left.take(self._clock()):
                 text = f"the stream began again more than {self._restarts.most} times within a minute"
@@ -308,6 +325,18 @@ class Call:
         self.log(f"   Call SID: {printable(start.call_sid)}", event="start")
         self.log(f"   From: {self._person(start.from_)} → To: {self._person(start.to)}", event="start")
         self.log(f"   Format: {printable(start.encoding, 40) or 'unsaid'} @ {self.sample_rate}Hz", event="start")
+        return self._answer_early()
+
+    def _answer_early(self) -> _Messages:
+        """Answer the media that came before start."""
+        early, self._early = self._early, []
+        responder = self._responder
+        if responder is None:
+            return _NOTHING
+        self.frames_in += len(early)
+        self._tally.frames_in += len(early)
+        self._tally.bytes_in += sum(len(media.pcm) for media in early)
+        return tuple(message for media in early for message in responder.media(media))
 
     def _credential_shown(self, credentials: Credentials, start: Start) -> str:
         """Return what was shown in place of a good credential."""

@@ -90,6 +90,10 @@ class Mode(Protocol):
         """True if people tell a bot things: then the journal shows neither whole numbers nor the keys that are pressed."""
 
     @property
+    def needs_start(self) -> bool:
+        """True if media before ``start`` wait for it, as it says who calls and in what language; else they begin the stream."""
+
+    @property
     def most_calls(self) -> Bound | None:
         """Most calls of the worker, with the name of the setting; None: only ``limits.max_calls`` bounds them."""
 

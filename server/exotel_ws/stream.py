@@ -75,6 +75,7 @@ class Stream:
             withheld=withheld,
             log_budget=log_budget,
             private=mode.private,
+            needs_start=mode.needs_start,
             most_restarts=mode.most_restarts,
         )
         if ticket is not None:

@@ -99,3 +99,24 @@ def test_a_caller_who_hangs_up_leaves_nothing_and_the_log_holds_no_word_of_their
     log = bot.log()
     for word in ("parcel", "order", "opening hours", "HTTP Request", "Traceback"):
         assert word not in log, f"{word!r} is in the log"
+
+
+def test_media_before_start_make_one_bot_that_greets_once(bot: ServerProcess) -> None:
+    sid = "early"
+
+    async def call() -> Caller:
+        async with Phone(bot.url()) as phone:
+            await phone.send(wire.connected(), *(wire.media(bytes(320), sid, chunk=chunk) for chunk in range(1, 11)))
+            await phone.send(wire.start(sid))
+            caller = Caller(phone, 8000, sid)
+            await caller.hears_something()
+            await caller.hears_nothing()
+            await phone.send(wire.stop(sid))
+            await caller.hang_up()
+        return caller
+
+    caller = asyncio.run(call())
+    assert caller.clears == 0
+    bot.wait_for_log(rf'"event": "summary".*"stream_sid": "{sid}"|"stream_sid": "{sid}".*"event": "summary"')
+    assert summary(bot, sid)["turns"] == "0"
+    assert [line["kind"] for line in bot.fields("fault")] == ["media_before_start"]

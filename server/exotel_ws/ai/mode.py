@@ -48,6 +48,7 @@ class AiMode:
     """See `exotel_ws.responder.Mode`."""
 
     private: Final = True
+    needs_start: Final = True
 
     def __init__(self, settings: Settings) -> None:
         """Check the settings before a model is loaded. Raises `SettingsError` if a bot, a flow or a service can't be used."""

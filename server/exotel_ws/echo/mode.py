@@ -40,6 +40,7 @@ class EchoMode:
     """See `exotel_ws.responder.Mode`."""
 
     private: Final = False
+    needs_start: Final = False
     most_calls: Final = None
     most_restarts: Final = None
 

@@ -1,6 +1,7 @@
 """A call takes messages in and gives messages out: tables of both, with the faults that are counted."""
 
 import asyncio
+import base64
 import json
 from typing import Any
 
@@ -11,7 +12,7 @@ from exotel_ws.echo.mode import Echo, EchoMode
 from exotel_ws.engines import Closing, Request
 from exotel_ws.handshake import Credentials, Target
 from exotel_ws.metrics.tally import Tally
-from exotel_ws.protocol import Start, Writer
+from exotel_ws.protocol import Media, Start, Writer
 from exotel_ws.responder import Line, Responder
 from exotel_ws.settings import Limits, Output, Settings
 from exotel_ws.stream import Stream
@@ -78,6 +79,7 @@ class Rig:
         ([CONNECTED, MEDIA], [ECHO], {"media_before_start": 1}),
         ([CONNECTED, MEDIA, START, MEDIA], [ECHO, ECHO], {"media_before_start": 1}),
         ([CONNECTED, text("media", None, media={"payload": PAYLOAD}), START, MEDIA], [ECHO], {"media_before_start": 1}),
+        ([CONNECTED, MEDIA, START, START, MEDIA], [ECHO, ECHO], {"media_before_start": 1, "duplicate_start": 1}),
         ([CONNECTED, START, START, MEDIA], [ECHO], {"duplicate_start": 1}),
         ([CONNECTED, START, mark("a"), START, mark("a")], [marked("a"), marked("a")], {"duplicate_start": 1}),
         ([CONNECTED, START, text("media", "other", media={"payload": PAYLOAD})], [ECHO], {"other_stream": 1}),
@@ -164,6 +166,62 @@ def test_who_is_logged(private: bool, numbers: str, key: str, caplog: pytest.Log
     assert numbers in written
     assert key in written
     assert private is ("9876543210" not in written)
+
+
+class Heard(Echo):
+    """Bot that hears, and greets when it is made."""
+
+    def __init__(self, start: Start, writer: Writer, made: list["Heard"]) -> None:
+        super().__init__(writer)
+        self.start, self.over = start, False
+        self.payloads: list[str] = []
+        self.media = self._hear
+        made.append(self)
+
+    def _hear(self, media: Media) -> tuple[str, ...]:
+        self.payloads.append(media.payload)
+        return ()
+
+    def stopped(self) -> None:
+        self.over = True
+
+
+def bot_of(*messages: str, payload: str = PAYLOAD, credentials: Credentials | None = None) -> tuple[Call, list[Heard]]:
+    """Return a call with these messages to a mode that needs start, and the bots that it made."""
+    made: list[Heard] = []
+    call = Call(
+        *("conn_1", "203.0.113.9", Target("/", {}), Settings(), Tally()),
+        lambda start, writer, _rate: Heard(start, writer, made),
+        credentials,
+        private=True,
+        needs_start=True,
+    )
+    for message in messages:
+        call.receive(message)
+    return call, made
+
+
+def test_media_before_start_make_one_bot_with_what_start_says_and_are_heard() -> None:
+    started = text("start", start={"call_sid": "c", "from": "0801", "media_format": {"sample_rate": "16000"}})
+    call, made = bot_of(CONNECTED, MEDIA, MEDIA, started, media("AAAA"))
+    (bot,) = made
+    assert (bot.start.call_sid, bot.start.from_, call.sample_rate) == ("c", "0801", 16000)
+    assert bot.payloads == [PAYLOAD, PAYLOAD, "AAAA"]
+    assert (call.frames_in, bot.over) == (3, False)
+
+
+def test_without_start_no_bot_is_made_however_much_comes_and_little_is_kept() -> None:
+    second = base64.b64encode(bytes(16000)).decode()
+    call, made = bot_of(CONNECTED, *(media(second) for _ in range(50)))
+    assert (made, call.phase) == ([], Phase.OPENED)
+    call.receive(START)
+    assert made[0].payloads == [second, second]
+
+
+def test_media_before_a_credential_are_heard_once_it_is_shown() -> None:
+    started = text("start", start={"custom_parameters": {"x": "token"}})
+    _, made = bot_of(CONNECTED, MEDIA, started, credentials=Credentials(["user:token"]))
+    assert [bot.payloads for bot in made] == [[PAYLOAD]]
 
 
 def test_a_second_start_changes_the_stream() -> None:
