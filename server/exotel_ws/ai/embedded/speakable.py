@@ -7,6 +7,8 @@ import re
 import unicodedata
 from typing import Final
 
+from exotel_ws.ai.embedded import numbers
+
 MOST: Final = 250
 """Most characters of a piece that is spoken at once: about 15 s of speech."""
 
@@ -14,43 +16,43 @@ _AT_ONCE: Final = 2000
 """Most characters that are read together: reading numbers takes time by their square, and holds up every call of the worker."""
 _PART: Final = re.compile(rf"\S.{{0,{_AT_ONCE - 1}}}(?!\S)|\S{{{_AT_ONCE}}}", re.DOTALL)
 
-_MONTHS: Final = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
 _PUNCTUATION: Final = frozenset(".,;:!?'\"()-–—…/&%+@#$£€=°")
 _QUOTES: Final = str.maketrans("‘’“”", "''\"\"")
 _LINK: Final = re.compile(r"\[([^\]]*)\]\([^)]*\)")
-_MARKUP: Final = re.compile(r"[*_`~#>|]+(?!\d)")
+_MARKUP: Final = re.compile(r"[*_`~>|]+|#+(?!\d)")
 _CLAUSE_END: Final = re.compile(r"(?<=[,;:—])\s+")
 
+_UNITS: Final = r"rupees|paise|days?|hours?|minutes?|items?|units?|points?|years?|people|kilometers?|km|kg"
 _REWRITTEN: Final = re.compile(
     r"""
     (?P<email> [\w.+-]+ @ [\w-]+ (?:\.[\w-]+)+ )
   | (?P<address> (?:https?://|www\.) [^\s,;]* [^\s,;.!?] )
-  | (?P<rupees> (?:₹|\bRs\b\.?|\bINR\b) \s* (?P<whole>\d[\d,]*) (?:\.(?P<paise>\d{1,2})(?!\d))?
-                (?:\s*(?P<scale>lakhs?|crores?|thousand|million))? (?:\s*/-)? )
-  | (?P<as_it_is> \b\d{4}-\d\d-\d\d\b | \b\d{1,2}:\d\d\b )
-  | (?P<date> \b(?P<day>\d{1,2}) [/.-] (?P<month>\d{1,2}) [/.-] (?P<year>\d{4})\b )
+  | (?P<rupees> MONEY )
+  | (?P<instant> \b(?P<on>\d{4}-\d\d-\d\d)[T\ ](?P<at>\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?(?!\w) )
+  | (?P<as_it_is> \b\d{4}-\d\d-\d\d\b )
+  | (?P<date> \b\d{1,2}(?P<by>[/.-])\d{1,2}(?P=by)\d{4}\b | \b\d{4}(?P<with>[/.])\d{1,2}(?P=with)\d{1,2}\b
+            | \b\d{1,2}/\d{1,2}/\d\d\b(?!/) | (?<![\d.-])\d\d(?P<of>[.-])\d\d(?P=of)\d\d\b(?![.-]\d)
+            | (?<![/\d])(?:0\d/\d{1,2}|\d{1,2}/0\d)(?![/\d]) )
+  | (?P<named_date> NAMED_DATE )
+  | (?P<month> \b(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?(?=\s\d) )
+  | (?P<times> \b\d{1,2}(?:[:.]\d\d)?\s?(?:[ap]\.?m\.?|[AP]M)?\s?[-–—]\s?\d{1,2}(?:[:.]\d\d)?\s?(?:[ap]\.?m\b|[AP]M\b)
+             | \b\d{1,2}:\d\d\s?[-–—]\s?\d{1,2}:\d\d\b | \b\d{1,2}\.\d\d(?=\s?(?:[ap]\.?m\b|[AP]M\b)) | \b\d{1,2}:\d\d\b )
   | (?P<always> \b24\s?[x/]\s?7\b )
+  | (?P<percent> % \s?[-–—]\s? (?=\d) )
+  | (?P<minus> (?<![\w.,:/)%-]) [-−] (?=\d) )
+  | (?P<scaled> (?<![\w.,]) {NUMBER}\s?(?:k|(?<=\d\d)K|Crs?|cr|lacs?)\b )
   | (?P<indian> \b\d{1,2} (?:,\d\d)+ ,\d{3}\b )
   | (?P<grouped> \b\d{1,3} (?:,\d{3})+ (?:\.\d+)? \b | \b\d{1,4}\.\d+ )
-  | (?P<telephone> (?:\+|\b) \d+ (?:[ -]\d+)+ \b )
-  | (?P<code> \b (?=[A-Z-]*\d) (?=[\d-]*[A-Z]) [A-Z\d]+ (?:-[A-Z\d]+)* \b )
-  | (?P<named> \b (?:OTP|PIN|(?i:code|order|ticket|account|ending|reference|id)) (?:\s(?:in|with|is|number|no\.))*
-               [\s:#]+ (?P<number>\d{3,4})\b (?!\s?%) )
+  | (?P<telephone> \+\d{7,15}\b | (?:\+\d{1,3}\s?)?\(\d{2,5}\)\s?\d[\d -]{4,14}\d\b | (?:\+|\b) \d+ (?:[ -]\d+)+ \b )
+  | (?P<code> \b (?=[A-Z-]*\d) (?=[\d-]*[A-Z]) [A-Z\d]+ (?:-[A-Z\d]+)* \b | \b[a-z]{1,3}-?\d{3,}\b )
+  | (?P<named> \b (?i:otp|pin|cvv|code|passcode|password|order|ticket|token|booking|invoice|account|card|ending|reference|ref|id)
+               (?:\s(?:in|with|is|number|no\.?|ending|code))* [\s:\#=(-]+ (?P<number>\d{3,4})\b (?![.,]\d|\s?(?:%|UNITS)) )
+  | (?P<before> \b\d{3,8} (?=\s(?:is|as)\s(?:your|the|my)\s(?:[\w-]+\s){0,2}?(?i:otp|pin|code|passcode|password)\b) )
   | (?P<digits> \b (?: 0\d+ | \d{5,} ) \b )
-    """,
+    """.replace("MONEY", numbers.MONEY)
+    .replace("{NUMBER}", numbers.NUMBER)
+    .replace("NAMED_DATE", numbers.NAMED_DATE)
+    .replace("UNITS", _UNITS),
     re.VERBOSE,
 )
 
@@ -72,7 +74,7 @@ def sayable(text: str) -> bool:
 def speakable(text: str) -> str:
     """Return ``text`` in words and numbers that the voice reads well; empty if there is nothing to say."""
     text = _LINK.sub(r"\1", unicodedata.normalize("NFKC", text).translate(_QUOTES))
-    text = _REWRITTEN.sub(_rewritten, _MARKUP.sub(" ", text))
+    text = _REWRITTEN.sub(_rewritten, " ".join(_MARKUP.sub(" ", text).split()))
     text = "".join(map(_sayable, unicodedata.normalize("NFKD", text)))
     text = re.sub(r"\s+([.,;:!?])", r"\1", " ".join(text.split()))
     return text if any(letter.isalnum() for letter in text) else ""
@@ -113,68 +115,44 @@ def _rewritten(found: re.Match[str]) -> str:
         case "address":
             return _spelled_address(re.sub(r"^(https?://)?(www\.)?|/$", "", text))
         case "rupees":
-            return _rupees(found["whole"], found["paise"], found["scale"])
+            return _apart(found, numbers.rupees(text))
+        case "instant":
+            return f"{found['on']} {found['at']}"
         case "date":
-            return _date(text, int(found["day"]), int(found["month"]), found["year"])
+            return numbers.date(text)
+        case "named_date":
+            return numbers.named_date(text)
+        case "month":
+            return numbers.month(text)
+        case "times":
+            return numbers.times(text)
         case "always":
             return "24 7"
+        case "percent":
+            return "% to "
+        case "minus":
+            return "minus "
+        case "scaled":
+            return numbers.scaled(text)
         case "indian":
-            return _amount(int(text.replace(",", "")))
+            return numbers.amount(int(text.replace(",", "")))
         case "telephone":
-            return _telephone(text)
+            return numbers.telephone(text)
         case "code":
-            return _code(text)
+            return numbers.code(text.upper())
         case "named":
             return text.removesuffix(found["number"]) + " ".join(found["number"])
-        case "digits":
+        case "before" | "digits":
             return " ".join(text)
     return text
+
+
+def _apart(found: re.Match[str], said: str) -> str:
+    """Return ``said`` with a blank behind it if a letter or a digit follows in the text."""
+    return said if not found.string[found.end() : found.end() + 1].isalnum() else f"{said} "
 
 
 def _spelled_address(text: str) -> str:
     for sign, word in ((".", "dot"), ("/", "slash"), ("-", "dash"), ("_", "underscore"), ("?", "question mark"), ("=", "equals")):
         text = text.replace(sign, f" {word} ")
     return re.sub(r"\d{3,}", lambda digits: " ".join(digits[0]), text)
-
-
-def _rupees(whole: str, paise: str | None, scale: str | None) -> str:
-    number = int(whole.replace(",", ""))
-    if scale:
-        return f"{number}{f'.{paise}' if paise else ''} {scale} rupees"
-    small = int((paise or "0").ljust(2, "0"))
-    said = f"{_amount(number)} {'rupee' if number == 1 else 'rupees'}"
-    return f"{said} and {small} paise" if small else said
-
-
-def _amount(number: int) -> str:
-    """Return a number in crores and lakhs; the voice itself reads a rest below a lakh well, with a comma in it."""
-    crores, rest = divmod(number, 10_000_000)
-    lakhs, rest = divmod(rest, 100_000)
-    parts = [f"{crores:,} crore" if crores else "", f"{lakhs} lakh" if lakhs else ""]
-    if rest or not number:
-        parts.append(f"{rest:,}")
-    return " ".join(part for part in parts if part)
-
-
-def _date(text: str, day: int, month: int, year: str) -> str:
-    """Return a date in words. The day comes first, unless it can't be one."""
-    if month > 12:
-        day, month = month, day
-    return f"{day} {_MONTHS[month - 1]} {year}" if 1 <= month <= 12 and 1 <= day <= 31 else text
-
-
-def _telephone(text: str) -> str:
-    """Return a telephone number as digits, with pauses between its groups; leave a few numbers in a row as they are."""
-    groups = re.findall(r"\d+", text)
-    long = text.startswith("+") or len("".join(groups)) >= 10 or len(groups[0]) >= 5
-    if not long or max(map(len, groups)) < 3:
-        return text
-    return ("plus " if text.startswith("+") else "") + ", ".join(" ".join(group) for group in groups)
-
-
-def _code(text: str) -> str:
-    """Return the code of an order or a ticket with letters one by one, unless they are a word."""
-    if re.fullmatch(r"\d{1,2}[AP]M|[A-Z]?\d[A-Z]?", text):
-        return text
-    parts = re.findall(r"[A-Z]+|\d+|-", text)
-    return " ".join("," if part == "-" else part if part.isalpha() and len(part) > 4 else " ".join(part) for part in parts)
