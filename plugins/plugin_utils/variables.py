@@ -18,6 +18,8 @@ LEAST_TOKEN = 6
 
 _TRUE = frozenset({"yes", "on", "true", "1"})
 _FALSE = frozenset({"no", "off", "false", "0"})
+_PASSTHRU = re.compile(r"[A-Za-z0-9._~-]{16,256}")
+"""Secret of the path of Exotel's Passthru applet, as the server takes it."""
 _MOST_CHARACTERS = 100
 _MOST_DOMAINS = 100
 _LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -353,6 +355,8 @@ def _keys(keys: dict[str, Any]) -> dict[str, str]:
             )
         if not isinstance(key, str) or not key.strip():
             raise Fault(f"{name} must be a text that is not empty" + ("" if isinstance(key, str) else ": put it in quotes"))
+    if any(not _PASSTHRU.fullmatch(secret) for secret in keys.get("passthru", "").split()):
+        raise Fault("passthru is part of a URL: 16 to 256 letters, digits and -._~; make one: openssl rand -hex 16")
     return keys
 
 

@@ -18,6 +18,7 @@ from exotel_ws.metrics.publisher import CONTENT_TYPE
 from exotel_ws.metrics.scrapes import Scrapes
 from exotel_ws.metrics.tally import Tally
 from exotel_ws.ours import TestCalls
+from exotel_ws.passthru.passthru import Passthru
 from exotel_ws.responder import Mode
 from exotel_ws.settings import Settings
 
@@ -26,7 +27,7 @@ _TEXT: Final = "text/plain; charset=utf-8"
 _THIS_HOST: Final = networks(["127.0.0.0/8", "::1"], "this host")
 _FORWARDED: Final = ("Forwarded", forwarded.HEADER, "X-Real-Ip", "Via")
 _PROVEN: Final = (("X-Exotel-Proven", "1"),)
-"""Header of the 101 by which a proxy learns that its client is no stranger."""
+"""Header of a 101, or of a next applet, by which a proxy learns that its client is no stranger."""
 _TOO_SOON: Final = ("handshake_rate", "barred")
 """Bounds that bite for a while on one source, so that it has to come later (429); the others mean a full server (503)."""
 _UPGRADE: Final = (("Upgrade", "websocket"),)
@@ -42,7 +43,8 @@ log = logging.getLogger("exotel_ws.server")
 class Desk:
     """Judges requests for a worker. See `exotel_ws.engines.front.Desk`.
 
-    ``credentials`` is None where none are asked for. ``draining`` and ``health`` ask the worker for its state.
+    ``credentials`` is None where none are asked for, ``passthru`` where Exotel asks for no next applet.
+    ``draining`` and ``health`` ask the worker for its state.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Desk:
         mode: Mode,
         scrapes: Scrapes,
         test_calls: TestCalls,
+        passthru: Passthru | None = None,
         *,
         draining: Callable[[], bool],
         health: Callable[[], dict[str, str]],
@@ -66,6 +69,7 @@ class Desk:
         self._mode = mode
         self._scrapes = scrapes
         self._test_calls = test_calls
+        self._passthru = passthru
         self._draining = draining
         self._health = health
         self._metrics_sources = networks(settings.metrics_sources, "metrics_sources")
@@ -86,7 +90,7 @@ class Desk:
         if self._test_calls.include(head.headers):
             ticket.vouch()
         if not head.wants_websocket:
-            return self._answer_http(head, target, ticket)
+            return self._answer_http(head, target, ticket, named=named)
         request = Request(head.target, head.headers, ticket.host, ticket)
         rejection = self._reject(head, request, target)
         if rejection is not None:
@@ -117,6 +121,10 @@ class Desk:
         answer = Answer(rejection.status, _TEXT, told + "\n", rejection.headers)
         if self._credentials is None or rejection.reason not in ("credentials", "path"):
             return answer
+        return self._after_failure(answer, ticket)
+
+    def _after_failure(self, answer: Answer, ticket: Ticket) -> "Answer | asyncio.Future[Answer]":
+        """Count a wrong secret against the source; return the answer to it, which comes the later the more of them there were."""
         ticket.fail()
         delay_s = ticket.source.delay_s(self._admission.clock())
         return asyncio.ensure_future(asyncio.sleep(delay_s, answer)) if delay_s else answer
@@ -141,12 +149,14 @@ class Desk:
             return True
         return inside(ticket.host, _THIS_HOST) and not (ticket.moved or any(name in head.headers for name in _FORWARDED))
 
-    def _answer_http(self, head: Head, target: Target, ticket: Ticket) -> "Answer | asyncio.Future[Answer]":
+    def _answer_http(self, head: Head, target: Target, ticket: Ticket, *, named: bool) -> "Answer | asyncio.Future[Answer]":
         if head.method not in ("GET", "HEAD"):
             self._count_refusal("bad_method", ticket, "neither GET nor HEAD")
             return Answer(405, _TEXT, "GET or HEAD\n", (("Allow", "GET, HEAD"),))
         if target.path == "/health":
             return Answer(200, _JSON, _compact(self._health()))
+        if self._passthru and self._passthru.asked(target):
+            return self._next_applet(self._passthru, target, ticket, named=named)
         if ticket.may_know and target.path == "/ready":
             state = "draining" if self._draining() else "full" if self._full() else "ready"
             return Answer(200 if state == "ready" else 503, _JSON, _compact({"status": state}))
@@ -155,6 +165,16 @@ class Desk:
         self._count_refusal("not_websocket", ticket, "a request for no WebSocket")
         more = " Over HTTP there are /health, /ready and /metrics." if ticket.may_know else ""
         return Answer(426 if target.path == "/" else 404, _TEXT, f"Exotel connects here by WebSocket.{more}\n", _UPGRADE)
+
+    def _next_applet(
+        self, passthru: Passthru, target: Target, ticket: Ticket, *, named: bool
+    ) -> "Answer | asyncio.Future[Answer]":
+        if not passthru.admits(target):
+            self._count_refusal("passthru", ticket, "a request for the next applet without the secret in its path", " with 404")
+            return self._after_failure(Answer(404, _TEXT, "Not found\n"), ticket)
+        ticket.prove()
+        answer = passthru.answer(target, ticket.host)
+        return answer._replace(headers=answer.headers + _PROVEN) if named else answer
 
     async def _scrape(self) -> Answer:
         try:

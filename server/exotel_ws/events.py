@@ -9,7 +9,7 @@ from typing import Final, Literal, get_args
 # fmt: off
 Event = Literal[
     "open", "connected", "start", "media", "echo", "mark", "dtmf", "clear", "stop", "fault", "hang_up", "lost", "close",
-    "refused", "bound", "failed", "tap",
+    "refused", "bound", "failed", "tap", "passthru",
     # AI mode
     "parameters", "heard", "spoke", "tool", "tool_failed", "provider_error", "switched", "summary", "not_kept", "flood",
     "barge_in", "illegal_phase", "bot_end", "resume", "voicemail",

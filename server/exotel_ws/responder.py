@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from exotel_ws.admission.bucket import Bucket
 from exotel_ws.logs import CallLog
+from exotel_ws.passthru.outcomes import Applet
 from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
 
 if TYPE_CHECKING:
@@ -70,6 +71,9 @@ class Line(Protocol):
 
         ``name`` tells budgets apart; ``rate`` is a second, ``burst`` at once.
         """
+
+    def next_applet(self, applet: Applet) -> None:
+        """Say what follows in Exotel's call flow when the stream ends from now on; the last word counts."""
 
     def hang_up(self, hang_up: HangUp) -> None:
         """Close the stream from our side: with code 1000 Exotel's call flow goes on with the next applet."""

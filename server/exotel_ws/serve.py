@@ -32,7 +32,8 @@ def serve(
     admin = sockets.bind_admin(admin_socket) if admin_socket else None
     try:
         test_calls = TestCalls.of_host(admin_socket.parent) if admin_socket else None
-        serving = _run(settings, listeners, admin, instance, metrics_dir, test_calls, key_usage, inherited=inherited)
+        outcomes = admin_socket.parent / "outcomes" if admin_socket else None
+        serving = _run(settings, listeners, admin, instance, metrics_dir, test_calls, key_usage, outcomes, inherited=inherited)
         return engines.run(settings.engine, serving)
     finally:
         if admin_socket:
@@ -47,11 +48,18 @@ async def _run(
     metrics_dir: Path | None,
     test_calls: TestCalls | None,
     key_usage: Path | None,
+    outcomes_dir: Path | None,
     *,
     inherited: bool,
 ) -> int:
     server = VoicebotServer(
-        settings, instance=instance, metrics_dir=metrics_dir, pid=os.getpid(), test_calls=test_calls, key_usage=key_usage
+        settings,
+        instance=instance,
+        metrics_dir=metrics_dir,
+        pid=os.getpid(),
+        test_calls=test_calls,
+        key_usage=key_usage,
+        outcomes_dir=outcomes_dir,
     )
     for handler in logging.getLogger().handlers:
         handler.addFilter(StrangerFilter(server.log_budget))

@@ -34,6 +34,8 @@ from exotel_ws.metrics.publisher import Publisher
 from exotel_ws.metrics.scrapes import Scrapes
 from exotel_ws.metrics.tally import Tally
 from exotel_ws.ours import TestCalls
+from exotel_ws.passthru.outcomes import Outcomes
+from exotel_ws.passthru.passthru import Passthru
 from exotel_ws.responder import Bound, HangUp
 from exotel_ws.settings import Settings
 from exotel_ws.state import listed
@@ -70,8 +72,11 @@ class VoicebotServer:
         pid: int | None = None,
         test_calls: TestCalls | None = None,
         key_usage: Path | None = None,
+        outcomes_dir: Path | None = None,
     ) -> None:
-        """Raises `SettingsError` if credentials are required and missing, OSError if metrics can't be written."""
+        """``outcomes_dir`` is where the workers of the host keep what follows each call; None: this process alone knows.
+
+        Raises `SettingsError` if credentials are required and missing, OSError if metrics can't be written."""
         self.settings = settings
         self.identity = Identity(instance)
         self.draining = False
@@ -98,6 +103,7 @@ class VoicebotServer:
         )
         interval_s = settings.limits.metrics_interval_s
         self._scrapes = Scrapes(self._publish, self._metrics.exposition, interval_s)
+        self._passthru = Passthru.load(settings.passthru, Outcomes(outcomes_dir), self._tally)
         self._desk = Desk(
             settings,
             self._tally,
@@ -106,6 +112,7 @@ class VoicebotServer:
             self._mode,
             self._scrapes,
             self._test_calls,
+            self._passthru,
             draining=lambda: self.draining,
             health=self.health,
         )
@@ -146,6 +153,8 @@ class VoicebotServer:
             self._lag_s = max(0.0, time.monotonic() - due)
             self._admission.sweep()
             self._account_for_lines()
+            if self._passthru and self._passthru.outcomes.due:
+                await asyncio.to_thread(self._passthru.outcomes.sweep)
             try:
                 self._publish()
             except OSError as error:  # the calls go on without metrics
@@ -221,6 +230,7 @@ class VoicebotServer:
             self._end_stream,
             withheld=self._withheld,
             log_budget=self.log_budget,
+            outcomes=self._passthru.outcomes if self._passthru else None,
         )
         self._streams.add(stream)
         self._taps.opened(stream)

@@ -129,6 +129,12 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     number_frames: bool = False
 
 
+class Passthru(Struct, frozen=True, forbid_unknown_fields=True):
+    """Exotel's Passthru applet behind the Voicebot. ``unknown``: what follows a call of which no worker knows anything."""
+
+    unknown: Literal["transfer", "end"] = "end"
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set. ``paths`` are the URL paths that are answered; none named: any.
 
@@ -151,6 +157,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     log: Log = Log()
     drain: Drain = Drain()
     output: Output = Output()
+    passthru: Passthru = Passthru()
     ai: dict[str, Any] = {}
     """Table of the mode `ai`, as TOML gives it: `check` judges it by the type that the mode brings."""
 

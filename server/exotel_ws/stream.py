@@ -13,6 +13,7 @@ from exotel_ws.engines import Closing, Connection
 from exotel_ws.handshake import Credentials, Target
 from exotel_ws.logs import CallLog, printable
 from exotel_ws.metrics.tally import Tally
+from exotel_ws.passthru.outcomes import Applet, Outcomes
 from exotel_ws.responder import HangUp, Mode
 from exotel_ws.settings import Settings
 from exotel_ws.tap.watch import Watch
@@ -38,6 +39,7 @@ class Stream:
         on_end: Callable[["Stream"], None],
         withheld: Withheld | None = None,
         log_budget: LogBudget | None = None,
+        outcomes: Outcomes | None = None,
     ) -> None:
         request = connection.request
         target = Target.parse(request.path)
@@ -52,6 +54,7 @@ class Stream:
         self._limits = settings.limits
         self._tally = tally
         self._on_end = on_end
+        self._outcomes = outcomes
         self._hung_up: HangUp | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._silence: asyncio.TimerHandle | None = None
@@ -214,6 +217,11 @@ class Stream:
     def share(self, name: str, rate: float, burst: float) -> Bucket | None:
         """See `exotel_ws.responder.Line`."""
         return self.ticket.share(name, rate, burst) if self.ticket is not None else None
+
+    def next_applet(self, applet: Applet) -> None:
+        """See `exotel_ws.responder.Line`."""
+        if self._outcomes is not None:
+            self._outcomes.say(self.call.start.call_sid, applet)
 
     def _make_room(self) -> None:
         """Close this connection, which has not proven to be a call, to give its place to another."""

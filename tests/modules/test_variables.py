@@ -109,6 +109,8 @@ def test_what_is_meant_is_taken(name: str, written: object, meant: object) -> No
         ("oncall_ports", ["8765", "all"], "entry 2: it must be a whole number"),
         ("exotel_ws_ai_keys", {"Deepgram": "x"}, "small letters"),
         ("exotel_ws_ai_keys", {"stream-credentials": "x"}, "small letters"),
+        ("exotel_ws_ai_keys", {"passthru": "short"}, "passthru is part of a URL"),
+        ("exotel_ws_ai_keys", {"passthru": "0123456789abcdef\nwith/a/slash/in/it"}, "passthru is part of a URL"),
         ("exotel_ws_ai_keys", {"deepgram-api-key": ""}, "not empty"),
         ("exotel_ws_account", {"sid": "acme"}, "lacks api_key, api_token, caller_id"),
         ("exotel_ws_account", {**ACCOUNT, "region": "in"}, "it has 'region'"),

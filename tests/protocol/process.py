@@ -69,7 +69,7 @@ class ServerProcess:
         (folder / "settings.toml").write_text(toml(settings))
         self._listener = listener
         self._loads_models = settings.get("mode") == "ai"
-        self._start_s = 60.0 if self._loads_models else START_S
+        self._start_s = 120.0 if self._loads_models else START_S  # as long as the unit's TimeoutStartSec=
         serve = [sys.executable, "-m", "exotel_ws", "serve", "--settings", str(folder / "settings.toml"), *arguments]
         prefix: list[str] = []
         if most_files:

@@ -225,7 +225,7 @@ def test_a_call_can_be_ended_however_much_was_done() -> None:
             await super()._answer(fault)
 
     async def test() -> None:
-        ends = EndCall("hang_up", "", lambda how: call.conversation.end(how))
+        ends = EndCall("hang_up", "", lambda how, *words: call.conversation.end(how, *words))
         async with TroubledCall(Services(llm=[Ending("webhook", {}, at_once=300)]), [Slow(0.1), ends]) as call:
             await ask_until(call, lambda: call.hung_up is not None)
             assert call.texts[-1] == USUAL.goodbye
@@ -263,7 +263,7 @@ def test_after_a_goodbye_nobody_waits_for_a_tool() -> None:
     """After a goodbye no filler is heard, though its mark does not come and is waited for."""
 
     async def test() -> None:
-        ends = EndCall("hang_up", "", lambda how: call.conversation.end(how))
+        ends = EndCall("hang_up", "", lambda how, *words: call.conversation.end(how, *words))
         async with TroubledCall(Services(llm=[Acting("hang_up", {})]), [ends]) as call:
             await call.until(2.5)
             call.exotel.marks = False

@@ -23,6 +23,7 @@ from exotel_ws.ai.sentences import Sentences
 from exotel_ws.ai.settings import Ai
 from exotel_ws.ai.voicemail import Voicemail
 from exotel_ws.ai.waits import Goodbye, Patience, Utterance
+from exotel_ws.passthru.outcomes import Applet
 from exotel_ws.protocol import Dtmf, Mark, Media
 from exotel_ws.responder import HangUp, Line
 
@@ -36,6 +37,8 @@ _REFUSALS_AT_MOST: Final = 10
 """Turns of one call that may be refused for coming too fast; one more ends the call."""
 _OUTCOMES: Final = {1000: "time_up", 1001: "drained", 1011: "failed"}
 """Outcome of a call that the server closed by itself, by close code."""
+
+_APPLETS: Final[dict[str, Applet]] = {"transfer": "transfer", "hang_up": "end"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ class Conversation:
         self._flood_logged = False
         self._how = self._outcome = ""
         """Reason for the hang-up, and outcome of the call; empty unless the bot ends the call."""
+        # However the stream ends unless the bot ends it: a worker that dies can say nothing more.
+        self._line.next_applet(_APPLETS[settings.failure.then])
         self._rescue.watch(self)
         self._greet(greeting, greeting_text)
         self.running = asyncio.create_task(self._run())
@@ -269,10 +274,10 @@ class Conversation:
     def tool_failed(self, tool: str, why: str) -> None:
         self._story.tool_failed(tool, why)
 
-    def end(self, how: str) -> None:
+    def end(self, how: str, reason: str = "", summary: str = "") -> None:
         if self._ending:
             return
-        self._story.tool(how)
+        self._story.end_asked(how, reason, summary)
         self._part(how)
         if not self._talk.in_words:
             self._talk.say(self._sentences.transferring if how == "transfer" else self._sentences.goodbye)
@@ -347,6 +352,7 @@ class Conversation:
     def _part(self, how: str, outcome: str = "") -> None:
         """Begin to end the call for the reason ``how``. From now on nothing the caller does stops the last sentence."""
         self._how, self._outcome = how, outcome or how
+        self._line.next_applet(_APPLETS.get(how, "end"))
         self._phases.enter(Phase.PARTING)
         self._patience.stop()
         self._utterance.end()

@@ -129,8 +129,11 @@ class Events(Protocol):
     def tool_failed(self, tool: str, why: str) -> None:
         """Note that nothing came of a tool; ``why`` has nothing in it that the caller said."""
 
-    def end(self, how: str) -> None:
-        """End the stream as the model asks: ``hang_up`` or ``transfer``. What it says is heard before; else a goodbye is."""
+    def end(self, how: str, reason: str = "", summary: str = "") -> None:
+        """End the stream as the model asks: ``hang_up`` or ``transfer``. What it says is heard before; else a goodbye is.
+
+        ``reason`` and ``summary`` are the model's words for whoever reads of the call.
+        """
 
 
 class Talk(Protocol):

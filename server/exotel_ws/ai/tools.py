@@ -2,12 +2,17 @@
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from exotel_ws.ai.dialogue import Events
 from exotel_ws.ai.outward.client import Answer, Destination, Outward, OutwardError
 from exotel_ws.ai.providers.own_tools import PlannedTool
+from exotel_ws.logs import printable
 from exotel_ws.protocol import Start
+
+MOST_REASON: Final = 100
+MOST_SUMMARY: Final = 2000
+"""Most characters of what a model says of the end of a call: a screen's line, and a screen's page."""
 
 
 class EndCall:
@@ -15,13 +20,17 @@ class EndCall:
 
     ends = True
 
-    def __init__(self, name: str, description: str, end: Callable[[str], None]) -> None:
+    def __init__(self, name: str, description: str, end: Callable[[str, str, str], None]) -> None:
+        """``end`` is called with the name, the reason and the summary that the model gives, each empty if it gives none."""
         self.name, self.description, self._end = name, description, end
-        self.properties: dict[str, Any] = {}
+        self.properties: dict[str, Any] = {
+            "reason": {"type": "string", "description": "Why the call ends like this, in a few words."},
+            "summary": {"type": "string", "description": "What whoever reads it has to know of this call, in short sentences."},
+        }
         self.required: Sequence[str] = ()
 
     async def __call__(self, arguments: dict[str, Any]) -> None:
-        self._end(self.name)
+        self._end(self.name, _line(arguments.get("reason"), MOST_REASON), _line(arguments.get("summary"), MOST_SUMMARY))
 
 
 class Webhook:
@@ -96,3 +105,8 @@ def facts(start: Start) -> dict[str, Any]:
 
 def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _line(said: Any, most: int) -> str:
+    """Return what a model wrote as one plain line of at most ``most`` characters; empty if it is no text."""
+    return printable(" ".join(said.split()), most) if isinstance(said, str) else ""

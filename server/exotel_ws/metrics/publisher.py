@@ -62,6 +62,7 @@ class Publisher:
         self._rejected = counter("handshakes_rejected", "Connections refused, by reason", "reason", tally.rejected)
         self._bounds = counter("bounds", "Times that a bound on what may be used up bit", "bound", tally.bounds)
         self._faults = counter("protocol_faults", "Messages that broke the protocol, by kind", "kind", tally.faults)
+        self._passthru = counter("passthru", "Answers to Exotel's Passthru applet, by outcome", "outcome", tally.passthru)
         self._live = gauge("calls_live", "Streams that are live")
         self._connections = gauge("connections_live", "Open WebSocket connections")
         self._unproven_most = gauge(
@@ -92,6 +93,7 @@ class Publisher:
             (self._rejected, now.rejected, before.rejected),
             (self._bounds, now.bounds, before.bounds),
             (self._faults, now.faults, before.faults),
+            (self._passthru, now.passthru, before.passthru),
         ):
             advance(counter, current, published)
         advance_cells(self._latency, now.latency, before.latency, now.latency_sum_s - before.latency_sum_s)

@@ -39,6 +39,7 @@ REJECTIONS: Final = (
     "http_version",
     "not_http",
     "not_websocket",
+    "passthru",
     "path",
     "proxy_header",
     "proxy_protocol",
@@ -75,6 +76,8 @@ BOUNDS: Final = (
     "ai_names",
 )
 """Bounds on what one source or connection may use. Each has an entry in docs/operating.md, "Who may use how much"."""
+PASSTHRU: Final = ("transfer", "end", "unknown", "no_call_sid")
+"""Outcomes that Exotel's Passthru applet was told: those of a call, and those of none that is known."""
 ENDINGS: Final = ("stop", "no_stop", "no_start", "closed_by_client", "closed_by_server", "no_media")
 
 LATENCY_BUCKETS_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -96,6 +99,7 @@ class Tally:
         "frames_out",
         "latency",
         "latency_sum_s",
+        "passthru",
         "rejected",
         "unproven_most",
     )
@@ -109,6 +113,7 @@ class Tally:
         self.rejected = dict.fromkeys(REJECTIONS, 0)
         self.bounds = dict.fromkeys(BOUNDS, 0)
         self.ended = dict.fromkeys(ENDINGS, 0)
+        self.passthru = dict.fromkeys(PASSTHRU, 0)
         self.latency = [0] * (len(LATENCY_BUCKETS_S) + 1)
         self.latency_sum_s = 0.0
 

@@ -21,6 +21,7 @@ EACH: dict[str, dict[str, Any]] = {
     "key in start": {"edge_key_in_start": True, "exotel_ws_paths": ["/a'b", "/c"]},
     "self-signed": {"edge_certificate": "self_signed"},
     "proxy protocol": {"exotel_ws_proxies": ["203.0.113.9"], "exotel_ws_proxy_protocol": True},
+    "passthru": {"exotel_ws_mode": "ai", "exotel_ws_ai_keys": {"passthru": "a-secret-of-nobody"}},
     "moving": {"_edge_moved_from": 8770},
     "listed": {"edge_known_sources": ["198.51.100.0/24"], "exotel_ws_metrics_sources": ["2001:db8::/64"]},
 }
@@ -114,8 +115,24 @@ def test_what_is_counted_of_them_renews_nothing_that_is_known() -> None:
     lines = rendered()
     assert section(lines, "backend held") == ["stick-table type ipv6 size 20k expire 10m store conn_cur,gpc1,gpc1_rate(10m)"]
     assert [rule for rule in lines if "table known" in rule and "track" in rule] == [
-        "    http-response track-sc2 src,ipmask(32,64) table known if { status 101 } { res.hdr(X-Exotel-Proven) 1 }"
+        "    http-response track-sc2 src,ipmask(32,64) table known if { res.hdr(X-Exotel-Proven) 1 }"
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "passes"),
+    [(EACH["passthru"], True), ({"exotel_ws_ai_keys": EACH["passthru"]["exotel_ws_ai_keys"]}, False), ({}, False)],
+    ids=["secret", "echo", "none"],
+)
+def test_what_exotel_asks_after_a_call_passes_where_there_is_a_secret(changes: dict[str, Any], passes: bool) -> None:
+    rules = section(rendered(**changes), "frontend wss")
+    assert ("acl passthru path_beg /exotel/next/" in rules) == passes
+    refusals = [rule for rule in rules if "if !upgrade !health" in rule]
+    assert len(refusals) == 3
+    assert all("!passthru" in rule for rule in refusals)
+    # The secret is nowhere: the voice server judges it, and the edge counts what it says.
+    assert "a-secret-of-nobody" not in "\n".join(rules)
+    assert "http-response sc-inc-gpc0(0) if { var(txn.passthru) -m found } { status 404 }" in rules
 
 
 def test_one_source_cannot_have_all_of_port_80() -> None:

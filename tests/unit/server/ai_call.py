@@ -24,6 +24,7 @@ from exotel_ws.ai.sentences import sentences
 from exotel_ws.ai.settings import Ai
 from exotel_ws.ai.voicemail import Voicemail
 from exotel_ws.logs import CallLog
+from exotel_ws.passthru.outcomes import Applet
 from exotel_ws.protocol import Dtmf, Mark, Media, Start, Writer
 from exotel_ws.responder import HangUp
 from pipecat.clocks.system_clock import SystemClock
@@ -158,6 +159,10 @@ class Told(Story):
         super().bot_said(text, heard)
         self.said.append((text, heard))
 
+    def end_asked(self, how: str, reason: str, summary: str) -> None:
+        super().end_asked(how, reason, summary)
+        self.tools.append(how)
+
     def interruption(self, meant: bool) -> None:
         super().interruption(meant)
         self.meant.append(meant)
@@ -196,6 +201,7 @@ class Call:
         self.hung_up_at = 0.0
         self.bounds: list[str] = []
         self.faults: list[str] = []
+        self.applets: list[Applet] = []
         self.began = self.loop.time()
         self.exotel = Exotel(self.loop, RATE, marks=marks)
         self.services: Services
@@ -257,6 +263,9 @@ class Call:
 
     def share(self, name: str, rate: float, burst: float) -> None:
         return None
+
+    def next_applet(self, applet: Applet) -> None:
+        self.applets.append(applet)
 
     def hang_up(self, hang_up: HangUp) -> None:
         if self.hung_up is None:

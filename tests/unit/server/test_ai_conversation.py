@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from exotel_ws.ai.sentences import USUAL
 from exotel_ws.ai.settings import Ai, BargeIn, Silence
@@ -494,6 +495,35 @@ def test_the_goodbye_is_heard_before_the_stream_ends(tool: str, marks: bool) -> 
         assert call.story.outcome == tool
         late_s = call.hung_up_at - (GREETING_S + 0.5 + 1.4 + 0.4 + len("Goodbye then.") * 0.05)
         assert late_s < (0.3 if marks else 3.0)
+
+    at_once(call)
+
+
+@pytest.mark.parametrize(("tool", "applet"), [("hang_up", "end"), ("transfer", "transfer")])
+def test_the_next_applet_is_known_before_the_stream_is_closed(tool: str, applet: str) -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        assert call.applets == ["end"], "a worker that dies can't say it later"
+        await call.until(GREETING_S + 0.5)
+        call.services.answers["do it"] = ("Alright.", tool)
+        await call.say("do it")
+        async with asyncio.timeout(30):
+            while len(call.applets) < 2:
+                await asyncio.sleep(0.05)
+        assert call.hung_up is None, "Exotel may ask as soon as it sees the close"
+        await call.end()
+        assert call.applets == ["end", applet]
+
+    at_once(call)
+
+
+def test_a_call_that_the_bot_does_not_end_goes_where_a_failed_one_does() -> None:
+    async def call() -> None:
+        call = Call(failure=msgspec.structs.replace(Ai().failure, then="transfer"))
+        assert call.applets == ["transfer"]
+        call.hang_up(HangUp(1001, "the server goes away"))
+        await call.until(1.0)
+        assert call.applets == ["transfer"]
 
     at_once(call)
 

@@ -101,10 +101,24 @@ def test_greetings_that_were_asked_for_last_are_kept(monkeypatch: pytest.MonkeyP
     asyncio.run(test())
 
 
-def test_the_tools_that_end_a_call_say_how_and_ask_for_no_further_word() -> None:
-    ended: list[str] = []
-    assert asyncio.run(EndCall("transfer", "", ended.append)({"anything": 1})) is None
-    assert ended == ["transfer"]
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"anything": 1}, ("", "")),
+        (
+            {"reason": "wants a human", "summary": "Order 12 late.\nIs angry."},
+            ("wants a human", "Order 12 late. Is angry."),
+        ),
+        ({"reason": ["no text"], "summary": None}, ("", "")),
+        ({"reason": "\x1b[31m" + "r" * 1000, "summary": "s" * 100_000}, ("\\x1b[31m" + "r" * 94 + "…", "s" * 1999 + "…")),
+    ],
+)
+def test_the_tools_that_end_a_call_say_how_and_why_and_ask_for_no_further_word(
+    arguments: dict[str, Any], words: tuple[str, str]
+) -> None:
+    ended: list[tuple[str, ...]] = []
+    assert asyncio.run(EndCall("transfer", "", lambda *told: ended.append(told))(arguments)) is None
+    assert ended == [("transfer", *words)]
 
 
 @asynccontextmanager

@@ -91,7 +91,7 @@ SPOKEN: Happens = [
     (8.0, bot("It should arrive tomorrow.", heard=False)),
     (8.0, bot("Anything else?", heard=False)),
     (8.5, lambda story: story.dtmf("5")),
-    (8.6, lambda story: story.tool("hang_up")),
+    (8.6, lambda story: story.end_asked("hang_up", "satisfied", "Their order is on its way.")),
     (8.7, plays(0.5)),
     (9.2, bot("Goodbye.")),
 ]
@@ -111,7 +111,7 @@ def test_what_is_told(tmp_path: Path) -> None:
         (8000, "interruption", True),
         (8000, "bot", "Anything else?", "nothing", 0),
         (8500, "dtmf", "5"),
-        (8600, "tool", "hang_up"),
+        (8600, "tool", "hang_up", "satisfied", "Their order is on its way."),
         (8700, "bot", "Goodbye.", "all", 500),
     ]
     assert told.pop("began").endswith("+00:00")
@@ -125,6 +125,8 @@ def test_what_is_told(tmp_path: Path) -> None:
         "rate": RATE,
         "duration_ms": 9500,
         "outcome": "hang_up",
+        "reason": "satisfied",
+        "summary": "Their order is on its way.",
         "recording": None,
         "stages_ms": {"greeting": [100]},
         "events_lost": 0,

@@ -147,7 +147,7 @@ def test_what_is_not_understood_leads_further_each_time_in_a_row() -> None:
 
 def test_yes_means_what_was_asked() -> None:
     assert talk("yes")[-1].say == "Yes what?"
-    assert talk("blah", "blub", "sure")[-1] == Answer("agent", "I connect you.", "transfer")
+    assert talk("blah", "blub", "sure")[-1] == Answer("agent", "I connect you.", "transfer", {"reason": "agent"})
     assert talk("blah", "blub", "no")[-1].say == "Hours, or an agent."
     assert talk("call me back", "yes please")[-1].say == "It is noted."
     assert talk("call me back", "no")[-1].tool == "hang_up"

@@ -62,6 +62,7 @@ class Story:
         self._stages: dict[str, list[float]] = {}
         self._turns = self._keys = self._errors = self._switches = 0
         self._interruptions = {True: 0, False: 0}
+        self._reason = self._summary = ""
         self._thinking = False
         self._runs: list[tuple[float, float]] = []
         """Times by the clock from and to which the bot is heard, as far as no text was reported as said for them."""
@@ -162,6 +163,13 @@ class Story:
         self._note("tool_failed", name=name, why=why)
         shown, reason = printable(name, 60), printable(why, 200)
         self._log.warning(f"🔧 Tool {shown} failed: {reason}", event="tool_failed", TOOL=shown, REASON=reason)
+
+    def end_asked(self, how: str, reason: str, summary: str) -> None:
+        """Record that the model ends the call by the tool ``how``, and its words for whoever reads of the call."""
+        self._reason, self._summary = reason, summary
+        said = [f"{name}: {self._shown(text)}" for name, text in (("reason", reason), ("summary", summary)) if text]
+        self._note("tool", name=how, reason=reason, summary=summary)
+        self._log(f"🔧 Tool: {how}{' (' if said else ''}{', '.join(said)}{')' if said else ''}", event="tool", TOOL=how)
 
     def provider_error(self, stage: str, service: str, text: str) -> None:
         """Record a failure; ``stage`` is one of `exotel_ws.ai.records.tally.SERVICES`, ``text`` the service's own words."""
@@ -280,6 +288,8 @@ class Story:
             "began": self._began_at.isoformat(timespec="milliseconds"),
             "duration_ms": self._ms(self._clock()),
             "outcome": outcome,
+            "reason": self._reason,
+            "summary": self._summary,
             "recording": f"{self._stem}.wav" if self._recording else None,
             "stages_ms": {name: [round(took * 1000) for took in stage] for name, stage in self._stages.items()},
             # A sentence is reported when it was heard, but stands where it began.

@@ -81,7 +81,7 @@ class Script:
             if told is not None or not webhook:
                 return _of_webhook(name, reply, told or {}, language)
             return Answer(name, say, "webhook", {"intent": name, "data": {"heard": dialogue.heard}})
-        return Answer(name, say, reply.then)
+        return _ending(name, say, reply.then)
 
     def understands(self, text: str) -> bool:
         """Return True if ``text`` means something to the flow, wherever its dialogue is."""
@@ -105,7 +105,12 @@ def _of_webhook(name: str, intent: Intent, told: dict[str, Any], language: str) 
     text = told.get("say") or told.get("answer")
     say = text[:_MOST_SAID] if isinstance(text, str) and text.strip() else _line(intent.otherwise, language, 0)
     then = told.get("then")
-    return Answer(name, say, then if then in ("hang_up", "transfer") else intent.then)
+    return _ending(name, say, then if then in ("hang_up", "transfer") else intent.then)
+
+
+def _ending(name: str, say: str, then: str) -> Answer:
+    """Return an answer that ends the call if there is a ``then``; the reason that is given is the intent's name."""
+    return Answer(name, say, then, {"reason": name} if then else {})
 
 
 def _line(said: Lines, language: str, turn: int) -> str:

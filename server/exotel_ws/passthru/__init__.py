@@ -1,0 +1,1 @@
+"""Answers to what Exotel asks by HTTP after a stream: which applet of its call flow comes next."""
