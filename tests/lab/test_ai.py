@@ -1,6 +1,7 @@
 """AI mode on a host whose network is gone: deployed, spoken with, interrupted, deployed again in a call, rolled back."""
 
 import asyncio
+import base64
 import json
 import re
 import tempfile
@@ -19,7 +20,7 @@ from exotel_phone.target import parse
 from rapidfuzz import fuzz
 
 from tests.lab import metadata, speaking
-from tests.lab.labhost import HostSpec, LabHost, Play, bring_up, play, take_down
+from tests.lab.labhost import REPO, HostSpec, LabHost, Play, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
 from tests.lab.speaking import says
 from tests.providers.fakes.openai import ANSWER, Chat
@@ -34,6 +35,14 @@ PATIENCE = ("One moment, please.", "I am sorry, it takes a little longer.")
 GOODBYE = "Thank you for calling. Goodbye!"
 QUESTION = "What are your opening hours?"
 SECRET = "a-key-of-the-lab-that-nobody-may-see"
+ACCOUNT = {
+    "sid": "acmevoice1",
+    "api_key": "k3y",
+    "api_token": f"{SECRET}-either",
+    "caller_id": "02012345678",
+    "api": "https://exotel",
+}
+ACCOUNT_FILE = "/etc/exotel-ws/exotel-account.json"
 # The only link left leads to the lab's own machine, for SSH and the callers. Nothing else is reachable, and no name resolves.
 CUT = "sudo ip route del default; echo nameserver 192.0.2.53 | sudo tee /etc/resolv.conf"
 AI = {"record": {"transcripts": True}}
@@ -218,7 +227,9 @@ def test_a_call_goes_on_to_its_end_while_another_generation_takes_over(deployed:
     thread.start()
     assert up.wait(10)
     assert keepers[0].answered.wait(40)
-    done = deployed.deploy(exotel_ws_ai_flow="flow.yml", exotel_ws_ai_keys={"deepgram-api-key": SECRET})
+    done = deployed.deploy(
+        exotel_ws_ai_flow="flow.yml", exotel_ws_ai_keys={"deepgram-api-key": SECRET}, exotel_ws_account=ACCOUNT
+    )
     draining = deployed.host.run("systemctl list-units --plain --no-legend --state=deactivating 'exotel-ws@*'").stdout
     keepers[0].over.set()
     thread.join(60)
@@ -233,6 +244,7 @@ def test_a_call_goes_on_to_its_end_while_another_generation_takes_over(deployed:
     assert SECRET not in done.stdout
     key = "/etc/exotel-ws/current/credentials/deepgram-api-key"
     assert deployed.host.run(f"sudo stat -c '%a %U' {key}; sudo cat {key}").stdout == f"600 root\n{SECRET}"
+    assert deployed.host.run(f"sudo stat -c '%a %U' {ACCOUNT_FILE}").stdout == "600 root\n"
     seen = deployed.host.run("sudo journalctl --namespace=+exotel-ws -o export; cat /etc/systemd/system/exotel-ws@.service")
     assert SECRET not in seen.stdout
     assert "LoadCredential=deepgram-api-key:/etc/exotel-ws/instances/%i/credentials/deepgram-api-key" in seen.stdout
@@ -241,6 +253,29 @@ def test_a_call_goes_on_to_its_end_while_another_generation_takes_over(deployed:
     greeted = place(lambda: Caller(parse(deployed.url), speaking.RATE, [], strip_query=False, barge_in_s=None))
     events = transcript(deployed.host, greeted)
     assert events["bot"][0]["text"] == "Good morning from the laboratory."
+
+
+def test_the_bot_calls_a_person_and_a_machine_and_knows_them_apart(deployed: Deployed) -> None:
+    """The account is that of the deploy before; the API is on the host, and the test plays who is called."""
+    host, python = deployed.host, "/etc/exotel-ws/current/release/bin/python"
+    api = base64.b64encode((REPO / "tests/tools_live/exotel_api.py").read_bytes()).decode()
+    running = host.start(f"echo {api} | base64 -d >/tmp/exotel_api.py && exec {python} /tmp/exotel_api.py")
+    assert running.stdout is not None
+    try:
+        here = running.stdout.readline().strip()
+        host.run(f"sudo sed 's#https://exotel#{here}#' {ACCOUNT_FILE} | sudo sh -c 'umask 077; cat >/run/account.json'")
+        ends = []
+        for words in ("Who is calling me?", "Please leave a message after the tone."):
+            dialled = host.run("sudo exotelctl dial --to +919876543210 --account /run/account.json --yes --json")
+            assert json.loads(dialled.stdout)["status"] == "in-progress"
+            stream = json.loads(running.stdout.readline())["form"]["StreamUrl"]
+            call = place(partial(Caller, parse(stream), speaking.RATE, [says(words)], strip_query=True, barge_in_s=None))
+            ends.append((call.end.by_bot, call.end.code, len(transcript(host, call).get("caller", []))))
+    finally:
+        running.kill()
+    assert ends == [(False, None, 1), (True, 1000, 1)]
+    said = host.run("sudo journalctl --namespace=+exotel-ws EVENT=voicemail --output cat").stdout
+    assert said.count("A machine answered") == 1
 
 
 def test_an_answer_comes_from_a_model_elsewhere_by_a_key_that_nobody_sees(deployed: Deployed) -> None:

@@ -1,5 +1,7 @@
 """Exotel's API for calls, as documented, over HTTP on loopback: it notes what is asked, and gives its answers in turn."""
 
+import dataclasses
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,3 +75,14 @@ def serving(*replies: Reply) -> Iterator[ExotelApi]:
         ended.set()
         server.shutdown()
         server.server_close()
+
+
+if __name__ == "__main__":  # on another host: the address on the first line, then each request on one
+    with serving() as running:
+        print(running.url, flush=True)
+        told = 0
+        while True:
+            threading.Event().wait(0.1)
+            for one in running.asked[told:]:
+                print(json.dumps(dataclasses.asdict(one)), flush=True)
+            told = len(running.asked)
