@@ -36,4 +36,8 @@ def _of_flow(flow: Flow) -> Iterator[tuple[str, Lines]]:
     yield from ((f"ai.flow: fallback[{i}]", reply.say) for i, reply in enumerate(flow.fallback, 1))
     for name, intent in flow.intents.items():
         yield f"ai.flow: intents.{name}", intent.say
+        yield f"ai.flow: intents.{name}.answer", intent.answer
         yield f"ai.flow: intents.{name}.otherwise", intent.otherwise
+    for name, slot in flow.slots.items():
+        for key, said in (("ask", slot.ask), ("again", slot.again), ("read_back", slot.read_back)):
+            yield f"ai.flow: slots.{name}.{key}", said

@@ -110,7 +110,7 @@ PROBLEMS = {
     ),
     "repeat and say": (
         HEAD + AGENT + "    repeat: true\n",
-        "f.yml:4: intents.agent: repeat: true says the last again: say, then, next and webhook have no place beside it",
+        "f.yml:4: intents.agent: repeat: true says the last again: say, then, next, needs, tool and webhook have no place here",
     ),
     "a webhook that may say nothing": (
         HEAD + AGENT + "    webhook: true\n",
@@ -118,7 +118,7 @@ PROBLEMS = {
     ),
     "no webhook": (
         HEAD + AGENT + "    otherwise: Sorry.\n",
-        "f.yml:4: intents.agent: otherwise is said where a webhook has nothing to say: it needs webhook: true",
+        "f.yml:4: intents.agent: otherwise and answer are said of what a webhook or a tool told: they need webhook: true or tool",
     ),
     "no way there": (
         HEAD + "  agent:\n    say: Hi.\n",
@@ -156,7 +156,8 @@ PROBLEMS = {
     ),
     "control characters": (
         HEAD + AGENT + '    "\\e[31m": x\n',
-        "f.yml:7: intents.agent.\\x1b[31m: unknown key (known: say, then, next, examples, dtmf, webhook, otherwise, repeat)",
+        "f.yml:7: intents.agent.\\x1b[31m: unknown key (known: say, then, next, examples, dtmf, needs, webhook, "
+        "tool, arguments, answer, otherwise, repeat)",
     ),
     "nothing but an alias": (
         "*a",

@@ -210,7 +210,7 @@ def test_what_a_webhook_answers_is_said_once_and_asks_nobody_again(result: objec
 
 
 def test_where_there_is_no_webhook_nobody_waits_for_one() -> None:
-    assert Script(FLOW).answer([user("what is my balance")], webhook=False) == Answer("balance", "I can not see it now.")
+    assert Script(FLOW).answer([user("what is my balance")], offered=()) == Answer("balance", "I can not see it now.")
 
 
 def test_a_webhook_that_has_not_answered_yet_is_no_answer_to_what_is_said_next() -> None:

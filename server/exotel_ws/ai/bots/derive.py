@@ -1,5 +1,6 @@
 """Derive the settings of each bot from those of all, and judge them."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,7 +74,7 @@ def load(settings: Ai, paths: list[str], *, read_keys: bool = True) -> Loaded:
         except SettingsError as error:
             found += error.problems
         if own.flow not in read:
-            read[own.flow] = _flow(own.flow)
+            read[own.flow] = _flow(own.flow, settings.tools)
         if isinstance(its := read[own.flow], list):
             found += its
         else:
@@ -92,8 +93,8 @@ def services_of(settings: Ai, name: str) -> Ai:
     return settings if name == DEFAULT else replace(settings, webhook_url="", tools={})
 
 
-def _flow(path: str) -> Flow | list[str]:
+def _flow(path: str, tools: Collection[str]) -> Flow | list[str]:
     try:
-        return flow.load(Path(path) if path else example_flow())
+        return flow.load(Path(path) if path else example_flow(), tools)
     except flow.FlowError as error:
         return [f"ai.flow: {problem}" for problem in error.problems]

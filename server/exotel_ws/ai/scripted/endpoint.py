@@ -103,7 +103,7 @@ class Endpoint:
         if script is None:
             return _error(404, f"The model `{model}` does not exist; there is: {', '.join(self._models)}", "model_not_found")
         offered = _offered(asked.get("tools") or [])
-        find = partial(script.answer, asked["messages"], language, webhook="webhook" in offered)
+        find = partial(script.answer, asked["messages"], language, offered=offered)
         answer = await asyncio.get_running_loop().run_in_executor(self._thread, find)
         made = _Completion(str(model), answer, offered, asked["messages"])
         if not asked.get("stream"):

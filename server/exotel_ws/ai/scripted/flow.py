@@ -2,17 +2,17 @@
 
 import difflib
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 import msgspec
 import yaml
 from msgspec import Meta, Struct
 
 from exotel_ws.ai import text_file
-from exotel_ws.ai.scripted.likeness import words
+from exotel_ws.ai.scripted.slots import Slot
+from exotel_ws.ai.scripted.values import Kind
 from exotel_ws.logs import printable
 
 Text = str | dict[str, str]
@@ -21,13 +21,11 @@ Lines = str | list[str] | dict[str, str | list[str]]
 """As `Text`; several lines are said in turn."""
 Place = tuple[str | int, ...]
 
-_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _QUOTES: Final = "a text with one of : ? , # [ ] { } in it needs quotes"
 _NOT_TEXT: Final = {"true": True, "false": False, "null": None, "~": None, "": None}
 _HALF: Final = re.compile("[\ud800-\udfff]")
 _MOST: Final = 1000
 """Most characters of a problem's message."""
-_KEYS: Final = re.compile(r"#|[0-9*]{1,32}")
 
 
 class Reply(Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,15 +42,25 @@ class Reply(Struct, frozen=True, forbid_unknown_fields=True):
 class Intent(Reply, frozen=True, forbid_unknown_fields=True):
     """One wish of callers: said as in one of ``examples``, keyed as ``dtmf``, or reached by ``next``.
 
-    ``webhook`` asks the user's own system, and ``otherwise`` is said if that has nothing to say. ``repeat`` says again what was
+    ``needs`` are slots that are filled first. ``webhook`` asks the user's own system, ``tool`` one of ``ai.tools`` with
+    ``arguments``. ``answer`` is said with what it told, ``otherwise`` if that has nothing to say. ``repeat`` says again what was
     said last.
     """
 
     examples: list[str] = []
     dtmf: str = ""
+    needs: list[str] = []
     webhook: bool = False
+    tool: str = ""
+    arguments: dict[str, str] = {}
+    answer: Lines = ""
     otherwise: Lines = ""
     repeat: bool = False
+
+    @property
+    def asks(self) -> str:
+        """Return the name of the tool that answers; empty if there is none."""
+        return "webhook" if self.webhook else self.tool
 
 
 class Flow(Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +69,7 @@ class Flow(Struct, frozen=True, forbid_unknown_fields=True):
     greeting: Text
     fallback: Annotated[list[Reply], Meta(min_length=1)]
     intents: Annotated[dict[str, Intent], Meta(min_length=1)]
+    slots: dict[str, Slot] = {}
 
     def greeting_in(self, language: str) -> str:
         """Return the greeting in ``language``, as `lines` chooses it."""
@@ -86,16 +95,21 @@ class Problem(NamedTuple):
     text: str
 
 
-def load(path: Path) -> Flow:
-    """Read the flow in a file. Raises `FlowError` with all problems that can be found at once."""
+def load(path: Path, tools: Collection[str] | None = None) -> Flow:
+    """Read the flow in a file. Raises `FlowError` with all problems that can be found at once.
+
+    ``tools`` are the names of ``ai.tools``; None if they are not known.
+    """
     try:
-        return parse(text_file.read(path), str(path))
+        return parse(text_file.read(path), str(path), tools)
     except text_file.NoText as error:
         raise FlowError([f"{path}: {error}"]) from None
 
 
-def parse(text: str, name: str = "flow") -> Flow:
+def parse(text: str, name: str = "flow", tools: Collection[str] | None = None) -> Flow:
     """Read a flow; see `load`. ``name`` is the name of the file in problems."""
+    from exotel_ws.ai.scripted.judging import judged  # which needs the types of this module
+
     try:
         read = _Reading(yaml.compose(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
@@ -107,7 +121,7 @@ def parse(text: str, name: str = "flow") -> Flow:
         raise FlowError([f"{name}: lists or mappings are nested too deep"]) from None
     problems = read.problems or _unknown_keys(read.plain)
     flow: Flow | list[Problem] = problems or _converted(read.plain)
-    problems = flow if isinstance(flow, list) else list(_judged(flow))
+    problems = flow if isinstance(flow, list) else list(judged(flow, tools))
     if isinstance(flow, list) or problems:
         raise FlowError([_told(name, problem, read.lines) for problem in problems])
     return flow
@@ -190,6 +204,8 @@ def _unknown_keys(raw: Any) -> list[Problem]:
     found = list(_unknown(Flow, raw, ()))
     if isinstance(fallback := raw.get("fallback"), list):
         found += [each for i, entry in enumerate(fallback) for each in _unknown(Reply, entry, ("fallback", i))]
+    if isinstance(some := raw.get("slots"), dict):
+        found += [each for name, entry in some.items() for each in _unknown(Slot, entry, ("slots", name))]
     if isinstance(intents := raw.get("intents"), dict):
         found += [each for name, entry in intents.items() for each in _unknown(Intent, entry, ("intents", name))]
     return found
@@ -198,7 +214,7 @@ def _unknown_keys(raw: Any) -> list[Problem]:
 def _unknown(struct: type[Struct], raw: Any, place: Place) -> Iterator[Problem]:
     for key in raw if isinstance(raw, dict) else ():
         if key not in struct.__struct_fields__:
-            yield Problem((*place, key), f"unknown key ({_did_you_mean(key, struct.__struct_fields__)})")
+            yield Problem((*place, key), f"unknown key ({did_you_mean(key, struct.__struct_fields__)})")
 
 
 def _converted(raw: Any) -> Flow | list[Problem]:
@@ -208,14 +224,28 @@ def _converted(raw: Any) -> Flow | list[Problem]:
     if isinstance(fallback, list):
         fallback = [{"say": entry} if isinstance(entry, str) else entry for entry in fallback]
         pieces += [(("fallback", i), entry, Reply) for i, entry in enumerate(fallback)]
+    if isinstance(some := raw.get("slots"), dict):
+        some = {name: _counted(entry) for name, entry in some.items()}
+        pieces += [(("slots", name), entry, Slot) for name, entry in some.items()]
     if isinstance(intents, dict):
         pieces += [(("intents", name), entry, Intent) for name, entry in intents.items()]
-    whole = raw | {key: value for key, value in (("fallback", fallback), ("intents", intents)) if value is not None}
+    whole = raw | {
+        key: value for key, value in (("fallback", fallback), ("intents", intents), ("slots", some)) if value is not None
+    }
     problems = [problem for piece in pieces if (problem := _unlike(*piece))]
     if problems:
         return problems
     last = _unlike((), whole, Flow)
     return [last] if last else msgspec.convert(whole, Flow)
+
+
+def _counted(entry: Any) -> Any:
+    """Return a slot's entry with its ``digits`` as numbers, of which one may stand alone: scalars of a flow are read as texts."""
+    if not isinstance(entry, dict) or "digits" not in entry:
+        return entry
+    told = entry["digits"]
+    counts = told if isinstance(told, list) else [told]
+    return entry | {"digits": [int(one) if isinstance(one, str) and one.isdecimal() else one for one in counts]}
 
 
 def _unlike(place: Place, raw: Any, kind: Any) -> Problem | None:
@@ -226,110 +256,14 @@ def _unlike(place: Place, raw: Any, kind: Any) -> Problem | None:
     except msgspec.ValidationError as error:
         text, _, where = str(error).partition(" - at `$")
         if text.startswith("Invalid enum value"):
-            text += " (it can be: hang_up, transfer)"
+            text += f" (it can be: {', '.join(get_args(Kind) if place[0] == 'slots' else ('hang_up', 'transfer'))})"
         within = (int(index) if index else key for key, index in re.findall(r"\.(\w+)|\[(\d+)\]", where))
         return Problem((*place, *within), text)
     return None
 
 
-# Judging
-
-
-def _judged(flow: Flow) -> Iterator[Problem]:
-    yield from _texts(flow)
-    for name, intent in flow.intents.items():
-        for text in _contradictions(intent):
-            yield Problem(("intents", name), text)
-    yield from _unreachable(flow)
-    yield from _ambiguous(flow)
-    yield from _nexts(flow)
-
-
-def _replies(flow: Flow) -> Iterator[tuple[Place, Reply]]:
-    yield from ((("fallback", i), reply) for i, reply in enumerate(flow.fallback))
-    yield from ((("intents", name), intent) for name, intent in flow.intents.items())
-
-
-def _texts(flow: Flow) -> Iterator[Problem]:
-    said: list[tuple[Place, Lines | Text]] = [(("greeting",), flow.greeting)]
-    for place, reply in _replies(flow):
-        said.append(((*place, "say"), reply.say))
-        if isinstance(reply, Intent):
-            said.append(((*place, "otherwise"), reply.otherwise))
-            said.append(((*place, "examples"), reply.examples))
-        elif not reply.say:
-            yield Problem(place, "needs say")
-    said = [(place, text) for place, text in said if place == ("greeting",) or text not in ("", [])]
-    languages = list(dict.fromkeys(tag for _, text in said if isinstance(text, dict) for tag in text))
-    for place, text in said:
-        if isinstance(text, dict):
-            yield from _languages(place, text, languages)
-        each = text.items() if isinstance(text, dict) else [("", text)]
-        for tag, some in each:
-            if not some or any(not one.strip() for one in ([some] if isinstance(some, str) else some)):
-                yield Problem((*place, tag) if tag else place, "an empty text can't be said")
-
-
-def _languages(place: Place, text: dict[str, Any], languages: list[str]) -> Iterator[Problem]:
-    for tag in text:
-        if not _LANGUAGE.fullmatch(tag):
-            yield Problem((*place, tag), "is no language (like en, hi or hi-IN)")
-    if missing := [tag for tag in languages if tag not in text and _LANGUAGE.fullmatch(tag)]:
-        yield Problem(place, f"is not there in {', '.join(missing)}, which other texts of this flow are in")
-
-
-def _contradictions(intent: Intent) -> Iterator[str]:
-    if intent.repeat and (intent.say or intent.then or intent.webhook or intent.next):
-        yield "repeat: true says the last again: say, then, next and webhook have no place beside it"
-    elif not (intent.say or intent.repeat or intent.webhook):
-        yield "needs say, or repeat: true" + (f": what is heard before {intent.then}" if intent.then else "")
-    if intent.webhook and not intent.otherwise:
-        yield "webhook: true needs otherwise: what is said where the webhook fails, or answers nothing to say"
-    if intent.otherwise and not intent.webhook:
-        yield "otherwise is said where a webhook has nothing to say: it needs webhook: true"
-    if intent.dtmf and not _KEYS.fullmatch(intent.dtmf):
-        yield f'dtmf: "{intent.dtmf}" can\'t be pressed: up to 32 of 0-9 and *, or # alone, which ends a number'
-
-
-def _unreachable(flow: Flow) -> Iterator[Problem]:
-    targets = {target for _, reply in _replies(flow) for target in reply.next.values()}
-    for name, intent in flow.intents.items():
-        if not (intent.examples or intent.dtmf or name in targets):
-            yield Problem(("intents", name), "can't be reached: it needs examples, dtmf, or a next that leads to it")
-
-
-def _ambiguous(flow: Flow) -> Iterator[Problem]:
-    by_key: defaultdict[str, list[str]] = defaultdict(list)
-    by_words: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
-    for name, intent in flow.intents.items():
-        if intent.dtmf:
-            by_key[intent.dtmf].append(name)
-        for i, example in enumerate(intent.examples):
-            heard = words(example)
-            if example.strip() and not heard:
-                yield Problem(("intents", name, "examples", i), f'"{example}" has no word in it')
-            elif heard and name not in by_words[heard]:
-                by_words[heard].append(name)
-                if len(by_words[heard]) > 1:
-                    first = by_words[heard][0]
-                    yield Problem(("intents", name, "examples", i), f'"{example}" is an example of {first} too, which is meant?')
-    for key, names in by_key.items():
-        for name in names[1:]:
-            yield Problem(("intents", name, "dtmf"), f'"{key}" is the key of {names[0]} already')
-
-
-def _nexts(flow: Flow) -> Iterator[Problem]:
-    for place, reply in _replies(flow):
-        if reply.next and reply.then:
-            yield Problem((*place, "next"), f"nothing comes next: the call ends by then: {reply.then}")
-        for answer, target in reply.next.items():
-            for unknown in (name for name in (answer, target) if name not in flow.intents):
-                yield Problem((*place, "next", answer), f'no intent "{unknown}" ({_did_you_mean(unknown, flow.intents)})')
-            if flow.intents.get(target, Intent()).repeat:
-                yield Problem((*place, "next", answer), "leads to an intent that repeats")
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the name in ``known`` that ``name`` is most like, as a question; all of them if it is like none."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f'did you mean "{near[0]}"?' if near else f"known: {', '.join(known)}"

@@ -2,12 +2,15 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Final
 
+from exotel_ws.ai.scripted import numerals, values
 from exotel_ws.ai.scripted.flow import Flow, Intent, Lines, Reply, lines
 from exotel_ws.ai.scripted.likeness import Examples
+from exotel_ws.ai.scripted.slots import MOST_MISSES, Filling, Taken, filled, placeholders
 
 KEYS: Final = "DTMF: "
 """Prefix of keys that the caller pressed."""
@@ -24,7 +27,7 @@ _MOST_SAID: Final = 600
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A sentence to say, and a tool to call with it: ``hang_up``, ``transfer``, ``webhook`` or none."""
+    """A sentence to say, and a tool to call with it: ``hang_up``, ``transfer``, ``webhook``, one of the user's, or none."""
 
     intent: str
     say: str
@@ -44,20 +47,27 @@ class _Dialogue:
     misses: int = 0
     given: Counter[int] = field(default_factory=Counter)
     """Times each reply was given, by its identity."""
+    filling: Filling | None = None
+    """Slots of the intent ``name``, which are being asked for, or have all been filled by the last turn."""
+    filled: bool = False
+    """True if they have all been filled."""
 
 
 class Script:
     """Answer by a flow. Calls can share one."""
 
-    def __init__(self, flow: Flow, sounds: Callable[[str], str] | None = None) -> None:
-        """``sounds``: see `Examples`."""
+    def __init__(self, flow: Flow, sounds: Callable[[str], str] | None = None, today: Callable[[], date] = date.today) -> None:
+        """``sounds``: see `Examples`. ``today`` is what "tomorrow" is counted from."""
         self._flow = flow
+        self._today = today
+        replies = (*flow.fallback, *flow.intents.values())
+        self._answers = {answer for reply in replies for answer in reply.next}
         examples = {name: intent.examples for name, intent in flow.intents.items()}
         self._examples = Examples(examples, final=[name for name, intent in flow.intents.items() if intent.then], sounds=sounds)
         self._keys = {intent.dtmf: name for name, intent in flow.intents.items() if intent.dtmf}
 
-    def answer(self, messages: list[dict[str, Any]], language: str = "", *, webhook: bool = True) -> Answer:
-        """Return the answer to the last of ``messages``, in OpenAI's format. ``webhook``: True if there is one to ask."""
+    def answer(self, messages: list[dict[str, Any]], language: str = "", *, offered: Container[str] | None = None) -> Answer:
+        """Return the answer to the last of ``messages``, in OpenAI's format. ``offered`` are the tools there are; None: any."""
         dialogue = _Dialogue()
         told: dict[str, Any] | None = None
         spoken = ""
@@ -76,36 +86,99 @@ class Script:
         if dialogue.repeat:
             return Answer(dialogue.name, spoken or self._flow.greeting_in(language))
         name, reply = dialogue.name, dialogue.reply
-        say = _line(reply.say, language, dialogue.given[id(reply)] - 1)
-        if isinstance(reply, Intent) and reply.webhook:
-            if told is not None or not webhook:
-                return _of_webhook(name, reply, told or {}, language)
-            return Answer(name, say, "webhook", {"intent": name, "data": {"heard": dialogue.heard}})
-        return _ending(name, say, reply.then)
+        if dialogue.filling and not dialogue.filled:
+            return Answer(name, _line(dialogue.filling.question(language), language, 0))
+        turn = dialogue.given[id(reply)] - 1
+        if not isinstance(reply, Intent) or not reply.asks:
+            return _ending(name, _line(_with(reply.say, dialogue, language), language, turn), reply.then)
+        if told is not None or not (offered is None or reply.asks in offered):
+            return _of_tool(reply, told or {}, dialogue, language)
+        say = _line(_with(reply.say, dialogue, language), language, turn)
+        return Answer(name, say, reply.asks, _arguments(reply, dialogue))
 
     def understands(self, text: str) -> bool:
         """Return True if ``text`` means something to the flow, wherever its dialogue is."""
-        return self._examples.closest(text[:_MOST_HEARD]) is not None
+        text = text[:_MOST_HEARD]
+        return self._examples.closest(text) is not None or (bool(self._flow.slots) and numerals.has_number(text))
 
     def _turn(self, dialogue: _Dialogue, heard: str) -> None:
-        name = self._keys.get(heard.removeprefix(KEYS)) if heard.startswith(KEYS) else self._examples.closest(heard[:_MOST_HEARD])
+        keys = heard.startswith(KEYS)
+        said = heard.removeprefix(KEYS)[:_MOST_HEARD]
+        name = self._keys.get(said) if keys else self._examples.closest(said)
+        if dialogue.filled:
+            dialogue.filling, dialogue.filled = None, False
+        if dialogue.filling and self._takes(dialogue, dialogue.filling, name, said, keys=keys):
+            dialogue.heard = heard
+            return
         name = dialogue.reply.next.get(name or "", name)
         intent = self._flow.intents[name] if name else None
         dialogue.heard, dialogue.name = heard, name or _FALLBACK
         dialogue.repeat = intent is not None and intent.repeat
         if dialogue.repeat:
             return
+        dialogue.filling = None
         dialogue.misses = 0 if intent else min(dialogue.misses + 1, len(self._flow.fallback))
         dialogue.reply = intent or self._flow.fallback[dialogue.misses - 1]
         dialogue.given[id(dialogue.reply)] += 1
+        if intent and intent.needs:
+            dialogue.filling = Filling(self._flow.slots, intent.needs)
+            dialogue.filled = not keys and dialogue.filling.begin(said, self._today()) is Taken.DONE
+
+    def _takes(self, dialogue: _Dialogue, filling: Filling, name: str | None, said: str, *, keys: bool) -> bool:
+        """Return True if a turn belongs to the slots that are being asked for; another wish does not, nor one miss too many."""
+        if keys and name and self._flow.intents[name].then and not (filling.part or filling.heard):
+            return False
+        taken = filling.take(said, self._today(), keys=keys)
+        dialogue.repeat = False
+        if taken is not Taken.MISSED:
+            dialogue.filled = taken is Taken.DONE
+            dialogue.misses = 0
+            return True
+        answers = name in self._answers or values.only_agrees(said)
+        if name and not answers and self._flow.intents[name] is not dialogue.reply:
+            return False
+        if filling.misses < MOST_MISSES:
+            return True
+        dialogue.filling, dialogue.misses = None, len(self._flow.fallback) - 1
+        return False
 
 
-def _of_webhook(name: str, intent: Intent, told: dict[str, Any], language: str) -> Answer:
-    """Return what a webhook answered as it is; its ``then`` may end the call."""
+def _of_tool(intent: Intent, told: dict[str, Any], dialogue: _Dialogue, language: str) -> Answer:
+    """Return what a tool answered: its own words, or the flow's with what it told; its ``then`` may end the call."""
     text = told.get("say") or told.get("answer")
-    say = text[:_MOST_SAID] if isinstance(text, str) and text.strip() else _line(intent.otherwise, language, 0)
+    said = text[:_MOST_SAID] if isinstance(text, str) and text.strip() else ""
+    if not said and intent.answer and "error" not in told:
+        plain = {key: str(value)[:_MOST_SAID] for key, value in told.items() if isinstance(value, str | int | float)}
+        whole = _with(filled(intent.answer, plain), dialogue, language)
+        said = "" if next(placeholders(whole), None) else _line(whole, language, 0)[:_MOST_SAID]
     then = told.get("then")
-    return _ending(name, say, then if then in ("hang_up", "transfer") else intent.then)
+    ends = then if then in ("hang_up", "transfer") else intent.then
+    return _ending(dialogue.name, said or _line(_with(intent.otherwise, dialogue, language), language, 0), ends)
+
+
+def _with(said: Lines, dialogue: _Dialogue, language: str) -> Lines:
+    """Return ``said`` with the values of the slots that were filled in it, as they are spoken."""
+    if not dialogue.filling:
+        return said
+    slots, known = dialogue.filling.slots, dialogue.filling.filled
+    return filled(said, {name: values.spoken(slots[name].kind, value, language) for name, value in known.items()})
+
+
+def _arguments(intent: Intent, dialogue: _Dialogue) -> dict[str, Any]:
+    """Return what the tool of ``intent`` is called with."""
+    filling = dialogue.filling
+    known = {name: values.argument(filling.slots[name].kind, value) for name, value in filling.filled.items()} if filling else {}
+    if intent.webhook:
+        return {"intent": dialogue.name, "data": {"heard": dialogue.heard, **known}}
+    return {name: _argument(text, known) for name, text in intent.arguments.items()} if intent.arguments else known
+
+
+def _argument(text: str, known: Mapping[str, Any]) -> Any:
+    """Return the value of an argument: that of a slot itself, or a text with values in it."""
+    alone = text.removeprefix("{").removesuffix("}")
+    if text == f"{{{alone}}}" and alone in known:
+        return known[alone]
+    return filled(text, {key: str(one) for key, one in known.items()})
 
 
 def _ending(name: str, say: str, then: str) -> Answer:
