@@ -6,6 +6,7 @@ import json
 import pytest
 from exotel_phone.captures.calls import decode
 from exotel_phone.captures.records import Message, Side
+from exotel_ws.encodings import Encoding
 from exotelctl.trace import level, message
 
 
@@ -126,6 +127,7 @@ def test_level() -> None:
     assert level.level_db(base64.b64encode(b"\x00\x20" * 80).decode()) == pytest.approx(-12.04, abs=0.01)
     assert level.level_db(base64.b64encode(bytes(320)).decode()) == float("-inf")
     assert level.level_db("%") is None
+    assert level.level_db(base64.b64encode(b"\x80" * 160).decode(), Encoding.MULAW) == pytest.approx(-0.18, abs=0.01)
     assert level.level_db("") is None
 
 

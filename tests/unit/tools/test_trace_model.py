@@ -4,10 +4,12 @@ from collections.abc import Iterable
 
 import pytest
 from exotel_phone.captures.records import Capture, Close, End, Gap, Message, Open, Record
+from exotel_ws.encodings import Encoding
 from exotelctl.trace import ladder
 from exotelctl.trace.call import Call, Limits
 from exotelctl.trace.calls import Trace
 from exotelctl.trace.ladder import Row
+from exotelctl.trace.report import heading
 from rich.cells import cell_len
 
 from tests.unit.tools.trace_calls import BEGAN, HEADER, PCM, Teller, capture, told
@@ -40,6 +42,16 @@ def test_a_call_without_a_fault_is_a_short_ladder() -> None:
     assert call.how_it_ended == "stop by Exotel (1006): canceled or call ended"
     assert (call.call_sid, call.number_from, call.rate) == ("a950c8dabf74", "09876543210", 8000)
     assert trace.remarks() == []
+
+
+def test_a_call_in_mu_law_has_the_length_that_is_heard() -> None:
+    teller = Teller(encoding=Encoding.MULAW)
+    teller.begins()
+    teller.talks(149)
+    call = _call(teller)
+    assert call.encoding is Encoding.MULAW
+    assert [row.label for row in ladder.rows(call)][3] == "media × 149, 2.98 s, gaps p50 20.0 max 20 ms"
+    assert "8000 Hz µ-law" in " ".join(heading(call))
 
 
 def test_expanded_every_message_is_a_row_in_the_order_of_time() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from exotel_phone import audio
 from exotel_phone.captures.records import Capture, Close, End, Message, Open, Record, Side, line
 from exotel_phone.wire import Ids, Stream
+from exotel_ws.encodings import Encoding
 
 BEGAN = 1_764_000_000.0
 HEADER = Capture(1, "vm-1", "g1-1", "0.1.0", BEGAN, "keep", False)
@@ -17,9 +18,16 @@ PCM = audio.frames(audio.speech_like(0.2, 8000), 8000)[3]
 class Teller:
     """Records of one call. ``clock`` is the time of the next one, in seconds since `BEGAN`."""
 
-    def __init__(self, conn: str = "conn_1", *, sid: str = "e33fa96945d0", call_sid: str = "a950c8dabf74") -> None:
+    def __init__(
+        self,
+        conn: str = "conn_1",
+        *,
+        sid: str = "e33fa96945d0",
+        call_sid: str = "a950c8dabf74",
+        encoding: Encoding = Encoding.PCM16,
+    ) -> None:
         self.conn, self.clock = conn, 1.0
-        self.stream = Stream(Ids(sid, call_sid, "leg"), 8000)
+        self.stream = Stream(Ids(sid, call_sid, "leg"), 8000, encoding)
         self.records: list[Record] = [Open(BEGAN + self.clock, conn, "203.0.113.9", "8000", "g1-1")]
 
     @property
@@ -39,13 +47,14 @@ class Teller:
     def talks(self, frames: int, *, gap_s: float = 0.020, echoed: bool = True) -> None:
         """Add this many frames, one each ``gap_s``, each echoed 1 ms later."""
         for _ in range(frames):
-            self.says(self.stream.media(PCM), after_s=gap_s - 0.001 if echoed else gap_s)
+            data = self.stream.encoding.encode(PCM)
+            self.says(self.stream.media(data), after_s=gap_s - 0.001 if echoed else gap_s)
             if echoed:
-                self.says(self.media(PCM), "server")
+                self.says(self.media(data), "server")
 
-    def media(self, pcm: bytes) -> str:
+    def media(self, data: bytes) -> str:
         """Add a media message of the server."""
-        payload = base64.b64encode(pcm).decode()
+        payload = base64.b64encode(data).decode()
         return json.dumps({"event": "media", "stream_sid": self.stream.ids.stream_sid, "media": {"payload": payload}})
 
     def hangs_up(self) -> None:

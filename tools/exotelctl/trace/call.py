@@ -11,6 +11,7 @@ from exotel_phone.captures.calls import decode
 from exotel_phone.captures.records import Close, Gap, Message, Open, Side
 from exotel_phone.target import SAMPLE_RATES
 from exotel_phone.text import plural, printable
+from exotel_ws.encodings import Encoding, named
 
 from exotelctl.trace import message, steps
 from exotelctl.trace.message import Identity, Seen
@@ -55,6 +56,7 @@ class Call:
         self.conn, self.opened, self.joined = opening.conn, opening.at, opening.joined
         self.call_sid = self.stream_sid = self.number_from = self.number_to = ""
         self.rate = 0
+        self.encoding = Encoding.PCM16
         self.closed: float | None = None
         self.lost: str | None = None
         """Reason that the capture gives for its end, if it ended before the call did."""
@@ -75,6 +77,11 @@ class Call:
         self._identify(Identity(opening.call_sid, opening.stream_sid, opening.from_, opening.to, opening.rate_asked))
         text = "joined here: the call was already going on" if opening.joined else "WebSocket opened"
         self._note(opening, "open", text, fault=opening.joined)
+
+    @property
+    def bytes_per_s(self) -> int:
+        """Return the bytes of a second of audio on the wire."""
+        return (self.rate or SAMPLE_RATES[0]) * self.encoding.sample_bytes
 
     @property
     def state(self) -> str:
@@ -183,6 +190,7 @@ class Call:
         self.number_from = who.number_from or self.number_from
         self.number_to = who.number_to or self.number_to
         self.rate = int(who.rate) if who.rate in map(str, SAMPLE_RATES) else self.rate
+        self.encoding = (named(who.encoding) if who.encoding else None) or self.encoding
 
     def _media(self, record: Message, seen: Seen, gap_s: float | None) -> None:
         at, sender = record.at, record.from_
@@ -190,7 +198,7 @@ class Call:
         late = since_s is not None and at > self._due[sender] + LATE_S
         if sender == "server":
             # What it sent ahead is still being played: the next is due when that ends.
-            self._due[sender] = max(at, self._due[sender]) + seen.audio_bytes / 2 / (self.rate or SAMPLE_RATES[0])
+            self._due[sender] = max(at, self._due[sender]) + seen.audio_bytes / self.bytes_per_s
         else:
             self._due[sender] = at
             if late and since_s is not None:

@@ -6,7 +6,6 @@ from typing import Final, Literal
 
 from exotel_phone.captures.calls import decode
 from exotel_phone.captures.records import Message, Side
-from exotel_phone.target import SAMPLE_RATES
 from exotel_phone.text import plural
 from rich.cells import cell_len, set_cell_size
 
@@ -85,7 +84,7 @@ def _single(call: Call, moment: Moment, unmasked: bool) -> Row:
 
 
 def _run(call: Call, run: Run) -> Row:
-    seconds = run.audio_bytes / 2 / (call.rate or SAMPLE_RATES[0])
+    seconds = run.audio_bytes / call.bytes_per_s
     words = f"media × {run.count}, {seconds:.2f} s"
     if run.median_gap_s is not None:
         words += f", gaps p50 {run.median_gap_s * 1000:.1f} max {run.longest_gap_s * 1000:.0f} ms"

@@ -5,14 +5,16 @@ import math
 import struct
 from typing import Final
 
+from exotel_ws.encodings import Encoding
+
 _FULL: Final = 32768.0
 _FLOOR_DB: Final = -60.0
 
 
-def level_db(payload: str) -> float | None:
-    """Return the level of base64 PCM16LE in dB below full scale (RMS); None without a whole sample, -inf for silence."""
+def level_db(payload: str, encoding: Encoding = Encoding.PCM16) -> float | None:
+    """Return the level of base64 audio in dB below full scale (RMS); None without a whole sample, -inf for silence."""
     try:
-        pcm = binascii.a2b_base64(payload)
+        pcm = encoding.decode(binascii.a2b_base64(payload))
     except (binascii.Error, ValueError):
         return None
     count = len(pcm) // 2

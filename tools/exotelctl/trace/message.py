@@ -46,13 +46,14 @@ class Seen:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Identity:
-    """Identity of a call as text, "" where it is not known. ``rate`` in Hz."""
+    """Identity of a call as text, "" where it is not known. ``rate`` in Hz, ``encoding`` as ``start`` says it."""
 
     call_sid: str = ""
     stream_sid: str = ""
     number_from: str = ""
     number_to: str = ""
     rate: str = ""
+    encoding: str = ""
 
 
 def examine(document: Document | None, record: Message) -> Seen:
@@ -103,8 +104,8 @@ def identity(document: Document) -> Identity:
     """Return what a start message says of the call."""
     body = _part(document, "start")
     call_sid, number_from, number_to = (as_text(body.get(name)) for name in ("call_sid", "from", "to"))
-    rate = as_text(_part(body, "media_format").get("sample_rate"))
-    return Identity(call_sid, stream_sid(document), number_from, number_to, rate)
+    rate, encoding = (as_text(_part(body, "media_format").get(name)) for name in ("sample_rate", "encoding"))
+    return Identity(call_sid, stream_sid(document), number_from, number_to, rate, encoding)
 
 
 def stop_reason(document: Document) -> str:

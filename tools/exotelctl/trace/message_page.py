@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from exotel_phone.captures.calls import decode
 from exotel_phone.captures.records import Message
+from exotel_ws.encodings import Encoding
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
@@ -48,7 +49,7 @@ class MessagePage(Page):
         who = "from Exotel" if record.from_ == "exotel" else "from the server"
         self.put("title", Text(f"{moment.kind} {who}, at {record.at - self._call.opened:.6f} s{gap}"))
         self.put_doubts(moment.faults, most=len(moment.faults), style=FAULT)
-        self._body = _body(record, unmasked=self.view.unmasked)
+        self._body = _body(record, self._call.encoding, unmasked=self.view.unmasked)
         self.put("header", Text())
         self.put("status", Text(f"message {self._index + 1} of {len(self._messages)} that are kept"))
         self.lines.show(len(self._body), 0)
@@ -63,19 +64,19 @@ class MessagePage(Page):
         self.renew()
 
 
-def _body(record: Message, *, unmasked: bool) -> list[str]:
+def _body(record: Message, encoding: Encoding, *, unmasked: bool) -> list[str]:
     document = None if record.binary else decode(record.text)
     if document is None:
         return [message.raw(record.text, unmasked=unmasked) or message.label(None, record)]
     lines = message.pretty(document, omitted=record.omitted, unmasked=unmasked)
-    return [*lines, "", *_audio(document, record.omitted)] if document.get("event") == "media" else lines
+    return [*lines, "", *_audio(document, record.omitted, encoding)] if document.get("event") == "media" else lines
 
 
-def _audio(document: message.Document, omitted: int) -> list[str]:
+def _audio(document: message.Document, omitted: int, encoding: Encoding) -> list[str]:
     size = message.audio_bytes(document, omitted)
     if omitted:
         return [f"audio  {size} bytes, left out of this capture"]
-    db = level.level_db(message.payload_of(document))
+    db = level.level_db(message.payload_of(document), encoding)
     if db is None:
         return ["audio  not base64 of 16-bit samples"]
     said = "digital silence" if math.isinf(db) else f"{db:.1f} dB of full scale"

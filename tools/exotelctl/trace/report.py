@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from exotel_phone.text import duration, plural, printable
+from exotel_ws.encodings import Encoding
 
 from exotelctl.trace import ladder, message
 from exotelctl.trace.call import Call
@@ -55,7 +56,8 @@ def heading(call: Call, *, unmasked: bool = False) -> list[str]:
     sid = printable(call.call_sid, 60) or f"without sid, {printable(call.conn, 60)}"
     facts = [
         message.numbers(call.number_from, call.number_to, unmasked=unmasked),
-        f"{call.rate} Hz" if call.rate else "rate unknown",
+        (f"{call.rate} Hz" if call.rate else "rate unknown")
+        + (f" {call.encoding.value}" if call.encoding is not Encoding.PCM16 else ""),
         f"{duration(call.last_at - call.opened)}",
     ]
     facts += [f"in {call.frames['exotel']} out {call.frames['server']}", plural(call.faults, "fault")]
@@ -75,6 +77,7 @@ def _call_json(call: Call, unmasked: bool) -> dict[str, object]:
         "from": message.shown_number(call.number_from, unmasked),
         "to": message.shown_number(call.number_to, unmasked),
         "rate": call.rate,
+        "encoding": call.encoding.value,
         "opened": call.opened,
         "seconds": round(call.last_at - call.opened, 3),
         "state": call.state,
