@@ -168,7 +168,7 @@ class _Frame(msgspec.Struct, gc=False):
     name: str | None = None
 
 
-_FLAT_NAMES: Final = ("from", "to", "reason", *_SNAKE, *_SNAKE.values())
+_FLAT_NAMES: Final = ("from", "to", "reason", "encoding", *_SNAKE, *_SNAKE.values())
 _Flat = msgspec.defstruct(
     "_Flat", [(f"field_{at}", Any, msgspec.field(default=None, name=name)) for at, name in enumerate(_FLAT_NAMES)]
 )
@@ -292,7 +292,7 @@ def _start(stream_sid: str, body: dict[str, Any]) -> Start:
         account_sid=short("account_sid", MOST_SID),
         from_=short("from", _MOST_NUMBER),
         to=short("to", _MOST_NUMBER),
-        encoding=as_text(media_format.get("encoding"))[:_MOST_WORD],
+        encoding=as_text(media_format.get("encoding", body.get("encoding")))[:_MOST_WORD],
         sample_rate=rate,
         custom_parameters=parameters.restore(raw),
         raw_parameters=raw,

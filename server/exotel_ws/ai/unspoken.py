@@ -24,7 +24,7 @@ _TAG_BEGUN: Final = re.compile(rf"</?{_TAG_OF}[a-z_]{{0,20}}")
 _TAG_ENDS: Final = re.compile(r"/?>")
 _TOKEN: Final = re.compile(r"<\|([^|<>\n]{0,40})\|>")
 _TOKEN_BEGUN: Final = re.compile(r"<\|[^|<>\n]{0,40}\|?")
-_OTHERS: Final = re.compile(r"(\[/?think\]|\u25c1/?think\u25b7)|(\[tool_calls?\])|```|[{\[]\s{0,40}(?=[{\"])")
+_OTHERS: Final = re.compile(r"(\[/?think\]|\u25c1/?think\u25b7)|(\[tool_calls?\])|```|[{\[]\s{0,40}(?=[{\"'])")
 _OTHERS_WHOLE: Final = ("[think]", "[/think]", "\u25c1think\u25b7", "\u25c1/think\u25b7", "[tool_call]", "[tool_calls]", "```")
 _JSON_BEGUN: Final = re.compile(r"[{\[]\s{0,40}")
 _BEGINS: Final = re.compile(r"[<\[{`\u25c1]")
@@ -32,6 +32,9 @@ _NEVER: Final = re.compile(r"(?!)")
 _FENCE: Final = re.compile("```")
 _CALLED: Final = re.compile(r"<\|(?:/tool[^|<>]*|[^|<>]*(?:calls?[\W_]?end|section_end|eom|eot|im_end|end)[^|<>]*)\|>")
 """End of a call of a tool that a special token began."""
+_ROLES: Final = ("start", "im_start", "start_header_id")
+"""Special tokens that a role follows, such as ``assistant``."""
+_ROLE_ENDS: Final = re.compile(r"\n|(?=<)")
 _CHANNEL: Final = re.compile(r"final\s*<\|message\|>|<\|(?:end|call|return)\|>")
 """End of what is no answer in OpenAI's Harmony: ``<|channel|>analysis<|message|>…<|end|>``, ``<|channel|>final<|message|>``."""
 
@@ -208,6 +211,8 @@ def _after_token(token: str) -> _Part | None:
     """Return the part that a special token of a model's template begins; None if it is only the token."""
     if any(word in token for word in ("tool", "python", "function")):
         return None if token.startswith("/") or "end" in token else _Part(_CALLED)
+    if token in _ROLES:
+        return _Part(_ROLE_ENDS)
     return _Part(_CHANNEL) if token.startswith("channel") else None
 
 

@@ -40,6 +40,10 @@ PAYLOAD = base64.b64encode(PCM).decode()
             Start("s", "c", "l", "a", "+1", "2", "raw/slin", 16000, {"x": "y"}, {"x": "y"}),
         ),
         (
+            '{"event":"start","stream_sid":"s","encoding":"mulaw"}',
+            Start("s", encoding="mulaw"),
+        ),
+        (
             '{"event":"start","stream_sid":"s","call_sid":"flat","to":"2","start":{"call_sid":"nested","to":null}}',
             Start("s", "nested", to="2"),
         ),

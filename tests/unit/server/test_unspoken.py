@@ -16,7 +16,7 @@ LEFT_OUT = {
     "a thought with a prefix": "<seed:think>x</seed:think>",
     "a thought of Mistral's": "[THINK]x[/THINK]",
     "a thought of Kimi's": "\u25c1think\u25b7x\u25c1/think\u25b7",
-    "a thought of Harmony's": "<|channel|>analysis<|message|>They want x.<|end|><|start|>",
+    "a thought of Harmony's": "<|channel|>analysis<|message|>They want x.<|end|>",
     "a tool call": f"<tool_call>\n{CALL}\n</tool_call>",
     "a function": "<function=hang_up>{}</function>",
     "a function with parameters": "<function=a>\n<parameter=x>\n1\n</parameter>\n</function>",
@@ -27,6 +27,8 @@ LEFT_OUT = {
     "a bare list": f"[ {CALL},\n{CALL}]",
     "one of DeepSeek's": "<\uff5ctool\u2581calls\u2581begin\uff5c>function x<\uff5ctool\u2581calls\u2581end\uff5c>",
     "one of Kimi's": "<|tool_calls_section_begin|><|tool_call_begin|>f:0{}<|tool_call_end|><|tool_calls_section_end|>",
+    "a bare one of Python's": "{'name': 'hang_up', 'arguments': {}}",
+    "a role": "<|im_start|>assistant\n",
     "a token": "<|im_end|>",
     "the end of a call": "</tool_call>",
 }
@@ -97,8 +99,8 @@ def test_words_do_not_wait() -> None:
 
 def test_the_answer_of_harmony_is_its_final_channel() -> None:
     text = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>We are open.<|return|>"
-    assert read(text, [3]).endswith("We are open.")
-    assert "Hm" not in read(text, [3])
+    for sizes in ([10_000], [1], [3]):
+        assert read(text, sizes) == "We are open."
 
 
 PART = st.sampled_from([*LEFT_OUT.values(), *SPOKEN, " ", "\n"])
