@@ -50,6 +50,9 @@ class Line:
     def share(self, name: str, rate: float, burst: float) -> None:
         return None
 
+    def next_applet(self, _applet: object) -> None:
+        pass
+
     def hang_up(self, hang_up: HangUp) -> None:
         self.hung_up = hang_up
 

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from aiohttp import web
 from exotel_ws.ai.mode import AiMode
+from exotel_ws.ai.scripted.script import Answer, Script
 from exotel_ws.ai.settings import Ai, Service, Tool
 from exotel_ws.protocol import Dtmf, Start, Writer
 from exotel_ws.settings import Settings
@@ -117,3 +118,76 @@ def test_a_model_calls_a_tool_and_the_other_side_knows_that_it_is_us(
     else:
         assert not shop.genuine
         assert "I will look." not in said
+
+
+ORDERS = """
+greeting: Hello.
+fallback: [Sorry.]
+slots:
+  order:
+    kind: number
+    digits: [4, 12]
+    ask: Your number, please.
+    read_back: "{order}. Is that right?"
+intents:
+  status:
+    examples: [where is my order]
+    dtmf: 2
+    needs: [order]
+    tool: order_status
+    answer: "Order {order} was {status}."
+    otherwise: I can not see it.
+"""
+
+
+def test_a_flow_asks_for_a_number_by_keys_reads_it_back_and_says_what_the_tool_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "shop").write_text(SECRET)
+    (tmp_path / "orders.yml").write_text(ORDERS)
+    shop, asked = Shop(""), list[tuple[Any, ...]]()
+
+    async def main() -> None:
+        app = web.Application()
+        app.add_routes([web.post("/order", shop.order)])
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        ai = msgspec.structs.replace(settings(runner.addresses[0][1]), llm=["embedded"], flow=str(tmp_path / "orders.yml"))
+        mode = AiMode(Settings(mode="ai", ai=msgspec.to_builtins(ai)))
+        await mode.open()
+        answer = Script.answer
+
+        def noted(self: Script, *told: Any, **more: Any) -> Answer:
+            made = answer(self, *told, **more)
+            asked.append((made.say, made.tool))
+            return made
+
+        monkeypatch.setattr(Script, "answer", noted)
+        try:
+            start = Start("s1", call_sid="c1", from_="0987")
+            call = mode.respond(start, Writer("s1", sample_rate=8000), Anybody(), sample_rate=8000)
+            for turn, keys in enumerate(("2", "4821", "1"), 1):
+                for key in f"{keys}#":
+                    call.dtmf(Dtmf("s1", key))
+                async with asyncio.timeout(60):
+                    while len(asked) < turn:
+                        await asyncio.sleep(0.05)
+                await asyncio.sleep(1.1)  # the keypad takes keys that follow at once for the same input
+            async with asyncio.timeout(60):
+                while len(asked) < 4:
+                    await asyncio.sleep(0.05)
+            call.stopped()
+        finally:
+            await mode.close()
+            await runner.cleanup()
+
+    asyncio.run(main())
+    assert asked == [
+        ("Your number, please.", ""),
+        ("4, 8, 2, 1. Is that right?", ""),
+        ("", "order_status"),
+        ("Order 4, 8, 2, 1 was shipped.", ""),
+    ]
+    assert [(one["arguments"], one["call"]["call_sid"]) for one in shop.genuine] == [({"order": "4821"}, "c1")]

@@ -156,8 +156,8 @@ PROBLEMS = {
     ),
     "control characters": (
         HEAD + AGENT + '    "\\e[31m": x\n',
-        "f.yml:7: intents.agent.\\x1b[31m: unknown key (known: say, then, next, examples, dtmf, needs, webhook, "
-        "tool, arguments, answer, otherwise, repeat)",
+        "f.yml:7: intents.agent.\\x1b[31m: unknown key (known: say, then, next, examples, dtmf, where_set, needs, "
+        "webhook, tool, arguments, answer, otherwise, repeat)",
     ),
     "nothing but an alias": (
         "*a",

@@ -68,6 +68,11 @@ intents:
     examples: [say that again]
     repeat: true
 """)
+HEAD = "greeting: Hello.\nfallback: [Sorry.]\n"
+SLOT = 'slots:\n  order:\n    kind: number\n    ask: Which?\n    read_back: "{order}?"\n'
+STATUS = "intents:\n  status:\n    examples: [status]\n    needs: [order]\n    say: Fine.\n"
+TOOL = "    tool: look\n    otherwise: No.\n"
+BOTH = f"    webhook: true\n{TOOL}"
 SCRIPT = Script(FLOW, today=lambda: TODAY)
 
 
@@ -366,14 +371,28 @@ def test_a_number_said_over_the_bot_is_meant() -> None:
     assert not SCRIPT.understands("purple rain")
 
 
+def test_an_intent_gives_way_to_one_that_asks_where_its_tool_is_set() -> None:
+    both = flow.parse(f"""
+greeting: Hello.
+fallback: [Sorry.]
+{SLOT}intents:
+  status:
+    examples: [where is my order]
+    say: It is on its way.
+    where_set: lookup
+  lookup:
+    needs: [order]
+    webhook: true
+    otherwise: I can not see it.
+""")
+    asked = [{"role": "user", "content": "where is my order"}]
+    assert Script(both).answer(asked, offered=()).say == "It is on its way."
+    assert Script(both).answer(asked, offered=["webhook"]).say == "Which?"
+    again = [*asked, {"role": "assistant", "content": "Which?"}, {"role": "user", "content": "it is about my order"}]
+    assert Script(both).answer(again, offered=["webhook"]).say == "Which?"
+
+
 # What is wrong with a flow
-
-
-HEAD = "greeting: Hello.\nfallback: [Sorry.]\n"
-SLOT = 'slots:\n  order:\n    kind: number\n    ask: Which?\n    read_back: "{order}?"\n'
-STATUS = "intents:\n  status:\n    examples: [status]\n    needs: [order]\n    say: Fine.\n"
-TOOL = "    tool: look\n    otherwise: No.\n"
-BOTH = f"    webhook: true\n{TOOL}"
 
 
 @pytest.mark.parametrize(
@@ -399,13 +418,15 @@ BOTH = f"    webhook: true\n{TOOL}"
         ),
         (HEAD + SLOT + STATUS + "    tool: look\n", "f.yml:9: intents.status: tool needs otherwise"),
         (
-            HEAD + SLOT + STATUS + "    tool: look\n    otherwise: No.\n",
+            HEAD + SLOT + STATUS + TOOL,
             'f.yml:13: intents.status.tool: no tool "look"',
         ),
         (
-            HEAD + SLOT + STATUS + "    webhook: true\n    tool: look\n    otherwise: No.\n",
+            HEAD + SLOT + STATUS + BOTH,
             "f.yml:9: intents.status: webhook: true and",
         ),
+        (HEAD + SLOT + STATUS + "    where_set: look\n", 'f.yml:13: intents.status.where_set: no intent "look"'),
+        (HEAD + SLOT + STATUS + "    where_set: status\n", "f.yml:13: intents.status.where_set: status asks nothing"),
         (
             HEAD + SLOT + STATUS + "    arguments: {a: b}\n",
             "f.yml:9: intents.status: arguments are those of a tool",

@@ -42,13 +42,14 @@ class Reply(Struct, frozen=True, forbid_unknown_fields=True):
 class Intent(Reply, frozen=True, forbid_unknown_fields=True):
     """One wish of callers: said as in one of ``examples``, keyed as ``dtmf``, or reached by ``next``.
 
-    ``needs`` are slots that are filled first. ``webhook`` asks the user's own system, ``tool`` one of ``ai.tools`` with
-    ``arguments``. ``answer`` is said with what it told, ``otherwise`` if that has nothing to say. ``repeat`` says again what was
-    said last.
+    ``where_set`` is the intent that is meant instead, where its webhook or tool is set. ``needs`` are slots that are filled
+    first. ``webhook`` asks the user's own system, ``tool`` one of ``ai.tools`` with ``arguments``. ``answer`` is said with what
+    it told, ``otherwise`` if that has nothing to say. ``repeat`` says again what was said last.
     """
 
     examples: list[str] = []
     dtmf: str = ""
+    where_set: str = ""
     needs: list[str] = []
     webhook: bool = False
     tool: str = ""

@@ -18,6 +18,7 @@ def judged(flow: Flow, tools: Collection[str] | None) -> Iterator[Problem]:
     yield from _texts(flow)
     yield from _slots(flow)
     yield from _tools(flow, tools)
+    yield from _where_set(flow)
     for name, intent in flow.intents.items():
         for text in _contradictions(intent):
             yield Problem(("intents", name), text)
@@ -103,6 +104,15 @@ def _slots(flow: Flow) -> Iterator[Problem]:
                     yield Problem((*place, key), f"{{{unknown}}} is no slot that this intent needs")
 
 
+def _where_set(flow: Flow) -> Iterator[Problem]:
+    for name, intent in flow.intents.items():
+        place: Place = ("intents", name, "where_set")
+        if intent.where_set and intent.where_set not in flow.intents:
+            yield Problem(place, f'no intent "{intent.where_set}" ({did_you_mean(intent.where_set, flow.intents)})')
+        elif intent.where_set and not flow.intents[intent.where_set].asks:
+            yield Problem(place, f"{intent.where_set} asks nothing that can be set: it needs webhook: true, or tool")
+
+
 def _tools(flow: Flow, tools: Collection[str] | None) -> Iterator[Problem]:
     for name, intent in flow.intents.items():
         if intent.tool and tools is not None and intent.tool not in tools:
@@ -112,6 +122,7 @@ def _tools(flow: Flow, tools: Collection[str] | None) -> Iterator[Problem]:
 
 def _unreachable(flow: Flow) -> Iterator[Problem]:
     targets = {target for _, reply in _replies(flow) for target in reply.next.values()}
+    targets |= {intent.where_set for intent in flow.intents.values()}
     for name, intent in flow.intents.items():
         if not (intent.examples or intent.dtmf or name in targets):
             yield Problem(("intents", name), "can't be reached: it needs examples, dtmf, or a next that leads to it")

@@ -75,7 +75,7 @@ class Script:
             text = _text(message)
             match message.get("role"):
                 case "user" if text:
-                    self._turn(dialogue, text)
+                    self._turn(dialogue, text, offered)
                     told = None
                 case "assistant" if text:
                     spoken = text
@@ -101,16 +101,17 @@ class Script:
         text = text[:_MOST_HEARD]
         return self._examples.closest(text) is not None or (bool(self._flow.slots) and numerals.has_number(text))
 
-    def _turn(self, dialogue: _Dialogue, heard: str) -> None:
+    def _turn(self, dialogue: _Dialogue, heard: str, offered: Container[str] | None) -> None:
         keys = heard.startswith(KEYS)
         said = heard.removeprefix(KEYS)[:_MOST_HEARD]
         name = self._keys.get(said) if keys else self._examples.closest(said)
+        name = self._where_set(name, offered)
         if dialogue.filled:
             dialogue.filling, dialogue.filled = None, False
         if dialogue.filling and self._takes(dialogue, dialogue.filling, name, said, keys=keys):
             dialogue.heard = heard
             return
-        name = dialogue.reply.next.get(name or "", name)
+        name = self._where_set(dialogue.reply.next.get(name or "", name), offered)
         intent = self._flow.intents[name] if name else None
         dialogue.heard, dialogue.name = heard, name or _FALLBACK
         dialogue.repeat = intent is not None and intent.repeat
@@ -123,6 +124,11 @@ class Script:
         if intent and intent.needs:
             dialogue.filling = Filling(self._flow.slots, intent.needs)
             dialogue.filled = not keys and dialogue.filling.begin(said, self._today()) is Taken.DONE
+
+    def _where_set(self, name: str | None, offered: Container[str] | None) -> str | None:
+        """Return the intent that is meant in place of ``name``, if what it asks is there."""
+        instead = self._flow.intents[name].where_set if name else ""
+        return instead if instead and (offered is None or self._flow.intents[instead].asks in offered) else name
 
     def _takes(self, dialogue: _Dialogue, filling: Filling, name: str | None, said: str, *, keys: bool) -> bool:
         """Return True if a turn belongs to the slots that are being asked for; another wish does not, nor one miss too many."""
