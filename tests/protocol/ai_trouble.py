@@ -53,6 +53,9 @@ class AnySound:
             self._speaks, self._run_s = sounds, 0.0
             yield VADUserStartedSpeakingFrame(CHANGES_S) if sounds else VADUserStoppedSpeakingFrame(CHANGES_S)
 
+    def theirs(self, text: str) -> str:
+        return text
+
 
 def turns(_turn_model: Any) -> LLMUserAggregatorParams:
     return LLMUserAggregatorParams(

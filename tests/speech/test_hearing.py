@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
-from exotel_ws.ai.embedded.models import Recogniser, TurnModel
+import soxr
+from exotel_ws.ai.embedded.models import Recogniser, Speaker, TurnModel
 from exotel_ws.ai.hearing.detector import Hearing, VoiceDetector
+from exotel_ws.ai.hearing.echo import Played
 from exotel_ws.ai.hearing.windows import RATE
 from pipecat.frames.frames import InputAudioRawFrame, VADUserStartedSpeakingFrame
 
-from .sounds import babble, long, louder, over
-from .telephone import MISSING, said
+from .sounds import Echo, babble, long, louder, over, pcm16, samples
+from .telephone import LINE_RATE, MISSING, said
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no voices to call with: scripts/apt-need {' '.join(MISSING)}")
 
@@ -18,6 +21,7 @@ ASKED = ("What are your opening hours?", "Where is my order?", "When are you ope
 KNOWN_BY = ("opening hours", "my order", "are you open", "open on sunday")
 CHATTER = "The weather will be fine tomorrow with some clouds in the evening, and then the train left at half past nine."
 CROWD = ("flite kal16", "flite awb", "flite slt", "espeak en-us", "espeak en-gb+f3", "espeak en-us+m3")
+WELCOME = "Hello, and welcome. You can ask for our opening hours, your order, or an agent. How can I help?"
 PIECE = 1920
 BEFORE = 2 * RATE
 """Bytes of the second before an utterance that the recogniser is given with it."""
@@ -28,6 +32,10 @@ def models() -> tuple[Recogniser, TurnModel]:
     return Recogniser(), TurnModel()
 
 
+def resampled(pcm: bytes, has: int = RATE, rate: int = LINE_RATE) -> bytes:
+    return bytes(soxr.resample(np.frombuffer(pcm, "<i2"), has, rate).astype("<i2").tobytes())
+
+
 def asked(*, pause_s: float = 2.5) -> bytes:
     return b"".join(bytes(int(pause_s * RATE) * 2) + said(text, CALLER) for text in ASKED) + bytes(RATE * 3)
 
@@ -35,7 +43,7 @@ def asked(*, pause_s: float = 2.5) -> bytes:
 def heard(models: tuple[Recogniser, TurnModel], pcm: bytes) -> Iterator[str]:
     """Yield the text of each utterance that has begun and ended in ``pcm``."""
     recogniser, model = models
-    hearing, sound, speaks = Hearing(VoiceDetector(model)), bytearray(), False
+    hearing, sound, speaks = Hearing(VoiceDetector(model), Played(8000), lambda: 0.0), bytearray(), False
     for at in range(0, len(pcm), PIECE):
         for frame in hearing.take(pcm[at : at + PIECE]):
             if isinstance(frame, InputAudioRawFrame):
@@ -76,3 +84,41 @@ def test_questions_in_a_crowd_end_where_the_caller_ends_them(models: tuple[Recog
     texts = list(heard(models, over(crowd, caller, 10, RATE)))
 
     assert 4 <= len(texts) <= 8, texts
+
+
+@pytest.mark.parametrize("loss_db", [20, 40])
+@pytest.mark.parametrize("delay_s", [0.15, 0.25])
+def test_nothing_of_the_bots_own_voice_is_left_but_a_caller_is_heard_over_it(
+    models: tuple[Recogniser, TurnModel], loss_db: float, delay_s: float
+) -> None:
+    recogniser, model = models
+    speaker, now = Speaker(), [0.0]
+    played, echo = Played(LINE_RATE), Echo(LINE_RATE, loss_db, delay_s)
+    hearing = Hearing(VoiceDetector(model), played, lambda: now[0])
+    welcome = speaker.speak(WELCOME, LINE_RATE)
+    bot = welcome + bytes(LINE_RATE * 6) + welcome
+    caller = bytes(int(2.0 * LINE_RATE + len(welcome)) // 2 * 2) + resampled(said("Where is my order?", CALLER))
+    for begins in (0.0, len(welcome) / 2 / LINE_RATE + 3):
+        played.words.say(WELCOME, begins + len(welcome) / 2 / LINE_RATE)
+    texts, sound, speaks, sent = [], bytearray(), False, 0
+    for number in range(len(bot) // 960 + 50):
+        while sent < len(bot) and sent / 2 / LINE_RATE < now[0] + 0.6:
+            played.sent(sent / 2 / LINE_RATE, bot[sent : sent + 3200])
+            echo.play(sent / 2 / LINE_RATE, bot[sent : sent + 3200])
+            sent += 3200
+        spoken = caller[number * 960 : number * 960 + 960].ljust(960, b"\0")
+        comes = pcm16(samples(echo.back(number * 0.06, 0.06)) + samples(spoken))
+        now[0] = (number + 1) * 0.06
+        for frame in hearing.take(resampled(comes, LINE_RATE, RATE)):
+            if isinstance(frame, InputAudioRawFrame):
+                sound += frame.audio
+                if not speaks:
+                    del sound[:-BEFORE]
+            elif isinstance(frame, VADUserStartedSpeakingFrame):
+                speaks = True
+            else:
+                texts.append(hearing.theirs(recogniser.recognise(bytes(sound))))
+                sound.clear()
+                speaks = False
+
+    assert ["my order" in text for text in texts if text] == [True], texts

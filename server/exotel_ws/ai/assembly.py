@@ -17,6 +17,7 @@ from exotel_ws.ai.failure.failover import Failover
 from exotel_ws.ai.failure.rescue import Rescue
 from exotel_ws.ai.failure.work import Answering, Listening, Speaking, Work
 from exotel_ws.ai.hearing.detector import Hearing, VoiceDetector
+from exotel_ws.ai.hearing.echo import Played
 from exotel_ws.ai.keypad import Keypad
 from exotel_ws.ai.late import LateDialogue, Workshop
 from exotel_ws.ai.mouth import Mouth
@@ -91,17 +92,20 @@ class Assembly:
         """Begin a conversation. Cheap: its pipeline is made later, in turn with those of other calls."""
         clock = asyncio.get_running_loop()
         rate, story = caller.sample_rate, caller.story
+        played = Played(rate)
+        hearing = Hearing(VoiceDetector(self._turn_model), played, clock.time)
         playout = Playout(caller.writer, caller.line.send, clock, sample_rate=rate)
         mouth = Mouth(playout, rate, story.bot_said)
         stopwatch = Stopwatch(story.stage)
         rescue = Rescue(self._settings.failure, caller.phrases, story, self._breaker, clock, lambda: playout.heard_until)
-        talk = LateDialogue(partial(self.dialogue, caller, mouth, stopwatch, rescue), self._workshop, mouth)
+        talk = LateDialogue(partial(self.dialogue, caller, mouth, hearing, stopwatch, rescue), self._workshop, mouth)
         parts = Parts(
             clock=clock,
             story=story,
             stopwatch=stopwatch,
             playout=playout,
             mouth=mouth,
+            played=played,
             ear=Ear(rate, talk.hear, clock.time),
             decoder=Decoder(caller.start.encoding, rate, partial(_other_encoding, caller, playout)),
             keypad=Keypad(clock),
@@ -114,7 +118,9 @@ class Assembly:
         )
         return Conversation(self._settings, caller.line, parts, caller.greeting, caller.greeting_text, on_end)
 
-    def dialogue(self, caller: Caller, mouth: Mouth, stopwatch: Stopwatch, rescue: Rescue, events: Events) -> Dialogue:
+    def dialogue(
+        self, caller: Caller, mouth: Mouth, hearing: Hearing, stopwatch: Stopwatch, rescue: Rescue, events: Events
+    ) -> Dialogue:
         """Make the pipeline of a call. Takes some milliseconds."""
         wishes = caller.wishes
         filled: Callable[[str], str] = partial(fill, start=caller.start)
@@ -128,7 +134,7 @@ class Assembly:
             services=[named.service for named in (*stt, *llm, *tts)],
             mouth=mouth,
             stopwatch=stopwatch,
-            hearing=Hearing(VoiceDetector(self._turn_model)),
+            hearing=hearing,
             turn_model=self._turn_model,
             greeting=caller.greeting_text,
             tools=self._tools(caller, events),

@@ -12,6 +12,7 @@ from exotel_ws.ai.decoder import Decoder
 from exotel_ws.ai.dialogue import Talk
 from exotel_ws.ai.ear import Ear
 from exotel_ws.ai.failure.rescue import Rescue
+from exotel_ws.ai.hearing.echo import Played
 from exotel_ws.ai.keypad import Keypad
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.phase import IllegalTransition, Phase, Phases
@@ -50,6 +51,7 @@ class Parts:
     stopwatch: Stopwatch
     playout: Playout
     mouth: Mouth
+    played: Played
     ear: Ear
     decoder: Decoder
     keypad: Keypad
@@ -93,6 +95,7 @@ class Conversation:
         self._playout, self._mouth, self._talk, self._rescue = parts.playout, parts.mouth, parts.talk, parts.rescue
         self._playout.on_sent, self._playout.on_cleared = self._sent, self._cleared
         self._mouth.on_silent, self._mouth.on_dropped = self._silent, self._dropped
+        self._played, self._mouth.on_saying = parts.played, self._says
         self._keypad.on_keys = self._keys
         self._utterance = Utterance(clock, self._nothing_said)
         self._sentences = parts.sentences
@@ -290,7 +293,7 @@ class Conversation:
         return self._playout.heard_until
 
     def say(self, text: str, pcm: bytes) -> None:
-        self._play(pcm, lambda heard: self._said(text, heard))
+        self._play(text, pcm, lambda heard: self._said(text, heard))
 
     def resume(self) -> bool:
         stopped = self._playout.held and self._playout.outstanding
@@ -312,7 +315,7 @@ class Conversation:
 
     def _greet(self, greeting: bytes, text: str) -> None:
         if greeting:
-            self._play(greeting, lambda heard: self._greeting_over(text, heard))
+            self._play(text, greeting, lambda heard: self._greeting_over(text, heard))
         elif text:
             self._talk.say(text)
         else:
@@ -368,7 +371,7 @@ class Conversation:
         self._mouth.mute()
         self._playout.drop()
         self._part(then, outcome)
-        self._play(pcm, lambda heard: self._said_last(text, heard))
+        self._play(text, pcm, lambda heard: self._said_last(text, heard))
 
     def _hang_up(self) -> None:
         if self._phases.now is Phase.OVER:
@@ -430,21 +433,27 @@ class Conversation:
 
     # What the bot says
 
-    def _play(self, pcm: bytes, tell: Callable[[bool], None]) -> None:
+    def _play(self, text: str, pcm: bytes, tell: Callable[[bool], None]) -> None:
         """Play a whole sentence made beforehand; call ``tell`` with True once it was heard, or with False if it was dropped."""
         self._playout.say(pcm)
         self._playout.flush()
+        self._says(text)
         self._playout.note(tell)
+
+    def _says(self, text: str) -> None:
+        self._played.words.say(text, self._playout.heard_until)
 
     def _sent(self, begins: float, pcm: bytes) -> None:
         self._stopwatch.sent()
         if self._answer_began is None:
             self._answer_began = begins
         self._story.bot_audio(begins, pcm)
+        self._played.sent(begins, pcm)
 
     def _cleared(self, at: float) -> None:
         self._stopwatch.cleared()
         self._story.bot_cleared(at)
+        self._played.cleared(at)
 
     def _said(self, text: str, heard: bool) -> None:
         self._story.bot_said(text, heard)

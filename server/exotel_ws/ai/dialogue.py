@@ -310,7 +310,7 @@ class Dialogue:
         elif isinstance(frame, VADUserStoppedSpeakingFrame):
             self._events.user_paused()
         elif isinstance(frame, TranscriptionFrame | InterimTranscriptionFrame):
-            frame.text = _whole(frame.text)
+            frame.text = self._hearing.theirs(_whole(frame.text))
             if frame.text.strip():
                 self._events.user_heard()
 

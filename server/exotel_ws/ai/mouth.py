@@ -50,6 +50,8 @@ class Mouth(FrameProcessor):
         """Text whose sound is there and has not been heard to its end."""
         self.on_silent: Callable[[], None] = lambda: None
         """Called when all that the services made was heard, and no more is expected."""
+        self.on_saying: Callable[[str], None] = lambda _text: None
+        """Called with each text whose sound has been handed to the playout."""
         self.on_dropped: Callable[[], None] = lambda: None
         """Handle a passing interruption, after unheard audio is dropped."""
 
@@ -130,6 +132,7 @@ class Mouth(FrameProcessor):
 
     def _text_with_its_sound(self, frame: TTSTextFrame) -> None:
         self._unheard.append(frame.text)
+        self.on_saying(frame.text)
         self._when_heard(lambda heard: self._text_over(frame, heard))
 
     async def _utterance_made(self, frame: TTSStoppedFrame) -> None:

@@ -13,6 +13,7 @@ from exotel_ws.ai.ear import Ear
 from exotel_ws.ai.failure.apology import Phrases
 from exotel_ws.ai.failure.breaker import Breaker
 from exotel_ws.ai.failure.rescue import Rescue
+from exotel_ws.ai.hearing.echo import Played
 from exotel_ws.ai.keypad import Keypad
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.playout import Playout
@@ -225,6 +226,7 @@ class Call:
             stopwatch=self.stopwatch,
             playout=playout,
             mouth=mouth,
+            played=Played(RATE),
             ear=Ear(RATE, talk.hear, self.loop.time),
             decoder=Decoder("", RATE, playout.encode),
             keypad=Keypad(self.loop),

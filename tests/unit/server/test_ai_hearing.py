@@ -8,6 +8,7 @@ import pytest
 from exotel_ws.ai.hearing import detector
 from exotel_ws.ai.hearing.caller import CallerLevel
 from exotel_ws.ai.hearing.detector import Hearing, VoiceDetector
+from exotel_ws.ai.hearing.echo import Played
 from exotel_ws.ai.hearing.floor import Floor
 from exotel_ws.ai.hearing.gain import Gain
 from exotel_ws.ai.hearing.windows import RATE, SILENCE_DB, WINDOW, WINDOW_S, HighPass, Window, level, pcm16, windows
@@ -163,7 +164,7 @@ def kinds(frames: list[Frame]) -> list[str]:
 def test_an_utterance_is_cut_where_it_begins_and_ends_however_its_audio_comes(piece: int) -> None:
     quiet, voice = np.zeros((20, WINDOW), np.float32), tone(440, -20, 20)
     pcm = pcm16(np.concatenate([quiet, voice, quiet, voice[:3], quiet]))
-    hearing = Hearing(Judged())
+    hearing = Hearing(Judged(), Played(8000), lambda: 0.0)
 
     frames = [frame for at in range(0, len(pcm), piece) for frame in hearing.take(pcm[at : at + piece])]
 

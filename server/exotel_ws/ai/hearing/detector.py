@@ -1,6 +1,6 @@
 """Hear when the caller speaks, before anything else of the pipeline does."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 import numpy as np
@@ -14,7 +14,9 @@ from pipecat.frames.frames import (
 
 from exotel_ws.ai.embedded.models import TurnModel
 from exotel_ws.ai.embedded.services import SharedVoiceDetector
+from exotel_ws.ai.hearing.audio_time import AudioTime
 from exotel_ws.ai.hearing.caller import CallerLevel
+from exotel_ws.ai.hearing.echo import EchoPath, Played
 from exotel_ws.ai.hearing.floor import Floor
 from exotel_ws.ai.hearing.gain import AUDIBLE_DB, Gain
 from exotel_ws.ai.hearing.windows import RATE, WINDOW, WINDOW_S, HighPass, Window, level, pcm16, windows
@@ -24,6 +26,10 @@ START_S: Final = 0.2
 STOP_S: Final = 0.2
 _SURE: Final = 0.7
 """Least confidence of the detector in a voice."""
+_LIKE_OWN: Final = 0.5
+"""Least correlation with what was played of an utterance that may be it: less has a caller who says the same words."""
+_SURELY_OWN: Final = 0.7
+"""Correlation from which on even a single word is the bot's, while the echo's level is not known yet."""
 _OTHERS: Final = np.float32(0.1)
 """Amplitude that is left of a voice which is not the caller's, so that its words do not begin their utterance."""
 
@@ -64,6 +70,9 @@ class Hears(Protocol):
     def take(self, pcm: bytes) -> Iterator[Frame]:
         """Take ``pcm``, PCM16 little-endian mono at `RATE`, of any length. Yield the frames for the pipeline."""
 
+    def theirs(self, text: str) -> str:
+        """Return what of ``text``, just recognised, the caller has said; empty if it is all the bot's own voice."""
+
 
 class Hearing:
     """Way of one call's audio into the pipeline: high-pass, gain, and the frames that say when the caller speaks.
@@ -72,8 +81,15 @@ class Hearing:
     delivers at once is cut into utterances as if it had come in time.
     """
 
-    def __init__(self, detector: VoiceDetector) -> None:
+    def __init__(self, detector: VoiceDetector, played: Played, clock: Callable[[], float]) -> None:
+        """``clock`` returns seconds, by the clock of ``played``."""
         self._detector = detector
+        self._played = played
+        self._path = EchoPath(played)
+        self._clock = clock
+        self._time = AudioTime(clock)
+        self._over = False
+        """True if the last utterance began while the bot's voice, or its echo, sounded."""
         self._high_pass = HighPass()
         self._floor = Floor()
         self._caller = CallerLevel()
@@ -87,8 +103,11 @@ class Hearing:
         whole = len(pcm) // (2 * WINDOW) * 2 * WINDOW
         self._left = pcm[whole:]
         ready = bytearray()
-        for window in windows(pcm[:whole]):
-            heard, changed = self._hear(window)
+        sounds = windows(pcm[:whole])
+        at = self._time.before(len(sounds) * WINDOW_S)
+        for window in sounds:
+            at += WINDOW_S
+            heard, changed = self._hear(window, at)
             ready += pcm16(heard)
             if changed:
                 yield InputAudioRawFrame(bytes(ready), RATE, 1)
@@ -97,17 +116,28 @@ class Hearing:
         if ready:
             yield InputAudioRawFrame(bytes(ready), RATE, 1)
 
-    def _hear(self, window: Window) -> tuple[Window, bool]:
+    def theirs(self, text: str) -> str:
+        """See `Hears.theirs`."""
+        likeness = self._path.likeness
+        over = self._over and likeness >= _LIKE_OWN
+        sure = over and likeness >= _SURELY_OWN and self._path.delay is None
+        return self._played.words.without(text, self._clock(), over=over, sure=sure)
+
+    def _hear(self, window: Window, at: float) -> tuple[Window, bool]:
         """Return a window as the recognisers get it, and True if the caller has just begun or stopped to speak."""
         window = self._high_pass(window)
         loudness = level(window)
         self._floor.take(loudness)
         window = self._gain(window, loudness, self._floor.level, self._caller.level)
-        voice = self._detector.is_voice(window) and loudness > AUDIBLE_DB
+        own = self._path.is_echo(at, loudness)
+        voice = self._detector.is_voice(window) and loudness > AUDIBLE_DB and not own
         theirs = self._caller.is_theirs(voice, loudness, self._floor.level)
-        if self._caller.other:
+        if own or self._caller.other:
             window *= _OTHERS
-        return window, self._detector.changes(theirs)
+        changed = self._detector.changes(theirs)
+        if changed and self._detector.speaking:
+            self._over = self._played.sounds(at - START_S)
+        return window, changed
 
     def _change(self) -> Frame:
         if self._detector.speaking:

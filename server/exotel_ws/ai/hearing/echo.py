@@ -1,0 +1,139 @@
+"""Know the bot's own voice when it comes back: from a speaker phone, or from a line that is not balanced.
+
+What was played is known, and when. An echo rises and falls as that did, somewhat later and softer: once a delay is found at which
+the two levels go together, the level of the echo can be told beforehand, and what is not above it is no caller.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from exotel_ws.ai.hearing.sayings import Sayings
+from exotel_ws.ai.hearing.windows import SILENCE_DB
+
+_SLOT_S: Final = 0.02
+"""Seconds for which the level of what is played is kept; messages of the playout are multiples of it."""
+_SLOTS: Final = 256
+"""Slots remembered, five seconds."""
+_LAGS: Final = 60
+"""Delays that are tried, in slots: up to 1.2 s, with the network to Exotel and back in it."""
+_WINDOWS: Final = 48
+"""Windows that are compared, a second and a half."""
+_EVERY: Final = 4
+"""Windows between two comparisons."""
+_ALIKE: Final = 0.8
+"""Least correlation of an echo's levels with those of what was played, in dB."""
+_TIMES: Final = 3
+"""Comparisons in a row that have to find the same delay."""
+_RANGE_DB: Final = 30.0
+"""Levels so far below the loudest count as silence."""
+_NOISE_DB: Final = 3.0
+"""Distance by which noise exceeds its own quietest tenth."""
+_VARIES_DB: Final = 3.0
+"""Least standard deviation of levels that can be compared."""
+_ABOVE_DB: Final = 6.0
+"""Distance from the echo's level above which it is the caller who speaks over it."""
+_LEAST_LOSS_DB: Final = 10.0
+"""Least loss of an echo. What comes back louder can't be told from a caller by its level."""
+_SMEARED: Final = 3
+"""Slots, before and after, whose level a window may have: windows and slots do not coincide, and rooms ring."""
+
+Levels = np.ndarray[Any, np.dtype[np.float32]]
+
+
+class Played:
+    """Levels and words of what the caller is played, by the time at which it is heard."""
+
+    def __init__(self, sample_rate: int) -> None:
+        """``sample_rate`` is the stream's in Hz."""
+        self._rate = sample_rate
+        self.until = float("-inf")
+        """Time in seconds at which the last of it was, or will be, heard."""
+        self.words = Sayings()
+        self._levels = np.full(_SLOTS, SILENCE_DB, np.float32)
+        self._slot = np.full(_SLOTS, -1)
+        """Number of the slot, counted from time 0, whose level is at a place."""
+
+    def sent(self, begins: float, pcm: bytes) -> None:
+        """Take audio that is heard from ``begins`` on, in seconds: PCM16 little-endian mono."""
+        size = int(self._rate * _SLOT_S)
+        sound = np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2").astype(np.float32) / np.float32(32768)
+        sound = np.pad(sound, (0, -len(sound) % size)).reshape(-1, size)
+        levels = 10 * np.log10(np.maximum(np.einsum("ij,ij->i", sound, sound) / size, 10 ** (SILENCE_DB / 10)))
+        slots = round(begins / _SLOT_S) + np.arange(len(levels))
+        self._levels[slots % _SLOTS] = levels
+        self._slot[slots % _SLOTS] = slots
+        self.until = begins + len(levels) * _SLOT_S
+
+    def cleared(self, at: float) -> None:
+        """Forget what would have been heard after ``at``."""
+        self._slot[self._slot >= round(at / _SLOT_S)] = -1
+        self.until = min(self.until, at)
+
+    def sounds(self, at: float) -> bool:
+        """Return True if something that comes in at the time ``at`` may be an echo."""
+        return at - self.until <= _LAGS * _SLOT_S
+
+    def before(self, at: float, count: int) -> Levels:
+        """Return the levels of the last ``count`` slots until ``at``, the latest first, in dB of full scale."""
+        slots = int(at / _SLOT_S) - np.arange(count)
+        return np.where(self._slot[slots % _SLOTS] == slots, self._levels[slots % _SLOTS], np.float32(SILENCE_DB))
+
+
+class EchoPath:
+    """Way of the bot's voice back to one call: whether there is one, its delay and its loss."""
+
+    def __init__(self, played: Played) -> None:
+        self._played = played
+        self._near = np.zeros(_WINDOWS, np.float32)
+        self._far = np.zeros((_WINDOWS, _LAGS), np.float32)
+        self._count = 0
+        self._found = (0, 0)
+        """Delay that the last comparisons found, in slots, and how many of them."""
+        self.delay: int | None = None
+        """Delay of the echo in slots of 20 ms; None while none is known."""
+        self.loss_db = 0.0
+        self.likeness = 1.0
+        """Greatest correlation at the last comparison; 1 before there is any."""
+
+    def is_echo(self, at: float, level: float) -> bool:
+        """Take the level of a window in dB of full scale, which ended at ``at``. Return True if it is not above the echo's."""
+        if not self._played.sounds(at):
+            return False
+        far = self._played.before(at, _LAGS + _SMEARED)
+        self._near[self._count % _WINDOWS] = level
+        self._far[self._count % _WINDOWS] = far[:_LAGS]
+        self._count += 1
+        if self._count >= _WINDOWS and not self._count % _EVERY:
+            self._compare()
+        if self.delay is None:
+            return False
+        expected = float(far[max(0, self.delay - _SMEARED) : self.delay + _SMEARED + 1].max()) - self.loss_db
+        return level < expected + _ABOVE_DB
+
+    def _compare(self) -> None:
+        loudest, quiet = self._near.max(), np.partition(self._near, _WINDOWS // 10)[_WINDOWS // 10]
+        reach = min(_RANGE_DB, loudest - quiet - _NOISE_DB)
+        near = np.maximum(self._near, loudest - reach)
+        far = np.maximum(self._far, self._far.max() - reach)
+        near, far = near - near.mean(), far - far.mean(axis=0)
+        spread_near, spread_far = near.std(), far.std(axis=0)
+        if spread_near < _VARIES_DB:
+            self.likeness = 0.0
+            return
+        alike = near @ far / (_WINDOWS * spread_near * np.maximum(spread_far, 1e-3))
+        alike[spread_far < _VARIES_DB] = 0
+        best = int(alike.argmax())
+        self.likeness = float(alike[best])
+        delay, times = self._found
+        if alike[best] < _ALIKE:
+            self._found = (0, 0)
+            return
+        self._found = (best, times + 1 if abs(best - delay) <= 1 else 1)
+        if self._found[1] < _TIMES:
+            return
+        played = self._far[:, best]
+        loud = played > played.max() - _RANGE_DB / 3
+        loss = float(np.median(played[loud] - self._near[loud]))
+        if loss >= _LEAST_LOSS_DB:
+            self.delay, self.loss_db = best, loss
