@@ -52,6 +52,9 @@ intents:
     needs: [phone, day, paid, sum]
     webhook: true
     otherwise: {en: Done., hi: हो गया।}
+  hours:
+    examples: [when are you open]
+    say: {en: From nine., hi: नौ बजे से।}
   agent:
     examples: [an agent, a human]
     dtmf: 0
@@ -310,6 +313,16 @@ def test_a_caller_who_gives_no_number_is_asked_thrice_and_then_offered_what_the_
 def test_another_wish_leaves_the_question(wish: str) -> None:
     assert talk("where is my order", wish)[-1].tool == "transfer"
     assert talk("where is my order", "4821", wish)[-1].tool == "transfer"
+
+
+def test_the_question_stays_open_behind_a_wish_that_is_answered_at_once() -> None:
+    assert said("where is my order", "yes I have a question", "when are you open", "4821", "yes")[2:] == [
+        "From nine.",
+        "4, 8, 2, 1. Is that right?",
+        "I will look up 4, 8, 2, 1.",
+    ]
+    assert said("where is my order", "4821", "when are you open", "purple")[2:] == ["From nine.", "Sorry?"], "but not for ever"
+    assert said("where is my order", "4821", "when are you open", "yes")[3] == "What would you like?", "it answers what was asked"
 
 
 @pytest.mark.parametrize("no", ["no", "No, no."])

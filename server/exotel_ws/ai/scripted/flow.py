@@ -63,6 +63,11 @@ class Intent(Reply, frozen=True, forbid_unknown_fields=True):
         """Return the name of the tool that answers; empty if there is none."""
         return "webhook" if self.webhook else self.tool
 
+    @property
+    def closes(self) -> bool:
+        """Return True if no earlier question stays open behind it: it ends the call, or asks for something itself."""
+        return bool(self.then or self.needs or self.asks)
+
 
 class Flow(Struct, frozen=True, forbid_unknown_fields=True):
     """Flow as a whole. ``fallback`` answers unknown sentences: the first reply the first time in a row, then the next."""

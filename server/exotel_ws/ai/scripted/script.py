@@ -48,9 +48,12 @@ class _Dialogue:
     given: Counter[int] = field(default_factory=Counter)
     """Times each reply was given, by its identity."""
     filling: Filling | None = None
-    """Slots of the intent ``name``, which are being asked for, or have all been filled by the last turn."""
+    """Slots of the intent ``wanting``, which are being asked for, or have all been filled by the last turn."""
+    wanting: str = ""
     filled: bool = False
     """True if they have all been filled."""
+    aside: bool = False
+    """True if the last turn was another wish, and the question for a slot stays open behind its answer."""
 
 
 class Script:
@@ -86,7 +89,7 @@ class Script:
         if dialogue.repeat:
             return Answer(dialogue.name, spoken or self._flow.greeting_in(language))
         name, reply = dialogue.name, dialogue.reply
-        if dialogue.filling and not dialogue.filled:
+        if dialogue.filling and not dialogue.filled and not dialogue.aside:
             return Answer(name, _line(dialogue.filling.question(language), language, 0))
         turn = dialogue.given[id(reply)] - 1
         if not isinstance(reply, Intent) or not reply.asks:
@@ -109,7 +112,7 @@ class Script:
         if dialogue.filled:
             dialogue.filling, dialogue.filled = None, False
         if dialogue.filling and self._takes(dialogue, dialogue.filling, name, said, keys=keys):
-            dialogue.heard = heard
+            dialogue.heard, dialogue.name, dialogue.reply = heard, dialogue.wanting, self._flow.intents[dialogue.wanting]
             return
         name = self._where_set(dialogue.reply.next.get(name or "", name), offered)
         intent = self._flow.intents[name] if name else None
@@ -117,12 +120,14 @@ class Script:
         dialogue.repeat = intent is not None and intent.repeat
         if dialogue.repeat:
             return
-        dialogue.filling = None
+        dialogue.aside = bool(intent and not dialogue.aside and dialogue.filling and dialogue.filling.put_off(intent.closes))
+        if not dialogue.aside:
+            dialogue.filling = None
         dialogue.misses = 0 if intent else min(dialogue.misses + 1, len(self._flow.fallback))
         dialogue.reply = intent or self._flow.fallback[dialogue.misses - 1]
         dialogue.given[id(dialogue.reply)] += 1
         if intent and intent.needs:
-            dialogue.filling = Filling(self._flow.slots, intent.needs)
+            dialogue.filling, dialogue.wanting = Filling(self._flow.slots, intent.needs), dialogue.name
             dialogue.filled = not keys and dialogue.filling.begin(said, self._today()) is Taken.DONE
 
     def _where_set(self, name: str | None, offered: Container[str] | None) -> str | None:
@@ -137,11 +142,14 @@ class Script:
         taken = filling.take(said, self._today(), keys=keys)
         dialogue.repeat = False
         if taken is not Taken.MISSED:
+            dialogue.aside = False
             dialogue.filled = taken is Taken.DONE
             dialogue.misses = 0
             return True
+        if dialogue.aside:
+            return False
         answers = name in self._answers or values.only_agrees(said)
-        if name and not answers and self._flow.intents[name] is not dialogue.reply:
+        if name and not answers and name != dialogue.wanting:
             return False
         if filling.misses < MOST_MISSES:
             return True

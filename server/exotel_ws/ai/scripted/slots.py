@@ -91,6 +91,11 @@ class Filling:
                 return Taken.PART
         return self._keep(found) if found else self._missed()
 
+    def put_off(self, closes: bool) -> bool:
+        """Return True if the question stays open behind the answer to another wish; a yes would then answer that one."""
+        self.heard = self.part = ""
+        return not closes and self.slots[self.asked].kind != "yes_no"
+
     def question(self, language: str) -> Lines:
         """Return what to ask now, with the value that was heard in it; of a number in parts what there is, to be continued."""
         slot = self.slots[self.asked]
