@@ -49,7 +49,11 @@ def reachable_networks(resolv_conf: str, settings: Mapping[str, Any], networks: 
 
 def _hosts(settings: Mapping[str, Any]) -> Iterator[str]:
     """Yield each host that the settings name."""
-    told = [settings.get("webhook_url"), *(tool.get("url") for tool in (settings.get("tools") or {}).values())]
+    told = [
+        settings.get("webhook_url"),
+        settings.get("start_url"),
+        *(tool.get("url") for tool in (settings.get("tools") or {}).values()),
+    ]
     for service in (settings.get("services") or {}).values():
         told.append(service.get("base_url"))
         told += [value for name, value in (service.get("options") or {}).items() if _HOST_OPTIONS.search(str(name))]

@@ -25,7 +25,7 @@ def sandbox(
     empty if no service needs a network. `record_directory` is empty if nothing of calls is recorded.
     """
     ai = settings.get("ai") or {} if settings["mode"] == "ai" else {}
-    needs = _services(ai) != _EMBEDDED or bool(ai.get("webhook_url") or ai.get("tools"))
+    needs = _services(ai) != _EMBEDDED or bool(ai.get("webhook_url") or ai.get("start_url") or ai.get("tools"))
     record = ai.get("record") or {}
     records = record.get("transcripts") or record.get("audio")
     return {

@@ -11,7 +11,7 @@ Event = Literal[
     "open", "connected", "start", "media", "echo", "mark", "dtmf", "clear", "stop", "fault", "hang_up", "lost", "close",
     "refused", "bound", "failed", "tap", "passthru",
     # AI mode
-    "parameters", "heard", "spoke", "tool", "tool_failed", "provider_error", "switched", "summary", "not_kept", "flood",
+    "lookup", "parameters", "heard", "spoke", "tool", "tool_failed", "provider_error", "switched", "summary", "not_kept", "flood",
     "barge_in", "illegal_phase", "bot_end", "resume", "voicemail",
     # receipts of exotelctl
     "port_clean", "reset",

@@ -124,6 +124,7 @@ EMBEDDED: dict[str, Any] = {"stt": ["embedded"], "llm": "embedded"}
         (settings(**EMBEDDED, bots={"a": {"tts": ["elevenlabs"]}, "b": {}}), True),
         (settings(**EMBEDDED, bots={"a": {"tts": ["embedded"], "stt": []}}), False),
         (settings(**EMBEDDED, bots="none"), False),
+        (settings(**EMBEDDED, start_url="https://203.0.113.9/who"), True),
         (settings(**EMBEDDED, webhook_url=""), False),
         (settings(**EMBEDDED, webhook_url="https://203.0.113.9/hook"), True),
         (settings(**EMBEDDED, tools={}), False),

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from exotel_ws.ai.bots.routing import DEFAULT
 from exotel_ws.ai.mode import AiMode
+from exotel_ws.ai.outward.client import Destination
 from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.sentences import USUAL, sentences
 from exotel_ws.ai.settings import Ai, Bot, Service
@@ -155,6 +156,44 @@ def test_a_number_leads_to_a_bot_with_a_flow_and_a_greeting_of_its_own(tmp_path:
 
     answering = in_mode(calls, bots={"sales": Bot(numbers=["+918047112233"], flow=str(flow))})
     assert answering == ["sales", "default", "sales"]
+
+
+def test_a_look_up_chooses_bot_and_greeting_and_a_late_one_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Story, "bot_said", lambda _story, text, _heard: said.append(text))
+
+    async def calls(mode: AiMode) -> None:
+        late, released = False, asyncio.Event()
+
+        async def answer(_request: web.Request) -> web.StreamResponse:
+            if late:
+                await released.wait()
+            return web.json_response({"bot": "sales", "greeting": "Hello Asha."})
+
+        app = web.Application()
+        app.router.add_post("/who", answer)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/who"
+        for holds, seconds, greeting in ((False, 30.0, "Hello Asha."), (True, 0.1, "Welcome.")):
+            late = holds
+            mode._asks = Destination(url, timeout_s=seconds, allow_loopback=True)
+            line = Line()
+            responder = call(mode, line)
+            assert mode.full() == "1 live calls, ai.max_calls = 1"
+            async with asyncio.timeout(60):
+                while greeting not in said:
+                    responder.media(SILENCE)
+                    await asyncio.sleep(0.02)
+            responder.stopped()
+            assert mode.full() == ""
+        released.set()
+        await runner.cleanup()
+        assert mode._tally.lookups == {"answered": 1, "failed": 1, "not_asked": 0}
+        assert mode._tally.bots == {"default": 1, "sales": 1}
+
+    in_mode(calls, bots={"sales": Bot(greeting="Sales.")}, greeting="Welcome.", max_calls=1)
 
 
 async def nobody_left(before: set[Any], within_s: float = 30.0) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from weakref import WeakKeyDictionary, ref
 
 import msgspec
@@ -20,8 +20,10 @@ from exotel_ws.ai.embedded.models import Models
 from exotel_ws.ai.failure import apology
 from exotel_ws.ai.failure.breaker import Breaker
 from exotel_ws.ai.late import Workshop
-from exotel_ws.ai.outward.client import Outward
-from exotel_ws.ai.providers import own_tools, webhook
+from exotel_ws.ai.lookup.lookup import Found, Lookup
+from exotel_ws.ai.lookup.waiting import Waiting
+from exotel_ws.ai.outward.client import Outward, OutwardError
+from exotel_ws.ai.providers import own_tools, start_url, webhook
 from exotel_ws.ai.providers.plan import EMBEDDED
 from exotel_ws.ai.providers.supply import Supply
 from exotel_ws.ai.records.shelf import Shelf
@@ -44,6 +46,16 @@ _END_S: Final = 5.0
 """Seconds in which the calls of a worker that ends have to release everything: cut short, pipecat's tasks wait for each other."""
 
 
+class _Stream(NamedTuple):
+    """One stream that begins, whoever answers it."""
+
+    writer: Writer
+    line: Line
+    sample_rate: int
+    """Hz."""
+    story: Story
+
+
 class AiMode:
     """See `exotel_ws.responder.Mode`."""
 
@@ -58,8 +70,9 @@ class AiMode:
         self.most_calls: Final = Bound(ai.max_calls, "ai.max_calls")
         self.most_restarts: Final = Bound(ai.limits.starts_per_minute, "ai_starts")
         self._webhook = webhook.destination(ai)
+        self._asks = start_url.destination(ai)
         self._own_tools = own_tools.plan(ai).tools
-        self._calls: set[Conversation] = set()
+        self._calls: set[Conversation | Waiting] = set()
         self._allowances: WeakKeyDictionary[Line, Allowance] = WeakKeyDictionary()
         """Allowance of each connection; a restarted stream continues with what is left."""
         self._running: set[asyncio.Task[None]] = set()
@@ -128,16 +141,9 @@ class AiMode:
         most = self._settings.max_calls
         return f"{len(self._calls)} live calls, ai.max_calls = {most}" if len(self._calls) >= most else ""
 
-    def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Conversation:
+    def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Conversation | Waiting:
         """See `exotel_ws.responder.Mode`. Raises `HangUp` if the audio can't be decoded."""
         writer.encoding = _encoding(start, line)
-        chosen = self._routing.choose(start, line.path)
-        bot = self._bots[chosen.name]
-        wished = wishes(start, bot.languages, bot.voices)
-        if unusable := [*wished.unusable, *(["bot"] if chosen.unknown else [])]:
-            names = ", ".join(unusable)
-            line.log.warning(f"⚠️ Not usable or not allowed, and passed over: {names}", event="parameters")
-            line.bite("ai_names", f"a call asked for a {names} that is not allowed, and has the usual one")
         story = Story(
             self._settings,
             start,
@@ -148,25 +154,70 @@ class AiMode:
             clock=asyncio.get_running_loop().time,
             shelf=self._shelf,
         )
-        story.answers(bot.name)
+        call = _Stream(writer, line, sample_rate, story)
+        made: Conversation | Waiting
+        if self._asks is None or not self._may_ask(line):
+            made = self._converse(Found(start), call, self._calls.discard)
+        else:
+            lookup = Lookup(self._asks, self._outward)
+            made = Waiting(partial(self._ask, lookup, start, call), story, line, self._calls.discard)
+            self._keep(made.running)
+        self._calls.add(made)
+        return made
+
+    async def _ask(self, lookup: Lookup, start: Start, call: "_Stream") -> Conversation:
+        """Begin the conversation once it is known who calls, or that nobody says so in time."""
+        try:
+            found = await lookup.ask(start)
+            self._tally.lookups["answered"] += 1
+        except OutwardError as error:
+            found = Found(start)
+            self._tally.lookups["failed"] += 1
+            call.line.log.warning(f"⚠️ ai.start_url told nothing of the call: {error}", event="lookup", REASON=str(error))
+        return self._converse(found, call, lambda _call: None)
+
+    def _may_ask(self, line: Line) -> bool:
+        """Return False if connections of a source that has proven nothing begin more calls than a minute of turns has."""
+        share = _share(ref(line), self._settings.limits, "ai_lookups")
+        if share is None or share.take(asyncio.get_running_loop().time()):
+            return True
+        self._tally.lookups["not_asked"] += 1
+        line.bite("ai_requests", "a call began without asking ai.start_url")
+        return False
+
+    def _converse(self, found: Found, call: "_Stream", on_end: Callable[[Conversation], None]) -> Conversation:
+        start, line, rate = found.start, call.line, call.sample_rate
+        chosen = self._routing.choose(start, line.path)
+        bot = self._bots[chosen.name]
+        wished = wishes(start, bot.languages, bot.voices)
+        greeting = found.greeting if bot.says(found.greeting) else ""
+        unusable = [*found.unusable, *wished.unusable, *(["bot"] if chosen.unknown else [])]
+        if unusable or greeting != found.greeting:
+            names = ", ".join(dict.fromkeys([*unusable, *(["greeting"] if greeting != found.greeting else [])]))
+            line.log.warning(f"⚠️ Not usable or not allowed, and passed over: {names}", event="parameters")
+            line.bite("ai_names", f"a call asked for a {names} that is not allowed, and has the usual one")
+        call.story.answers(bot.name)
         caller = Caller(
             start=start,
             wishes=wished,
-            sample_rate=sample_rate,
-            writer=writer,
+            sample_rate=rate,
+            writer=call.writer,
             line=line,
-            story=story,
+            story=call.story,
             allowance=self._allowance(line),
-            greeting=bot.greeting(wished.language, wished.voice, sample_rate),
-            greeting_text=bot.greeting_text(wished.language),
+            greeting=b"" if greeting else bot.greeting(wished.language, wished.voice, rate),
+            greeting_text=greeting or bot.greeting_text(wished.language),
             sentences=bot.sentences(wished.language),
-            phrases=bot.phrases(wished.language, sample_rate),
+            phrases=bot.phrases(wished.language, rate),
         )
-        call = bot.assembly.conversation(caller, self._calls.discard)
-        self._calls.add(call)
-        self._running.add(call.running)
-        call.running.add_done_callback(self._running.discard)
-        return call
+        made = bot.assembly.conversation(caller, on_end)
+        self._keep(made.running)
+        return made
+
+    def _keep(self, running: asyncio.Task[None]) -> None:
+        """Remember a task of a call until it has ended."""
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
 
     def _allowance(self, line: Line) -> Allowance:
         if line not in self._allowances:
@@ -199,7 +250,7 @@ def _warm() -> Models:
     return models
 
 
-def _share(line: ref[Line], limits: AiLimits) -> Bucket | None:
+def _share(line: ref[Line], limits: AiLimits, name: str = "ai_requests") -> Bucket | None:
     """Return the requests that the untrusted connections of a source share; else each short connection had a burst of its own."""
     found = line()
-    return found.share("ai_requests", limits.requests_per_minute / 60, limits.requests_at_once) if found is not None else None
+    return found.share(name, limits.requests_per_minute / 60, limits.requests_at_once) if found is not None else None

@@ -241,6 +241,12 @@ class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     languages: list[str] = []
     """Languages that a call may ask for by parameter, beside the configured ones; ``voices`` likewise."""
     voices: list[str] = []
+    start_url: str = ""
+    """Address that is asked who calls before the bot greets; empty: nobody is asked."""
+    start_s: Annotated[float, Meta(gt=0, le=2)] = 0.8
+    """Seconds in which it has to answer: so much later is a greeting at most."""
+    start_credential: str = ""
+    """Credential name of the secret that these requests are signed with; empty: they are not."""
     webhook_url: str = ""
     webhook_credential: str = ""
     """Credential name of the secret sent to the webhook as ``Authorization: Bearer``. Empty: ``webhook``, if it exists."""

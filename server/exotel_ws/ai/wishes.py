@@ -56,9 +56,10 @@ def fill(prompt: str, start: Start) -> str:
     """
     told = {"direction": "inbound"} | start.custom_parameters
     values = told | {"from": start.from_, "to": start.to, "call_sid": start.call_sid}
-    return _PLACEHOLDER.sub(lambda found: _plain(values[found[1]]) if found[1] in values else found[0], prompt)
+    return _PLACEHOLDER.sub(lambda found: plain(values[found[1]]) if found[1] in values else found[0], prompt)
 
 
-def _plain(value: str) -> str:
+def plain(value: str, most: int = _MOST) -> str:
+    """Return ``value`` as one line of at most ``most`` printable characters, without braces."""
     printable = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in value if letter not in "{}")
-    return " ".join(printable.split())[:_MOST]
+    return " ".join(printable.split())[:most]

@@ -90,7 +90,7 @@ def load(settings: Ai, paths: list[str], *, read_keys: bool = True) -> Loaded:
 
 def services_of(settings: Ai, name: str) -> Ai:
     """Return ``settings`` for the services of a bot, without what is judged once for all of them."""
-    return settings if name == DEFAULT else replace(settings, webhook_url="", tools={})
+    return settings if name == DEFAULT else replace(settings, start_url="", start_credential="", webhook_url="", tools={})
 
 
 def _flow(path: str, tools: Collection[str]) -> Flow | list[str]:

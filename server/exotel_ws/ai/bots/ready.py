@@ -7,8 +7,10 @@ from pipecat.processors.frame_processor import FrameProcessor
 
 from exotel_ws.ai.assembly import Assembly
 from exotel_ws.ai.beforehand import Beforehand
+from exotel_ws.ai.embedded.speakable import sayable
 from exotel_ws.ai.failure import apology
 from exotel_ws.ai.failure.apology import Phrases
+from exotel_ws.ai.providers.plan import EMBEDDED
 from exotel_ws.ai.providers.supply import Supply
 from exotel_ws.ai.scripted.flow import Flow, lines
 from exotel_ws.ai.sentences import Sentences, is_english, sentences
@@ -74,6 +76,10 @@ class ReadyBot:
         """Return the words of the greeting; an empty ``language`` is the configured one."""
         language = language or self._settings.language
         return lines(self._settings.greeting, language)[0] or self._flow.greeting_in(language)
+
+    def says(self, text: str) -> bool:
+        """Return True if the first voice has sounds for ``text``."""
+        return self._settings.tts[0] != EMBEDDED or sayable(text)
 
     def sentences(self, language: str) -> Sentences:
         """Return the fixed sentences of a call in ``language``."""

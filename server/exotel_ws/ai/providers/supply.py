@@ -13,7 +13,7 @@ from pipecat.services.openai.llm import OpenAILLMService
 from exotel_ws.ai import text_file
 from exotel_ws.ai.embedded.models import Models
 from exotel_ws.ai.embedded.services import EmbeddedSTT, EmbeddedTTS
-from exotel_ws.ai.providers import catalogue, keys, own_tools, webhook
+from exotel_ws.ai.providers import catalogue, keys, own_tools, start_url, webhook
 from exotel_ws.ai.providers.catalogue import STAGES
 from exotel_ws.ai.providers.plan import EMBEDDED, Plan, Planned, as_language, plan
 from exotel_ws.ai.providers.tls import share_context
@@ -136,7 +136,11 @@ def check(settings: Ai, *, read_keys: bool = True) -> list[str]:
     """
     checked = _checked(settings, read_keys=read_keys)
     _prompt(settings)
-    return [*checked.unread, *own_tools.plan(settings, read_keys=read_keys).unread]
+    return [
+        *checked.unread,
+        *start_url.problems(settings, read_keys=read_keys)[1],
+        *own_tools.plan(settings, read_keys=read_keys).unread,
+    ]
 
 
 def _checked(settings: Ai, *, read_keys: bool) -> Plan:
@@ -145,6 +149,7 @@ def _checked(settings: Ai, *, read_keys: bool) -> Plan:
     theirs = [
         *texts(settings),
         *webhook.problems(settings, read_keys=read_keys),
+        *start_url.problems(settings, read_keys=read_keys)[0],
         *own_tools.plan(settings, read_keys=read_keys).problems,
     ]
     problems = [*theirs, *(made.problems or _tried(made))]

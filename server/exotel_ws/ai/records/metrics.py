@@ -26,6 +26,11 @@ class AiMetrics:
             ),
             (counter("provider_errors", "Services that failed, by stage", "stage"), tally.errors, before.errors),
             (counter("switches", "Changes to the next service, by stage", "stage"), tally.switches, before.switches),
+            (
+                counter("lookups", "Calls for which ai.start_url was to be asked", "result"),
+                tally.lookups,
+                before.lookups,
+            ),
             (counter("bot_calls", "AI calls by the bot that answered", "bot"), tally.bots, before.bots),
             (counter("calls_ended", "AI calls that ended, by outcome", "outcome"), tally.ended, before.ended),
         )

@@ -9,6 +9,8 @@ STAGES: Final = ("turn_end", "stt", "llm_first_token", "tts_first_audio", "voice
 STAGE_BUCKETS_S: Final = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0)
 SERVICES: Final = ("stt", "llm", "tts", "pipeline")
 """Stages that can fail; ``pipeline`` is for what belongs to no service."""
+LOOKUPS: Final = ("answered", "failed", "not_asked")
+"""Results of asking who calls, before a greeting."""
 OUTCOMES: Final = (
     *("hang_up", "transfer", "caller", "silence", "voicemail", "no_media", "time_up", "limit", "failed", "drained", "other"),
 )
@@ -33,7 +35,7 @@ class Timings:
 class AiTally:
     """Counts since the worker started; every key exists from the start, so that the first increase is seen as one."""
 
-    __slots__ = ("apologies", "bots", "ended", "errors", "interruptions", "stages", "switches", "tool_errors", "turns")
+    __slots__ = ("apologies", "bots", "ended", "errors", "interruptions", "lookups", "stages", "switches", "tool_errors", "turns")
 
     def __init__(self, bots: Iterable[str] = ()) -> None:
         """``bots`` are the names of the bots that answer calls."""
@@ -42,5 +44,6 @@ class AiTally:
         self.stages = {stage: Timings() for stage in STAGES}
         self.interruptions = dict.fromkeys(INTERRUPTIONS, 0)
         self.errors = dict.fromkeys(SERVICES, 0)
+        self.lookups = dict.fromkeys(LOOKUPS, 0)
         self.switches = dict.fromkeys(SERVICES[:-1], 0)
         self.ended = dict.fromkeys(OUTCOMES, 0)

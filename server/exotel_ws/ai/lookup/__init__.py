@@ -1,0 +1,1 @@
+"""Ask a system of the user's who calls, before the bot greets."""
