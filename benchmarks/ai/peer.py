@@ -7,19 +7,22 @@ voice detector and of the turn model. Run as a process of its own: ``python -m b
 import argparse
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TextIO
 
 import uvicorn
 from exotel_ws.ai.ear import HEARING_RATE
-from exotel_ws.ai.embedded.models import Models
-from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, SharedVoiceDetector
+from exotel_ws.ai.embedded.models import Models, TurnModel
+from exotel_ws.ai.embedded.services import SharedVoiceDetector
 from exotel_ws.ai.providers.supply import Supply
 from exotel_ws.ai.scripted import flow
 from exotel_ws.ai.scripted.endpoint import Endpoint
 from exotel_ws.ai.settings import Ai
 from fastapi import FastAPI, WebSocket
 from loguru import logger
+from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
+from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.frames.frames import TTSSpeakFrame
 from pipecat.pipeline.pipeline import Pipeline
@@ -35,7 +38,21 @@ from pipecat.workers.runner import WorkerRunner
 
 LINE_RATE = 8000
 UNSURE_S = 1.0
-"""Seconds to wait on an unsure end of a turn, as in `exotel_ws.ai.dialogue`."""
+"""Seconds to wait on an unsure end of a turn; pipecat's own default is 3 s."""
+
+
+class _TurnAnalyzer(LocalSmartTurnAnalyzerV3):
+    """Smart Turn as pipecat has it, with one session for all calls."""
+
+    def __init__(self, model: TurnModel) -> None:
+        super(LocalSmartTurnAnalyzerV3, self).__init__(params=SmartTurnParams(stop_secs=UNSURE_S))
+        self._log_data = False
+        self._session = model.session
+        self._shared_executor = model.turn_executor
+
+    @property
+    def _model_executor(self) -> ThreadPoolExecutor:
+        return self._shared_executor
 
 
 class Peer:
@@ -93,7 +110,7 @@ class Peer:
         await runner.run()
 
     def _turns(self) -> LLMUserAggregatorParams:
-        analyzer = SharedTurnAnalyzer(self._models.turn_model, stop_secs=UNSURE_S)
+        analyzer = _TurnAnalyzer(self._models.turn_model)
         return LLMUserAggregatorParams(
             user_turn_strategies=UserTurnStrategies(stop=[TurnAnalyzerUserTurnStopStrategy(turn_analyzer=analyzer)]),
             vad_analyzer=SharedVoiceDetector(self._models.turn_model, VADParams(start_secs=0.2, stop_secs=0.2, min_volume=0.1)),

@@ -8,6 +8,7 @@ import numpy as np
 from exotel_ws.ai.dialogue import Dialogue, Events, Tool
 from exotel_ws.ai.failure.failover import Failover
 from exotel_ws.ai.failure.work import Answering, Listening, Speaking
+from exotel_ws.ai.hearing.detector import Hears
 from exotel_ws.ai.late import LateDialogue, Workshop
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.protocol import Media
@@ -57,7 +58,7 @@ class AnySound:
         return text
 
 
-def turns(_turn_model: Any) -> LLMUserAggregatorParams:
+def turns(*_: Any) -> LLMUserAggregatorParams:
     return LLMUserAggregatorParams(
         user_turn_strategies=UserTurnStrategies(
             start=[
@@ -87,6 +88,9 @@ class Services:
 class TroubledCall(Call):
     """Call whose caller is heard from the first moment on, with silence where they do not speak."""
 
+    turn_model: Any = None
+    """`turns` needs none."""
+
     def __init__(self, services: Services, tools: Sequence[Tool] = (), **settings: Any) -> None:
         self.given = services
         self.tools = tools
@@ -110,17 +114,21 @@ class TroubledCall(Call):
                 tts=stage("tts", self.given.tts, Speaking()),
                 services=[*self.given.stt, *self.given.llm, *self.given.tts],
                 mouth=mouth,
-                hearing=AnySound(),
+                hearing=self.hearing(),
                 stopwatch=self.stopwatch,
-                turn_model=None,  # type: ignore[arg-type]  # `turns` needs none
+                turn_model=self.turn_model,  # type: ignore[arg-type]
                 greeting="",
                 tools=self.tools,
                 events=events,
                 limits=self.settings.limits,
+                rules=self.settings.turns,
             )
             return self.dialogue
 
         return LateDialogue(make, Workshop(), mouth)
+
+    def hearing(self) -> Hears:
+        return AnySound()
 
     async def ask(self, seconds: float = 1.0) -> None:
         began = self.loop.time()

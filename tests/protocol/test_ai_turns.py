@@ -114,7 +114,7 @@ def test_keys_are_an_input_of_their_own() -> None:
             call.llm.answer = "Well. " * 3
             await call.until(GREETING_S + 1)
             await call.ask(0.6)
-            await asyncio.sleep(0.55)
+            await asyncio.sleep(0.75)
             call.press("1#")
             await asyncio.sleep(3)
             assert call.llm.asked == ["where is", "DTMF: 1"]

@@ -93,7 +93,7 @@ class Assembly:
         clock = asyncio.get_running_loop()
         rate, story = caller.sample_rate, caller.story
         played = Played(rate)
-        hearing = Hearing(VoiceDetector(self._turn_model), played, clock.time)
+        hearing = Hearing(VoiceDetector(self._turn_model), played, clock.time, self._settings.turns)
         playout = Playout(caller.writer, caller.line.send, clock, sample_rate=rate)
         mouth = Mouth(playout, rate, story.bot_said)
         stopwatch = Stopwatch(story.stage)
@@ -140,6 +140,7 @@ class Assembly:
             tools=self._tools(caller, events),
             events=events,
             limits=self._settings.limits,
+            rules=self._settings.turns,
         )
 
     def _stage(self, stage: str, services: Sequence[Named], work: Work, rescue: Rescue) -> Failover:

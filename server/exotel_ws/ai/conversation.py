@@ -97,7 +97,7 @@ class Conversation:
         self._mouth.on_silent, self._mouth.on_dropped = self._silent, self._dropped
         self._played, self._mouth.on_saying = parts.played, self._says
         self._keypad.on_keys = self._keys
-        self._utterance = Utterance(clock, self._nothing_said)
+        self._utterance = Utterance(clock, self._nothing_said, settings.turns.longest_s)
         self._sentences = parts.sentences
         self._patience = Patience(self._sentences.prompts, settings.silence.after_s, clock, self._talk.say, self._no_answer)
         self._goodbye = Goodbye(clock, self._playout, self._hang_up)
@@ -192,6 +192,11 @@ class Conversation:
     def user_heard(self) -> None:
         if self._phases.now is not Phase.OVER:
             self._utterance.words()
+
+    def user_seems(self, text: str) -> None:
+        listens = self._utterance.interrupts and self._remarks.is_nod(text, asked=self._asking)
+        if listens and self._phases.now is Phase.HELD and not self._keypad.waiting:
+            self._go_on()
 
     def user_paused(self) -> None:
         if self._phases.now is not Phase.OVER:

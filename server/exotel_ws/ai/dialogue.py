@@ -10,6 +10,7 @@ from openai import AsyncOpenAI
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import (
+    EagerTranscriptionFrame,
     ErrorFrame,
     Frame,
     FunctionCallInProgressFrame,
@@ -40,17 +41,19 @@ from pipecat.workers.runner import WorkerRunner
 from exotel_ws.ai import context
 from exotel_ws.ai.ear import HEARING_RATE
 from exotel_ws.ai.embedded.models import TurnModel
-from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, TurnEnd
+from exotel_ws.ai.embedded.services import SharedTurnAnalyzer
+from exotel_ws.ai.endings import Endings
 from exotel_ws.ai.gate import Gate, Tap
 from exotel_ws.ai.hearing.detector import Hears
+from exotel_ws.ai.hearing.frames import HushFrame
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.providers.keys import redact
 from exotel_ws.ai.records.stopwatch import MonotonicClock, Stopwatch
-from exotel_ws.ai.settings import AiLimits
+from exotel_ws.ai.settings import AiLimits, Turns
+from exotel_ws.ai.turn_end import TurnEnd
 
 _USUAL: Final = AiLimits()
-_UNSURE_S: Final = 1.0
-"""Seconds of silence that end a turn although the turn model is not sure; its own default is 3 s."""
+_USUAL_TURNS: Final = Turns()
 MOST_ACTS: Final = 10
 """Most calls of tools for one turn of the caller. A model that is asked twice as often in one turn is given up."""
 _ENOUGH: Final = {"error": "too many calls of tools: no more can be done until the caller speaks, answer with what you know"}
@@ -85,6 +88,9 @@ class Events(Protocol):
 
     def user_heard(self) -> None:
         """Note that some speech became text."""
+
+    def user_seems(self, text: str) -> None:
+        """Note what some speech will be, if the pause in it that has just begun is its end."""
 
     def user_paused(self) -> None:
         """Note that the voice has stopped; the caller may go on."""
@@ -177,6 +183,7 @@ class Dialogue:
         events: Events,
         services: Sequence[FrameProcessor] = (),
         limits: AiLimits = _USUAL,
+        rules: Turns = _USUAL_TURNS,
     ) -> None:
         """``services`` are all that were made for this call, used or not; their connections are closed at the end.
 
@@ -208,7 +215,9 @@ class Dialogue:
         self._hearing = hearing
         self._gate = Gate(self._meant)
         self._waiting: asyncio.Queue[tuple[FrameProcessor | None, Frame]] = asyncio.Queue()
-        user, assistant = LLMContextAggregatorPair(self.context, user_params=_turns(turn_model))
+        user, assistant = LLMContextAggregatorPair(self.context, user_params=_turns(turn_model, rules))
+        self._hushed = self._seemed = False
+        """True while the caller's voice pauses; and if the bot was told what was said up to that pause."""
         self.worker = PipelineWorker(
             Pipeline([stt, Tap(self._heard), user, self._gate, llm, Tap(self._answered), tts, mouth, assistant]),
             params=PipelineParams(audio_in_sample_rate=HEARING_RATE, audio_out_sample_rate=24000),
@@ -304,11 +313,24 @@ class Dialogue:
             self.context.set_messages(messages)
             self._events.context_cut(context.size(before) - context.size(messages))
 
+    def _hush(self, quiet: bool) -> None:
+        """Note the beginning of a pause, or that the voice goes on, which may have been taken for a nod meanwhile."""
+        self._hushed = quiet
+        if not quiet and self._seemed:
+            self._events.user_started()
+        self._seemed = False
+
     def _heard(self, frame: Frame) -> None:
         if isinstance(frame, VADUserStartedSpeakingFrame):
             self._events.user_started()
         elif isinstance(frame, VADUserStoppedSpeakingFrame):
             self._events.user_paused()
+        elif isinstance(frame, HushFrame):
+            self._hush(frame.quiet)
+        elif isinstance(frame, EagerTranscriptionFrame):
+            if self._hushed:
+                self._seemed = True
+                self._events.user_seems(_whole(frame.text))
         elif isinstance(frame, TranscriptionFrame | InterimTranscriptionFrame):
             frame.text = self._hearing.theirs(_whole(frame.text))
             if frame.text.strip():
@@ -396,15 +418,16 @@ async def _close_clients(services: Sequence[FrameProcessor]) -> None:
                 await asyncio.wait_for(client.close(), _CLOSE_S)
 
 
-def _turns(turn_model: TurnModel) -> LLMUserAggregatorParams:
+def _turns(turn_model: TurnModel, rules: Turns) -> LLMUserAggregatorParams:
     """Return when a caller's turn begins and ends. pipecat interrupts nothing by itself: that is decided by `Events`."""
+    end = TurnEnd(Endings(rules), SharedTurnAnalyzer(turn_model))
     return LLMUserAggregatorParams(
         user_turn_strategies=UserTurnStrategies(
             start=[
                 VADUserTurnStartStrategy(enable_interruptions=False),
                 TranscriptionUserTurnStartStrategy(enable_interruptions=False),
             ],
-            stop=[TurnEnd(SharedTurnAnalyzer(turn_model, stop_secs=_UNSURE_S))],
+            stop=[end],
         ),
         empty_user_turn=None,
     )

@@ -24,26 +24,26 @@ class Remarks:
         self._announcements = [" ".join(words(each)) for each in turns.announcements]
         self._understands = understands
 
-    def is_nod(self, text: str) -> bool:
-        """Return True if ``text`` is nothing but words that listeners say: without a look at the flow, so it takes no time."""
-        said = words(text)
-        return not said or self._nods.make_up(said)
+    def is_nod(self, text: str, *, asked: bool) -> bool:
+        """Return True if ``text``, said over the bot, is nothing but words that listeners say.
 
-    async def takes_no_turn(self, text: str, *, asked: bool) -> bool:
-        """Return True if ``text``, said over the bot, takes no turn. ``asked``: the bot was asking a question at that moment.
-
-        A question may be answered by a nod ("yes", "okay"), by a hum ("mm-hmm") it is not.
+        ``asked``: the bot was asking a question at that moment. It may be answered by "yes" or "okay"; by a hum it is not.
         """
         said = words(text)
         if len(said) < self._least:
             return True
-        if self._always.make_up(said):
+        return self._nods.make_up(said) and not (asked and self._answers.make_up(said))
+
+    async def takes_no_turn(self, text: str, *, asked: bool) -> bool:
+        """Return True if ``text``, said over the bot, takes no turn: a nod, or a few words of which the flow makes nothing."""
+        if self.is_nod(text, asked=asked):
+            return True
+        said = words(text)
+        if len(said) > _SHORT or self._understands is None or self._always.make_up(said):
             return False
         if asked and self._answers.make_up(said):
             return False
-        if self._nods.make_up(said) or not said:
-            return True
-        return len(said) <= _SHORT and self._understands is not None and not await self._understands(text)
+        return not await self._understands(text)
 
     async def means_nothing(self, text: str) -> bool:
         """Return True if ``text``, said into the greeting, asks for nothing: "hello?", a nod, or an announcement."""

@@ -1,8 +1,10 @@
 """The ``[ai]`` table of the settings. Importing it loads neither pipecat nor a model."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
+
+from exotel_ws.ai import usual_phrases
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1)]
@@ -12,29 +14,6 @@ Text = str | dict[str, str]
 """One text, or one for each language: ``{en = "…", hi = "…"}``; the first serves callers of any other language."""
 Lines = str | list[str] | dict[str, str | list[str]]
 """As `Text`; several are said in turn."""
-
-_HUMS: Final = ("hmm", "hm", "mm", "mhm", "uh huh", "uh", "oh", "ah", "huh", "and then huh")
-"""The last is what the embedded recogniser writes for "mm-hmm"."""
-_ASSENTS: Final = (
-    *("yes", "yeah", "yep", "ya", "ok", "okay", "right", "sure", "all right", "alright", "of course", "fine"),
-    *("haa", "haan", "han", "ji", "achha", "accha", "acha", "theek hai", "thik hai", "teek hai"),
-    *("हाँ", "जी", "अच्छा", "ठीक है"),
-)
-_NODS: Final = (*_HUMS, *_ASSENTS, "i see", "i know", "got it", "good", "great", "nice", "really", "go on", "that's right")
-_STOPS: Final = ("stop", "wait", "hold on", "excuse me", "listen", "no", "ruko", "suno", "nahi", "रुको", "सुनो", "नहीं")
-_ANNOUNCEMENTS: Final = (
-    *("call is now being recorded", "call is being recorded", "call may be recorded", "call will be recorded"),
-    *("being recorded", "recorded for quality", "trial account", "press any key to"),
-)
-_MACHINES: Final = (
-    *("leave a message", "leave your message", "leave me a message", "leave your name"),
-    *("record your message", "record a message", "voice mail", "voicemail", "mailbox", "answering machine"),
-    *("after the tone", "after the beep", "at the tone", "at the beep"),
-    *("not available to take your call", "unable to take your call", "can't take your call", "cannot take your call"),
-    *("can't come to the phone", "the person you are calling", "the person you are trying to reach"),
-    *("the number you are calling", "the number you have dialed", "the number you have dialled", "the subscriber you"),
-    *("संदेश छोड़ें", "संदेश छोड़िए", "बीप के बाद", "टोन के बाद", "जिस नंबर", "जिस व्यक्ति को"),
-)
 
 
 def _in(**texts: Any) -> Any:
@@ -134,17 +113,31 @@ class BargeIn(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     min_words: Annotated[int, Meta(ge=1)] = 1
-    backchannels: Phrases = field(default_factory=lambda: list(_NODS))
-    answers: Phrases = field(default_factory=lambda: list(_ASSENTS))
-    always: Phrases = field(default_factory=lambda: list(_STOPS))
+    backchannels: Phrases = field(default_factory=lambda: list(usual_phrases.BACKCHANNELS))
+    answers: Phrases = field(default_factory=lambda: list(usual_phrases.ANSWERS))
+    always: Phrases = field(default_factory=lambda: list(usual_phrases.ALWAYS))
 
 
 class Turns(Struct, frozen=True, forbid_unknown_fields=True):
-    """Rules of turns. ``greetings`` and ``announcements`` ask for nothing if they are said into the greeting."""
+    """Seconds of silence that end a caller's turn, by what was said, and what is no turn.
 
-    greetings: Phrases = field(default_factory=lambda: ["hello", "hallo", "hi", "hey", "hello there", "namaste", "नमस्ते", "हैलो"])
-    announcements: Phrases = field(default_factory=lambda: list(_ANNOUNCEMENTS))
-    """Found anywhere in what is said."""
+    ``sure_s`` after a turn that sounds finished, or is made of ``short_answers``; ``question_s`` and ``unsure_s`` after a
+    question and anything else that does not; ``open_s`` if the last sentence ends with one of ``open_endings`` and is none of
+    ``whole_sentences``. Speech without a pause for ``longest_s`` is a turn. ``early``: recognise in each pause, before it is
+    known to be the end. ``greetings``, and ``announcements`` anywhere in it, ask for nothing if said into the greeting.
+    """
+
+    sure_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.2
+    question_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.4
+    unsure_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.75
+    open_s: Annotated[float, Meta(ge=0.2, le=2)] = 1.5
+    longest_s: Annotated[float, Meta(ge=2, le=30)] = 8.0
+    early: bool = True
+    short_answers: Phrases = field(default_factory=lambda: list(usual_phrases.SHORT_ANSWERS))
+    open_endings: Phrases = field(default_factory=lambda: list(usual_phrases.OPEN_ENDINGS))
+    whole_sentences: Phrases = field(default_factory=lambda: list(usual_phrases.WHOLE_SENTENCES))
+    greetings: Phrases = field(default_factory=lambda: list(usual_phrases.GREETINGS))
+    announcements: Phrases = field(default_factory=lambda: list(usual_phrases.ANNOUNCEMENTS))
 
 
 class Outbound(Struct, frozen=True, forbid_unknown_fields=True):
@@ -155,7 +148,7 @@ class Outbound(Struct, frozen=True, forbid_unknown_fields=True):
         en="Hello. We called you and could not reach you. We will call again. Goodbye.",
         hi="नमस्ते। आपको कॉल किया गया था, पर बात नहीं हो सकी। आपको फिर कॉल किया जाएगा।",
     )
-    machines: Phrases = field(default_factory=lambda: list(_MACHINES))
+    machines: Phrases = field(default_factory=lambda: list(usual_phrases.MACHINES))
     """Found anywhere in what is said within ``within_s`` of the start."""
     within_s: Seconds = 20.0
 

@@ -11,8 +11,8 @@ _NO_WORDS_S: Final = 1.0
 """Seconds after a noise in which its words may come; without any, the bot goes on."""
 NOTICED_S: Final = 0.25
 """Seconds of voice after which it is noticed: the detector's 0.2 s, and one of its windows."""
-_VOICE_S: Final = 8.0
-"""Seconds for which a voice holds the bot back without becoming a turn: some lines are never quiet."""
+_RECOGNISED_S: Final = 2.0
+"""Seconds in which the words of the longest speech become a turn; then its voice holds the bot back no more."""
 _GOODBYE_BEGINS_S: Final = 5.0
 """Seconds in which the last sentence has to begin; then the stream ends without it."""
 _GOODBYE_S: Final = 60.0
@@ -26,8 +26,11 @@ _PROMPT_S: Final = 5.0
 class Utterance:
     """Speech of the caller that has not become a turn, and the time by which it has to."""
 
-    def __init__(self, clock: Clock, on_nothing: Callable[[], None]) -> None:
-        """Call ``on_nothing`` if the voice does not become words, or its words no turn."""
+    def __init__(self, clock: Clock, on_nothing: Callable[[], None], longest_s: float) -> None:
+        """Call ``on_nothing`` if the voice does not become words, or its words no turn.
+
+        Speech is ended after ``longest_s`` seconds, or a while later at most: some lines are never quiet.
+        """
         self.interrupts = False
         """True if the caller began to speak while the bot did."""
         self.over = asyncio.Event()
@@ -36,6 +39,7 @@ class Utterance:
         self.began = 0.0
         """Time of the clock at which the speech began."""
         self._clock = clock
+        self._voice_s = longest_s + _RECOGNISED_S
         self._has_words = False
         self._alarm = Alarm(clock, on_nothing)
 
@@ -44,16 +48,16 @@ class Utterance:
         if self.over.is_set():
             self.over.clear()
             self.began = self._clock.time() - NOTICED_S
-        self._alarm.set(_VOICE_S)
+        self._alarm.set(self._voice_s)
 
     def words(self) -> None:
         """Note that some of the speech became text."""
         self._has_words = True
-        self._alarm.set(_VOICE_S)
+        self._alarm.set(self._voice_s)
 
     def pause(self) -> None:
         """Note that the voice has stopped; the caller may go on."""
-        self._alarm.set(_VOICE_S if self._has_words else _NO_WORDS_S)
+        self._alarm.set(self._voice_s if self._has_words else _NO_WORDS_S)
 
     def end(self) -> None:
         """Wait for nothing more of this speech. `interrupts` keeps its value until the interruption is counted."""

@@ -10,8 +10,10 @@ from exotel_ws.ai.hearing.caller import CallerLevel
 from exotel_ws.ai.hearing.detector import Hearing, VoiceDetector
 from exotel_ws.ai.hearing.echo import Played
 from exotel_ws.ai.hearing.floor import Floor
+from exotel_ws.ai.hearing.frames import HushFrame, SpeechCutFrame
 from exotel_ws.ai.hearing.gain import Gain
 from exotel_ws.ai.hearing.windows import RATE, SILENCE_DB, WINDOW, WINDOW_S, HighPass, Window, level, pcm16, windows
+from exotel_ws.ai.settings import Turns
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.frames.frames import Frame, InputAudioRawFrame, VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame
 
@@ -145,6 +147,14 @@ class Judged(VoiceDetector):
         return level(window) > -40
 
 
+SAYING = {
+    VADUserStartedSpeakingFrame: "starts",
+    VADUserStoppedSpeakingFrame: "stops",
+    HushFrame: "pauses or goes on",
+    SpeechCutFrame: "is cut",
+}
+
+
 def kinds(frames: list[Frame]) -> list[str]:
     """Return the frames in words: seconds of audio, and what they say."""
     told: list[Any] = []
@@ -156,15 +166,35 @@ def kinds(frames: list[Frame]) -> list[str]:
             else:
                 told.append(seconds)
         else:
-            told.append({VADUserStartedSpeakingFrame: "starts", VADUserStoppedSpeakingFrame: "stops"}[type(frame)])
+            told.append(SAYING[type(frame)])
     return [each if isinstance(each, str) else f"{each:.2f}" for each in told]
+
+
+def told(*spoken: tuple[int, float]) -> list[Frame]:
+    """Return what is told beside the audio of sounds, each so many windows at a level in dB of full scale."""
+    pcm = pcm16(np.concatenate([tone(440, db, number) for number, db in spoken]))
+    hearing = Hearing(Judged(), Played(8000), lambda: 0.0, Turns(longest_s=1.0))
+    return [frame for frame in hearing.take(pcm) if not isinstance(frame, InputAudioRawFrame)]
+
+
+def test_a_pause_that_may_be_the_end_is_told_of_and_that_the_voice_goes_on() -> None:
+    kinds_told = [(SAYING[type(frame)], getattr(frame, "quiet", None)) for frame in told((10, -20), (4, -70), (5, -20), (9, -70))]
+
+    pause, goes_on = ("pauses or goes on", True), ("pauses or goes on", False)
+    assert kinds_told == [("starts", None), pause, goes_on, pause, ("stops", None)]
+
+
+def test_speech_that_does_not_end_is_cut_and_begins_anew_after_a_while() -> None:
+    times = [SAYING[type(frame)] for frame in told((round(3.6 / WINDOW_S), -20))]
+
+    assert times == ["starts", "is cut", "starts", "is cut"], "1 s is heard, for 1 s nothing is, so that its turn ends"
 
 
 @pytest.mark.parametrize("piece", [WINDOW * 2 * 100, 1920, 2, 6])
 def test_an_utterance_is_cut_where_it_begins_and_ends_however_its_audio_comes(piece: int) -> None:
     quiet, voice = np.zeros((20, WINDOW), np.float32), tone(440, -20, 20)
     pcm = pcm16(np.concatenate([quiet, voice, quiet, voice[:3], quiet]))
-    hearing = Hearing(Judged(), Played(8000), lambda: 0.0)
+    hearing = Hearing(Judged(), Played(8000), lambda: 0.0, Turns(early=False))
 
     frames = [frame for at in range(0, len(pcm), piece) for frame in hearing.take(pcm[at : at + piece])]
 

@@ -28,7 +28,6 @@ from exotel_ws.protocol import SAMPLE_RATES, Start
 from hypothesis import given
 from hypothesis import strategies as st
 from loguru import logger as loguru
-from pipecat.audio.turn.base_turn_analyzer import EndOfTurnState
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams
 
@@ -313,28 +312,11 @@ def test_a_call_that_ends_leaves_the_threads_of_the_models_to_the_others() -> No
     with ThreadPoolExecutor(1) as voice, ThreadPoolExecutor(1) as turn:
         shared = SimpleNamespace(session=None, voice=SileroVADAnalyzer()._model, voice_executor=voice, turn_executor=turn)
         detector = SharedVoiceDetector(shared, VADParams())  # type: ignore[arg-type]
-        analyzer = SharedTurnAnalyzer(shared, stop_secs=1.0)  # type: ignore[arg-type]
+        analyzer = SharedTurnAnalyzer(shared)  # type: ignore[arg-type]
         assert (detector._executor, analyzer._model_executor) == (voice, turn)
         asyncio.run(detector.cleanup())
         asyncio.run(analyzer.cleanup())
         assert [executor.submit(int, "7").result(5) for executor in (voice, turn)] == [7, 7]
-
-
-@pytest.mark.parametrize(("said", "ends_after_s"), [("Where is my order?", 0.3), ("I would like to.", 1.0), ("", 1.0)])
-def test_a_question_is_over_though_the_turn_model_is_not_sure(said: str, ends_after_s: float) -> None:
-    analyzer = SharedTurnAnalyzer(SimpleNamespace(session=None, turn_executor=None), stop_secs=1.0)  # type: ignore[arg-type]
-    analyzer.set_sample_rate(16000)
-
-    def silent_s() -> float:
-        pieces = 1
-        while analyzer.append_audio(bytes(640), False) is EndOfTurnState.INCOMPLETE:
-            pieces += 1
-        return round(pieces * 0.02, 2)
-
-    for text in (said, ""):  # the end of one turn says nothing of the next
-        analyzer.append_audio(bytes(640), True)
-        analyzer.heard(text)
-        assert silent_s() == (ends_after_s if text else 1.0)
 
 
 OTHER_THREADS = """

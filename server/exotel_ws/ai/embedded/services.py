@@ -2,31 +2,47 @@
 
 import asyncio
 import copy
+from collections import deque
 from collections.abc import AsyncGenerator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final
 
-from pipecat.audio.turn.base_turn_analyzer import EndOfTurnState
-from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
+import numpy as np
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams
-from pipecat.frames.frames import ErrorFrame, Frame, TranscriptionFrame, TTSAudioRawFrame
+from pipecat.frames.frames import (
+    EagerTranscriptionFrame,
+    ErrorFrame,
+    Frame,
+    TranscriptionFrame,
+    TTSAudioRawFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.settings import STTSettings, TTSSettings
 from pipecat.services.stt_service import SegmentedSTTService
 from pipecat.services.tts_service import TTSService
-from pipecat.turns.types import ProcessFrameResult
-from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
 from pipecat.utils.time import time_now_iso8601
 
 from exotel_ws.ai.embedded.models import STT_RATE, TTS_RATE, Recogniser, Speaker, TurnModel
+from exotel_ws.ai.hearing.frames import HushFrame
 
-_QUESTION_S: Final = 0.3
-"""Seconds of silence after a question that end the turn, although the turn model is not sure."""
+_SINCE_S: Final = 0.3
+"""Longest time in seconds between that silence and the detector's word that the speech is over."""
+_BEFORE_S: Final = 0.7
+"""Seconds before a voice is noticed that the turn model hears too."""
+_JUDGED_S: Final = 8.0
+"""Seconds of speech that the turn model judges at most."""
 
 
 class EmbeddedSTT(SegmentedSTTService):
-    """Recognise the caller's speech, an utterance at a time."""
+    """Recognise the caller's speech, an utterance at a time.
+
+    It is recognised as soon as the voice pauses, which takes as long as the detector takes to be sure; if the voice goes on,
+    that is dropped, and not even begun where other calls were first.
+    """
 
     def __init__(self, recogniser: Recogniser, executor: Executor) -> None:
         super().__init__(
@@ -37,19 +53,66 @@ class EmbeddedSTT(SegmentedSTTService):
         )
         self._recogniser = recogniser
         self._executor = executor
+        self._early: _Early | None = None
+        self._segments: deque[_Early | None] = deque()
+        """For each utterance that waits to be recognised, what was recognised of it early."""
 
     @property
     def wants_wav_segments(self) -> bool:
         return False
 
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        if isinstance(frame, HushFrame):
+            self._drop_early()
+            if frame.quiet and self._user_speaking and self.is_usable:
+                self._begin_early(bytes(self._audio_buffer))
+
+    async def cleanup(self) -> None:
+        await super().cleanup()  # type: ignore[no-untyped-call]
+        self._drop_early()
+
+    def _begin_early(self, audio: bytes) -> None:
+        found = asyncio.get_running_loop().run_in_executor(self._executor, self._recogniser.recognise, audio)
+        self._early = early = _Early(len(audio), found)
+        early.telling = self.create_task(self._tell_early(early))
+
+    async def _tell_early(self, early: "_Early") -> None:
+        await asyncio.wait({early.found})
+        if early is self._early and not early.found.cancelled() and not early.found.exception() and early.found.result():
+            await self.push_frame(EagerTranscriptionFrame(early.found.result(), self._user_id, time_now_iso8601()))
+
+    def _drop_early(self) -> None:
+        early, self._early = self._early, None
+        if early is not None:
+            early.found.cancel()
+
+    async def _handle_user_stopped_speaking(self, frame: VADUserStoppedSpeakingFrame) -> None:
+        early, self._early = self._early, None
+        if self.is_usable and self._audio_buffer:
+            fits = early is not None and len(self._audio_buffer) - early.size <= _bytes(_SINCE_S)
+            self._segments.append(early if fits else None)
+        await super()._handle_user_stopped_speaking(frame)
+
     async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
+        early = self._segments.popleft() if self._segments else None
+        recognise = asyncio.get_running_loop().run_in_executor
         try:
-            text = await asyncio.get_running_loop().run_in_executor(self._executor, self._recogniser.recognise, audio)
+            text = await (early.found if early else recognise(self._executor, self._recogniser.recognise, audio))
         except Exception as error:
             yield ErrorFrame(f"the embedded recogniser failed: {error}")
             return
         if text:
             yield TranscriptionFrame(text, self._user_id, time_now_iso8601(), None)
+
+
+@dataclass
+class _Early:
+    """Recognition of an utterance that may not be over: of the first ``size`` bytes of its audio."""
+
+    size: int
+    found: asyncio.Future[str]
+    telling: asyncio.Task[None] | None = None
 
 
 class EmbeddedTTS(TTSService):
@@ -78,38 +141,39 @@ class EmbeddedTTS(TTSService):
 class SharedTurnAnalyzer(LocalSmartTurnAnalyzerV3):
     """Smart Turn with the worker's shared session; `LocalSmartTurnAnalyzerV3` would load the model for each call."""
 
-    def __init__(self, model: TurnModel, *, stop_secs: float) -> None:
-        super(LocalSmartTurnAnalyzerV3, self).__init__(params=SmartTurnParams(stop_secs=stop_secs))
+    def __init__(self, model: TurnModel) -> None:
+        super(LocalSmartTurnAnalyzerV3, self).__init__(sample_rate=STT_RATE)
         self._log_data = False
         self._session = model.session
         self._shared_executor = model.turn_executor
+        self._heard = bytearray()
+        self._keeps = _bytes(_BEFORE_S)
 
-    def heard(self, text: str) -> None:
-        """Take the words of the caller: a question ends the turn, whatever the model makes of its melody."""
-        if text.rstrip().endswith("?"):
-            self._stop_ms = _QUESTION_S * 1000
+    def take(self, pcm: bytes) -> None:
+        """Take more of what is heard, PCM16 little-endian mono at 16 kHz."""
+        self._heard += pcm
+        del self._heard[: -self._keeps]
 
-    def append_audio(self, buffer: bytes, is_speech: bool) -> EndOfTurnState:
-        if is_speech:
-            self._stop_ms = self._params.stop_secs * 1000
-        return super().append_audio(buffer, is_speech)
+    def begin(self) -> None:
+        """Begin a turn: what was heard long before it is not part of it."""
+        del self._heard[: -_bytes(_BEFORE_S)]
+        self._keeps = _bytes(_JUDGED_S)
+
+    async def is_finished(self) -> bool:
+        """Return True if the caller sounds as if they had finished. False if that is not known."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._shared_executor, self._judge, bytes(self._heard))
+        except RuntimeError:  # the session can't run it
+            return False
+
+    def _judge(self, pcm: bytes) -> bool:
+        samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2").astype(np.float32) / 32768
+        return bool(samples.size and self._predict_endpoint(samples)["prediction"])
 
     @property
     def _model_executor(self) -> ThreadPoolExecutor:
         return self._shared_executor
-
-
-class TurnEnd(TurnAnalyzerUserTurnStopStrategy):  # type: ignore[no-untyped-call]
-    """End a caller's turn by the turn model and by the words."""
-
-    def __init__(self, analyzer: SharedTurnAnalyzer) -> None:
-        super().__init__(turn_analyzer=analyzer)
-        self._analyzer = analyzer
-
-    async def process_frame(self, frame: Frame) -> ProcessFrameResult:
-        if isinstance(frame, TranscriptionFrame):
-            self._analyzer.heard(frame.text)
-        return await super().process_frame(frame)
 
 
 class SharedVoiceDetector(SileroVADAnalyzer):
@@ -124,3 +188,7 @@ class SharedVoiceDetector(SileroVADAnalyzer):
 
     async def cleanup(self) -> None:
         """Keep the thread, which all calls share."""
+
+
+def _bytes(seconds: float) -> int:
+    return int(seconds * STT_RATE) * 2

@@ -18,12 +18,19 @@ from exotel_ws.ai.hearing.audio_time import AudioTime
 from exotel_ws.ai.hearing.caller import CallerLevel
 from exotel_ws.ai.hearing.echo import EchoPath, Played
 from exotel_ws.ai.hearing.floor import Floor
+from exotel_ws.ai.hearing.frames import HushFrame, SpeechCutFrame
 from exotel_ws.ai.hearing.gain import AUDIBLE_DB, Gain
 from exotel_ws.ai.hearing.windows import RATE, WINDOW, WINDOW_S, HighPass, Window, level, pcm16, windows
+from exotel_ws.ai.settings import Turns
 
 START_S: Final = 0.2
 """Seconds of voice after which somebody speaks, and of its absence after which they have stopped."""
 STOP_S: Final = 0.2
+_HUSH_WINDOWS: Final = 3
+"""Windows of a pause, a tenth of a second, that may be the end of speech."""
+_DEAF_S: Final = 1.0
+"""Seconds without a voice after speech that was ended for its length: its words are recognised, and its turn ends."""
+_USUAL: Final = Turns()
 _SURE: Final = 0.7
 """Least confidence of the detector in a voice."""
 _LIKE_OWN: Final = 0.5
@@ -63,6 +70,16 @@ class VoiceDetector(SharedVoiceDetector):
         self._vad_state = VADState.QUIET if self.speaking else VADState.SPEAKING
         return True
 
+    def cut(self) -> None:
+        """Take what is spoken to have stopped."""
+        self._run = 0
+        self._vad_state = VADState.QUIET
+
+    @property
+    def hushed(self) -> bool:
+        """Return True while somebody speaks who has paused for a moment."""
+        return self.speaking and self._run >= _HUSH_WINDOWS
+
 
 class Hears(Protocol):
     """Way of a call's audio into its pipeline."""
@@ -81,8 +98,8 @@ class Hearing:
     delivers at once is cut into utterances as if it had come in time.
     """
 
-    def __init__(self, detector: VoiceDetector, played: Played, clock: Callable[[], float]) -> None:
-        """``clock`` returns seconds, by the clock of ``played``."""
+    def __init__(self, detector: VoiceDetector, played: Played, clock: Callable[[], float], rules: Turns = _USUAL) -> None:
+        """``clock`` returns seconds, by the clock of ``played``. ``rules`` tell what speech is too long."""
         self._detector = detector
         self._played = played
         self._path = EchoPath(played)
@@ -90,6 +107,9 @@ class Hearing:
         self._time = AudioTime(clock)
         self._over = False
         """True if the last utterance began while the bot's voice, or its echo, sounded."""
+        self._rules = rules
+        self._hushed = False
+        self._spoke_s = self._deaf_s = 0.0
         self._high_pass = HighPass()
         self._floor = Floor()
         self._caller = CallerLevel()
@@ -109,10 +129,11 @@ class Hearing:
             at += WINDOW_S
             heard, changed = self._hear(window, at)
             ready += pcm16(heard)
-            if changed:
+            told = self._change() if changed else self._hush()
+            if told is not None:
                 yield InputAudioRawFrame(bytes(ready), RATE, 1)
                 ready.clear()
-                yield self._change()
+                yield told
         if ready:
             yield InputAudioRawFrame(bytes(ready), RATE, 1)
 
@@ -134,12 +155,32 @@ class Hearing:
         theirs = self._caller.is_theirs(voice, loudness, self._floor.level)
         if own or self._caller.other:
             window *= _OTHERS
-        changed = self._detector.changes(theirs)
+        self._deaf_s -= WINDOW_S
+        changed = self._is_too_long() or self._detector.changes(theirs and self._deaf_s <= 0)
         if changed and self._detector.speaking:
             self._over = self._played.sounds(at - START_S)
         return window, changed
 
+    def _is_too_long(self) -> bool:
+        """Return True, and end the speech, if it has lasted for the longest time without an end."""
+        self._spoke_s = self._spoke_s + WINDOW_S if self._detector.speaking else 0.0
+        if self._spoke_s < self._rules.longest_s:
+            return False
+        self._detector.cut()
+        self._deaf_s = _DEAF_S
+        return True
+
     def _change(self) -> Frame:
+        self._hushed = False
         if self._detector.speaking:
             return VADUserStartedSpeakingFrame(start_secs=START_S)
+        if self._deaf_s == _DEAF_S:
+            return SpeechCutFrame(stop_secs=0.0)
         return VADUserStoppedSpeakingFrame(stop_secs=STOP_S)
+
+    def _hush(self) -> Frame | None:
+        """Return a frame if a pause has begun, or was none; None otherwise."""
+        if not self._rules.early or self._detector.hushed is self._hushed:
+            return None
+        self._hushed = self._detector.hushed
+        return HushFrame(self._hushed)

@@ -23,6 +23,8 @@ from pipecat.frames.frames import (
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 from pipecat.processors.frame_processor import FrameDirection
 
+from exotel_ws.ai.hearing.frames import SpeechCutFrame
+
 _SENT_REMEMBERED: Final = 32
 
 
@@ -78,6 +80,7 @@ class Stopwatch(BaseObserver):
         self._handlers: dict[type[Frame], Callable[[Any, float], None]] = {
             VADUserStartedSpeakingFrame: self._vad_started,
             VADUserStoppedSpeakingFrame: self._vad_stopped,
+            SpeechCutFrame: self._vad_stopped,
             UserStartedSpeakingFrame: self._turn_started,
             TranscriptionFrame: self._transcribed,
             UserStoppedSpeakingFrame: self._turn_ended,

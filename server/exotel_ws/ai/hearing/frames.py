@@ -1,0 +1,17 @@
+"""Frames that say more of the caller's voice than pipecat's own do."""
+
+from dataclasses import dataclass
+
+from pipecat.frames.frames import SystemFrame, VADUserStoppedSpeakingFrame
+
+
+@dataclass
+class HushFrame(SystemFrame):
+    """The caller's voice has paused for 0.1 s, which may be the end of their speech; or (not ``quiet``) it goes on after that."""
+
+    quiet: bool = True
+
+
+@dataclass
+class SpeechCutFrame(VADUserStoppedSpeakingFrame):
+    """Speech is taken to end here for its length, although the voice goes on."""

@@ -1,0 +1,165 @@
+"""The end of a turn in virtual time: what is asked of the turn model, and when the turn is over."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from exotel_ws.ai.endings import Endings
+from exotel_ws.ai.hearing.frames import HushFrame, SpeechCutFrame
+from exotel_ws.ai.settings import Turns
+from exotel_ws.ai.turn_end import TurnEnd
+from pipecat.frames.frames import (
+    EagerTranscriptionFrame,
+    STTMetadataFrame,
+    TranscriptionFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.utils.asyncio.task_manager import TaskManager
+
+from .ai_call import at_once
+
+RULES = Turns()
+
+
+class Turn:
+    """A turn of a caller, told to the strategy piece by piece."""
+
+    def __init__(self, finished: bool) -> None:
+        self.judged = 0
+        self.finished = finished
+        self.loop = asyncio.get_running_loop()
+        self.silent_at = self.over_after = 0.0
+        self.overs = 0
+        analyzer = SimpleNamespace(is_finished=self._judge, begin=lambda: None, take=lambda _pcm: None)
+        self.end = TurnEnd(Endings(RULES), analyzer)  # type: ignore[arg-type]
+        self.end.add_event_handler("on_user_turn_stopped", self._over)
+
+    async def begin(self) -> None:
+        await self.end.setup(SimpleNamespace(task_manager=TaskManager()))  # type: ignore[arg-type]
+        await self.end.process_frame(STTMetadataFrame(service_name="stt", ttfs_p99_latency=0.6))
+        await self.end.handle_user_turn_started()
+        await self.speaks()
+
+    async def _judge(self) -> bool:
+        self.judged += 1
+        await asyncio.sleep(0.04)
+        return self.finished
+
+    async def _over(self, *_: Any) -> None:
+        self.overs += 1
+        self.over_after = self.loop.time() - self.silent_at
+        await self.end.handle_user_turn_stopped()
+
+    async def speaks(self) -> None:
+        await self.end.process_frame(VADUserStartedSpeakingFrame(start_secs=0.2))
+
+    async def pauses(self, text: str, *, early: bool = True, goes_on: bool = False) -> None:
+        """Be silent; 0.1 s later comes what was said, 0.2 s later the pause is certain, unless the voice goes on."""
+        self.silent_at = self.loop.time()
+        await asyncio.sleep(0.1)
+        await self.end.process_frame(HushFrame())
+        if early:
+            await self.end.process_frame(EagerTranscriptionFrame(text, "", ""))
+        await asyncio.sleep(0.1)
+        if goes_on:
+            await self.end.process_frame(HushFrame(quiet=False))
+            return
+        await self.end.process_frame(VADUserStoppedSpeakingFrame(stop_secs=0.2))
+        if not early:
+            await asyncio.sleep(0.15)
+        await self.transcribed(text)
+
+    async def transcribed(self, text: str, finalized: bool = True) -> None:
+        await self.end.process_frame(TranscriptionFrame(text, "", "", finalized=finalized))
+
+
+def turn(finished: bool, test: Callable[[Turn], Awaitable[None]]) -> Turn:
+    async def run() -> Turn:
+        made = Turn(finished)
+        await made.begin()
+        await test(made)
+        await asyncio.sleep(5)
+        await made.end.cleanup()
+        return made
+
+    return at_once(run)
+
+
+@pytest.mark.parametrize(
+    ("said", "finished", "over_after", "judged"),
+    [
+        ("Where is my order?", True, 0.2, 1),
+        ("Where is my order?", False, RULES.question_s, 1),
+        ("I wait for my order.", False, RULES.unsure_s, 1),
+        ("I would like to know", True, RULES.open_s, 0),
+        ("Okay.", False, 0.2, 0),
+    ],
+)
+def test_a_turn_is_over_after_the_silence_of_its_words(said: str, finished: bool, over_after: float, judged: int) -> None:
+    done = turn(finished, lambda made: made.pauses(said))
+    assert done.over_after == pytest.approx(over_after, abs=0.01)
+    assert (done.overs, done.judged) == (1, judged), "the model is asked where the words do not decide"
+
+
+def test_without_an_early_transcript_the_turn_waits_for_it() -> None:
+    assert turn(True, lambda made: made.pauses("Where is my order?", early=False)).over_after == pytest.approx(0.35, abs=0.01)
+
+
+def test_a_transcript_that_is_not_final_is_waited_for_by_the_time_that_its_service_needs() -> None:
+    async def late(made: Turn) -> None:
+        made.silent_at = made.loop.time() - 0.2
+        await made.end.process_frame(VADUserStoppedSpeakingFrame(stop_secs=0.2))
+        await made.transcribed("Where is", finalized=False)
+        await made.transcribed("my order?", finalized=False)
+
+    assert turn(True, late).over_after == pytest.approx(0.6, abs=0.01)
+
+
+def test_a_voice_that_goes_on_is_judged_anew_and_the_turn_is_all_that_was_said() -> None:
+    async def goes_on(made: Turn) -> None:
+        await made.pauses("I want to know where my order is.", goes_on=True)
+        await asyncio.sleep(0.5)
+        assert not made.overs
+        await made.pauses("And I would like to know")
+
+    done = turn(True, goes_on)
+    assert done.over_after == pytest.approx(RULES.open_s, abs=0.01)
+
+
+def test_who_speaks_again_within_the_silence_has_one_turn() -> None:
+    async def again(made: Turn) -> None:
+        await made.pauses("I would like to know")
+        await asyncio.sleep(0.8)
+        await made.speaks()
+        await asyncio.sleep(2)
+        await made.pauses("where my order is.")
+
+    done = turn(True, again)
+    assert done.overs == 1
+    assert done.over_after == pytest.approx(0.2, abs=0.01)
+
+
+def test_speech_that_was_ended_for_its_length_is_over_as_soon_as_its_words_are_there() -> None:
+    async def capped(made: Turn) -> None:
+        made.silent_at = made.loop.time()
+        await made.end.process_frame(SpeechCutFrame())
+        await asyncio.sleep(0.4)
+        await made.transcribed("and I would like to")
+
+    done = turn(False, capped)
+    assert (done.overs, done.judged) == (1, 0)
+    assert done.over_after == pytest.approx(0.4, abs=0.01)
+
+
+def test_words_of_a_voice_that_was_not_noticed_are_a_turn() -> None:
+    async def soft(made: Turn) -> None:
+        await made.pauses("Hm")
+        await asyncio.sleep(3)
+        await made.end.handle_user_turn_started()
+        made.silent_at = made.loop.time()
+        await made.transcribed("Where is my order?", finalized=False)
+
+    assert turn(True, soft).over_after == pytest.approx(0.6, abs=0.01)
