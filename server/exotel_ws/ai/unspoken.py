@@ -12,6 +12,8 @@ from typing import Final
 
 MOST_HELD: Final = 64
 """Most characters that are kept back until more of them come."""
+_MOST_ALOUD: Final = 8000
+"""Most characters kept of an answer that may be a thought until its end; those before can only be thought."""
 _LOWER: Final = str.maketrans(string.ascii_uppercase + "\uff5c", string.ascii_lowercase + "|")
 """Translation to small letters, of one character to one; DeepSeek writes a wide bar."""
 _THOUGHTS: Final = ("think", "thinking", "thought", "thoughts", "reasoning", "reflection", "analysis", "scratchpad")
@@ -89,7 +91,7 @@ class Unspoken:
         self.thinks_aloud = thinks_aloud
         self.left_out = False
         """True if something was left out."""
-        self._hold: list[str] | None = [] if thinks_aloud else None
+        self._hold = "" if thinks_aloud else None
         self._rest = ""
         self._part: _Part | _Json | None = None
         self._last = ""
@@ -104,13 +106,13 @@ class Unspoken:
             pass
         if self._hold is None:
             return "".join(said)
-        self._hold += said
+        self._hold = (self._hold + "".join(said))[-_MOST_ALOUD:]
         return ""
 
     def end(self) -> str:
         """End the answer; return the rest of it that is to be spoken."""
-        held, self._hold, self._rest = self._hold or [], None, ""
-        return "".join(held)
+        held, self._hold, self._rest = self._hold or "", None, ""
+        return held
 
     def _step(self, said: list[str]) -> bool:
         """Use up some of the rest. Return False if more has to come first."""
@@ -157,7 +159,7 @@ class Unspoken:
         """Note a thought that begins; or the end of one that was not seen to begin: what is not spoken yet was part of it."""
         held, self._hold = self._hold, None
         if begun:
-            said[:0] = held or []
+            said.insert(0, held or "")
             return
         self.thinks_aloud = True
         said.clear()

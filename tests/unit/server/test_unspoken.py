@@ -137,5 +137,6 @@ def test_a_thought_that_was_not_seen_to_begin_ends_and_the_answer_follows(before
 
 def test_who_thought_aloud_and_does_no_more_is_heard_at_the_end() -> None:
     assert read("We are open.", [3], Unspoken(thinks_aloud=True)) == "We are open."
+    assert read("So. " * 5000 + "We are open.", [7], Unspoken(thinks_aloud=True)) == ("So. " * 5000 + "We are open.")[-8000:]
     answer = Unspoken(thinks_aloud=True)
     assert [answer.take(piece) for piece in ("So. ", "<think>x</think>", "We are open.")] == ["", "So. ", "We are open."]
