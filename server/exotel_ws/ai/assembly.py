@@ -106,6 +106,7 @@ class Assembly:
             playout=playout,
             mouth=mouth,
             played=played,
+            noisy=hearing.noisy,
             ear=Ear(rate, talk.hear, clock.time),
             decoder=Decoder(caller.start.encoding, rate, partial(_other_encoding, caller, playout)),
             keypad=Keypad(clock),

@@ -34,6 +34,8 @@ _GOES_ON_S: Final = 8.0
 """Longest time in seconds that a caller who speaks as the greeting ends delays the answer to what they said before."""
 _REACTION_S: Final = 0.2
 """Seconds in which nobody can react to what they hear: who goes on so soon had not finished."""
+_FALSE_ALARMS: Final = 3
+"""Times in a row that a voice stops the bot and means nothing; from then on only words stop it, as on a line with music."""
 _REFUSALS_AT_MOST: Final = 10
 """Turns of one call that may be refused for coming too fast; one more ends the call."""
 _OUTCOMES: Final = {1000: "time_up", 1001: "drained", 1011: "failed"}
@@ -52,6 +54,7 @@ class Parts:
     playout: Playout
     mouth: Mouth
     played: Played
+    noisy: Callable[[], bool]
     ear: Ear
     decoder: Decoder
     keypad: Keypad
@@ -96,10 +99,13 @@ class Conversation:
         self._playout.on_sent, self._playout.on_cleared = self._sent, self._cleared
         self._mouth.on_silent, self._mouth.on_dropped = self._silent, self._dropped
         self._played, self._mouth.on_saying = parts.played, self._says
+        self._noisy = parts.noisy
+        self._false_alarms = 0
+        """Times in a row that a voice stopped the bot and meant nothing."""
         self._keypad.on_keys = self._keys
         self._utterance = Utterance(clock, self._nothing_said, settings.turns.longest_s)
         self._sentences = parts.sentences
-        self._patience = Patience(self._sentences.prompts, settings.silence.after_s, clock, self._talk.say, self._no_answer)
+        self._patience = Patience(self._sentences.prompts, settings.silence.after_s, clock, self._ask, self._no_answer)
         self._goodbye = Goodbye(clock, self._playout, self._hang_up)
         self._cap = Alarm(clock, self._time_up)
         self._phases = Phases(Phase.OPEN if settings.greeting_interruptible else Phase.GREETING, self._illegal)
@@ -182,6 +188,11 @@ class Conversation:
         self._utterance.voice()
         if self._phases.now is Phase.GREETING:
             return
+        if not (self._mouth.busy and self._false_alarms >= _FALSE_ALARMS):
+            self._hold()
+
+    def _hold(self) -> None:
+        """Let the bot stop, because the caller speaks."""
         self._phases.enter(Phase.HELD)
         busy = self._mouth.busy
         if self._playout.pause():
@@ -192,6 +203,8 @@ class Conversation:
     def user_heard(self) -> None:
         if self._phases.now is not Phase.OVER:
             self._utterance.words()
+            if self._false_alarms >= _FALSE_ALARMS and self._phases.now is Phase.OPEN:
+                self._hold()
 
     def user_seems(self, text: str) -> None:
         listens = self._utterance.interrupts and self._remarks.is_nod(text, asked=self._asking)
@@ -241,6 +254,7 @@ class Conversation:
         if self._utterance.interrupts:
             self._utterance.interrupts = False
             self._story.interruption(meant=True)
+        self._false_alarms = 0
         self._phases.leave(Phase.HELD)
         self._utterance.end()
         self._patience.answered()
@@ -402,6 +416,7 @@ class Conversation:
             return
         if self._utterance.interrupts:
             self._utterance.interrupts = False
+            self._false_alarms += 1
             self._story.interruption(meant=False)
             self._line.log("↩️ Nothing was meant: the bot goes on", event="resume")
         self._go_on()
@@ -496,10 +511,14 @@ class Conversation:
         if not self._ending:
             self._patience.wait()
 
+    def _ask(self, prompt: str) -> None:
+        """Ask a caller who says nothing; on a noisy line, say that it is."""
+        self._talk.say(self._sentences.noisy if self._noisy() else prompt)
+
     def _no_answer(self) -> None:
         """Part from a caller who says nothing though asked."""
         self._part("silence")
-        self._talk.say(self._sentences.silent)
+        self._talk.say(self._sentences.noisy_goodbye if self._noisy() else self._sentences.silent)
 
     def _time_up(self) -> None:
         if self._ending:

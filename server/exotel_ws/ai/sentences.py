@@ -18,6 +18,8 @@ class Sentences(NamedTuple):
 
     prompts: tuple[str, ...]
     silent: str
+    noisy: str
+    noisy_goodbye: str
     fillers: tuple[str, ...]
     not_heard: str
     apology: str
@@ -41,6 +43,8 @@ def sentences(settings: Ai, language: str = "") -> Sentences:
     return Sentences(
         prompts=tuple(lines(silence.prompts, language)),
         silent=one(silence.goodbye),
+        noisy=one(silence.noisy),
+        noisy_goodbye=one(silence.noisy_goodbye),
         fillers=tuple(lines(failure.fillers, language)),
         not_heard=one(failure.not_heard),
         apology=one(failure.apology),
@@ -72,7 +76,7 @@ def _told(settings: Ai) -> Iterator[tuple[str, Text | Lines]]:
     for name in ("greeting", "goodbye", "transferring", "time_up"):
         yield f"ai.{name}", getattr(settings, name)
     for table, names in (
-        ("silence", ("prompts", "goodbye")),
+        ("silence", ("prompts", "goodbye", "noisy", "noisy_goodbye")),
         ("failure", ("fillers", "not_heard", "apology")),
         ("limits", ("too_fast", "too_long", "enough")),
         ("outbound", ("message",)),

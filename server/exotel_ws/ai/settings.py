@@ -61,7 +61,10 @@ class Tool(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Silence(Struct, frozen=True, forbid_unknown_fields=True):
-    """A caller who says nothing for ``after_s`` is asked ``prompts`` in turn, and then told ``goodbye``."""
+    """A caller who says nothing for ``after_s`` is asked ``prompts`` in turn, and then told ``goodbye``.
+
+    On a noisy line ``noisy`` takes the place of each prompt, and ``noisy_goodbye`` that of the goodbye.
+    """
 
     after_s: Seconds = 7.0
     prompts: Lines = _in(
@@ -71,6 +74,14 @@ class Silence(Struct, frozen=True, forbid_unknown_fields=True):
     goodbye: Text = _in(
         en="I can't hear you, so I will hang up now. Goodbye.",
         hi="आपकी आवाज़ नहीं आ रही है, इसलिए यह कॉल अब समाप्त होती है। नमस्ते।",
+    )
+    noisy: Text = _in(
+        en="It is very noisy where you are. Please say it again, close to the phone.",
+        hi="आपके आसपास बहुत शोर है। कृपया फ़ोन के पास आकर फिर से बोलिए।",
+    )
+    noisy_goodbye: Text = _in(
+        en="It is too noisy for me to understand you. Please call again from a quieter place. Goodbye.",
+        hi="बहुत शोर के कारण आपकी बात समझ में नहीं आ रही है। कृपया किसी शांत जगह से फिर कॉल कीजिए। नमस्ते।",
     )
 
 

@@ -207,6 +207,7 @@ class Call:
         self.exotel = Exotel(self.loop, RATE, marks=marks)
         self.services: Services
         self.ended = 0
+        self.noisy = False
         self.settings = settings = msgspec.structs.replace(settings or Ai(), **more)
         start = Start("s1")
         self.story = Told(
@@ -227,6 +228,7 @@ class Call:
             playout=playout,
             mouth=mouth,
             played=Played(RATE),
+            noisy=lambda: self.noisy,
             ear=Ear(RATE, talk.hear, self.loop.time),
             decoder=Decoder("", RATE, playout.encode),
             keypad=Keypad(self.loop),

@@ -188,6 +188,45 @@ def test_a_noise_or_a_nod_does_not_take_the_word_from_the_bot(said: str) -> None
     at_once(call)
 
 
+def test_what_is_never_words_stops_the_bot_a_few_times_and_then_only_words_do() -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        call.services.answers["tell me all"] = ("x" * 800, "")
+        await call.until(GREETING_S + 0.5)
+        await call.say("tell me all")
+        await asyncio.sleep(2)
+        for _ in range(6):  # music
+            await call.say("", 0.4)
+            await asyncio.sleep(2)
+        assert call.exotel.clears == 3
+        assert call.bot_speaks
+
+        await call.say("stop please")
+        await asyncio.sleep(2)
+        assert call.exotel.clears == 4
+        assert call.services.asked == ["tell me all", "stop please"]
+
+        call.services.answers["more"] = ("x" * 400, "")
+        await asyncio.sleep(3)
+        await call.say("more")
+        await asyncio.sleep(2)
+        await call.say("", 0.4)
+        assert call.exotel.clears == 5, "a voice stops the bot again, once a caller was heard"
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_on_a_noisy_line_the_bot_says_that_it_is_noisy() -> None:
+    async def call() -> None:
+        call = Call()
+        call.noisy = True
+        assert await call.end() == "silence"
+        assert [text for text, _ in call.story.said[1:]] == [USUAL.noisy] * len(USUAL.prompts) + [USUAL.noisy_goodbye]
+
+    at_once(call)
+
+
 def test_a_nod_in_letters_with_marks_does_not_take_the_word_either() -> None:
     async def call() -> None:
         call = Call(Ai(silence=PATIENT, barge_in=BargeIn(backchannels=["हाँ", "ठीक है"])))

@@ -206,3 +206,20 @@ def test_an_utterance_is_cut_where_it_begins_and_ends_however_its_audio_comes(pi
         "stops",
         f"{43 * 0.032 - stops_s:.2f}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("noise_db", "caller_db", "noisy"), [(-34, -20, True), (-60, -20, False), (-40, None, True), (-70, None, False)]
+)
+def test_a_line_is_noisy_where_the_noise_is_not_far_below_the_caller(
+    noise_db: float, caller_db: float | None, noisy: bool
+) -> None:
+    hearing = Hearing(Judged(), Played(8000), lambda: 0.0)
+    rng = np.random.default_rng(1)
+    if caller_db is not None:
+        list(hearing.take(pcm16(tone(440, caller_db, 40).ravel())))
+    noise = rng.normal(0, 10 ** (noise_db / 20), 200 * WINDOW).astype(np.float32)
+
+    list(hearing.take(pcm16(noise)))
+
+    assert hearing.noisy() is noisy

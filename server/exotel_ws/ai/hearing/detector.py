@@ -33,6 +33,11 @@ _DEAF_S: Final = 1.0
 _USUAL: Final = Turns()
 _SURE: Final = 0.7
 """Least confidence of the detector in a voice."""
+_CLEAR_DB: Final = 20.0
+"""Distance of the caller's loud words from the noise floor below which the line is noisy: a crowd 13 dB below them, for one."""
+_FAINT_DB: Final = -60.0
+"""Greatest noise, in dB of full scale, that is none for anybody; ``_LOUD_DB`` is noisy although no caller is known yet."""
+_LOUD_DB: Final = -45.0
 _LIKE_OWN: Final = 0.5
 """Least correlation with what was played of an utterance that may be it: less has a caller who says the same words."""
 _SURELY_OWN: Final = 0.7
@@ -136,6 +141,11 @@ class Hearing:
                 yield told
         if ready:
             yield InputAudioRawFrame(bytes(ready), RATE, 1)
+
+    def noisy(self) -> bool:
+        """Return True if it is so loud around the caller that their words are hard to tell from it."""
+        caller, floor = self._caller.level, self._floor.level
+        return floor > (_LOUD_DB if caller is None else max(_FAINT_DB, caller - _CLEAR_DB))
 
     def theirs(self, text: str) -> str:
         """See `Hears.theirs`."""
