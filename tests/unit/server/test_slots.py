@@ -128,6 +128,9 @@ def said(*turns: str | dict[str, Any], language: str = "en") -> list[str]:
         ("4821 for my wife", "4821"),
         ("I am looking for 4821", "4821"),
         ("it is about to arrive", ""),
+        ("One line for ate", "1948"),
+        ("my order number is to eight famine six", "2876"),
+        ("one of mine", "1"),
         ("", ""),
     ],
 )

@@ -28,9 +28,9 @@ _SPELLINGS: Final = """
 """
 _AMBIGUOUS: Final = """
 oh=0 o=0 nought=0 naught=0 nil=0 to=2 too=2 tree=3 free=3 for=4 fore=4 won=1 ate=8 do=2 tin=3 char=4 sat=7 che=6 fife=5
-sex=6 niner=9
+sex=6 sick=6 hero=0 wan=1 hive=5 heaven=7 famine=7 fate=8 hate=8 line=9 mine=9 ninth=9 niner=9
 """
-"""Words with another meaning too: they count only beside a number."""
+"""Words with another meaning too, as the embedded recogniser writes digits: they count only beside a number."""
 _SCALES: Final = """
 hundred=100 thousand=1000 lakh=100000 lakhs=100000 lac=100000 crore=10000000 crores=10000000 million=1000000 k=1000
 sau=100 hazaar=1000 hazar=1000 karod=10000000 सौ=100 हजार=1000 हज़ार=1000 लाख=100000 करोड़=10000000
