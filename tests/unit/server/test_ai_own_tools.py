@@ -120,7 +120,7 @@ def test_a_secret_that_others_can_read_is_warned_of(
     with caplog.at_level(logging.WARNING, "exotel_ws.ai"):
         supply.check(Ai(tools={"look_up": tool(**told)}))
     text = "\n".join(message for message in caplog.messages if "ai.tools" in message)
-    assert warned in text if warned else not text
+    assert text.count(warned) == 1 if warned else not text
     assert SECRET not in text
 
 

@@ -80,8 +80,8 @@ class Plan(NamedTuple):
     unread: list[str]
 
 
-def plan(settings: Ai, *, read_keys: bool = True) -> Plan:
-    """Plan the tools of ``settings``. Without ``read_keys``, list credentials by name as unread. Warn of secrets in settings."""
+def plan(settings: Ai, *, read_keys: bool = True, warn: bool = False) -> Plan:
+    """Plan the tools of ``settings``. Without ``read_keys``, list credentials as unread. ``warn`` of secrets in settings."""
     made = Plan([], [], [])
     for name, table in settings.tools.items():
         told = f"ai.tools.{printable(name, 64)}"
@@ -91,7 +91,8 @@ def plan(settings: Ai, *, read_keys: bool = True) -> Plan:
         made.problems.extend(f"{told}.{problem}" for problem in problems)
         made.unread.extend(credentials.unread)
         if not problems:
-            _warn(told, table)
+            if warn:
+                _warn(told, table)
             schema = _closed(table.parameters)
             destination = _destination(table, credentials.found)
             validator = Draft202012Validator(schema)

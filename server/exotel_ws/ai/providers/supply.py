@@ -150,7 +150,7 @@ def _checked(settings: Ai, *, read_keys: bool) -> Plan:
         *texts(settings),
         *webhook.problems(settings, read_keys=read_keys),
         *start_url.problems(settings, read_keys=read_keys)[0],
-        *own_tools.plan(settings, read_keys=read_keys).problems,
+        *own_tools.plan(settings, read_keys=read_keys, warn=True).problems,
     ]
     problems = [*theirs, *(made.problems or _tried(made))]
     if problems:
