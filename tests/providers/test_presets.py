@@ -104,7 +104,7 @@ def does_its_work(case: Case, fake: Fake | Google, outcome: rig.Outcome) -> None
         case "llm":
             assert "".join(frame.text for frame in outcome.of(LLMTextFrame)) == "".join(ANSWER)
             assert "Who is there?" in str(fake.contexts)
-            assert "You answer a telephone call." in str(fake.contexts), "the system prompt"
+            assert "You speak on a telephone call: " in str(fake.contexts), "the system prompt"
         case "tts":
             assert "".join(fake.said).strip() == "Hello there."
             assert rig.audio(outcome) == SPEECH
