@@ -33,6 +33,9 @@ _DEAF_S: Final = 1.0
 _USUAL: Final = Turns()
 _SURE: Final = 0.7
 """Least confidence of the detector in a voice."""
+_SPOKEN: Final = 3
+"""Windows in a frame while somebody speaks, a tenth of a second, and while nobody does: each frame costs CPU at every stage."""
+_QUIET: Final = 6
 _CLEAR_DB: Final = 20.0
 """Distance of the caller's loud words from the noise floor below which the line is noisy: a crowd 13 dB below them, for one."""
 _FAINT_DB: Final = -60.0
@@ -119,6 +122,8 @@ class Hearing:
         self._floor = Floor()
         self._caller = CallerLevel()
         self._gain = Gain()
+        self._ready = bytearray()
+        """Audio for the next frame."""
         self._left = b""
         """Audio that is too short for a window."""
 
@@ -127,20 +132,19 @@ class Hearing:
         pcm = self._left + pcm
         whole = len(pcm) // (2 * WINDOW) * 2 * WINDOW
         self._left = pcm[whole:]
-        ready = bytearray()
         sounds = windows(pcm[:whole])
         at = self._time.before(len(sounds) * WINDOW_S)
         for window in sounds:
             at += WINDOW_S
             heard, changed = self._hear(window, at)
-            ready += pcm16(heard)
+            self._ready += pcm16(heard)
             told = self._change() if changed else self._hush()
+            most = _SPOKEN if self._detector.speaking else _QUIET
+            if told is not None or len(self._ready) >= most * 2 * WINDOW:
+                yield InputAudioRawFrame(bytes(self._ready), RATE, 1)
+                self._ready.clear()
             if told is not None:
-                yield InputAudioRawFrame(bytes(ready), RATE, 1)
-                ready.clear()
                 yield told
-        if ready:
-            yield InputAudioRawFrame(bytes(ready), RATE, 1)
 
     def noisy(self) -> bool:
         """Return True if it is so loud around the caller that their words are hard to tell from it."""
