@@ -47,6 +47,7 @@ def test_every_key_can_be_set() -> None:
         "log": {"level": "debug", "format": "json", "media_first": 0, "media_every": 0},
         "drain": {"timeout_s": 1, "grace_s": 0},
         "output": {"number_frames": True},
+        "passthru": {"unknown": "transfer"},
         "ai": {"max_calls": 3},
     }
     chosen = settings.check(raw)
