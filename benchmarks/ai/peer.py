@@ -125,7 +125,7 @@ def main() -> None:
     models = Models.load()
     models.recogniser.recognise(models.speaker.speak("Hello.", HEARING_RATE))
     with options.heard.open("w", encoding="utf-8") as heard:
-        peer = Peer(models, Endpoint(flow.load(options.flow)), options.greeting, heard)
+        peer = Peer(models, Endpoint(flow.load(options.flow), models.speaker.sounds), options.greeting, heard)
         app = FastAPI(on_startup=[peer.open], on_shutdown=[peer.close])
         app.add_api_websocket_route("/", peer.call)
         app.add_api_route("/health", _health)

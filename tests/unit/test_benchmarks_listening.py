@@ -6,16 +6,20 @@ from typing import Final
 
 import numpy as np
 import pytest
-from exotel_phone.talk.call import Said
+from exotel_phone.talk.call import Call, End, Said
+from exotel_phone.talk.playback import Piece, Utterance
 from exotel_phone.talk.script import Turn
+from exotel_phone.wire import Ids
 from exotel_ws.ai.scripted import flow
 
 from benchmarks.ai.listening import callers, line, speech, table
-from benchmarks.ai.listening.counts import Count, Counts
+from benchmarks.ai.listening.calls import Plan
+from benchmarks.ai.listening.counts import Count, Counts, judged
 from benchmarks.ai.listening.judge import FALLBACK, NOTHING, OTHER, Texts
 from benchmarks.ai.listening.table import Found
 from benchmarks.ai.listening.times import Times
 from benchmarks.ai.listening.voices import INDIAN, VOICES
+from benchmarks.ai.server import Told
 from tests.speech.sounds import level, samples
 
 RATE: Final = speech.RATE
@@ -23,7 +27,7 @@ FLOW: Final = flow.parse("""
 greeting: Hello.
 fallback: [{say: I did not get that.}, {say: "Shall I connect you to an agent?"}]
 intents:
-  hours: {examples: [hours], say: "We are open from nine to six. Anything else?"}
+  opening_hours: {examples: [hours], say: "We are open from nine to six. Anything else?"}
   "no": {examples: ["no"], say: Thank you for calling. Goodbye!, then: hang_up}
   bye: {examples: [bye], say: Thank you for calling. Goodbye!, then: hang_up}
 """)
@@ -44,7 +48,7 @@ def test_every_voice_says_something_of_most_kinds_and_a_third_is_said_by_indian_
 @pytest.mark.parametrize(
     ("heard", "intents"),
     [
-        ("We're open from 9 to 6. Anything else?", {"hours"}),
+        ("We're open from 9 to 6. Anything else?", {"opening_hours"}),
         ("Thank you for calling, goodbye.", {"no", "bye"}),
         ("I did not get that.", {FALLBACK}),
         ("The river runs through the old town.", {OTHER}),
@@ -79,6 +83,86 @@ async def _frames(background: bytes) -> list[bytes]:
     told = line.Line("ws://127.0.0.1:1/", [Said(Turn(say="(nothing)"), b"")], background=background)
     frames = told._line()
     return [next(frames) for _ in range(100)]
+
+
+def call(said: list[Said], spoken: list[tuple[float, float, str]], *, by_bot: bool = False) -> Call:
+    """Return a call in which the bot was heard from one second to another, with these words."""
+    uttered = [
+        Utterance(RATE, [Piece(begins, bytearray(round((ends - begins) * RATE) * 2))], text=words)
+        for begins, ends, words in spoken
+    ]
+    end = End(30.0, by_bot, 1000 if by_bot else None, "hang_up" if by_bot else "the caller hung up", 0.0)
+    return Call(Ids.new(), RATE, 0.5, 1.0, said, [], uttered, [], [], [], 0, 0.0, (), 0, 3.0, end)
+
+
+def said(text: str, begins: float, ends: float, *, over_bot: bool = False) -> Said:
+    return Said(Turn(say=text), b"", begins, ends, over_bot)
+
+
+def counted(row: str, one: Call, heard: list[str]) -> Counts:
+    plan = Plan(one.said, len(one.said) - 1)
+    told = {one.ids.call_sid: Told(heard, "caller")}
+    return judged({row: [(plan, one)]}, told, Texts(FLOW))
+
+
+def test_a_right_answer_is_the_last_that_is_heard_after_the_turn() -> None:
+    turn = said(callers.SENTENCES[0][0].text, 2, 4)
+
+    right = counted("clean", call([turn], [(1, 1.5, "Hello."), (4.5, 6, "We are open from nine to six.")]), ["what time"])
+    wrong = counted("clean", call([turn], [(4.5, 6, "I did not get that.")]), ["what dime"])
+
+    assert [(one.clean.hits, one.clean.of) for one in (right, wrong)] == [(1, 1), (0, 1)]
+    assert "what dime" in wrong.clean.notes[0]
+    assert right.late_ms == 3.0
+
+
+def test_a_remark_ends_the_call_whether_the_bot_closes_it_or_says_goodbye() -> None:
+    turns = [said("When are you open?", 1, 2), said("Oh, I see.", 8, 9)]
+    rest = (2.5, 7, "We are open from nine to six. Anything else?")
+
+    asked = counted("remarks", call(turns, [rest, (9.5, 11, "I did not get that.")]), [])
+    parted = counted("remarks", call(turns, [rest, (9.5, 11, "Thank you for calling. Goodbye!")]), [])
+    closed = counted("remarks", call(turns, [rest], by_bot=True), [])
+
+    assert [one.ended.hits for one in (asked, parted, closed)] == [0, 1, 1]
+
+
+def test_an_answer_is_kept_if_the_whole_of_it_is_heard_and_its_hole_is_measured() -> None:
+    turns = [said("When are you open?", 1, 2), said("Okay.", 3.5, 4, over_bot=True)]
+
+    kept = counted("listeners", call(turns, [(2.5, 4, "We are open from"), (4.25, 7, "nine to six. Anything else?")]), [])
+    thrown = counted("listeners", call(turns, [(2.5, 4, "We are open from"), (4.5, 6, "Thank you for calling, goodbye.")]), [])
+
+    assert (kept.thrown.hits, kept.holes_s) == (0, [0.25])
+    assert (thrown.thrown.hits, thrown.holes_s) == (1, [])
+
+
+def test_halves_are_answered_alone_if_the_bot_speaks_in_between_or_hears_two_turns() -> None:
+    turn = said("I want … to know.", 2, 6)
+
+    whole = counted("pause 0.5 s", call([turn], [(6.5, 8, "We are open from nine to six.")]), ["I want to know."])
+    spoke = counted("pause 0.5 s", call([turn], [(4, 5, "I did not get that.")]), ["I want"])
+    split = counted("pause 0.5 s", call([turn], [(6.5, 8, "I did not get that.")]), ["I want", "to know"])
+
+    assert [one.into["pause 0.5 s"].hits for one in (whole, spoke, split)] == [0, 1, 0]
+    assert [one.halves.hits for one in (whole, spoke, split)] == [0, 1, 1]
+
+
+def test_turns_that_nobody_said_are_the_echos() -> None:
+    echoed = counted("echoes", call([said("Where is my order?", 1, 2)], []), ["Where is my order.", "We are open from nine."])
+
+    assert (echoed.own.hits, echoed.own.of, echoed.ends) == (1, 2, ["caller after 28 s"])
+
+
+def test_a_second_talker_is_answered_if_a_turn_is_not_the_callers() -> None:
+    turn = said("When are you open on Saturday?", 1, 3)
+    placed = {"second talker": [(Plan([turn]), one := call([turn], [(3.5, 6, "We are open from nine to six.")]))]}
+    texts = Texts(FLOW)
+
+    alone = judged(placed, {one.ids.call_sid: Told(["When are you open on Saturday?"])}, texts)
+    both = judged(placed, {one.ids.call_sid: Told(["When are you open on Saturday?", "I want an agent."])}, texts)
+
+    assert [found.second.hits for found in (alone, both)] == [1, 0]
 
 
 def test_the_table_judges_each_row_by_its_goal_and_shows_the_peer_beside_it() -> None:

@@ -18,7 +18,7 @@ from tests.speech.sounds import Echo, babble, level, louder, samples
 
 MOST_S: Final = 90.0
 """Longest duration of a call, in seconds; then it is judged as far as it got."""
-AT_ONCE: Final = 3
+AT_ONCE: Final = 5
 """Calls at once where nothing is timed."""
 PAUSES_S: Final = (0.3, 0.5, 0.8, 1.2)
 OVER_S: Final = 1.0
@@ -31,6 +31,8 @@ SECOND_DB: Final = 20.0
 _ROOM_S: Final = 20.0
 _ASIDE_S: Final = 0.6
 """Seconds between two sentences of the second talker."""
+_BREATH_S: Final = 0.6
+"""Seconds between two questions of who waits for no answer."""
 _QUESTION: Final = "When are you open?"
 
 
@@ -101,8 +103,8 @@ def asking() -> list[Plan]:
 
 def talkative() -> list[Plan]:
     """Return two calls that ask one thing after the other, and wait for no answer."""
-    gap = bytes(round(0.6 * RATE) * 2)
-    halves = (callers.ASKING[: len(callers.ASKING) // 2], callers.ASKING[len(callers.ASKING) // 2 :])
+    gap = bytes(round(_BREATH_S * RATE) * 2)
+    halves = (callers.ASKING[::4], callers.ASKING[2::4])
     return [
         Plan([Said(Turn(say="(talks all the time)"), b"".join(said(text, voice) + gap for text, _, voice in half))])
         for half in halves

@@ -12,16 +12,18 @@ from rapidfuzz import fuzz, utils
 
 from benchmarks.ai.listening import callers, calls
 from benchmarks.ai.listening.calls import PAUSES_S, Plan
-from benchmarks.ai.listening.judge import FALLBACK, NOTHING, OTHER, Answer, Texts, answer, ended, heard, into
+from benchmarks.ai.listening.judge import NOTHING, Answer, Texts, answer, ended, heard, into
 from benchmarks.ai.listening.sentences import EASY
 from benchmarks.ai.server import Bot, Told
 
 _ALIKE: Final = 60.0
 """Least likeness, in percent, of a transcript to a sentence that was said."""
+_WHOLE: Final = 80.0
+"""Least likeness, in percent, of what was heard of an answer to its text, for it to be whole; some words may come twice."""
 _WRITTEN_S: Final = 1.0
 """Seconds until a server has written down a call that is over."""
-_NAMED: Final = frozenset(("opening_hours", "order_status", "agent", "yes", "options", "no", "goodbye", "repeat"))
-"""Intents that a sentence without one must not be taken for; a flow may well have a better answer to it."""
+_ACTS: Final = frozenset(("opening_hours", "order_status", "agent", "no", "goodbye"))
+"""Intents that a sentence without one must not be taken for; to ask what is wanted, or to say what cannot be done, is right."""
 _NOISY: Final = ("noise", "noisy", "loud")
 
 
@@ -46,10 +48,10 @@ class Counts:
     """Counts of one server.
 
     ``clean`` and ``indian`` are right answers, ``ended`` remarks that ended the call, ``thrown`` answers thrown away for a
-    listener's word, and ``holes_s`` the longest hole in each. ``into`` are pauses, by their length, into which the bot spoke, and
-    ``halves`` sentences answered by halves. ``own`` are turns that an echo made, ``ends`` how these calls ended. ``crowded`` and
-    ``second`` are right answers in a room of voices and beside a second talker; ``noisy`` are calls from the room that were told.
-    ``late_ms`` is how far the callers fell behind their own pace.
+    listener's word, ``holes_s`` the longest hole in each that was kept. ``into`` are pauses, by their length, into which the bot
+    spoke, and ``halves`` sentences answered by halves. ``own`` are turns that an echo made, ``ends`` how these calls ended.
+    ``crowded`` and ``second`` are right answers in a room of voices and beside a second talker; ``noisy`` are calls from the room
+    that were told. ``late_ms`` is how far the callers fell behind their own pace.
     """
 
     clean: Count = field(default_factory=Count)
@@ -142,7 +144,7 @@ class _Judged:
 
 def _clean(counts: Counts, number: int, one: _Judged) -> None:
     sentence, voice = callers.SENTENCES[number]
-    right = bool(one.answer.intents & sentence.right) if sentence.right else not one.answer.intents & _NAMED
+    right = bool(one.answer.intents & sentence.right) if sentence.right else not one.answer.intents & _ACTS
     note = "" if right else f"{voice.name}: {one.note}"
     counts.clean.add(right, note)
     if voice.indian:
@@ -150,21 +152,15 @@ def _clean(counts: Counts, number: int, one: _Judged) -> None:
 
 
 def _listener(counts: Counts, one: _Judged) -> None:
-    """Judge whether the answer was heard to its end, and nothing else; and how long nothing was heard in the middle of it."""
-    question = one.call.said[0]
-    words = " ".join(filter(None, (heard(piece) for piece in one.call.spoken if piece.begins >= question.ends)))
-    last = one.texts.of("opening_hours").rpartition(". ")[2]
-    kept = fuzz.partial_ratio(last, words, processor=utils.default_process) >= _ALIKE and not any(
-        name in (FALLBACK, OTHER) for name in one.texts.answered(words)
-    )
-    counts.thrown.add(not kept, "" if kept else f"{one.said.turn.say} [{' | '.join(one.told.heard)}] → {words}")
-    spans = [
-        (piece.begins, piece.begins + len(piece.pcm) / 2 / spoken.rate)
-        for spoken in one.call.spoken
-        if spoken.begins >= question.ends
-        for piece in spoken.pieces
-    ]
-    counts.holes_s.append(max((begins - ends for (_, ends), (begins, _) in pairwise(spans)), default=0.0))
+    """Judge whether the whole answer was heard, and if so, how long nothing was heard in the middle of it."""
+    spoken = [piece for piece in one.call.spoken if piece.begins >= one.call.said[0].ends]
+    words = " ".join(filter(None, map(heard, spoken)))
+    whole = one.texts.of("opening_hours")
+    kept = one.said.over_bot and fuzz.ratio(whole, words, processor=utils.default_process) >= _WHOLE
+    counts.thrown.add(not kept, "" if kept else f"{one.said.turn.say} [{' | '.join(one.told.heard)}] → {words or NOTHING}")
+    if kept:
+        spans = [(piece.begins, piece.begins + len(piece.pcm) / 2 / its.rate) for its in spoken for piece in its.pieces]
+        counts.holes_s.append(max((begins - ends for (_, ends), (begins, _) in pairwise(spans)), default=0.0))
 
 
 def _pause(counts: Counts, name: str, one: _Judged) -> None:

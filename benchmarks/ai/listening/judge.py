@@ -79,11 +79,16 @@ def ended(call: Call, answers: Iterable[Answer], texts: Texts) -> bool:
 
 
 def heard(one: Utterance) -> str:
-    """Return the words that are heard in an utterance."""
-    pcm = sound.trimmed(one.pcm, one.rate)
+    """Return the words that are heard in an utterance; they are recognised once."""
+    if one.text is None:
+        one.text = _recognised(sound.trimmed(one.pcm, one.rate), one.rate)
+    return one.text
+
+
+def _recognised(pcm: bytes, rate: int) -> str:
     if not pcm:
         return ""
-    samples = soxr.resample(np.frombuffer(pcm, "<i2"), one.rate, STT_RATE)
+    samples = soxr.resample(np.frombuffer(pcm, "<i2"), rate, STT_RATE)
     return _recogniser().recognise(_AROUND + np.asarray(samples, "<i2").tobytes() + _AROUND)
 
 

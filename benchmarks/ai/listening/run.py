@@ -56,7 +56,7 @@ def text(found: dict[str, Found]) -> str:
         f"the rest is counted once, {len(callers.SENTENCES)} sentences by {len(voices.VOICES)} voices. "
         f"The callers were at most {late_ms[0]:.0f} ms behind their own pace in what is timed and {late_ms[1]:.0f} ms in "
         f"what is counted; other processes used up to {busy:.2f} cores. "
-        "Again: `python -m benchmarks.ai --only listening`, three quarters of an hour."
+        "Again: `python -m benchmarks.ai --only listening`, half an hour."
     )
     return f"{table.table(found[OURS], found[PEER])}\n\n{how}"
 
