@@ -101,9 +101,9 @@ class Conversation:
         self._played, self._mouth.on_saying = parts.played, self._says
         self._noisy = parts.noisy
         self._false_alarms = 0
-        """Times in a row that a voice stopped the bot and meant nothing."""
+        """Times in a row that a voice stopped the bot and was none, or none that even nodded."""
         self._keypad.on_keys = self._keys
-        self._utterance = Utterance(clock, self._nothing_said, settings.turns.longest_s)
+        self._utterance = Utterance(clock, self._no_words, settings.turns.longest_s)
         self._sentences = parts.sentences
         self._patience = Patience(self._sentences.prompts, settings.silence.after_s, clock, self._ask, self._no_answer)
         self._goodbye = Goodbye(clock, self._playout, self._hang_up)
@@ -224,7 +224,7 @@ class Conversation:
             self._rescue.understood()
         else:
             self._rescue.nothing_meant()
-            self._nothing_said()
+            self._no_words()
 
     async def may_answer(self) -> None:
         if self._phases.now is not Phase.GREETING:
@@ -245,6 +245,7 @@ class Conversation:
         over, asked = self._utterance.interrupts, self._asking
         meant = [text for text in said if not await self._is_remark(text, into_greeting=into_greeting, over=over, asked=asked)]
         if self._ending or not meant:
+            self._false_alarms += over and not all(self._remarks.is_nod(text, asked=asked) for text in said)
             self._rescue.nothing_meant()
             self._nothing_said()
             return ""
@@ -416,12 +417,16 @@ class Conversation:
             return
         if self._utterance.interrupts:
             self._utterance.interrupts = False
-            self._false_alarms += 1
             self._story.interruption(meant=False)
             self._line.log("↩️ Nothing was meant: the bot goes on", event="resume")
         self._go_on()
         if not self._mouth.busy:
             self._wait_for_caller()
+
+    def _no_words(self) -> None:
+        """Go on after a noise."""
+        self._false_alarms += self._utterance.interrupts
+        self._nothing_said()
 
     async def _is_remark(self, text: str, *, into_greeting: bool, over: bool, asked: bool) -> bool:
         """Return True if ``text`` is said into the greeting, or over the bot, and takes no turn."""

@@ -273,6 +273,26 @@ def test_what_listeners_say_does_not_take_the_word_either(said: str, flow: list[
     at_once(call)
 
 
+def test_who_nods_again_and_again_stops_the_bot_with_the_first_sound_of_a_question() -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        call.services.answers["a long answer"] = ("x" * 400, "")
+        await call.until(GREETING_S + 0.5)
+        await call.say("a long answer")
+        await asyncio.sleep(2.0)
+        for _ in range(4):
+            await call.say("Yeah.", 0.4)
+            await asyncio.sleep(1.0)
+        assert call.story.meant == [False] * 4
+        saying = asyncio.create_task(call.say("something else"))
+        await asyncio.sleep(0.01)
+        assert not call.bot_speaks
+        await saying
+        call.conversation.stopped()
+
+    at_once(call)
+
+
 @pytest.mark.parametrize(
     ("said", "flow", "takes_the_word"),
     [
