@@ -38,6 +38,7 @@ class Line:
     """Line of a call that plays what the bot says, in real time, and returns its marks."""
 
     def __init__(self, echo: Echo | None) -> None:
+        self.path = "/"
         self.log = CallLog("conn_1")
         self.hung_up: HangUp | None = None
         self.clears = 0
@@ -45,6 +46,9 @@ class Line:
         self._echo = echo
         self._ends_at = 0.0
         self._marks: list[asyncio.TimerHandle] = []
+
+    def next_applet(self, _applet: object) -> None:
+        return None
 
     @property
     def quiet(self) -> bool:
