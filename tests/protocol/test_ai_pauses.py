@@ -44,8 +44,10 @@ class Recogniser:
     def __init__(self, *texts: str) -> None:
         self.texts = list(texts)
         self.seconds: list[float] = []
+        self.tails_s: list[float] = []
 
     def recognise(self, pcm: bytes) -> str:
+        self.tails_s.append(round((len(pcm) - len(pcm.rstrip(b"\0"))) / 32000, 2))
         self.seconds.append(round(len(pcm) / 32000, 1))
         return self.texts[0]
 
@@ -97,6 +99,7 @@ def test_an_utterance_is_recognised_once_and_early() -> None:
             await call.until(GREETING_S + 1)
             await call.says(1.0, 0.17)
             assert len(call.recogniser.seconds) == 1, "before the pause is certain"
+            assert call.recogniser.tails_s[0] >= 0.15, "the recogniser garbles words after which there is less silence"
             await asyncio.sleep(2)
             assert len(call.recogniser.seconds) == 1
             assert call.llm.asked == ["Where is my order?"]
