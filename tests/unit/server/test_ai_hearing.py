@@ -10,12 +10,12 @@ from exotel_ws.ai.hearing.caller import CallerLevel
 from exotel_ws.ai.hearing.detector import Hearing, VoiceDetector
 from exotel_ws.ai.hearing.echo import Played
 from exotel_ws.ai.hearing.floor import Floor
-from exotel_ws.ai.hearing.frames import HushFrame, SpeechCutFrame
+from exotel_ws.ai.hearing.frames import HushFrame, SpeechCutFrame, SpeechEndFrame
 from exotel_ws.ai.hearing.gain import Gain
 from exotel_ws.ai.hearing.windows import RATE, SILENCE_DB, WINDOW, WINDOW_S, HighPass, Window, level, pcm16, windows
 from exotel_ws.ai.settings import Turns
 from pipecat.audio.vad.silero import SileroVADAnalyzer
-from pipecat.frames.frames import Frame, InputAudioRawFrame, VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame
+from pipecat.frames.frames import Frame, InputAudioRawFrame, VADUserStartedSpeakingFrame
 
 
 def tone(pitch: float, db: float, number: int) -> Window:
@@ -149,7 +149,7 @@ class Judged(VoiceDetector):
 
 SAYING = {
     VADUserStartedSpeakingFrame: "starts",
-    VADUserStoppedSpeakingFrame: "stops",
+    SpeechEndFrame: "stops",
     HushFrame: "pauses or goes on",
     SpeechCutFrame: "is cut",
 }
@@ -182,6 +182,27 @@ def test_a_pause_that_may_be_the_end_is_told_of_and_that_the_voice_goes_on() -> 
 
     pause, goes_on = ("pauses or goes on", True), ("pauses or goes on", False)
     assert kinds_told == [("starts", None), pause, goes_on, pause, ("stops", None)]
+
+
+class Lingering(Judged):
+    """Detector that hears a voice for five windows longer than it sounds, as real ones do."""
+
+    left = 0
+
+    def is_voice(self, window: Window) -> bool:
+        self.left = 5 if super().is_voice(window) else self.left - 1
+        return self.left > 0
+
+
+def test_the_last_sound_is_that_of_an_ear_and_not_of_the_detector() -> None:
+    clock = [100.0]
+    hearing = Hearing(Lingering(), Played(8000), lambda: clock[0])
+    ends: list[SpeechEndFrame] = []
+    for window in np.concatenate([tone(440, -70, 30), tone(440, -20, 30), tone(440, -70, 20)]):
+        clock[0] += WINDOW_S
+        ends += [frame for frame in hearing.take(pcm16(window)) if isinstance(frame, SpeechEndFrame)]
+
+    assert [frame.silent_s for frame in ends] == [pytest.approx(detector.STOP_S + 3 * WINDOW_S, abs=1.2 * WINDOW_S)]
 
 
 def test_speech_that_does_not_end_is_cut_and_begins_anew_after_a_while() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
+from exotel_ws.ai.hearing.frames import SpeechEndFrame
 from exotel_ws.ai.records.stopwatch import Stopwatch
 from pipecat.clocks.base_clock import BaseClock
 from pipecat.frames.frames import (
@@ -31,6 +32,7 @@ Event = tuple[float, str]
 FRAMES: dict[str, tuple[str, type[Any], dict[str, Any]]] = {
     "speech": ("user", VADUserStartedSpeakingFrame, {"start_secs": 0.2}),
     "silence": ("user", VADUserStoppedSpeakingFrame, {"stop_secs": 0.2}),
+    "last sound": ("user", SpeechEndFrame, {"stop_secs": 0.2, "silent_s": 0.35}),
     "turn": ("user", UserStartedSpeakingFrame, {}),
     "turn over": ("user", UserStoppedSpeakingFrame, {}),
     "transcript": ("stt", TranscriptionFrame, {"text": "where is it", "user_id": "", "timestamp": ""}),
@@ -122,6 +124,11 @@ def timed(events: Sequence[Event]) -> list[tuple[str, float]]:
     [
         pytest.param([*TURN, *THOUGHT, (12.52, "sent")], ANSWERED, id="sent before the observer knew of the audio"),
         pytest.param([*TURN, *THOUGHT, (12.51, "..."), (12.52, "sent")], ANSWERED, id="sent after it knew"),
+        pytest.param(
+            [*TURN[:2], (12.0, "last sound"), *TURN[3:], *THOUGHT, (12.52, "sent")],
+            ANSWERED | {"voice_to_voice": 0.87},
+            id="counted from the last sound that an ear hears",
+        ),
         pytest.param([*TURN, *THOUGHT, (12.52, "sent"), (12.7, "audio"), (12.7, "sent")], ANSWERED, id="the first counts"),
         pytest.param([*TURN, *THOUGHT], {k: v for k, v in ANSWERED.items() if k != "voice_to_voice"}, id="never sent"),
         pytest.param([*TURN, (12.2, "sent"), (12.3, "audio"), (12.3, "sent")], HEARD, id="the bot goes on with what it said"),

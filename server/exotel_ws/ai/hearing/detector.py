@@ -9,7 +9,6 @@ from pipecat.frames.frames import (
     Frame,
     InputAudioRawFrame,
     VADUserStartedSpeakingFrame,
-    VADUserStoppedSpeakingFrame,
 )
 
 from exotel_ws.ai.embedded.models import TurnModel
@@ -18,7 +17,7 @@ from exotel_ws.ai.hearing.audio_time import AudioTime
 from exotel_ws.ai.hearing.caller import CallerLevel
 from exotel_ws.ai.hearing.echo import EchoPath, Played
 from exotel_ws.ai.hearing.floor import Floor
-from exotel_ws.ai.hearing.frames import HushFrame, SpeechCutFrame
+from exotel_ws.ai.hearing.frames import HushFrame, SpeechCutFrame, SpeechEndFrame
 from exotel_ws.ai.hearing.gain import AUDIBLE_DB, Gain
 from exotel_ws.ai.hearing.windows import RATE, WINDOW, WINDOW_S, HighPass, Window, level, pcm16, windows
 from exotel_ws.ai.settings import Turns
@@ -30,6 +29,9 @@ _HUSH_WINDOWS: Final = 3
 """Windows of a pause, a tenth of a second, that may be the end of speech."""
 _DEAF_S: Final = 1.0
 """Seconds without a voice after speech that was ended for its length: its words are recognised, and its turn ends."""
+_HEARD_DB: Final = 10.0
+"""Distance above the noise, and `_TAIL_DB` below the caller's loud words, from which on a sound is heard as theirs."""
+_TAIL_DB: Final = 30.0
 _USUAL: Final = Turns()
 _SURE: Final = 0.7
 """Least confidence of the detector in a voice."""
@@ -118,6 +120,8 @@ class Hearing:
         self._rules = rules
         self._hushed = False
         self._spoke_s = self._deaf_s = 0.0
+        self._sounded_at = 0.0
+        """Time of the latest sound that an ear tells from the noise."""
         self._high_pass = HighPass()
         self._floor = Floor()
         self._caller = CallerLevel()
@@ -169,6 +173,8 @@ class Hearing:
         theirs = self._caller.is_theirs(voice, loudness, self._floor.level)
         if own or self._caller.other:
             window *= _OTHERS
+        if loudness > max(self._floor.level + _HEARD_DB, (self._caller.level or AUDIBLE_DB) - _TAIL_DB):
+            self._sounded_at = at
         self._deaf_s -= WINDOW_S
         changed = self._is_too_long() or self._detector.changes(theirs and self._deaf_s <= 0)
         if changed and self._detector.speaking:
@@ -190,7 +196,7 @@ class Hearing:
             return VADUserStartedSpeakingFrame(start_secs=START_S)
         if self._deaf_s == _DEAF_S:
             return SpeechCutFrame(stop_secs=0.0)
-        return VADUserStoppedSpeakingFrame(stop_secs=STOP_S)
+        return SpeechEndFrame(stop_secs=STOP_S, silent_s=max(0.0, self._clock() - self._sounded_at))
 
     def _hush(self) -> Frame | None:
         """Return a frame if a pause has begun, or was none; None otherwise."""

@@ -13,5 +13,12 @@ class HushFrame(SystemFrame):
 
 
 @dataclass
+class SpeechEndFrame(VADUserStoppedSpeakingFrame):
+    """The caller has stopped speaking. Their last sound was ``silent_s`` seconds before this, for an ear."""
+
+    silent_s: float = 0.0
+
+
+@dataclass
 class SpeechCutFrame(VADUserStoppedSpeakingFrame):
     """Speech is taken to end here for its length, although the voice goes on."""

@@ -23,7 +23,7 @@ from pipecat.frames.frames import (
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 from pipecat.processors.frame_processor import FrameDirection
 
-from exotel_ws.ai.hearing.frames import SpeechCutFrame
+from exotel_ws.ai.hearing.frames import SpeechCutFrame, SpeechEndFrame
 
 _SENT_REMEMBERED: Final = 32
 
@@ -61,8 +61,8 @@ class Stopwatch(BaseObserver):
     - ``stt``: from the same report to the last transcript of the turn; 0 if that came before.
     - ``llm_first_token``: from the request to the first text or tool call.
     - ``tts_first_audio``: from the first sentence given to the voice (the first token, if it is fed tokens) to audio.
-    - ``voice_to_voice``: from the caller's last sound to the bot's first audio handed to Exotel. The VAD reports a stop
-      after ``stop_secs`` of silence: these are included, as the caller waits through them.
+    - ``voice_to_voice``: from the caller's last sound to the bot's first audio handed to Exotel. That sound is the last one
+      that an ear tells from the noise: the detector hears a voice for up to 0.2 s after it.
     - ``barge_in``: from the caller's first sound, ``start_secs`` before the VAD's report, to ``clear`` handed to Exotel.
 
     None of them includes the network to Exotel or Exotel's own buffers. A turn that the bot does not answer has no stages of an
@@ -81,6 +81,7 @@ class Stopwatch(BaseObserver):
             VADUserStartedSpeakingFrame: self._vad_started,
             VADUserStoppedSpeakingFrame: self._vad_stopped,
             SpeechCutFrame: self._vad_stopped,
+            SpeechEndFrame: self._speech_ended,
             UserStartedSpeakingFrame: self._turn_started,
             TranscriptionFrame: self._transcribed,
             UserStoppedSpeakingFrame: self._turn_ended,
@@ -121,6 +122,10 @@ class Stopwatch(BaseObserver):
     def _vad_stopped(self, frame: VADUserStoppedSpeakingFrame, at: float) -> None:
         self._onset = 0.0
         self._turn.silent, self._turn.stopped = at - frame.stop_secs, at
+
+    def _speech_ended(self, frame: SpeechEndFrame, at: float) -> None:
+        self._vad_stopped(frame, at)
+        self._turn.silent = at - frame.silent_s
 
     def _turn_started(self, _frame: Frame, _at: float) -> None:
         self._turn = _Turn()
