@@ -52,7 +52,8 @@ _value:
   description:
     - C(needs_network), whether a service is elsewhere; C(network) with C(deny) and C(allow) for C(IPAddressDeny=) and
       C(IPAddressAllow=), C(relay), the address that DNS is relayed to, empty where none is needed, and C(resolv_conf), what the
-      unit has in place of the host's then; C(record_directory), where calls are recorded, empty if they are not; C(memory_mb).
+      unit has in place of the host's then; C(record_directory), where calls are recorded, empty if they are not;
+      C(spool_directory), where what is to be told of ended calls waits, empty if nothing is; C(memory_mb).
   type: dict
 """
 

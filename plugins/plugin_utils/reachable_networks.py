@@ -52,6 +52,7 @@ def _hosts(settings: Mapping[str, Any]) -> Iterator[str]:
     told = [
         settings.get("webhook_url"),
         settings.get("start_url"),
+        settings.get("ended_url"),
         *(tool.get("url") for tool in (settings.get("tools") or {}).values()),
     ]
     for service in (settings.get("services") or {}).values():

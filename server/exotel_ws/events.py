@@ -12,7 +12,7 @@ Event = Literal[
     "refused", "bound", "failed", "tap", "passthru",
     # AI mode
     "lookup", "parameters", "heard", "spoke", "tool", "tool_failed", "provider_error", "switched", "summary", "not_kept", "flood",
-    "barge_in", "illegal_phase", "bot_end", "resume", "voicemail",
+    "barge_in", "illegal_phase", "bot_end", "resume", "voicemail", "ended_report",
     # receipts of exotelctl
     "port_clean", "reset",
 ]

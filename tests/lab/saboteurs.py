@@ -53,6 +53,7 @@ NOT_MADE_HERE: Final = {
     "arrivals": "never red by itself: whether somebody has called is no fault of the host",
     "cloud-firewall": "a lab host is in no cloud; a test tells doctor.yml of an instance with its address instead",
     "provider": "the host of the saboteurs echoes; the test of AI mode takes a bot its language model instead",
+    "ended-report": "the host of the saboteurs echoes; tests of reports take a bot its system and its disk instead",
     "encoding": "the host of the saboteurs echoes, in any encoding; the protocol tests call a bot in each",
     "maintenance": "never red by itself: it is done on purpose; the test of exotelctl maintenance asks the doctor",
     "port-moved": "never red by itself: what the applet dials cannot be seen; the test of a move asks the doctor",

@@ -64,6 +64,7 @@ def test_what_no_setting_names_is_not_reached_and_the_world_and_the_host_are(add
         (service(base_url="http://[fd12::7]/v1"), "fd12::7", "fd12::8"),
         (service(options={"endpoint": "10.1.2.3:50051"}), "10.1.2.3", "10.1.2.4"),
         ({"webhook_url": "https://192.168.1.7/hook"}, "192.168.1.7", "10.1.2.3"),
+        ({"ended_url": "https://192.168.1.7/ended"}, "192.168.1.7", "10.1.2.3"),
         ({"tools": {"order": {"url": "https://192.168.1.7/orders"}}}, "192.168.1.7", "10.1.2.3"),
         ({"tools": {"order": {"url": "https://crm.corp.example/orders"}}}, "10.1.2.3", "169.254.169.254"),
         (service(base_url="http://127.0.0.1:8000/v1"), "127.0.0.1", "10.1.2.3"),
@@ -127,6 +128,8 @@ EMBEDDED: dict[str, Any] = {"stt": ["embedded"], "llm": "embedded"}
         (settings(**EMBEDDED, start_url="https://203.0.113.9/who"), True),
         (settings(**EMBEDDED, webhook_url=""), False),
         (settings(**EMBEDDED, webhook_url="https://203.0.113.9/hook"), True),
+        (settings(**EMBEDDED, ended_url=""), False),
+        (settings(**EMBEDDED, ended_url="https://203.0.113.9/ended"), True),
         (settings(**EMBEDDED, tools={}), False),
         (settings(**EMBEDDED, tools={"order": {"url": "http://127.0.0.1:9000/", "loopback": True}}), True),
         ({**settings("echo"), "ai": {"stt": ["deepgram"]}}, False),
@@ -157,6 +160,19 @@ def test_networks_and_the_resolver_are_handed_on() -> None:
 )
 def test_a_worker_may_write_where_calls_are_recorded(record: dict[str, Any], directory: str) -> None:
     assert sandbox(settings(record=record))["record_directory"] == directory
+
+
+@pytest.mark.parametrize(
+    ("ai", "directory"),
+    [
+        ({}, ""),
+        ({"spool": {"directory": "/srv/ended"}}, ""),
+        ({"ended_url": "https://203.0.113.9/ended"}, "/var/lib/exotel-ws/ended"),
+        ({"ended_url": "https://203.0.113.9/ended", "spool": {"directory": "/srv/ended"}}, "/srv/ended"),
+    ],
+)
+def test_a_worker_may_write_where_reports_wait(ai: dict[str, Any], directory: str) -> None:
+    assert sandbox(settings(**ai))["spool_directory"] == directory
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 from weakref import WeakKeyDictionary, ref
@@ -17,6 +18,9 @@ from exotel_ws.ai.bots.ready import ReadyBot
 from exotel_ws.ai.bots.routing import DEFAULT, Routing
 from exotel_ws.ai.conversation import Conversation
 from exotel_ws.ai.embedded.models import Models
+from exotel_ws.ai.ended import address
+from exotel_ws.ai.ended.courier import Courier
+from exotel_ws.ai.ended.spool import Record, Spool
 from exotel_ws.ai.failure import apology
 from exotel_ws.ai.failure.breaker import Breaker
 from exotel_ws.ai.late import Workshop
@@ -32,6 +36,7 @@ from exotel_ws.ai.records.tally import AiTally
 from exotel_ws.ai.scripted.endpoint import MODEL, Endpoint, model_of
 from exotel_ws.ai.sentences import is_english, sentences
 from exotel_ws.ai.settings import Ai, AiLimits
+from exotel_ws.ai.tools import facts
 from exotel_ws.ai.wishes import wishes
 from exotel_ws.encodings import Encoding, named
 from exotel_ws.logs import printable
@@ -83,6 +88,8 @@ class AiMode:
         self._bots: dict[str, ReadyBot] = {}
         self._preparing: asyncio.Task[None] | None = None
         self._outward: Outward
+        self._ended = address.destination(ai)
+        self._courier: Courier | None = None
 
     def metrics(self, registry: "CollectorRegistry") -> Callable[[], None]:
         from exotel_ws.ai.records.metrics import AiMetrics  # prometheus_client chooses how it stores values when it is imported
@@ -94,6 +101,8 @@ class AiMode:
             self._shelf.open()
         settings = self._settings
         self._outward = Outward()
+        if self._ended:
+            self._courier = Courier(Spool(settings.spool, time.time), self._ended, self._outward, self._tally, time.time)
         models = await asyncio.to_thread(_warm)
         speaker = models.speaker
         own = {name: its for name, its in self._flows.items() if name != DEFAULT and its is not self._flows[DEFAULT]}
@@ -132,6 +141,8 @@ class AiMode:
             await asyncio.wait({self._preparing})
         for bot in self._bots.values():
             await bot.close()
+        if self._courier:
+            await self._courier.close()
         await self._outward.close()
         await self._endpoint.close()
         if self._shelf:
@@ -153,6 +164,7 @@ class AiMode:
             log=line.log,
             clock=asyncio.get_running_loop().time,
             shelf=self._shelf,
+            report=self._courier.report(_began(start, sample_rate)) if self._courier else None,
         )
         call = _Stream(writer, line, sample_rate, story)
         made: Conversation | Waiting
@@ -230,6 +242,25 @@ class AiMode:
         for name, bot in self._bots.items():
             if name != DEFAULT:
                 await bot.prepare()
+
+
+def _began(start: Start, sample_rate: int) -> Record:
+    """Return what is told of a call that has just begun, and all that will be if its worker is killed."""
+    return {
+        "event": "call.ended",
+        **facts(start),
+        "rate": sample_rate,
+        "began": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "ended": None,
+        "duration_ms": None,
+        "outcome": "",
+        "reason": "",
+        "summary": "",
+        "slots": {},
+        "latencies_ms": {},
+        "transcript": [],
+        "transcript_lost": 0,
+    }
 
 
 def _encoding(start: Start, line: Line) -> Encoding:

@@ -176,6 +176,15 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True):
     """Size of one recording: 35 minutes at 8 kHz, 11 at 24 kHz. A WAV file can't hold more than 4 GB."""
 
 
+class Spool(Struct, frozen=True, forbid_unknown_fields=True):
+    """Reports to ``ai.ended_url`` that wait on disk until they were taken; what is beyond a bound is dropped, oldest first."""
+
+    directory: str = "/var/lib/exotel-ws/ended"
+    keep_hours: Annotated[float, Meta(gt=0)] = 72.0
+    most_records: Annotated[int, Meta(ge=1, le=100_000)] = 10_000
+    most_bytes: Annotated[int, Meta(ge=1024)] = 256 * 1024**2
+
+
 class Bot(Struct, frozen=True, forbid_unknown_fields=True):
     """One bot of several: it answers calls to its ``numbers``, on its ``paths``, or with its name as the parameter ``bot``.
 
@@ -254,6 +263,10 @@ class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     webhook_url: str = ""
     webhook_credential: str = ""
     """Credential name of the secret sent to the webhook as ``Authorization: Bearer``. Empty: ``webhook``, if it exists."""
+    ended_url: str = ""
+    """Address that each ended call is reported to; empty: none is."""
+    ended_credential: str = ""
+    """Credential name of the secret that reports are signed with. Empty: ``ended``, if it exists."""
     tools: Annotated[dict[str, Tool], Meta(max_length=32)] = {}
     max_call_s: Seconds = 600.0
     time_up: Text = _in(
@@ -274,4 +287,5 @@ class Ai(Struct, frozen=True, forbid_unknown_fields=True):
     turns: Turns = Turns()
     outbound: Outbound = Outbound()
     record: Record = Record()
+    spool: Spool = Spool()
     limits: AiLimits = AiLimits()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from exotel_ws.ai.records.metrics import AiMetrics
-from exotel_ws.ai.records.tally import LOOKUPS, OUTCOMES, STAGE_BUCKETS_S, STAGES, AiTally, Timings
+from exotel_ws.ai.records.tally import LOOKUPS, OUTCOMES, REPORTS, STAGE_BUCKETS_S, STAGES, AiTally, Timings
 from exotel_ws.metrics.publisher import Publisher
 from exotel_ws.metrics.tally import Tally
 from prometheus_client import CollectorRegistry
@@ -67,6 +67,8 @@ def test_every_label_is_there_from_the_start() -> None:
         *(f"switches_total {stage}" for stage in ("stt", "llm", "tts")),
         *(f"calls_ended_total {outcome}" for outcome in OUTCOMES),
         *(f"lookups_total {result}" for result in LOOKUPS),
+        *(f"ended_reports_total {result}" for result in REPORTS),
+        "ended_pending",
         *(f"bot_calls_total {bot}" for bot in ("default", "sales")),
     }
     timed = {name.removeprefix("stage_seconds_count ") for name in found if name.startswith("stage_seconds_count ")}

@@ -12,7 +12,7 @@ from exotelctl.doctor.facts.call import Answers, Echo, Http
 from exotelctl.doctor.facts.fact import Fact
 from exotelctl.doctor.facts.firewall import Firewall
 from exotelctl.doctor.facts.host import Clock, FileSystem, Memory
-from exotelctl.doctor.facts.journal import Bound, Calls, Refused
+from exotelctl.doctor.facts.journal import Bound, Calls, Refused, Reported
 from exotelctl.doctor.facts.log import HOST_JOURNALD, WORKERS_JOURNALD, Silence
 from exotelctl.doctor.facts.outside import Broken, Outside
 from exotelctl.doctor.facts.port import Listener, Port
@@ -256,6 +256,16 @@ RED: dict[str, tuple[str, dict[str, Any], str]] = {
     "a mute bot from outside": ("outside-reach", mute_outside(), "the bot said nothing"),
     "a provider that fails": ("provider", bot() | {"calls": calls(call(failures=(QUOTA,)))}, QUOTA),
     "a provider that fails a simulated call": ("provider", bot() | {"calls": calls(call(own=True, failures=(QUOTA,)))}, QUOTA),
+    "reports that were dropped": (
+        "ended-report",
+        bot() | {"calls": calls(call(), reports=(Reported(NOW - 9, "sent"), Reported(NOW - 8, "dropped", "the spool is full")))},
+        "the spool is full",
+    ),
+    "a system that takes no report": (
+        "ended-report",
+        bot() | {"calls": calls(call(), reports=(Reported(NOW - 9, "failed", "ClientConnectorError"),))},
+        "ClientConnectorError",
+    ),
     "camelCase": ("wrong-fields", echo(faults=("a message without stream_sid",), fault_count=50), "stream_sid"),
     "cut at once": ("short-calls", {"calls": calls(*(call(NOW - n, duration_ms=400) for n in range(3)))}, "3 of 3"),
     "without media": ("short-calls", {"calls": calls(*(call(NOW - n, ended="no_media") for n in range(3)))}, "3 of them"),
@@ -369,6 +379,7 @@ def test_a_healthy_host_has_no_finding() -> None:
     assert {result.verdict for result in found.values()} == {"ok", "skipped"}
     assert {result.id for result in found.values() if result.verdict == "skipped"} == {
         "provider",
+        "ended-report",
         "token-stripped",
         "auth-rejected",
         "encoding",
@@ -485,6 +496,15 @@ WARNED: dict[str, tuple[str, dict[str, Any]]] = {
     "a provider that failed one call of ten": (
         "provider",
         bot() | {"calls": calls(*(call(NOW - n) for n in range(9)), call(NOW - 99, failures=(QUOTA,)))},
+    ),
+    "a system that was down for a while": (
+        "ended-report",
+        bot()
+        | {
+            "calls": calls(
+                call(), reports=(Reported(NOW - 99, "failed", "HTTP 503"), *(Reported(NOW - n, "sent") for n in range(9)))
+            )
+        },
     ),
     "nearly full": ("call-limit", {"workers": with_worker(calls_live=450)}),
     "a bound that one of ten callers felt": (

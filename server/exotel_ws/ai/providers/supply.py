@@ -13,6 +13,7 @@ from pipecat.services.openai.llm import OpenAILLMService
 from exotel_ws.ai import text_file
 from exotel_ws.ai.embedded.models import Models
 from exotel_ws.ai.embedded.services import EmbeddedSTT, EmbeddedTTS
+from exotel_ws.ai.ended import address as ended
 from exotel_ws.ai.providers import catalogue, keys, own_tools, start_url, webhook
 from exotel_ws.ai.providers.catalogue import STAGES
 from exotel_ws.ai.providers.plan import EMBEDDED, Plan, Planned, as_language, plan
@@ -150,6 +151,7 @@ def _checked(settings: Ai, *, read_keys: bool) -> Plan:
         *texts(settings),
         *webhook.problems(settings, read_keys=read_keys),
         *start_url.problems(settings, read_keys=read_keys)[0],
+        *ended.problems(settings, read_keys=read_keys),
         *own_tools.plan(settings, read_keys=read_keys, warn=True).problems,
     ]
     problems = [*theirs, *(made.problems or _tried(made))]

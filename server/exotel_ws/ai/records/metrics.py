@@ -1,6 +1,6 @@
 """Publish the tally of a worker's AI calls, as `exotel_ws.metrics.publisher` publishes the server's."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from exotel_ws.ai.records.tally import STAGE_BUCKETS_S, AiTally
 from exotel_ws.metrics.publisher import advance, advance_cells
@@ -32,11 +32,22 @@ class AiMetrics:
                 before.lookups,
             ),
             (counter("bot_calls", "AI calls by the bot that answered", "bot"), tally.bots, before.bots),
+            (
+                counter("ended_reports", "Reports of ended calls to ai.ended_url, by result", "result"),
+                tally.ended_reports,
+                before.ended_reports,
+            ),
             (counter("calls_ended", "AI calls that ended, by outcome", "outcome"), tally.ended, before.ended),
         )
         for metric, values, _ in self._by_label:
             for value in values:
                 metric.labels(value)
+        self._pending = Gauge(
+            "exotel_ws_ai_ended_pending",
+            "Reports of ended calls that wait on disk",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         stages = Histogram(
             "exotel_ws_ai_stage_seconds",
             "What a turn's stages took; docs/ai.md says from when to when",
@@ -53,6 +64,7 @@ class AiMetrics:
         self._apologies.inc(now.apologies - before.apologies)
         self._tool_errors.inc(now.tool_errors - before.tool_errors)
         before.turns, before.apologies, before.tool_errors = now.turns, now.apologies, now.tool_errors
+        self._pending.set(now.ended_pending)
         for metric, current, published in self._by_label:
             advance(metric, current, published)
         for stage, histogram in self._stages.items():

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from exotel_ws.ai.ended.courier import Report
 from exotel_ws.ai.records.recording import Recording
 from exotel_ws.ai.records.retention import stem
 from exotel_ws.ai.records.shelf import Shelf
@@ -43,8 +44,12 @@ class Story:
         log: CallLog,
         clock: Callable[[], float],
         shelf: Shelf | None = None,
+        report: Report | None = None,
     ) -> None:
-        """``clock`` returns seconds, and is the playout's; ``shelf`` keeps the files, None if none are kept."""
+        """``clock`` returns seconds, and is the playout's; ``shelf`` keeps the files, None if none are kept.
+
+        ``report`` is told of the call once it has ended; None: nobody is.
+        """
         self._settings = settings
         self._start = start
         self._conn_id = conn_id
@@ -57,12 +62,16 @@ class Story:
         self._stem = stem(start.call_sid, start.stream_sid, self._began_at, secrets.token_hex(3))
         self._shelf = shelf
         self._recording = self._record() if shelf and settings.record.audio else None
-        self._events: list[dict[str, object]] | None = [] if shelf and settings.record.transcripts else None
+        self._report = report
+        self._kept = bool(shelf and settings.record.transcripts)
+        self._events: list[dict[str, object]] | None = [] if self._kept or report else None
         self._events_lost = 0
         self._stages: dict[str, list[float]] = {}
         self._turns = self._keys = self._errors = self._switches = 0
         self._interruptions = {True: 0, False: 0}
         self._reason = self._summary = ""
+        self.slots: dict[str, str] = {}
+        """Values that the caller gave, by the names of their slots."""
         self._thinking = False
         self._runs: list[tuple[float, float]] = []
         """Times by the clock from and to which the bot is heard, as far as no text was reported as said for them."""
@@ -207,7 +216,9 @@ class Story:
         if self._recording:
             self._recording.close()
         self._sum_up(outcome)
-        if self._events is not None and self._shelf:
+        if self._report:
+            self._report.end(self._told(outcome))
+        if self._kept and self._shelf:
             story = msgspec.json.format(msgspec.json.encode(self._whole(outcome)), indent=1)
             if not self._shelf.do(partial(self._save, story)):
                 self._not_kept("the transcript", "the disk is too slow")
@@ -272,7 +283,7 @@ class Story:
             ERRORS=self._errors,
             SWITCHES=self._switches,
             BOT=self._bot,
-            KEPT=self._stem if self._events is not None or self._recording else None,
+            KEPT=self._stem if self._kept or self._recording else None,
         )
 
     def _whole(self, outcome: str) -> dict[str, Any]:
@@ -291,11 +302,28 @@ class Story:
             "reason": self._reason,
             "summary": self._summary,
             "recording": f"{self._stem}.wav" if self._recording else None,
-            "stages_ms": {name: [round(took * 1000) for took in stage] for name, stage in self._stages.items()},
-            # A sentence is reported when it was heard, but stands where it began.
-            "events": sorted(events, key=lambda event: int(str(event["at_ms"]))),
+            "stages_ms": self._stages_ms(),
+            "events": _in_order(events),
             "events_lost": self._events_lost,
         }
+
+    def _told(self, outcome: str) -> dict[str, Any]:
+        """Return what the user's system is told of the call beside what it was when it began."""
+        return {
+            "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "duration_ms": self._ms(self._clock()),
+            "bot": self._bot,
+            "outcome": outcome,
+            "reason": self._reason,
+            "summary": self._summary,
+            "slots": dict(self.slots),
+            "latencies_ms": self._stages_ms(),
+            "transcript": _in_order(self._events or []),
+            "transcript_lost": self._events_lost,
+        }
+
+    def _stages_ms(self) -> dict[str, list[int]]:
+        return {name: [round(took * 1000) for took in stage] for name, stage in self._stages.items()}
 
     def _record(self) -> Recording:
         assert self._shelf is not None
@@ -317,3 +345,8 @@ class Story:
 
     def _not_kept(self, what: str, why: str) -> None:
         self._log.warning(f"💾 {what} is not kept any further, the call goes on: {why}", event="not_kept", REASON=why)
+
+
+def _in_order(events: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Return ``events`` by their times: a sentence is reported when it was heard, but stands where it began."""
+    return sorted(events, key=lambda event: int(str(event["at_ms"])))

@@ -14,6 +14,8 @@ LOOKUPS: Final = ("answered", "failed", "not_asked")
 OUTCOMES: Final = (
     *("hang_up", "transfer", "caller", "silence", "voicemail", "no_media", "time_up", "limit", "failed", "drained", "other"),
 )
+REPORTS: Final = ("sent", "failed", "dropped")
+"""Results of a try to report an ended call: it was taken, it was not, it is never tried again."""
 INTERRUPTIONS: Final = ("meant", "false")
 
 
@@ -35,7 +37,20 @@ class Timings:
 class AiTally:
     """Counts since the worker started; every key exists from the start, so that the first increase is seen as one."""
 
-    __slots__ = ("apologies", "bots", "ended", "errors", "interruptions", "lookups", "stages", "switches", "tool_errors", "turns")
+    __slots__ = (
+        "apologies",
+        "bots",
+        "ended",
+        "ended_pending",
+        "ended_reports",
+        "errors",
+        "interruptions",
+        "lookups",
+        "stages",
+        "switches",
+        "tool_errors",
+        "turns",
+    )
 
     def __init__(self, bots: Iterable[str] = ()) -> None:
         """``bots`` are the names of the bots that answer calls."""
@@ -47,3 +62,6 @@ class AiTally:
         self.lookups = dict.fromkeys(LOOKUPS, 0)
         self.switches = dict.fromkeys(SERVICES[:-1], 0)
         self.ended = dict.fromkeys(OUTCOMES, 0)
+        self.ended_reports = dict.fromkeys(REPORTS, 0)
+        self.ended_pending = 0
+        """Reports of ended calls that wait on disk, those of all workers."""

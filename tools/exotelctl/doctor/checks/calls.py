@@ -170,6 +170,31 @@ def provider(facts: Facts) -> Finding:
     )
 
 
+@check("ended-report", "calls")
+def ended_report(facts: Facts) -> Finding:
+    """Claim: what became of the calls was told to ai.ended_url. Does not prove: that the system there made use of it."""
+    calls = facts.calls.get()
+    if facts.deployment.get().mode != "ai":
+        return skipped("echo mode reports no calls")
+    if not calls.reports:
+        return skipped("no call was reported in this window: ai.ended_url is not set, or no call has ended")
+    sent = [one for one in calls.reports if one.outcome == "sent"]
+    bad = [one for one in calls.reports if one.outcome != "sent"]
+    if not bad:
+        return ok(f"{plural(len(sent), 'call')} reported to ai.ended_url")
+    remedy = Remedy(
+        "The reason is that of the system at ai.ended_url, of the way there, or of the spool's disk. What failed waits on disk "
+        "and is sent again by itself; what was dropped is gone.",
+        (of_last_hour("EVENT=ended_report"), command("ls", "-l", "/var/lib/exotel-ws/ended")),
+        ("correct ended_url of exotel_ws_ai, or spool, then ansible-playbook deploy.yml -i INVENTORY",),
+    )
+    dropped = [one for one in bad if one.outcome == "dropped"]
+    if dropped:
+        return fail(f"what became of calls is lost to ai.ended_url: {dropped[-1].reason}", remedy=remedy)
+    says = f"reports to ai.ended_url failed {plural(len(bad), 'time')}: {bad[-1].reason}"
+    return graded([one.at for one in bad], [one.at for one in sent], says, (), remedy)
+
+
 @check("wrong-fields", "calls", of="loopback")
 def wrong_fields(facts: Facts) -> Finding:
     """Claim: every message of the server is one that Exotel can use. Does not prove: more than a call of a second shows;

@@ -21,11 +21,11 @@ from exotelctl.journal import Entry
 if TYPE_CHECKING:
     from exotel_ws.events import Event, Field
 
-_EVENTS: Final["tuple[Event, ...]"] = ("open", "start", "fault", "provider_error", "refused", "bound", "close")
+_EVENTS: Final["tuple[Event, ...]"] = ("open", "start", "fault", "provider_error", "refused", "bound", "close", "ended_report")
 # fmt: off
 _FIELDS: Final["tuple[Field, ...]"] = (
     "EVENT", "CONN_ID", "CALL_SID", "REMOTE", "RATE", "RATE_ASKED", "KIND", "REASON", "DETAIL", "RAISED_BY", "LEFT_OUT", "SUM",
-    "OURS", "ENDED", "CODE", "DURATION_MS", "FRAMES_IN", "FRAMES_OUT",
+    "OURS", "OUTCOME", "ENDED", "CODE", "DURATION_MS", "FRAMES_IN", "FRAMES_OUT",
 )
 # fmt: on
 _FROM_ELSEWHERE: Final = ("MESSAGE", "_NAMESPACE")
@@ -94,6 +94,15 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
+class Reported:
+    """A try to report an ended call to ``ai.ended_url``: ``outcome`` is ``sent``, ``failed``, ``dropped`` or ``spool``."""
+
+    at: float
+    outcome: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Calls:
     """``begins`` is where the window begins, ``first_entry`` the journal's oldest entry, ``first_deploy`` what the audit tells.
 
@@ -111,6 +120,7 @@ class Calls:
     last_arrival: float | None = None
     truncated: bool = False
     bounds: tuple[Bound, ...] = ()
+    reports: tuple[Reported, ...] = ()
 
     @property
     def outside(self) -> tuple[Conn, ...]:
@@ -145,6 +155,7 @@ def look(since: float, audit: Path = AUDIT) -> Calls:
             last_arrival=_last_arrival(connections),
             truncated=len(entries) == _MOST_ENTRIES,
             bounds=tuple(_bound(entry) for entry in entries if entry.event == "bound"),
+            reports=tuple(_reported(entry) for entry in entries if entry.event == "ended_report"),
         )
     except Refusal as refused:
         raise NotSeen(str(refused), needs=shell.root()) from None
@@ -192,6 +203,10 @@ def _number(text: str) -> int:
 
 def _refused(entry: Entry) -> Refused:
     return Refused(entry.time, entry.said("REASON"), entry.said("DETAIL"), entry.said("REMOTE"), entry.said("CONN_ID"))
+
+
+def _reported(entry: Entry) -> Reported:
+    return Reported(entry.time, entry.said("OUTCOME"), masked_text(entry.said("REASON")[:_FAILURE_LENGTH]))
 
 
 def _bound(entry: Entry) -> Bound:
