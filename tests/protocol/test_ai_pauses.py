@@ -154,6 +154,21 @@ def test_after_a_nod_the_bot_goes_on_before_the_pause_is_certain() -> None:
     at_once(test)
 
 
+@pytest.mark.parametrize("heard", ["", "Hun ye."], ids=["no words", "words of which the flow makes nothing"])
+def test_after_a_hum_the_bot_goes_on_as_soon(heard: str) -> None:
+    async def test() -> None:
+        async with Call("Where is my order?", heard, flow=["Where is my order?"]) as call:
+            await answered(call)
+            await call.says(0.36, 0.17)
+            await asyncio.sleep(0)
+            assert call.bot_speaks
+            await asyncio.sleep(8)
+            assert call.exotel.clears == 1
+            assert call.llm.asked == ["Where is my order?"]
+
+    at_once(test)
+
+
 def test_who_goes_on_after_what_seemed_a_nod_is_listened_to() -> None:
     async def test() -> None:
         async with Call("Where is my order?", "Yeah,", "Yeah, but when do you open?") as call:

@@ -112,6 +112,8 @@ class Conversation:
         self._remarks, self._voicemail = parts.remarks, parts.voicemail
         self._into_greeting = False
         """True while what was said into the greeting is being answered."""
+        self._considering: asyncio.Task[None] | None = None
+        """Task that asks the flow about what seems to be a remark."""
         self._asking = False
         """True if the bot was asking a question when the caller last interrupted it."""
         self._answer_began: float | None = None
@@ -148,6 +150,7 @@ class Conversation:
     def dtmf(self, dtmf: Dtmf) -> tuple[str, ...]:
         self._story.dtmf(dtmf.digit)
         if not self._ending:
+            self._stop_considering()
             # A key ends the wait for a greeting, even for one that is still being made.
             self._phases.enter(Phase.HELD)
             self._patience.stop()
@@ -163,6 +166,7 @@ class Conversation:
         if self._phases.now is Phase.OVER:
             return
         self._phases.enter(Phase.OVER)
+        self._stop_considering()
         self._patience.stop()
         self._utterance.end()
         self._goodbye.stop()
@@ -182,6 +186,7 @@ class Conversation:
 
     def user_started(self) -> None:
         self._patience.stop()
+        self._stop_considering()
         self._story.caller_started()
         if self._ending:
             return
@@ -207,9 +212,22 @@ class Conversation:
                 self._hold()
 
     def user_seems(self, text: str) -> None:
-        listens = self._utterance.interrupts and self._remarks.is_nod(text, asked=self._asking)
-        if listens and self._phases.now is Phase.HELD and not self._keypad.waiting:
+        if not self._utterance.interrupts or self._phases.now is not Phase.HELD or self._keypad.waiting:
+            return
+        if self._remarks.is_nod(text, asked=self._asking):
             self._go_on()
+        else:
+            self._considering = asyncio.create_task(self._consider(text))
+
+    async def _consider(self, text: str) -> None:
+        """Let the bot go on if the flow makes nothing of ``text``, and the caller has not spoken on meanwhile."""
+        if await self._remarks.takes_no_turn(text, asked=self._asking) and self._phases.now is Phase.HELD:
+            self._go_on()
+
+    def _stop_considering(self) -> None:
+        if self._considering is not None:
+            self._considering.cancel()
+            self._considering = None
 
     def user_paused(self) -> None:
         if self._phases.now is not Phase.OVER:
@@ -242,6 +260,7 @@ class Conversation:
 
     async def meant(self, said: Sequence[str], before: str) -> str:
         into_greeting, self._into_greeting = self._into_greeting, False
+        self._stop_considering()
         over, asked = self._utterance.interrupts, self._asking
         meant = [text for text in said if not await self._is_remark(text, into_greeting=into_greeting, over=over, asked=asked)]
         if self._ending or not meant:

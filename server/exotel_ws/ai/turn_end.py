@@ -82,7 +82,7 @@ class TurnEnd(BaseUserTurnStopStrategy):
                     self._judge()
                 await self._decide()
             case EagerTranscriptionFrame():
-                if self._hushed:
+                if self._hushed and frame.text:
                     self._words_decide = self._endings.silence_s(f"{self._text} {frame.text}", None) is not None
                     if not self._words_decide:
                         self._judge()

@@ -81,7 +81,7 @@ class EmbeddedSTT(SegmentedSTTService):
 
     async def _tell_early(self, early: "_Early") -> None:
         await asyncio.wait({early.found})
-        if early is self._early and not early.found.cancelled() and not early.found.exception() and early.found.result():
+        if early is self._early and not early.found.cancelled() and not early.found.exception():
             await self.push_frame(EagerTranscriptionFrame(early.found.result(), self._user_id, time_now_iso8601()))
 
     def _drop_early(self) -> None:
