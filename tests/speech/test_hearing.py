@@ -9,7 +9,7 @@ from exotel_ws.ai.embedded.models import Recogniser, Speaker, TurnModel
 from exotel_ws.ai.hearing.detector import Hearing, VoiceDetector
 from exotel_ws.ai.hearing.echo import Played
 from exotel_ws.ai.hearing.windows import RATE
-from pipecat.frames.frames import InputAudioRawFrame, VADUserStartedSpeakingFrame
+from pipecat.frames.frames import InputAudioRawFrame, VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame
 
 from .sounds import Echo, babble, long, louder, over, pcm16, samples
 from .telephone import LINE_RATE, MISSING, said
@@ -52,7 +52,7 @@ def heard(models: tuple[Recogniser, TurnModel], pcm: bytes) -> Iterator[str]:
                     del sound[:-BEFORE]
             elif isinstance(frame, VADUserStartedSpeakingFrame):
                 speaks = True
-            else:
+            elif isinstance(frame, VADUserStoppedSpeakingFrame):
                 yield recogniser.recognise(bytes(sound)).lower()
                 sound.clear()
                 speaks = False
@@ -86,6 +86,16 @@ def test_questions_in_a_crowd_end_where_the_caller_ends_them(models: tuple[Recog
     assert 4 <= len(texts) <= 8, texts
 
 
+@pytest.mark.parametrize("ratio_db", [5, 10])
+def test_questions_beside_a_motor_are_as_many_utterances(models: tuple[Recogniser, TurnModel], ratio_db: float) -> None:
+    caller = asked()
+    hiss = np.fft.rfft(np.random.default_rng(3).normal(0, 0.1, len(caller) // 2))
+    pitch = np.fft.rfftfreq(len(caller) // 2, 1 / RATE)
+    motor = pcm16(np.fft.irfft(np.where(pitch < 100, 0, hiss / (1 + pitch / 300)), len(caller) // 2))
+
+    assert len(list(heard(models, over(motor, caller, ratio_db, RATE)))) == len(ASKED)
+
+
 @pytest.mark.parametrize("loss_db", [20, 40])
 @pytest.mark.parametrize("delay_s", [0.15, 0.25])
 def test_nothing_of_the_bots_own_voice_is_left_but_a_caller_is_heard_over_it(
@@ -116,7 +126,7 @@ def test_nothing_of_the_bots_own_voice_is_left_but_a_caller_is_heard_over_it(
                     del sound[:-BEFORE]
             elif isinstance(frame, VADUserStartedSpeakingFrame):
                 speaks = True
-            else:
+            elif isinstance(frame, VADUserStoppedSpeakingFrame):
                 texts.append(hearing.theirs(recogniser.recognise(bytes(sound))))
                 sound.clear()
                 speaks = False

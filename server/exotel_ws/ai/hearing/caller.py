@@ -7,8 +7,14 @@ from exotel_ws.ai.hearing.windows import WINDOW_S
 
 _BELOW_DB: Final = 14.0
 """Distance from the caller's loudest words below which a voice is not theirs. They exceed the mean of their voice by 4 dB."""
-_ABOVE_NOISE_DB: Final = 7.0
-"""Distance by which a voice stands above the noise; what does not is one of a crowd."""
+_ABOVE_CROWD_DB: Final = 7.0
+"""Distance by which a voice stands above the noise where that is a crowd; what does not is one of it."""
+_OF_NOISE_DB: Final = 4.0
+"""Distance from the floor within which a window is of the noise alone."""
+_CROWD: Final = 0.3
+"""Share of voices in the noise that makes it a crowd. A motor has hardly any: a caller is told from it without their level."""
+_SLOWLY: Final = 0.03
+"""Weight of a window in that share, which so is of a second of noise."""
 _UP: Final = 0.2
 _DOWN: Final = 0.02
 """Share by which the level follows a window that is louder, or softer: so it settles at the loud words."""
@@ -25,7 +31,7 @@ class CallerLevel:
 
     def __init__(self) -> None:
         self._level = 0.0
-        self._power = 0.0
+        self._power = self._crowd = 0.0
         self._heard_s = self._refused_s = 0.0
         self.other = False
         """True if the last window is of a voice that is not the caller's."""
@@ -43,11 +49,13 @@ class CallerLevel:
         self._power += _MEAN * (10 ** (level / 10) - self._power)
         mean = 10 * math.log10(self._power)
         self.other = False
+        if mean < floor + _OF_NOISE_DB:
+            self._crowd += _SLOWLY * (voice - self._crowd)
         if not voice:
             return False
         if self.level is not None and mean < self._level - _BELOW_DB:
             return self._refused(mean)
-        if mean < floor + _ABOVE_NOISE_DB:
+        if self._crowd > _CROWD and mean < floor + _ABOVE_CROWD_DB:
             return False
         self._refused_s = 0.0
         if not self._heard_s:

@@ -46,7 +46,7 @@ _LOUD_DB: Final = -45.0
 _LIKE_OWN: Final = 0.5
 """Least correlation with what was played of an utterance that may be it: less has a caller who says the same words."""
 _SURELY_OWN: Final = 0.7
-"""Correlation from which on even a single word is the bot's, while the echo's level is not known yet."""
+"""Correlation from which on even a single word is the bot's, if the echo's level was not known yet as it began."""
 _OTHERS: Final = np.float32(0.1)
 """Amplitude that is left of a voice which is not the caller's, so that its words do not begin their utterance."""
 
@@ -117,6 +117,8 @@ class Hearing:
         self._time = AudioTime(clock)
         self._over = False
         """True if the last utterance began while the bot's voice, or its echo, sounded."""
+        self._unjudged = True
+        """True if it began before the level of an echo was known, so that it may be one."""
         self._rules = rules
         self._hushed = False
         self._spoke_s = self._deaf_s = 0.0
@@ -159,7 +161,7 @@ class Hearing:
         """See `Hears.theirs`."""
         likeness = self._path.likeness
         over = self._over and likeness >= _LIKE_OWN
-        sure = over and likeness >= _SURELY_OWN and self._path.delay is None
+        sure = over and likeness >= _SURELY_OWN and self._unjudged
         return self._played.words.without(text, self._clock(), over=over, sure=sure)
 
     def _hear(self, window: Window, at: float) -> tuple[Window, bool]:
@@ -179,6 +181,7 @@ class Hearing:
         changed = self._is_too_long() or self._detector.changes(theirs and self._deaf_s <= 0)
         if changed and self._detector.speaking:
             self._over = self._played.sounds(at - START_S)
+            self._unjudged = self._path.delay is None
         return window, changed
 
     def _is_too_long(self) -> bool:
