@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from exotel_ws.ai.embedded.models import Recogniser, Speaker, example_flow
-from exotel_ws.ai.scripted import flow
-from exotel_ws.ai.scripted.likeness import Examples
+from exotel_ws.ai.scripted import flow, script
 
 from .telephone import said
 
@@ -17,10 +16,15 @@ PARTING: Final = frozenset({"no", "goodbye"})
 """Intents that say goodbye: one for the other is no harm."""
 
 
+def read() -> Callable[[str], str | None]:
+    """Return a function from a sentence, as it is written, to the intent."""
+    return script.examples(FLOW, Speaker().sounds).closest
+
+
 def understanding() -> Callable[[str, str], str | None]:
     """Return a function from a sentence and a voice to the intent."""
     recogniser = Recogniser()
-    examples = Examples({name: intent.examples for name, intent in FLOW.intents.items()}, FINAL, Speaker().sounds)
+    examples = script.examples(FLOW, Speaker().sounds)
     return lambda text, voice: examples.closest(recogniser.recognise(said(text, voice)))
 
 

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 from exotel_ws.ai.embedded.models import example_flow
-from exotel_ws.ai.scripted import flow
+from exotel_ws.ai.scripted import flow, vocabulary
 from exotel_ws.ai.scripted.endpoint import MOST_AT_ONCE, MOST_BYTES, Endpoint
-from exotel_ws.ai.scripted.likeness import Examples, words
+from exotel_ws.ai.scripted.likeness import Examples, Then
 from exotel_ws.ai.scripted.script import Answer, Script
+from exotel_ws.ai.scripted.vocabulary import words
 from openai import APIStatusError, AsyncOpenAI, BadRequestError, NotFoundError
 
 FLOW = flow.parse(
@@ -236,13 +237,49 @@ def test_words(text: str, said: tuple[str, ...]) -> None:
     assert words(text) == said
 
 
-def test_what_ends_a_call_has_to_be_meant_more_clearly() -> None:
-    examples = {"no": ["no"], "yes": ["yes"]}
-    heard = "no I was asking something"
+def test_what_ends_a_call_has_to_be_meant_without_doubt() -> None:
+    examples = {"no": ["no", "that is all"], "yes": ["yes"], "agent": ["talk to an agent"]}
+    ends: dict[str, Then] = {"no": "hang_up", "agent": "transfer"}
+    doubtful = ["no or some of it", "no that is not all", "that is right", "no wait", "do not talk to an agent"]
 
-    assert Examples(examples).closest(heard) == "no"
-    assert Examples(examples, final=["no"]).closest(heard) is None
-    assert Examples(examples, final=["no"]).closest("no") == "no"
+    assert [Examples(examples, ends).closest(text) for text in doubtful] == [None] * 5
+    assert Examples(examples).closest("no or some of it") == "no"
+    assert [Examples(examples, ends).closest(text) for text in ("no", "no, that is all", "talk to an agent please")] == [
+        "no",
+        "no",
+        "agent",
+    ]
+
+
+def test_a_wish_goes_before_an_answer_in_the_same_sentence() -> None:
+    examples = {"yes": ["yes"], "hours": ["opening hours"]}
+
+    assert Examples(examples, answers=["yes"]).closest("yes, the opening hours") == "hours"
+    assert Examples(examples, answers=["yes"]).closest("yes") == "yes"
+
+
+def test_a_yes_that_is_held_back_is_not_carried_out() -> None:
+    assert talk("blah", "blub", "yes")[-1].tool == "transfer"
+    assert talk("blah", "blub", "yes but wait")[-1].tool != "transfer"
+    assert talk("blah", "blub", "yes but not now")[-1].tool != "transfer"
+
+
+@pytest.mark.parametrize(
+    ("text", "denied"),
+    [
+        ("no agent", ["no"]),
+        ("no i want an agent", []),
+        ("agent nahi chahiye", ["nahi"]),
+        ("एजेंट मत दो", ["मत"]),
+        ("I don't want it", ["not"]),
+        ("you are open, no?", []),
+        ("hold on a moment", ["a moment", "hold on"]),
+        ("sure, why not", []),
+        ("I don't know where it is", []),
+    ],
+)
+def test_words_that_deny_or_ask_to_wait(text: str, denied: list[str]) -> None:
+    assert sorted(vocabulary.denials(vocabulary.heard(text, 40).whole)) == denied
 
 
 # The endpoint

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from exotel_ws.ai.scripted import slots
 from exotel_ws.ai.scripted.flow import Flow, Intent, Lines, Place, Problem, Reply, Text, did_you_mean
-from exotel_ws.ai.scripted.likeness import words
+from exotel_ws.ai.scripted.vocabulary import words
 
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _KEYS: Final = re.compile(r"#|[0-9*]{1,32}")

@@ -1,140 +1,255 @@
-"""Compare recognised words with examples: they are nearly right, and people say more than they are asked."""
+"""Find the intent of recognised words by examples: they are nearly right, and people say more than they are asked."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 from rapidfuzz.distance import JaroWinkler, Levenshtein
 
-from exotel_ws.ai import wording
+from exotel_ws.ai.scripted.compared import Compared, weight
+from exotel_ws.ai.scripted.vocabulary import ASKING, NO, OPENS_QUESTION, WEAK, Heard, denials, heard, words
+
+Then = Literal["", "hang_up", "transfer"]
+"""See `exotel_ws.ai.scripted.flow.Reply`."""
 
 LEAST: Final = 0.58
 """Least likeness, of 1, that counts as understood. docs/flows.md says how it was chosen."""
-LEAST_FINAL: Final = 0.70
+LEAST_FINAL: Final = {"hang_up": 0.70, "transfer": 0.62}
 """Least likeness for an intent that ends the call."""
+MOST_WORDS: Final = 40
+"""Most words of a turn that are compared. A question has about ten."""
+MOST_PARTS: Final = 6
+"""Most parts of a sentence that are compared by themselves; of more, the last: people correct themselves."""
 
 _ALIKE: Final = 0.72
 """Least likeness of two words that count as the same."""
-_EXAMPLE_FIRST: Final = 1.7
-"""Weight of having heard all of an example, relative to having heard nothing else."""
-_WEAK: Final = 0.3
-"""Weight of a word that says little; any other has 1."""
-
+_LONG: Final = 5
+"""Letters that two words need to be alike by them: of shorter ones too many are one letter apart."""
 _SOUNDS_THE_SAME: Final = 0.95
 """Likeness of two words that sound the same."""
-_SEVERAL: Final = 0.9
-_ONE: Final = 0.6
-"""Likeness if all words that say something are known: if they are several, and if there is one."""
-
-_SAYING_NOTHING: Final = """
-um uh er erm hmm hm mm mhm ah oh eh well so please hello hi hey okay ok kindly just actually
-"""
-_FILLERS: Final = frozenset(_SAYING_NOTHING.split())
-"""Words that are left out, unless there are no others."""
-_SAYING_LITTLE: Final = """
-a an the i me my we our us you your he she it its this that these those there is are was were be been am do does did
-have has had will would shall should can could may might must to of in on at for from with about and or but if then than as
-by into up out want like need know tell let get give go now what when where who how which why
-"""
-_WEAK_WORDS: Final = frozenset(_SAYING_LITTLE.split())
-_SHORT_FORMS: Final = (
-    (re.compile(r"\bcan't\b"), "can not"),
-    (re.compile(r"\bwon't\b"), "will not"),
-    (re.compile(r"n't\b"), " not"),
-    (re.compile(r"\b(what|where|when|who|how|that|it|there|here|he|she)'s\b"), r"\1 is"),
-    (re.compile(r"'ll\b"), " will"),
-    (re.compile(r"'re\b"), " are"),
-    (re.compile(r"'ve\b"), " have"),
-    (re.compile(r"'d\b"), " would"),
-    (re.compile(r"'m\b"), " am"),
-)
-
-
-MOST_WORDS: Final = 40
-"""Most words of a turn that are compared, each with each word of each example. A question has about ten."""
+_SOUNDS_NEAR: Final = 0.5
+_SAME_BEGINNING: Final = 0.1
+"""Least likeness of sounds for words to be alike by their beginnings; and what that counts less than all letters."""
+_REST: Final = 0.66
+"""Least likeness of what is left of a sentence and of an example without the words that both have."""
+_SAME: Final = 0.85
+"""Least likeness of a sentence to an example that hangs up, where not all of its words were heard."""
+_MOST_APART: Final = 3
+"""Most words that splitting and joining make more or less."""
+_EXAMPLE_FIRST: Final = 1.7
+"""Most weight of having heard all of an example, relative to having heard nothing else; a short example has less."""
+_DOUBT: Final = 0.45
+"""Doubt that an example is meant which was heard whole among other words, a word of weight 1; more words leave less of it."""
+_BESIDE: Final = 0.95
+_BESIDE_SOME: Final = 0.85
+"""Factor of each of these other words that says something; and of each where it is not asked whether all was heard."""
+_DENIED: Final = 0.6
+"""Factor of an intent denied by a word that none of its examples has, and of an example that denies what was not denied."""
+_CLEAR: Final = 0.9
+"""Least likeness of an answer that goes before a wish in the same sentence: there is nothing else in it."""
+_PART: Final = 0.97
+_LONE: Final = 0.75
+"""Factor of a part of a sentence; and of one that is a single word, or an answer."""
+_LATER: Final = 1.02
+"""Factor of each part that comes later: of two that mean as much, the last is meant."""
+_COVERED: Final = 0.75
+"""Least share of what was heard, by weight, that is in examples which hang up, for the bot to hang up."""
 
 
-def words(text: str) -> tuple[str, ...]:
-    """Return the words of ``text`` without case, punctuation, English short forms and fillers. Letters keep marks (को, é)."""
-    text = wording.plain(text)
-    for short, full in _SHORT_FORMS:
-        text = short.sub(full, text)
-    said = wording.words(text)
-    return tuple(word for word in said if word not in _FILLERS) or said
+class _Example(NamedTuple):
+    words: tuple[str, ...]
+    weights: tuple[float, ...]
+    total: float
+    denials: frozenset[str]
+    name: str
 
 
 class Examples:
     """Examples of each intent. Calls can share one object."""
 
     def __init__(
-        self, examples: Mapping[str, Iterable[str]], final: Iterable[str] = (), sounds: Callable[[str], str] | None = None
+        self,
+        examples: Mapping[str, Iterable[str]],
+        ends: Mapping[str, Then] | None = None,
+        sounds: Callable[[str], str] | None = None,
+        answers: Collection[str] = (),
     ) -> None:
-        """``final`` are intents that end the call, which need `LEAST_FINAL`.
+        """``ends`` says of intents how they end the call; these have to be meant without doubt.
 
-        ``sounds`` returns words as they are spoken, one letter a sound. With it "by" is "bye", and "Dubai" nearly "goodbye".
+        ``sounds`` returns words as they are spoken, one letter a sound: with it "by" is "bye". ``answers`` are intents that
+        answer a question of the bot: a wish in the same sentence goes before them.
         """
         self._sounds = lru_cache(maxsize=4096)(sounds or (lambda _text: ""))
-        self._alike = lru_cache(maxsize=65536)(self._compare)
-        self._examples = [(words(example), name) for name, some in examples.items() for example in some]
-        self._known: dict[str, tuple[str, ...]] = {}
-        for example, name in self._examples:
-            self._known[name] = tuple(dict.fromkeys((*self._known.get(name, ()), *example)))
-            for said in (*example, " ".join(example)):
-                self._sounds(said)  # fill the cache now, not while a caller waits
-        self._least = dict.fromkeys(final, LEAST_FINAL)
+        self._ends = {name: then for name, then in (ends or {}).items() if then}
+        self._least = {name: LEAST_FINAL.get(self._ends.get(name, ""), LEAST) for name in examples}
+        self._parting = frozenset(name for name, then in self._ends.items() if then == "hang_up")
+        self._answers = frozenset(answers)
+        self._examples = [_example(words(text), name) for name, some in examples.items() for text in some]
+        names: defaultdict[str, set[str]] = defaultdict(set)
+        self._denials: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
+        for example in self._examples:
+            self._denials[example.name] |= example.denials
+            for word in example.words:
+                names[word].add(example.name)
+        self._names = {word: frozenset(some) for word, some in names.items()}
+        self._likest = lru_cache(maxsize=4096)(self._known_words_like)
+        for word in self._names:
+            self._likest(word)  # fill the caches now, not while a caller waits
+        self._whole = lru_cache(maxsize=4096)(self._one_word)
         self._closest = lru_cache(maxsize=8192)(self._find)
 
-    def closest(self, heard: str) -> str | None:
-        """Return the intent that ``heard`` is most like; None if it is like none."""
-        return self._closest(words(heard)[:MOST_WORDS])
+    def closest(self, text: str) -> str | None:
+        """Return the intent that ``text`` is most like; None if it is like none."""
+        return self._closest(heard(text, MOST_WORDS))
 
-    def _find(self, heard: tuple[str, ...]) -> str | None:
-        if not heard:
+    def denied(self, text: str, name: str) -> bool:
+        """Return True if ``text`` denies something, or asks to wait, as no example of the intent ``name`` does."""
+        return bool(denials(heard(text, MOST_WORDS).whole) - self._denials[name])
+
+    def _find(self, said: Heard) -> str | None:
+        if not said.whole:
             return None
-        scored = [
-            (max(self._as_a_whole(heard, example), self._by_word(heard, example, name)), name) for example, name in self._examples
-        ]
-        scored += [(self._by_what_counts(heard, known), name) for name, known in self._known.items()]
-        score, name = max(scored, key=lambda found: found[0], default=(0.0, ""))
-        return name if score >= self._least.get(name, LEAST) else None
+        said = Heard(self._rejoined(said.whole), tuple(map(self._rejoined, said.parts)))
+        turn = self._compared(said.whole)
+        best = self._scores(turn)
+        for place, part in enumerate(said.parts[-MOST_PARTS:] if len(said.parts) > 1 else ()):
+            for name, score in self._scores(self._compared(part)).items():
+                if name not in self._parting:
+                    if name in self._answers:
+                        factor = _LONE * _BESIDE_SOME ** turn.by(name).others
+                    else:
+                        factor = (_PART if len(part) > 1 else _LONE) * _LATER**place
+                    best[name] = max(best.get(name, 0.0), score * factor)
+        taken = {name: score for name, score in best.items() if score >= self._least[name]}
+        wishes = {name: score for name, score in taken.items() if name not in self._answers or score >= _CLEAR} or taken
+        return max(wishes, key=lambda name: wishes[name], default=None)
 
-    def _as_a_whole(self, heard: tuple[str, ...], example: tuple[str, ...]) -> float:
-        """Compare without regard to spaces: words may have been split or joined."""
-        written = Levenshtein.normalized_similarity("".join(heard), "".join(example))
-        spoken = self._sounds(" ".join(heard)), self._sounds(" ".join(example))
-        return max(written, (written + Levenshtein.normalized_similarity(*spoken)) / 2) if all(spoken) else written
+    def _compared(self, said: tuple[str, ...]) -> Compared:
+        return Compared(said, [self._likest(word) for word in said], self._names)
 
-    def _by_word(self, heard: tuple[str, ...], example: tuple[str, ...], name: str) -> float:
-        """Weigh how much of the example was heard, and how much of ``heard`` is in it or in another example of its intent."""
-        found = self._share(example, heard)
-        wanted = (self._share(heard, example) + self._share(heard, self._known[name])) / 2
-        weight = _EXAMPLE_FIRST**2
-        return (1 + weight) * found * wanted / (weight * wanted + found) if found and wanted else 0.0
+    def _rejoined(self, said: tuple[str, ...]) -> tuple[str, ...]:
+        """Return words with those joined again of which two are one of an example ("good by")."""
+        made: list[str] = []
+        for word in said:
+            joined = self._whole(f"{made[-1]} {word}") if made else ""
+            if joined:
+                made[-1] = joined
+            else:
+                made.append(word)
+        return tuple(made)
 
-    def _by_what_counts(self, heard: tuple[str, ...], known: tuple[str, ...]) -> float:
-        """Weigh how many words of ``heard`` that say something are in the examples of one intent."""
-        said, choice = [[word for word in some if word not in _WEAK_WORDS] for some in (heard, known)]
-        if not said or not choice:
+    def _one_word(self, pair: str) -> str:
+        """Return the word of an example that two words are, by letters or by sounds; empty if there is none."""
+        written, spoken = pair.replace(" ", ""), "".join(map(self._sounds, pair.split()))
+        if written in self._names:
+            return written
+        return next((word for word in self._names if len(word) > _LONG and spoken and self._sounds(word) == spoken), "")
+
+    def _scores(self, turn: Compared) -> dict[str, float]:
+        """Return the likeness of each intent to words that belong together."""
+        best: dict[str, float] = {}
+        for example in self._examples:
+            score = self._score(turn, example, best.get(example.name, 0.0))
+            if score > best.get(example.name, 0.0):
+                best[example.name] = score
+        for name in turn.names - self._parting:
+            denied = bool(turn.denials - self._denials[name])
+            if not (denied and name in self._ends):
+                best[name] = max(best.get(name, 0.0), turn.by(name).that_counts * (_DENIED if denied else 1.0))
+        return best
+
+    def _score(self, turn: Compared, example: _Example, least: float) -> float:
+        """Return the likeness of an example, or less than it if that is not more than ``least``."""
+        then = self._ends.get(example.name)
+        if then and not turn.denials <= example.denials:
             return 0.0
-        found = [max(self._alike(word, other) for other in choice) for word in said]
-        return sum(found) / len(found) * (_SEVERAL if sum(map(bool, found)) > 1 else _ONE)
+        found = [turn.found.get(word, 0.0) for word in example.words]
+        score = self._rest(turn.said, example)
+        whole = all(found) and turn.has(example.words)
+        if then == "hang_up" and whole and self._parts(turn, example):
+            score = max(score, _CLEAR)
+        elif score < _SAME and (then == "hang_up" or (then and example.denials and not whole)):
+            return 0.0
+        if any(found):
+            view = turn.by(example.name)
+            share = sum([part * each for part, each in zip(found, example.weights, strict=True)]) / example.total
+            first = min(_EXAMPLE_FIRST, example.total) ** 2
+            # A word of the example that is missing may be what an unknown one was misheard for.
+            missing = sum([not part and each == 1 for part, each in zip(found, example.weights, strict=True)])
+            some = (1 + first) * _BESIDE_SOME ** max(0, view.others - missing)
+            if some * share / (first + share) > least:
+                wanted = (view.share + turn.share(example.name, example.words)) / 2
+                score = max(score, some * share * wanted / (first * wanted + share))
+            if whole:
+                score = max(score, min(found) * (1 - _DOUBT**example.total) * _BESIDE**view.others)
+        denied = not turn.denials <= self._denials[example.name] or (
+            bool(example.denials) and not turn.has(example.words, example.denials)
+        )
+        return score * _DENIED if denied else score
 
-    def _share(self, some: tuple[str, ...], others: tuple[str, ...]) -> float:
-        """Return the share of ``some`` that is among ``others``, of 1."""
-        weights = [_WEAK if word in _WEAK_WORDS else 1.0 for word in some]
-        found = [max(self._alike(word, other) for other in others) for word in some]
-        return sum(part * weight for part, weight in zip(found, weights, strict=True)) / sum(weights)
+    def _parts(self, turn: Compared, example: _Example) -> bool:
+        """Return True if the caller says nothing else than that they part."""
+        others = [word for word in turn.said if word not in example.words]
+        asks = any(word in ASKING for word in others) or (turn.said[0] in others and turn.said[0] in OPENS_QUESTION)
+        if asks:
+            return False
+        if example.name in self._answers:
+            return not turn.strange(self._parting) and turn.covered(self._parting) >= _COVERED
+        # Courtesies go with a goodbye; and what ends with one may have a word before it that was misheard.
+        known = self._parting | self._answers
+        misheard = turn.said[-1] == example.words[-1] and turn.unknown() == turn.strange(known) == 1
+        return misheard or (not turn.strange(known) and turn.covered(known) >= _COVERED)
 
-    def _compare(self, word: str, other: str) -> float:
-        if word == other:
+    def _rest(self, said: tuple[str, ...], example: _Example) -> float:
+        """Compare what is not word for word the same without regard to spaces: words may have been split or joined."""
+        if abs(len(said) - len(example.words)) > _MOST_APART:
+            return 0.0
+        other = [word for word in example.words if word not in said]
+        one = [word for word in said if word not in example.words]
+        if said == example.words or (other and not one and said == tuple(word for word in example.words if word in said)):
+            return 1 - sum(map(weight, other)) / example.total
+        if not one or not other:
+            return 0.0
+        likeness = self._joined(one, other)
+        if likeness < _REST:
+            return 0.0
+        rest = sum(map(weight, other))
+        return 1 - (1 - likeness) * rest / example.total
+
+    def _joined(self, some: list[str], others: list[str]) -> float:
+        """Return the likeness of words without spaces, by letters and by sounds."""
+        one, other = "".join(some), "".join(others)
+        if min(len(one), len(other)) < _REST * max(len(one), len(other)):
+            return 0.0
+        likeness = Levenshtein.normalized_similarity(one, other)
+        spoken = "".join(map(self._sounds, some)), "".join(map(self._sounds, others))
+        return max(likeness, (likeness + Levenshtein.normalized_similarity(*spoken)) / 2) if all(spoken) else likeness
+
+    def _known_words_like(self, word: str) -> dict[str, float]:
+        return {known: likeness for known in self._names if (likeness := self._likeness(word, known))}
+
+    def _likeness(self, word: str, known: str) -> float:
+        if word == known:
             return 1.0
-        likeness = Levenshtein.normalized_similarity(word, other)
-        if min(len(word), len(other)) > 3:
-            likeness = max(likeness, JaroWinkler.similarity(word, other) - 0.1)
-        spoken = self._sounds(word), self._sounds(other)
+        if (known in WEAK and word not in WEAK) or known in NO:  # "know" is no "no": it is written as it is said
+            return 0.0
+        spoken = self._sounds(word), self._sounds(known)
         if all(spoken) and spoken[0] == spoken[1]:
-            likeness = max(likeness, _SOUNDS_THE_SAME)
-        elif min(map(len, spoken)) > 3:
-            likeness = max(likeness, Levenshtein.normalized_similarity(*spoken))
+            return _SOUNDS_THE_SAME
+        shorter = min(word, known, key=len)
+        inflected = len(shorter) == _LONG - 1 and word.startswith(shorter) and known.startswith(shorter)
+        if word in WEAK or (len(shorter) < _LONG and not inflected):
+            return 0.0
+        near = Levenshtein.normalized_similarity(*spoken) if all(spoken) else 0.0
+        likeness = Levenshtein.normalized_similarity(word, known)
+        if near >= _SOUNDS_NEAR or not all(spoken):  # "house" begins as "hours" does, and sounds otherwise
+            likeness = max(likeness, JaroWinkler.similarity(word, known) - _SAME_BEGINNING)
+        if min(map(len, spoken)) > 3:
+            likeness = max(likeness, near)
         return likeness if likeness >= _ALIKE else 0.0
+
+
+def _example(said: tuple[str, ...], name: str) -> _Example:
+    weights = tuple(map(weight, said))
+    return _Example(said, weights, sum(weights), denials(said) | NO.intersection(said), name)

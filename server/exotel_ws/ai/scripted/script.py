@@ -65,8 +65,7 @@ class Script:
         self._today = today
         replies = (*flow.fallback, *flow.intents.values())
         self._answers = {answer for reply in replies for answer in reply.next}
-        examples = {name: intent.examples for name, intent in flow.intents.items()}
-        self._examples = Examples(examples, final=[name for name, intent in flow.intents.items() if intent.then], sounds=sounds)
+        self._examples = examples(flow, sounds)
         self._keys = {intent.dtmf: name for name, intent in flow.intents.items() if intent.dtmf}
 
     def answer(self, messages: list[dict[str, Any]], language: str = "", *, offered: Container[str] | None = None) -> Answer:
@@ -114,7 +113,11 @@ class Script:
         if dialogue.filling and self._takes(dialogue, dialogue.filling, name, said, keys=keys):
             dialogue.heard, dialogue.name, dialogue.reply = heard, dialogue.wanting, self._flow.intents[dialogue.wanting]
             return
-        name = self._where_set(dialogue.reply.next.get(name or "", name), offered)
+        if (target := dialogue.reply.next.get(name or "")) and name:
+            # A yes that is held back ends nothing, even if that is what it was asked for.
+            denied = not keys and self._flow.intents[target].then and self._examples.denied(said, name)
+            name = None if denied else target
+        name = self._where_set(name, offered)
         intent = self._flow.intents[name] if name else None
         dialogue.heard, dialogue.name = heard, name or _FALLBACK
         dialogue.repeat = intent is not None and intent.repeat
@@ -155,6 +158,18 @@ class Script:
             return True
         dialogue.filling, dialogue.misses = None, len(self._flow.fallback) - 1
         return False
+
+
+def examples(flow: Flow, sounds: Callable[[str], str] | None = None) -> Examples:
+    """Return the examples of a flow. ``sounds``: see `Examples`."""
+    replies = (*flow.fallback, *flow.intents.values())
+    answers = {answer for reply in replies for answer in reply.next}
+    return Examples(
+        {name: intent.examples for name, intent in flow.intents.items()},
+        ends={name: intent.then for name, intent in flow.intents.items()},
+        sounds=sounds,
+        answers=answers | {name for name, intent in flow.intents.items() if intent.repeat},
+    )
 
 
 def _of_tool(intent: Intent, told: dict[str, Any], dialogue: _Dialogue, language: str) -> Answer:

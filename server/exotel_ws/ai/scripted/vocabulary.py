@@ -1,0 +1,125 @@
+"""Tell words that carry a sentence from words that only surround it: English, and Hindi as it is spoken beside English."""
+
+import re
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from exotel_ws.ai import wording
+
+_SAYING_NOTHING: Final = """
+um uh er erm hmm hm mm mhm ah oh eh well so please hello hi hey okay ok kindly just actually basically anyway
+sir madam maam mam bro bhai bhaiya ji जी यार
+"""
+_FILLERS: Final = frozenset(_SAYING_NOTHING.split())
+"""Words that are left out, unless there are no others."""
+_SAYING_LITTLE: Final = """
+a an the i me my mine we our us you your it its this that these those there here is are was were be been being am do does
+did have has had having will would shall should can could may might must to of in on at for from with about and or but if then
+than as by into up out want wants wanted like need needed know tell let get give go going gonna now
+what when where who how which why
+ask asking asked check find wondering wonder wanna call calling called regarding concerning mean meant think
+thought thinking still yet already also too very much really some any one ones people guys rather maybe perhaps
+able possible thing because since kind bit little good morning afternoon evening today tomorrow until till come
+exactly only day days night tonight week weeks month ago last next before after yesterday down quick
+zero two three four five six seven eight nine ten eleven twelve number
+hai hain hoon ho tha thi the ka ki ke ko se mein main mera meri mere mujhe hum aap kya kuch bhi toh to abhi
+है हैं हूँ हूं हो का की के को से में मैं मेरा मेरी मेरे मुझे हम आप क्या कुछ भी तो अभी
+"""
+WEAK: Final = frozenset(wording.words(_SAYING_LITTLE))
+"""Words that say little by themselves."""
+ASKING: Final = frozenset(wording.words("what when where who how which why kab kahan kyun kaun कब कहाँ क्यों कौन"))
+OPENS_QUESTION: Final = frozenset(("did", "do", "does", "are", "is", "was", "were", "will", "have", "has", "if"))
+"""Words with which a question begins that is no request."""
+NO: Final = frozenset(wording.words("no nope nahi nahin nahee नहीं नही ना न"))
+"""Words that are an answer by themselves, and deny what follows them at once."""
+NEGATIONS: Final = frozenset(wording.words("not dont never neither nor none without mat bina मत बिना")) | NO
+_WAITING: Final = frozenset(
+    wording.words("wait ruko rukiye rukiyega ruk rukna thahro thehro tehro rukie रुको रुकिए रुकिये रुक रुकना ठहरो ठहरिए")
+)
+_WAITING_PHRASES: Final = frozenset(
+    (first, last)
+    for first, some in (
+        ("hold", ("on",)),
+        ("hang", ("on",)),
+        ("one", ("moment", "second", "minute")),
+        ("a", ("moment", "second", "sec", "minute")),
+        ("ek", ("minute", "second")),
+    )
+    for last in some
+)
+_SHORT_FORMS: Final = (
+    (re.compile(r"\bcan't\b|\bcannot\b"), "can not"),
+    (re.compile(r"\bwon't\b"), "will not"),
+    (re.compile(r"n't\b"), " not"),
+    (re.compile(r"\bdont\b"), "do not"),
+    (re.compile(r"\b(what|where|when|who|how|which|that|it|there|here|he|she)'s\b"), r"\1 is"),
+    (re.compile(r"'ll\b"), " will"),
+    (re.compile(r"'re\b"), " are"),
+    (re.compile(r"'ve\b"), " have"),
+    (re.compile(r"'d\b"), " would"),
+    (re.compile(r"'m\b"), " am"),
+    (re.compile(r"\byou people\b"), "you"),
+)
+_SET_PHRASES: Final = re.compile(
+    r"\b(i )?(do not know|am not sure|have no idea|was not sure)\b|\bwhy not\b|\b(i mean|i meant|quick question)\b"
+)
+"""Set phrases whose "not" denies nothing that follows."""
+_BREAKS: Final = re.compile(r"[.!?,;:।…—–]+|\s-\s|\b(?:and|but|because|instead|rather)\b")
+"""Ends of the parts of a sentence."""
+
+
+class Heard(NamedTuple):
+    """Words of a turn as a whole, and of each of its parts in order."""
+
+    whole: tuple[str, ...]
+    parts: tuple[tuple[str, ...], ...]
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of ``text`` without case, punctuation, English short forms and fillers. Letters keep marks (को, é)."""
+    said = wording.words(_written_out(text))
+    return tuple(word for word in said if word not in _FILLERS) or said
+
+
+def heard(text: str, most: int) -> Heard:
+    """Return what a caller said, at most ``most`` words of it, without set phrases and words said again."""
+    full = _written_out(text)
+    kept = _SET_PHRASES.sub(",", full)
+    whole = _once(words(kept)) or words(full)
+    parts: list[tuple[str, ...]] = []
+    for part in filter(None, (_once(words(part)) for part in _BREAKS.split(kept))):
+        if parts and _open(parts[-1]):
+            parts[-1] += part
+        else:
+            parts.append(part)
+    return Heard(whole[:most], tuple(part[:most] for part in parts))
+
+
+def denials(said: tuple[str, ...]) -> frozenset[str]:
+    """Return the words by which ``said`` denies something, or asks to wait.
+
+    A "no" that is an answer is none ("no I want an agent"): only one that is followed by what it denies is ("no agent").
+    """
+    found = {word for word in said if word in NEGATIONS - NO or word in _WAITING}
+    found |= {word for word, denied in pairwise(said) if word in NO and denied not in WEAK | NEGATIONS}
+    found |= {word for before, word in pairwise(said) if word in NO - {"no", "nope"} and before not in NO}
+    found |= {f"{first} {last}" for first, last in pairwise(said) if (first, last) in _WAITING_PHRASES}
+    return frozenset(found)
+
+
+def _open(part: tuple[str, ...]) -> bool:
+    """Return True if ``part`` denies what only the next one says ("I don't want, uh, an agent")."""
+    denies = any(word in NEGATIONS and word not in NO for word in part)
+    return denies and all(word in WEAK or word in NEGATIONS for word in part)
+
+
+def _written_out(text: str) -> str:
+    text = wording.plain(text)
+    for short, full in _SHORT_FORMS:
+        text = short.sub(full, text)
+    return text
+
+
+def _once(said: tuple[str, ...]) -> tuple[str, ...]:
+    """Return words without those that are said again at once ("no no no", "my my order")."""
+    return tuple(word for place, word in enumerate(said) if not place or word != said[place - 1])
