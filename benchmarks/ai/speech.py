@@ -19,8 +19,8 @@ VOICES: Final = ("slt", "awb", "rms")
 """Voices of Debian's flite: a woman and two men, one of them a Scot."""
 RATE: Final = 8000
 GREETING: Final = "Hello, how can I help?"
-LONG_HOURS: Final = "say: We are open from nine to six, Monday to Saturday. Is there anything else?"
-SHORT_HOURS: Final = "say: We are open from nine to six."
+LONG_HOURS: Final = "We are open from nine to six, Monday to Saturday. Is there anything else?"
+SHORT_HOURS: Final = "We are open from nine to six."
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def install_voices() -> None:
 def flow(shipped: str) -> str:
     """Return the shipped flow with the short answer. Raises ValueError if it has changed too much for that."""
     if LONG_HOURS not in shipped:
-        raise ValueError(f"the flow that ships has no line {LONG_HOURS!r} any more: see {__file__}")
+        raise ValueError(f"the flow that ships has no text {LONG_HOURS!r} any more: see {__file__}")
     return shipped.replace(LONG_HOURS, SHORT_HOURS)
 
 

@@ -212,7 +212,7 @@ def test_a_call_goes_on_to_its_end_while_another_generation_takes_over(deployed:
     """The new generation has a flow of the inventory's and a key, which appears nowhere."""
     before = deployed.generation
     flow = (deployed.tree / "server/exotel_ws/ai/flows/example.yml").read_text()
-    own = re.sub(r"^greeting: .*$", "greeting: Good morning from the laboratory.", flow, flags=re.MULTILINE)
+    own = re.sub(r"^greeting:\n(  .*\n)+", "greeting: Good morning from the laboratory.\n", flow, flags=re.MULTILINE)
     deployed.host.inventory.with_name("flow.yml").write_text(own)
     calls: list[Call] = []
 
