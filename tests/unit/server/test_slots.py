@@ -357,6 +357,18 @@ def test_words_of_the_tool_go_first_and_may_end_the_call() -> None:
     assert (answer.say, answer.tool) == ("It is lost.", "transfer")
 
 
+@pytest.mark.parametrize("told", [[], [{"status": "shipped"}]])
+def test_the_rest_of_a_yes_that_comes_while_the_tool_is_asked_is_no_answer_to_what_was_never_said(told: list[Any]) -> None:
+    messages = [{"role": "user", "content": text} for text in ("where is my order", "4821", "yes")]
+    messages += [{"role": "tool", "content": json.dumps(one)} for one in told]
+    answer = SCRIPT.answer([*messages, {"role": "user", "content": "that is right"}], "en")
+    if told:
+        assert answer == Answer("status", "Order 4, 8, 2, 1 is shipped.")
+    else:
+        assert (answer.tool, answer.arguments["number"]) == ("order_status", "4821")
+    assert SCRIPT.answer([*messages, {"role": "user", "content": "an agent"}], "en").tool == "transfer"
+
+
 def test_a_tool_that_is_not_offered_is_not_called() -> None:
     messages = [{"role": "user", "content": text} for text in ("where is my order", "4821", "yes")]
     assert SCRIPT.answer(messages, "en", offered=("webhook",)).say == "I can not see 4, 8, 2, 1. Shall I connect you?"

@@ -52,6 +52,8 @@ class _Dialogue:
     wanting: str = ""
     filled: bool = False
     """True if they have all been filled."""
+    owed: bool = False
+    """True as long as the caller has not heard what the tool of ``reply`` told."""
     aside: bool = False
     """True if the last turn was another wish, and the question for a slot stays open behind its answer."""
 
@@ -76,11 +78,14 @@ class Script:
         for message in messages[-_MOST_MESSAGES:]:
             text = _text(message)
             match message.get("role"):
-                case "user" if text:
+                case "user" if text and not self._goes_on(dialogue, text):
                     self._turn(dialogue, text, offered)
                     told = None
+                    asks = isinstance(dialogue.reply, Intent) and bool(dialogue.reply.asks)
+                    dialogue.owed = asks and (dialogue.filling is None or dialogue.filled)
                 case "assistant" if text:
                     spoken = text
+                    dialogue.owed &= told is None
                 case "tool":
                     told = _result(text)
         if not dialogue.heard:
@@ -113,7 +118,7 @@ class Script:
         if dialogue.filling and self._takes(dialogue, dialogue.filling, name, said, keys=keys):
             dialogue.heard, dialogue.name, dialogue.reply = heard, dialogue.wanting, self._flow.intents[dialogue.wanting]
             return
-        if (target := dialogue.reply.next.get(name or "")) and name:
+        if name and not dialogue.owed and (target := dialogue.reply.next.get(name)):
             # A yes that is held back ends nothing, even if that is what it was asked for.
             denied = not keys and self._flow.intents[target].then and self._examples.denied(said, name)
             name = None if denied else target
@@ -132,6 +137,13 @@ class Script:
         if intent and intent.needs:
             dialogue.filling, dialogue.wanting = Filling(self._flow.slots, intent.needs), dialogue.name
             dialogue.filled = not keys and dialogue.filling.begin(said, self._today()) is Taken.DONE
+
+    def _goes_on(self, dialogue: _Dialogue, heard: str) -> bool:
+        """Return True for the rest of a yes ("…, that is right") that comes while a tool is asked: its answer is still wanted."""
+        if not dialogue.owed or heard.startswith(KEYS) or values.agrees(heard) is not True:
+            return False
+        name = self._examples.closest(heard[:_MOST_HEARD])
+        return name is None or name in self._answers
 
     def _where_set(self, name: str | None, offered: Container[str] | None) -> str | None:
         """Return the intent that is meant in place of ``name``, if what it asks is there."""
