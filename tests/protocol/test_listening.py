@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from exotel_ws.ai.settings import Silence
 
-from tests.speech.sounds import Echo, biased, louder
+from tests.speech.sounds import biased, louder
 
 from .listening import RATE, heard
 from .speaker import ESPEAK, spoken
@@ -42,9 +42,3 @@ def test_what_the_network_held_back_is_understood_though_it_comes_at_once(tmp_pa
     assert len(call.turns) == 1, call
     assert "when you are open" in call.turns[0].lower()
     assert any("nine" in said for said in call.said), call
-
-
-def test_the_bot_takes_no_turn_of_its_own_voice_and_the_call_ends_by_silence(tmp_path: Path) -> None:
-    call = heard(tmp_path, seconds=40, echo=Echo(RATE, 20, 0.18), silence=Silence(after_s=3))
-
-    assert (call.turns, call.outcome) == ([], "silence")

@@ -103,6 +103,14 @@ def test_a_caller_is_heard_over_an_echo() -> None:
     assert not any(found[125:])
 
 
+def test_an_echo_is_still_known_as_one_when_its_words_are_recognised() -> None:
+    pcm = speech(6, 1)
+
+    path, _ = judged(pcm, [*echo(pcm, 20, 0.18)[:125], *[-96.0] * 60])
+
+    assert path.likeness > 0.8
+
+
 def test_what_comes_back_as_loud_as_it_was_is_not_kept_out_by_its_level() -> None:
     pcm = speech(6, 1)
 

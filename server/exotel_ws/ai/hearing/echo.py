@@ -4,6 +4,7 @@ What was played is known, and when. An echo rises and falls as that did, somewha
 the two levels go together, the level of the echo can be told beforehand, and what is not above it is no caller.
 """
 
+from collections import deque
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,10 @@ _WINDOWS: Final = 48
 """Windows that are compared, a second and a half."""
 _EVERY: Final = 4
 """Windows between two comparisons."""
+_REMEMBERED: Final = 24
+"""Comparisons whose result is remembered, three seconds."""
+_UNKNOWN: Final = 0.75
+"""Correlation before anything was compared, in the first second and a half: its own words are taken for the bot's."""
 _ALIKE: Final = 0.8
 """Least correlation of an echo's levels with those of what was played, in dB."""
 _TIMES: Final = 3
@@ -93,8 +98,15 @@ class EchoPath:
         self.delay: int | None = None
         """Delay of the echo in slots of 20 ms; None while none is known."""
         self.loss_db = 0.0
-        self.likeness = 1.0
-        """Greatest correlation at the last comparison; 1 before there is any."""
+        self._alike: deque[float] = deque(maxlen=_REMEMBERED)
+
+    @property
+    def likeness(self) -> float:
+        """Return the greatest correlation of the last seconds in which the bot spoke.
+
+        Words are recognised some time after they sounded.
+        """
+        return max(self._alike, default=_UNKNOWN)
 
     def is_echo(self, at: float, level: float) -> bool:
         """Take the level of a window in dB of full scale, which ended at ``at``. Return True if it is not above the echo's."""
@@ -119,12 +131,12 @@ class EchoPath:
         near, far = near - near.mean(), far - far.mean(axis=0)
         spread_near, spread_far = near.std(), far.std(axis=0)
         if spread_near < _VARIES_DB:
-            self.likeness = 0.0
+            self._alike.append(0.0)
             return
         alike = near @ far / (_WINDOWS * spread_near * np.maximum(spread_far, 1e-3))
         alike[spread_far < _VARIES_DB] = 0
         best = int(alike.argmax())
-        self.likeness = float(alike[best])
+        self._alike.append(float(alike[best]))
         delay, times = self._found
         if alike[best] < _ALIKE:
             self._found = (0, 0)
