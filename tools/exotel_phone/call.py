@@ -19,6 +19,7 @@ from exotel_ws.encodings import Encoding
 from exotel_phone import audio, health
 from exotel_phone.command import command, journal
 from exotel_phone.echo_meter import percentile
+from exotel_phone.encodings import ENCODINGS
 from exotel_phone.exits import Exit, UsageFault
 from exotel_phone.options import CallOptions
 from exotel_phone.output import emit_json, say
@@ -26,7 +27,7 @@ from exotel_phone.phone import CallResult, place_call
 from exotel_phone.reach import Fault, Unreachable
 from exotel_phone.target import Target, parse
 from exotel_phone.text import plural
-from exotel_phone.wire import ENCODINGS, FRAME_MS, frame_bytes
+from exotel_phone.wire import FRAME_MS, frame_bytes
 from exotel_phone.writable import require_writable
 
 _PERCENTILES = (50, 95, 99)
@@ -48,7 +49,7 @@ def run(options: CallOptions) -> Exit:
     require_writable("--out", options.out)
     if not options.json:
         length_s = len(order.frames) * FRAME_MS / 1000
-        size = frame_bytes(order.rate, order.encoding)
+        size = frame_bytes(order.rate, order.encoding.sample_bytes)
         what = f"{plural(len(order.frames), 'frame')} of {size} bytes, {length_s:.1f} s"
         say(f"📞 {order.target.shown} at {order.rate} Hz: {what}")
     try:

@@ -25,7 +25,8 @@ Inventory = Annotated[Path | None, Option(metavar="PATH", help="Ansible's: traff
 AsExotel = Annotated[bool, Option("--as-exotel", help="Strip the URL's query, deliver it as custom parameters, as Exotel does.")]
 Rate = Annotated[int | None, Option(metavar="HZ", help="8000, 16000 or 24000; default: the URL's.")]
 Encoded = Annotated[
-    Literal["pcm", "mulaw", "alaw"], Option("--encoding", help="Of the line, in both directions; Exotel's is pcm, 16-bit.")
+    Literal["pcm", "mulaw", "alaw"],
+    Option("--encoding", metavar="NAME", help="Of the line: pcm (Exotel's), mulaw or alaw."),
 ]
 Own = Annotated[bool, Option("--i-own-this-server", help="Send traffic to a server that is neither here nor in the inventory.")]
 

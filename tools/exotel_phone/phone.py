@@ -23,6 +23,7 @@ from websockets.exceptions import ConnectionClosed
 
 from exotel_phone.dial import dial
 from exotel_phone.echo_meter import EchoMeter
+from exotel_phone.encodings import FORMATS
 from exotel_phone.target import Target, parse
 from exotel_phone.text import plural, printable
 from exotel_phone.wire import FRAME_MS, Ids, Stream, frame_bytes
@@ -63,7 +64,7 @@ class CallResult:
     @property
     def frames_lost(self) -> int:
         """Return how many frames' worth of audio did not come back."""
-        return max(0, -((self.bytes_received - self.bytes_sent) // frame_bytes(self.rate, self.encoding)))
+        return max(0, -((self.bytes_received - self.bytes_sent) // frame_bytes(self.rate, self.encoding.sample_bytes)))
 
     @property
     def bit_exact(self) -> bool:
@@ -96,7 +97,8 @@ class Phone:
 
         ``encoding`` is that of the line in both directions; all audio given and returned is PCM16LE.
         """
-        self.stream = Stream(ids or Ids.new(), rate, encoding)
+        self.encoding = encoding
+        self.stream = Stream(ids or Ids.new(), rate, FORMATS[encoding])
         self.meter = EchoMeter()
         self.seen = CallResult(self.stream.ids, rate, encoding=encoding)
         """Result as far as it is kept up to date during the call: all of it comes from `result`."""
@@ -140,7 +142,7 @@ class Phone:
                 await self.until(begin + number * FRAME_MS / 1000)
             if self.closed_early:
                 return
-            data = self.stream.encoding.encode(pcm)
+            data = self.encoding.encode(pcm)
             self.meter.sent(data, self._loop.time())
             await self.send(self.stream.media(data))
             self.seen.frames_sent += 1
@@ -252,7 +254,7 @@ class Phone:
                 data = base64.b64decode(frame["media"]["payload"], validate=True)
                 self.meter.received(data, at)
                 self.seen.frames_received += 1
-                pcm = self.stream.encoding.decode(data)
+                pcm = self.encoding.decode(data)
                 if self._keep_audio:
                     self._audio += pcm
             if self._on_message is not None:

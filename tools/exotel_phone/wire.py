@@ -6,23 +6,29 @@ import json
 import secrets
 import string
 from collections.abc import Mapping
-
-from exotel_ws.encodings import Encoding
+from typing import Final, NamedTuple
 
 FRAME_MS = 20
 CHUNK_UNIT, CHUNK_LEAST, CHUNK_MOST = 320, 3200, 100_000
 """Bytes of audio in one message that Exotel plays without a gap: a multiple, at least, at most."""
-ENCODINGS = {"pcm": Encoding.PCM16, "mulaw": Encoding.MULAW, "alaw": Encoding.ALAW}
-"""Encodings by the names that are typed."""
-_TOLD = {Encoding.PCM16: "base64", Encoding.MULAW: "audio/x-mulaw", Encoding.ALAW: "audio/x-alaw"}
-"""Text that ``start`` says of each; of PCM16 that of live calls."""
 USER_AGENT = "Go-http-client/1.1"
 """``User-Agent`` of Exotel's WebSocket client."""
 
 
-def frame_bytes(rate: int, encoding: Encoding = Encoding.PCM16) -> int:
+class Format(NamedTuple):
+    """Format of the audio: ``name`` is what ``start`` says of the encoding; a sample has ``sample_bytes``."""
+
+    name: str
+    sample_bytes: int
+
+
+PCM: Final = Format("base64", 2)
+"""16-bit samples, as live calls say it."""
+
+
+def frame_bytes(rate: int, sample_bytes: int = PCM.sample_bytes) -> int:
     """Return the bytes of one 20 ms frame at ``rate`` Hz: 320 at 8000, 160 in µ-law or A-law."""
-    return rate // 1000 * FRAME_MS * encoding.sample_bytes
+    return rate // 1000 * FRAME_MS * sample_bytes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,10 +55,10 @@ class Stream:
     With ``ints`` set, numbers are written as JSON integers, as some documents have them, instead of strings.
     """
 
-    def __init__(self, ids: Ids, rate: int, encoding: Encoding = Encoding.PCM16) -> None:
+    def __init__(self, ids: Ids, rate: int, audio: Format = PCM) -> None:
         self.ids = ids
         self.rate = rate
-        self.encoding = encoding
+        self._audio = audio
         self.ints = False
         self._sequence = 0
         self._chunk = 0
@@ -74,8 +80,8 @@ class Stream:
         }
         if custom_parameters:
             body["custom_parameters"] = dict(custom_parameters)
-        bit_rate = f"{self.rate * 8 * self.encoding.sample_bytes // 1000}kbps"
-        body["media_format"] = {"encoding": _TOLD[self.encoding], "sample_rate": str(self.rate), "bit_rate": bit_rate}
+        bit_rate = f"{self.rate * 8 * self._audio.sample_bytes // 1000}kbps"
+        body["media_format"] = {"encoding": self._audio.name, "sample_rate": str(self.rate), "bit_rate": bit_rate}
         return _line({"event": "start", "stream_sid": ids.stream_sid, "sequence_number": self._next(), "start": body})
 
     def media(self, data: bytes) -> str:

@@ -70,7 +70,7 @@ class DialOptions:
 
     \b
     Example:
-      sudo exotelctl dial --to +919876543210 --bot reminder --follow 120
+      exotelctl dial --to +919876543210 --bot reminder --follow 120
     """
 
     to: Annotated[str, Option(metavar="NUMBER", help="+919876543210 or 09876543210.")]

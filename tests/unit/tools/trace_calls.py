@@ -7,6 +7,7 @@ from pathlib import Path
 
 from exotel_phone import audio
 from exotel_phone.captures.records import Capture, Close, End, Message, Open, Record, Side, line
+from exotel_phone.encodings import FORMATS
 from exotel_phone.wire import Ids, Stream
 from exotel_ws.encodings import Encoding
 
@@ -27,7 +28,8 @@ class Teller:
         encoding: Encoding = Encoding.PCM16,
     ) -> None:
         self.conn, self.clock = conn, 1.0
-        self.stream = Stream(Ids(sid, call_sid, "leg"), 8000, encoding)
+        self._encoding = encoding
+        self.stream = Stream(Ids(sid, call_sid, "leg"), 8000, FORMATS[encoding])
         self.records: list[Record] = [Open(BEGAN + self.clock, conn, "203.0.113.9", "8000", "g1-1")]
 
     @property
@@ -47,7 +49,7 @@ class Teller:
     def talks(self, frames: int, *, gap_s: float = 0.020, echoed: bool = True) -> None:
         """Add this many frames, one each ``gap_s``, each echoed 1 ms later."""
         for _ in range(frames):
-            data = self.stream.encoding.encode(PCM)
+            data = self._encoding.encode(PCM)
             self.says(self.stream.media(data), after_s=gap_s - 0.001 if echoed else gap_s)
             if echoed:
                 self.says(self.media(data), "server")

@@ -23,6 +23,7 @@ from typing import Final
 
 from exotel_phone import audio
 from exotel_phone.call import report_unreachable
+from exotel_phone.encodings import ENCODINGS
 from exotel_phone.exits import Exit, Refusal, UsageFault
 from exotel_phone.options import TalkOptions
 from exotel_phone.output import emit_json, say
@@ -34,7 +35,6 @@ from exotel_phone.talk.script import Turn
 from exotel_phone.talk.verdict import judge
 from exotel_phone.target import SAMPLE_RATES, Target, parse
 from exotel_phone.text import plural
-from exotel_phone.wire import ENCODINGS
 from exotel_phone.writable import require_writable
 
 _BARGE_IN_MS: Final = (100, 60_000)
