@@ -57,6 +57,9 @@ class AnySound:
     def theirs(self, text: str) -> str:
         return text
 
+    def noisy(self) -> bool:
+        return False
+
 
 def turns(*_: Any) -> LLMUserAggregatorParams:
     return LLMUserAggregatorParams(

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import psutil
 import pytest
-from exotel_ws.ai import dialogue, mode
+from exotel_ws.ai import assembly, dialogue, mode
 from exotel_ws.ai.conversation import Conversation
 from exotel_ws.ai.embedded.models import Models
 from exotel_ws.ai.providers.supply import Named, Supply
@@ -33,7 +33,7 @@ from websockets.exceptions import ConnectionClosed
 
 from . import wire
 from .ai_services import FAULTS, FakeLLM, FakeSTT, FakeTTS
-from .ai_trouble import turns, voice
+from .ai_trouble import AnySound, turns, voice
 from .phone import WAIT_S, Phone
 
 CALLS = int(os.environ.get("SOAK_CALLS", "200"))
@@ -65,6 +65,8 @@ class NoModel:
 
     def speak(self, text: str, sample_rate: int = 24000) -> bytes:
         return b"\5\5" * int(len(text) * 0.005 * sample_rate)
+
+    speak_whole = speak
 
     def sounds(self, text: str) -> str:
         return text
@@ -98,6 +100,8 @@ def no_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(mode, "_warm", lambda: models)
     monkeypatch.setattr(mode, "Supply", FaultySupply)
     monkeypatch.setattr(dialogue, "_turns", turns)
+    monkeypatch.setattr(assembly, "VoiceDetector", lambda _model: None)
+    monkeypatch.setattr(assembly, "Hearing", lambda *_: AnySound())
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
