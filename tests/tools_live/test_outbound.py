@@ -88,6 +88,15 @@ def test_followed_to_its_end(dial: Dial, last: str) -> None:
     assert [(asked.method, asked.path.rpartition("/")[2]) for asked in api.asked] == [("POST", "connect"), ("GET", SID)]
 
 
+@pytest.mark.parametrize("reply", [Reply(429, "{}"), Reply(401, "{}"), Reply(200, "<html>")], ids=["429", "401", "a web page"])
+def test_a_call_that_was_placed_is_told_whatever_comes_of_questions_about_it(dial: Dial, reply: Reply) -> None:
+    with serving(Reply(), reply) as api:
+        done = dial(api, "--to", NUMBER, "--follow", "5", "--yes", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"call_sid": SID, "status": "in-progress", "over": False})
+    assert "did not say what became of the call" in done.stderr
+    assert [asked.method for asked in api.asked] == ["POST", "GET"]
+
+
 REFUSALS = {
     "wrong keys": (Reply(401, '{"RestException": {"Status": 401, "Message": "Authentication failed"}}'), "Authentication failed"),
     "no such account": (Reply(404, ""), "Compare sid"),

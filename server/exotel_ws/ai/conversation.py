@@ -41,7 +41,7 @@ _REFUSALS_AT_MOST: Final = 10
 _OUTCOMES: Final = {1000: "time_up", 1001: "drained", 1011: "failed"}
 """Outcome of a call that the server closed by itself, by close code."""
 
-_APPLETS: Final[dict[str, Applet]] = {"transfer": "transfer", "hang_up": "end"}
+APPLETS: Final[dict[str, Applet]] = {"transfer": "transfer", "hang_up": "end"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Conversation:
         self._how = self._outcome = ""
         """Reason for the hang-up, and outcome of the call; empty unless the bot ends the call."""
         # However the stream ends unless the bot ends it: a worker that dies can say nothing more.
-        self._line.next_applet(_APPLETS[settings.failure.then])
+        self._line.next_applet(APPLETS[settings.failure.then])
         self._rescue.watch(self)
         self._greet(greeting, greeting_text)
         self.running = asyncio.create_task(self._run())
@@ -394,7 +394,7 @@ class Conversation:
     def _part(self, how: str, outcome: str = "") -> None:
         """Begin to end the call for the reason ``how``. From now on nothing the caller does stops the last sentence."""
         self._how, self._outcome = how, outcome or how
-        self._line.next_applet(_APPLETS.get(how, "end"))
+        self._line.next_applet(APPLETS.get(how, "end"))
         self._phases.enter(Phase.PARTING)
         self._patience.stop()
         self._utterance.end()

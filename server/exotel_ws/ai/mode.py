@@ -16,7 +16,7 @@ from exotel_ws.ai.assembly import Assembly, Caller
 from exotel_ws.ai.bots import derive
 from exotel_ws.ai.bots.ready import ReadyBot
 from exotel_ws.ai.bots.routing import DEFAULT, Routing
-from exotel_ws.ai.conversation import Conversation
+from exotel_ws.ai.conversation import APPLETS, Conversation
 from exotel_ws.ai.embedded.models import Models
 from exotel_ws.ai.ended import address
 from exotel_ws.ai.ended.courier import Courier
@@ -155,6 +155,8 @@ class AiMode:
     def respond(self, start: Start, writer: Writer, line: Line, *, sample_rate: int) -> Conversation | Waiting:
         """See `exotel_ws.responder.Mode`. Raises `HangUp` if the audio can't be decoded."""
         writer.encoding = _encoding(start, line)
+        # Before anybody is asked who calls: a worker that dies meanwhile can say nothing more.
+        line.next_applet(APPLETS[self._settings.failure.then])
         story = Story(
             self._settings,
             start,

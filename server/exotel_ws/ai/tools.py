@@ -54,7 +54,7 @@ class Webhook:
         self._events.used(self.name)
         try:
             body = {**arguments, **self._call}  # after the model's arguments, which a caller can influence
-            return (await self._outward.send(self._destination, body)).json() or {"ok": True}
+            return _told(await self._outward.send(self._destination, body))
         except OutwardError as error:
             self._events.tool_failed(self.name, str(error))
             return {"error": str(error)}
@@ -80,7 +80,7 @@ class HttpTool:
             return {"error": fault}
         self._events.used(self.name, self._saying)
         try:
-            return (await self._ask(arguments)).json() or {"ok": True}
+            return _told(await self._ask(arguments))
         except OutwardError as error:
             self._events.tool_failed(self.name, str(error))
             return {"error": str(error)}
@@ -101,6 +101,14 @@ def facts(start: Start) -> dict[str, Any]:
         "to": start.to,
         "custom_parameters": start.custom_parameters,
     }
+
+
+def _told(answer: Answer) -> Any:
+    """Return what an answer means to a model. "No" and "nothing found" are answers, and not the success of an empty one."""
+    told = answer.json()
+    if told == {}:
+        return {"ok": True}
+    return told or {"answer": told}
 
 
 def _as_text(value: Any) -> str:

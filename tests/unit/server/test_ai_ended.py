@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -63,7 +64,7 @@ async def serving(hook: Hook, port: int = 0) -> AsyncIterator[int]:
 @asynccontextmanager
 async def worker(directory: Path, port: int, **settings: Any) -> AsyncIterator[tuple[Courier, AiTally]]:
     outward, tally = Outward(), AiTally()
-    to = Destination(f"http://127.0.0.1:{port}/ended", signing=SECRET, allow_loopback=True)
+    to = Destination(f"http://127.0.0.1:{port}/ended", signing=SECRET, allow_loopback=True, status_alone=True)
     spool = Spool(SpoolSettings(directory=str(directory), **settings))
     made = Courier(spool, to, outward, tally, time.time)
     try:
@@ -258,3 +259,72 @@ def test_reports_are_signed_where_there_is_a_secret(
     assert made is not None
     assert (made.signing, made.allow_loopback) == (SECRET, False)
     assert address.destination(Ai()) is None
+
+
+def test_a_record_that_cannot_be_read_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        hook = Hook(503)
+        take = Spool.take
+
+        def sometimes(spool: Spool, one: Any) -> Any:
+            if one.name.startswith(bad):
+                raise PermissionError(13, "Permission denied")
+            return take(spool, one)
+
+        monkeypatch.setattr(Spool, "take", sometimes)
+        async with serving(hook) as port:
+            spool = Spool(SpoolSettings(directory=str(tmp_path)))
+            held = [spool.begin(BEGAN) for _ in range(3)]
+            bad = min(one.id for one in held)
+            for one in held:
+                spool.end(one, BEGAN)
+            async with worker(tmp_path, port):
+                while len({key for key, _ in hook.requests}) < 2 or len(os.listdir(tmp_path)) > 1:
+                    await asyncio.sleep(0.05)
+        assert {key for key, _ in hook.requests} == {one.id for one in held} - {bad}
+        assert os.listdir(tmp_path) == [f"{bad}.0.json"]
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_what_was_sent_and_cannot_be_removed_is_not_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        hook, tries = Hook(), []
+        sent = Spool.sent
+
+        def late(spool: Spool, one: Any) -> None:
+            tries.append(one)
+            if len(tries) < 4:
+                raise OSError(30, "Read-only file system")
+            sent(spool, one)
+
+        monkeypatch.setattr(Spool, "sent", late)
+        monkeypatch.setattr(courier, "_LOOK_S", 0.05)
+        async with serving(hook) as port, worker(tmp_path, port) as (made, tally):
+            made.report(dict(BEGAN)).end({"outcome": "hang_up"})
+            while len(tries) < 4 or os.listdir(tmp_path):
+                await asyncio.sleep(0.05)
+        assert (len(hook.requests), tally.ended_reports["sent"]) == (1, 1)
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_a_mistake_in_one_round_ends_no_later_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        hook, looks = Hook(), []
+        look = Spool.look
+
+        def broken_once(spool: Spool) -> Any:
+            looks.append(1)
+            if len(looks) == 1:
+                raise RuntimeError("nobody thought of this")
+            return look(spool)
+
+        monkeypatch.setattr(Spool, "look", broken_once)
+        monkeypatch.setattr(courier, "_LOOK_S", 0.05)
+        async with serving(hook) as port, worker(tmp_path, port) as (made, _):
+            made.report(dict(BEGAN)).end({"outcome": "hang_up"})
+            while not hook.requests:
+                await asyncio.sleep(0.05)
+
+    asyncio.run(asyncio.wait_for(main(), 30))

@@ -207,14 +207,27 @@ def test_an_answer_with_half_a_character_is_refused() -> None:
         Answer(200, '{"say": "\\ud83d"}').json()
 
 
+def test_where_the_status_tells_all_no_body_makes_a_failure_of_it() -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(body=b"\xff" * 100_000, headers={"Content-Encoding": "gzip"})
+
+    assert send(answer, {}, status_alone=True) == Answer(200, "")
+
+
+def test_an_address_that_only_fails_as_it_is_used_is_an_error_like_any_other() -> None:
+    with pytest.raises(OutwardError, match=r"\w+Error"):
+        asyncio.run(Outward().send(Destination("https://münchen..de/x"), {}))
+
+
 # Where requests may go
 
 NEVER = [
     *("169.254.169.254", "169.254.0.1", "168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"),
     *("fe80::1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "::a9fe:a9fe"),
+    *("64:ff9b:1::a9fe:a9fe", "64:ff9b:1:fffe::a9fe:a9fe", "::ffff:0:169.254.169.254", "fd00:ec2::254%eth0"),
     *("0.0.0.0", "0.1.2.3", "::", "::ffff:0.0.0.0", "224.0.0.1", "239.255.255.255", "ff02::1", "255.255.255.255"),
 ]
-LOOPBACK = ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"]
+LOOPBACK = ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1", "64:ff9b:1::7f00:1", "::ffff:0:127.0.0.1"]
 
 
 @pytest.mark.parametrize("allow_loopback", [True, False])

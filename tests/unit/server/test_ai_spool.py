@@ -204,3 +204,27 @@ def test_a_directory_that_takes_nothing_is_an_error_and_nothing_hangs(tmp_path: 
     spool = Spool(SpoolSettings(directory=str(tmp_path / "ended")), time.time)
     with pytest.raises(OSError, match="exists"):
         spool.begin(BEGAN)
+
+
+def test_an_open_record_that_cannot_be_closed_hides_no_other(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = spool.begin(BEGAN)
+    os.close(held.descriptor)  # as if its worker were gone
+    waiting = ended(spool)
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Spool, "_write", full)
+        assert [one.name.partition(".")[0] for one in spool.look()] == [waiting]
+        assert spool.trouble == f"{held.id}.open: No space left on device"
+    assert len(spool.look()) == 2
+    assert spool.trouble == ""
+
+
+def test_a_record_that_is_no_text_is_removed(spool: Spool, tmp_path: Path) -> None:
+    name = ended(spool)
+    (tmp_path / "ended" / f"{name}.0.json").write_bytes(b'{"call_sid": "\xff"}')
+    (one,) = spool.look()
+    assert spool.take(one) is None
+    assert spool.look() == []

@@ -8,7 +8,7 @@ import asyncio
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
@@ -189,11 +189,19 @@ def _of_xml(body: str) -> dict[str, Any]:
     return {each.tag.lower(): each.text for each in inner}
 
 
-async def follow(account: Account, call: Call, *, within_s: float, every_s: float = 3.0) -> Call:
-    """Ask about a call until it is over, at most ``within_s`` seconds; return it as it was told last. Raises Refused."""
+async def follow(
+    account: Account, call: Call, *, within_s: float, on_refused: Callable[[Refused], None], every_s: float = 3.0
+) -> Call:
+    """Ask about a call until it is over, at most ``within_s`` seconds; return it as it was told last.
+
+    An answer that does not come changes nothing about the call: ``on_refused`` is told, and the next is asked for.
+    """
     clock = asyncio.get_running_loop().time
     until = clock() + within_s
     while not call.over and clock() + every_s < until:
         await asyncio.sleep(every_s)
-        call = await look(account, call.sid)
+        try:
+            call = await look(account, call.sid)
+        except Refused as refused:
+            on_refused(refused)
     return call

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from exotel_phone.command import command
 from exotel_phone.exits import Exit, Refusal, UsageFault
-from exotel_phone.output import emit_json, say
+from exotel_phone.output import emit_json, say, warn
 from exotel_phone.target import Target, parse
 
 from exotelctl.consent import agreed
@@ -36,12 +36,18 @@ def run(options: DialOptions) -> Exit:
         raise Refusal("nobody was called: say --yes to call")
     try:
         call = asyncio.run(connect.place(known, order))
-        if not options.json:
-            say(f"📞 Exotel rings {order.to}: call {call.sid}, {call.status}")
-        if options.follow:
-            call = asyncio.run(connect.follow(known, call, within_s=options.follow))
     except Refused as refused:
         return _refused(options, refused)
+    if not options.json:
+        say(f"📞 Exotel rings {order.to}: call {call.sid}, {call.status}")
+    if options.follow:
+        # The call is placed: whatever comes of the questions about it, its sid is told.
+        doubts: list[str] = []
+        call = asyncio.run(
+            connect.follow(known, call, within_s=options.follow, on_refused=lambda refused: doubts.append(str(refused)))
+        )
+        if doubts and not call.over:
+            warn(f"Exotel did not say what became of the call: {doubts[-1]}")
     return _told(options, call)
 
 

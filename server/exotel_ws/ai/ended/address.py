@@ -48,7 +48,9 @@ def destination(settings: Ai) -> Destination | None:
     url = settings.ended_url
     if not url:
         return None
-    return Destination(url, signing=signing(settings), timeout_s=_TIMEOUT_S, allow_loopback=reach.names_loopback(url))
+    return Destination(
+        url, signing=signing(settings), timeout_s=_TIMEOUT_S, allow_loopback=reach.names_loopback(url), status_alone=True
+    )
 
 
 def signing(settings: Ai, *, read_keys: bool = True) -> str:

@@ -49,15 +49,16 @@ class Report:
     def end(self, more: Record) -> None:
         """Add what is known now that the call has ended, and let it be sent."""
         self._record |= more
-        self._courier.do(self._end)
+        self._courier.do(self._end, begun=self._held is not None)
 
     def _begin(self) -> None:
         with contextlib.suppress(OSError):  # tried again at the end, and told then
             self._held = self._courier.spool.begin(self._record)
 
     def _end(self) -> None:
-        held = self._held or self._courier.spool.begin(self._record)
-        self._courier.spool.end(held, bounded(self._record))
+        record = bounded(self._record)
+        held = self._held or self._courier.spool.begin(record)
+        self._courier.spool.end(held, record)
         self._courier.wake()
 
 
@@ -78,6 +79,9 @@ class Courier:
         self._wake = asyncio.Event()
         self._failures = 0
         """Failures since something got through."""
+        self._taken: set[str] = set()
+        """Records that were sent and could not be removed: they are not sent again."""
+        self._unreadable: set[str] = set()
         self._sampler = Sampler(10.0, 5)
         self._thread.start()
         self._sending = asyncio.create_task(self._send())
@@ -85,8 +89,7 @@ class Courier:
     async def close(self) -> None:
         """Stop sending, and see what waits onto the disk; another worker sends it. Takes at most `_CLOSE_S`."""
         self._sending.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._sending
+        await asyncio.wait({self._sending})
         self._work.put(None)
         await asyncio.to_thread(self._thread.join, _CLOSE_S)
 
@@ -94,9 +97,12 @@ class Courier:
         """Begin the report of a call with what is known at its start."""
         return Report(self, record)
 
-    def do(self, work: Callable[[], None]) -> None:
-        """Do ``work`` on the disk's thread, in order. One that fails is told; one too many is left out, and counted."""
-        if self._work.qsize() >= _MOST_WAITING:
+    def do(self, work: Callable[[], None], *, begun: bool = False) -> None:
+        """Do ``work`` on the disk's thread, in order. One that fails is told; one too many is left out, and counted.
+
+        ``begun``: it ends what holds a file and its lock, and is never left out.
+        """
+        if not begun and self._work.qsize() >= _MOST_WAITING:
             self._dropped("the disk is too slow")
         else:
             self._work.put(work)
@@ -123,6 +129,8 @@ class Courier:
                 wait_s = await self._round()
             except OSError as error:
                 self._say("spool", f"the spool can't be read: {error.strerror or error}")
+            except Exception:  # a mistake in one round must not end all later ones
+                log.exception("💥 Reports of calls could not be sent; they are tried again")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._wake.wait()
@@ -131,12 +139,17 @@ class Courier:
         """Send what is due; return the seconds until the next look."""
         self._wake.clear()
         found = await asyncio.to_thread(self.spool.look)
+        if self.spool.trouble:
+            self._say("spool", f"the record of a killed worker's call stays open: {self.spool.trouble}")
+        names = {one.name for one in found}
+        self._taken &= names
+        self._unreadable &= names
         gone = self.spool.surplus(found)
         for one in gone:
             await self._drop(one)
         waiting = found[len(gone) :]
         self._tally.ended_pending = len(waiting)
-        due = [one for one in waiting if one.due <= self._clock()]
+        due = [one for one in waiting if one.due <= self._clock() and one.name not in self._unreadable]
         while due:
             batch, due = (due[:1], []) if self._failures else (due[:_AT_ONCE], due[_AT_ONCE:])
             sent = await asyncio.gather(*map(self._one, batch))
@@ -152,7 +165,12 @@ class Courier:
 
     async def _one(self, one: Found) -> bool:
         """Send a record, unless another worker does. Return True if it is done with."""
-        taken = await asyncio.to_thread(self.spool.take, one)
+        try:
+            taken = await asyncio.to_thread(self.spool.take, one)
+        except OSError as error:
+            self._unreadable.add(one.name)
+            self._say("spool", f"{one.name} can't be read, and is passed over: {error.strerror or error}")
+            return False
         if taken is None:
             return False
         try:
@@ -162,6 +180,8 @@ class Courier:
 
     async def _deliver(self, one: Found, taken: Taken) -> bool:
         call_sid = printable(str(taken.record.get("call_sid", "")), 128)
+        if one.name in self._taken:
+            return await self._remove(one)
         try:
             await self._outward.send(self._to, taken.record, headers={KEY: str(taken.record.get("id", ""))})
         except OutwardError as error:
@@ -172,20 +192,35 @@ class Courier:
             self._say("failed", f"it is sent again in {again_s:.0f} s: {error}", call_sid)
             return False
         self._failures = 0
-        await asyncio.to_thread(self.spool.sent, one)
+        self._taken.add(one.name)
+        await self._remove(one)
         self._tally.ended_reports["sent"] += 1
         said = {"EVENT": "ended_report", "OUTCOME": "sent", "CALL_SID": call_sid}
         log.info("📮 What became of a call was told to ai.ended_url", extra={"fields": said})
         return True
 
+    async def _remove(self, one: Found) -> bool:
+        """Remove a record that was sent. Return False if that is not possible now."""
+        try:
+            await asyncio.to_thread(self.spool.sent, one)
+        except OSError as error:
+            self._say("spool", f"{one.name} was sent and can't be removed: {error.strerror or error}")
+            return False
+        self._taken.discard(one.name)
+        return True
+
     async def _drop(self, one: Found) -> None:
-        taken = await asyncio.to_thread(self.spool.take, one)
-        if taken is None:
-            return
+        try:
+            taken = await asyncio.to_thread(self.spool.take, one)
+            if taken is None:
+                return
+        except OSError:  # it can't be read, but it can be removed
+            taken = None
         try:
             await asyncio.to_thread(self.spool.sent, one)
         finally:
-            self.spool.release(taken)
+            if taken is not None:
+                self.spool.release(taken)
         self._dropped("it waited for too long, or too many do: see ai.spool")
 
     def _dropped(self, why: str) -> None:

@@ -66,6 +66,8 @@ class Spool:
         self._directory = Path(settings.directory)
         self._settings = settings
         self._clock = clock
+        self.trouble = ""
+        """Open record of a killed worker that could not be closed in the last `look`, and why; empty if there was none."""
 
     def begin(self, record: Record) -> Held:
         """Write what is known of a call that starts, so that it is told as lost if this worker is killed."""
@@ -89,8 +91,13 @@ class Spool:
     def look(self) -> list[Found]:
         """Return the records that wait, by the time of their calls. Those of killed workers are closed as `LOST` before."""
         found, unfinished = self._scan()
+        ready = {one.name.partition(".")[0] for one in found}
+        self.trouble = ""
         for name in unfinished:
-            self._close_lost(name, {one.name.partition(".")[0] for one in found})
+            try:
+                self._close_lost(name, ready)
+            except OSError as error:  # a full disk, or a file of another user: the others go on
+                self.trouble = f"{name}: {error.strerror or error}"
         if not unfinished:
             return found
         found, unfinished = self._scan()
@@ -112,16 +119,21 @@ class Spool:
         return gone
 
     def take(self, one: Found) -> Taken | None:
-        """Hold a record against other workers until `release`; None if one of them has it, or had it. A broken one is removed."""
+        """Hold a record against other workers until `release`; None if one of them has it, or had it. A broken one is removed.
+
+        Raises OSError for one that can't be read.
+        """
         try:
             descriptor = os.open(self._directory / one.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
-        record = self._read(descriptor, one.name) if self._lock(descriptor, one.name) else None
-        if record is None:
-            os.close(descriptor)
-            return None
-        return Taken(record, descriptor)
+        record = None
+        try:
+            record = self._read(descriptor, one.name) if self._lock(descriptor, one.name) else None
+        finally:
+            if record is None:
+                os.close(descriptor)
+        return None if record is None else Taken(record, descriptor)
 
     @staticmethod
     def release(taken: Taken) -> None:
@@ -208,7 +220,7 @@ class Spool:
             data = file.read(MOST_RECORD * 2)
         try:
             return msgspec.json.decode(data, type=Record)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             self._remove(name)
             return None
 

@@ -38,6 +38,8 @@ class Destination:
     most_bytes: int = 16 * 1024
     """Most bytes of an answer."""
     allow_loopback: bool = False
+    status_alone: bool = False
+    """True: the status of an answer tells all, and its body is not read."""
 
 
 class Answer(NamedTuple):
@@ -80,18 +82,21 @@ class Outward:
 
         ``headers`` are this request's own, such as an idempotency key, and go before the destination's. Raises `OutwardError`.
         """
-        url, data = _target(to, query), b""
+        data = b""
         if to.method == "POST":
             data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         if len(data) > MOST_SENT:
             raise OutwardError(f"a request of more than {MOST_SENT} bytes")
-        sent = {**to.headers, **(headers or {}), **_own_headers(to, data or url.raw_query_string.encode())}
         try:
+            url = _target(to, query)
+            sent = {**to.headers, **(headers or {}), **_own_headers(to, data or url.raw_query_string.encode())}
             async with asyncio.timeout(to.timeout_s):
                 return await self._exchange(to, url, data, sent)
         except TimeoutError:
             raise OutwardError(f"no answer within {to.timeout_s:g} s") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except OutwardError:
+            raise
+        except Exception as error:  # aiohttp, its loop and its resolver raise many, and a call must survive each
             raise OutwardError(_why(error)) from None
 
     async def close(self) -> None:
@@ -102,12 +107,12 @@ class Outward:
     async def _exchange(self, to: Destination, url: URL, data: bytes, headers: Mapping[str, str]) -> Answer:
         session = self._session(to.allow_loopback)
         async with session.request(to.method, url, data=data or None, headers=headers, allow_redirects=False) as response:
-            raw = await _at_most(response.content, to.most_bytes + 1)
+            raw = b"" if to.status_alone else await _at_most(response.content, to.most_bytes + 1)
         if not 200 <= response.status < 300:
             raise OutwardError(f"HTTP {response.status}")
         if len(raw) > to.most_bytes:
             raise OutwardError(f"an answer of more than {to.most_bytes} bytes")
-        if "Content-Encoding" in response.headers:
+        if "Content-Encoding" in response.headers and not to.status_alone:
             raise OutwardError("an answer that is compressed, which was not asked for")
         return Answer(response.status, redact(raw.decode()))
 

@@ -12,7 +12,7 @@ METADATA: Final = frozenset(
     map(ipaddress.ip_address, ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"))
 )
 """Metadata services of clouds that are not at a link-local address: they give the machine's identity to whoever asks."""
-_EMBEDDING: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+_EMBEDDING: Final = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
 """Networks whose addresses end in the IPv4 address that they lead to."""
 _THIS_NETWORK: Final = ipaddress.IPv4Network("0.0.0.0/8")
 
@@ -67,6 +67,8 @@ def names_loopback(url: str) -> bool:
 
 def _meanings(address: Address) -> Iterator[Address]:
     """Yield ``address``, and the IPv4 address that a translator or a tunnel reads in it."""
+    if isinstance(address, ipaddress.IPv6Address):
+        address = ipaddress.IPv6Address(int(address))  # without the interface after a "%"
     yield address
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:
