@@ -123,7 +123,7 @@ class KeyUsage:
     async def _write(self, *, serving: bool) -> None:
         uses, self._uses = self._uses, {}
         try:
-            self._credentials.retired = await asyncio.to_thread(self._merge, uses, serving=serving)
+            await asyncio.to_thread(self._merge, uses, serving=serving)
             self._trouble = False
         except OSError as error:
             for place, missed in uses.items():
@@ -134,20 +134,20 @@ class KeyUsage:
                 log.error("the use of keys can't be recorded in %s: %s; calls go on", self._path, error.strerror or error)
             self._trouble = True
 
-    def _merge(self, uses: Mapping[tuple[str, Place], Uses], *, serving: bool) -> frozenset[str]:
-        """Merge ``uses`` into the file and return the fingerprints of retired keys. Raises OSError."""
+    def _merge(self, uses: Mapping[tuple[str, Place], Uses], *, serving: bool) -> None:
+        """Tell the credentials which keys are retired, then merge ``uses`` into the file. Raises OSError."""
         with _locked(self._path.with_name(f"{self._path.name}.lock")):
             book = self._read()
             before = msgspec.json.encode(book)
             merge(book, self._credentials.known, uses, int(self._clock()), serving=serving)
             after = msgspec.json.encode(book)
+            retired = [(fingerprint, key.token) for fingerprint, key in book.keys.items() if key.retired is not None]
+            self._credentials.retired = frozenset(text for texts in retired for text in texts if text)
             if after != before:
                 new = self._path.with_name(f".{self._path.name}.new")
                 new.touch(mode=0o600)
                 new.write_bytes(after)
                 new.replace(self._path)
-        retired = [(fingerprint, key.token) for fingerprint, key in book.keys.items() if key.retired is not None]
-        return frozenset(text for texts in retired for text in texts if text)
 
     def _read(self) -> Book:
         """Return what the file holds; if it can't be read, put it aside and begin a new one. Raises OSError."""

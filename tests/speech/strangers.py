@@ -240,6 +240,14 @@ REMARKS: Final = [
     "I see it now.",
     "That's not all.",
     "No problem.",
+    "No, one more thing.",
+    "No, I still need help.",
+    "No, can you tell me more?",
+    "No, I need it today.",
+    "No, I want to ask one more thing.",
+    "Nothing, just tell me more.",
+    "Bye, one more thing.",
+    "Nahi, ek aur baat.",
 ]
 """Remarks on an answer: whatever is answered, they end nothing."""
 NEGATED: Final = [

@@ -32,7 +32,7 @@ class Remarks:
         said = words(text)
         if len(said) < self._least:
             return True
-        return self._nods.make_up(said) and not (asked and self._answers.make_up(said))
+        return self._nods.make_up(said) and not (asked and self._answers.are_in(said))
 
     async def takes_no_turn(self, text: str, *, asked: bool) -> bool:
         """Return True if ``text``, said over the bot, takes no turn: a nod, or a few words of which the flow makes nothing."""
@@ -41,7 +41,7 @@ class Remarks:
         said = words(text)
         if len(said) > _SHORT or self._understands is None or self._always.make_up(said):
             return False
-        if asked and self._answers.make_up(said):
+        if asked and self._answers.are_in(said):
             return False
         return not await self._understands(text)
 

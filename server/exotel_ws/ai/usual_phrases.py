@@ -12,13 +12,14 @@ _HUMS: Final = _phrases("hmm, hm, mm, mhm, uh huh, uh, oh, ah, huh, and then huh
 ANSWERS: Final = _phrases(
     """
     yes, yeah, yep, ya, ok, okay, right, sure, all right, alright, of course, fine, haa, haan, han, ji, achha, accha,
-    acha, theek hai, thik hai, teek hai, हाँ, जी, अच्छा, ठीक है
+    acha, theek hai, thik hai, teek hai, हाँ, जी, अच्छा, ठीक है, that's right, that's correct, correct, exactly, sahi hai,
+    bilkul, सही है, बिल्कुल
     """
 )
 BACKCHANNELS: Final = (
     *_HUMS,
     *ANSWERS,
-    *_phrases("i see, i know, got it, good, great, nice, really, go on, that's right"),
+    *_phrases("i see, i know, got it, good, great, nice, really, go on"),
 )
 ALWAYS: Final = _phrases("stop, wait, hold on, excuse me, listen, no, ruko, suno, nahi, रुको, सुनो, नहीं")
 SHORT_ANSWERS: Final = _phrases(

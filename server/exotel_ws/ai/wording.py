@@ -38,6 +38,11 @@ class Phrases:
             )
         return bool(said) and reached[-1]
 
+    def are_in(self, said: tuple[str, ...]) -> bool:
+        """Return True if one of these phrases is anywhere in ``said``."""
+        places = range(len(said))
+        return any(_key(said[begin : end + 1]) in self._keys for begin in places for end in places[begin : begin + self._most])
+
 
 def _letter(letter: str) -> str:
     """Return a letter, mark or digit as it is, and what parts words as a space. Joiners and apostrophes part none."""

@@ -321,7 +321,11 @@ def test_a_few_words_over_the_bot_take_the_word_if_the_flow_makes_something_of_t
 
 @pytest.mark.parametrize(
     ("asking", "said", "answers"),
-    [(True, "Yes.", True), (True, "Okay.", True), (True, "Mm-hmm.", False), (False, "Yes.", False)],
+    [
+        *((True, said, True) for said in ("Yes.", "Okay.", "Oh yes.", "That's right.", "Mm, okay.", "Yeah, good.")),
+        *((True, said, False) for said in ("Mm-hmm.", "I see.")),
+        (False, "Yes.", False),
+    ],
 )
 def test_a_yes_over_the_bot_answers_what_it_is_just_asking(asking: bool, said: str, answers: bool) -> None:
     async def call() -> None:

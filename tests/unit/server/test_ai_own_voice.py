@@ -158,6 +158,20 @@ def test_out_of_the_bots_hearing_only_whole_sentences_are_its_own() -> None:
     assert hours.without("Is there anything else?", 40.0, over=False) == "Is there anything else?"
 
 
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        ("Would you like to talk to an agent?", "Yes, I would like to talk to an agent."),
+        ("Do you want to cancel the order?", "I want to cancel the order."),
+        ("4, 8, 2, 1, 5, 6. Is that right?", "4 8 2 7 5 6"),
+        ("Your number is 9876543210.", "My number is 9876543211."),
+        ("Your number is 98765 43210.", "Your number is 98765 43211."),
+    ],
+)
+def test_who_answers_with_the_words_of_the_question_is_heard(asked: str, answer: str) -> None:
+    assert sayings(asked).without(answer, 12.0, over=False) == answer
+
+
 def test_words_that_come_one_by_one_are_a_sentence() -> None:
     made = sayings(*["Are", "you", "still", "there?", "Please", "say", "something."])
 

@@ -312,7 +312,7 @@ def test_a_caller_who_gives_no_number_is_asked_thrice_and_then_offered_what_the_
     assert answers[-1].tool == "transfer"
 
 
-@pytest.mark.parametrize("wish", ["an agent", f"{KEYS}0"])
+@pytest.mark.parametrize("wish", ["an agent", f"{KEYS}0", "okay, an agent", "no, I want an agent", "right, a human please"])
 def test_another_wish_leaves_the_question(wish: str) -> None:
     assert talk("where is my order", wish)[-1].tool == "transfer"
     assert talk("where is my order", "4821", wish)[-1].tool == "transfer"

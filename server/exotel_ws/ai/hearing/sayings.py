@@ -19,7 +19,10 @@ _LIKE: Final = 80.0
 _UNLIKE: Final = 60.0
 """Likeness of words that have nothing to do with each other: a longer part is worth its letters only if they are more alike."""
 _SAME: Final = 85.0
-"""Least likeness of words to a whole sentence of the bot's."""
+"""Least likeness of words to a whole sentence of the bot's, if they sounded as it did."""
+_EQUAL: Final = 92.0
+"""The same without that proof: callers answer with the words of the question ("yes, I would like to talk to an agent")."""
+_NUMBERS: Final = re.compile(r"\d+")
 _ENDS: Final = tuple(".!?…।")
 _PARTS: Final = re.compile(r"(?<=[.!?…।])\s+")
 _FEWEST: Final = 4
@@ -63,7 +66,12 @@ class Sayings:
 def _owned(line: str, said: list[str], over: bool, least: float) -> float:
     """Return how many letters of ``line`` are the bot's, less those that are not; 0 if it is not alike enough."""
     together = " ".join(said)
-    like = max(fuzz.ratio(line, each) for each in (*said, together))
+    like = max((fuzz.ratio(line, each) for each in (*said, together) if over or _same_numbers(line, each)), default=0.0)
     part = fuzz.partial_ratio(line, together) if over and len(line) <= len(together) else 0.0
-    like = max(like if like >= _SAME else 0.0, part if part >= least else 0.0)
+    like = max(like if like >= (_SAME if over else _EQUAL) else 0.0, part if part >= least else 0.0)
     return len(line) * max(0.0, like - _UNLIKE)
+
+
+def _same_numbers(line: str, said: str) -> bool:
+    """Return True if two texts have the same digits: who corrects a number that was read back says most of it again."""
+    return "".join(_NUMBERS.findall(line)) == "".join(_NUMBERS.findall(said))

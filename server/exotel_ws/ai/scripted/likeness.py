@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 from rapidfuzz.distance import JaroWinkler, Levenshtein
 
 from exotel_ws.ai.scripted.compared import Compared, weight
-from exotel_ws.ai.scripted.vocabulary import ASKING, NO, OPENS_QUESTION, WEAK, Heard, denials, heard, words
+from exotel_ws.ai.scripted.vocabulary import ASKING, GOES_ON, NO, OPENS_QUESTION, WEAK, Heard, denials, heard, words
 
 Then = Literal["", "hang_up", "transfer"]
 """See `exotel_ws.ai.scripted.flow.Reply`."""
@@ -192,7 +192,7 @@ class Examples:
         """Return True if the caller says nothing else than that they part."""
         others = [word for word in turn.said if word not in example.words]
         asks = any(word in ASKING for word in others) or (turn.said[0] in others and turn.said[0] in OPENS_QUESTION)
-        if asks:
+        if asks or self._goes_on(turn):
             return False
         if example.name in self._answers:
             return not turn.strange(self._parting) and turn.covered(self._parting) >= _COVERED
@@ -200,6 +200,15 @@ class Examples:
         known = self._parting | self._answers
         misheard = turn.said[-1] == example.words[-1] and turn.unknown() == turn.strange(known) == 1
         return misheard or (not turn.strange(known) and turn.covered(known) >= _COVERED)
+
+    def _goes_on(self, turn: Compared) -> bool:
+        """Return True if beside all goodbyes that are whole there is a word by which the caller goes on."""
+        wanted = GOES_ON.intersection(turn.said)
+        if not wanted:
+            return False
+        ends = self._parting | self._answers
+        whole = {word for each in self._examples if each.name in ends and turn.has(each.words) for word in each.words}
+        return bool(wanted - whole)
 
     def _rest(self, said: tuple[str, ...], example: _Example) -> float:
         """Compare what is not word for word the same without regard to spaces: words may have been split or joined."""

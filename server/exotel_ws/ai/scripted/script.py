@@ -154,6 +154,8 @@ class Script:
         """Return True if a turn belongs to the slots that are being asked for; another wish does not, nor one miss too many."""
         if keys and name and self._flow.intents[name].then and not (filling.part or filling.heard):
             return False
+        if not keys and name and self._flow.intents[name].then == "transfer" and name not in self._answers:
+            return False  # "okay, connect me to an agent" is no yes to what was read back
         taken = filling.take(said, self._today(), keys=keys)
         dialogue.repeat = False
         if taken is not Taken.MISSED:

@@ -28,6 +28,13 @@ hai hain hoon ho tha thi the ka ki ke ko se mein main mera meri mere mujhe hum a
 WEAK: Final = frozenset(wording.words(_SAYING_LITTLE))
 """Words that say little by themselves."""
 ASKING: Final = frozenset(wording.words("what when where who how which why kab kahan kyun kaun कब कहाँ क्यों कौन"))
+GOES_ON: Final = frozenset(
+    wording.words("""
+        need needed want wanted more another still help tell ask question questions know let get give thing explain repeat
+        chahiye chaahiye aur ek batao bataiye bataye baat sawal poochna चाहिए और एक बताओ बताइए बात सवाल पूछना
+    """)
+)
+"""Words beside a goodbye by which the caller goes on: "no, one more thing"."""
 OPENS_QUESTION: Final = frozenset(("did", "do", "does", "are", "is", "was", "were", "will", "have", "has", "if"))
 """Words with which a question begins that is no request."""
 NO: Final = frozenset(wording.words("no nope nahi nahin nahee नहीं नही ना न"))
