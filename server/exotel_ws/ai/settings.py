@@ -13,7 +13,7 @@ Phrases = Annotated[list[Annotated[str, Meta(min_length=1, max_length=100)]], Me
 Text = str | dict[str, str]
 """One text, or one for each language: ``{en = "…", hi = "…"}``; the first serves callers of any other language."""
 Lines = str | list[str] | dict[str, str | list[str]]
-"""As `Text`; several are said in turn."""
+"""Texts that are said in turn, for all languages or for each."""
 
 
 def _in(**texts: Any) -> Any:
