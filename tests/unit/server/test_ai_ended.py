@@ -6,6 +6,7 @@ import hmac
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -326,5 +327,25 @@ def test_a_mistake_in_one_round_ends_no_later_one(tmp_path: Path, monkeypatch: p
             made.report(dict(BEGAN)).end({"outcome": "hang_up"})
             while not hook.requests:
                 await asyncio.sleep(0.05)
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_a_report_that_was_begun_is_ended_however_much_waits_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        hook, busy = Hook(), threading.Event()
+        async with serving(hook) as port, worker(tmp_path, port) as (made, tally):
+            made.do(lambda: busy.wait(10) and None)
+            report = made.report(dict(BEGAN))
+            monkeypatch.setattr(courier, "_MOST_WAITING", 0)
+            made.report(dict(BEGAN))
+            report.end({"outcome": "hang_up"})
+            busy.set()
+            while not hook.requests or os.listdir(tmp_path):
+                await asyncio.sleep(0.05)
+            assert [record["outcome"] for _, record in hook.requests] == ["hang_up"]
+            assert tally.ended_reports["dropped"] == 1
 
     asyncio.run(asyncio.wait_for(main(), 30))

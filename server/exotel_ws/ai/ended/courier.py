@@ -44,12 +44,13 @@ class Report:
         self._courier = courier
         self._record = record
         self._held: Held | None = None
-        courier.do(self._begin)
+        self._begun = courier.do(self._begin)
+        """True if a file and its lock are there, or about to be: its end is never left out."""
 
     def end(self, more: Record) -> None:
         """Add what is known now that the call has ended, and let it be sent."""
         self._record |= more
-        self._courier.do(self._end, begun=self._held is not None)
+        self._courier.do(self._end, always=self._begun)
 
     def _begin(self) -> None:
         with contextlib.suppress(OSError):  # tried again at the end, and told then
@@ -97,15 +98,16 @@ class Courier:
         """Begin the report of a call with what is known at its start."""
         return Report(self, record)
 
-    def do(self, work: Callable[[], None], *, begun: bool = False) -> None:
-        """Do ``work`` on the disk's thread, in order. One that fails is told; one too many is left out, and counted.
+    def do(self, work: Callable[[], None], *, always: bool = False) -> bool:
+        """Do ``work`` on the disk's thread, in order. One that fails is told.
 
-        ``begun``: it ends what holds a file and its lock, and is never left out.
+        One too many is left out and counted, unless ``always``. Return False if it was left out.
         """
-        if not begun and self._work.qsize() >= _MOST_WAITING:
+        if not always and self._work.qsize() >= _MOST_WAITING:
             self._dropped("the disk is too slow")
-        else:
-            self._work.put(work)
+            return False
+        self._work.put(work)
+        return True
 
     def wake(self) -> None:
         """Look at the spool now. May be called from any thread."""
