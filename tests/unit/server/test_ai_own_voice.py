@@ -93,6 +93,16 @@ def test_a_caller_who_speaks_over_the_bot_is_no_echo(seed: int) -> None:
     assert not any(found)
 
 
+@pytest.mark.parametrize("loss_db", [0, 6])
+def test_a_caller_whose_levels_go_with_the_bots_by_chance_is_not_surely_the_bot(loss_db: float) -> None:
+    pcm = speech(6, 1)
+
+    path, _ = judged(pcm, echo(pcm, loss_db, 0.4))
+
+    assert path.likeness > 0.8
+    assert path.likeness_of_softer == 0
+
+
 def test_a_caller_is_heard_over_an_echo() -> None:
     pcm = speech(6, 1)
     over = [max(pair) for pair in zip(echo(pcm, 20, 0.18)[:125], [-96] * 125, strict=True)] + [-14.0] * 60

@@ -251,6 +251,13 @@ def test_what_ends_a_call_has_to_be_meant_without_doubt() -> None:
     ]
 
 
+def test_who_says_goodbye_behind_an_and_parts() -> None:
+    parting = Examples({"goodbye": ["goodbye", "see you"]}, {"goodbye": "hang_up"})
+
+    assert [parting.closest(text) for text in ("and you and goodbye", "so then goodbye")] == ["goodbye"] * 2
+    assert [parting.closest(text) for text in ("and he said goodbye", "and then", "where can I and goodbye")] == [None] * 3
+
+
 def test_a_wish_goes_before_an_answer_in_the_same_sentence() -> None:
     examples = {"yes": ["yes"], "hours": ["opening hours"]}
 

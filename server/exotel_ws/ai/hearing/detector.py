@@ -159,9 +159,8 @@ class Hearing:
 
     def theirs(self, text: str) -> str:
         """See `Hears.theirs`."""
-        likeness = self._path.likeness
-        over = self._over and likeness >= _LIKE_OWN
-        sure = over and likeness >= _SURELY_OWN and self._unjudged
+        over = self._over and self._path.likeness >= _LIKE_OWN
+        sure = over and self._path.likeness_of_softer >= _SURELY_OWN and self._unjudged
         return self._played.words.without(text, self._clock(), over=over, sure=sure)
 
     def _hear(self, window: Window, at: float) -> tuple[Window, bool]:

@@ -99,6 +99,8 @@ class EchoPath:
         """Delay of the echo in slots of 20 ms; None while none is known."""
         self.loss_db = 0.0
         self._alike: deque[float] = deque(maxlen=_REMEMBERED)
+        self._alike_softer: deque[float] = deque(maxlen=_REMEMBERED)
+        """`_alike` where what came in was softer by the least loss of an echo, and 0 where it was not."""
 
     @property
     def likeness(self) -> float:
@@ -107,6 +109,15 @@ class EchoPath:
         Words are recognised some time after they sounded.
         """
         return max(self._alike, default=_UNKNOWN)
+
+    @property
+    def likeness_of_softer(self) -> float:
+        """Return the greatest correlation of what was softer than the bot, as an echo is.
+
+        The levels of a caller's "where is my order?" go with the bot's by chance as well as an echo's do (0.85), at one of all
+        the delays.
+        """
+        return max(self._alike_softer, default=_UNKNOWN)
 
     def is_echo(self, at: float, level: float) -> bool:
         """Take the level of a window in dB of full scale, which ended at ``at``. Return True if it is not above the echo's."""
@@ -131,21 +142,23 @@ class EchoPath:
         near, far = near - near.mean(), far - far.mean(axis=0)
         spread_near, spread_far = near.std(), far.std(axis=0)
         if spread_near < _VARIES_DB:
-            self._alike.append(0.0)
+            self._note(0.0, 0.0)
             return
         alike = near @ far / (_WINDOWS * spread_near * np.maximum(spread_far, 1e-3))
         alike[spread_far < _VARIES_DB] = 0
         best = int(alike.argmax())
-        self._alike.append(float(alike[best]))
+        played = self._far[:, best]
+        loud = played > played.max() - _RANGE_DB / 3
+        loss = float(np.median(played[loud] - self._near[loud]))
+        self._note(float(alike[best]), loss)
         delay, times = self._found
         if alike[best] < _ALIKE:
             self._found = (0, 0)
             return
         self._found = (best, times + 1 if abs(best - delay) <= 1 else 1)
-        if self._found[1] < _TIMES:
-            return
-        played = self._far[:, best]
-        loud = played > played.max() - _RANGE_DB / 3
-        loss = float(np.median(played[loud] - self._near[loud]))
-        if loss >= _LEAST_LOSS_DB:
+        if self._found[1] >= _TIMES and loss >= _LEAST_LOSS_DB:
             self.delay, self.loss_db = best, loss
+
+    def _note(self, alike: float, loss: float) -> None:
+        self._alike.append(alike)
+        self._alike_softer.append(alike if loss >= _LEAST_LOSS_DB else 0.0)

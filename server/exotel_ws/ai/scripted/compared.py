@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Final
 
-from exotel_ws.ai.scripted.vocabulary import ASKING, NEGATIONS, WEAK, denials
+from exotel_ws.ai.scripted.vocabulary import ASKING, LINKING, NEGATIONS, WEAK, denials
 
 _WEAK: Final = 0.2
 _ASKING: Final = 0.5
@@ -86,10 +86,10 @@ class Compared:
         return sum(word not in WEAK and not known for word, known in zip(self.said, self._known, strict=True))
 
     def covered(self, among: Collection[str]) -> float:
-        """Return how much of the turn is in examples of the intents ``among``, by weight, of 1."""
-        weights = [_WEAK if word in WEAK else 1.0 for word in self.said]
+        """Return how much of the turn is in examples of the intents ``among``, by weight, of 1. "And" weighs nothing there."""
+        weights = [0.0 if word in LINKING else _WEAK if word in WEAK else 1.0 for word in self.said]
         found = [max((known.get(name, 0.0) for name in among), default=0.0) for known in self._known]
-        return sum(part * each for part, each in zip(found, weights, strict=True)) / sum(weights)
+        return sum(part * each for part, each in zip(found, weights, strict=True)) / max(sum(weights), _WEAK)
 
 
 class View:

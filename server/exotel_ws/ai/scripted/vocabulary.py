@@ -27,6 +27,8 @@ hai hain hoon ho tha thi the ka ki ke ko se mein main mera meri mere mujhe hum a
 """
 WEAK: Final = frozenset(wording.words(_SAYING_LITTLE))
 """Words that say little by themselves."""
+LINKING: Final = frozenset(("and", "then", "so"))
+"""Words that say nothing but that another follows."""
 ASKING: Final = frozenset(wording.words("what when where who how which why kab kahan kyun kaun कब कहाँ क्यों कौन"))
 GOES_ON: Final = frozenset(
     wording.words("""
