@@ -1,11 +1,12 @@
 """Tools of the language model. A tool about which the model has nothing to say returns None."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from exotel_ws.ai.dialogue import Events
 from exotel_ws.ai.outward.client import Answer, Destination, Outward, OutwardError
+from exotel_ws.ai.outward.once import Once
 from exotel_ws.ai.providers.own_tools import PlannedTool
 from exotel_ws.logs import printable
 from exotel_ws.protocol import Start
@@ -49,12 +50,13 @@ class Webhook:
         }
         self.required: Sequence[str] = ()
         self._call = facts(start)
+        self._once = Once()
 
     async def __call__(self, arguments: dict[str, Any]) -> Any:
         self._events.used(self.name)
+        body = {**arguments, **self._call}  # after the model's arguments, which a caller can influence
         try:
-            body = {**arguments, **self._call}  # after the model's arguments, which a caller can influence
-            return _told(await self._outward.send(self._destination, body))
+            return _told(await self._once(arguments, lambda key: self._outward.send(self._destination, body, headers=key)))
         except OutwardError as error:
             self._events.tool_failed(self.name, str(error))
             return {"error": str(error)}
@@ -70,6 +72,7 @@ class HttpTool:
         self._planned, self._outward, self._events = planned, outward, events
         self._saying = planned.saying_in(language)
         self._call = facts(start)
+        self._once = Once()
         self.name, self.description = planned.name, planned.description
         self.properties, self.required = planned.schema.get("properties", {}), planned.schema.get("required", [])
 
@@ -80,16 +83,16 @@ class HttpTool:
             return {"error": fault}
         self._events.used(self.name, self._saying)
         try:
-            return _told(await self._ask(arguments))
+            return _told(await self._once(arguments, lambda key: self._send(arguments, key)))
         except OutwardError as error:
             self._events.tool_failed(self.name, str(error))
             return {"error": str(error)}
 
-    async def _ask(self, arguments: dict[str, Any]) -> Answer:
+    def _send(self, arguments: dict[str, Any], key: dict[str, str]) -> Coroutine[Any, Any, Answer]:
         to = self._planned.destination
         if to.method == "GET":
-            return await self._outward.send(to, query={name: _as_text(value) for name, value in arguments.items()})
-        return await self._outward.send(to, {"tool": self.name, "arguments": arguments, "call": self._call})
+            return self._outward.send(to, query={name: _as_text(value) for name, value in arguments.items()})
+        return self._outward.send(to, {"tool": self.name, "arguments": arguments, "call": self._call}, headers=key)
 
 
 def facts(start: Start) -> dict[str, Any]:

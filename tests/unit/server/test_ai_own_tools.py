@@ -66,6 +66,9 @@ def refusal(name: str = "look_up", **told: Any) -> str:
         ({"parameters": {"properties": {"a b": {}}}}, "parameters: properties.a b: is no name of an argument"),
         ({"parameters": {"properties": {}, "required": ["order"]}}, 'parameters: required: there is no property "order"'),
         ({"parameters": {"properties": {"a": {"$ref": "https://x.example/s"}}}}, r"parameters: \$ref has no place here"),
+        ({"parameters": {"properties": {"a": {"pattern": "^([a-z]+ ?)*$"}}}}, "parameters: pattern .* repeats what"),
+        ({"parameters": {"properties": {"a": {"items": {"pattern": "(a|(b*)c){2,}"}}}}}, "parameters: pattern .* repeats what"),
+        ({"parameters": {"patternProperties": {"^a": {}}}}, "parameters: patternProperties has no place here"),
         ({"parameters": {"properties": {"a": {"description": "x" * 20_000}}}}, "parameters: have more than 16384 characters"),
         ({"parameters": {"properties": {"a": {"default": float("nan")}}}}, "parameters: are no JSON"),
         ({"headers": {"X Shop": "7"}}, "headers.X Shop: is no name of a header"),
@@ -195,6 +198,7 @@ def test_by_get_the_arguments_are_the_query_and_a_credential_may_stand_in_a_head
         ({"order": 4821}, "arguments.order: 4821 is not of type 'string'"),
         ({"order": "4821", "admin": True}, "'admin' was unexpected"),
         ({"order": "4" * 9000}, "arguments of more than 8192 characters"),
+        ({"order": "4" * 300}, "arguments.order: more than 256 characters do not match"),
     ],
 )
 def test_arguments_that_are_not_as_the_schema_says_are_not_sent_and_the_model_is_told(
@@ -211,6 +215,44 @@ def test_arguments_that_are_not_as_the_schema_says_are_not_sent_and_the_model_is
     assert len(told["error"]) <= 300
     assert not visited
     assert events == [call.used("look_up"), call.tool_failed("look_up", "arguments that are not as its parameters say")]
+
+
+@pytest.mark.parametrize("pattern", ["^[0-9]{4,12}$", "^[A-Z]{2}-[0-9]+( ?[a-z]+)?$", "^(a|b)*$", "^([0-9]{3} ?){1,4}$"])
+def test_patterns_whose_time_has_a_bound_are_taken(pattern: str) -> None:
+    assert not own_tools.plan(Ai(tools={"look_up": tool(parameters={"properties": {"a": {"pattern": pattern}}})})).problems
+
+
+@pytest.mark.parametrize(("again", "sent"), [("4821", ["4821", "4821"]), ("9999", ["4821", "9999", "9999"])])
+def test_what_the_caller_interrupts_is_done_to_its_end_and_only_what_was_told_is_done_anew(again: str, sent: list[str]) -> None:
+    keys: list[str] = []
+    orders: list[str] = []
+    let = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.Response:
+        keys.append(request.headers["Idempotency-Key"])
+        orders.append((await request.json())["arguments"]["order"])
+        await let.wait()
+        return web.json_response({"placed": len(keys)})
+
+    async def main() -> list[Any]:
+        outward = Outward()
+        try:
+            async with server(answer) as url:
+                made = own_tools.plan(Ai(tools={"look_up": tool(url=f"{url}/orders", loopback=True)}))
+                asked = HttpTool(made.tools[0], "en", outward, Start("s1", call_sid="c1"), Mock(spec=Events))
+                interrupted = asyncio.create_task(asked({"order": "4821"}))
+                while not orders:
+                    await asyncio.sleep(0)
+                interrupted.cancel()
+                await asyncio.wait({interrupted})
+                let.set()
+                return [await asked({"order": again}), await asked({"order": again})]
+        finally:
+            await outward.close()
+
+    assert asyncio.run(main()) == [{"placed": len(sent) - 1}, {"placed": len(sent)}]
+    assert orders == sent
+    assert len(set(keys)) == len(keys)
 
 
 def test_a_schema_may_let_other_arguments_through() -> None:

@@ -18,10 +18,10 @@ import msgspec
 from exotel_ws.admission.sampler import Sampler
 from exotel_ws.ai.ended.spool import MOST_RECORD, Found, Held, Record, Spool, Taken
 from exotel_ws.ai.outward.client import Destination, Outward, OutwardError
+from exotel_ws.ai.outward.once import KEY
 from exotel_ws.ai.records.tally import AiTally
 from exotel_ws.logs import printable
 
-KEY: Final = "Idempotency-Key"
 _AT_ONCE: Final = 4
 _LOOK_S: Final = 5.0
 """Seconds between two looks at the spool, where another worker's records may lie."""

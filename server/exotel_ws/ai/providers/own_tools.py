@@ -3,10 +3,11 @@
 import json
 import logging
 import re
+import re._parser as parser  # type: ignore[import-not-found]  # the one that reads a pattern as Python does
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from jsonschema import Draft202012Validator, SchemaError
+from jsonschema import Draft202012Validator, SchemaError, ValidationError, validators
 from jsonschema.exceptions import best_match
 
 from exotel_ws.ai.outward import reach
@@ -39,6 +40,8 @@ _SET_BY_US: Final = frozenset(
 _SECRET: Final = re.compile(r"key|token|secret|passw|auth|cookie", re.IGNORECASE)
 _CREDENTIAL: Final = "{credential}"
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
+_MOST_MATCHED: Final = 256
+"""Most characters of an argument that a pattern is matched with: the time that some take grows with the square, or the cube."""
 
 
 class PlannedTool(NamedTuple):
@@ -95,7 +98,7 @@ def plan(settings: Ai, *, read_keys: bool = True, warn: bool = False) -> Plan:
                 _warn(told, table)
             schema = _closed(table.parameters)
             destination = _destination(table, credentials.found)
-            validator = Draft202012Validator(schema)
+            validator = _Validator(schema)
             made.tools.append(PlannedTool(name, table.description, schema, table.saying, destination, validator))
     return made
 
@@ -175,6 +178,9 @@ def _schema(schema: dict[str, Any]) -> Iterator[str]:
     if len(text) > MOST_SCHEMA:
         yield f"have more than {MOST_SCHEMA} characters, and the model is sent all of them with each request: say less"
         return
+    if "patternProperties" in _every_key(schema):
+        yield "patternProperties has no place here, as providers do not know it: name each argument in properties"
+        return
     if found := sorted({key for key in _every_key(schema) if key in _REFERENCES}):
         yield f"{found[0]} has no place here, since providers differ in what they make of it: write the part itself"
         return
@@ -186,6 +192,11 @@ def _schema(schema: dict[str, Any]) -> Iterator[str]:
         return
     if schema.get("type", "object") != "object":
         yield 'are those of an object: type = "object", and each argument in properties'
+    for pattern in _patterns(schema):
+        if _takes_for_ever(pattern):
+            yield printable(
+                f'pattern "{pattern}" repeats what repeats itself, which can take for ever to match: write it without', 300
+            )
     properties = schema.get("properties", {})
     yield from (
         f"properties.{printable(name, 64)}: is no name of an argument" for name in properties if not _PROPERTY.fullmatch(name)
@@ -202,6 +213,50 @@ def _every_key(value: Any) -> Iterator[str]:
         children = value
     for child in children:
         yield from _every_key(child)
+
+
+def _patterns(value: Any) -> Iterator[str]:
+    children: Iterable[Any] = value if isinstance(value, list) else ()
+    if isinstance(value, dict):
+        children = value.values()
+        if isinstance(pattern := value.get("pattern"), str):
+            yield pattern
+    for child in children:
+        yield from _patterns(child)
+
+
+def _takes_for_ever(pattern: str) -> bool:
+    """Return True if a repetition without a bound is within another: with ``(a+)+`` 30 letters keep Python busy for hours."""
+
+    def repeats(parsed: Any, within: bool) -> bool:
+        for operator, argument in parsed:
+            loops = operator in (parser.MAX_REPEAT, parser.MIN_REPEAT) and argument[1] is parser.MAXREPEAT
+            if (loops and within) or any(repeats(inner, within or loops) for inner in _inner(argument)):
+                return True
+        return False
+
+    return repeats(parser.parse(pattern), within=False)
+
+
+def _inner(argument: Any) -> Iterator[Any]:
+    """Yield the patterns within an operator's argument."""
+    if isinstance(argument, parser.SubPattern):
+        yield argument
+    elif isinstance(argument, list | tuple):
+        for part in argument:
+            yield from _inner(part)
+
+
+def _matches(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[ValidationError]:
+    if not isinstance(value, str):
+        return
+    if len(value) > _MOST_MATCHED:
+        yield ValidationError(f"more than {_MOST_MATCHED} characters do not match {pattern!r}")
+    elif not re.search(pattern, value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+_Validator: Final = validators.extend(Draft202012Validator, {"pattern": _matches})
 
 
 def _closed(schema: dict[str, Any]) -> dict[str, Any]:
