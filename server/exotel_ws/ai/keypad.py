@@ -9,6 +9,8 @@ APART_S: Final = 1.0
 """Keys further apart than this are inputs of their own."""
 END: Final = "#"
 """Key that ends an input at once, unless another input ended less than `APART_S` ago."""
+KEYS: Final = "DTMF: "
+"""Prefix of keys in the messages of a dialogue."""
 MOST: Final = 32
 """Most keys of one input; further keys without a pause are left out."""
 

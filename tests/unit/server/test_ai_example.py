@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from exotel_ws.ai.embedded.models import example_flow
+from exotel_ws.ai.keypad import KEYS
 from exotel_ws.ai.scripted import flow
-from exotel_ws.ai.scripted.script import KEYS, Answer, Script
+from exotel_ws.ai.scripted.script import Answer, Script
 
 FLOW = flow.load(example_flow())
 SCRIPT = Script(FLOW)

@@ -258,6 +258,12 @@ def test_who_says_goodbye_behind_an_and_parts() -> None:
     assert [parting.closest(text) for text in ("and he said goodbye", "and then", "where can I and goodbye")] == [None] * 3
 
 
+def test_a_hindi_no_is_one_however_it_is_spelt() -> None:
+    answers = Examples({"no": ["nahi"], "yes": ["haan"]}, {"no": "hang_up"})
+
+    assert [answers.closest(text) for text in ("nahin", "नही", "नहीं", "nahee")] == ["no"] * 4
+
+
 def test_a_wish_goes_before_an_answer_in_the_same_sentence() -> None:
     examples = {"yes": ["yes"], "hours": ["opening hours"]}
 

@@ -5,8 +5,9 @@ from datetime import date
 from typing import Any
 
 import pytest
+from exotel_ws.ai.keypad import KEYS
 from exotel_ws.ai.scripted import flow, numerals, values
-from exotel_ws.ai.scripted.script import KEYS, Answer, Script
+from exotel_ws.ai.scripted.script import Answer, Script
 
 TODAY = date(2026, 11, 29)  # a Sunday
 FLOW = flow.parse("""
@@ -196,6 +197,11 @@ def test_phone_numbers(text: str, value: str) -> None:
         ("5-12", "2026-12-05"),
         ("2026-12-05", "2026-12-05"),
         ("the 31st of February", ""),
+        ("may the 5th", "2027-05-05"),
+        ("5 mai", "2027-05-05"),
+        ("the fifth of May 2027", "2027-05-05"),
+        ("may I come on the 5th", ""),
+        ("mai kal aaunga", "2026-11-30"),
         ("soon", ""),
     ],
 )
@@ -286,6 +292,16 @@ def test_a_no_asks_for_it_again(no: str) -> None:
     ]
 
 
+def test_who_says_no_to_what_was_read_back_again_and_again_is_offered_what_the_flow_offers() -> None:
+    answers = talk("where is my order", *["4821", "no"] * 3, "yes")
+    assert [(answer.say, answer.tool) for answer in answers[-2:]] == [("Shall I connect you?", ""), ("Connecting.", "transfer")]
+    assert said("where is my order", *["4821", "no"] * 2, "4510", "yes")[-1] == "I will look up 4, 5, 1, 0."
+
+
+def test_a_no_that_is_one_miss_too_many_does_not_end_the_call() -> None:
+    assert talk("where is my order", "no", "no", "no")[-1] == talk("where is my order", "hmm", "purple", "I do not know")[-1]
+
+
 @pytest.mark.parametrize(("given", "confirmed"), [(f"{KEYS}4821", "yes"), ("4821", f"{KEYS}1"), (f"{KEYS}4821", f"{KEYS}1")])
 def test_voice_and_keys_may_be_mixed(given: str, confirmed: str) -> None:
     assert said("where is my order", given, confirmed)[1:] == ["4, 8, 2, 1. Is that right?", "I will look up 4, 8, 2, 1."]
@@ -334,8 +350,9 @@ def test_a_no_to_the_question_for_a_number_does_not_end_the_call(no: str) -> Non
     assert (answer.say, answer.tool) == ("Digit by digit, please.", "")
 
 
-def test_the_question_is_repeated_on_request_and_stays_open() -> None:
-    assert said("where is my order", "4821", "say that again", "yes")[2:] == [
+@pytest.mark.parametrize("again", ["say that again", "okay, say that again"])
+def test_the_question_is_repeated_on_request_and_stays_open(again: str) -> None:
+    assert said("where is my order", "4821", again, "yes")[2:] == [
         "4, 8, 2, 1. Is that right?",
         "I will look up 4, 8, 2, 1.",
     ]
@@ -396,6 +413,8 @@ def test_a_date_is_said_in_the_language_of_the_call() -> None:
 
 def test_a_number_said_over_the_bot_is_meant() -> None:
     assert SCRIPT.understands("four eight two one")
+    assert SCRIPT.understands("tomorrow")
+    assert Script(flow.parse(HEAD + SLOT + STATUS)).understands("no"), "it may answer what is read back"
     assert not SCRIPT.understands("purple rain")
 
 

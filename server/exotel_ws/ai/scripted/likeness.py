@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 from rapidfuzz.distance import JaroWinkler, Levenshtein
 
 from exotel_ws.ai.scripted.compared import Compared, weight
-from exotel_ws.ai.scripted.vocabulary import ASKING, GOES_ON, NO, OPENS_QUESTION, WEAK, Heard, denials, heard, words
+from exotel_ws.ai.scripted.vocabulary import ASKING, GOES_ON, NAHI, NO, OPENS_QUESTION, WEAK, Heard, denials, heard, words
 
 Then = Literal["", "hang_up", "transfer"]
 """See `exotel_ws.ai.scripted.flow.Reply`."""
@@ -239,7 +239,7 @@ class Examples:
         return {known: likeness for known in self._names if (likeness := self._likeness(word, known))}
 
     def _likeness(self, word: str, known: str) -> float:
-        if word == known:
+        if word == known or (word in NAHI and known in NAHI):
             return 1.0
         if (known in WEAK and word not in WEAK) or known in NO:  # "know" is no "no": it is written as it is said
             return 0.0

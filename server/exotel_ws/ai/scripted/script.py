@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
+from exotel_ws.ai.keypad import KEYS
 from exotel_ws.ai.scripted import numerals, values
 from exotel_ws.ai.scripted.flow import Flow, Intent, Lines, Reply, lines
 from exotel_ws.ai.scripted.likeness import Examples
 from exotel_ws.ai.scripted.slots import MOST_MISSES, Filling, Taken, filled, placeholders
 
-KEYS: Final = "DTMF: "
-"""Prefix of keys that the caller pressed."""
 _FALLBACK: Final = "fallback"
 _NOT_YET: Final = "IN_PROGRESS"
 """pipecat's result of a tool that has not answered yet."""
@@ -106,7 +105,12 @@ class Script:
     def understands(self, text: str) -> bool:
         """Return True if ``text`` means something to the flow, wherever its dialogue is."""
         text = text[:_MOST_HEARD]
-        return self._examples.closest(text) is not None or (bool(self._flow.slots) and numerals.has_number(text))
+        return self._examples.closest(text) is not None or (bool(self._flow.slots) and self._answers_a_slot(text))
+
+    def _answers_a_slot(self, text: str) -> bool:
+        if numerals.has_number(text) or values.agrees(text) is not None:
+            return True
+        return any(values.read(slot.kind, text, slot.lengths, self._today()) for slot in self._flow.slots.values())
 
     def _turn(self, dialogue: _Dialogue, heard: str, offered: Container[str] | None) -> None:
         keys = heard.startswith(KEYS)
@@ -115,9 +119,12 @@ class Script:
         name = self._where_set(name, offered)
         if dialogue.filled:
             dialogue.filling, dialogue.filled = None, False
-        if dialogue.filling and self._takes(dialogue, dialogue.filling, name, said, keys=keys):
+        filling = dialogue.filling
+        if filling and self._takes(dialogue, filling, name, said, keys=keys):
             dialogue.heard, dialogue.name, dialogue.reply = heard, dialogue.wanting, self._flow.intents[dialogue.wanting]
             return
+        if filling is not None and dialogue.filling is None:
+            name = None  # the "no" that was one too many is not one to the call
         if name and not dialogue.owed and (target := dialogue.reply.next.get(name)):
             # A yes that is held back ends nothing, even if that is what it was asked for.
             denied = not keys and self._flow.intents[target].then and self._examples.denied(said, name)
@@ -156,6 +163,9 @@ class Script:
             return False
         if not keys and name and self._flow.intents[name].then == "transfer" and name not in self._answers:
             return False  # "okay, connect me to an agent" is no yes to what was read back
+        if not keys and name and self._flow.intents[name].repeat and not numerals.has_number(said):
+            dialogue.repeat = True  # nor is "okay, say that again"
+            return True
         taken = filling.take(said, self._today(), keys=keys)
         dialogue.repeat = False
         if taken is not Taken.MISSED:

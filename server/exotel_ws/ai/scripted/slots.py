@@ -15,7 +15,7 @@ from exotel_ws.ai.settings import Lines
 
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
 MOST_MISSES: Final = 3
-"""Turns in a row that give a slot nothing; then it is given up, and the flow's fallback is said."""
+"""Turns in a row that give a slot nothing, or times that what was said back is wrong; then the flow's fallback is said."""
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]{0,31})\}")
 _LEAST_UNASKED: Final = 3
 """Fewest digits of a number that is taken out of a sentence which was no answer to a question."""
@@ -62,6 +62,8 @@ class Filling:
     part: str = ""
     """Digits of a number of which the caller has said a part."""
     misses: int = 0
+    rejections: int = 0
+    """Times that what was said back of the slot was wrong."""
 
     @property
     def asked(self) -> str:
@@ -115,7 +117,11 @@ class Filling:
         if answer is False:
             self.heard = self.part = ""
             self.misses = 0
-            return Taken.PART
+            self.rejections += 1
+            if self.rejections < MOST_MISSES:
+                return Taken.PART
+            self.misses = MOST_MISSES  # what the caller says reaches us as something else, and would the next time
+            return Taken.MISSED
         return self._missed()
 
     def _joined(self, slot: Slot, digits: str) -> str:
@@ -137,7 +143,7 @@ class Filling:
         return self._next()
 
     def _next(self) -> Taken:
-        self.heard, self.misses = "", 0
+        self.heard, self.misses, self.rejections = "", 0, 0
         return Taken.DONE if all(name in self.filled for name in self.needs) else Taken.PART
 
     def _missed(self) -> Taken:

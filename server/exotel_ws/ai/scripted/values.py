@@ -26,6 +26,8 @@ _MONTHS: Final = (
     *(("october", "oct", "aktubar", "अक्टूबर"), ("november", "nov", "navambar", "नवंबर", "नवम्बर")),
     ("december", "dec", "disambar", "दिसंबर", "दिसम्बर"),
 )
+_ALSO_WORDS: Final = ("may", "mai")
+"""Names of a month that are words of another meaning, too: "may I …", and "I" in Hindi."""
 _WEEKDAYS: Final = (
     *(("monday", "somvar", "सोमवार"), ("tuesday", "mangalvar", "मंगलवार"), ("wednesday", "budhvar", "बुधवार")),
     *(("thursday", "guruvar", "गुरुवार"), ("friday", "shukravar", "शुक्रवार"), ("saturday", "shanivar", "शनिवार")),
@@ -167,13 +169,23 @@ def _date(text: str, today: date) -> str:
         token.removesuffix("th") if token.endswith("th") and numerals.has_number(token.removesuffix("th")) else token
         for token in said
     ]
-    month = next((place for place, token in enumerate(said) if token in _MONTH_OF), None)
+    month = next((place for place, token in enumerate(said) if token in _MONTH_OF and _is_month(said, place)), None)
     if month is None:
         return _relative(said, today)
     pieces = numerals.pieces(" ".join(said[:month])) + numerals.pieces(" ".join(said[month + 1 :]))
     day = int(pieces[0]) if pieces and len(pieces[0]) <= 2 else 0
     year = "".join(pieces[1:])
     return _day(day, _MONTH_OF[said[month]], int(year) if len(year) == 4 else None, today)
+
+
+def _is_month(said: Sequence[str], place: int) -> bool:
+    """Return True if the name of a month is one: next to a day, where it is another word, too."""
+    if said[place] not in _ALSO_WORDS:
+        return True
+    before, after = (
+        next((token for token in some if token not in ("of", "the")), "") for some in (reversed(said[:place]), said[place + 1 :])
+    )
+    return numerals.has_number(before) or (said[place] == "may" and numerals.has_number(after))
 
 
 def _relative(said: Sequence[str], today: date) -> str:

@@ -41,6 +41,8 @@ OPENS_QUESTION: Final = frozenset(("did", "do", "does", "are", "is", "was", "wer
 """Words with which a question begins that is no request."""
 NO: Final = frozenset(wording.words("no nope nahi nahin nahee नहीं नही ना न"))
 """Words that are an answer by themselves, and deny what follows them at once."""
+NAHI: Final = frozenset(wording.words("nahi nahin nahee नहीं नही"))
+"""Spellings of one word."""
 NEGATIONS: Final = frozenset(wording.words("not dont never neither nor none without mat bina मत बिना")) | NO
 _WAITING: Final = frozenset(
     wording.words("wait ruko rukiye rukiyega ruk rukna thahro thehro tehro rukie रुको रुकिए रुकिये रुक रुकना ठहरो ठहरिए")
