@@ -57,6 +57,9 @@ class AnySound:
     def theirs(self, text: str) -> str:
         return text
 
+    def recognised(self) -> None:
+        pass
+
     def noisy(self) -> bool:
         return False
 

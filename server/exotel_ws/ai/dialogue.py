@@ -332,6 +332,8 @@ class Dialogue:
                 self._seemed = True
                 self._events.user_seems(_whole(frame.text))
         elif isinstance(frame, TranscriptionFrame | InterimTranscriptionFrame):
+            if isinstance(frame, TranscriptionFrame):
+                self._hearing.recognised()
             frame.text = self._hearing.theirs(_whole(frame.text))
             if frame.text.strip():
                 self._events.user_heard()

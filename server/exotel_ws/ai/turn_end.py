@@ -104,6 +104,9 @@ class TurnEnd(BaseUserTurnStopStrategy):
     async def _transcribed(self, frame: TranscriptionFrame) -> None:
         self._text = f"{self._text} {frame.text}".strip()
         self._complete = frame.finalized
+        if not (self._text or self._speaking):  # nothing but the bot's own voice
+            await self.trigger_user_turn_stopped()
+            return
         if self._silent_since is None and not self._speaking:  # a voice that the detector did not notice
             self._silent_since = self._now()
             self._finished = True

@@ -181,11 +181,19 @@ def kinds(frames: list[Frame]) -> list[str]:
     return [each if isinstance(each, str) else f"{each:.2f}" for each in told]
 
 
-def told(*spoken: tuple[int, float]) -> list[Frame]:
-    """Return what is told beside the audio of sounds, each so many windows at a level in dB of full scale."""
-    pcm = pcm16(np.concatenate([tone(440, db, number) for number, db in spoken]))
-    hearing = Hearing(Judged(), Played(8000), lambda: 0.0, Turns(longest_s=1.0))
-    return [frame for frame in hearing.take(pcm) if not isinstance(frame, InputAudioRawFrame)]
+def told(*spoken: tuple[int, float], recognised_after: int = 0) -> list[Frame]:
+    """Return what is told beside the audio of sounds, each so many windows at a level in dB of full scale.
+
+    What was cut is recognised so many windows after it.
+    """
+    hearing, found, since = Hearing(Judged(), Played(8000), lambda: 0.0, Turns(longest_s=1.0)), [], -1
+    for window in np.concatenate([tone(440, db, number) for number, db in spoken]):
+        frames = [frame for frame in hearing.take(pcm16(window)) if not isinstance(frame, InputAudioRawFrame)]
+        found += frames
+        since = 0 if any(isinstance(frame, SpeechCutFrame) for frame in frames) else since + (since >= 0)
+        if since == recognised_after:
+            hearing.recognised()
+    return found
 
 
 def test_a_pause_that_may_be_the_end_is_told_of_and_that_the_voice_goes_on() -> None:
@@ -220,6 +228,19 @@ def test_speech_that_does_not_end_is_cut_and_begins_anew_after_a_while() -> None
     times = [SAYING[type(frame)] for frame in told((round(3.6 / WINDOW_S), -20))]
 
     assert times == ["starts", "is cut", "starts", "is cut"], "1 s is heard, for 1 s nothing is, so that its turn ends"
+
+
+@pytest.mark.parametrize(("recognised_after_s", "times"), [(1.8, 2), (9.0, 1)])
+def test_speech_that_was_cut_goes_on_once_its_words_have_come_or_after_a_while(recognised_after_s: float, times: int) -> None:
+    spoken = (round(4.0 / WINDOW_S), -20)
+
+    starts = [
+        frame
+        for frame in told(spoken, recognised_after=round(recognised_after_s / WINDOW_S))
+        if isinstance(frame, VADUserStartedSpeakingFrame)
+    ]
+
+    assert len(starts) == times
 
 
 @pytest.mark.parametrize("piece", [WINDOW * 2 * 100, 1920, 2, 6])

@@ -121,6 +121,17 @@ def test_an_echo_is_still_known_as_one_when_its_words_are_recognised() -> None:
     assert path.likeness > 0.8
 
 
+def test_an_echo_that_is_no_more_is_forgotten_and_the_caller_may_be_as_soft_as_it_was() -> None:
+    pcm = speech(14, 1)
+    spoken = levels(speech(4, 7))
+    soft = [level - 20 for level in spoken]
+
+    path, found = judged(pcm, [*echo(pcm, 20, 0.18)[:125], *[-80.0] * 185, *soft])
+
+    assert path.delay is None
+    assert not any(found[310:])
+
+
 def test_what_comes_back_as_loud_as_it_was_is_not_kept_out_by_its_level() -> None:
     pcm = speech(6, 1)
 

@@ -154,6 +154,18 @@ def test_speech_that_was_ended_for_its_length_is_over_as_soon_as_its_words_are_t
     assert done.over_after == pytest.approx(0.4, abs=0.01)
 
 
+def test_a_turn_of_the_bots_own_voice_is_over_at_once_and_not_while_the_caller_goes_on() -> None:
+    """A transcript comes here without what the bot said."""
+
+    async def own(made: Turn) -> None:
+        await made.transcribed("")
+        assert not made.overs
+        await made.pauses("", early=False)
+        assert made.overs
+
+    assert turn(True, own).over_after == pytest.approx(0.35, abs=0.01)
+
+
 def test_words_of_a_voice_that_was_not_noticed_are_a_turn() -> None:
     async def soft(made: Turn) -> None:
         await made.pauses("Hm")

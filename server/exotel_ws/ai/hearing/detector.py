@@ -28,7 +28,10 @@ STOP_S: Final = 0.2
 _HUSH_WINDOWS: Final = 3
 """Windows of a pause, a tenth of a second, that may be the end of speech."""
 _DEAF_S: Final = 1.0
-"""Seconds without a voice after speech that was ended for its length: its words are recognised, and its turn ends."""
+_DEAF_AT_MOST_S: Final = 3.0
+_TURN_ENDS_S: Final = 0.2
+"""Seconds without a voice after speech that was ended for its length: the least, the most, and after its words have come.
+pipecat ends no turn in which somebody speaks, and recognisers take up to 2 s."""
 _HEARD_DB: Final = 10.0
 """Distance above the noise, and `_TAIL_DB` below the caller's loud words, from which on a sound is heard as theirs."""
 _TAIL_DB: Final = 30.0
@@ -100,6 +103,9 @@ class Hears(Protocol):
     def theirs(self, text: str) -> str:
         """Return what of ``text``, just recognised, the caller has said; empty if it is all the bot's own voice."""
 
+    def recognised(self) -> None:
+        """Note that a transcript has come."""
+
 
 class Hearing:
     """Way of one call's audio into the pipeline: high-pass, gain, and the frames that say when the caller speaks.
@@ -121,7 +127,10 @@ class Hearing:
         """True if it began before the level of an echo was known, so that it may be one."""
         self._rules = rules
         self._hushed = False
-        self._spoke_s = self._deaf_s = 0.0
+        self._spoke_s = 0.0
+        self._cut_s = float("inf")
+        """Seconds since speech was last ended for its length, and the least of them at which a voice is heard again."""
+        self._hears_at_s = 0.0
         self._sounded_at = 0.0
         """Time of the latest sound that an ear tells from the noise."""
         self._high_pass = HighPass()
@@ -163,6 +172,10 @@ class Hearing:
         sure = over and self._path.likeness_of_softer >= _SURELY_OWN and self._unjudged
         return self._played.words.without(text, self._clock(), over=over, sure=sure)
 
+    def recognised(self) -> None:
+        """See `Hears.recognised`."""
+        self._hears_at_s = min(self._hears_at_s, max(_DEAF_S, self._cut_s + _TURN_ENDS_S))
+
     def _hear(self, window: Window, at: float) -> tuple[Window, bool]:
         """Return a window as the recognisers get it, and True if the caller has just begun or stopped to speak."""
         window = self._high_pass(window)
@@ -176,8 +189,8 @@ class Hearing:
             window *= _OTHERS
         if loudness > max(self._floor.level + _HEARD_DB, (self._caller.level or AUDIBLE_DB) - _TAIL_DB):
             self._sounded_at = at
-        self._deaf_s -= WINDOW_S
-        changed = self._is_too_long() or self._detector.changes(theirs and self._deaf_s <= 0)
+        self._cut_s += WINDOW_S
+        changed = self._is_too_long() or self._detector.changes(theirs and self._cut_s >= self._hears_at_s)
         if changed and self._detector.speaking:
             self._over = self._played.sounds(at - START_S)
             self._unjudged = self._path.delay is None
@@ -189,14 +202,14 @@ class Hearing:
         if self._spoke_s < self._rules.longest_s:
             return False
         self._detector.cut()
-        self._deaf_s = _DEAF_S
+        self._cut_s, self._hears_at_s = 0.0, _DEAF_AT_MOST_S
         return True
 
     def _change(self) -> Frame:
         self._hushed = False
         if self._detector.speaking:
             return VADUserStartedSpeakingFrame(start_secs=START_S)
-        if self._deaf_s == _DEAF_S:
+        if not self._cut_s:
             return SpeechCutFrame(stop_secs=0.0)
         return SpeechEndFrame(stop_secs=STOP_S, silent_s=max(0.0, self._clock() - self._sounded_at))
 

@@ -30,6 +30,9 @@ _ALIKE: Final = 0.8
 """Least correlation of an echo's levels with those of what was played, in dB."""
 _TIMES: Final = 3
 """Comparisons in a row that have to find the same delay."""
+_STILL_ALIKE: Final = 0.5
+_FORGOTTEN: Final = 24
+"""Comparisons in a row, three seconds of the bot's voice, less alike than `_STILL_ALIKE`; then there is no echo any more."""
 _RANGE_DB: Final = 30.0
 """Levels so far below the loudest count as silence."""
 _NOISE_DB: Final = 3.0
@@ -98,6 +101,8 @@ class EchoPath:
         self.delay: int | None = None
         """Delay of the echo in slots of 20 ms; None while none is known."""
         self.loss_db = 0.0
+        self._unlike = 0
+        """Comparisons in a row in which what came in had nothing to do with what was played."""
         self._alike: deque[float] = deque(maxlen=_REMEMBERED)
         self._alike_softer: deque[float] = deque(maxlen=_REMEMBERED)
         """`_alike` where what came in was softer by the least loss of an echo, and 0 where it was not."""
@@ -160,5 +165,8 @@ class EchoPath:
             self.delay, self.loss_db = best, loss
 
     def _note(self, alike: float, loss: float) -> None:
+        self._unlike = 0 if alike >= _STILL_ALIKE else self._unlike + 1
+        if self._unlike >= _FORGOTTEN:
+            self.delay = None  # the caller has taken the receiver to the ear
         self._alike.append(alike)
         self._alike_softer.append(alike if loss >= _LEAST_LOSS_DB else 0.0)

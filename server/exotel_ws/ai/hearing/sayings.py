@@ -14,6 +14,8 @@ _MOST: Final = 40
 """Sentences remembered at most."""
 _LETTERS: Final = 500
 """Letters of a sentence, and of what was heard, that are compared."""
+_WORDS: Final = 40
+"""Words at the beginning of what was heard that may be the bot's: an echo is cut after some seconds, and each costs time."""
 _LIKE: Final = 80.0
 """Least likeness, of 100, of words to the part of the bot's that they may be; recognisers mistake some letters."""
 _UNLIKE: Final = 60.0
@@ -54,7 +56,7 @@ class Sayings:
         if not said or len(text) > _LETTERS:
             return text
         tokens = text.split()
-        lines = ((count, words(" ".join(tokens[:count]))) for count in range(1, len(tokens) + 1))
+        lines = ((count, words(" ".join(tokens[:count]))) for count in range(1, min(len(tokens), _WORDS) + 1))
         fewest, least = (1, _UNLIKE) if sure else (_FEWEST, _LIKE)
         owned = [(_owned(" ".join(line), said, over, least), count) for count, line in lines if len(line) >= fewest]
         most, count = max(owned, default=(0.0, 0))
