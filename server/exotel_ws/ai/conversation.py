@@ -13,13 +13,13 @@ from exotel_ws.ai.dialogue import Talk
 from exotel_ws.ai.ear import Ear
 from exotel_ws.ai.failure.rescue import Rescue
 from exotel_ws.ai.hearing.echo import Played
-from exotel_ws.ai.keypad import Keypad
+from exotel_ws.ai.keypad import KEYS, Keypad
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.phase import IllegalTransition, Phase, Phases
 from exotel_ws.ai.playout import Playout
 from exotel_ws.ai.records.stopwatch import Stopwatch
 from exotel_ws.ai.records.story import Story
-from exotel_ws.ai.remarks import Remarks
+from exotel_ws.ai.remarks import Remarks, asks_yes_or_no
 from exotel_ws.ai.sentences import Sentences
 from exotel_ws.ai.settings import Ai
 from exotel_ws.ai.voicemail import Voicemail
@@ -100,6 +100,8 @@ class Conversation:
         self._mouth.on_silent, self._mouth.on_dropped = self._silent, self._dropped
         self._played, self._mouth.on_saying = parts.played, self._says
         self._noisy = parts.noisy
+        self._words_late = False
+        """True if the last voice stopped the bot, and the bot went on since its words had not come."""
         self._false_alarms = 0
         """Times in a row that a voice stopped the bot and was none, or none that even nodded."""
         self._keypad.on_keys = self._keys
@@ -115,7 +117,10 @@ class Conversation:
         self._considering: asyncio.Task[None] | None = None
         """Task that asks the flow about what seems to be a remark."""
         self._asking = False
-        """True if the bot was asking a question when the caller last interrupted it."""
+        """True if the bot was asking for a yes or no when the caller last interrupted it."""
+        self._playing = ""
+        """Sentence made beforehand that is being played."""
+        self._greeting_asks = asks_yes_or_no(greeting_text)
         self._answer_began: float | None = None
         """Time of the clock at which the answer to the last turn, or whatever came instead, begins to be heard."""
         self._refusals = 0
@@ -199,11 +204,13 @@ class Conversation:
     def _hold(self) -> None:
         """Let the bot stop, because the caller speaks."""
         self._phases.enter(Phase.HELD)
-        busy = self._mouth.busy
+        self._utterance.interrupts |= self._mouth.over
+        self._words_late = False
+        goes_on = self._playout.held
         if self._playout.pause():
-            self._asking = self._mouth.saying.endswith(("?", "？"))
             self._line.log("✋ Barge-in: the bot stops", event="barge_in")
-        self._utterance.interrupts |= busy
+        if not goes_on:
+            self._asking = asks_yes_or_no(self._mouth.saying or self._playing)
 
     def user_heard(self) -> None:
         if self._phases.now is not Phase.OVER:
@@ -261,7 +268,8 @@ class Conversation:
     async def meant(self, said: Sequence[str], before: str) -> str:
         into_greeting, self._into_greeting = self._into_greeting, False
         self._stop_considering()
-        over, asked = self._utterance.interrupts, self._asking
+        over, asked = self._utterance.interrupts or self._words_late, self._asking
+        self._words_late = False
         meant = [text for text in said if not await self._is_remark(text, into_greeting=into_greeting, over=over, asked=asked)]
         if self._ending or not meant:
             self._false_alarms += over and not all(self._remarks.is_nod(text, asked=asked) for text in said)
@@ -332,6 +340,8 @@ class Conversation:
         return self._playout.heard_until
 
     def say(self, text: str, pcm: bytes) -> None:
+        if self._phases.now is Phase.MACHINE:
+            return  # it records nothing yet, and would take this for the caller's message
         self._play(text, pcm, lambda heard: self._said(text, heard))
 
     def resume(self) -> bool:
@@ -373,9 +383,10 @@ class Conversation:
         self._patience.stop()
         self._utterance.end()
         self._keypad.close()
+        self._phases.enter(Phase.MACHINE)
+        self._rescue.nothing_meant()
         self._talk.interrupt()
         self._playout.drop()
-        self._phases.enter(Phase.MACHINE)
         self._voicemail.wait(self._leave_message, self._leave_nothing)
 
     def _leave_message(self) -> None:
@@ -406,6 +417,10 @@ class Conversation:
     def _last_words(self, text: str, pcm: bytes, then: str, outcome: str) -> None:
         """Play a sentence in place of whatever the services still say; then hang up."""
         if self._phases.now is Phase.OVER:
+            return
+        if self._phases.now is Phase.MACHINE:
+            self._part(then, outcome)
+            self._hang_up()
             return
         self._mouth.mute()
         self._playout.drop()
@@ -443,19 +458,22 @@ class Conversation:
             self._wait_for_caller()
 
     def _no_words(self) -> None:
-        """Go on after a noise."""
+        """Go on after a noise. A slow recogniser may still find that it was a word."""
         self._false_alarms += self._utterance.interrupts
+        self._words_late |= self._utterance.interrupts
         self._nothing_said()
 
     async def _is_remark(self, text: str, *, into_greeting: bool, over: bool, asked: bool) -> bool:
         """Return True if ``text`` is said into the greeting, or over the bot, and takes no turn."""
+        if text.startswith(KEYS):
+            return False
         if into_greeting:
-            return await self._remarks.means_nothing(text)
+            return await self._remarks.means_nothing(text, asked=self._greeting_asks)
         return over and await self._remarks.takes_no_turn(text, asked=asked)
 
     def _keys(self, keys: str) -> None:
         self._utterance.interrupts = False
-        self._talk.told(f"DTMF: {keys}")
+        self._talk.told(f"{KEYS}{keys}")
 
     def _refuse(self, bound: str) -> None:
         """Refuse a turn that is one request too many, and tell the caller; the bot goes on with what it was saying."""
@@ -479,10 +497,16 @@ class Conversation:
 
     def _play(self, text: str, pcm: bytes, tell: Callable[[bool], None]) -> None:
         """Play a whole sentence made beforehand; call ``tell`` with True once it was heard, or with False if it was dropped."""
+        self._playing = text
+
+        def over(heard: bool) -> None:
+            self._playing = ""
+            tell(heard)
+
         self._playout.say(pcm)
         self._playout.flush()
         self._says(text)
-        self._playout.note(tell)
+        self._playout.note(over)
 
     def _says(self, text: str) -> None:
         self._played.words.say(text, self._playout.heard_until)

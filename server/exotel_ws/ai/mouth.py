@@ -40,6 +40,8 @@ class Mouth(FrameProcessor):
         self._speaking = False
         self._answering = False
         self._expecting = False
+        self._writing = self._voicing = False
+        """True until the model has written all of its answer; and until the sound of a sentence has all been made."""
         self._mute = False
         self._began_ns = 0
         self._made = 0
@@ -61,6 +63,14 @@ class Mouth(FrameProcessor):
         return self._answering or self._expecting or self._playout.outstanding
 
     @property
+    def over(self) -> bool:
+        """Return True if the caller who speaks now speaks over the bot, or while it makes what it will say.
+
+        Unlike `busy`, False once all has sounded by the clock: the mark of a question's end comes after a quick "yes".
+        """
+        return self._writing or self._voicing or self._playout.outstanding
+
+    @property
     def saying(self) -> str:
         """Return the sentence that the caller is hearing, as far as its text has come; empty if there is none."""
         said = ""
@@ -72,11 +82,11 @@ class Mouth(FrameProcessor):
 
     def expect(self) -> None:
         """Expect a sentence that is on its way."""
-        self._expecting = True
+        self._expecting = self._voicing = True
 
     def answer_begins(self) -> None:
         """Note that the model has begun an answer, whose words come later."""
-        self._answering = True
+        self._answering = self._writing = True
 
     def mute(self) -> None:
         """From now on ignore what the services make: it is not played, and stops nothing."""
@@ -93,6 +103,7 @@ class Mouth(FrameProcessor):
         elif isinstance(frame, TTSStoppedFrame):
             await self._utterance_made(frame)
         elif isinstance(frame, LLMFullResponseEndFrame):
+            self._writing = False
             self._when_heard(lambda heard: self._answer_over(frame, heard))
         elif isinstance(frame, LLMAssistantPushAggregationFrame):
             self._when_heard(lambda _heard: self._soon(self.push_frame(frame)))
@@ -103,6 +114,7 @@ class Mouth(FrameProcessor):
             await self.push_frame(frame, direction)
 
     async def _speak(self, frame: TTSAudioRawFrame) -> None:
+        self._voicing = True
         if not self._made:
             self._began_ns = self.get_clock().get_time()
         if frame.sample_rate != self._made_at:
@@ -141,10 +153,11 @@ class Mouth(FrameProcessor):
         while self._words:
             self._text_with_its_sound(self._words.popleft()[1])
         self._made = 0
+        self._voicing = False
         self._when_heard(lambda heard: self._utterance_over(frame, heard))
 
     async def _interrupted(self) -> None:
-        self._answering = self._expecting = False
+        self._answering = self._expecting = self._writing = self._voicing = False
         self._made = 0
         await self._resampler.reset()  # type: ignore[no-untyped-call]
         self._playout.drop()

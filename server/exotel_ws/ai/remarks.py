@@ -1,5 +1,6 @@
 """Tell what is said to the bot from what only shows that somebody listens, or was never said to it."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -10,6 +11,19 @@ Understands = Callable[[str], Awaitable[bool]]
 """Return True if a text means something to the flow."""
 _SHORT: Final = 3
 """Most words of a remark over the bot that are no turn if the flow makes nothing of them."""
+_BEFORE_LAST: Final = re.compile(r".*[.!?।？](?=\s*\S)", re.DOTALL)
+_WH: Final = frozenset(words("who what when where why which how"))
+_WH_HINDI: Final = frozenset(words("kaun kab kahan kyun kaise kitna kitne kitni कौन कब कहाँ क्यों कैसे कितना कितने कितनी"))
+_FIRST: Final = 2
+"""Words at the beginning of an English question of which one asks for more than a yes or no: "and what", "how"."""
+
+
+def asks_yes_or_no(text: str) -> bool:
+    """Return True if the last sentence of ``text`` is a question to which a yes, or an okay, is an answer."""
+    if not text.rstrip().endswith(("?", "？")):
+        return False
+    asked = words(_BEFORE_LAST.sub("", text))
+    return not (_WH.intersection(asked[:_FIRST]) or _WH_HINDI.intersection(asked))
 
 
 class Remarks:
@@ -27,7 +41,7 @@ class Remarks:
     def is_nod(self, text: str, *, asked: bool) -> bool:
         """Return True if ``text``, said over the bot, is nothing but words that listeners say.
 
-        ``asked``: the bot was asking a question at that moment. It may be answered by "yes" or "okay"; by a hum it is not.
+        ``asked``: the bot was asking for a yes or no at that moment. It may be answered by "yes" or "okay"; by a hum it is not.
         """
         said = words(text)
         if len(said) < self._least:
@@ -45,10 +59,15 @@ class Remarks:
             return False
         return not await self._understands(text)
 
-    async def means_nothing(self, text: str) -> bool:
-        """Return True if ``text``, said into the greeting, asks for nothing: "hello?", a nod, or an announcement."""
+    async def means_nothing(self, text: str, *, asked: bool) -> bool:
+        """Return True if ``text``, said into the greeting, asks for nothing: "hello?", a nod, or an announcement.
+
+        ``asked``: the greeting asks for a yes or no.
+        """
         said = words(text)
         line = f" {' '.join(said)} "
+        if asked and self._answers.are_in(said):
+            return False
         if not said or self._nods.make_up(said) or self._greetings.make_up(said):
             return True
         if any(f" {each} " in line for each in self._announcements):

@@ -45,10 +45,12 @@ class Utterance:
 
     def voice(self) -> None:
         """Note that the caller speaks."""
+        now = self._clock.time()
         if self.over.is_set():
             self.over.clear()
-            self.began = self._clock.time() - NOTICED_S
-        self._alarm.set(self._voice_s)
+            self.began = now - NOTICED_S
+        # A noise that stops and begins again does not hold the bot back for longer than one that does not stop.
+        self._alarm.set(self._voice_s if self._has_words else max(0.0, self.began + NOTICED_S + self._voice_s - now))
 
     def words(self) -> None:
         """Note that some of the speech became text."""

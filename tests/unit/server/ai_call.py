@@ -188,6 +188,7 @@ class Call:
         marks: bool = True,
         flow: Collection[str] | None = None,
         outbound: bool = False,
+        greeting_text: str = GREETING,
         **more: Any,
     ) -> None:
         """``flow`` are the texts that mean something to a scripted flow; None: a language model answers.
@@ -240,7 +241,7 @@ class Call:
             voicemail=Voicemail(settings.outbound, self.loop, RATE, outbound=outbound),
         )
         audio = b"\1\1" * int(GREETING_S * RATE) if greeting else b""
-        self.conversation = Conversation(settings, self, parts, audio, GREETING, self._over)
+        self.conversation = Conversation(settings, self, parts, audio, greeting_text, self._over)
         self.exotel.on_mark = self.mark
 
     def _talk_with(self, mouth: Mouth) -> Talk:

@@ -342,6 +342,77 @@ def test_a_yes_over_the_bot_answers_what_it_is_just_asking(asking: bool, said: s
     at_once(call)
 
 
+@pytest.mark.parametrize("said", ["Yes.", "Tomorrow."])
+def test_who_answers_before_the_questions_mark_is_back_has_answered(said: str) -> None:
+    """Its sound is over by the clock; the network brings the mark later."""
+
+    async def call() -> None:
+        call = Call(silence=PATIENT, flow=["a long answer"])
+        call.exotel.delay_s = 0.3
+        call.services.answers["a long answer"] = ("x" * 19 + "?", "")
+        await call.until(GREETING_S + 1.0)
+        await call.say("a long answer")
+        await asyncio.sleep(0.3 + 0.1 + 1.0 + 0.05)
+        assert call.story.said[-1][0] == GREETING, "the mark is not back"
+        await call.say(said, 0.4)
+        await asyncio.sleep(4)
+        assert call.services.asked == ["a long answer", said]
+        assert call.story.meant == [], "nothing was interrupted"
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+@pytest.mark.parametrize(
+    ("greeting", "asked"),
+    [("Hello, is this Mr. Rao?", ["Yes."]), ("Hello, how can I help?", []), ("नमस्ते, मैं आपकी कैसे मदद कर सकता हूँ?", [])],
+)
+@pytest.mark.parametrize("interruptible", [False, True])
+def test_a_yes_into_a_greeting_answers_it_if_it_asks_for_one(greeting: str, asked: list[str], interruptible: bool) -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT, greeting_text=greeting, greeting_interruptible=interruptible)
+        await call.until(GREETING_S - 1.2)
+        await call.say("Yes.", 0.3)
+        await call.until(8.0)
+        assert call.services.asked == asked
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_a_nod_whose_words_come_late_takes_no_turn_either() -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        await answered(call)
+        await call.say("", 0.4, turn_end_s=1.3)
+        call.conversation.user_heard()
+        call.conversation.user_stopped("Mm-hmm.")
+        await call.services.turn("Mm-hmm.")
+        await asyncio.sleep(8)
+        assert call.services.asked == ["a long answer"]
+        assert call.story.meant == [False]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_a_noise_that_comes_and_goes_holds_the_bot_back_no_longer_than_one_that_stays() -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        await answered(call)
+        for _ in range(20):
+            call.conversation.user_started()
+            await asyncio.sleep(0.5)
+            call.conversation.user_paused()
+            await asyncio.sleep(0.3)
+            if call.story.meant:
+                break
+        assert call.story.meant == [False]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
 def test_a_nod_is_an_answer_where_the_bot_is_silent() -> None:
     async def call() -> None:
         call = Call(silence=PATIENT)

@@ -141,6 +141,34 @@ def test_who_is_no_machine_may_say_what_machines_say(settings: Ai, outbound: boo
     at_once(call)
 
 
+def test_a_machine_is_not_told_that_it_was_not_understood() -> None:
+    async def call() -> None:
+        call = Call(LEAVES, outbound=True, silence=Silence(after_s=600.0))
+        await call.until(2.5)
+        await call.say(MACHINE)
+        said = len(call.story.said)
+        call.conversation.say("Sorry, I did not catch that.", b"\2\2" * RATE)
+        await asyncio.sleep(3)
+        assert len(call.story.said) == said
+        assert not call.bot_speaks
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_a_call_that_fails_while_a_machine_talks_leaves_no_apology_on_it() -> None:
+    async def call() -> None:
+        call = Call(LEAVES, outbound=True, silence=Silence(after_s=600.0))
+        await call.until(2.5)
+        await call.say(MACHINE)
+        said = len(call.story.said)
+        call.rescue.give_up("nothing works")
+        assert await call.end() == "hang_up"
+        assert len(call.story.said) == said
+
+    at_once(call)
+
+
 def test_a_stream_that_ends_while_a_machine_talks_leaves_no_task_and_no_timer() -> None:
     async def call() -> None:
         before = asyncio.all_tasks()
