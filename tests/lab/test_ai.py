@@ -22,7 +22,8 @@ from rapidfuzz import fuzz
 from tests.lab import metadata, speaking
 from tests.lab.labhost import REPO, HostSpec, LabHost, Play, bring_up, play, take_down
 from tests.lab.releases import copy_of_tree
-from tests.lab.speaking import says
+from tests.lab.speaking import presses, says
+from tests.lab.systems import Systems
 from tests.providers.fakes.openai import ANSWER, Chat
 from tests.providers.fakes.server import KEY
 
@@ -47,6 +48,24 @@ ACCOUNT_FILE = "/etc/exotel-ws/exotel-account.json"
 CUT = "sudo ip route del default; echo nameserver 192.0.2.53 | sudo tee /etc/resolv.conf"
 AI = {"record": {"transcripts": True}}
 SETTINGS = {"exotel_ws_mode": "ai", "exotel_ws_workers": 1, "exotel_ws_ai": AI}
+BY_KEYS = """
+greeting: Welcome.
+fallback: [Sorry.]
+slots:
+  order: {kind: number, digits: 4, ask: "Which order?", read_back: "{order}?"}
+intents:
+  status:
+    examples: [where is my order]
+    dtmf: 1
+    needs: [order]
+    tool: look_up
+    say: I will look.
+    answer: "It is {status}."
+    otherwise: I can not look.
+  agent: {examples: [an agent], dtmf: 0, say: Connecting., then: transfer}
+  bye: {examples: [goodbye], dtmf: 9, say: Goodbye., then: hang_up}
+"""
+OWN_KEYS = {"passthru": "of-the-passthru-applet", "look-up-signing": "of-the-tool", "ended": "of-the-report"}
 
 
 class Model(Chat):
@@ -90,6 +109,16 @@ class Deployed:
         pid = self.host.run(f"systemctl show -P MainPID {self.unit}").stdout.strip()
         return re.findall(r"^\w+", self.host.run(f"sudo nsenter --target {pid} --net ip -brief link").stdout, re.MULTILINE)
 
+    def calls(self, keys: list[str], query: str = "") -> Call:
+        """Call, and press each of ``keys`` once the bot has said what it has to."""
+        script = [presses(each) for each in keys]
+        return place(partial(Caller, parse(self.url + query), speaking.RATE, script, strip_query=True, barge_in_s=None))
+
+    def what_follows(self, call: Call) -> int:
+        """Ask as Exotel's Passthru applet does; return the status."""
+        url = f"http://{self.host.address}:8765/exotel/next/{OWN_KEYS['passthru']}?CallSid={call.ids.call_sid}"
+        return int(self.host.run(f"curl -s -o /dev/null -w '%{{http_code}}' '{url}'").stdout)
+
     def answer(self, question: str) -> str:
         """Return all that the bot says in a call with this one question, from the server's transcript.
 
@@ -128,13 +157,18 @@ def place(make: Callable[[], Caller]) -> Call:
     return asyncio.run(asyncio.wait_for(carried_out(), 180))
 
 
-def transcript(host: LabHost, call: Call) -> dict[str, list[dict[str, Any]]]:
-    """Return the server's transcript of the call, by the kind of event."""
+def whole_transcript(host: LabHost, call: Call) -> dict[str, Any]:
+    """Return the server's transcript of the call."""
     find = f"grep -l {call.ids.call_sid} /var/lib/exotel-ws/calls/*.json | xargs -r cat | grep ."
     # The server writes it after the call.
     found = host.run(f"sudo timeout 10 sh -c 'until {find} 2>/dev/null; do sleep 0.2; done'").stdout
+    return dict(json.loads(found))
+
+
+def transcript(host: LabHost, call: Call) -> dict[str, list[dict[str, Any]]]:
+    """Return the events of the server's transcript of the call, by their kind."""
     kinds: dict[str, list[dict[str, Any]]] = {}
-    for event in json.loads(found)["events"]:
+    for event in whole_transcript(host, call)["events"]:
         kinds.setdefault(event["what"], []).append(event)
     return kinds
 
@@ -334,3 +368,59 @@ def test_a_rollback_brings_back_the_flow_and_takes_the_network_away(deployed: De
     said = deployed.answer(QUESTION)
     assert (OTHER_HOURS in said, HOURS in said) == (False, True), said
     assert deployed.links() == ["lo"]
+
+
+def test_a_tool_is_asked_exotel_is_told_what_follows_and_the_end_is_reported_though_the_worker_is_killed(
+    deployed: Deployed,
+) -> None:
+    """The systems are real servers that check who asks; reports are refused until the worker that owes them is gone."""
+    host = deployed.host
+    host.inventory.with_name("keys.yml").write_text(BY_KEYS)
+    with Systems({"/order": OWN_KEYS["look-up-signing"], "/ended": OWN_KEYS["ended"]}) as systems:
+        look_up = {
+            "description": "Look up where an order is.",
+            "url": f"{systems.url}/order",
+            "signing_credential": "look-up-signing",
+            "parameters": {"type": "object", "properties": {"order": {"type": "string"}}, "required": ["order"]},
+        }
+        ai = {
+            **AI,
+            "tools": {"look_up": look_up},
+            "ended_url": f"{systems.url}/ended",
+            "bots": {"other": {"greeting": "Namaste."}},
+        }
+        done = deployed.deploy(exotel_ws_ai=ai, exotel_ws_ai_keys=OWN_KEYS, exotel_ws_ai_flow="keys.yml")
+        assert done.rc == 0, done.stdout
+        orders = deployed.calls(["1", "4821", "1", "0"])
+        other = deployed.calls(["9"], "&bot=other")
+        for call, bot in ((orders, "default"), (other, "other")):
+            assert_kept_to_the_protocol(call)
+            assert (call.end.by_bot, call.end.code, whole_transcript(host, call)["bot"]) == (True, 1000, bot)
+        said = [event["text"] for event in transcript(host, orders)["bot"]]
+        assert said == ["Welcome.", "Which order?", "4, 8, 2, 1?", "I will look.", "It is on its way.", "Connecting."]
+        assert transcript(host, other)["bot"][0]["text"] == "Namaste."
+        [asked] = systems.asked
+        assert (asked["arguments"], asked["call"]["call_sid"]) == ({"order": "4821"}, orders.ids.call_sid)
+        assert [deployed.what_follows(call) for call in (orders, other)] == [200, 302]
+
+        wait_for(lambda: len(set(systems.refused)) >= 2, "both reports to be tried")
+        host.run(f"sudo systemctl kill --signal KILL {deployed.unit}")
+        systems.takes_reports.set()
+        sids = {orders.ids.call_sid: "transfer", other.ids.call_sid: "hang_up"}
+        wait_for(lambda: sids.keys() <= {told["call_sid"] for _, told in systems.reports}, "both reports to be taken")
+        ours = [(key, told) for key, told in systems.reports if told["call_sid"] in sids]
+        assert {told["call_sid"]: told["outcome"] for _, told in ours} == sids
+        assert len(ours) == len({key for key, _ in ours}) == 2
+        assert {key for key, _ in ours} <= set(systems.refused), "a repetition is known by its key"
+        [report] = [told for _, told in ours if told["call_sid"] == orders.ids.call_sid]
+        assert (report["reason"], report["bot"], report["slots"]) == ("agent", "default", {"order": "4821"})
+        assert [deployed.what_follows(call) for call in (orders, other)] == [200, 302], "another worker knows it, too"
+    journal = host.run("sudo journalctl --namespace=+exotel-ws -o export").stdout
+    assert not [secret for secret in OWN_KEYS.values() if secret in journal + done.stdout]
+
+
+def wait_for(what: Callable[[], bool], told: str, within_s: float = 90.0) -> None:
+    until = time.monotonic() + within_s
+    while not what():
+        assert time.monotonic() < until, f"waited {within_s:g} s for {told}"
+        time.sleep(0.2)

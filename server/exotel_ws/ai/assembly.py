@@ -8,7 +8,7 @@ from functools import partial
 from exotel_ws.ai.allowance import Allowance
 from exotel_ws.ai.conversation import Conversation, Parts
 from exotel_ws.ai.decoder import Decoder
-from exotel_ws.ai.dialogue import Dialogue, Events, Tool
+from exotel_ws.ai.dialogue import Collected, Dialogue, Events, Tool
 from exotel_ws.ai.ear import Ear
 from exotel_ws.ai.embedded.models import TurnModel
 from exotel_ws.ai.failure.apology import Phrases
@@ -73,10 +73,11 @@ class Assembly:
         breaker: Breaker,
         workshop: Workshop,
         understands: Understands | None = None,
+        collected: Collected | None = None,
     ) -> None:
         """``webhook`` and ``own_tools`` are reached by ``outward``; ``workshop`` is that of all calls.
 
-        ``understands``: see `Remarks`.
+        ``understands``: see `Remarks`; ``collected``: see `Dialogue`.
         """
         self._settings = settings
         self._supply = supply
@@ -87,6 +88,7 @@ class Assembly:
         self._breaker = breaker
         self._remarks = Remarks(settings.barge_in, settings.turns, understands)
         self._workshop = workshop
+        self._collected = collected
 
     def conversation(self, caller: Caller, on_end: Callable[[Conversation], None]) -> Conversation:
         """Begin a conversation. Cheap: its pipeline is made later, in turn with those of other calls."""
@@ -142,6 +144,7 @@ class Assembly:
             events=events,
             limits=self._settings.limits,
             rules=self._settings.turns,
+            collected=self._collected,
         )
 
     def _stage(self, stage: str, services: Sequence[Named], work: Work, rescue: Rescue) -> Failover:

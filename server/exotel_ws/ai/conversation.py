@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -198,7 +198,7 @@ class Conversation:
         self._utterance.voice()
         if self._phases.now is Phase.GREETING:
             return
-        if not (self._mouth.busy and self._false_alarms >= _FALSE_ALARMS):
+        if not (self._mouth.over and self._false_alarms >= _FALSE_ALARMS):
             self._hold()
 
     def _hold(self) -> None:
@@ -320,6 +320,9 @@ class Conversation:
         if saying and saying != self._saying and not self._talk.in_words and not self._ending:
             self._saying = saying
             self._talk.say(saying)
+
+    def collected(self, slots: Mapping[str, str]) -> None:
+        self._story.slots = dict(slots)
 
     def tool_failed(self, tool: str, why: str) -> None:
         self._story.tool_failed(tool, why)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from openai import AsyncOpenAI
@@ -60,6 +60,10 @@ _ENOUGH: Final = {"error": "too many calls of tools: no more can be done until t
 _SENTENCE_ENDS: Final = tuple(".!?…।")
 _CLOSE_S: Final = 1.0
 """Seconds in which a connection to a provider has to close."""
+
+
+Collected = Callable[[list[dict[str, Any]]], Awaitable[Mapping[str, str]]]
+"""Return the values of slots that a caller gave in the messages of a dialogue."""
 
 
 class Tool(Protocol):
@@ -132,6 +136,9 @@ class Events(Protocol):
     def used(self, tool: str, saying: str = "") -> None:
         """Note that the model called a tool which does not end the call. ``saying`` is heard if the model has said nothing."""
 
+    def collected(self, slots: Mapping[str, str]) -> None:
+        """Note the values that the caller has given to a scripted flow so far, by the names of its slots."""
+
     def tool_failed(self, tool: str, why: str) -> None:
         """Note that nothing came of a tool; ``why`` has nothing in it that the caller said."""
 
@@ -184,8 +191,11 @@ class Dialogue:
         services: Sequence[FrameProcessor] = (),
         limits: AiLimits = _USUAL,
         rules: Turns = _USUAL_TURNS,
+        collected: Collected | None = None,
     ) -> None:
-        """``services`` are all that were made for this call, used or not; their connections are closed at the end.
+        """``collected`` returns the slots that a flow has filled in the messages of a dialogue; None where a model answers.
+
+        ``services`` are all that were made for this call, used or not; their connections are closed at the end.
 
         ``greeting`` begins the context; it is not spoken. Empty: there is none.
         """
@@ -198,6 +208,9 @@ class Dialogue:
         self.in_words = False
         """See `Talk.in_words`."""
         self._limits = limits
+        self._collected = collected
+        self._noting: asyncio.Task[None] | None = None
+        """Task that notes what has been collected."""
         self._cut = False
         """True while the rest of the answer being generated is not to be spoken."""
         self._said = ""
@@ -344,6 +357,8 @@ class Dialogue:
             self._cut, self._said = False, ""
             self._mouth.answer_begins()
             self._asked += 1
+            if self._collected is not None:
+                self._noting = asyncio.create_task(self._note(self._collected))
             if self._asked > 1:
                 self._events.asked_again()
             if self._asked > 2 * MOST_ACTS:
@@ -360,6 +375,10 @@ class Dialogue:
             frame.arguments = _whole_json(frame.arguments)
         elif isinstance(frame, FunctionCallResultFrame):
             frame.result = _whole_json(frame.result)
+
+    async def _note(self, collected: Collected) -> None:
+        messages: list[Any] = [message for message in self.context.messages if isinstance(message, dict)]
+        self._events.collected(await collected(messages))
 
     def _spoken(self, text: str) -> str:
         """Return the part of a piece of an answer that goes to the voice."""

@@ -115,7 +115,7 @@ class AiMode:
         for name, its in each.items():
             model = model_of(name) if name in own else MODEL
             supply = Supply(derive.services_of(its, name), models, self._endpoint.url, self._endpoint.key, model)
-            understands = partial(self._endpoint.understands, model) if its.llm[0] == EMBEDDED else None
+            by_flow = its.llm[0] == EMBEDDED
             assembly = Assembly(
                 its,
                 supply,
@@ -125,7 +125,8 @@ class AiMode:
                 self._own_tools,
                 breaker,
                 workshop,
-                understands,
+                understands=partial(self._endpoint.understands, model) if by_flow else None,
+                collected=partial(self._endpoint.collected, model) if by_flow else None,
             )
             self._bots[name] = ReadyBot(name, its, self._flows[name], supply, assembly, phrases, len(each))
         await self._bots[DEFAULT].prepare()

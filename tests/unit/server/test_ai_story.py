@@ -127,6 +127,7 @@ def test_what_is_told(tmp_path: Path) -> None:
         "outcome": "hang_up",
         "reason": "satisfied",
         "summary": "Their order is on its way.",
+        "slots": {},
         "recording": None,
         "stages_ms": {"greeting": [100]},
         "events_lost": 0,

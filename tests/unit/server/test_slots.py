@@ -407,6 +407,13 @@ def test_several_slots_of_all_kinds_are_asked_in_turn_and_have_their_types() -> 
     assert answers[-1].arguments == {"intent": "pickup", "data": data}
 
 
+def test_what_was_collected_is_known_after_other_wishes_too() -> None:
+    turns = ["where is my order", "4821", "yes", "pick up a parcel", "9876543210", "yes", "tomorrow"]
+    messages = [{"role": "user", "content": turn} for turn in turns]
+    assert SCRIPT.collected(messages) == {"order": "4821", "phone": "9876543210"}, "the day is not confirmed"
+    assert SCRIPT.collected(messages[:2]) == {}
+
+
 def test_a_date_is_said_in_the_language_of_the_call() -> None:
     assert values.spoken("date", "2026-12-05", "hi-IN") == "5 दिसंबर 2026"
 

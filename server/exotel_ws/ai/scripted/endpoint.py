@@ -76,6 +76,11 @@ class Endpoint:
         assert self._thread is not None
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._scripts[model].understands, text)
 
+    async def collected(self, model: str, messages: list[dict[str, Any]]) -> dict[str, str]:
+        """Return the values of slots that a caller gave to the flow of ``model``, a name without a language."""
+        assert self._thread is not None
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._scripts[model].collected, messages)
+
     @web.middleware
     async def _admit(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         """Refuse a request without the key, or beyond `MOST_AT_ONCE`."""

@@ -51,6 +51,8 @@ class _Dialogue:
     wanting: str = ""
     filled: bool = False
     """True if they have all been filled."""
+    collected: dict[str, str] = field(default_factory=dict)
+    """Values of all slots that were filled so far, of this intent and of those before."""
     owed: bool = False
     """True as long as the caller has not heard what the tool of ``reply`` told."""
     aside: bool = False
@@ -71,22 +73,7 @@ class Script:
 
     def answer(self, messages: list[dict[str, Any]], language: str = "", *, offered: Container[str] | None = None) -> Answer:
         """Return the answer to the last of ``messages``, in OpenAI's format. ``offered`` are the tools there are; None: any."""
-        dialogue = _Dialogue()
-        told: dict[str, Any] | None = None
-        spoken = ""
-        for message in messages[-_MOST_MESSAGES:]:
-            text = _text(message)
-            match message.get("role"):
-                case "user" if text and not self._goes_on(dialogue, text):
-                    self._turn(dialogue, text, offered)
-                    told = None
-                    asks = isinstance(dialogue.reply, Intent) and bool(dialogue.reply.asks)
-                    dialogue.owed = asks and (dialogue.filling is None or dialogue.filled)
-                case "assistant" if text:
-                    spoken = text
-                    dialogue.owed &= told is None
-                case "tool":
-                    told = _result(text)
+        dialogue, told, spoken = self._replayed(messages, offered)
         if not dialogue.heard:
             return Answer("greeting", self._flow.greeting_in(language))
         if dialogue.repeat:
@@ -101,6 +88,33 @@ class Script:
             return _of_tool(reply, told or {}, dialogue, language)
         say = _line(_with(reply.say, dialogue, language), language, turn)
         return Answer(name, say, reply.asks, _arguments(reply, dialogue))
+
+    def collected(self, messages: list[dict[str, Any]]) -> dict[str, str]:
+        """Return the values of slots that the caller gave in ``messages``, by name."""
+        return self._replayed(messages, None)[0].collected if self._flow.slots else {}
+
+    def _replayed(
+        self, messages: list[dict[str, Any]], offered: Container[str] | None
+    ) -> tuple[_Dialogue, dict[str, Any] | None, str]:
+        """Return the dialogue after ``messages``, what its tool told since the caller's last turn, and what was said last."""
+        dialogue = _Dialogue()
+        told: dict[str, Any] | None = None
+        spoken = ""
+        for message in messages[-_MOST_MESSAGES:]:
+            text = _text(message)
+            match message.get("role"):
+                case "user" if text and not self._goes_on(dialogue, text):
+                    self._turn(dialogue, text, offered)
+                    dialogue.collected |= dialogue.filling.filled if dialogue.filling else {}
+                    told = None
+                    asks = isinstance(dialogue.reply, Intent) and bool(dialogue.reply.asks)
+                    dialogue.owed = asks and (dialogue.filling is None or dialogue.filled)
+                case "assistant" if text:
+                    spoken = text
+                    dialogue.owed &= told is None
+                case "tool":
+                    told = _result(text)
+        return dialogue, told, spoken
 
     def understands(self, text: str) -> bool:
         """Return True if ``text`` means something to the flow, wherever its dialogue is."""
