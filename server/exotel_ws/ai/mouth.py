@@ -103,7 +103,7 @@ class Mouth(FrameProcessor):
         elif isinstance(frame, TTSStoppedFrame):
             await self._utterance_made(frame)
         elif isinstance(frame, LLMFullResponseEndFrame):
-            self._writing = False
+            self._writing = self._voicing = False  # a voice that failed in mid-sentence never says that it has stopped
             self._when_heard(lambda heard: self._answer_over(frame, heard))
         elif isinstance(frame, LLMAssistantPushAggregationFrame):
             self._when_heard(lambda _heard: self._soon(self.push_frame(frame)))
