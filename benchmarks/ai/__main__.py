@@ -1,5 +1,6 @@
 """Measure AI mode: spoken calls to our server and to pipecat's own Exotel path, and the cost to echo mode; then print the tables.
 
+What calls by remote services cost is measured with fakes of them: `benchmarks.ai.remote`.
 How well callers are heard is measured with voices and sentences of its own: `benchmarks.ai.listening`.
 
 $ python -m benchmarks.ai
@@ -28,6 +29,7 @@ from benchmarks.ai import echo, loads, report, server, speech
 from benchmarks.ai.figures import Figures, figures
 from benchmarks.ai.listening import run, table
 from benchmarks.ai.listening.voices import VoicesError
+from benchmarks.ai.remote import run as remote
 from benchmarks.ai.server import OURS, PEER
 from benchmarks.figures import QUIET_CORES
 from benchmarks.load import LoadError
@@ -36,7 +38,7 @@ from benchmarks.server import ServerError
 from benchmarks.trees import server_at
 
 SECTION = "benchmarks.ai"
-CALLS, LISTENING = "calls", "listening"
+CALLS, LISTENING, REMOTE = "calls", "listening", "remote"
 ROUNDS = 3
 ECHO_S = 1.5
 STARTS = 3
@@ -60,7 +62,9 @@ def main() -> int:
         speech.install_voices()
         if options.only in (None, CALLS):
             _calls(rounds, cores, options.quick)
-        if options.only != CALLS:
+        if options.only in (None, REMOTE):
+            _remote(rounds, cores, options.quick)
+        if options.only not in (CALLS, REMOTE):
             _listening(rounds, cores, [options.only] if options.only in run.PARTS else run.PARTS, write_it=not options.quick)
     except (LoadError, ServerError, VoicesError, subprocess.SubprocessError, OSError) as error:
         print(f"benchmarks.ai: {error}", file=sys.stderr)
@@ -73,9 +77,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help=f"one round, to try it; docs/{DOCUMENT.name} stays as it is")
     parser.add_argument(
         "--only",
-        choices=(CALLS, LISTENING, *run.PARTS),
-        help=f"{CALLS}: speed and cost; {LISTENING}: how well callers are heard, of which {run.COUNTS} needs no quiet machine, "
-        f"{run.TIMES} one; these two alone write nothing into docs/{DOCUMENT.name}",
+        choices=(CALLS, REMOTE, LISTENING, *run.PARTS),
+        help=f"{CALLS}: speed and cost; {REMOTE}: cost by remote services; {LISTENING}: how well callers are heard, of which "
+        f"{run.COUNTS} needs no quiet machine, {run.TIMES} one; these two alone write nothing into docs/{DOCUMENT.name}",
     )
     return parser.parse_args()
 
@@ -88,6 +92,18 @@ def _calls(rounds: int, cores: list[int], quick: bool) -> None:
     _tell(report.missed([one[OURS] for one in measured]))
     if not quick:
         write(DOCUMENT, text, SECTION)
+
+
+def _remote(rounds: int, cores: list[int], quick: bool) -> None:
+    found = remote.measured(cores, rounds)
+    text = remote.text(found)
+    path = RAW / f"remote-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
+    RAW.mkdir(exist_ok=True)
+    path.write_text(json.dumps(remote.kept(found)))
+    print(f"\n{text}\n\nraw figures: {path}")
+    _tell(remote.missed(found))
+    if not quick:
+        write(DOCUMENT, text, f"{SECTION}.{REMOTE}")
 
 
 def _listening(rounds: int, cores: list[int], parts: Sequence[str], *, write_it: bool) -> None:

@@ -65,7 +65,7 @@ class Round:
 
 async def carry_out(bot: Bot, size: Size) -> Round:
     """Put all loads on a freshly started server. Raises LoadError if calls do not come to their end."""
-    url, idle_mb = bot.url, _memory_mb(bot.server)
+    url, idle_mb = bot.url, memory_mb(bot.server)
     step = [script((HOURS, ORDER), size.together) for _ in range(MANY)]
     mixed = [script((HOURS, ORDER), size.together, caller=number) for number in range(MANY)]
     todo: dict[str, Callable[[], Awaitable[list[Call]]]] = {
@@ -114,10 +114,11 @@ async def watched(bot: Bot, place: Callable[[], Awaitable[list[Call]]]) -> Load:
 async def _sample(server: Server, samples: list[float]) -> None:
     """Sample the memory in a thread, because the kernel adds up pages and the callers must keep their pace meanwhile."""
     while True:
-        samples.append(await asyncio.to_thread(_memory_mb, server))
+        samples.append(await asyncio.to_thread(memory_mb, server))
         await asyncio.sleep(_SAMPLE_S)
 
 
-def _memory_mb(server: Server) -> float:
+def memory_mb(server: Server) -> float:
+    """Return the server's PSS in MB of a million bytes."""
     lines = Path(f"/proc/{server.pid}/smaps_rollup").read_text("ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6

@@ -1,7 +1,8 @@
 """Peer: pipecat's own path to Exotel, as its documentation puts it together, with the services that our server embeds.
 
-Its serializer, its FastAPI transport, its pacing and its interruptions; our models, our scripted flow, the same parameters of the
-voice detector and of the turn model. Run as a process of its own: ``python -m benchmarks.ai.peer --help``.
+Its serializer, its FastAPI transport, its pacing and its interruptions; our models, our scripted flow, or the remote services
+that settings name, and the same parameters of the voice detector and of the turn model. Run as a process of its own:
+``python -m benchmarks.ai.peer --help``.
 """
 
 import argparse
@@ -11,14 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TextIO
 
+import msgspec
 import uvicorn
 from exotel_ws.ai.ear import HEARING_RATE
-from exotel_ws.ai.embedded.models import Models, TurnModel
+from exotel_ws.ai.embedded.models import Models, TurnModel, example_flow
 from exotel_ws.ai.embedded.services import SharedVoiceDetector
 from exotel_ws.ai.providers.supply import Supply
 from exotel_ws.ai.scripted import flow
 from exotel_ws.ai.scripted.endpoint import Endpoint
 from exotel_ws.ai.settings import Ai
+from exotel_ws.settings import load
 from fastapi import FastAPI, WebSocket
 from loguru import logger
 from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
@@ -58,8 +61,9 @@ class _TurnAnalyzer(LocalSmartTurnAnalyzerV3):
 class Peer:
     """Models and scripted flow of all calls. ``heard`` takes a line of JSON for each turn of a caller."""
 
-    def __init__(self, models: Models, endpoint: Endpoint, greeting: str, heard: TextIO) -> None:
+    def __init__(self, models: Models, endpoint: Endpoint, greeting: str, heard: TextIO, settings: Ai) -> None:
         self._models = models
+        self._settings = settings
         self._endpoint = endpoint
         self._greeting = greeting
         self._heard = heard
@@ -68,7 +72,7 @@ class Peer:
     async def open(self) -> None:
         """Begin to answer as a language model. Raises OSError if no port can be had."""
         await self._endpoint.open()
-        self._supply = Supply(Ai(), self._models, self._endpoint.url, self._endpoint.key)
+        self._supply = Supply(self._settings, self._models, self._endpoint.url, self._endpoint.key)
 
     async def close(self) -> None:
         await self._endpoint.close()
@@ -125,7 +129,8 @@ def main() -> None:
     models = Models.load()
     models.recogniser.recognise(models.speaker.speak("Hello.", HEARING_RATE))
     with options.heard.open("w", encoding="utf-8") as heard:
-        peer = Peer(models, Endpoint(flow.load(options.flow), models.speaker.sounds), options.greeting, heard)
+        settings = msgspec.convert(load(options.settings).ai, Ai) if options.settings else Ai()
+        peer = Peer(models, Endpoint(flow.load(options.flow), models.speaker.sounds), options.greeting, heard, settings)
         app = FastAPI(on_startup=[peer.open], on_shutdown=[peer.close])
         app.add_api_websocket_route("/", peer.call)
         app.add_api_route("/health", _health)
@@ -139,7 +144,8 @@ async def _health() -> dict[str, str]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ai.peer", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--flow", type=Path, required=True, help="YAML file of the scripted flow")
+    parser.add_argument("--flow", type=Path, default=example_flow(), help="YAML file of the scripted flow")
+    parser.add_argument("--settings", type=Path, help="settings with other services than the embedded ones")
     parser.add_argument("--greeting", required=True)
     parser.add_argument("--heard", type=Path, required=True, help="file for what was understood, a line of JSON a turn")
     return parser.parse_args()

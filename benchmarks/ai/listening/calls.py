@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from exotel_phone.reach import Unreachable
 from exotel_phone.talk.call import Call, Said
 from exotel_phone.talk.script import Turn
 
@@ -33,6 +34,8 @@ _ASIDE_S: Final = 0.6
 """Seconds between two sentences of the second talker."""
 _BREATH_S: Final = 0.6
 """Seconds between two questions of who waits for no answer."""
+_AGAIN_S: Final = 5.0
+"""Seconds after which a call that was not taken is placed again, once."""
 _QUESTION: Final = "When are you open?"
 
 
@@ -117,7 +120,11 @@ async def place(url: str, plans: Sequence[Plan], at_once: int = AT_ONCE) -> list
 
     async def one(plan: Plan) -> Call:
         async with places:
-            return await _place(url, plan)
+            try:
+                return await _place(url, plan)
+            except Unreachable:  # one busy moment of a server is not worth the half hour before it
+                await asyncio.sleep(_AGAIN_S)
+                return await _place(url, plan)
 
     try:
         async with asyncio.TaskGroup() as group:
