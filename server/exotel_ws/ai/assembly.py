@@ -88,7 +88,7 @@ class Assembly:
         self._breaker = breaker
         self._remarks = Remarks(settings.barge_in, settings.turns, understands)
         self._workshop = workshop
-        self._collected = collected
+        self._understands, self._collected = understands, collected
 
     def conversation(self, caller: Caller, on_end: Callable[[Conversation], None]) -> Conversation:
         """Begin a conversation. Cheap: its pipeline is made later, in turn with those of other calls."""
@@ -144,6 +144,7 @@ class Assembly:
             events=events,
             limits=self._settings.limits,
             rules=self._settings.turns,
+            understands=self._understands,
             collected=self._collected,
         )
 

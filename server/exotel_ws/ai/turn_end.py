@@ -19,6 +19,7 @@ from pipecat.turns.user_stop import BaseUserTurnStopStrategy
 from exotel_ws.ai.embedded.services import SharedTurnAnalyzer
 from exotel_ws.ai.endings import Endings
 from exotel_ws.ai.hearing.frames import HushFrame, SpeechCutFrame
+from exotel_ws.ai.remarks import Understands
 
 _TRANSCRIPT_S: Final = 1.0
 """Seconds after the voice in which a transcript counts as complete, of a service that says neither this time nor "final"."""
@@ -27,11 +28,16 @@ _TRANSCRIPT_S: Final = 1.0
 class TurnEnd(BaseUserTurnStopStrategy):
     """End a turn when its transcript is complete and the silence of `Endings` has passed; at a cap without a silence.
 
-    The turn model is asked only where the words do not decide.
+    The turn model is asked only where the words do not decide, and with it the scripted flow, if there is one.
     """
 
-    def __init__(self, endings: Endings, analyzer: SharedTurnAnalyzer) -> None:
+    def __init__(self, endings: Endings, analyzer: SharedTurnAnalyzer, understands: Understands | None = None) -> None:
+        """``understands``: see `exotel_ws.ai.remarks.Remarks`."""
         super().__init__()
+        self._understands = understands
+        self._understood: dict[str, bool] = {}
+        """The flow's judgement of the text of the turn so far, once it is known."""
+        self._looking: asyncio.Task[None] | None = None
         self._endings = endings
         self._analyzer = analyzer
         self._transcript_s = _TRANSCRIPT_S
@@ -97,7 +103,8 @@ class TurnEnd(BaseUserTurnStopStrategy):
         self._finished, self._words_decide = None, False
         judging, self._judging = self._judging, None
         waiting, self._waiting = self._waiting, None
-        for task in (judging, waiting):
+        looking, self._looking = self._looking, None
+        for task in (judging, waiting, looking):
             if task is not None and task is not asyncio.current_task():
                 await self.task_manager.cancel_task(task)
 
@@ -131,6 +138,12 @@ class TurnEnd(BaseUserTurnStopStrategy):
         if wait_s is None:
             self._judge()
             return
+        if not self._cut and self._endings.silence_s(self._text, None) is None and self._understands is not None:
+            if self._text not in self._understood:
+                self._look(self._understands)
+                return
+            if not self._understood[self._text]:
+                wait_s = max(wait_s, self._endings.unclear_s)
         if not self._complete:
             wait_s = max(wait_s, self._transcript_s)
         left_s = self._silent_since + wait_s - self._now()
@@ -138,6 +151,15 @@ class TurnEnd(BaseUserTurnStopStrategy):
             self._waiting = self.task_manager.create_task(self._wait(left_s), f"{self}::wait")
         else:
             await self.trigger_user_turn_stopped()
+
+    def _look(self, understands: Understands) -> None:
+        if self._looking is None:
+            self._looking = self.task_manager.create_task(self._ask_flow(understands, self._text), f"{self}::look")
+
+    async def _ask_flow(self, understands: Understands, text: str) -> None:
+        self._understood = {text: await understands(text)}
+        self._looking = None
+        await self._decide()
 
     async def _wait(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

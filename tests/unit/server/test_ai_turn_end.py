@@ -1,7 +1,7 @@
 """The end of a turn in virtual time: what is asked of the turn model, and when the turn is over."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,14 +27,16 @@ RULES = Turns()
 class Turn:
     """A turn of a caller, told to the strategy piece by piece."""
 
-    def __init__(self, finished: bool) -> None:
+    def __init__(self, finished: bool, flow: Collection[str] | None) -> None:
         self.judged = 0
+        self.flow = flow
         self.finished = finished
         self.loop = asyncio.get_running_loop()
         self.silent_at = self.over_after = 0.0
         self.overs = 0
         analyzer = SimpleNamespace(is_finished=self._judge, begin=lambda: None, take=lambda _pcm: None)
-        self.end = TurnEnd(Endings(RULES), analyzer)  # type: ignore[arg-type]
+        understands = None if flow is None else self._understands
+        self.end = TurnEnd(Endings(RULES), analyzer, understands)  # type: ignore[arg-type]
         self.end.add_event_handler("on_user_turn_stopped", self._over)
 
     async def begin(self) -> None:
@@ -42,6 +44,10 @@ class Turn:
         await self.end.process_frame(STTMetadataFrame(service_name="stt", ttfs_p99_latency=0.6))
         await self.end.handle_user_turn_started()
         await self.speaks()
+
+    async def _understands(self, text: str) -> bool:
+        await asyncio.sleep(0.01)
+        return text in (self.flow or ())
 
     async def _judge(self) -> bool:
         self.judged += 1
@@ -76,9 +82,11 @@ class Turn:
         await self.end.process_frame(TranscriptionFrame(text, "", "", finalized=finalized))
 
 
-def turn(finished: bool, test: Callable[[Turn], Awaitable[None]]) -> Turn:
+def turn(finished: bool, test: Callable[[Turn], Awaitable[None]], flow: Collection[str] | None = None) -> Turn:
+    """Return a turn that is over. ``flow`` are texts that a scripted flow understands; None: there is none."""
+
     async def run() -> Turn:
-        made = Turn(finished)
+        made = Turn(finished, flow)
         await made.begin()
         await test(made)
         await asyncio.sleep(5)
@@ -102,6 +110,34 @@ def test_a_turn_is_over_after_the_silence_of_its_words(said: str, finished: bool
     done = turn(finished, lambda made: made.pauses(said))
     assert done.over_after == pytest.approx(over_after, abs=0.01)
     assert (done.overs, done.judged) == (1, judged), "the model is asked where the words do not decide"
+
+
+@pytest.mark.parametrize(
+    ("said", "finished", "over_after"),
+    [
+        ("Where is my order?", True, 0.22),
+        ("I bought a phone.", True, RULES.unsure_s),
+        ("Did I say that?", False, RULES.unsure_s),
+        ("Okay.", False, 0.2),
+        ("I would like to know", True, RULES.open_s),
+    ],
+)
+def test_what_the_flow_makes_nothing_of_may_be_half_of_what_is_meant(said: str, finished: bool, over_after: float) -> None:
+    done = turn(finished, lambda made: made.pauses(said), flow=["Where is my order?"])
+    assert done.over_after == pytest.approx(over_after, abs=0.03)
+    assert done.overs == 1
+
+
+def test_who_goes_on_while_the_flow_is_asked_has_not_finished() -> None:
+    async def goes_on(made: Turn) -> None:
+        await made.pauses("I bought a phone.")
+        await asyncio.sleep(0.005)
+        await made.speaks()
+        await asyncio.sleep(1)
+        assert not made.overs
+        await made.pauses("Where is my order?")
+
+    assert turn(True, goes_on, flow=["I bought a phone. Where is my order?"]).overs == 1
 
 
 def test_without_an_early_transcript_the_turn_waits_for_it() -> None:
