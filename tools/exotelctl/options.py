@@ -40,6 +40,7 @@ class UrlOptions:
     """Print the line to paste into Exotel.
 
     Where streams must show a key it prints USER:TOKEN@ or, for root, the newest key itself: the last of exotel_ws_credentials.
+    With --passthru it is the address at which Exotel asks whether a call is transferred, with SECRET or the newest secret.
 
     \b
     Example:
@@ -56,6 +57,7 @@ class UrlOptions:
         Literal["header", "path", "query"] | None,
         Option(metavar="PLACE", help="Where the key stands: header (user:token@, default), path, query (custom parameters)."),
     ] = None
+    passthru: Annotated[bool, Option("--passthru", help="The line for the Passthru applet instead, behind the Voicebot.")] = False
     settings: Settings = SETTINGS_FILE
     json: Json = False
 

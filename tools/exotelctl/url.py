@@ -4,6 +4,7 @@ wss://voice.example.com?sample-rate=8000
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from ansible_collections.exotel.voicebot.plugins.module_utils.public_address imp
 from exotel_phone.exits import Exit, Refusal, UsageFault
 from exotel_phone.output import emit_json, say, warn
 from exotel_phone.target import SAMPLE_RATES, Target, parse
+from exotel_ws.passthru.address import CREDENTIAL, PATH
 
 from exotelctl.edge import config
 from exotelctl.host_settings import DEFAULT_PORT, HostSettings, load
@@ -34,6 +36,10 @@ _IN_START = (
     "edge_key_in_start: true"
 )
 _NO_KEY = f"--with-key: streams need no key here. {MAKE_ONE}"
+_NO_SECRET = (
+    "--passthru --with-key: there is no secret for the Passthru applet here. Add to the inventory "
+    'exotel_ws_ai_keys: {passthru: "…"}, of `openssl rand -hex 16`, and run ansible-playbook deploy.yml -i INVENTORY'
+)
 _STAND_IN: Final = Key("USER:TOKEN")
 """Words to replace by hand."""
 
@@ -51,6 +57,8 @@ def run(options: UrlOptions) -> Exit:
     if address and address.secure and options.host is None and options.port is None:
         address = at_the_edge(address)
     warnings = [_UNKNOWN if address is None else doubt(address.host)]
+    if options.passthru:
+        return _told(passthru(address, options) if address else None, warnings, json=options.json)
     key = _newest(options, known) if options.with_key else _STAND_IN if options.place else None
     if known and known.asks_credential and key is None:
         warnings.insert(0, _CREDENTIAL)
@@ -60,8 +68,13 @@ def run(options: UrlOptions) -> Exit:
     if address is not None:
         address = address.with_rate(options.rate)
         line = address.url() if key is None else showing(address, key, options.place or "header")
+    return _told(line, warnings, json=options.json)
+
+
+def _told(line: str | None, warnings: Sequence[str | None], *, json: bool) -> Exit:
+    """Print the line, and what there is to say of it."""
     warning = "\n".join(filter(None, warnings)) or None
-    if options.json:
+    if json:
         emit_json({"url": line, "warning": warning})
     else:
         if line:
@@ -69,6 +82,17 @@ def run(options: UrlOptions) -> Exit:
         if warning:
             warn(warning)
     return Exit.PROBLEM if line is None else Exit.OK
+
+
+def passthru(address: Target, options: UrlOptions) -> str:
+    """Return the URL for the Passthru applet, with SECRET in it or the newest secret itself. Raises Refusal."""
+    secret = "SECRET"
+    if options.with_key:
+        secrets = read(options.settings, CREDENTIAL) if (options.settings.parent / "credentials" / CREDENTIAL).exists() else []
+        if not secrets:
+            raise Refusal(_NO_SECRET)
+        secret = secrets[-1].entry
+    return f"http{'s' * address.secure}://{address.netloc}{PATH}/{secret}"
 
 
 def at_the_edge(address: Target) -> Target:

@@ -16,13 +16,11 @@ from exotel_ws.engines.request import Answer
 from exotel_ws.handshake import Target
 from exotel_ws.logs import printable
 from exotel_ws.metrics.tally import Tally
+from exotel_ws.passthru.address import CREDENTIAL, PATH
 from exotel_ws.passthru.outcomes import Applet, Outcomes
 from exotel_ws.settings import Passthru as PassthruSettings
 from exotel_ws.settings import SettingsError
 
-PATH: Final = "/exotel/next"
-CREDENTIAL: Final = "passthru"
-"""Name of the credential with the path's secrets, one a line."""
 STATUS: Final = {"transfer": 200, "end": 302}
 """Answers that Exotel knows: the applet's first way on, and its second."""
 MOST_CALL_SID: Final = 128

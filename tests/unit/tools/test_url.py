@@ -108,6 +108,27 @@ def test_the_newest_key_in_each_place(
     assert json.loads(capsys.readouterr().out)["url"] == shown
 
 
+@pytest.mark.parametrize(
+    ("public_url", "with_key", "shown"),
+    [
+        ("wss://voice.example.com/exotel", False, "https://voice.example.com/exotel/next/SECRET"),
+        ("wss://voice.example.com/exotel", True, "https://voice.example.com/exotel/next/the-newer-secret"),
+        ("ws://8.8.8.8:8765", False, "http://8.8.8.8:8765/exotel/next/SECRET"),
+    ],
+)
+def test_the_line_for_the_passthru_applet(
+    keyed: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], public_url: str, with_key: bool, shown: str
+) -> None:
+    (tmp_path / "credentials/passthru").write_text("the-older-secret\nthe-newer-secret\n")
+    keyed(*KEYS)
+    file = settings(tmp_path, f'public_url = "{public_url}"\n[auth]\nrequired = true\n')
+    assert url.run(UrlOptions(passthru=True, with_key=with_key, settings=file)) == Exit.OK
+    assert capsys.readouterr() == (f"{shown}\n", "")
+    (tmp_path / "credentials/passthru").unlink()
+    with pytest.raises(Refusal, match=r"exotel_ws_ai_keys: \{passthru"):
+        url.run(UrlOptions(passthru=True, with_key=True, settings=file))
+
+
 @pytest.mark.parametrize(("place", "shown"), [("header", "//USER:TOKEN@"), ("path", "/exotel/TOKEN?"), ("query", "&token=TOKEN")])
 def test_a_place_without_the_key_shows_a_stand_in(
     keyed: Callable[..., Path], capsys: pytest.CaptureFixture[str], place: Place, shown: str
