@@ -82,8 +82,12 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _check_config(arguments: argparse.Namespace) -> int:
-    unread = modes.check(settings.load(arguments.file))
-    print(f"{arguments.file}: ok" + (f"; not looked for, outside a unit of systemd: {', '.join(unread)}" if unread else ""))
+    chosen = settings.load(arguments.file)
+    unread = modes.check(chosen)
+    notes = [f"not looked for, outside a unit of systemd: {', '.join(unread)}"] if unread else []
+    if chosen.ai and chosen.mode != "ai":
+        notes.append(f'mode is "{chosen.mode}", so [ai] is not used: add mode = "ai" above all tables to check and use it')
+    print("; ".join([f"{arguments.file}: ok", *notes]))
     return 0
 
 

@@ -69,6 +69,14 @@ def test_check_config(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{settings}: ok\n", "")
 
 
+def test_check_config_says_that_another_mode_does_not_use_ai(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text('[ai]\nllm = ["ollama"]\n')
+    done = run("check-config", str(settings))
+    assert done.returncode == 0
+    assert done.stdout.startswith(f'{settings}: ok; mode is "echo", so [ai] is not used: add mode = "ai"')
+
+
 def test_check_config_names_every_unknown_key(tmp_path: Path) -> None:
     settings = tmp_path / "settings.toml"
     settings.write_text("prot = 8765\n[limits]\nmax_cals = 5\n[logs]\nlevel = 1\n")

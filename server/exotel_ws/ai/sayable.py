@@ -13,7 +13,7 @@ _MOST: Final = 40
 
 
 def problems(settings: Ai, flow: Flow) -> list[str]:
-    """Return the first text of the greeting and of ``flow`` that a call would not hear; none if another voice is the first.
+    """Return the first text of ``settings`` and ``flow`` that a call would not hear; none if another voice is the first.
 
     A call of any language that such a voice has is answered in ``ai.language``, so its texts in other languages do not count.
     """
@@ -21,7 +21,15 @@ def problems(settings: Ai, flow: Flow) -> list[str]:
         return []
     own = lines(settings.greeting, settings.language)
     told: list[tuple[str, Text | Lines]] = [("ai.greeting", own)] if any(own) else [("ai.flow: greeting", flow.greeting)]
-    told.append(("ai.outbound.message", settings.outbound.message))
+    told += [
+        ("ai.outbound.message", settings.outbound.message),
+        ("ai.goodbye", settings.goodbye),
+        ("ai.transferring", settings.transferring),
+        ("ai.time_up", settings.time_up),
+        ("ai.silence.prompts", settings.silence.prompts),
+        ("ai.silence.goodbye", settings.silence.goodbye),
+        *((f"ai.tools.{name}.saying", tool.saying) for name, tool in settings.tools.items()),
+    ]
     if _EMBEDDED in settings.llm:
         told += _of_flow(flow)
     for where, said in told:

@@ -49,7 +49,7 @@ def test_a_missing_file_is_named(credentials: Path) -> None:
 def test_without_systemd_there_are_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     assert keys.directory() is None
-    with pytest.raises(NoKey, match=r"no \$CREDENTIALS_DIRECTORY"):
+    with pytest.raises(NoKey, match=r"no \$CREDENTIALS_DIRECTORY\. On a bench set it to a directory with a file k$"):
         keys.read("k")
 
 

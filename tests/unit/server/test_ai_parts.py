@@ -19,7 +19,7 @@ from aiohttp import web
 from exotel_ws.ai import beforehand, pipecat_logs
 from exotel_ws.ai.dialogue import Events
 from exotel_ws.ai.ear import AHEAD_S, Ear
-from exotel_ws.ai.embedded.services import SharedTurnAnalyzer, SharedVoiceDetector
+from exotel_ws.ai.embedded.services import EmbeddedTTS, SharedTurnAnalyzer, SharedVoiceDetector
 from exotel_ws.ai.outward.client import Destination, Outward
 from exotel_ws.ai.tools import EndCall, Webhook
 from exotel_ws.ai.wishes import fill, wishes
@@ -363,3 +363,15 @@ def test_the_environment_is_set_when_the_mode_is_chosen_and_not_when_it_is_impor
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("नमस्ते।", ["the embedded voice is for English only, and has no sound for these letters"]), ("…", [])]
+)
+def test_the_embedded_voice_says_why_it_is_silent(text: str, told: list[str]) -> None:
+    async def test() -> list[Any]:
+        with ThreadPoolExecutor(1) as executor:
+            voice = EmbeddedTTS(Mock(pieces=lambda _text: []), executor)
+            return [frame async for frame in voice.run_tts(text, "c1")]
+
+    assert [frame.error for frame in asyncio.run(test())] == told

@@ -164,7 +164,7 @@ def test_what_only_the_constructor_refuses_is_found_at_start(credentials: Path) 
 
 
 def test_a_prompt_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"ai\.prompt: .*none: can't be read"):
+    with pytest.raises(SettingsError, match=r"ai\.prompt: .*none: can't be read: .*: write the prompt there$"):
         supply.check(ai(prompt=str(tmp_path / "none")))
     with pytest.raises(SettingsError, match=r"ai\.prompt: /dev/zero: can't be read: it is no regular file"):
         supply.check(ai(prompt="/dev/zero"))

@@ -11,7 +11,7 @@ from exotel_ws.ai.failure.apology import Phrases, texts
 from exotel_ws.ai.providers import supply
 from exotel_ws.ai.scripted import flow
 from exotel_ws.ai.sentences import USUAL, Sentences, problems, sentences
-from exotel_ws.ai.settings import Ai, Failure, Silence
+from exotel_ws.ai.settings import Ai, Failure, Silence, Tool
 from exotel_ws.settings import Settings, SettingsError, check
 
 from .ai_call import GREETING, Call, at_once
@@ -133,6 +133,9 @@ def test_sentences_are_kept_when_all_of_them_could_be_made(
         ("Hello.", "जी।", {"llm": ["ollama"]}, ""),
         ("नमस्ते।", "Yes.", {"greeting": {"hi": "नमस्ते।", "en": "Hello."}}, ""),
         ("Hello.", "Yes.", {"greeting": "नमस्ते।"}, "ai.greeting: "),
+        ("Hello.", "Yes.", {"goodbye": "नमस्ते।"}, "ai.goodbye: "),
+        ("Hello.", "Yes.", {"silence": Silence(prompts={"hi": ["जी?"]})}, "ai.silence.prompts: "),
+        ("Hello.", "Yes.", {"tools": {"t": Tool("Looks.", "https://t.example", saying="रुकिए।")}}, "ai.tools.t.saying: "),
         ("नमस्ते।", "जी।", {"tts": ["sarvam", "embedded"]}, ""),
     ],
 )

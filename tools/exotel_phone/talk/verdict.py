@@ -33,7 +33,8 @@ def judge(call: Call) -> Fault | None:
         return Fault("no-answer", cause, logs)
     if call.unsaid:
         cause = f"the bot ended the call before {plural(len(call.unsaid), 'turn')} could be said"
-        return Fault("ended-early", cause, "compare what it answered with what its flow or prompt says")
+        cure = f"compare what it answered with its flow or prompt; why it apologised, if it did: {logs}"
+        return Fault("ended-early", cause, cure)
     if call.violations:
         first = call.violations[0]
         messages = plural(len({violation.at for violation in call.violations}), "message")

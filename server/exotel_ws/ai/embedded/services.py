@@ -27,6 +27,7 @@ from pipecat.services.tts_service import TTSService
 from pipecat.utils.time import time_now_iso8601
 
 from exotel_ws.ai.embedded.models import STT_RATE, TTS_RATE, Recogniser, Speaker, TurnModel
+from exotel_ws.ai.embedded.speakable import sayable
 from exotel_ws.ai.hearing.frames import HushFrame
 
 _TAIL: Final = bytes(STT_RATE * 2 * 3 // 20)
@@ -133,7 +134,10 @@ class EmbeddedTTS(TTSService):
     async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
         loop = asyncio.get_running_loop()
         try:
-            for piece in await loop.run_in_executor(self._executor, self._speaker.pieces, text):
+            pieces = await loop.run_in_executor(self._executor, self._speaker.pieces, text)
+            if not pieces and not sayable(text):
+                yield ErrorFrame("the embedded voice is for English only, and has no sound for these letters")
+            for piece in pieces:
                 pcm = await loop.run_in_executor(self._executor, self._speaker.say, piece)
                 yield TTSAudioRawFrame(pcm, TTS_RATE, 1, context_id=context_id)
         except Exception as error:

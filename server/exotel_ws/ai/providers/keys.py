@@ -43,7 +43,7 @@ def read(credential: str) -> Key:
     if not path.is_absolute():
         there = directory()
         if there is None:
-            raise NoKey("there is no $CREDENTIALS_DIRECTORY")
+            raise NoKey(f"there is no $CREDENTIALS_DIRECTORY. On a bench set it to a directory with a file {credential}")
         path = there / credential
     elif path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
         log.warning("🔑 Others may read %s: chmod 600 %s", path, path)

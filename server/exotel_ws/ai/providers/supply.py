@@ -188,4 +188,5 @@ def _prompt(settings: Ai) -> str:
     try:
         return text_file.read(Path(settings.prompt)).strip()
     except text_file.NoText as error:
-        raise SettingsError([f"ai.prompt: {printable(settings.prompt)}: {error}"]) from None
+        cure = "ai.prompt names a text file, beside the settings file: write the prompt there"
+        raise SettingsError([f"ai.prompt: {printable(settings.prompt)}: {error}. {cure}"]) from None

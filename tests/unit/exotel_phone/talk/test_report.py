@@ -85,6 +85,12 @@ def test_verdict(changed: dict[str, Any], kind: str | None) -> None:
     assert (fault.kind if fault else None) == kind
 
 
+def test_a_call_that_ended_early_leads_to_the_log_of_what_failed() -> None:
+    fault = judge(call(unsaid=[Turn(say="And tomorrow?")]))
+    assert fault
+    assert "exotelctl logs --call" in fault.next
+
+
 def test_the_text_tells_the_call_in_its_order() -> None:
     lines = text(call(**BARGE_IN), None).splitlines()
     assert lines[:6] == [
