@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import http.client
 import json
 import re
 import tempfile
@@ -116,8 +117,12 @@ class Deployed:
 
     def what_follows(self, call: Call) -> int:
         """Ask as Exotel's Passthru applet does; return the status."""
-        url = f"http://{self.host.address}:8765/exotel/next/{OWN_KEYS['passthru']}?CallSid={call.ids.call_sid}"
-        return int(self.host.run(f"curl -s -o /dev/null -w '%{{http_code}}' '{url}'").stdout)
+        asking = http.client.HTTPConnection(self.host.address, 8765, timeout=10)
+        try:
+            asking.request("GET", f"/exotel/next/{OWN_KEYS['passthru']}?CallSid={call.ids.call_sid}")
+            return asking.getresponse().status
+        finally:
+            asking.close()
 
     def answer(self, question: str) -> str:
         """Return all that the bot says in a call with this one question, from the server's transcript.
@@ -403,15 +408,16 @@ def test_a_tool_is_asked_exotel_is_told_what_follows_and_the_end_is_reported_tho
         assert (asked["arguments"], asked["call"]["call_sid"]) == ({"order": "4821"}, orders.ids.call_sid)
         assert [deployed.what_follows(call) for call in (orders, other)] == [200, 302]
 
-        wait_for(lambda: len(set(systems.refused)) >= 2, "both reports to be tried")
+        wait_for(lambda: bool(systems.refused), "a report to be tried")
         host.run(f"sudo systemctl kill --signal KILL {deployed.unit}")
         systems.takes_reports.set()
         sids = {orders.ids.call_sid: "transfer", other.ids.call_sid: "hang_up"}
         wait_for(lambda: sids.keys() <= {told["call_sid"] for _, told in systems.reports}, "both reports to be taken")
+        tried_again = set(systems.refused)
+        wait_for(lambda: tried_again <= {key for key, _ in systems.reports}, "what was refused to come again by its key")
         ours = [(key, told) for key, told in systems.reports if told["call_sid"] in sids]
         assert {told["call_sid"]: told["outcome"] for _, told in ours} == sids
         assert len(ours) == len({key for key, _ in ours}) == 2
-        assert {key for key, _ in ours} <= set(systems.refused), "a repetition is known by its key"
         [report] = [told for _, told in ours if told["call_sid"] == orders.ids.call_sid]
         assert (report["reason"], report["bot"], report["slots"]) == ("agent", "default", {"order": "4821"})
         assert [deployed.what_follows(call) for call in (orders, other)] == [200, 302], "another worker knows it, too"
