@@ -27,7 +27,7 @@ from exotel_ws.ai.providers.own_tools import PlannedTool
 from exotel_ws.ai.providers.supply import Named, Supply
 from exotel_ws.ai.records.stopwatch import Stopwatch
 from exotel_ws.ai.records.story import Story
-from exotel_ws.ai.remarks import Remarks, Understands
+from exotel_ws.ai.remarks import MeaningOf, Remarks, Understands
 from exotel_ws.ai.sentences import Sentences
 from exotel_ws.ai.settings import Ai
 from exotel_ws.ai.tools import EndCall, HttpTool, Webhook
@@ -73,11 +73,12 @@ class Assembly:
         breaker: Breaker,
         workshop: Workshop,
         understands: Understands | None = None,
+        meaning: MeaningOf | None = None,
         collected: Collected | None = None,
     ) -> None:
         """``webhook`` and ``own_tools`` are reached by ``outward``; ``workshop`` is that of all calls.
 
-        ``understands``: see `Remarks`; ``collected``: see `Dialogue`.
+        ``understands``: see `Remarks`; ``meaning`` and ``collected``: see `Dialogue`.
         """
         self._settings = settings
         self._supply = supply
@@ -88,7 +89,7 @@ class Assembly:
         self._breaker = breaker
         self._remarks = Remarks(settings.barge_in, settings.turns, understands)
         self._workshop = workshop
-        self._understands, self._collected = understands, collected
+        self._meaning, self._collected = meaning, collected
 
     def conversation(self, caller: Caller, on_end: Callable[[Conversation], None]) -> Conversation:
         """Begin a conversation. Cheap: its pipeline is made later, in turn with those of other calls."""
@@ -144,7 +145,7 @@ class Assembly:
             events=events,
             limits=self._settings.limits,
             rules=self._settings.turns,
-            understands=self._understands,
+            meaning=self._meaning,
             collected=self._collected,
         )
 

@@ -49,7 +49,7 @@ from exotel_ws.ai.hearing.frames import HushFrame
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.providers.keys import redact
 from exotel_ws.ai.records.stopwatch import MonotonicClock, Stopwatch
-from exotel_ws.ai.remarks import Understands
+from exotel_ws.ai.remarks import MeaningOf
 from exotel_ws.ai.settings import AiLimits, Turns
 from exotel_ws.ai.turn_end import TurnEnd
 
@@ -192,12 +192,12 @@ class Dialogue:
         services: Sequence[FrameProcessor] = (),
         limits: AiLimits = _USUAL,
         rules: Turns = _USUAL_TURNS,
-        understands: Understands | None = None,
+        meaning: MeaningOf | None = None,
         collected: Collected | None = None,
     ) -> None:
         """``services`` are all that were made for this call, used or not; their connections are closed at the end.
 
-        ``greeting`` begins the context; it is not spoken. Empty: there is none. ``understands``: see `TurnEnd`. ``collected``
+        ``greeting`` begins the context; it is not spoken. Empty: there is none. ``meaning``: see `TurnEnd`. ``collected``
         returns the slots that a flow has filled in the messages of a dialogue. Both are None where a model answers.
         """
         schemas = [
@@ -229,7 +229,7 @@ class Dialogue:
         self._hearing = hearing
         self._gate = Gate(self._meant)
         self._waiting: asyncio.Queue[tuple[FrameProcessor | None, Frame]] = asyncio.Queue()
-        user, assistant = LLMContextAggregatorPair(self.context, user_params=_turns(turn_model, rules, understands))
+        user, assistant = LLMContextAggregatorPair(self.context, user_params=_turns(turn_model, rules, meaning))
         self._hushed = self._seemed = False
         """True while the caller's voice pauses; and if the bot was told what was said up to that pause."""
         self.worker = PipelineWorker(
@@ -440,9 +440,9 @@ async def _close_clients(services: Sequence[FrameProcessor]) -> None:
                 await asyncio.wait_for(client.close(), _CLOSE_S)
 
 
-def _turns(turn_model: TurnModel, rules: Turns, understands: Understands | None) -> LLMUserAggregatorParams:
+def _turns(turn_model: TurnModel, rules: Turns, meaning: MeaningOf | None) -> LLMUserAggregatorParams:
     """Return when a caller's turn begins and ends. pipecat interrupts nothing by itself: that is decided by `Events`."""
-    end = TurnEnd(Endings(rules), SharedTurnAnalyzer(turn_model), understands)
+    end = TurnEnd(Endings(rules), SharedTurnAnalyzer(turn_model), meaning)
     return LLMUserAggregatorParams(
         user_turn_strategies=UserTurnStrategies(
             start=[

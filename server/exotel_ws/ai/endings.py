@@ -26,7 +26,7 @@ class Endings:
         self._whole = {words(each) for each in settings.whole_sentences}
         self._longest = max(map(len, self._open), default=0)
         self.unclear_s = settings.unsure_s
-        """Least seconds of silence after a turn of which a scripted flow makes nothing: it may be half of what is meant."""
+        """Least seconds of silence after a turn that may be half of what is meant, by what a scripted flow makes of it."""
 
     def silence_s(self, text: str, finished: bool | None) -> float | None:
         """Return after how many seconds of silence a turn is over of which ``text`` was heard so far.

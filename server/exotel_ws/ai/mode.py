@@ -126,6 +126,7 @@ class AiMode:
                 breaker,
                 workshop,
                 understands=partial(self._endpoint.understands, model) if by_flow else None,
+                meaning=partial(self._endpoint.meaning, model) if by_flow else None,
                 collected=partial(self._endpoint.collected, model) if by_flow else None,
             )
             self._bots[name] = ReadyBot(name, its, self._flows[name], supply, assembly, phrases, len(each))

@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Literal
 
 from exotel_ws.ai.settings import BargeIn, Turns
 from exotel_ws.ai.wording import Phrases, words
 
 Understands = Callable[[str], Awaitable[bool]]
 """Return True if a text means something to the flow."""
+Meaning = Literal["nothing", "something", "end"]
+"""Effect of a text on a scripted flow: ``end`` ends the call, and can't be taken back."""
+MeaningOf = Callable[[str], Awaitable[Meaning]]
+"""Return the effect of a text on the flow."""
 _SHORT: Final = 3
 """Most words of a remark over the bot that are no turn if the flow makes nothing of them."""
 _BEFORE_LAST: Final = re.compile(r".*[.!?।？](?=\s*\S)", re.DOTALL)

@@ -19,7 +19,7 @@ from pipecat.turns.user_stop import BaseUserTurnStopStrategy
 from exotel_ws.ai.embedded.services import SharedTurnAnalyzer
 from exotel_ws.ai.endings import Endings
 from exotel_ws.ai.hearing.frames import HushFrame, SpeechCutFrame
-from exotel_ws.ai.remarks import Understands
+from exotel_ws.ai.remarks import Meaning, MeaningOf
 
 _TRANSCRIPT_S: Final = 1.0
 """Seconds after the voice in which a transcript counts as complete, of a service that says neither this time nor "final"."""
@@ -31,11 +31,11 @@ class TurnEnd(BaseUserTurnStopStrategy):
     The turn model is asked only where the words do not decide, and with it the scripted flow, if there is one.
     """
 
-    def __init__(self, endings: Endings, analyzer: SharedTurnAnalyzer, understands: Understands | None = None) -> None:
-        """``understands``: see `exotel_ws.ai.remarks.Remarks`."""
+    def __init__(self, endings: Endings, analyzer: SharedTurnAnalyzer, meaning: MeaningOf | None = None) -> None:
+        """``meaning`` asks the scripted flow; None if there is none."""
         super().__init__()
-        self._understands = understands
-        self._understood: dict[str, bool] = {}
+        self._meaning = meaning
+        self._meant: dict[str, Meaning] = {}
         """The flow's judgement of the text of the turn so far, once it is known."""
         self._looking: asyncio.Task[None] | None = None
         self._endings = endings
@@ -138,12 +138,13 @@ class TurnEnd(BaseUserTurnStopStrategy):
         if wait_s is None:
             self._judge()
             return
-        if not self._cut and self._endings.silence_s(self._text, None) is None and self._understands is not None:
-            if self._text not in self._understood:
-                self._look(self._understands)
+        if not self._cut and self._meaning is not None and wait_s < self._endings.unclear_s:
+            if self._text not in self._meant:
+                self._look(self._meaning)
                 return
-            if not self._understood[self._text]:
-                wait_s = max(wait_s, self._endings.unclear_s)
+            by_words = self._endings.silence_s(self._text, None) is not None
+            if self._meant[self._text] == "end" or (self._meant[self._text] == "nothing" and not by_words):
+                wait_s = self._endings.unclear_s
         if not self._complete:
             wait_s = max(wait_s, self._transcript_s)
         left_s = self._silent_since + wait_s - self._now()
@@ -152,12 +153,12 @@ class TurnEnd(BaseUserTurnStopStrategy):
         else:
             await self.trigger_user_turn_stopped()
 
-    def _look(self, understands: Understands) -> None:
+    def _look(self, meaning: MeaningOf) -> None:
         if self._looking is None:
-            self._looking = self.task_manager.create_task(self._ask_flow(understands, self._text), f"{self}::look")
+            self._looking = self.task_manager.create_task(self._ask_flow(meaning, self._text), f"{self}::look")
 
-    async def _ask_flow(self, understands: Understands, text: str) -> None:
-        self._understood = {text: await understands(text)}
+    async def _ask_flow(self, meaning: MeaningOf, text: str) -> None:
+        self._meant = {text: await meaning(text)}
         self._looking = None
         await self._decide()
 

@@ -1,13 +1,14 @@
 """The end of a turn in virtual time: what is asked of the turn model, and when the turn is over."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from exotel_ws.ai.endings import Endings
 from exotel_ws.ai.hearing.frames import HushFrame, SpeechCutFrame
+from exotel_ws.ai.remarks import Meaning
 from exotel_ws.ai.settings import Turns
 from exotel_ws.ai.turn_end import TurnEnd
 from pipecat.frames.frames import (
@@ -22,12 +23,13 @@ from pipecat.utils.asyncio.task_manager import TaskManager
 from .ai_call import at_once
 
 RULES = Turns()
+FLOW: Mapping[str, Meaning] = {"Where is my order?": "something", "No.": "end", "No, thank you.": "end"}
 
 
 class Turn:
     """A turn of a caller, told to the strategy piece by piece."""
 
-    def __init__(self, finished: bool, flow: Collection[str] | None) -> None:
+    def __init__(self, finished: bool, flow: Mapping[str, Meaning] | None) -> None:
         self.judged = 0
         self.flow = flow
         self.finished = finished
@@ -35,8 +37,8 @@ class Turn:
         self.silent_at = self.over_after = 0.0
         self.overs = 0
         analyzer = SimpleNamespace(is_finished=self._judge, begin=lambda: None, take=lambda _pcm: None)
-        understands = None if flow is None else self._understands
-        self.end = TurnEnd(Endings(RULES), analyzer, understands)  # type: ignore[arg-type]
+        meaning = None if flow is None else self._meaning
+        self.end = TurnEnd(Endings(RULES), analyzer, meaning)  # type: ignore[arg-type]
         self.end.add_event_handler("on_user_turn_stopped", self._over)
 
     async def begin(self) -> None:
@@ -45,9 +47,9 @@ class Turn:
         await self.end.handle_user_turn_started()
         await self.speaks()
 
-    async def _understands(self, text: str) -> bool:
+    async def _meaning(self, text: str) -> Meaning:
         await asyncio.sleep(0.01)
-        return text in (self.flow or ())
+        return (self.flow or {}).get(text, "nothing")
 
     async def _judge(self) -> bool:
         self.judged += 1
@@ -82,8 +84,8 @@ class Turn:
         await self.end.process_frame(TranscriptionFrame(text, "", "", finalized=finalized))
 
 
-def turn(finished: bool, test: Callable[[Turn], Awaitable[None]], flow: Collection[str] | None = None) -> Turn:
-    """Return a turn that is over. ``flow`` are texts that a scripted flow understands; None: there is none."""
+def turn(finished: bool, test: Callable[[Turn], Awaitable[None]], flow: Mapping[str, Meaning] | None = None) -> Turn:
+    """Return a turn that is over. ``flow`` has the texts that a scripted flow understands; None: there is none."""
 
     async def run() -> Turn:
         made = Turn(finished, flow)
@@ -118,12 +120,16 @@ def test_a_turn_is_over_after_the_silence_of_its_words(said: str, finished: bool
         ("Where is my order?", True, 0.22),
         ("I bought a phone.", True, RULES.unsure_s),
         ("Did I say that?", False, RULES.unsure_s),
-        ("Okay.", False, 0.2),
+        ("Okay.", False, 0.21),
+        ("No.", True, RULES.unsure_s),
+        ("No, thank you.", True, RULES.unsure_s),
         ("I would like to know", True, RULES.open_s),
     ],
 )
-def test_what_the_flow_makes_nothing_of_may_be_half_of_what_is_meant(said: str, finished: bool, over_after: float) -> None:
-    done = turn(finished, lambda made: made.pauses(said), flow=["Where is my order?"])
+def test_what_ends_the_call_or_means_nothing_to_the_flow_may_be_half_of_what_is_meant(
+    said: str, finished: bool, over_after: float
+) -> None:
+    done = turn(finished, lambda made: made.pauses(said), flow=FLOW)
     assert done.over_after == pytest.approx(over_after, abs=0.03)
     assert done.overs == 1
 
@@ -137,7 +143,7 @@ def test_who_goes_on_while_the_flow_is_asked_has_not_finished() -> None:
         assert not made.overs
         await made.pauses("Where is my order?")
 
-    assert turn(True, goes_on, flow=["I bought a phone. Where is my order?"]).overs == 1
+    assert turn(True, goes_on, flow={"I bought a phone. Where is my order?": "something"}).overs == 1
 
 
 def test_without_an_early_transcript_the_turn_waits_for_it() -> None:

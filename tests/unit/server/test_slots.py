@@ -407,6 +407,13 @@ def test_several_slots_of_all_kinds_are_asked_in_turn_and_have_their_types() -> 
     assert answers[-1].arguments == {"intent": "pickup", "data": data}
 
 
+@pytest.mark.parametrize(
+    ("text", "meaning"), [("no", "end"), ("an agent", "end"), ("four eight", "something"), ("purple rain", "nothing")]
+)
+def test_a_flow_knows_what_would_end_the_call(text: str, meaning: str) -> None:
+    assert SCRIPT.meaning(text) == meaning
+
+
 def test_what_was_collected_is_known_after_other_wishes_too() -> None:
     turns = ["where is my order", "4821", "yes", "pick up a parcel", "9876543210", "yes", "tomorrow"]
     messages = [{"role": "user", "content": turn} for turn in turns]

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from exotel_ws.ai.remarks import Meaning
 from exotel_ws.ai.scripted.flow import Flow
 from exotel_ws.ai.scripted.script import Answer, Script
 
@@ -75,6 +76,11 @@ class Endpoint:
         """Return True if ``text`` means something to the flow of ``model``, a name without a language."""
         assert self._thread is not None
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._scripts[model].understands, text)
+
+    async def meaning(self, model: str, text: str) -> Meaning:
+        """Return what ``text`` is to the flow of ``model``, a name without a language."""
+        assert self._thread is not None
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._scripts[model].meaning, text)
 
     async def collected(self, model: str, messages: list[dict[str, Any]]) -> dict[str, str]:
         """Return the values of slots that a caller gave to the flow of ``model``, a name without a language."""

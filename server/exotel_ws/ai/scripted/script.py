@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any, Final
 
 from exotel_ws.ai.keypad import KEYS
+from exotel_ws.ai.remarks import Meaning
 from exotel_ws.ai.scripted import numerals, values
 from exotel_ws.ai.scripted.flow import Flow, Intent, Lines, Reply, lines
 from exotel_ws.ai.scripted.likeness import Examples
@@ -120,6 +121,13 @@ class Script:
         """Return True if ``text`` means something to the flow, wherever its dialogue is."""
         text = text[:_MOST_HEARD]
         return self._examples.closest(text) is not None or (bool(self._flow.slots) and self._answers_a_slot(text))
+
+    def meaning(self, text: str) -> Meaning:
+        """Return what ``text`` is to the flow, wherever its dialogue is: ``end`` if it ends the call."""
+        name = self._examples.closest(text[:_MOST_HEARD])
+        if name:
+            return "end" if self._flow.intents[name].then else "something"
+        return "something" if self.understands(text) else "nothing"
 
     def _answers_a_slot(self, text: str) -> bool:
         if numerals.has_number(text) or values.agrees(text) is not None:
