@@ -28,7 +28,7 @@ def test_the_median_of_the_rounds_is_shown_beside_the_peer() -> None:
     table = text(rounds(0.006, 0.007, 0.02))
 
     assert "| CPU of a call, % of a core | 0.70 | 1.00 |" in table
-    assert f"| {MANY} calls: CPU of a core, % | 35 | 50 |" in table
+    assert f"| {MANY} calls at once: CPU, % of a core | 35 | 50 |" in table
     assert "relative to pipecat's: **0.70** (0.60–2.00)" in table
 
 

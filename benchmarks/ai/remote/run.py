@@ -160,7 +160,7 @@ def text(found: Sequence[Round]) -> str:
         ("CPU of a call, % of a core", *(shown(FEW, name, "cpu", 2, 100) for name in (OURS, PEER))),
         ("memory of one more call, MB", *(shown(FEW, name, "memory_mb") for name in (OURS, PEER))),
         ("voice to voice, p50, ms", *(p50(FEW, name) for name in (OURS, PEER))),
-        (f"{MANY} calls: CPU of a core, %", *(shown(MANY, name, "cpu", 0, 100 * MANY) for name in (OURS, PEER))),
+        (f"{MANY} calls at once: CPU, % of a core", *(shown(MANY, name, "cpu", 0, 100 * MANY) for name in (OURS, PEER))),
         (f"{MANY} calls: voice to voice, p50, ms", *(p50(MANY, name) for name in (OURS, PEER))),
         (f"{MANY} calls: holes in what is heard", *(shown(MANY, name, "gaps", 0) for name in (OURS, PEER))),
         (f"{MANY} calls: turns without an answer", *(shown(MANY, name, "unanswered", 0) for name in (OURS, PEER))),
