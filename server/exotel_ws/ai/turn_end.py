@@ -1,6 +1,7 @@
 """End a caller's turn by its words, by the turn model, and by silence."""
 
 import asyncio
+import logging
 from typing import Final
 
 from pipecat.frames.frames import (
@@ -158,7 +159,11 @@ class TurnEnd(BaseUserTurnStopStrategy):
             self._looking = self.task_manager.create_task(self._ask_flow(meaning, self._text), f"{self}::look")
 
     async def _ask_flow(self, meaning: MeaningOf, text: str) -> None:
-        self._meant = {text: await meaning(text)}
+        try:
+            self._meant = {text: await meaning(text)}
+        except Exception:
+            logging.getLogger("exotel_ws.ai").exception("💥 The flow could not be asked what a turn means")
+            self._meant = {text: "something"}
         self._looking = None
         await self._decide()
 

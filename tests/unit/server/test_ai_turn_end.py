@@ -23,6 +23,7 @@ from pipecat.utils.asyncio.task_manager import TaskManager
 from .ai_call import at_once
 
 RULES = Turns()
+BROKEN = "Nobody can be asked of this."
 FLOW: Mapping[str, Meaning] = {"Where is my order?": "something", "No.": "end", "No, thank you.": "end"}
 
 
@@ -49,6 +50,8 @@ class Turn:
 
     async def _meaning(self, text: str) -> Meaning:
         await asyncio.sleep(0.01)
+        if text == BROKEN:
+            raise RuntimeError(text)
         return (self.flow or {}).get(text, "nothing")
 
     async def _judge(self) -> bool:
@@ -122,6 +125,7 @@ def test_a_turn_is_over_after_the_silence_of_its_words(said: str, finished: bool
         ("Did I say that?", False, RULES.unsure_s),
         ("Okay.", False, 0.21),
         ("No.", True, RULES.unsure_s),
+        (BROKEN, True, 0.22),
         ("No, thank you.", True, RULES.unsure_s),
         ("I would like to know", True, RULES.open_s),
     ],
