@@ -143,12 +143,13 @@ class EchoPath:
         loudest, quiet = self._near.max(), np.partition(self._near, _WINDOWS // 10)[_WINDOWS // 10]
         reach = min(_RANGE_DB, loudest - quiet - _NOISE_DB)
         near = np.maximum(self._near, loudest - reach)
-        far = np.maximum(self._far, self._far.max() - reach)
-        near, far = near - near.mean(), far - far.mean(axis=0)
-        spread_near, spread_far = near.std(), far.std(axis=0)
+        spread_near = near.std()
         if spread_near < _VARIES_DB:
             self._note(0.0, 0.0)
             return
+        far = np.maximum(self._far, self._far.max() - reach)
+        near, far = near - near.mean(), far - far.mean(axis=0)
+        spread_far = far.std(axis=0)
         alike = near @ far / (_WINDOWS * spread_near * np.maximum(spread_far, 1e-3))
         alike[spread_far < _VARIES_DB] = 0
         best = int(alike.argmax())

@@ -17,6 +17,8 @@ SILENCE_DB: Final = -96.0
 """Level of silence, in dB of full scale: one bit of 16."""
 _CORNER_HZ: Final = 80.0
 """Corner of the high-pass: below every voice on a telephone, above hum, rumble and offsets."""
+_PIECE: Final = 64
+"""Samples that are filtered by one product; windows are multiples of it."""
 
 
 def windows(pcm: bytes) -> Window:
@@ -38,8 +40,9 @@ def level(window: Window) -> float:
 class HighPass:
     """Butterworth high-pass of second order, a window at a time.
 
-    A window's output is the convolution of its samples with the impulse response, and the response to the state that the
-    samples before have left: exact as a recursive filter is, and two products of arrays instead of a loop over samples.
+    The output of each piece of `_PIECE` samples is the convolution of its samples with the impulse response, and the response to
+    the state that all samples before have left: exact as a recursive filter is, and three small products of arrays instead of a
+    loop over samples.
     """
 
     def __init__(self) -> None:
@@ -47,13 +50,16 @@ class HighPass:
 
     def __call__(self, window: Window) -> Window:
         """Return ``window`` without what is lower than a voice."""
-        made = np.convolve(window, _IMPULSE)[:WINDOW] + _FROM_STATE @ self._state
-        self._state = _STATE_STATE @ self._state + _TO_STATE @ window
-        return made
+        states = _TO_STATES @ window + _STATES_STATES @ self._state
+        made = window.reshape(-1, _PIECE) @ _IMPULSES
+        made += states[:-2].reshape(-1, 2) @ _FROM_STATE
+        self._state = states[-2:]
+        return made.ravel()
 
 
 def _designed() -> tuple[Window, Window, Window, Window]:
-    """Return the impulse response, and the matrices from state to output, from state to state and from input to state.
+    """Return the matrices from a piece to its output, from the state before it to that, and from a window and from the state
+    before it to the states before each of its pieces and after the last.
 
     The filter is the bilinear transform of Butterworth's, in transposed direct form II, whose state is two numbers.
     """
@@ -66,11 +72,17 @@ def _designed() -> tuple[Window, Window, Window, Window]:
     powers = [np.eye(2)]
     for _ in range(WINDOW):
         powers.append(step @ powers[-1])
-    from_state = np.array([power[0] for power in powers[:WINDOW]])
+    from_state = np.array([power[0] for power in powers[:_PIECE]])
     impulse = np.concatenate([[b[0]], from_state[:-1] @ enter])
-    to_state = np.array([power @ enter for power in reversed(powers[:WINDOW])]).T
-    made = (np.asarray(part, np.float32) for part in (impulse, from_state, powers[WINDOW], to_state))
+    impulses = np.array([[impulse[at - begins] if at >= begins else 0.0 for at in range(_PIECE)] for begins in range(_PIECE)])
+    ends = range(0, WINDOW + 1, _PIECE)
+    to_states = np.zeros((len(ends), 2, WINDOW))
+    for place, end in enumerate(ends):
+        for at in range(end):
+            to_states[place, :, at] = powers[end - 1 - at] @ enter
+    states_states = np.concatenate([powers[end] for end in ends])
+    made = (np.asarray(part, np.float32) for part in (impulses, from_state.T, to_states.reshape(-1, WINDOW), states_states))
     return next(made), next(made), next(made), next(made)
 
 
-_IMPULSE, _FROM_STATE, _STATE_STATE, _TO_STATE = _designed()
+_IMPULSES, _FROM_STATE, _TO_STATES, _STATES_STATES = _designed()
