@@ -276,3 +276,49 @@ def test_a_line_is_noisy_where_the_noise_is_not_far_below_the_caller(
     list(hearing.take(pcm16(noise)))
 
     assert hearing.noisy() is noisy
+
+
+class Asked(Judged):
+    """Detector that counts how often it is asked."""
+
+    asked = 0
+
+    def is_voice(self, window: Window) -> bool:
+        self.asked += 1
+        return super().is_voice(window)
+
+
+def test_a_silence_that_lasts_costs_no_voice_detection_and_a_voice_after_it_is_heard_at_once() -> None:
+    asked = Asked()
+    hearing = Hearing(asked, Played(8000), lambda: 0.0, Turns(early=False))
+    voice, silence, noise = tone(440, -20, 20), np.zeros((100, WINDOW), np.float32), tone(440, -60, 20)
+
+    frames = [frame for window in np.concatenate([voice, silence, voice, noise]) for frame in hearing.take(pcm16(window))]
+
+    starts_s, stops_s = (round(after / WINDOW_S) * WINDOW_S for after in (detector.START_S, detector.STOP_S))
+    assert kinds(frames)[:7] == [
+        f"{starts_s:.2f}",
+        "starts",
+        f"{20 * WINDOW_S - starts_s + stops_s:.2f}",
+        "stops",
+        f"{100 * WINDOW_S - stops_s + starts_s:.2f}",
+        "starts",
+        f"{20 * WINDOW_S - starts_s + stops_s:.2f}",
+    ]
+    assert 60 < asked.asked <= 60 + 40, "what can be heard, and a second of the silence"
+
+
+def test_frames_are_longer_in_a_silence_in_which_nobody_waits_for_their_end() -> None:
+    hearing, silence = Hearing(Judged(), Played(8000), lambda: 0.0), np.zeros((100, WINDOW), np.float32)
+    sound = np.concatenate([tone(440, -20, 20), silence, tone(440, -60, 20)])
+
+    lengths_s = [
+        round(len(frame.audio) / 2 / RATE, 1)
+        for window in sound
+        for frame in hearing.take(pcm16(window))
+        if isinstance(frame, InputAudioRawFrame)
+    ]
+
+    assert lengths_s.count(0.5) == 2, "after two seconds of silence"
+    assert max(lengths_s[: lengths_s.index(0.5)]) == 0.2
+    assert 0.5 not in lengths_s[-2:], "and not once there is a sound again"

@@ -36,11 +36,17 @@ _HEARD_DB: Final = 10.0
 """Distance above the noise, and `_TAIL_DB` below the caller's loud words, from which on a sound is heard as theirs."""
 _TAIL_DB: Final = 30.0
 _USUAL: Final = Turns()
+_SETTLES: Final = 32
+"""Inaudible windows in a row, a second, after which the detector is not asked until there is a sound again. It knows silence by
+then: one that began afresh just before a voice finds it a tenth of a second later."""
 _SURE: Final = 0.7
 """Least confidence of the detector in a voice."""
 _SPOKEN: Final = 3
 """Windows in a frame while somebody speaks, a tenth of a second, and while nobody does: each frame costs CPU at every stage."""
 _QUIET: Final = 6
+_LONG_QUIET: Final = 16
+"""The same, half a second, once nobody could be heard for `_LONG_S`, so that no recogniser waits for more of a silence."""
+_LONG_S: Final = 2.0
 _CLEAR_DB: Final = 20.0
 """Distance of the caller's loud words from the noise floor below which the line is noisy: a crowd 13 dB below them, for one."""
 _FAINT_DB: Final = -60.0
@@ -134,6 +140,8 @@ class Hearing:
         self._sounded_at = 0.0
         """Time of the latest sound that an ear tells from the noise."""
         self._high_pass = HighPass()
+        self._inaudible = 0
+        """Windows in a row that nobody can hear."""
         self._floor = Floor()
         self._caller = CallerLevel()
         self._gain = Gain()
@@ -154,8 +162,7 @@ class Hearing:
             heard, changed = self._hear(window, at)
             self._ready += pcm16(heard)
             told = self._change() if changed else self._hush()
-            most = _SPOKEN if self._detector.speaking else _QUIET
-            if told is not None or len(self._ready) >= most * 2 * WINDOW:
+            if told is not None or len(self._ready) >= self._most() * 2 * WINDOW:
                 yield InputAudioRawFrame(bytes(self._ready), RATE, 1)
                 self._ready.clear()
             if told is not None:
@@ -183,7 +190,7 @@ class Hearing:
         self._floor.take(loudness)
         window = self._gain(window, loudness, self._floor.level, self._caller.level)
         own = self._path.is_echo(at, loudness)
-        voice = self._detector.is_voice(window) and loudness > AUDIBLE_DB and not own
+        voice = self._is_voice(window, audible=loudness > AUDIBLE_DB) and not own
         theirs = self._caller.is_theirs(voice, loudness, self._floor.level)
         if own or self._caller.other:
             window *= _OTHERS
@@ -195,6 +202,19 @@ class Hearing:
             self._over = self._played.sounds(at - START_S)
             self._unjudged = self._path.delay is None
         return window, changed
+
+    def _is_voice(self, window: Window, *, audible: bool) -> bool:
+        """Return True if ``window`` is of a voice. The detector takes half of a call's CPU, and silences are most of a call."""
+        self._inaudible = 0 if audible else self._inaudible + 1
+        if self._inaudible > _SETTLES:
+            return False
+        return self._detector.is_voice(window) and audible
+
+    def _most(self) -> int:
+        """Return how many windows a frame has."""
+        if self._detector.speaking:
+            return _SPOKEN
+        return _LONG_QUIET if self._inaudible * WINDOW_S > _LONG_S else _QUIET
 
     def _is_too_long(self) -> bool:
         """Return True, and end the speech, if it has lasted for the longest time without an end."""
