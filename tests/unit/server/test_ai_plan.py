@@ -1,6 +1,8 @@
 """From the settings to services: the meaning of each name, and all mistakes of it at once."""
 
+import asyncio
 import importlib.util
+import ssl
 import tomllib
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +18,9 @@ from exotel_ws.ai.providers.presets import EXTRAS
 from exotel_ws.ai.providers.supply import Supply
 from exotel_ws.ai.settings import Ai
 from exotel_ws.settings import SettingsError
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
+from websockets.legacy import client as legacy
 
 
 @pytest.fixture(autouse=True)
@@ -266,3 +271,31 @@ def test_the_extras_are_those_of_the_project() -> None:
     extras = tomllib.loads((project / "pyproject.toml").read_text())["project"]["optional-dependencies"].keys()
     assert extras - {"ai"} == EXTRAS
     assert all((project / "requirements" / f"{extra}.lock").exists() for extra in extras)
+
+
+def test_no_call_reads_the_certificates_of_all_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are read once: it takes 26 ms, in which no other call is served."""
+    made = Supply(ai(stt=["deepgram"], llm=["openai"]), cast(Models, None), "http://127.0.0.1:1")
+    read: list[object] = []
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *args, **_options: read.append(args))
+
+    async def call() -> None:
+        assert made.stt()
+        assert made.llm()
+
+    asyncio.run(call())
+
+    assert not read
+
+
+def test_the_audio_of_calls_is_not_compressed() -> None:
+    Supply(ai(), cast(Models, None), "http://127.0.0.1:1")
+
+    async def agreed(connect: Any) -> list[object]:
+        async with serve(lambda socket: socket.wait_closed(), "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with connect(f"ws://127.0.0.1:{port}") as socket:
+                return [*(socket.extensions if hasattr(socket, "extensions") else socket.protocol.extensions)]
+
+    assert asyncio.run(agreed(connect)) == []
+    assert asyncio.run(agreed(legacy.connect)) == []

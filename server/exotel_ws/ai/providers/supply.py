@@ -14,7 +14,7 @@ from exotel_ws.ai import text_file
 from exotel_ws.ai.embedded.models import Models
 from exotel_ws.ai.embedded.services import EmbeddedSTT, EmbeddedTTS
 from exotel_ws.ai.ended import address as ended
-from exotel_ws.ai.providers import catalogue, keys, own_tools, start_url, webhook
+from exotel_ws.ai.providers import catalogue, compression, keys, own_tools, start_url, webhook
 from exotel_ws.ai.providers.catalogue import STAGES
 from exotel_ws.ai.providers.plan import EMBEDDED, Plan, Planned, as_language, plan
 from exotel_ws.ai.providers.tls import share_context
@@ -52,6 +52,7 @@ class Supply:
         Raises `SettingsError` with every problem at once.
         """
         share_context()
+        compression.leave_out()
         self._settings = settings
         self._models = models
         self._scripted_url, self._scripted_key, self._scripted_model = scripted_url, scripted_key, scripted_model
