@@ -16,7 +16,6 @@ from pipecat.frames.frames import (
     FunctionCallInProgressFrame,
     FunctionCallResultFrame,
     FunctionCallResultProperties,
-    InputAudioRawFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
     LLMContextFrame,
@@ -227,8 +226,11 @@ class Dialogue:
         self._services = services or (stt, llm, tts)
         self._mouth = mouth
         self._hearing = hearing
+        self._entry = stt
+        """Where frames enter: in front of it are only pipecat's own processors, which pass them on."""
         self._gate = Gate(self._meant)
-        self._waiting: asyncio.Queue[tuple[FrameProcessor | None, Frame]] = asyncio.Queue()
+        self._waiting: asyncio.Queue[tuple[FrameProcessor, Frame] | bytes] = asyncio.Queue()
+        """Frames, each with the processor that pushes it or `_entry`, which is given it; and audio of the caller."""
         user, assistant = LLMContextAggregatorPair(self.context, user_params=_turns(turn_model, rules, meaning))
         self._hushed = self._seemed = False
         """True while the caller's voice pauses; and if the bot was told what was said up to that pause."""
@@ -266,7 +268,7 @@ class Dialogue:
 
     def hear(self, pcm: bytes) -> None:
         """See `Talk.hear`."""
-        self._waiting.put_nowait((None, InputAudioRawFrame(pcm, HEARING_RATE, 1)))
+        self._waiting.put_nowait(pcm)
 
     def say(self, text: str) -> None:
         """See `Talk.say`."""
@@ -280,7 +282,7 @@ class Dialogue:
     def told(self, text: str) -> None:
         """See `Talk.told`."""
         self._told = {"role": "user", "content": text}
-        self._waiting.put_nowait((None, LLMMessagesAppendFrame([self._told], run_llm=True)))
+        self._waiting.put_nowait((self._entry, LLMMessagesAppendFrame([self._told], run_llm=True)))
 
     # Within
 
@@ -288,15 +290,14 @@ class Dialogue:
         """Feed the pipeline from one task, so that an interruption behind the gate overtakes nothing."""
         await self.started.wait()
         while True:
-            behind, frame = await self._waiting.get()
-            if isinstance(frame, InputAudioRawFrame):
-                for heard in self._hearing.take(frame.audio):
-                    await self.worker.queue_frame(heard)
+            told = await self._waiting.get()
+            if isinstance(told, bytes):
+                for heard in self._hearing.take(told):
+                    await self._entry.queue_frame(heard)
                 await asyncio.sleep(0)  # what was held back and comes at once takes turns with other calls
-            elif behind is None:
-                await self.worker.queue_frame(frame)
-            else:
-                await behind.push_frame(frame)
+                continue
+            at, frame = told
+            await (at.queue_frame(frame) if at is self._entry else at.push_frame(frame))
 
     async def _meant(self) -> bool:
         """Bring what was said since the model was last asked into one message. Return False if nothing is to be answered."""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from pipecat.frames.frames import Frame, InputAudioRawFrame, InterruptionFrame, LLMContextFrame
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.processors.frame_processor import FrameCallback, FrameDirection, FrameProcessor
 
 
 class Gate(FrameProcessor):
@@ -16,10 +16,14 @@ class Gate(FrameProcessor):
         super().__init__()
         self._meant = meant
 
+    async def queue_frame(
+        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM, callback: FrameCallback | None = None
+    ) -> None:
+        if not isinstance(frame, InputAudioRawFrame):
+            await super().queue_frame(frame, direction, callback)
+
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
-        if isinstance(frame, InputAudioRawFrame):
-            return
         if isinstance(frame, LLMContextFrame) and direction is FrameDirection.DOWNSTREAM:
             if not await self._meant():
                 return
@@ -28,11 +32,19 @@ class Gate(FrameProcessor):
 
 
 class Tap(FrameProcessor):
-    """Call ``seen`` with each frame, before the frame is passed on."""
+    """Call ``seen`` with each frame but the caller's audio, before the frame is passed on."""
 
     def __init__(self, seen: Callable[[Frame], None]) -> None:
         super().__init__(enable_direct_mode=True)
         self._seen = seen
+
+    async def queue_frame(
+        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM, callback: FrameCallback | None = None
+    ) -> None:
+        if isinstance(frame, InputAudioRawFrame) and self.next is not None:
+            await self.next.queue_frame(frame, direction)
+        else:
+            await super().queue_frame(frame, direction, callback)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)

@@ -65,7 +65,10 @@ class LateDialogue:
 
     def hear(self, pcm: bytes) -> None:
         """See `Talk.hear`."""
-        self._tell(lambda made: made.hear(pcm))
+        if self._made is not None:
+            self._made.hear(pcm)
+        else:
+            self._waiting.append(lambda made: made.hear(pcm))
 
     def say(self, text: str) -> None:
         """See `Talk.say`."""

@@ -24,14 +24,17 @@ _SENTENCE_ENDS: Final = tuple(".!?…।")
 
 
 class Mouth(FrameProcessor):
-    """Feed a `Playout`. Pass text on only once it was heard, so that the context holds what the caller knows."""
+    """Feed a `Playout`. Pass text on only once it was heard, so that the context holds what the caller knows.
+
+    Nothing in it waits, so that it does without queues: sound goes to the playout as it comes, before any other work.
+    """
 
     def __init__(self, playout: Playout, sample_rate: int, on_text: Callable[[str, bool], None]) -> None:
         """Call ``on_text`` with each piece of text, and True if it was heard, False if it was cut.
 
         ``sample_rate`` is the stream's in Hz.
         """
-        super().__init__()
+        super().__init__(enable_direct_mode=True)
         self._playout = playout
         self._rate = sample_rate
         self._on_text = on_text

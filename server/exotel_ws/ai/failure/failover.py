@@ -21,7 +21,7 @@ from pipecat.frames.frames import (
     SystemFrame,
 )
 from pipecat.pipeline.pipeline import Pipeline, PipelineSink, PipelineSource
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
+from pipecat.processors.frame_processor import FrameCallback, FrameDirection, FrameProcessor, FrameProcessorSetup
 
 from exotel_ws.ai.failure.watchdog import Progress
 from exotel_ws.ai.failure.work import SEEN, Fault, Given, Listening, Work, unseen
@@ -105,6 +105,14 @@ class Failover(FrameProcessor):
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CLOSE_S)
 
+    async def queue_frame(self, frame: Frame, direction: FrameDirection = _DOWN, callback: FrameCallback | None = None) -> None:
+        """Pass the caller's audio, most of all frames, by what pipecat does with each: for it there is nothing to do."""
+        if isinstance(frame, InputAudioRawFrame) and self.next is not None:
+            await self._note(frame, direction)
+            await self.next.queue_frame(frame, direction)
+        else:
+            await super().queue_frame(frame, direction, callback)
+
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
         if isinstance(frame, StartFrame):
@@ -149,6 +157,11 @@ class Failover(FrameProcessor):
 
     async def _pass_on(self, frame: Frame, direction: FrameDirection) -> None:
         """Pass a frame for the whole pipeline on at once, so that a service that hangs does not keep it back."""
+        await self._note(frame, direction)
+        await self.push_frame(frame, direction)
+
+    async def _note(self, frame: Frame, direction: FrameDirection) -> None:
+        """Give the service a frame that passes without waiting for it."""
         self._work.given(frame, direction)
         if self._branch:
             if isinstance(frame, InterruptionFrame):
@@ -161,7 +174,6 @@ class Failover(FrameProcessor):
         elif self._work.progress is Progress.WAITING:
             self._told.exhausted(self.stage)
         self._tell()
-        await self.push_frame(frame, direction)
 
     async def _give(self, frame: Frame, direction: FrameDirection) -> None:
         self._work.given(frame, direction)
@@ -335,7 +347,7 @@ class _Branch:
             await self._pipeline.queue_frame(frame)
 
     async def give(self, frame: Frame, direction: FrameDirection) -> None:
-        await self._pipeline.queue_frame(frame, direction)
+        await self.service.queue_frame(frame, direction)
 
     async def close(self) -> None:
         ending = asyncio.get_running_loop().create_task(self._end())

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from pipecat.frames.frames import (
+    AggregatedTextProgressFrame,
     Frame,
     FunctionCallsStartedFrame,
     InputAudioRawFrame,
@@ -282,6 +283,8 @@ class Speaking(Work):
             rest = self._audible(self._checked.over())
             self._stopped()
             return [*rest, frame]
+        if isinstance(frame, AggregatedTextProgressFrame):  # as many as words, for pipecat's protocol of browsers alone
+            return []
         self._passed(frame)
         return [frame]
 
