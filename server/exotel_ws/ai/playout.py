@@ -25,6 +25,8 @@ MARK_GRACE_S: Final = 2.5
 """Seconds to wait for a mark after its audio should have been played."""
 CLOCK_GRACE_S: Final = 0.2
 """Seconds added to the clock's time for the network's delay, while marks do not come."""
+EARLY_S: Final = 0.001
+"""Seconds by which a loop's timer may go off early: some count in milliseconds. To wait for the rest again would be to spin."""
 STALL_S: Final = 0.5
 """Seconds for which a piece that is too short for a message waits for more; then it is padded with silence and sent."""
 _NAME: Final = "heard-"
@@ -52,7 +54,8 @@ class Playout:
     """Play the bot's side of one stream. Not thread-safe: make all calls from the loop of ``clock``.
 
     Guarantees: audio leaves in order, in messages of the documented size, never more than `LEAD_S` and one message ahead of
-    real time; `clear` is sent only while audio is outstanding, once for each interruption; each note is called exactly once.
+    real time (and `EARLY_S`); `clear` is sent only while audio is outstanding, once for each interruption; each note is called
+    exactly once.
     """
 
     def __init__(self, writer: Writer, send: Send, clock: Clock, *, sample_rate: int) -> None:
@@ -233,12 +236,12 @@ class Playout:
         self._stall = None
         self.flush()
 
-    def _go_on(self) -> None:
-        """Send due messages, and set a timer for the next one."""
+    def _go_on(self, early_s: float = 0.0) -> None:
+        """Send messages that are due in ``early_s`` seconds, and set a timer for the next one."""
         while self._held is None and self._timer is None and self._queue:
             now = self._clock.time()
             due = self._ends_at - LEAD_S
-            if not isinstance(self._queue[0], _Note) and now < due:
+            if not isinstance(self._queue[0], _Note) and now + early_s < due:
                 self._timer = self._clock.call_at(due, self._due)
                 return
             item = self._queue.popleft()
@@ -249,7 +252,7 @@ class Playout:
 
     def _due(self) -> None:
         self._timer = None
-        self._go_on()
+        self._go_on(EARLY_S)
 
     def _send_audio(self, pcm: bytes, now: float) -> None:
         begins = max(now, self._ends_at)

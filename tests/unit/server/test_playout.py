@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
-from exotel_ws.ai.playout import CHUNKS, CLOCK_GRACE_S, LEAD_S, MARK_GRACE_S, STALL_S, Playout
+from exotel_ws.ai.playout import CHUNKS, CLOCK_GRACE_S, EARLY_S, LEAD_S, MARK_GRACE_S, STALL_S, Playout
 from exotel_ws.encodings import Encoding
 from exotel_ws.protocol import SAMPLE_RATES, Writer
 from hypothesis import HealthCheck, given, settings
@@ -55,11 +55,27 @@ class Clock:
         return sum(timer.call is not None for _, _, timer in self._timers)
 
 
+class EarlyClock(Clock):
+    """Clock whose timers go off somewhat early, as those of a loop that counts in milliseconds do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.timers = 0
+
+    def time(self) -> float:
+        self.now += 1e-5  # so that a timer that is set again and again gets there
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[..., object], /, *args: object) -> Timer:
+        self.timers += 1
+        return super().call_at(when - 0.0004, callback, *args)
+
+
 class Line:
     """Playout with its Exotel."""
 
-    def __init__(self, rate: int, delay_s: float = 0.0, marks: bool = True) -> None:
-        self.clock = Clock()
+    def __init__(self, rate: int, delay_s: float = 0.0, marks: bool = True, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
         self.exotel = Exotel(self.clock, rate, delay_s, marks)
         self.playout = Playout(Writer("s1", sample_rate=rate), self.exotel.take, self.clock, sample_rate=rate)
         self.exotel.on_mark = self.playout.mark
@@ -108,6 +124,19 @@ def test_a_long_utterance_leaves_in_order_in_messages_of_the_documented_size_at_
     assert all(size % 320 == 0 and 3200 <= size <= 100_000 for size in line.exotel.sizes)
     assert line.exotel.most_lead_s <= LEAD_S + CHUNKS[rate] / (2 * rate) + INSTANT
     assert line.clock.pending == 0
+
+
+@EACH_RATE
+def test_a_timer_that_goes_off_early_is_not_set_again(rate: int) -> None:
+    clock = EarlyClock()
+    line = Line(rate, marks=False, clock=clock)
+    line.say(5.05)
+    line.playout.flush()
+
+    line.clock.go_on(6.0)
+
+    assert clock.timers <= len(line.exotel.sizes) + 1, "the one more is for what was too short for a message"
+    assert line.exotel.most_lead_s <= LEAD_S + CHUNKS[rate] / (2 * rate) + EARLY_S
 
 
 @EACH_RATE
