@@ -1,13 +1,19 @@
-"""Cost of a call, in counts: the caller's audio passes through as little of pipecat as it can."""
+"""Cost of a call, in counts: the caller's audio passes through little of pipecat, and the bot's is not held back."""
 
+import asyncio
 from collections import Counter
 from typing import Any
 
 import pytest
 from exotel_ws.ai import dialogue
+from exotel_ws.ai.mouth import Mouth
+from exotel_ws.ai.playout import Playout
 from exotel_ws.ai.settings import Silence
-from pipecat.frames.frames import Frame, InputAudioRawFrame
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from exotel_ws.protocol import Writer
+from pipecat.clocks.system_clock import SystemClock
+from pipecat.frames.frames import Frame, InputAudioRawFrame, TTSAudioRawFrame
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
+from pipecat.utils.asyncio.task_manager import TaskManager
 
 from tests.unit.server.ai_call import GREETING_S, at_once
 
@@ -45,3 +51,32 @@ def test_the_callers_audio_is_processed_where_somebody_listens_alone(
     assert set(heard) == {"FakeSTT", "PipelineSink", "LLMUserAggregator"}, "PipelineSink: what the recogniser passes on"
     assert len(set(heard.values())) == 1
     assert heard["FakeSTT"] > 100
+
+
+def test_a_resampler_holds_back_less_than_a_tenth_of_a_second_of_the_first_sound() -> None:
+    """Telephones and voices have other rates: what a resampler holds back, the caller waits for."""
+    handed_on_s = 0.0
+
+    async def drive() -> None:
+        nonlocal handed_on_s
+        loop = asyncio.get_running_loop()
+        playout = Playout(Writer("s1", sample_rate=8000), lambda _messages, _size: None, loop, sample_rate=8000)
+        mouth = Mouth(playout, 8000, lambda _text, _heard: None)
+        await mouth.setup(
+            FrameProcessorSetup(
+                audio_in_sample_rate=16000,
+                audio_out_sample_rate=24000,
+                clock=SystemClock(),
+                task_manager=TaskManager(),
+                pipeline_worker=None,
+            )
+        )
+        for _ in range(4):
+            await mouth.process_frame(TTSAudioRawFrame(b"\1\1" * 2400, 24000, 1), FrameDirection.DOWNSTREAM)
+        handed_on_s = playout.heard_until - loop.time()
+        await mouth.cleanup()
+        playout.close()
+
+    at_once(drive)
+
+    assert 0.3 < handed_on_s <= 0.4

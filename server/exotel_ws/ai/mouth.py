@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from pipecat.audio.resamplers.base_audio_resampler import BaseAudioResampler
 from pipecat.audio.utils import create_stream_resampler
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
@@ -21,6 +22,9 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from exotel_ws.ai.playout import Playout
 
 _SENTENCE_ENDS: Final = tuple(".!?…।")
+_QUALITY: Final = "HQ"
+"""Quality of soxr, 20 bits. pipecat's usual one, 28 bits, holds back up to 0.16 s of sound instead of 0.06 s, and takes 0.2 MB
+more."""
 
 
 class Mouth(FrameProcessor):
@@ -38,7 +42,7 @@ class Mouth(FrameProcessor):
         self._playout = playout
         self._rate = sample_rate
         self._on_text = on_text
-        self._resampler = create_stream_resampler(clear_after_secs=None)
+        self._resampler = _resampler()
         self._made_at = 0
         self._speaking = False
         self._answering = False
@@ -134,7 +138,7 @@ class Mouth(FrameProcessor):
     async def _other_rate(self, sample_rate: int) -> None:
         """Change the resampler, because another service has taken over."""
         self._playout.say(await self._resampler.flush())
-        self._resampler = create_stream_resampler(clear_after_secs=None)
+        self._resampler = _resampler()
         self._made_at = sample_rate
 
     def _text_made(self, frame: TTSTextFrame) -> None:
@@ -215,3 +219,7 @@ class Mouth(FrameProcessor):
 
     def _soon(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self.create_task(coroutine)
+
+
+def _resampler() -> BaseAudioResampler:
+    return create_stream_resampler(quality=_QUALITY, clear_after_secs=None)
