@@ -1,6 +1,7 @@
 """Hear when the caller speaks, before anything else of the pipeline does."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
 from typing import Final, Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ from exotel_ws.ai.hearing.echo import EchoPath, Played
 from exotel_ws.ai.hearing.floor import Floor
 from exotel_ws.ai.hearing.frames import HushFrame, SpeechCutFrame, SpeechEndFrame
 from exotel_ws.ai.hearing.gain import AUDIBLE_DB, Gain
-from exotel_ws.ai.hearing.windows import RATE, WINDOW, WINDOW_S, HighPass, Window, level, pcm16, windows
+from exotel_ws.ai.hearing.windows import RATE, SILENCE_DB, WINDOW, WINDOW_S, HighPass, Window, level, pcm16, windows
 from exotel_ws.ai.settings import Turns
 
 START_S: Final = 0.2
@@ -39,6 +40,7 @@ _USUAL: Final = Turns()
 _SETTLES: Final = 32
 """Inaudible windows in a row, a second, after which the detector is not asked until there is a sound again. It knows silence by
 then: one that began afresh just before a voice finds it a tenth of a second later."""
+_NOTHING: Final = bytes(2 * WINDOW)
 _SURE: Final = 0.7
 """Least confidence of the detector in a voice."""
 _SPOKEN: Final = 3
@@ -154,13 +156,14 @@ class Hearing:
         """See `Hears.take`."""
         pcm = self._left + pcm
         whole = len(pcm) // (2 * WINDOW) * 2 * WINDOW
-        self._left = pcm[whole:]
-        sounds = windows(pcm[:whole])
-        at = self._time.before(len(sounds) * WINDOW_S)
+        pcm, self._left = pcm[:whole], pcm[whole:]
+        silent = self._inaudible >= _SETTLES and pcm == bytes(whole)
+        sounds: Iterable[Window | None] = repeat(None, whole // (2 * WINDOW)) if silent else windows(pcm)
+        at = self._time.before(whole / (2 * RATE))
         for window in sounds:
             at += WINDOW_S
-            heard, changed = self._hear(window, at)
-            self._ready += pcm16(heard)
+            heard, changed = self._hear_nothing(at) if window is None else self._hear(window, at)
+            self._ready += heard
             told = self._change() if changed else self._hush()
             if told is not None or len(self._ready) >= self._most() * 2 * WINDOW:
                 yield InputAudioRawFrame(bytes(self._ready), RATE, 1)
@@ -183,7 +186,14 @@ class Hearing:
         """See `Hears.recognised`."""
         self._hears_at_s = min(self._hears_at_s, max(_DEAF_S, self._cut_s + _TURN_ENDS_S))
 
-    def _hear(self, window: Window, at: float) -> tuple[Window, bool]:
+    def _hear_nothing(self, at: float) -> tuple[bytes, bool]:
+        """Do the same as `_hear` with a window of silence after others: filter and gain have settled, and change nothing."""
+        self._inaudible += 1
+        self._floor.take(SILENCE_DB)
+        self._path.is_echo(at, SILENCE_DB)
+        return _NOTHING, self._follow(False, SILENCE_DB, at)
+
+    def _hear(self, window: Window, at: float) -> tuple[bytes, bool]:
         """Return a window as the recognisers get it, and True if the caller has just begun or stopped to speak."""
         window = self._high_pass(window)
         loudness = level(window)
@@ -191,9 +201,14 @@ class Hearing:
         window = self._gain(window, loudness, self._floor.level, self._caller.level)
         own = self._path.is_echo(at, loudness)
         voice = self._is_voice(window, audible=loudness > AUDIBLE_DB) and not own
-        theirs = self._caller.is_theirs(voice, loudness, self._floor.level)
+        changed = self._follow(voice, loudness, at)
         if own or self._caller.other:
             window *= _OTHERS
+        return pcm16(window), changed
+
+    def _follow(self, voice: bool, loudness: float, at: float) -> bool:
+        """Take a window that was judged. Return True if the caller has just begun or stopped to speak."""
+        theirs = self._caller.is_theirs(voice, loudness, self._floor.level)
         if loudness > max(self._floor.level + _HEARD_DB, (self._caller.level or AUDIBLE_DB) - _TAIL_DB):
             self._sounded_at = at
         self._cut_s += WINDOW_S
@@ -201,7 +216,7 @@ class Hearing:
         if changed and self._detector.speaking:
             self._over = self._played.sounds(at - START_S)
             self._unjudged = self._path.delay is None
-        return window, changed
+        return changed
 
     def _is_voice(self, window: Window, *, audible: bool) -> bool:
         """Return True if ``window`` is of a voice. The detector takes half of a call's CPU, and silences are most of a call."""

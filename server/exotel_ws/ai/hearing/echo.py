@@ -82,9 +82,12 @@ class Played:
         """Return True if something that comes in at the time ``at`` may be an echo."""
         return at - self.until <= _LAGS * _SLOT_S
 
-    def before(self, at: float, count: int) -> Levels:
-        """Return the levels of the last ``count`` slots until ``at``, the latest first, in dB of full scale."""
-        slots = int(at / _SLOT_S) - np.arange(count)
+    def before(self, at: Any, count: int) -> Levels:
+        """Return the levels of the last ``count`` slots until ``at``, the latest first, in dB of full scale.
+
+        ``at`` is a time or an array of times, of which there are rows of levels then.
+        """
+        slots = np.asarray(at / _SLOT_S).astype(int)[..., np.newaxis] - np.arange(count)
         return np.where(self._slot[slots % _SLOTS] == slots, self._levels[slots % _SLOTS], np.float32(SILENCE_DB))
 
 
@@ -95,7 +98,9 @@ class EchoPath:
         self._played = played
         self._near = np.zeros(_WINDOWS, np.float32)
         self._far = np.zeros((_WINDOWS, _LAGS), np.float32)
-        self._count = 0
+        self._at = np.zeros(_WINDOWS)
+        self._count = self._unread = 0
+        """Windows so far, and how many of the last have no row in `_far` yet: it is not needed while nothing comes in."""
         self._found = (0, 0)
         """Delay that the last comparisons found, in slots, and how many of them."""
         self.delay: int | None = None
@@ -127,15 +132,19 @@ class EchoPath:
     def is_echo(self, at: float, level: float) -> bool:
         """Take the level of a window in dB of full scale, which ended at ``at``. Return True if it is not above the echo's."""
         if not self._played.sounds(at):
+            self._read()
             return False
-        far = self._played.before(at, _LAGS + _SMEARED)
+        if self._unread == _WINDOWS:
+            self._read()
         self._near[self._count % _WINDOWS] = level
-        self._far[self._count % _WINDOWS] = far[:_LAGS]
+        self._at[self._count % _WINDOWS] = at
         self._count += 1
+        self._unread += 1
         if self._count >= _WINDOWS and not self._count % _EVERY:
             self._compare()
         if self.delay is None:
             return False
+        far = self._played.before(at, _LAGS + _SMEARED)
         expected = float(far[max(0, self.delay - _SMEARED) : self.delay + _SMEARED + 1].max()) - self.loss_db
         return level < expected + _ABOVE_DB
 
@@ -147,6 +156,7 @@ class EchoPath:
         if spread_near < _VARIES_DB:
             self._note(0.0, 0.0)
             return
+        self._read()
         far = np.maximum(self._far, self._far.max() - reach)
         near, far = near - near.mean(), far - far.mean(axis=0)
         spread_far = far.std(axis=0)
@@ -164,6 +174,13 @@ class EchoPath:
         self._found = (best, times + 1 if abs(best - delay) <= 1 else 1)
         if self._found[1] >= _TIMES and loss >= _LEAST_LOSS_DB:
             self.delay, self.loss_db = best, loss
+
+    def _read(self) -> None:
+        """Read what was played before each of the last windows, while that is remembered."""
+        if self._unread:
+            places = np.arange(self._count - self._unread, self._count) % _WINDOWS
+            self._far[places] = self._played.before(self._at[places], _LAGS)
+            self._unread = 0
 
     def _note(self, alike: float, loss: float) -> None:
         self._unlike = 0 if alike >= _STILL_ALIKE else self._unlike + 1
