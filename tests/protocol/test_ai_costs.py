@@ -8,6 +8,7 @@ import pytest
 from exotel_ws.ai import dialogue
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.playout import Playout
+from exotel_ws.ai.records.story import Story
 from exotel_ws.ai.settings import Silence
 from exotel_ws.protocol import Writer
 from pipecat.clocks.system_clock import SystemClock
@@ -80,3 +81,22 @@ def test_a_resampler_holds_back_less_than_a_tenth_of_a_second_of_the_first_sound
     at_once(drive)
 
     assert 0.3 < handed_on_s <= 0.4
+
+
+def test_a_turn_is_timed_without_a_queue_of_all_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialogue, "_turns", turns)
+    timed: list[str] = []
+    monkeypatch.setattr(Story, "stage", lambda _story, stage, _seconds: timed.append(stage))
+    tasks: set[str] = set()
+
+    async def drive() -> None:
+        async with TroubledCall(Services(), silence=Silence(after_s=600.0)) as call:
+            await call.until(GREETING_S + 1.0)
+            await call.ask()
+            tasks.update(task.get_name() for task in asyncio.all_tasks())
+            await call.until(GREETING_S + 8.0)
+
+    at_once(drive)
+
+    assert sorted(timed) == ["greeting", "llm_first_token", "stt", "tts_first_audio", "turn_end", "voice_to_voice"]
+    assert not [name for name in tasks if "Observer" in name]

@@ -47,7 +47,7 @@ from exotel_ws.ai.hearing.detector import Hears
 from exotel_ws.ai.hearing.frames import HushFrame
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.providers.keys import redact
-from exotel_ws.ai.records.stopwatch import MonotonicClock, Stopwatch
+from exotel_ws.ai.records.stopwatch import AtOnce, MonotonicClock, Stopwatch
 from exotel_ws.ai.remarks import MeaningOf
 from exotel_ws.ai.settings import AiLimits, Turns
 from exotel_ws.ai.turn_end import TurnEnd
@@ -237,13 +237,13 @@ class Dialogue:
         self.worker = PipelineWorker(
             Pipeline([stt, Tap(self._heard), user, self._gate, llm, Tap(self._answered), tts, mouth, assistant]),
             params=PipelineParams(audio_in_sample_rate=HEARING_RATE, audio_out_sample_rate=24000),
-            observers=[stopwatch],
             clock=MonotonicClock(),
             idle_timeout_secs=None,
             enable_rtvi=False,
             enable_turn_tracking=False,
             check_dangling_tasks=False,
         )
+        self.worker._observer = AtOnce(stopwatch)
         self._stages = {id(stt): "stt", id(llm): "llm", id(tts): "tts"}
         self.started = asyncio.Event()
         user.add_event_handler("on_user_turn_started", self._user_started)

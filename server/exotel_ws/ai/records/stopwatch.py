@@ -1,10 +1,10 @@
 """Time the stages of a turn from outside the pipeline, by the frames that its processors push."""
 
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
+from weakref import WeakValueDictionary
 
 from pipecat.clocks.base_clock import BaseClock
 from pipecat.frames.frames import (
@@ -20,12 +20,11 @@ from pipecat.frames.frames import (
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
-from pipecat.observers.base_observer import BaseObserver, FramePushed
+from pipecat.observers.base_observer import BaseObserver, FrameProcessed, FramePushed
+from pipecat.pipeline.worker_observer import WorkerObserver
 from pipecat.processors.frame_processor import FrameDirection
 
 from exotel_ws.ai.hearing.frames import SpeechCutFrame, SpeechEndFrame
-
-_SENT_REMEMBERED: Final = 32
 
 
 class MonotonicClock(BaseClock):
@@ -66,7 +65,7 @@ class Stopwatch(BaseObserver):
     - ``barge_in``: from the caller's first sound, ``start_secs`` before the VAD's report, to ``clear`` handed to Exotel.
 
     None of them includes the network to Exotel or Exotel's own buffers. A turn that the bot does not answer has no stages of an
-    answer. `sent` and `cleared` are called at once, frames come a little later, through a queue of pipecat's.
+    answer.
     """
 
     def __init__(self, report: Callable[[str, float], None], now: Callable[[], float] = time.monotonic) -> None:
@@ -75,7 +74,6 @@ class Stopwatch(BaseObserver):
         self._report = report
         self._now = now
         self._turn = _Turn()
-        self._sent: deque[float] = deque(maxlen=_SENT_REMEMBERED)
         self._onset = self._cleared = 0.0
         self._handlers: dict[type[Frame], Callable[[Any, float], None]] = {
             VADUserStartedSpeakingFrame: self._vad_started,
@@ -94,16 +92,19 @@ class Stopwatch(BaseObserver):
 
     def sent(self) -> None:
         """Note that audio of the bot was just handed to Exotel."""
-        now = self._now()
-        if self._turn.audio:
-            self._answered(now)
-        else:
-            self._sent.append(now)
+        turn = self._turn
+        if turn.audio and not turn.answered:
+            turn.answered = self._now()
+            self._report("voice_to_voice", turn.answered - turn.silent)
 
     def cleared(self) -> None:
         """Note that a `clear` was just handed to Exotel."""
         self._cleared = self._now()
         self._barge_in()
+
+    def times(self, frame: Frame) -> bool:
+        """Return True if ``frame`` is of a kind that is timed."""
+        return type(frame) in self._handlers
 
     async def on_push_frame(self, data: FramePushed) -> None:
         handle = self._handlers.get(type(data.frame))
@@ -169,10 +170,24 @@ class Stopwatch(BaseObserver):
             return
         turn.audio = at
         self._report("tts_first_audio", at - (turn.sentence or turn.text))
-        if (already := next((sent for sent in self._sent if sent >= at), None)) is not None:
-            self._answered(already)
 
-    def _answered(self, at: float) -> None:
-        if not self._turn.answered:
-            self._turn.answered = at
-            self._report("voice_to_voice", at - self._turn.silent)
+
+class AtOnce(WorkerObserver):
+    """Tell a stopwatch of each frame that it times, once, as it is pushed.
+
+    pipecat's own observer puts all that is processed and pushed into a queue, for a task that throws nearly all of it away.
+    """
+
+    def __init__(self, stopwatch: Stopwatch) -> None:
+        super().__init__()
+        self._stopwatch = stopwatch
+        self._told: WeakValueDictionary[int, Frame] = WeakValueDictionary()
+
+    async def on_process_frame(self, data: FrameProcessed) -> None:
+        """Do nothing: pushes are timed."""
+
+    async def on_push_frame(self, data: FramePushed) -> None:
+        frame = data.frame
+        if self._stopwatch.times(frame) and frame.id not in self._told:
+            self._told[frame.id] = frame
+            await self._stopwatch.on_push_frame(data)
