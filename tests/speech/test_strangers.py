@@ -9,6 +9,8 @@ from . import sentences, strangers
 from .understanding import FINAL, judged, read
 
 Read = Callable[[str], str | None]
+NO_ANSWER = ("something_else", "options", "repeat")
+"""Intents that only say what the bot knows, or say the last again."""
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def test_a_remark_ends_nothing_and_neither_does_a_wish_that_is_denied(understand
 
 @pytest.mark.parametrize("text", strangers.UNRELATED + sentences.UNRELATED_SEEN + sentences.UNRELATED_HELD_OUT)
 def test_what_has_nothing_to_do_with_the_flow_is_not_taken(understand: Read, text: str) -> None:
-    assert understand(text) is None
+    assert understand(text) in (None, *NO_ANSWER)
 
 
 @pytest.mark.parametrize(

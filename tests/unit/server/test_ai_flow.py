@@ -90,6 +90,22 @@ PROBLEMS = {
         HEAD + AGENT + "    dtmf: 1#\n",
         'f.yml:4: intents.agent: dtmf: "1#" can\'t be pressed: up to 32 of 0-9 and *, or # alone, which ends a number',
     ),
+    "one word alike": (
+        HEAD + AGENT + "alike: [[agent]]\n",
+        "f.yml:7: alike[1]: needs at least two words that mean the same",
+    ),
+    "a word in two lists": (
+        HEAD + AGENT + "alike:\n  - [agent, manager]\n  - [boss, Manager!]\n",
+        'f.yml:9: alike[2][2]: "Manager!" is in list 1 too, which is meant?',
+    ),
+    "a word alike that is none": (
+        HEAD + AGENT + "alike: [[agent, '?!']]\n",
+        'f.yml:7: alike[1][2]: "?!" has no word in it',
+    ),
+    "examples that alike makes one": (
+        HEAD + AGENT + "  human:\n    examples: [human]\n    say: Hi.\nalike: [[agent, human]]\n",
+        'f.yml:8: intents.human.examples[1]: "human" is an example of agent too, which is meant?',
+    ),
     "an empty text": (HEAD + AGENT.replace("Please hold.", '" "'), "f.yml:6: intents.agent.say: an empty text can't be said"),
     "an empty list": (HEAD + AGENT.replace("Please hold.", "[]"), "f.yml:4: intents.agent: needs say, or repeat: true"),
     "an empty line": (HEAD + AGENT.replace("Please hold.", '[a, ""]'), "f.yml:6: intents.agent.say: an empty text can't be said"),

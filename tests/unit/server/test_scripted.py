@@ -271,6 +271,62 @@ def test_a_wish_goes_before_an_answer_in_the_same_sentence() -> None:
     assert Examples(examples, answers=["yes"]).closest("yes") == "yes"
 
 
+ENDS: dict[str, Then] = {"agent": "transfer", "bye": "hang_up"}
+WISHES = {
+    "hours": ["when do you open", "what time do you close"],
+    "agent": ["talk to an agent", "connect me", "I do not want to talk to a robot"],
+    "options": ["I do not want an agent"],
+    "wait": ["one minute", "wait"],
+    "bye": ["bye"],
+}
+
+
+@pytest.mark.parametrize(
+    ("said", "intent"),
+    [
+        ("give me the manager", "agent"),
+        ("let me talk to the front desk", "agent"),
+        ("no manager please", "options"),
+        ("a manger please", "agent"),  # misheard
+    ],
+)
+def test_words_that_mean_the_same_need_no_example_of_their_own(said: str, intent: str) -> None:
+    examples = WISHES | {"agent": [*WISHES["agent"], "give me an agent", "an agent"], "options": ["no agent"]}
+    alike = [["agent", "manager", "front desk"]]
+
+    assert Examples(examples, ENDS, alike=alike).closest(said) == intent
+    assert Examples(examples, ENDS).closest(said) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "intent"),
+    [
+        ("when are you opening", "hours"),
+        ("at what time are you closing", "hours"),
+        ("the call was disconnected", None),
+        ("one minute, I want to ask when do you open", "hours"),
+        ("one minute can you connect me", "agent"),
+        ("one minute, bye", "wait"),
+        ("wait, wait, I do not want an agent", "options"),
+        ("wait, the baby is crying", "wait"),
+        ("can't you connect me", "agent"),
+        ("why don't you connect me", "agent"),
+        ("you are not listening, connect me", "agent"),
+        ("no need to talk to an agent", "options"),
+        ("how do I switch the robot on", None),
+    ],
+)
+def test_forms_of_words_and_clauses(said: str, intent: str | None) -> None:
+    assert Examples(WISHES, ENDS).closest(said) == intent
+
+
+@pytest.mark.parametrize(
+    "said", ["I spoke to an agent", "She talked to an agent yesterday", "I am an agent", "Your agent told me"]
+)
+def test_who_tells_of_an_agent_wants_none(said: str) -> None:
+    assert Examples(WISHES, ENDS).closest(said) != "agent"
+
+
 def test_a_yes_that_is_held_back_is_not_carried_out() -> None:
     assert talk("blah", "blub", "yes")[-1].tool == "transfer"
     assert talk("blah", "blub", "yes but wait")[-1].tool != "transfer"

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Final
 
-from exotel_ws.ai.scripted.vocabulary import ASKING, LINKING, NEGATIONS, WEAK, denials
+from exotel_ws.ai.scripted.vocabulary import ASKING, LINKING, NEGATIONS, OTHERS, WEAK, denials, reports
 
 _WEAK: Final = 0.2
 _ASKING: Final = 0.5
@@ -12,7 +12,7 @@ _ASKING: Final = 0.5
 _UNKNOWN: Final = 0.5
 """Factor of both where the word was heard and is in no example of the intent."""
 _FOREIGN: Final = 1.6
-"""Weight of a heard word that only examples of other intents have."""
+"""Weight of a heard word that only examples of other intents have, or by which others are meant than caller and callee."""
 _SEVERAL: Final = 0.9
 _ONE: Final = 0.6
 """Likeness if all words that say something are known: if they are several, and if there is one."""
@@ -52,6 +52,11 @@ class Compared:
     def denials(self) -> frozenset[str]:
         """Words that deny or ask to wait."""
         return denials(self.said)
+
+    @cached_property
+    def reports(self) -> bool:
+        """True if the words tell what somebody did, and ask for nothing."""
+        return reports(self.said)
 
     def by(self, name: str) -> "View":
         """Return how the intent ``name`` sees the words."""
@@ -96,7 +101,7 @@ class View:
     """Words of a turn as one intent sees them.
 
     ``share`` of them, by weight, is in its examples, and so is ``that_counts`` of those that say something (less if it is only
-    one); ``others`` say something and are not.
+    one); ``others`` say something, or ask, and are not.
     """
 
     def __init__(self, said: tuple[str, ...], known: list[dict[str, float]], name: str) -> None:
@@ -104,7 +109,8 @@ class View:
         self.weights = [_seen(word, likeness, bool(each)) for word, likeness, each in zip(said, found, known, strict=True)]
         parts = [part * each for part, each in zip(found, self.weights, strict=True)]
         self.share = sum(parts) / sum(self.weights)
-        self.others = sum(not likeness and word not in WEAK for word, likeness in zip(said, found, strict=True))
+        says = [word not in WEAK or word in ASKING for word in said]
+        self.others = sum(each and not likeness for each, likeness in zip(says, found, strict=True))
         counts = [place for place, word in enumerate(said) if word not in WEAK and word not in NEGATIONS]
         self.that_counts = 0.0
         if counts:
@@ -116,4 +122,4 @@ def _seen(word: str, likeness: float, known: bool) -> float:
     """Return the weight of a heard word for an intent that has a word like it, or for one that has none."""
     if word in ASKING or word in WEAK:
         return weight(word) * (1.0 if likeness else _UNKNOWN)
-    return _FOREIGN if known and not likeness else 1.0
+    return _FOREIGN if (known or word in OTHERS) and not likeness else 1.0

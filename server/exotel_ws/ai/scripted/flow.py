@@ -70,12 +70,16 @@ class Intent(Reply, frozen=True, forbid_unknown_fields=True):
 
 
 class Flow(Struct, frozen=True, forbid_unknown_fields=True):
-    """Flow as a whole. ``fallback`` answers unknown sentences: the first reply the first time in a row, then the next."""
+    """Flow as a whole. ``fallback`` answers unknown sentences: the first reply the first time in a row, then the next.
+
+    ``alike`` are lists of words and phrases that mean the same to it.
+    """
 
     greeting: Text
     fallback: Annotated[list[Reply], Meta(min_length=1)]
     intents: Annotated[dict[str, Intent], Meta(min_length=1)]
     slots: dict[str, Slot] = {}
+    alike: list[list[str]] = []
 
     def greeting_in(self, language: str) -> str:
         """Return the greeting in ``language``, as `lines` chooses it."""

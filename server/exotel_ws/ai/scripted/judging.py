@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from exotel_ws.ai.scripted import slots
+from exotel_ws.ai.scripted.alike import Alike
 from exotel_ws.ai.scripted.flow import Flow, Intent, Lines, Place, Problem, Reply, Text, did_you_mean
 from exotel_ws.ai.scripted.vocabulary import words
 
@@ -19,6 +20,7 @@ def judged(flow: Flow, tools: Collection[str] | None) -> Iterator[Problem]:
     yield from _slots(flow)
     yield from _tools(flow, tools)
     yield from _where_set(flow)
+    yield from _alike(flow)
     for name, intent in flow.intents.items():
         for text in _contradictions(intent):
             yield Problem(("intents", name), text)
@@ -128,14 +130,28 @@ def _unreachable(flow: Flow) -> Iterator[Problem]:
             yield Problem(("intents", name), "can't be reached: it needs examples, dtmf, or a next that leads to it")
 
 
+def _alike(flow: Flow) -> Iterator[Problem]:
+    lists: dict[tuple[str, ...], int] = {}
+    for i, some in enumerate(flow.alike):
+        if len(some) < 2:
+            yield Problem(("alike", i), "needs at least two words that mean the same")
+        for j, text in enumerate(some):
+            heard = words(text)
+            if not heard:
+                yield Problem(("alike", i, j), f'"{text}" has no word in it')
+            elif lists.setdefault(heard, i) != i:
+                yield Problem(("alike", i, j), f'"{text}" is in list {lists[heard] + 1} too, which is meant?')
+
+
 def _ambiguous(flow: Flow) -> Iterator[Problem]:
+    alike = Alike(some for some in flow.alike if all(words(text) for text in some))
     by_key: defaultdict[str, list[str]] = defaultdict(list)
     by_words: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
     for name, intent in flow.intents.items():
         if intent.dtmf:
             by_key[intent.dtmf].append(name)
         for i, example in enumerate(intent.examples):
-            heard = words(example)
+            heard = alike.taken(words(example))
             if example.strip() and not heard:
                 yield Problem(("intents", name, "examples", i), f'"{example}" has no word in it')
             elif heard and name not in by_words[heard]:

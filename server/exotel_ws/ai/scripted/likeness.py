@@ -7,8 +7,23 @@ from typing import Final, Literal, NamedTuple
 
 from rapidfuzz.distance import JaroWinkler, Levenshtein
 
+from exotel_ws.ai.scripted.alike import Alike
 from exotel_ws.ai.scripted.compared import Compared, weight
-from exotel_ws.ai.scripted.vocabulary import ASKING, GOES_ON, NAHI, NO, OPENS_QUESTION, WEAK, Heard, denials, heard, words
+from exotel_ws.ai.scripted.vocabulary import (
+    ASKING,
+    GOES_ON,
+    NAHI,
+    NEGATIONS,
+    NO,
+    OPENS_QUESTION,
+    WEAK,
+    Heard,
+    denials,
+    heard,
+    opposite,
+    stem,
+    words,
+)
 
 Then = Literal["", "hang_up", "transfer"]
 """See `exotel_ws.ai.scripted.flow.Reply`."""
@@ -22,12 +37,17 @@ MOST_WORDS: Final = 40
 MOST_PARTS: Final = 6
 """Most parts of a sentence that are compared by themselves; of more, the last: people correct themselves."""
 
-_ALIKE: Final = 0.72
+_ALIKE: Final = 0.75
 """Least likeness of two words that count as the same."""
 _LONG: Final = 5
 """Letters that two words need to be alike by them: of shorter ones too many are one letter apart."""
 _SOUNDS_THE_SAME: Final = 0.95
 """Likeness of two words that sound the same."""
+_SAME_STEM: Final = 0.95
+"""Likeness of two forms of one word."""
+_CERTAIN: Final = 0.95
+_BESIDE_CERTAIN: Final = 0.81
+"""Likeness by which a word surely is a known one; and the least of others that it may be misheard for even so."""
 _SOUNDS_NEAR: Final = 0.5
 _SAME_BEGINNING: Final = 0.1
 """Least likeness of sounds for words to be alike by their beginnings; and what that counts less than all letters."""
@@ -41,8 +61,14 @@ _EXAMPLE_FIRST: Final = 1.7
 """Most weight of having heard all of an example, relative to having heard nothing else; a short example has less."""
 _DOUBT: Final = 0.45
 """Doubt that an example is meant which was heard whole among other words, a word of weight 1; more words leave less of it."""
+_CARRIES: Final = 0.5
+"""Least weight of a word that an example can't do without."""
+_MOST_OF_WEAK: Final = 0.75
+"""Least share of the words of an example, all of which say little, that has to be heard."""
+_LACKING: Final = 0.95
+"""Factor of an example of which only words that say little were not heard."""
 _BESIDE: Final = 0.95
-_BESIDE_SOME: Final = 0.85
+_BESIDE_SOME: Final = 0.87
 """Factor of each of these other words that says something; and of each where it is not asked whether all was heard."""
 _DENIED: Final = 0.6
 """Factor of an intent denied by a word that none of its examples has, and of an example that denies what was not denied."""
@@ -63,6 +89,17 @@ class _Example(NamedTuple):
     total: float
     denials: frozenset[str]
     name: str
+    carrying: tuple[str, ...]
+    """Words without those that say little; all, if the others only deny or ask."""
+
+    def says_something(self, found: list[float]) -> bool:
+        """Return True if one of the words that carry the example was ``found``; if none carries it, if most were."""
+        if max(self.weights) < 1:
+            return sum(bool(part) for part in found) >= _MOST_OF_WEAK * len(found)
+        said = [
+            part for part, each, word in zip(found, self.weights, self.words, strict=True) if each == 1 and word not in NEGATIONS
+        ]
+        return any(said) or not said
 
 
 class Examples:
@@ -74,27 +111,37 @@ class Examples:
         ends: Mapping[str, Then] | None = None,
         sounds: Callable[[str], str] | None = None,
         answers: Collection[str] = (),
+        alike: Iterable[Iterable[str]] = (),
     ) -> None:
         """``ends`` says of intents how they end the call; these have to be meant without doubt.
 
         ``sounds`` returns words as they are spoken, one letter a sound: with it "by" is "bye". ``answers`` are intents that
-        answer a question of the bot: a wish in the same sentence goes before them.
+        answer a question of the bot: a wish in the same sentence goes before them. Words and phrases of each list in ``alike``
+        are taken for its first.
         """
+        self._alike = Alike(alike)
         self._sounds = lru_cache(maxsize=4096)(sounds or (lambda _text: ""))
         self._ends = {name: then for name, then in (ends or {}).items() if then}
         self._least = {name: LEAST_FINAL.get(self._ends.get(name, ""), LEAST) for name in examples}
         self._parting = frozenset(name for name, then in self._ends.items() if then == "hang_up")
         self._answers = frozenset(answers)
-        self._examples = [_example(words(text), name) for name, some in examples.items() for text in some]
+        self._examples = [_example(self._alike.taken(words(text)), name) for name, some in examples.items() for text in some]
         names: defaultdict[str, set[str]] = defaultdict(set)
+        affirmed: defaultdict[str, set[str]] = defaultdict(set)  # by words that need no denial beside them
+        transfers = {name for name, then in self._ends.items() if then == "transfer"}
+        wished = {word for each in self._examples if each.name in transfers and not each.denials for word in each.words}
         self._denials: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
         for example in self._examples:
             self._denials[example.name] |= example.denials
             for word in example.words:
                 names[word].add(example.name)
+                if not example.denials or (example.name not in transfers and word not in wished):
+                    affirmed[word].add(example.name)
         self._names = {word: frozenset(some) for word, some in names.items()}
+        self._affirmed = {word: frozenset(affirmed[word]) for word in names}
+        self._forms = {form: word for word in self._names for form in self._alike.forms(word)}
         self._likest = lru_cache(maxsize=4096)(self._known_words_like)
-        for word in self._names:
+        for word in self._forms:
             self._likest(word)  # fill the caches now, not while a caller waits
         self._whole = lru_cache(maxsize=4096)(self._one_word)
         self._closest = lru_cache(maxsize=8192)(self._find)
@@ -110,7 +157,11 @@ class Examples:
     def _find(self, said: Heard) -> str | None:
         if not said.whole:
             return None
-        said = Heard(self._rejoined(said.whole), tuple(map(self._rejoined, said.parts)))
+        rest = said.after_waiting()
+        wish = self._find(rest) if rest else None
+        if wish and wish not in self._parting:
+            return wish
+        said = self._prepared(said)
         turn = self._compared(said.whole)
         best = self._scores(turn)
         for place, part in enumerate(said.parts[-MOST_PARTS:] if len(said.parts) > 1 else ()):
@@ -125,8 +176,14 @@ class Examples:
         wishes = {name: score for name, score in taken.items() if name not in self._answers or score >= _CLEAR} or taken
         return max(wishes, key=lambda name: wishes[name], default=None)
 
+    def _prepared(self, said: Heard) -> Heard:
+        """Return words in the form in which they are compared."""
+        taken = [self._alike.taken(self._rejoined(part)) for part in (said.whole, *said.parts)]
+        return Heard(taken[0], tuple(taken[1:]))
+
     def _compared(self, said: tuple[str, ...]) -> Compared:
-        return Compared(said, [self._likest(word) for word in said], self._names)
+        names = self._names if denials(said) else self._affirmed
+        return Compared(said, [self._likest(word) for word in said], names)
 
     def _rejoined(self, said: tuple[str, ...]) -> tuple[str, ...]:
         """Return words with those joined again of which two are one of an example ("good by")."""
@@ -142,9 +199,9 @@ class Examples:
     def _one_word(self, pair: str) -> str:
         """Return the word of an example that two words are, by letters or by sounds; empty if there is none."""
         written, spoken = pair.replace(" ", ""), "".join(map(self._sounds, pair.split()))
-        if written in self._names:
+        if written in self._forms:
             return written
-        return next((word for word in self._names if len(word) > _LONG and spoken and self._sounds(word) == spoken), "")
+        return next((word for word in self._forms if len(word) > _LONG and spoken and self._sounds(word) == spoken), "")
 
     def _scores(self, turn: Compared) -> dict[str, float]:
         """Return the likeness of each intent to words that belong together."""
@@ -155,23 +212,24 @@ class Examples:
                 best[example.name] = score
         for name in turn.names - self._parting:
             denied = bool(turn.denials - self._denials[name])
-            if not (denied and name in self._ends):
+            if not ((turn.denials or turn.reports) and name in self._ends):
                 best[name] = max(best.get(name, 0.0), turn.by(name).that_counts * (_DENIED if denied else 1.0))
         return best
 
     def _score(self, turn: Compared, example: _Example, least: float) -> float:
         """Return the likeness of an example, or less than it if that is not more than ``least``."""
         then = self._ends.get(example.name)
-        if then and not turn.denials <= example.denials:
+        if then and (not turn.denials <= example.denials or turn.reports):
             return 0.0
         found = [turn.found.get(word, 0.0) for word in example.words]
         score = self._rest(turn.said, example)
-        whole = all(found) and turn.has(example.words)
+        wanted = example.words if then == "hang_up" else example.carrying
+        whole = turn.has(wanted)
         if then == "hang_up" and whole and self._parts(turn, example):
             score = max(score, _CLEAR)
         elif score < _SAME and (then == "hang_up" or (then and example.denials and not whole)):
             return 0.0
-        if any(found):
+        if any(found) and example.says_something(found):
             view = turn.by(example.name)
             share = sum([part * each for part, each in zip(found, example.weights, strict=True)]) / example.total
             first = min(_EXAMPLE_FIRST, example.total) ** 2
@@ -179,12 +237,15 @@ class Examples:
             missing = sum([not part and each == 1 for part, each in zip(found, example.weights, strict=True)])
             some = (1 + first) * _BESIDE_SOME ** max(0, view.others - missing)
             if some * share / (first + share) > least:
-                wanted = (view.share + turn.share(example.name, example.words)) / 2
-                score = max(score, some * share * wanted / (first * wanted + share))
+                both = (view.share + turn.share(example.name, example.words)) / 2
+                score = max(score, some * share * both / (first * both + share))
             if whole:
-                score = max(score, min(found) * (1 - _DOUBT**example.total) * _BESIDE**view.others)
+                every = turn.has(example.words)
+                known = example.total if every else sum(map(weight, example.carrying))
+                lacking = 1.0 if every else _LACKING
+                score = max(score, min(filter(None, found)) * (1 - _DOUBT**known) * _BESIDE**view.others * lacking)
         denied = not turn.denials <= self._denials[example.name] or (
-            bool(example.denials) and not turn.has(example.words, example.denials)
+            bool(example.denials) and not turn.has(wanted, example.denials)
         )
         return score * _DENIED if denied else score
 
@@ -236,7 +297,13 @@ class Examples:
         return max(likeness, (likeness + Levenshtein.normalized_similarity(*spoken)) / 2) if all(spoken) else likeness
 
     def _known_words_like(self, word: str) -> dict[str, float]:
-        return {known: likeness for known in self._names if (likeness := self._likeness(word, known))}
+        """Return known words, and how much ``word`` is like one of them or like another of the same meaning."""
+        found: dict[str, float] = {}
+        for form, known in self._forms.items():
+            if likeness := self._likeness(word, form):
+                found[known] = max(found.get(known, 0.0), likeness)
+        least = _BESIDE_CERTAIN if max(found.values(), default=0.0) >= _CERTAIN else 0.0
+        return {known: likeness for known, likeness in found.items() if likeness >= least}
 
     def _likeness(self, word: str, known: str) -> float:
         if word == known or (word in NAHI and known in NAHI):
@@ -246,9 +313,13 @@ class Examples:
         spoken = self._sounds(word), self._sounds(known)
         if all(spoken) and spoken[0] == spoken[1]:
             return _SOUNDS_THE_SAME
+        if word in WEAK or opposite(word, known):
+            return 0.0
+        if stem(word) == stem(known):
+            return _SAME_STEM
         shorter = min(word, known, key=len)
-        inflected = len(shorter) == _LONG - 1 and word.startswith(shorter) and known.startswith(shorter)
-        if word in WEAK or (len(shorter) < _LONG and not inflected):
+        longer_form = len(shorter) == _LONG - 1 and word.startswith(shorter) and known.startswith(shorter)
+        if len(shorter) < _LONG and not longer_form:
             return 0.0
         near = Levenshtein.normalized_similarity(*spoken) if all(spoken) else 0.0
         likeness = Levenshtein.normalized_similarity(word, known)
@@ -261,4 +332,7 @@ class Examples:
 
 def _example(said: tuple[str, ...], name: str) -> _Example:
     weights = tuple(map(weight, said))
-    return _Example(said, weights, sum(weights), denials(said) | NO.intersection(said), name)
+    carrying = tuple(word for word, each in zip(said, weights, strict=True) if each >= _CARRIES)
+    if not any(each == 1 and word not in NEGATIONS for word, each in zip(said, weights, strict=True)):
+        carrying = said
+    return _Example(said, weights, sum(weights), denials(said) | NO.intersection(said), name, carrying)

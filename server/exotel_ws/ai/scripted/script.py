@@ -215,6 +215,7 @@ def examples(flow: Flow, sounds: Callable[[str], str] | None = None) -> Examples
         ends={name: intent.then for name, intent in flow.intents.items()},
         sounds=sounds,
         answers=answers | {name for name, intent in flow.intents.items() if intent.repeat},
+        alike=flow.alike,
     )
 
 

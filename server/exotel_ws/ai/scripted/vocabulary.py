@@ -8,7 +8,7 @@ from exotel_ws.ai import wording
 
 _SAYING_NOTHING: Final = """
 um uh er erm hmm hm mm mhm ah oh eh well so please hello hi hey okay ok kindly just actually basically anyway
-sir madam maam mam bro bhai bhaiya ji जी यार
+sir madam maam mam bro bhai bhaiya ji na yaar जी यार
 """
 _FILLERS: Final = frozenset(_SAYING_NOTHING.split())
 """Words that are left out, unless there are no others."""
@@ -18,9 +18,9 @@ did have has had having will would shall should can could may might must to of i
 than as by into up out want wants wanted like need needed know tell let get give go going gonna now
 what when where who how which why
 ask asking asked check find wondering wonder wanna call calling called regarding concerning mean meant think
-thought thinking still yet already also too very much really some any one ones people guys rather maybe perhaps
-able possible thing because since kind bit little good morning afternoon evening today tomorrow until till come
-exactly only day days night tonight week weeks month ago last next before after yesterday down quick
+thought thinking sure prefer look see speaking still yet already also too very much really some any one ones people guys
+rather maybe perhaps able possible thing because since kind bit little good morning afternoon evening today tomorrow until
+till come exactly only day days night tonight week weeks month ago last next before after yesterday down quick
 zero two three four five six seven eight nine ten eleven twelve number
 hai hain hoon ho tha thi the ka ki ke ko se mein main mera meri mere mujhe hum aap kya kuch bhi toh to abhi
 है हैं हूँ हूं हो का की के को से में मैं मेरा मेरी मेरे मुझे हम आप क्या कुछ भी तो अभी
@@ -30,6 +30,7 @@ WEAK: Final = frozenset(wording.words(_SAYING_LITTLE))
 LINKING: Final = frozenset(("and", "then", "so"))
 """Words that say nothing but that another follows."""
 ASKING: Final = frozenset(wording.words("what when where who how which why kab kahan kyun kaun कब कहाँ क्यों कौन"))
+OTHERS: Final = frozenset(wording.words("he she him his her hers"))
 GOES_ON: Final = frozenset(
     wording.words("""
         need needed want wanted more another still help tell ask question questions know let get give thing explain repeat
@@ -44,6 +45,11 @@ NO: Final = frozenset(wording.words("no nope nahi nahin nahee नहीं न�
 NAHI: Final = frozenset(wording.words("nahi nahin nahee नहीं नही"))
 """Spellings of one word."""
 NEGATIONS: Final = frozenset(wording.words("not dont never neither nor none without mat bina मत बिना")) | NO
+_REPORTING: Final = frozenset(wording.words("spoke talked told met transferred connected"))
+_REQUESTING: Final = frozenset(
+    wording.words("want wanted need can could may let please get give put connect transfer would like speak talk ask now")
+)
+"""Words of what somebody did, and of wishes: "I spoke to an agent" is none."""
 _WAITING: Final = frozenset(
     wording.words("wait ruko rukiye rukiyega ruk rukna thahro thehro tehro rukie रुको रुकिए रुकिये रुक रुकना ठहरो ठहरिए")
 )
@@ -71,10 +77,26 @@ _SHORT_FORMS: Final = (
     (re.compile(r"'m\b"), " am"),
     (re.compile(r"\byou people\b"), "you"),
 )
+_NO_DENIALS: Final = (
+    (re.compile(r"(^|[,.!?;] *)(can|could) not (?=(i|you|we|somebody|someone|anybody|anyone)\b)"), r"\1\2 "),
+    (re.compile(r"\bwhy (do|can|could) not (?=(i|you|we)\b)"), r"\1 "),
+    (re.compile(r"\bno need\b"), "do not need"),
+)
+"""Questions whose "not" asks for what it seems to deny ("can't you connect me?"), and a denial that has none."""
+_MOST_OF_WAITING: Final = 3
+"""Most words of a part that only asks to wait."""
+_LEADS_IN: Final = re.compile(r"^(\W*(?:just )?(?:one|a|ek) (?:second|sec|minute|moment))\b")
+"""Request to wait that a sentence begins with: people who only clear their throat say so too."""
 _SET_PHRASES: Final = re.compile(
-    r"\b(i )?(do not know|am not sure|have no idea|was not sure)\b|\bwhy not\b|\b(i mean|i meant|quick question)\b"
+    r"\b(i )?(do not know|am not sure|have no idea|was not sure)\b|\bwhy not\b|\bor not\b|\b(i mean|i meant|quick question)\b"
+    r"|\b(kindly )?do the needful\b|\b(in order to|out of order)\b"
 )
 """Set phrases whose "not" denies nothing that follows."""
+_ENDINGS: Final = re.compile(r"(?:ings?|ed|es|s|e|y|ies|ied)$")
+_SHORTEST: Final = 4
+"""Letters that a word needs to have an ending."""
+_TURNING: Final = ("dis", "un")
+"""Beginnings that turn the meaning of a word round."""
 _BREAKS: Final = re.compile(r"[.!?,;:।…—–]+|\s-\s|\b(?:and|but|because|instead|rather)\b")
 """Ends of the parts of a sentence."""
 
@@ -85,6 +107,12 @@ class Heard(NamedTuple):
     whole: tuple[str, ...]
     parts: tuple[tuple[str, ...], ...]
 
+    def after_waiting(self) -> "Heard | None":
+        """Return what follows a first part that only asks to wait ("one minute, …"); None if there is no such part."""
+        first, *rest = self.parts or ((),)
+        asks = denials(first) and not NEGATIONS.intersection(first) and len(first) <= _MOST_OF_WAITING
+        return Heard(_once(tuple(word for part in rest for word in part)), tuple(rest)) if asks and rest else None
+
 
 def words(text: str) -> tuple[str, ...]:
     """Return the words of ``text`` without case, punctuation, English short forms and fillers. Letters keep marks (को, é)."""
@@ -94,7 +122,7 @@ def words(text: str) -> tuple[str, ...]:
 
 def heard(text: str, most: int) -> Heard:
     """Return what a caller said, at most ``most`` words of it, without set phrases and words said again."""
-    full = _written_out(text)
+    full = _LEADS_IN.sub(r"\1,", _written_out(text))
     kept = _SET_PHRASES.sub(",", full)
     whole = _once(words(kept)) or words(full)
     parts: list[tuple[str, ...]] = []
@@ -104,6 +132,14 @@ def heard(text: str, most: int) -> Heard:
         else:
             parts.append(part)
     return Heard(whole[:most], tuple(part[:most] for part in parts))
+
+
+def reports(said: tuple[str, ...]) -> bool:
+    """Return True if ``said`` tells what somebody did or is, and asks for nothing ("I spoke to an agent")."""
+    introduces = any(
+        three[:2] == ("i", "am") and three[2] in ("a", "an") for three in zip(said, said[1:], said[2:], strict=False)
+    )
+    return (introduces or not _REPORTING.isdisjoint(said)) and _REQUESTING.isdisjoint(said)
 
 
 def denials(said: tuple[str, ...]) -> frozenset[str]:
@@ -118,6 +154,20 @@ def denials(said: tuple[str, ...]) -> frozenset[str]:
     return frozenset(found)
 
 
+def stem(word: str) -> str:
+    """Return an English word without its ending: "closed", "closing" and "close" have one stem."""
+    cut = _ENDINGS.sub("", word) if len(word) >= _SHORTEST else word
+    if len(cut) < _SHORTEST - 1:
+        return word
+    return cut[:-1] if cut[-1] == cut[-2] else cut
+
+
+def opposite(word: str, other: str) -> bool:
+    """Return True if one word is the other with a prefix that turns its meaning round ("disconnect")."""
+    shorter, longer = sorted((word, other), key=len)
+    return any(longer.startswith(prefix) and stem(longer.removeprefix(prefix)) == stem(shorter) for prefix in _TURNING)
+
+
 def _open(part: tuple[str, ...]) -> bool:
     """Return True if ``part`` denies what only the next one says ("I don't want, uh, an agent")."""
     denies = any(word in NEGATIONS and word not in NO for word in part)
@@ -126,7 +176,7 @@ def _open(part: tuple[str, ...]) -> bool:
 
 def _written_out(text: str) -> str:
     text = wording.plain(text)
-    for short, full in _SHORT_FORMS:
+    for short, full in (*_SHORT_FORMS, *_NO_DENIALS):
         text = short.sub(full, text)
     return text
 
