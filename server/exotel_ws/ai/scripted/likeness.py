@@ -77,6 +77,9 @@ _CLEAR: Final = 0.9
 _PART: Final = 0.97
 _LONE: Final = 0.75
 """Factor of a part of a sentence; and of one that is a single word, or an answer."""
+_HINT: Final = 0.45
+_ALSO: Final = 0.15
+"""Least likeness of a part that adds to another part of the same intent; and how much of it is added."""
 _LATER: Final = 1.02
 """Factor of each part that comes later: of two that mean as much, the last is meant."""
 _COVERED: Final = 0.75
@@ -152,7 +155,7 @@ class Examples:
 
     def denied(self, text: str, name: str) -> bool:
         """Return True if ``text`` denies something, or asks to wait, as no example of the intent ``name`` does."""
-        return bool(denials(heard(text, MOST_WORDS).whole) - self._denials[name])
+        return bool(denials(self._alike.taken(heard(text, MOST_WORDS).whole)) - self._denials[name])
 
     def _find(self, said: Heard) -> str | None:
         if not said.whole:
@@ -164,6 +167,7 @@ class Examples:
         said = self._prepared(said)
         turn = self._compared(said.whole)
         best = self._scores(turn)
+        hints: defaultdict[str, list[float]] = defaultdict(list)
         for place, part in enumerate(said.parts[-MOST_PARTS:] if len(said.parts) > 1 else ()):
             for name, score in self._scores(self._compared(part)).items():
                 if name not in self._parting:
@@ -172,6 +176,10 @@ class Examples:
                     else:
                         factor = (_PART if len(part) > 1 else _LONE) * _LATER**place
                     best[name] = max(best.get(name, 0.0), score * factor)
+                    if score >= _HINT and name not in self._ends and name not in self._answers:
+                        hints[name].append(score)
+        for name, some in hints.items():
+            best[name] += _ALSO * (sum(some) - max(some))
         taken = {name: score for name, score in best.items() if score >= self._least[name]}
         wishes = {name: score for name, score in taken.items() if name not in self._answers or score >= _CLEAR} or taken
         return max(wishes, key=lambda name: wishes[name], default=None)

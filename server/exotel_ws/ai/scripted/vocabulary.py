@@ -22,8 +22,10 @@ thought thinking sure prefer look see speaking still yet already also too very m
 rather maybe perhaps able possible thing because since kind bit little good morning afternoon evening today tomorrow until
 till come exactly only day days night tonight week weeks month ago last next before after yesterday down quick
 zero two three four five six seven eight nine ten eleven twelve number
-hai hain hoon ho tha thi the ka ki ke ko se mein main mera meri mere mujhe hum aap kya kuch bhi toh to abhi
-है हैं हूँ हूं हो का की के को से में मैं मेरा मेरी मेरे मुझे हम आप क्या कुछ भी तो अभी
+hai hain hoon ho tha thi the ka ki ke ko se mein main mera meri mere mujhe hum aap kya kuch bhi toh to abhi tak aaj kal log chahiye
+rehta rehti rehte raha rahi rahe
+है हैं हूँ हूं हो का की के को से में मैं मेरा मेरी मेरे मुझे हम आप क्या कुछ भी तो अभी तक
+आज कल लोग चाहिए रहता रहती रहते रहा रही रहे
 """
 WEAK: Final = frozenset(wording.words(_SAYING_LITTLE))
 """Words that say little by themselves."""
