@@ -29,7 +29,8 @@ _TRANSCRIPT_S: Final = 1.0
 class TurnEnd(BaseUserTurnStopStrategy):
     """End a turn when its transcript is complete and the silence of `Endings` has passed; at a cap without a silence.
 
-    The turn model is asked only where the words do not decide, and with it the scripted flow, if there is one.
+    The turn model is asked only where the words do not decide, and with it the scripted flow, if there is one. Until its
+    judgement comes, the turn is taken for one that is not finished.
     """
 
     def __init__(self, endings: Endings, analyzer: SharedTurnAnalyzer, meaning: MeaningOf | None = None) -> None:
@@ -136,9 +137,9 @@ class TurnEnd(BaseUserTurnStopStrategy):
         if self._silent_since is None or not self._text:
             return
         wait_s = 0.0 if self._cut else self._endings.silence_s(self._text, self._finished)
-        if wait_s is None:
+        if wait_s is None:  # the model can only shorten the wait: where many calls pause at once, it does not lengthen it
             self._judge()
-            return
+            wait_s = self._endings.silence_s(self._text, finished=False) or 0.0
         if not self._cut and self._meaning is not None and wait_s < self._endings.unclear_s:
             if self._text not in self._meant:
                 self._look(self._meaning)

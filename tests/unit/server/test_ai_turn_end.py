@@ -32,6 +32,7 @@ class Turn:
 
     def __init__(self, finished: bool, flow: Mapping[str, Meaning] | None) -> None:
         self.judged = 0
+        self.judging_s = 0.04
         self.flow = flow
         self.finished = finished
         self.loop = asyncio.get_running_loop()
@@ -56,7 +57,7 @@ class Turn:
 
     async def _judge(self) -> bool:
         self.judged += 1
-        await asyncio.sleep(0.04)
+        await asyncio.sleep(self.judging_s)
         return self.finished
 
     async def _over(self, *_: Any) -> None:
@@ -115,6 +116,19 @@ def test_a_turn_is_over_after_the_silence_of_its_words(said: str, finished: bool
     done = turn(finished, lambda made: made.pauses(said))
     assert done.over_after == pytest.approx(over_after, abs=0.01)
     assert (done.overs, done.judged) == (1, judged), "the model is asked where the words do not decide"
+
+
+@pytest.mark.parametrize(("judging_s", "over_after"), [(0.25, 0.35), (3.0, RULES.question_s)])
+def test_a_turn_model_that_many_calls_wait_for_shortens_the_silence_but_never_lengthens_it(
+    judging_s: float, over_after: float
+) -> None:
+    async def test(made: Turn) -> None:
+        made.judging_s = judging_s
+        await made.pauses("Where is my order?")
+
+    done = turn(True, test)
+    assert done.over_after == pytest.approx(over_after, abs=0.01)
+    assert (done.overs, done.judged) == (1, 1)
 
 
 @pytest.mark.parametrize(
