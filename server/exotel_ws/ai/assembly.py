@@ -145,6 +145,7 @@ class Assembly:
             events=events,
             limits=self._settings.limits,
             rules=self._settings.turns,
+            language=wishes.language or self._settings.language,
             meaning=self._meaning,
             collected=self._collected,
         )

@@ -34,6 +34,8 @@ _GOES_ON_S: Final = 8.0
 """Longest time in seconds that a caller who speaks as the greeting ends delays the answer to what they said before."""
 _REACTION_S: Final = 0.2
 """Seconds in which nobody can react to what they hear: who goes on so soon had not finished."""
+_LATELY: Final = 300
+"""Characters of what the bot has said last by which it is known what it asks."""
 _FALSE_ALARMS: Final = 3
 """Times in a row that a voice stops the bot and means nothing; from then on only words stop it, as on a line with music."""
 _REFUSALS_AT_MOST: Final = 10
@@ -120,6 +122,8 @@ class Conversation:
         """True if the bot was asking for a yes or no when the caller last interrupted it."""
         self._playing = ""
         """Sentence made beforehand that is being played."""
+        self._lately = ""
+        """End of what the bot has said since the caller's last turn."""
         self._greeting_asks = asks_yes_or_no(greeting_text)
         self._answer_began: float | None = None
         """Time of the clock at which the answer to the last turn, or whatever came instead, begins to be heard."""
@@ -261,6 +265,9 @@ class Conversation:
             await asyncio.wait_for(self._utterance.over.wait(), _GOES_ON_S)
         self._into_greeting = True
 
+    def asks(self) -> bool:
+        return self._asking if self._utterance.interrupts else asks_yes_or_no(self._lately)
+
     def unheard(self) -> bool:
         began = self._answer_began
         return began is None or began > self._utterance.began - _REACTION_S
@@ -286,7 +293,7 @@ class Conversation:
         self._phases.leave(Phase.HELD)
         self._utterance.end()
         self._patience.answered()
-        self._saying = ""
+        self._saying = self._lately = ""
         self._answer_began = None
         return " ".join((before, *meant)).strip()
 
@@ -512,6 +519,7 @@ class Conversation:
         self._playout.note(over)
 
     def _says(self, text: str) -> None:
+        self._lately = f"{self._lately} {text}"[-_LATELY:]
         self._played.words.say(text, self._playout.heard_until)
 
     def _sent(self, begins: float, pcm: bytes) -> None:

@@ -105,8 +105,11 @@ class Events(Protocol):
     async def may_answer(self) -> None:
         """Wait while a turn that has ended may not be answered yet. What is said meanwhile becomes part of it."""
 
+    def asks(self) -> bool:
+        """Return True if the bot's last sentence asks for a yes or no."""
+
     def unheard(self) -> bool:
-        """Return True if the caller went on before anything of the answer to their last turn could be heard."""
+        """Return True if the caller went on before they could have understood anything of the answer to their last turn."""
 
     async def meant(self, said: Sequence[str], before: str) -> str:
         """Return what the bot is to answer of ``said``, one turn or several; empty if nothing.
@@ -191,13 +194,15 @@ class Dialogue:
         services: Sequence[FrameProcessor] = (),
         limits: AiLimits = _USUAL,
         rules: Turns = _USUAL_TURNS,
+        language: str = "en",
         meaning: MeaningOf | None = None,
         collected: Collected | None = None,
     ) -> None:
         """``services`` are all that were made for this call, used or not; their connections are closed at the end.
 
-        ``greeting`` begins the context; it is not spoken. Empty: there is none. ``meaning``: see `TurnEnd`. ``collected``
-        returns the slots that a flow has filled in the messages of a dialogue. Both are None where a model answers.
+        ``greeting`` begins the context; it is not spoken. Empty: there is none. ``language`` is the caller's. ``meaning``: see
+        `TurnEnd`. ``collected`` returns the slots that a flow has filled in the messages of a dialogue. Both are None where a
+        model answers.
         """
         schemas = [
             FunctionSchema(tool.name, tool.description, tool.properties, list(tool.required), handler=self._handler(tool))
@@ -231,7 +236,8 @@ class Dialogue:
         self._gate = Gate(self._meant)
         self._waiting: asyncio.Queue[tuple[FrameProcessor, Frame] | bytes] = asyncio.Queue()
         """Frames, each with the processor that pushes it or `_entry`, which is given it; and audio of the caller."""
-        user, assistant = LLMContextAggregatorPair(self.context, user_params=_turns(turn_model, rules, meaning))
+        ends = _turns(turn_model, Endings(rules, language), meaning, events.asks)
+        user, assistant = LLMContextAggregatorPair(self.context, user_params=ends)
         self._hushed = self._seemed = False
         """True while the caller's voice pauses; and if the bot was told what was said up to that pause."""
         self.worker = PipelineWorker(
@@ -441,9 +447,11 @@ async def _close_clients(services: Sequence[FrameProcessor]) -> None:
                 await asyncio.wait_for(client.close(), _CLOSE_S)
 
 
-def _turns(turn_model: TurnModel, rules: Turns, meaning: MeaningOf | None) -> LLMUserAggregatorParams:
+def _turns(
+    turn_model: TurnModel, endings: Endings, meaning: MeaningOf | None, asks: Callable[[], bool]
+) -> LLMUserAggregatorParams:
     """Return when a caller's turn begins and ends. pipecat interrupts nothing by itself: that is decided by `Events`."""
-    end = TurnEnd(Endings(rules), SharedTurnAnalyzer(turn_model), meaning)
+    end = TurnEnd(endings, SharedTurnAnalyzer(turn_model), meaning, asks)
     return LLMUserAggregatorParams(
         user_turn_strategies=UserTurnStrategies(
             start=[

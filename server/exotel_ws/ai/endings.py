@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from exotel_ws.ai.manner import LANGUAGES, Manner, manner
+from exotel_ws.ai.remarks import Meaning
 from exotel_ws.ai.settings import Turns
 from exotel_ws.ai.usual_phrases import NUMBERS
 from exotel_ws.ai.wording import Phrases, words
@@ -19,33 +21,53 @@ _A_NUMBER: Final = 2
 class Endings:
     """Judge turns by the settings' rules. Calls can share one object."""
 
-    def __init__(self, settings: Turns) -> None:
+    def __init__(self, settings: Turns, language: str = "en") -> None:
+        """``language`` is the caller's. Of those without words here, only the turn model and the lists tell."""
         self._settings = settings
-        self._short = Phrases(settings.short_answers)
+        self._knows_words = language.partition("-")[0].lower() in LANGUAGES
+        self._answers = Phrases(settings.short_answers)
+        self._short = Phrases([*settings.short_answers, *settings.courtesies])
         self._open = _endings(settings.open_endings)
         self._whole = {words(each) for each in settings.whole_sentences}
         self._longest = max(map(len, self._open), default=0)
-        self.unclear_s = settings.unsure_s
-        """Least seconds of silence after a turn that may be half of what is meant, by what a scripted flow makes of it."""
+        self.unclear_s = settings.open_s
+        """Least seconds of silence after a turn of which a scripted flow makes nothing."""
 
-    def silence_s(self, text: str, finished: bool | None) -> float | None:
+    def silence_s(self, text: str, finished: bool | None, *, asked: bool = False, meaning: Meaning = "something") -> float | None:
         """Return after how many seconds of silence a turn is over of which ``text`` was heard so far.
 
         ``finished`` is the turn model's judgement, None if there is none yet; then the result may be None: it depends on it.
+        ``asked``: the bot's last sentence asks for a yes or no. ``meaning`` is what a scripted flow makes of the text.
         """
-        said, last = words(text), _last_sentence(text)
-        settings = self._settings
-        if self._short.make_up(said) or _is_a_number(said):
-            return settings.sure_s
+        said, settings = words(text), self._settings
+        short = self._short.make_up(said)
+        if short or _is_a_number(said):
+            sure = not short or (asked and self._answers.are_in(said))
+            return settings.sure_s if sure and meaning != "end" else settings.unsure_s
+        wait_s = self._by_sound(text, said, finished)
+        least_s = {"something": 0.0, "end": settings.unsure_s, "nothing": settings.open_s}[meaning]
+        return None if wait_s is None else max(wait_s, least_s)
+
+    def _by_sound(self, text: str, said: tuple[str, ...], finished: bool | None) -> float | None:
+        last, settings = _last_sentence(text), self._settings
         if said and _is_digits(said[-1]) and len(said) > 1:
             return settings.unsure_s  # numbers are read in groups, each with the melody of an end
-        if self._is_open(last):
+        does = self._does(text, last)
+        if does == "open" or self._is_open(last):
             return settings.open_s
+        if does == "leads":
+            return settings.unsure_s
         if finished is None:
             return None
         if finished:
-            return settings.sure_s
-        return settings.question_s if text.rstrip().endswith("?") else settings.unsure_s
+            return settings.likely_s if does == "states" else settings.sure_s
+        return settings.likely_s if does == "asks" else settings.unsure_s
+
+    def _does(self, text: str, last: tuple[str, ...]) -> Manner | None:
+        """Return what the last sentence does; None if its words are not known, and it is not written as a question."""
+        if not self._knows_words:
+            return "asks" if text.rstrip().endswith("?") else None
+        return "states" if last in self._whole else manner(text, last)
 
     def _is_open(self, last: tuple[str, ...]) -> bool:
         if last in self._whole or _asks_within(last):

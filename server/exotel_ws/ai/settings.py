@@ -132,19 +132,22 @@ class BargeIn(Struct, frozen=True, forbid_unknown_fields=True):
 class Turns(Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds of silence that end a caller's turn, by what was said, and what is no turn.
 
-    ``sure_s`` after a turn that sounds finished, or is made of ``short_answers``; ``question_s`` and ``unsure_s`` after a
-    question and anything else that does not; ``open_s`` if the last sentence ends with one of ``open_endings`` and is none of
-    ``whole_sentences``. Speech without a pause for ``longest_s`` is a turn. ``early``: recognise in each pause, before it is
-    known to be the end. ``greetings``, and ``announcements`` anywhere in it, ask for nothing if said into the greeting.
+    ``sure_s`` after a whole question or request that sounds finished, or one of ``short_answers`` to what the bot asked;
+    ``likely_s`` after a question that does not sound finished, and a statement that does; ``unsure_s`` after what may go on;
+    ``open_s`` after what is no sentence yet, ends with one of ``open_endings`` (and is none of ``whole_sentences``), or means
+    nothing to a scripted flow. Speech without a pause for ``longest_s`` is a turn. ``early``: recognise in each pause, before it
+    is known to be the end. After ``courtesies`` more may come, as after a short answer to nothing. ``greetings``, and
+    ``announcements`` anywhere in it, ask for nothing if said into the greeting.
     """
 
     sure_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.2
-    question_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.4
-    unsure_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.75
-    open_s: Annotated[float, Meta(ge=0.2, le=2)] = 1.5
+    likely_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.55
+    unsure_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.9
+    open_s: Annotated[float, Meta(ge=0.2, le=2)] = 1.3
     longest_s: Annotated[float, Meta(ge=2, le=30)] = 8.0
     early: bool = True
     short_answers: Phrases = field(default_factory=lambda: list(usual_phrases.SHORT_ANSWERS))
+    courtesies: Phrases = field(default_factory=lambda: list(usual_phrases.COURTESIES))
     open_endings: Phrases = field(default_factory=lambda: list(usual_phrases.OPEN_ENDINGS))
     whole_sentences: Phrases = field(default_factory=lambda: list(usual_phrases.WHOLE_SENTENCES))
     greetings: Phrases = field(default_factory=lambda: list(usual_phrases.GREETINGS))

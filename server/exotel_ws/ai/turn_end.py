@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from pipecat.frames.frames import (
@@ -33,9 +34,15 @@ class TurnEnd(BaseUserTurnStopStrategy):
     judgement comes, the turn is taken for one that is not finished.
     """
 
-    def __init__(self, endings: Endings, analyzer: SharedTurnAnalyzer, meaning: MeaningOf | None = None) -> None:
-        """``meaning`` asks the scripted flow; None if there is none."""
+    def __init__(
+        self, endings: Endings, analyzer: SharedTurnAnalyzer, meaning: MeaningOf | None = None, asks: Callable[[], bool] = bool
+    ) -> None:
+        """``meaning`` asks the scripted flow; None if there is none.
+
+        ``asks`` returns True if the bot's last sentence asks for a yes or no.
+        """
         super().__init__()
+        self._asks = asks
         self._meaning = meaning
         self._meant: dict[str, Meaning] = {}
         """The flow's judgement of the text of the turn so far, once it is known."""
@@ -91,7 +98,7 @@ class TurnEnd(BaseUserTurnStopStrategy):
                 await self._decide()
             case EagerTranscriptionFrame():
                 if self._hushed and frame.text:
-                    self._words_decide = self._endings.silence_s(f"{self._text} {frame.text}", None) is not None
+                    self._words_decide = self._silence_s(f"{self._text} {frame.text}", None) is not None
                     if not self._words_decide:
                         self._judge()
             case TranscriptionFrame():
@@ -136,17 +143,15 @@ class TurnEnd(BaseUserTurnStopStrategy):
             await self.task_manager.cancel_task(waiting)
         if self._silent_since is None or not self._text:
             return
-        wait_s = 0.0 if self._cut else self._endings.silence_s(self._text, self._finished)
+        wait_s = 0.0 if self._cut else self._silence_s(self._text, self._finished)
         if wait_s is None:  # the model can only shorten the wait: where many calls pause at once, it does not lengthen it
             self._judge()
-            wait_s = self._endings.silence_s(self._text, finished=False) or 0.0
+            wait_s = self._silence_s(self._text, finished=False) or 0.0
         if not self._cut and self._meaning is not None and wait_s < self._endings.unclear_s:
             if self._text not in self._meant:
                 self._look(self._meaning)
                 return
-            by_words = self._endings.silence_s(self._text, None) is not None
-            if self._meant[self._text] == "end" or (self._meant[self._text] == "nothing" and not by_words):
-                wait_s = self._endings.unclear_s
+            wait_s = self._silence_s(self._text, self._finished, self._meant[self._text]) or wait_s
         if not self._complete:
             wait_s = max(wait_s, self._transcript_s)
         left_s = self._silent_since + wait_s - self._now()
@@ -154,6 +159,9 @@ class TurnEnd(BaseUserTurnStopStrategy):
             self._waiting = self.task_manager.create_task(self._wait(left_s), f"{self}::wait")
         else:
             await self.trigger_user_turn_stopped()
+
+    def _silence_s(self, text: str, finished: bool | None, meaning: Meaning = "something") -> float | None:
+        return self._endings.silence_s(text, finished, asked=self._asks(), meaning=meaning)
 
     def _look(self, meaning: MeaningOf) -> None:
         if self._looking is None:

@@ -24,9 +24,16 @@ BACKCHANNELS: Final = (
 ALWAYS: Final = _phrases("stop, wait, hold on, excuse me, listen, no, ruko, suno, nahi, रुको, सुनो, नहीं")
 SHORT_ANSWERS: Final = _phrases(
     """
-    yes, yeah, yep, no, nope, ok, okay, right, sure, correct, sorry, pardon, what, hello, bye, goodbye, please, thank
-    you, thanks, nothing, never mind, that's all, that is all, that's it, haa, haan, han, ji, achha, accha, theek hai,
-    nahi, nahin, bas, kya, shukriya, dhanyavaad, हाँ, जी, अच्छा, ठीक है, नहीं, बस, क्या, शुक्रिया, धन्यवाद
+    yes, yeah, yep, no, nope, ok, okay, right, all right, alright, sure, of course, correct, nothing, never mind, that's
+    all, that is all, that's it, haa, haan, han, ji, achha, accha, theek hai, nahi, nahin, bas, हाँ, जी, अच्छा, ठीक है,
+    नहीं, बस
+    """
+)
+COURTESIES: Final = _phrases(
+    """
+    hello, hallo, hi, hey, namaste, thank you, thank you very much, thanks, please, great, good, fine, nice, perfect,
+    sorry, pardon, what, bye, goodbye, sir, madam, ma'am, kya, shukriya, dhanyavaad, नमस्ते, हैलो, क्या, शुक्रिया,
+    धन्यवाद
     """
 )
 OPEN_ENDINGS: Final = _phrases(
@@ -35,12 +42,12 @@ OPEN_ENDINGS: Final = _phrases(
     that, if, when, where, whether, why, how, who, while, than, know that, think that, said that, told that, told me
     that, of, to, for, from, with, at, on, in, about, into, by, since, until, before, after, i, we, they, he, she, is,
     are, was, were, am, i'm, we're, it's, will, would, can, could, should, has, had, have, i've, don't, didn't,
-    haven't, can you, could you, do you, did you, know, want, need, wanted, needed, say, tell me, ask, get, give me,
-    find, think, calling, wondering, looking, trying, mean, just, very, not, uh, um, er, is called, excuse me, good
-    morning, good afternoon, good evening, i have a question, one question, let me see, let me think, hold on, one
-    moment, one second, actually, you know what, aur, ki, kyunki, lekin, magar, mera, meri, mere, ka, ke, ko, mein,
-    se, agar, mujhe, yeh, ek, और, कि, क्योंकि, लेकिन, मगर, या, तो, मेरा, मेरी, मेरे, का, की, के, को, में, से, पर, जो,
-    अगर, मुझे, मैं, हम, यह, ये, वह, एक
+    haven't, can you, could you, do you, did you, know, want, need, would like, i'd like, wanted, needed, say, tell me,
+    ask, get, give me, find, check, think, calling, wondering, looking, trying, mean, just, very, not, uh, um, er, is
+    called, excuse me, good morning, good afternoon, good evening, i have a question, one question, one thing, one more
+    thing, the status, the reason, let me see, let me think, hold on, one moment, one second, actually, you know what,
+    aur, ki, kyunki, lekin, magar, mera, meri, mere, ka, ke, ko, mein, se, agar, mujhe, yeh, ek, और, कि, क्योंकि,
+    लेकिन, मगर, या, तो, मेरा, मेरी, मेरे, का, की, के, को, में, से, पर, जो, अगर, मुझे, मैं, हम, यह, ये, वह, एक
     """
 )
 WHOLE_SENTENCES: Final = _phrases(
@@ -51,6 +58,13 @@ WHOLE_SENTENCES: Final = _phrases(
     course not, where are you from, what is it for, not that, i hope not, what did you say, tell me
     """
 )
+LEAD_INS: Final = _phrases(
+    """
+    i have a, i have an, i've got, i have got, there is, there are, there was, there's, my name is, this is, you know,
+    you see, i think, i was, i have been, i've been, it's about, it is about, it is regarding
+    """
+)
+"""Beginnings of sentences after which another one comes: this one only leads up to it."""
 GREETINGS: Final = _phrases("hello, hallo, hi, hey, hello there, namaste, नमस्ते, हैलो")
 ANNOUNCEMENTS: Final = _phrases(
     """

@@ -40,7 +40,8 @@ class Turn:
         self.overs = 0
         analyzer = SimpleNamespace(is_finished=self._judge, begin=lambda: None, take=lambda _pcm: None)
         meaning = None if flow is None else self._meaning
-        self.end = TurnEnd(Endings(RULES), analyzer, meaning)  # type: ignore[arg-type]
+        self.asks = False
+        self.end = TurnEnd(Endings(RULES), analyzer, meaning, lambda: self.asks)  # type: ignore[arg-type]
         self.end.add_event_handler("on_user_turn_stopped", self._over)
 
     async def begin(self) -> None:
@@ -106,10 +107,12 @@ def turn(finished: bool, test: Callable[[Turn], Awaitable[None]], flow: Mapping[
     ("said", "finished", "over_after", "judged"),
     [
         ("Where is my order?", True, 0.2, 1),
-        ("Where is my order?", False, RULES.question_s, 1),
+        ("Where is my order?", False, RULES.likely_s, 1),
+        ("I wait for my order.", True, RULES.likely_s, 1),
         ("I wait for my order.", False, RULES.unsure_s, 1),
+        ("I bought a phone.", True, RULES.unsure_s, 0),
         ("I would like to know", True, RULES.open_s, 0),
-        ("Okay.", False, 0.2, 0),
+        ("Okay.", False, RULES.unsure_s, 0),
     ],
 )
 def test_a_turn_is_over_after_the_silence_of_its_words(said: str, finished: bool, over_after: float, judged: int) -> None:
@@ -135,11 +138,11 @@ def test_a_turn_model_that_many_calls_wait_for_shortens_the_silence_but_never_le
     ("said", "finished", "over_after"),
     [
         ("Where is my order?", True, 0.22),
-        ("I bought a phone.", True, RULES.unsure_s),
-        ("Did I say that?", False, RULES.unsure_s),
-        ("Okay.", False, 0.21),
+        ("I bought a phone.", True, RULES.open_s),
+        ("Did I say that?", False, RULES.open_s),
+        ("Okay.", False, RULES.unsure_s),
         ("No.", True, RULES.unsure_s),
-        (BROKEN, True, 0.22),
+        (BROKEN, True, RULES.likely_s),
         ("No, thank you.", True, RULES.unsure_s),
         ("I would like to know", True, RULES.open_s),
     ],
@@ -150,6 +153,17 @@ def test_what_ends_the_call_or_means_nothing_to_the_flow_may_be_half_of_what_is_
     done = turn(finished, lambda made: made.pauses(said), flow=FLOW)
     assert done.over_after == pytest.approx(over_after, abs=0.03)
     assert done.overs == 1
+
+
+@pytest.mark.parametrize(("flow", "said"), [(None, "Okay."), (None, "No."), (FLOW, "Okay.")])
+def test_a_short_answer_is_over_at_once_if_the_bot_asks(flow: Mapping[str, Meaning] | None, said: str) -> None:
+    async def answers(made: Turn) -> None:
+        made.asks = True
+        await made.pauses(said)
+
+    done = turn(False, answers, flow=flow)
+    assert done.over_after == pytest.approx(0.2, abs=0.02)
+    assert done.judged == 0
 
 
 def test_who_goes_on_while_the_flow_is_asked_has_not_finished() -> None:
