@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from exotel_ws.ai.alarm import Alarm, Clock
@@ -32,8 +33,8 @@ _GREETING_S: Final = 30.0
 """Longest time in seconds that a greeting delays the answer to what the caller said meanwhile."""
 _GOES_ON_S: Final = 8.0
 """Longest time in seconds that a caller who speaks as the greeting ends delays the answer to what they said before."""
-_REACTION_S: Final = 0.2
-"""Seconds in which nobody can react to what they hear: who goes on so soon had not finished."""
+_GRASPED_S: Final = 0.5
+"""Seconds of an answer in which nobody has grasped it: who goes on so soon had not finished."""
 _LATELY: Final = 300
 """Characters of what the bot has said last by which it is known what it asks."""
 _FALSE_ALARMS: Final = 3
@@ -227,7 +228,7 @@ class Conversation:
             return
         if self._remarks.is_nod(text, asked=self._asking):
             self._go_on()
-        else:
+        elif not self.unheard():
             self._considering = asyncio.create_task(self._consider(text))
 
     async def _consider(self, text: str) -> None:
@@ -270,14 +271,15 @@ class Conversation:
 
     def unheard(self) -> bool:
         began = self._answer_began
-        return began is None or began > self._utterance.began - _REACTION_S
+        return began is None or began > self._utterance.began - _GRASPED_S
 
     async def meant(self, said: Sequence[str], before: str) -> str:
         into_greeting, self._into_greeting = self._into_greeting, False
         self._stop_considering()
         over, asked = self._utterance.interrupts or self._words_late, self._asking
         self._words_late = False
-        meant = [text for text in said if not await self._is_remark(text, into_greeting=into_greeting, over=over, asked=asked)]
+        takes_none = partial(self._is_remark, into_greeting=into_greeting, over=over, asked=asked, goes_on=bool(before))
+        meant = [text for text in said if not await takes_none(text)]
         if self._ending or not meant:
             self._false_alarms += over and not all(self._remarks.is_nod(text, asked=asked) for text in said)
             self._rescue.nothing_meant()
@@ -289,6 +291,8 @@ class Conversation:
         if self._utterance.interrupts:
             self._utterance.interrupts = False
             self._story.interruption(meant=True)
+        if before:
+            self._story.caller_went_on(len(meant))
         self._false_alarms = 0
         self._phases.leave(Phase.HELD)
         self._utterance.end()
@@ -473,12 +477,17 @@ class Conversation:
         self._words_late |= self._utterance.interrupts
         self._nothing_said()
 
-    async def _is_remark(self, text: str, *, into_greeting: bool, over: bool, asked: bool) -> bool:
-        """Return True if ``text`` is said into the greeting, or over the bot, and takes no turn."""
+    async def _is_remark(self, text: str, *, into_greeting: bool, over: bool, asked: bool, goes_on: bool) -> bool:
+        """Return True if ``text`` is said into the greeting, or over the bot, and takes no turn.
+
+        ``goes_on``: it is the rest of the last turn if it is no nod, however little it says by itself.
+        """
         if text.startswith(KEYS):
             return False
         if into_greeting:
             return await self._remarks.means_nothing(text, asked=self._greeting_asks)
+        if goes_on:
+            return over and self._remarks.is_nod(text, asked=asked)
         return over and await self._remarks.takes_no_turn(text, asked=asked)
 
     def _keys(self, keys: str) -> None:

@@ -156,6 +156,10 @@ class Told(Story):
         self.tools: list[str] = []
         self.outcome = ""
 
+    @property
+    def turns(self) -> int:
+        return self._turns
+
     def bot_said(self, text: str, heard: bool) -> None:
         super().bot_said(text, heard)
         self.said.append((text, heard))

@@ -455,8 +455,12 @@ def test_a_caller_who_speaks_on_while_the_bot_thinks_is_not_talked_over() -> Non
     at_once(call)
 
 
-@pytest.mark.parametrize(("goes_on_after_s", "joined"), [(0.3, True), (0.8, False)], ids=["before it was heard", "over it"])
-def test_who_goes_on_before_the_answer_could_be_heard_has_said_one_thing(goes_on_after_s: float, joined: bool) -> None:
+@pytest.mark.parametrize(
+    ("goes_on_after_s", "joined"),
+    [(0.3, True), (0.8, True), (1.1, False)],
+    ids=["before it was heard", "at its first word", "over it"],
+)
+def test_who_goes_on_before_the_answer_could_be_grasped_has_said_one_thing(goes_on_after_s: float, joined: bool) -> None:
     async def call() -> None:
         call = Call(silence=PATIENT)
         call.services.thinking_s = 0.1
@@ -467,6 +471,67 @@ def test_who_goes_on_before_the_answer_could_be_heard_has_said_one_thing(goes_on
         await call.say("my order")
         await asyncio.sleep(4)
         assert call.services.asked == ["where is", "where is my order" if joined else "my order"]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+@pytest.mark.parametrize("goes_on_after_s", [0.0, 0.3])
+def test_the_rest_of_a_sentence_is_no_remark_though_the_flow_makes_nothing_of_it_alone(goes_on_after_s: float) -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT, flow=["where is"])
+        call.services.thinking_s = 0.1
+        await call.until(GREETING_S + 0.5)
+        await call.say("where is")
+        await asyncio.sleep(goes_on_after_s)
+        events = call.conversation
+        events.user_started()
+        await asyncio.sleep(0.4)
+        events.user_seems("my order")
+        await asyncio.sleep(0.1)
+        assert not call.bot_speaks, "it does not go on with the answer to the first half"
+        events.user_heard()
+        events.user_paused()
+        events.user_stopped("my order")
+        await call.services.turn("my order")
+        await asyncio.sleep(4)
+        assert call.services.asked == ["where is", "where is my order"]
+        assert call.story.turns == 1
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_a_nod_at_the_first_word_of_an_answer_is_no_part_of_what_was_asked() -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT, flow=["where is it"])
+        call.services.thinking_s = 0.1
+        await call.until(GREETING_S + 0.5)
+        await call.say("where is it")
+        await asyncio.sleep(0.3)
+        await call.say("okay", 0.4)
+        await asyncio.sleep(4)
+        assert call.services.asked == ["where is it"]
+        assert call.story.said[-1] == ("You said where is it.", True)
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+@pytest.mark.parametrize(
+    ("said", "asks"),
+    [("Is there anything else?", True), ("It comes tomorrow. Is that right?", True), ("What else?", False), ("It comes.", False)],
+)
+def test_the_turns_end_knows_if_the_bot_asked_for_a_yes_or_no(said: str, asks: bool) -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        call.services.answers["where is it"] = (said, "")
+        await call.until(GREETING_S + 0.5)
+        assert not call.conversation.asks()
+        await call.say("where is it")
+        assert not call.conversation.asks(), "what was asked before is answered"
+        await asyncio.sleep(4)
+        assert call.conversation.asks() is asks
         call.conversation.stopped()
 
     at_once(call)

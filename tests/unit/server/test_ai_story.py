@@ -308,3 +308,18 @@ def test_a_late_first_word_is_no_greeting() -> None:
 def test_the_labels_are_known() -> None:
     assert set(AiTally().stages) == set(STAGES)
     assert set(AiTally().switches) < set(SERVICES)
+
+
+def test_what_a_caller_said_in_two_parts_is_one_turn(tmp_path: Path) -> None:
+    rig = Rig(Record(transcripts=True, directory=str(tmp_path)))
+    rig.tell(caller(1, 2, "When are you open?"))
+    rig.tell(caller(4, 5, "My order"))
+    rig.tell(caller(6, 7, "has not"))
+    rig.tell(caller(7.5, 8, "arrived."))
+    rig.tell([(8, lambda story: story.caller_went_on(2))])
+    rig.end(9)
+    said = [event for event in kept(tmp_path)["events"] if event["what"] == "caller"]
+    assert [(event["at_ms"], event["until_ms"], event["text"]) for event in said] == [
+        (1000, 2000, "When are you open?"),
+        (4000, 8000, "My order has not arrived."),
+    ]

@@ -134,6 +134,16 @@ class Story:
         self._note("caller", at=since, until_ms=self._ms(self._clock()), text=text)
         self._log(f"🗣️ Caller: {self._shown(text)}", event="heard")
 
+    def caller_went_on(self, turns: int) -> None:
+        """Make one of the caller's last ``turns`` and the one before them: they were parts of it, and are answered together."""
+        self._turns -= turns
+        if self._events is None or self._events_lost:
+            return
+        first, *parts = [event for event in self._events if event["what"] == "caller"][-turns - 1 :]
+        for part in parts:
+            first |= {"text": f"{first['text']} {part['text']}", "until_ms": part["until_ms"]}
+            self._events.remove(part)
+
     def dtmf(self, digit: str) -> None:
         """Record a key."""
         self._keys += 1
