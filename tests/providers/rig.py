@@ -79,6 +79,11 @@ async def speak(service: FrameProcessor, text: str = "Hello there.") -> Outcome:
     return await _run(service, frames, TTSStoppedFrame)
 
 
+async def begin_to_speak(service: FrameProcessor, *pieces: str) -> Outcome:
+    """Give the service the beginning of a reply, of which no more comes before it is heard."""
+    return await _run(service, [LLMFullResponseStartFrame(), *map(LLMTextFrame, pieces)], TTSAudioRawFrame)
+
+
 async def say(service: FrameProcessor, text: str = "Hello there.") -> Outcome:
     """Give the service a text of our own, as the greeting and the apology are."""
     return await _run(service, [TTSSpeakFrame(text)], TTSStoppedFrame)

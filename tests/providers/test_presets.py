@@ -122,6 +122,25 @@ def test_does_its_work(case: Case, key: Path) -> None:
         does_its_work(case, fake, asyncio.run(use(case, fake.address)))
 
 
+BEGINS_AT_ONCE = [case for case in CASES if str(case) in ("openai-tts", "azure-tts")]
+"""Voices whose fakes speak what they are given, and not only at the end of all of it."""
+
+
+@pytest.mark.parametrize("case", BEGINS_AT_ONCE, ids=str)
+def test_a_voice_begins_while_the_model_still_writes_the_sentence(case: Case, key: Path) -> None:
+    async def begin(address: str) -> rig.Outcome:
+        services = supply(case, address)
+        try:
+            return await rig.begin_to_speak(services.tts("en")[0].service, "We are open ", "from nine to six, ", "Monday ")
+        finally:
+            await services.close()
+
+    with case.fake() as fake:
+        outcome = asyncio.run(begin(fake.address))
+        assert "".join(fake.said).strip() == "We are open from nine to six,"
+        assert rig.audio(outcome)
+
+
 @pytest.mark.parametrize("case", EACH_SERVICE, ids=str)
 def test_wrong_key_is_an_error_without_the_key(case: Case, key: Path, caplog: pytest.LogCaptureFixture) -> None:
     key.write_text("the-wrong-key")

@@ -14,6 +14,7 @@ from exotel_ws.ai import text_file
 from exotel_ws.ai.embedded.models import Models
 from exotel_ws.ai.embedded.services import EmbeddedSTT, EmbeddedTTS
 from exotel_ws.ai.ended import address as ended
+from exotel_ws.ai.first_clause import begin_with_a_clause
 from exotel_ws.ai.providers import catalogue, compression, keys, own_tools, start_url, webhook
 from exotel_ws.ai.providers.catalogue import STAGES
 from exotel_ws.ai.providers.plan import EMBEDDED, Plan, Planned, as_language, plan
@@ -98,12 +99,15 @@ class Supply:
 
     def tts(self, language: str = "", voice: str = "") -> list[Named]:
         """Make the voices; see `stt`. ``voice`` is for the first service alone: another provider has no such voice."""
-        return [
+        made = [
             Named(EMBEDDED, EmbeddedTTS(self._models.speaker, self._models.tts_executor))
             if one is None
             else self._make(one, language=self._language(one, language), voice="" if place else self._voice(one, voice))
             for place, one in enumerate(self._plan.services["tts"])
         ]
+        for named in made:
+            begin_with_a_clause(named.service)
+        return made
 
     async def close(self) -> None:
         """Close the connections that the calls share."""
