@@ -151,7 +151,7 @@ class TurnEnd(BaseUserTurnStopStrategy):
             if self._text not in self._meant:
                 self._look(self._meaning)
                 return
-            wait_s = self._silence_s(self._text, self._finished, self._meant[self._text]) or wait_s
+            wait_s = self._silence_s(self._text, bool(self._finished), self._meant[self._text]) or wait_s
         if not self._complete:
             wait_s = max(wait_s, self._transcript_s)
         left_s = self._silent_since + wait_s - self._now()
