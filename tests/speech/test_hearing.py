@@ -65,7 +65,7 @@ def test_a_callers_questions_are_as_many_utterances(models: tuple[Recogniser, Tu
     assert [known in text for known, text in zip(KNOWN_BY, texts, strict=True)].count(True) >= 3, texts
 
 
-@pytest.mark.parametrize("ratio_db", [20, 26])
+@pytest.mark.parametrize("ratio_db", [16, 20, 26])
 def test_a_second_talker_is_not_heard_as_the_caller(models: tuple[Recogniser, TurnModel], ratio_db: float) -> None:
     caller = asked()
     other = long(said(CHATTER, "flite slt"), len(caller) / 2 / RATE, RATE)
@@ -74,7 +74,9 @@ def test_a_second_talker_is_not_heard_as_the_caller(models: tuple[Recogniser, Tu
 
     assert len(texts) == len(ASKED), texts
     assert [known in text for known, text in zip(KNOWN_BY, texts, strict=True)].count(True) >= 3, texts
-    assert "evening" not in " ".join(texts[1:])
+    assert not any(word in " ".join(texts) for word in ("weather", "evening", "train")), (
+        "said before the caller had said anything, too"
+    )
 
 
 def test_questions_in_a_crowd_end_where_the_caller_ends_them(models: tuple[Recogniser, TurnModel]) -> None:

@@ -131,6 +131,31 @@ def test_silence_between_words_counts_neither_for_nor_against_a_voice() -> None:
     assert theirs(caller, (0.2, -40), (1, -20)) == pytest.approx([0, 1], abs=0.1)
 
 
+def test_loud_words_of_somebody_who_is_known_are_not_the_callers_either() -> None:
+    caller = CallerLevel()
+
+    def after_a_pause(db: float) -> float:
+        for _ in range(10):
+            caller.is_theirs(False, -80.0, -80.0)
+        return theirs(caller, (0.5, db))[0]
+
+    theirs(caller, (1, -20))
+    assert after_a_pause(-31) == pytest.approx(0.5, abs=0.1), "as the caller's own soft words are"
+    theirs(caller, (1, -20), (2, -38), (1, -20))
+    assert after_a_pause(-31) < 0.2
+    assert after_a_pause(-26) == pytest.approx(0.5, abs=0.1)
+
+
+def test_who_speaks_beside_the_caller_while_the_bot_does_never_becomes_the_caller() -> None:
+    caller = CallerLevel()
+    theirs(caller, (1, -20))
+
+    beside = [caller.is_theirs(True, -40.0, -80.0, over=True) for _ in range(round(30 / WINDOW_S))]
+
+    assert sum(beside) * WINDOW_S < 0.3
+    assert theirs(caller, (6, -40))[0] > 1, "but who is softer and answers is heard after a while"
+
+
 def test_a_crowd_is_nobody_but_who_stands_out_of_it_is_heard() -> None:
     caller = CallerLevel()
 
@@ -259,6 +284,105 @@ def test_an_utterance_is_cut_where_it_begins_and_ends_however_its_audio_comes(pi
         "stops",
         f"{48 * 0.032 - stops_s:.2f}",
     ]
+
+
+SOFT, LOUD, QUIET = (40, -42.0), (40, -20.0), (40, -80.0)
+
+
+def utterances(*spoken: tuple[int, float], bot_s: float = 0.0) -> tuple[list[list[float]], float]:
+    """Return the level of each tenth of a second in each utterance, and the seconds of audio that were told in all.
+
+    Sounds are each so many windows at a level in dB of full scale. The bot speaks for the first ``bot_s`` seconds.
+    """
+    clock, played = [0.0], Played(8000)
+    played.sent(0.0, b"\0\0" * round(bot_s * 8000))
+    hearing, found, seconds = Hearing(Judged(), played, lambda: clock[0], Turns(early=False)), [], 0.0
+    speaks = False
+    for window in np.concatenate([tone(440, db, number) for number, db in spoken]):
+        clock[0] += WINDOW_S
+        for frame in hearing.take(pcm16(window)):
+            if isinstance(frame, VADUserStartedSpeakingFrame):
+                found.append([])
+                speaks = True
+            elif isinstance(frame, SpeechEndFrame):
+                speaks = False
+            elif isinstance(frame, InputAudioRawFrame):
+                seconds += len(frame.audio) / 2 / RATE
+                if speaks:
+                    found[-1].append(level(windows(frame.audio).ravel()))
+    return found, seconds
+
+
+def test_a_soft_voice_before_the_callers_is_somebody_elses() -> None:
+    heard, seconds = utterances(SOFT, LOUD, QUIET)
+
+    assert [len(each) for each in heard] == [pytest.approx(len(heard[0]))], "one utterance, the caller's"
+    assert sum(db > -26 for db in heard[0]) * 0.1 == pytest.approx(LOUD[0] * WINDOW_S - detector.START_S, abs=0.2)
+    assert seconds == pytest.approx(3 * 40 * WINDOW_S, abs=0.2), "what it said is silence, and takes its time"
+
+
+@pytest.mark.parametrize("bot_s", [0.0, 3.0])
+def test_a_soft_voice_that_waits_for_an_answer_is_the_callers(bot_s: float) -> None:
+    heard, seconds = utterances(SOFT, QUIET, (60, -80.0), bot_s=bot_s)
+
+    assert len(heard) == 1
+    assert sum(db > -26 for db in heard[0]) * 0.1 == pytest.approx(SOFT[0] * WINDOW_S - detector.START_S, abs=0.2)
+    assert seconds == pytest.approx(140 * WINDOW_S, abs=0.2)
+
+
+def test_a_caller_who_is_soft_waits_once_and_the_pause_is_told_as_long_as_it_was() -> None:
+    clock = [0.0]
+    hearing = Hearing(Judged(), Played(8000), lambda: clock[0], Turns(early=False))
+    ends: list[tuple[float, float]] = []
+    for window in np.concatenate([tone(440, db, number) for number, db in (SOFT, QUIET, SOFT, QUIET)]):
+        clock[0] += WINDOW_S
+        ends += [
+            (round(clock[0], 1), frame.stop_secs) for frame in hearing.take(pcm16(window)) if isinstance(frame, SpeechEndFrame)
+        ]
+
+    assert ends == [
+        (pytest.approx(SOFT[0] * WINDOW_S + 0.8, abs=0.2), pytest.approx(0.8, abs=0.2)),
+        (pytest.approx(120 * WINDOW_S + 0.2, abs=0.2), detector.STOP_S),
+    ]
+
+
+@pytest.mark.parametrize(("bot_s", "times"), [(0.0, 1), (30.0, 0)])
+def test_who_speaks_softly_without_end_is_the_caller_unless_the_bot_speaks(bot_s: float, times: int) -> None:
+    assert len(utterances(*((8, -42.0), (2, -80.0)) * round(7 / WINDOW_S / 10), bot_s=bot_s)[0]) == times
+
+
+def test_a_voice_of_usual_loudness_is_held_back_by_nothing() -> None:
+    hearing, number = Hearing(Judged(), Played(8000), lambda: 0.0), 0
+    for window in tone(440, -30, 40):
+        number += 1
+        if any(isinstance(frame, VADUserStartedSpeakingFrame) for frame in hearing.take(pcm16(window))):
+            break
+
+    assert number == round(detector.START_S / WINDOW_S)
+
+
+def room(db: float, *, voices: int) -> Window:
+    """Return ten seconds of noise at a level in dB of full scale: of so many voices, syllable by syllable; 0: of a motor."""
+    rng = np.random.default_rng(5)
+    noise = rng.normal(0, 1, 10 * RATE)
+    if voices:
+        size = int(0.16 * RATE)
+        noise = sum(
+            rng.normal(0, 1, 10 * RATE) * np.repeat(rng.choice([0.1, 0.3, 1.0], 10 * RATE // size + 1), size)[: 10 * RATE]
+            for _ in range(voices)
+        )
+    return np.asarray(noise / np.sqrt(np.mean(noise**2)) * 10 ** (db / 20), np.float32)
+
+
+@pytest.mark.parametrize(("db", "voices", "clamour"), [(-32, 6, True), (-32, 0, False), (-26, 0, False), (-50, 6, False)])
+def test_a_room_of_voices_is_told_from_a_motor_by_how_it_varies(db: float, voices: int, clamour: bool) -> None:
+    hearing = Hearing(Judged(), Played(8000), lambda: 0.0)
+    list(hearing.take(pcm16(tone(440, -20, 40).ravel())))
+
+    list(hearing.take(pcm16(room(db, voices=voices))))
+
+    assert hearing.noisy() is (db > -40)
+    assert hearing.clamour() is clamour
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from exotel_ws.ai.embedded.models import TurnModel
 from exotel_ws.ai.embedded.services import SharedVoiceDetector
 from exotel_ws.ai.hearing.audio_time import AudioTime
 from exotel_ws.ai.hearing.caller import CallerLevel
+from exotel_ws.ai.hearing.doubt import Doubt
 from exotel_ws.ai.hearing.echo import EchoPath, Played
 from exotel_ws.ai.hearing.floor import Floor
 from exotel_ws.ai.hearing.frames import HushFrame, SpeechCutFrame, SpeechEndFrame
@@ -49,6 +50,8 @@ _QUIET: Final = 6
 _LONG_QUIET: Final = 16
 """The same, half a second, once nobody could be heard for `_LONG_S`, so that no recogniser waits for more of a silence."""
 _LONG_S: Final = 2.0
+_TAKEN_OVER: Final = 3
+"""Windows of the caller's voice before it is known that the voice until then was somebody else's, less one."""
 _CLEAR_DB: Final = 20.0
 """Distance of the caller's loud words from the noise floor below which the line is noisy: a crowd 13 dB below them, for one."""
 _FAINT_DB: Final = -60.0
@@ -91,9 +94,9 @@ class VoiceDetector(SharedVoiceDetector):
         self._vad_state = VADState.QUIET if self.speaking else VADState.SPEAKING
         return True
 
-    def cut(self) -> None:
-        """Take what is spoken to have stopped."""
-        self._run = 0
+    def cut(self, run: int = 0) -> None:
+        """Take what is spoken to have stopped; since then ``run`` windows of another voice have come."""
+        self._run = run
         self._vad_state = VADState.QUIET
 
     @property
@@ -146,6 +149,7 @@ class Hearing:
         """Windows in a row that nobody can hear."""
         self._floor = Floor()
         self._caller = CallerLevel()
+        self._doubt = Doubt()
         self._gain = Gain()
         self._ready = bytearray()
         """Audio for the next frame."""
@@ -165,21 +169,45 @@ class Hearing:
             heard, changed = self._hear_nothing(at) if window is None else self._hear(window, at)
             self._ready += heard
             told = self._change() if changed else self._hush()
-            if told is not None or len(self._ready) >= self._most() * 2 * WINDOW:
-                yield InputAudioRawFrame(bytes(self._ready), RATE, 1)
+            if told is not None or self._caller.took_over or len(self._ready) >= self._most() * 2 * WINDOW:
+                yield from self._sure_of(InputAudioRawFrame(bytes(self._ready), RATE, 1))
                 self._ready.clear()
             if told is not None:
-                yield told
+                yield from self._sure_of(told)
+
+    def _sure_of(self, frame: Frame) -> Iterator[Frame]:
+        """Yield ``frame``, and what waits before it, if it is known whose voice it is; otherwise let it wait."""
+        begins = isinstance(frame, VADUserStartedSpeakingFrame)
+        if not (self._doubt or (begins and self._caller.doubtful)):
+            yield frame
+            return
+        over = self._clock() < self._played.until
+        self._doubt.hold(frame, over=over)
+        theirs = None if begins else self._doubt.is_theirs(self._caller.silent_s, over=over)
+        if self._caller.took_over:
+            self._detector.cut(_TAKEN_OVER)
+            yield from self._doubt.dropped()
+        elif theirs or not self._caller.doubtful:
+            self._caller.trust()
+            yield from self._doubt.released()
+        elif theirs is False:
+            self._caller.distrust()
+            self._detector.cut()
+            yield from self._doubt.dropped()
 
     def noisy(self) -> bool:
         """Return True if it is so loud around the caller that their words are hard to tell from it."""
         caller, floor = self._caller.level, self._floor.level
         return floor > (_LOUD_DB if caller is None else max(_FAINT_DB, caller - _CLEAR_DB))
 
+    def clamour(self) -> bool:
+        """Return True if it is noisy of what varies as voices do, whose words may be taken for the caller's."""
+        return self.noisy() and not self._floor.steady
+
     def theirs(self, text: str) -> str:
         """See `Hears.theirs`."""
         over = self._over and self._path.likeness >= _LIKE_OWN
-        sure = over and self._path.likeness_of_softer >= _SURELY_OWN and self._unjudged
+        sure = over and self._path.likeness_of_softer >= _SURELY_OWN and self._unjudged and not self._caller.has_company
         return self._played.words.without(text, self._clock(), over=over, sure=sure)
 
     def recognised(self) -> None:
@@ -208,7 +236,7 @@ class Hearing:
 
     def _follow(self, voice: bool, loudness: float, at: float) -> bool:
         """Take a window that was judged. Return True if the caller has just begun or stopped to speak."""
-        theirs = self._caller.is_theirs(voice, loudness, self._floor.level)
+        theirs = self._caller.is_theirs(voice, loudness, self._floor.level, over=at < self._played.until)
         if loudness > max(self._floor.level + _HEARD_DB, (self._caller.level or AUDIBLE_DB) - _TAIL_DB):
             self._sounded_at = at
         self._cut_s += WINDOW_S
