@@ -63,6 +63,9 @@ class AnySound:
     def noisy(self) -> bool:
         return False
 
+    def clamour(self) -> bool:
+        return False
+
 
 def turns(*_: Any) -> LLMUserAggregatorParams:
     return LLMUserAggregatorParams(

@@ -110,6 +110,7 @@ class Assembly:
             mouth=mouth,
             played=played,
             noisy=hearing.noisy,
+            clamour=hearing.clamour,
             ear=Ear(rate, talk.hear, clock.time),
             decoder=Decoder(caller.start.encoding, rate, partial(_other_encoding, caller, playout)),
             keypad=Keypad(clock),

@@ -58,6 +58,7 @@ class Parts:
     mouth: Mouth
     played: Played
     noisy: Callable[[], bool]
+    clamour: Callable[[], bool]
     ear: Ear
     decoder: Decoder
     keypad: Keypad
@@ -102,7 +103,9 @@ class Conversation:
         self._playout.on_sent, self._playout.on_cleared = self._sent, self._cleared
         self._mouth.on_silent, self._mouth.on_dropped = self._silent, self._dropped
         self._played, self._mouth.on_saying = parts.played, self._says
-        self._noisy = parts.noisy
+        self._noisy, self._clamour = parts.noisy, parts.clamour
+        self._noise_told = self._answered = False
+        """True once the caller was told that it is noisy; and once they have said something that is answered."""
         self._words_late = False
         """True if the last voice stopped the bot, and the bot went on since its words had not come."""
         self._false_alarms = 0
@@ -299,6 +302,7 @@ class Conversation:
         self._patience.answered()
         self._saying = self._lately = ""
         self._answer_began = None
+        self._answered = True
         return " ".join((before, *meant)).strip()
 
     def asked_again(self) -> None:
@@ -362,6 +366,15 @@ class Conversation:
         stopped = self._playout.held and self._playout.outstanding
         self._go_on()
         return stopped
+
+    def blames_noise(self, *, last: bool) -> bool:
+        if not self._noisy() or (self._noise_told and not last):
+            return False
+        if last:
+            self._no_answer()
+        else:
+            self._tell_of_noise()
+        return True
 
     def give_up(self, text: str, pcm: bytes, then: str) -> None:
         self._last_words(text, pcm, then, "failed")
@@ -557,6 +570,8 @@ class Conversation:
         self._phases.leave(Phase.GREETING)
         if self._phases.now is Phase.PARTING:
             self._hang_up()
+        elif self._clamour() and self._answered and not self._noise_told and self._phases.now is Phase.OPEN:
+            self._tell_of_noise()
         else:
             self._wait_for_caller()
 
@@ -581,7 +596,14 @@ class Conversation:
 
     def _ask(self, prompt: str) -> None:
         """Ask a caller who says nothing; on a noisy line, say that it is."""
-        self._talk.say(self._sentences.noisy if self._noisy() else prompt)
+        if self._noisy():
+            self._tell_of_noise()
+        else:
+            self._talk.say(prompt)
+
+    def _tell_of_noise(self) -> None:
+        self._noise_told = True
+        self._talk.say(self._sentences.noisy)
 
     def _no_answer(self) -> None:
         """Part from a caller who says nothing though asked."""

@@ -63,7 +63,8 @@ class Tool(Struct, frozen=True, forbid_unknown_fields=True):
 class Silence(Struct, frozen=True, forbid_unknown_fields=True):
     """A caller who says nothing for ``after_s`` is asked ``prompts`` in turn, and then told ``goodbye``.
 
-    On a noisy line ``noisy`` takes the place of each prompt, and ``noisy_goodbye`` that of the goodbye.
+    On a noisy line ``noisy`` takes the place of each prompt, and ``noisy_goodbye`` that of the goodbye. ``noisy`` is said
+    once in a call, too, after an answer, where voices around the caller may be taken for theirs.
     """
 
     after_s: Seconds = 7.0
@@ -76,8 +77,8 @@ class Silence(Struct, frozen=True, forbid_unknown_fields=True):
         hi="आपकी आवाज़ नहीं आ रही है, इसलिए यह कॉल अब समाप्त होती है। नमस्ते।",
     )
     noisy: Text = _in(
-        en="It is very noisy where you are. Please say it again, close to the phone.",
-        hi="आपके आसपास बहुत शोर है। कृपया फ़ोन के पास आकर फिर से बोलिए।",
+        en="It is very noisy where you are. Please speak close to the phone.",
+        hi="आपके आसपास बहुत शोर है। कृपया फ़ोन के पास आकर बोलिए।",
     )
     noisy_goodbye: Text = _in(
         en="It is too noisy for me to understand you. Please call again from a quieter place. Goodbye.",

@@ -212,7 +212,7 @@ class Call:
         self.exotel = Exotel(self.loop, RATE, marks=marks)
         self.services: Services
         self.ended = 0
-        self.noisy = False
+        self.noisy = self.clamour = False
         self.settings = settings = msgspec.structs.replace(settings or Ai(), **more)
         start = Start("s1")
         self.story = Told(
@@ -234,6 +234,7 @@ class Call:
             mouth=mouth,
             played=Played(RATE),
             noisy=lambda: self.noisy,
+            clamour=lambda: self.clamour,
             ear=Ear(RATE, talk.hear, self.loop.time),
             decoder=Decoder("", RATE, playout.encode),
             keypad=Keypad(self.loop),

@@ -227,6 +227,75 @@ def test_on_a_noisy_line_the_bot_says_that_it_is_noisy() -> None:
     at_once(call)
 
 
+def test_a_caller_in_a_clamour_is_told_once_after_the_first_answer() -> None:
+    async def call() -> None:
+        call = Call(Ai(silence=PATIENT))
+        call.noisy = call.clamour = True
+        await asyncio.sleep(3)
+        assert USUAL.noisy not in [text for text, _ in call.story.said], "not before anything was answered"
+        for _ in range(2):
+            await call.say("hours")
+            await asyncio.sleep(9)
+
+        assert [text for text, _ in call.story.said[1:]] == ["You said hours.", USUAL.noisy, "You said hours."]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_a_caller_beside_a_motor_who_is_understood_is_not_told() -> None:
+    async def call() -> None:
+        call = Call(Ai(silence=PATIENT))
+        call.noisy = True
+        await asyncio.sleep(3)
+        await call.say("hours")
+        await asyncio.sleep(9)
+
+        assert [text for text, _ in call.story.said[1:]] == ["You said hours."]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_a_caller_who_goes_on_as_the_answer_ends_is_not_told_meanwhile() -> None:
+    async def call() -> None:
+        call = Call(Ai(silence=PATIENT))
+        call.noisy = call.clamour = True
+        await asyncio.sleep(3)
+        await call.say("hours")
+        call.conversation.user_started()
+        await asyncio.sleep(2)
+
+        assert USUAL.noisy not in [text for text, _ in call.story.said]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_the_noise_is_named_where_nothing_that_was_said_became_words() -> None:
+    async def call() -> None:
+        call = Call(Ai(silence=PATIENT))
+        call.noisy = True
+        await asyncio.sleep(3)
+        said: list[bool] = [call.conversation.blames_noise(last=False) for _ in range(2)]
+        await asyncio.sleep(9)
+        assert said == [True, False], "once"
+        assert call.conversation.blames_noise(last=True)
+        assert await call.end() == "silence"
+        assert [text for text, _ in call.story.said[1:]] == [USUAL.noisy, USUAL.noisy_goodbye]
+
+    at_once(call)
+
+
+def test_on_a_clear_line_nothing_is_blamed_on_noise() -> None:
+    async def call() -> None:
+        call = Call()
+        assert not any(call.conversation.blames_noise(last=last) for last in (False, True))
+        call.conversation.stopped()
+
+    at_once(call)
+
+
 def test_a_nod_in_letters_with_marks_does_not_take_the_word_either() -> None:
     async def call() -> None:
         call = Call(Ai(silence=PATIENT, barge_in=BargeIn(backchannels=["हाँ", "ठीक है"])))

@@ -28,6 +28,9 @@ class CallControl(Protocol):
     def resume(self) -> bool:
         """Continue what an interruption had stopped. Return False if nothing was stopped."""
 
+    def blames_noise(self, *, last: bool) -> bool:
+        """Tell the caller, once, that it is noisy where they are; if ``last``, end the call. Return False if it is not."""
+
     def give_up(self, text: str, pcm: bytes, then: str) -> None:
         """Play this as the last sentence; once it was heard, end the call as ``then`` says: ``hang_up`` or ``transfer``."""
 
@@ -179,7 +182,9 @@ class Rescue:
         speaks = self._heard_until() > self._clock.time() and not self._fillers
         if self._call.resume() or speaks:
             return
-        if self._not_heard < _NOT_HEARD_AT_MOST:
+        if self._call.blames_noise(last=self._not_heard == _NOT_HEARD_AT_MOST):
+            self._not_heard += 1
+        elif self._not_heard < _NOT_HEARD_AT_MOST:
             self._not_heard += 1
             self._call.say(*self._phrases.not_heard)
         else:
