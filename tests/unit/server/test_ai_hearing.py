@@ -327,7 +327,7 @@ def test_a_soft_voice_that_waits_for_an_answer_is_the_callers(bot_s: float) -> N
 
     assert len(heard) == 1
     assert sum(db > -26 for db in heard[0]) * 0.1 == pytest.approx(SOFT[0] * WINDOW_S - detector.START_S, abs=0.2)
-    assert seconds == pytest.approx(140 * WINDOW_S, abs=0.2)
+    assert seconds == pytest.approx(140 * WINDOW_S, abs=0.5), "but what is in no frame yet, which are long in a silence"
 
 
 def test_a_caller_who_is_soft_waits_once_and_the_pause_is_told_as_long_as_it_was() -> None:

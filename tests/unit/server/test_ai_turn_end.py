@@ -121,7 +121,7 @@ def test_a_turn_is_over_after_the_silence_of_its_words(said: str, finished: bool
     assert (done.overs, done.judged) == (1, judged), "the model is asked where the words do not decide"
 
 
-@pytest.mark.parametrize(("judging_s", "over_after"), [(0.25, 0.35), (3.0, RULES.question_s)])
+@pytest.mark.parametrize(("judging_s", "over_after"), [(0.25, 0.35), (3.0, RULES.likely_s)])
 def test_a_turn_model_that_many_calls_wait_for_shortens_the_silence_but_never_lengthens_it(
     judging_s: float, over_after: float
 ) -> None:
