@@ -251,6 +251,22 @@ REMARKS: Final = [
 ]
 """Remarks on an answer: whatever is answered, they end nothing."""
 NEGATED: Final = [
+    "I told you not to connect me",
+    "Wait wait, no manager",
+    "One minute, not the agent",
+    "One minute, don't hang up",
+    "No need to connect me",
+    "I'd like you instead of an agent",
+    "Stop connecting me to people",
+    "I was talking to an agent yesterday",
+    "I spoke to your manager",
+    "Your manager is very rude",
+    "My manager asked me to call you",
+    "I am a travel agent",
+    "She said bye",
+    "मुझे मैनेजर से बात नहीं करनी है",
+    "मेरा भाई एजेंट है",
+    "call transfer mat karo",
     "Please don't hang up",
     "Don't hang up on me",
     "No, don't say goodbye",
@@ -274,7 +290,7 @@ NEGATED: Final = [
     "No, hold on",
     "Hang on",
 ]
-"""Sentences that deny an end or ask to wait: none of them hangs up or transfers."""
+"""Sentences that deny an end, tell of one or ask to wait: none of them hangs up or transfers."""
 LATER: Final = {
     "opening_hours": [
         "Hey, um, quick question, how long are you guys open tonight?",

@@ -321,7 +321,15 @@ def test_forms_of_words_and_clauses(said: str, intent: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["I spoke to an agent", "She talked to an agent yesterday", "I am an agent", "Your agent told me"]
+    "said",
+    [
+        "I spoke to an agent",
+        "She talked to an agent yesterday",
+        "I am an agent",
+        "Your agent told me",
+        "My agent is rude",
+        "mera bhai agent hai",
+    ],
 )
 def test_who_tells_of_an_agent_wants_none(said: str) -> None:
     assert Examples(WISHES, ENDS).closest(said) != "agent"

@@ -27,7 +27,10 @@ class Alike:
             phrases.sort(key=lambda pair: -len(pair[0]))
 
     def taken(self, said: tuple[str, ...]) -> tuple[str, ...]:
-        """Return ``said`` with the first of its list for each word or phrase; of phrases the longest counts."""
+        """Return ``said`` with the first of its list for each word or phrase; of phrases the longest counts.
+
+        Two that mean the same side by side are one ("customer care executive").
+        """
         made: list[str] = []
         place = 0
         while place < len(said):
@@ -35,7 +38,8 @@ class Alike:
                 (pair for pair in self._phrases.get(said[place], ()) if said[place : place + len(pair[0])] == pair[0]),
                 (said[place : place + 1], self._single.get(said[place], said[place])),
             )
-            made.append(word)
+            again = made and made[-1] == word and phrase != (word,)
+            made += () if again else (word,)
             place += len(phrase)
         return tuple(made)
 

@@ -26,9 +26,15 @@ def weight(word: str) -> float:
 class Compared:
     """Words of a turn, or of a part of it. ``found`` is the likeness of each known word to the word that it is most like."""
 
-    def __init__(self, said: tuple[str, ...], likest: list[dict[str, float]], names: Mapping[str, frozenset[str]]) -> None:
-        """``likest`` are, for each word, the known words that it is like; ``names`` the intents of each known word."""
+    def __init__(
+        self, said: tuple[str, ...], likest: list[dict[str, float]], names: Mapping[str, frozenset[str]], *, several: bool = False
+    ) -> None:
+        """``likest`` are, for each word, the known words that it is like; ``names`` the intents of each known word.
+
+        ``several``: the words have several parts.
+        """
         self.said = said
+        self.several = several
         self.found: dict[str, float] = {}
         self._likest = likest
         self._liked = [(place, like) for place, like in enumerate(likest) if like]

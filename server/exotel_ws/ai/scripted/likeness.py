@@ -12,6 +12,7 @@ from exotel_ws.ai.scripted.compared import Compared, weight
 from exotel_ws.ai.scripted.vocabulary import (
     ASKING,
     GOES_ON,
+    LINKING,
     NAHI,
     NEGATIONS,
     NO,
@@ -165,7 +166,7 @@ class Examples:
         if wish and wish not in self._parting:
             return wish
         said = self._prepared(said)
-        turn = self._compared(said.whole)
+        turn = self._compared(said.whole, several=len(said.parts) > 1)
         best = self._scores(turn)
         hints: defaultdict[str, list[float]] = defaultdict(list)
         for place, part in enumerate(said.parts[-MOST_PARTS:] if len(said.parts) > 1 else ()):
@@ -179,7 +180,8 @@ class Examples:
                     if score >= _HINT and name not in self._ends and name not in self._answers:
                         hints[name].append(score)
         for name, some in hints.items():
-            best[name] += _ALSO * (sum(some) - max(some))
+            if max(some) < LEAST:
+                best[name] += _ALSO * (sum(some) - max(some))
         taken = {name: score for name, score in best.items() if score >= self._least[name]}
         wishes = {name: score for name, score in taken.items() if name not in self._answers or score >= _CLEAR} or taken
         return max(wishes, key=lambda name: wishes[name], default=None)
@@ -189,9 +191,9 @@ class Examples:
         taken = [self._alike.taken(self._rejoined(part)) for part in (said.whole, *said.parts)]
         return Heard(taken[0], tuple(taken[1:]))
 
-    def _compared(self, said: tuple[str, ...]) -> Compared:
+    def _compared(self, said: tuple[str, ...], *, several: bool = False) -> Compared:
         names = self._names if denials(said) else self._affirmed
-        return Compared(said, [self._likest(word) for word in said], names)
+        return Compared(said, [self._likest(word) for word in said], names, several=several)
 
     def _rejoined(self, said: tuple[str, ...]) -> tuple[str, ...]:
         """Return words with those joined again of which two are one of an example ("good by")."""
@@ -229,6 +231,8 @@ class Examples:
         then = self._ends.get(example.name)
         if then and (not turn.denials <= example.denials or turn.reports):
             return 0.0
+        if turn.several and then != "hang_up" and example.denials and LINKING.isdisjoint(example.words):
+            return 0.0  # a "not" in one part of a sentence denies nothing of another
         found = [turn.found.get(word, 0.0) for word in example.words]
         score = self._rest(turn.said, example)
         wanted = example.words if then == "hang_up" else example.carrying

@@ -22,8 +22,8 @@ thought thinking sure prefer look see speaking still yet already also too very m
 rather maybe perhaps able possible thing because since kind bit little good morning afternoon evening today tomorrow until
 till come exactly only day days night tonight week weeks month ago last next before after yesterday down quick
 zero two three four five six seven eight nine ten eleven twelve number
-hai hain hoon ho tha thi the ka ki ke ko se mein main mera meri mere mujhe hum aap kya kuch bhi toh to abhi tak aaj kal log chahiye
-rehta rehti rehte raha rahi rahe
+hai hain hoon ho tha thi the ka ki ke ko se mein main mera meri mere mujhe hum aap kya kuch bhi toh to abhi tak aaj kal log
+chahiye rehta rehti rehte raha rahi rahe
 है हैं हूँ हूं हो का की के को से में मैं मेरा मेरी मेरे मुझे हम आप क्या कुछ भी तो अभी तक
 आज कल लोग चाहिए रहता रहती रहते रहा रही रहे
 """
@@ -48,10 +48,19 @@ NAHI: Final = frozenset(wording.words("nahi nahin nahee नहीं नही")
 """Spellings of one word."""
 NEGATIONS: Final = frozenset(wording.words("not dont never neither nor none without mat bina मत बिना")) | NO
 _REPORTING: Final = frozenset(wording.words("spoke talked told met transferred connected"))
+_WHOSE: Final = frozenset(("my", "your", "our", "the", "that", "this"))
+_VERBS: Final = frozenset(("is", "are", "was", "were", "has", "had", "did", "asked", "said", "says"))
+_SUBJECT: Final = 4
+"""Words by the last of which a sentence that begins with "my" or "the" has its verb: "my manager is …"."""
+_MINE: Final = frozenset(wording.words("mera meri mere main मेरा मेरी मेरे मैं"))
+_IS: Final = frozenset(wording.words("hai hain hoon है हैं हूँ"))
 _REQUESTING: Final = frozenset(
-    wording.words("want wanted need can could may let please get give put connect transfer would like speak talk ask now")
+    wording.words("""
+        want wants wanted need needs can could may let please get give put connect transfer would like speak talk ask now
+        baat chahiye बात चाहिए
+    """)
 )
-"""Words of what somebody did, and of wishes: "I spoke to an agent" is none."""
+"""Words of what somebody did or is, and of wishes: "I spoke to an agent" is none, nor is "mera bhai agent hai"."""
 _WAITING: Final = frozenset(
     wording.words("wait ruko rukiye rukiyega ruk rukna thahro thehro tehro rukie रुको रुकिए रुकिये रुक रुकना ठहरो ठहरिए")
 )
@@ -83,8 +92,9 @@ _NO_DENIALS: Final = (
     (re.compile(r"(^|[,.!?;] *)(can|could) not (?=(i|you|we|somebody|someone|anybody|anyone)\b)"), r"\1\2 "),
     (re.compile(r"\bwhy (do|can|could) not (?=(i|you|we)\b)"), r"\1 "),
     (re.compile(r"\bno need\b"), "do not need"),
+    (re.compile(r"\b(instead of|rather than)\b"), "not"),
 )
-"""Questions whose "not" asks for what it seems to deny ("can't you connect me?"), and a denial that has none."""
+"""Questions whose "not" asks for what it seems to deny ("can't you connect me?"), and denials that have none."""
 _MOST_OF_WAITING: Final = 3
 """Most words of a part that only asks to wait."""
 _LEADS_IN: Final = re.compile(r"^(\W*(?:just )?(?:one|a|ek) (?:second|sec|minute|moment))\b")
@@ -129,6 +139,8 @@ def heard(text: str, most: int) -> Heard:
     whole = _once(words(kept)) or words(full)
     parts: list[tuple[str, ...]] = []
     for part in filter(None, (_once(words(part)) for part in _BREAKS.split(kept))):
+        if _FILLERS.issuperset(part):
+            continue
         if parts and _open(parts[-1]):
             parts[-1] += part
         else:
@@ -138,10 +150,13 @@ def heard(text: str, most: int) -> Heard:
 
 def reports(said: tuple[str, ...]) -> bool:
     """Return True if ``said`` tells what somebody did or is, and asks for nothing ("I spoke to an agent")."""
-    introduces = any(
-        three[:2] == ("i", "am") and three[2] in ("a", "an") for three in zip(said, said[1:], said[2:], strict=False)
-    )
-    return (introduces or not _REPORTING.isdisjoint(said)) and _REQUESTING.isdisjoint(said)
+    if not _REQUESTING.isdisjoint(said):
+        return False
+    i_am = any(three[:2] == ("i", "am") and three[2] in ("a", "an") for three in zip(said, said[1:], said[2:], strict=False))
+    i_was = any(first in ("was", "were") and then in ("talking", "speaking") for first, then in pairwise(said))
+    is_so = said[0] in _WHOSE and not _VERBS.isdisjoint(said[1:_SUBJECT])
+    mine = said[0] in _MINE and said[-1] in _IS
+    return i_am or i_was or is_so or mine or not (_REPORTING | OTHERS).isdisjoint(said)
 
 
 def denials(said: tuple[str, ...]) -> frozenset[str]:
