@@ -12,6 +12,8 @@ sir madam maam mam bro bhai bhaiya ji na yaar जी यार
 """
 _FILLERS: Final = frozenset(_SAYING_NOTHING.split())
 """Words that are left out, unless there are no others."""
+_HUMS: Final = _FILLERS - frozenset(("ok", "okay", "ji", "जी"))
+"""Those of them that are no answer by themselves either."""
 _SAYING_LITTLE: Final = """
 a an the i me my mine we our us you your it its this that these those there here is are was were be been being am do does
 did have has had having will would shall should can could may might must to of in on at for from with about and or but if then
@@ -48,7 +50,7 @@ NAHI: Final = frozenset(wording.words("nahi nahin nahee नहीं नही")
 """Spellings of one word."""
 NEGATIONS: Final = frozenset(wording.words("not dont never neither nor none without mat bina मत बिना")) | NO
 _REPORTING: Final = frozenset(wording.words("spoke talked told met transferred connected"))
-_WHOSE: Final = frozenset(("my", "your", "our", "the", "that", "this"))
+_WHOSE: Final = frozenset(("my", "your", "our", "the"))
 _VERBS: Final = frozenset(("is", "are", "was", "were", "has", "had", "did", "asked", "said", "says"))
 _SUBJECT: Final = 4
 """Words by the last of which a sentence that begins with "my" or "the" has its verb: "my manager is …"."""
@@ -139,7 +141,7 @@ def heard(text: str, most: int) -> Heard:
     whole = _once(words(kept)) or words(full)
     parts: list[tuple[str, ...]] = []
     for part in filter(None, (_once(words(part)) for part in _BREAKS.split(kept))):
-        if _FILLERS.issuperset(part):
+        if _HUMS.issuperset(part):
             continue
         if parts and _open(parts[-1]):
             parts[-1] += part
