@@ -28,9 +28,11 @@ _WH: Final = _set("""
     what where when who how which why whats wheres whens whos hows kab kahan kya kaun kaise kitna kitne kitni kyun
     कब कहाँ क्या कौन कैसे कितना कितने कितनी क्यों
 """)
-_DETERMINERS: Final = _set("a an the this that these those my our your his her their some any")
+_HEADS: Final = _set("when what how who")
+"""Those of them that also begin a clause of a sentence whose point is another one: "when I opened the box"."""
+_DETERMINERS: Final = _set("a an the this that these those my our your his her their")
 _SUBJECTS: Final = _DETERMINERS | _set("""
-    i you we they he she it there anybody anyone somebody someone its thats im ive id youre were theyre hes shes
+    some any i you we they he she it there anybody anyone somebody someone its thats im ive id youre were theyre hes shes
 """)
 _LINKING: Final = _set("""
     is are was were am do does did can could will would shall should may must has have had cant wont
@@ -47,6 +49,7 @@ _ASK_FOR: Final = _set("""
     tell give connect transfer put track check cancel repeat say speak show send help get let call book find take stop wait
     forward return exchange
 """)
+_WRONG: Final = _set("not never late delayed missing lost broken damaged wrong")
 _SUBORDINATE: Final = _set("""
     if while because since after before as once although though unless until for with on at in from about to of by regarding
     agar jab kyunki
@@ -60,14 +63,16 @@ _SHORT: Final = 3
 
 def manner(text: str, last: tuple[str, ...]) -> Manner:
     """Return what the last sentence of ``text`` does; ``last`` are its words."""
-    said = _without(last)
+    said, asked = _without(last), text.rstrip().endswith("?")
     if len(said) < _LEAST:
         return "states"
+    if said[-1] == "please":
+        return "asks"
     if _is_no_clause(said):
-        return "open"
-    if said[0] in _SUBORDINATE or (said[0] in _WH and said[1] in _SUBJECTS):
-        return "asks" if _asks_within(said) else "open"
-    if _asks(text, said) or _complains(said):
+        return "states" if asked else "open"
+    if said[0] in _SUBORDINATE or (said[0] in _HEADS and said[1] in _SUBJECTS):
+        return "asks" if _asks_within(said) or (asked and len(said) > _SHORT) else "open"
+    if _asks(said, asked) or _complains(said):
         return "asks"
     if any(said[: len(each)] == each for each in _LEAD_INS) or _narrates(said):
         return "leads"
@@ -79,24 +84,25 @@ def _without(last: tuple[str, ...]) -> tuple[str, ...]:
     return last[next((at for at, word in enumerate(last) if word not in _BEFORE), len(last)) :]
 
 
-def _asks(text: str, said: tuple[str, ...]) -> bool:
+def _asks(said: tuple[str, ...], asked: bool) -> bool:
     if said[0] in _LINKING and said[1] in _SUBJECTS:
         return len(said) > _SHORT
-    if said[0] in _WH or said[0] in _ASK_FOR or said[-1] == "please" or text.rstrip().endswith("?"):
+    if asked or said[0] in _WH or said[0] in _ASK_FOR:
         return True
     return any(one in _WH and (said[0] not in _SUBJECTS or other in _SUBJECTS) for one, other in pairwise(said))
 
 
 def _complains(said: tuple[str, ...]) -> bool:
-    """Return True for a sentence that says what has not happened: "my parcel has not arrived"."""
-    return said[0] in _SUBJECTS and len(said) > _SHORT and any(word in ("not", "never") or _denies(word) for word in said)
+    """Return True for a sentence that says what is wrong: "my parcel has not arrived", "my order is late"."""
+    return said[0] in _SUBJECTS and len(said) > _SHORT and any(word in _WRONG or _denies(word) for word in said)
 
 
 def _narrates(said: tuple[str, ...]) -> bool:
     """Return True for the beginning of a story: "I ordered a lamp", "my wife bought", "I am waiting"."""
     if said[0] not in _SUBJECTS or said[0] == "it":
         return False
-    waits = (said[0] == "im" or said[1] in ("am", "is", "are", "was", "were")) and any(word.endswith("ing") for word in said[1:3])
+    begins = said[0] == "im" or said[1] in ("am", "is", "are", "was", "were")
+    waits = begins and any(word.endswith("ing") for word in said[1:3]) and "for" not in said
     return waits or bool(_TOLD.intersection(said[1:3]))
 
 

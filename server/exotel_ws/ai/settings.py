@@ -142,9 +142,9 @@ class Turns(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     sure_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.2
-    likely_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.55
+    likely_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.6
     unsure_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.9
-    open_s: Annotated[float, Meta(ge=0.2, le=2)] = 1.3
+    open_s: Annotated[float, Meta(ge=0.2, le=2)] = 1.4
     longest_s: Annotated[float, Meta(ge=2, le=30)] = 8.0
     early: bool = True
     short_answers: Phrases = field(default_factory=lambda: list(usual_phrases.SHORT_ANSWERS))
