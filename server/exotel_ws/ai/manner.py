@@ -1,4 +1,4 @@
-"""Tell by its words what a sentence does: it asks, it states, or it only leads up to what is meant. English, asking in Hindi."""
+"""Tell by its words what a sentence does: it asks, it states, or it only leads up to what is meant. English, and some Hindi."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -33,6 +33,7 @@ _HEADS: Final = _set("when what how who")
 _DETERMINERS: Final = _set("a an the this that these those my our your his her their")
 _SUBJECTS: Final = _DETERMINERS | _set("""
     some any i you we they he she it there anybody anyone somebody someone its thats im ive id youre were theyre hes shes
+    mera meri mere मेरा मेरी मेरे
 """)
 _LINKING: Final = _set("""
     is are was were am do does did can could will would shall should may must has have had cant wont
@@ -49,7 +50,7 @@ _ASK_FOR: Final = _set("""
     tell give connect transfer put track check cancel repeat say speak show send help get let call book find take stop wait
     forward return exchange
 """)
-_WRONG: Final = _set("not never late delayed missing lost broken damaged wrong")
+_WRONG: Final = _set("not never late delayed missing lost broken damaged wrong nahi nahin नहीं")
 _SUBORDINATE: Final = _set("""
     if while because since after before as once although though unless until for with on at in from about to of by regarding
     agar jab kyunki

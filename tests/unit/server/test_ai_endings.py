@@ -97,6 +97,8 @@ def test_after_the_beginning_of_a_story_its_point_is_waited_for(said: str) -> No
         "Hello. When do you close?",
         "Mera order kahan hai?",
         "दुकान कब खुलती है?",
+        "Mera parcel nahi aaya.",
+        "मेरा ऑर्डर नहीं आया।",
         "Can you tell me where my order is?",
         "I'd like to know when you are open.",
         "I want to know what your hours are.",
