@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from exotel_ws.ai.embedded.recognition import Recognition
 from exotel_ws.ai.embedded.services import EmbeddedSTT, SharedTurnAnalyzer
 from exotel_ws.ai.hearing.detector import Hearing, VoiceDetector
 from exotel_ws.ai.hearing.echo import Played
@@ -66,7 +67,7 @@ class Call(TroubledCall):
     def __init__(self, *texts: str, **settings: Any) -> None:
         self.recogniser = Recogniser(*texts)
         self.llm = FakeLLM(ANSWER)
-        stt = EmbeddedSTT(self.recogniser, None)  # type: ignore[arg-type]
+        stt = EmbeddedSTT(Recognition(self.recogniser, None))  # type: ignore[arg-type]
         super().__init__(Services([stt], [self.llm], [FakeTTS(voice)]), silence=PATIENT, **settings)
 
     turn_model = MODEL
@@ -103,6 +104,17 @@ def test_an_utterance_is_recognised_once_and_early() -> None:
             await asyncio.sleep(2)
             assert len(call.recogniser.seconds) == 1
             assert call.llm.asked == ["Where is my order?"]
+
+    at_once(test)
+
+
+def test_little_of_the_noise_before_an_utterance_is_recognised_with_it() -> None:
+    async def test() -> None:
+        async with Call("Where is my order?") as call:
+            await call.until(GREETING_S + 3)
+            await call.says(1.0, 1.0)
+            spoken_s = call.recogniser.seconds[0] - call.recogniser.tails_s[0]
+            assert 1.65 < spoken_s < 1.85, "0.8 s before the voice is noticed, which takes 0.2 s, and 0.1 s of the pause"
 
     at_once(test)
 

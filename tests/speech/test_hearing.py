@@ -23,8 +23,8 @@ CHATTER = "The weather will be fine tomorrow with some clouds in the evening, an
 CROWD = ("flite kal16", "flite awb", "flite slt", "espeak en-us", "espeak en-gb+f3", "espeak en-us+m3")
 WELCOME = "Hello, and welcome. You can ask for our opening hours, your order, or an agent. How can I help?"
 PIECE = 1920
-BEFORE = 2 * RATE
-"""Bytes of the second before an utterance that the recogniser is given with it."""
+BEFORE = 2 * RATE * 4 // 5
+"""Bytes of the 0.8 s before an utterance that the recogniser is given with it."""
 
 
 @pytest.fixture(scope="module")

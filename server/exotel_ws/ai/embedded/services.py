@@ -5,7 +5,6 @@ import copy
 from collections import deque
 from collections.abc import AsyncGenerator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -20,13 +19,14 @@ from pipecat.frames.frames import (
     TTSAudioRawFrame,
     VADUserStoppedSpeakingFrame,
 )
-from pipecat.processors.frame_processor import FrameDirection
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
 from pipecat.services.settings import STTSettings, TTSSettings
 from pipecat.services.stt_service import SegmentedSTTService
 from pipecat.services.tts_service import TTSService
 from pipecat.utils.time import time_now_iso8601
 
-from exotel_ws.ai.embedded.models import STT_RATE, TTS_RATE, Recogniser, Speaker, TurnModel
+from exotel_ws.ai.embedded.models import STT_RATE, TTS_RATE, Speaker, TurnModel
+from exotel_ws.ai.embedded.recognition import Asked, Recognition
 from exotel_ws.ai.embedded.speakable import sayable
 from exotel_ws.ai.hearing.frames import HushFrame
 
@@ -34,6 +34,8 @@ _TAIL: Final = bytes(STT_RATE * 2 * 3 // 20)
 """0.15 s of silence after what is recognised early: with 0.1 s less, 35 % of the words were wrong instead of 20 %."""
 _SINCE_S: Final = 0.3
 """Longest time in seconds between that silence and the detector's word that the speech is over."""
+_LEAD_S: Final = 0.8
+"""Seconds before a voice is noticed that the recogniser hears too: its beginning, and no more of the noise than there must be."""
 _BEFORE_S: Final = 0.7
 """Seconds before a voice is noticed that the turn model hears too."""
 _JUDGED_S: Final = 8.0
@@ -47,22 +49,25 @@ class EmbeddedSTT(SegmentedSTTService):
     that is dropped, and not even begun where other calls were first.
     """
 
-    def __init__(self, recogniser: Recogniser, executor: Executor) -> None:
+    def __init__(self, recognition: Recognition) -> None:
         super().__init__(
             sample_rate=STT_RATE,
             trailing_silence_secs=0,  # the recogniser brings its own
             ttfs_p99_latency=0.5,
             settings=STTSettings(model="tiny-en", language="en"),
         )
-        self._recogniser = recogniser
-        self._executor = executor
-        self._early: _Early | None = None
-        self._segments: deque[_Early | None] = deque()
+        self._recognition = recognition
+        self._early: Asked | None = None
+        self._segments: deque[Asked | None] = deque()
         """For each utterance that waits to be recognised, what was recognised of it early."""
 
     @property
     def wants_wav_segments(self) -> bool:
         return False
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]  # as all of pipecat's do
+        await super().setup(setup)
+        self._audio_buffer_size_1s = _bytes(_LEAD_S)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
@@ -76,11 +81,10 @@ class EmbeddedSTT(SegmentedSTTService):
         self._drop_early()
 
     def _begin_early(self, audio: bytes) -> None:
-        found = asyncio.get_running_loop().run_in_executor(self._executor, self._recogniser.recognise, audio + _TAIL)
-        self._early = early = _Early(len(audio), found)
-        early.telling = self.create_task(self._tell_early(early))
+        self._early = self._recognition.ask(audio + _TAIL, over=False)
+        self.create_task(self._tell_early(self._early))
 
-    async def _tell_early(self, early: "_Early") -> None:
+    async def _tell_early(self, early: Asked) -> None:
         await asyncio.wait({early.found})
         if early is self._early and not early.found.cancelled() and not early.found.exception():
             await self.push_frame(EagerTranscriptionFrame(early.found.result(), self._user_id, time_now_iso8601()))
@@ -93,29 +97,23 @@ class EmbeddedSTT(SegmentedSTTService):
     async def _handle_user_stopped_speaking(self, frame: VADUserStoppedSpeakingFrame) -> None:
         early, self._early = self._early, None
         if self.is_usable and self._audio_buffer:
-            fits = early is not None and len(self._audio_buffer) - early.size <= _bytes(_SINCE_S)
-            self._segments.append(early if fits else None)
+            if early is not None and len(self._audio_buffer) + len(_TAIL) - len(early.pcm) > _bytes(_SINCE_S):
+                early.found.cancel()
+                early = None
+            if early is not None:
+                early.over = True
+            self._segments.append(early)
         await super()._handle_user_stopped_speaking(frame)
 
     async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
-        early = self._segments.popleft() if self._segments else None
-        recognise = asyncio.get_running_loop().run_in_executor
+        asked = (self._segments.popleft() if self._segments else None) or self._recognition.ask(audio, over=True)
         try:
-            text = await (early.found if early else recognise(self._executor, self._recogniser.recognise, audio))
+            text = await asked.found
         except Exception as error:
             yield ErrorFrame(f"the embedded recogniser failed: {error}")
             return
         if text:
             yield TranscriptionFrame(text, self._user_id, time_now_iso8601(), None)
-
-
-@dataclass
-class _Early:
-    """Recognition of an utterance that may not be over: of the first ``size`` bytes of its audio."""
-
-    size: int
-    found: asyncio.Future[str]
-    telling: asyncio.Task[None] | None = None
 
 
 class EmbeddedTTS(TTSService):

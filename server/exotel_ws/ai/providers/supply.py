@@ -82,7 +82,7 @@ class Supply:
     def stt(self, language: str = "") -> list[Named]:
         """Make the recognisers. ``language`` is the one the call asks for; empty or ``ai.language``: each service's own."""
         return [
-            Named(EMBEDDED, EmbeddedSTT(self._models.recogniser, self._models.stt_executor))
+            Named(EMBEDDED, EmbeddedSTT(self._models.recognition))
             if one is None
             else self._make(one, language=self._language(one, language))
             for one in self._plan.services["stt"]

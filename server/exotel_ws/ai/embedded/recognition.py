@@ -1,0 +1,63 @@
+"""Recognition for all calls of a worker: whose utterance is next."""
+
+import asyncio
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Recognises(Protocol):
+    """Recogniser of speech."""
+
+    def recognise(self, pcm: bytes) -> str:
+        """Return the words in ``pcm``; empty if there are none. Blocks."""
+
+
+@dataclass(eq=False)
+class Asked:
+    """Speech to recognise. ``over``: it has ended, and is no guess that may be in vain. ``found`` is cancelled if not wanted."""
+
+    pcm: bytes
+    over: bool
+    found: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Recognition:
+    """Recognise one utterance at a time: those that have ended first, in turn; then guesses, the shortest first.
+
+    The shortest are nods, for which a bot has stopped that goes on once it knows. What is no longer wanted is not begun.
+    """
+
+    def __init__(self, recogniser: Recognises, executor: Executor) -> None:
+        self._recogniser = recogniser
+        self._executor = executor
+        self._waiting: list[Asked] = []
+        self._busy = False
+
+    def ask(self, pcm: bytes, *, over: bool) -> Asked:
+        """Begin to recognise ``pcm``, now or when it is its turn."""
+        asked = Asked(pcm, over)
+        self._waiting.append(asked)
+        self._go_on()
+        return asked
+
+    def _go_on(self) -> None:
+        self._waiting = [each for each in self._waiting if not each.found.done()]
+        if self._busy or not self._waiting:
+            return
+        asked = min(self._waiting, key=lambda each: (not each.over, 0 if each.over else len(each.pcm)))
+        self._waiting.remove(asked)
+        self._busy = True
+        working = asyncio.get_running_loop().run_in_executor(self._executor, self._recogniser.recognise, asked.pcm)
+        working.add_done_callback(lambda done: self._done(asked, done))
+
+    def _done(self, asked: Asked, done: asyncio.Future[str]) -> None:
+        self._busy = False
+        if not asked.found.done():
+            if done.cancelled():
+                asked.found.cancel()
+            elif error := done.exception():
+                asked.found.set_exception(error)
+            else:
+                asked.found.set_result(done.result())
+        self._go_on()

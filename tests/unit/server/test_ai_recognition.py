@@ -1,0 +1,125 @@
+"""Order in which the utterances of all calls are recognised, and bounds of what one may cost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor, Future
+from typing import Any
+
+import numpy as np
+import pytest
+from exotel_ws.ai.embedded.moonshine import Moonshine, _tokens
+from exotel_ws.ai.embedded.recognition import Recognition
+
+
+class Thread(Executor):
+    """Thread that ends one piece of work whenever `finish` says so."""
+
+    def __init__(self) -> None:
+        self.begun: list[bytes] = []
+        self._work: list[Future[Any]] = []
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        assert not self._work, "one at a time"
+        work: Future[Any] = Future()
+        work.set_running_or_notify_cancel()
+        self.begun += args
+        self._work.append(work)
+        return work
+
+    async def finish(self, text: str | Exception = "words") -> None:
+        work = self._work.pop()
+        if isinstance(text, Exception):
+            work.set_exception(text)
+        else:
+            work.set_result(text)
+        for _ in range(4):  # a thread's result comes by way of the loop
+            await asyncio.sleep(0)
+
+
+class NoRecogniser:
+    def recognise(self, pcm: bytes) -> str:
+        raise AssertionError("only the thread does that")
+
+
+def on_a_loop(told: Callable[[Recognition, Thread], Awaitable[None]]) -> Callable[[], None]:
+    """Run a test on a loop, with a recognition and its thread."""
+
+    async def with_parts() -> None:
+        thread = Thread()
+        await told(Recognition(NoRecogniser(), thread), thread)
+
+    return lambda: asyncio.run(with_parts())
+
+
+@on_a_loop
+async def test_what_has_ended_goes_before_what_may_go_on(recognition: Recognition, thread: Thread) -> None:
+    for pcm, over in ((b"runs", False), (b"a guess", False), (b"first", True), (b"next", True)):
+        recognition.ask(pcm, over=over)
+    for _ in range(4):
+        await thread.finish()
+    assert thread.begun == [b"runs", b"first", b"next", b"a guess"]
+
+
+@on_a_loop
+async def test_a_nod_goes_before_longer_guesses(recognition: Recognition, thread: Thread) -> None:
+    for pcm in (b"runs", b"a sentence", b"nod", b"a word"):
+        recognition.ask(pcm, over=False)
+    for _ in range(4):
+        await thread.finish()
+    assert thread.begun == [b"runs", b"nod", b"a word", b"a sentence"]
+
+
+@on_a_loop
+async def test_a_guess_that_was_right_waits_no_longer(recognition: Recognition, thread: Thread) -> None:
+    _, right, _ = (recognition.ask(pcm, over=False) for pcm in (b"runs", b"a sentence", b"nod"))
+    right.over = True
+    await thread.finish()
+    await thread.finish("right")
+    assert thread.begun[:2] == [b"runs", b"a sentence"]
+    assert await right.found == "right"
+
+
+@on_a_loop
+async def test_what_nobody_wants_is_never_begun(recognition: Recognition, thread: Thread) -> None:
+    runs, waits, wanted = (recognition.ask(pcm, over=False) for pcm in (b"runs", b"waits", b"wanted"))
+    runs.found.cancel()
+    waits.found.cancel()
+    await thread.finish()
+    await thread.finish("heard")
+    assert thread.begun == [b"runs", b"wanted"]
+    assert await wanted.found == "heard"
+
+
+@on_a_loop
+async def test_a_failure_is_told_to_whom_it_concerns(recognition: Recognition, thread: Thread) -> None:
+    fails, works = (recognition.ask(pcm, over=True) for pcm in (b"fails", b"works"))
+    await thread.finish(ValueError("bad"))
+    await thread.finish("heard")
+    with pytest.raises(ValueError, match="bad"):
+        await fails.found
+    assert await works.found == "heard"
+
+
+def model(tokens: list[bytes], chosen: Callable[[], Any]) -> Moonshine:
+    made = object.__new__(Moonshine)
+    made._tokens = tokens
+    made._steps = lambda _samples: chosen()  # type: ignore[method-assign]
+    return made
+
+
+def test_a_model_that_repeats_itself_is_stopped() -> None:
+    def endless() -> Any:
+        while True:
+            yield 0, 0.9
+
+    text, _ = model(["▁no".encode()], endless).write(np.zeros(32000, np.float32))
+    assert text.split() == ["no"] * 19
+
+
+def test_words_are_put_together_from_tokens_of_any_length() -> None:
+    long = "▁".encode() + b"a" * 297
+    packed = b"\0" + bytes([4]) + "▁b".encode() + bytes([300 % 128 + 128, 300 // 128]) + long
+    tokens = list(_tokens(packed))
+    assert tokens == [b"", "▁b".encode(), long]
+    heard = model(tokens, lambda: iter([(1, 0.4), (2, 0.9)])).write(np.zeros(1600, np.float32))
+    assert heard == ("b " + "a" * 297, 0.4)
