@@ -228,6 +228,42 @@ def test_a_pause_that_may_be_the_end_is_told_of_and_that_the_voice_goes_on() -> 
     assert kinds_told == [("starts", None), pause, goes_on, pause, ("stops", None)]
 
 
+class Confidence:
+    """Model that is as confident of a voice as it is told, a window after the other."""
+
+    def __init__(self, told: list[float]) -> None:
+        self._told = iter(told)
+
+    def __call__(self, _window: Window, _rate: int) -> Any:
+        return np.array([next(self._told)])
+
+    def reset_states(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("confidence", "begins_after"),
+    [
+        ([0.95] * 10, 3),
+        ([0.8] * 10, 6),
+        ([0.8, 0.8, 0.95, 0.95, 0.95], 5),
+        ([0.95, 0.95, 0.8, 0.95, 0.95, 0.8], 6),
+        ([0.95, 0.95, 0.2] * 10, None),
+        ([0.95, 0.95, 0.8, 0.8, 0.75, 0.3] * 4, None),
+        ([0.99] + [0.1] * 9, None),
+    ],
+    ids=["clear", "doubtful", "soon clear", "hardly clear", "laughter", "coughs", "a knock"],
+)
+def test_a_clear_voice_is_heard_sooner_than_a_doubtful_one_and_bursts_are_not(
+    confidence: list[float], begins_after: int | None
+) -> None:
+    model = SimpleNamespace(voice=Confidence(confidence), voice_executor=None)
+    voices = VoiceDetector(model)  # type: ignore[arg-type]
+
+    begun = [at for at, _ in enumerate(confidence, 1) if voices.changes(voices.is_voice(tone(440, -20, 1)[0]))]
+
+    assert begun[:1] == ([begins_after] if begins_after else [])
+
+
 class Lingering(Judged):
     """Detector that hears a voice for five windows longer than it sounds, as real ones do."""
 

@@ -44,6 +44,9 @@ then: one that began afresh just before a voice finds it a tenth of a second lat
 _NOTHING: Final = bytes(2 * WINDOW)
 _SURE: Final = 0.7
 """Least confidence of the detector in a voice."""
+_CLEAR: Final = 0.9
+_CLEAR_S: Final = 0.1
+"""Least confidence in a voice that is clear, and seconds of it after which somebody speaks: knocks and horns have none."""
 _SPOKEN: Final = 3
 """Windows in a frame while somebody speaks, a tenth of a second, and while nobody does: each frame costs CPU at every stage."""
 _QUIET: Final = 6
@@ -73,6 +76,10 @@ class VoiceDetector(SharedVoiceDetector):
         self.set_sample_rate(RATE)
         self._run = 0
         """Windows in a row that speak against the state."""
+        self._clear_run = 0
+        """Windows in a row of the caller's voice that are clear."""
+        self._is_clear = False
+        """True if the latest window is of a clear voice, whoever's it is."""
 
     @property
     def speaking(self) -> bool:
@@ -83,12 +90,15 @@ class VoiceDetector(SharedVoiceDetector):
         """Return True if ``window`` is of a voice, whoever's it is."""
         confidence = float(self._model(window, RATE)[0].item())
         self._maybe_reset_model(confidence)
+        self._is_clear = confidence >= _CLEAR
         return confidence >= _SURE
 
     def changes(self, heard: bool) -> bool:
         """Take whether the next window is of the caller's voice. Return True if `speaking` has changed."""
         self._run = 0 if heard is self.speaking else self._run + 1
-        if self._run < round((STOP_S if self.speaking else START_S) / WINDOW_S):
+        self._clear_run = self._clear_run + 1 if heard and self._is_clear else 0
+        begins = not self.speaking and self._clear_run >= round(_CLEAR_S / WINDOW_S)
+        if not begins and self._run < round((STOP_S if self.speaking else START_S) / WINDOW_S):
             return False
         self._run = 0
         self._vad_state = VADState.QUIET if self.speaking else VADState.SPEAKING
