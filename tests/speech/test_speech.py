@@ -114,3 +114,19 @@ def test_a_long_text_is_spoken_whole_and_in_pieces() -> None:
     assert max(map(len, pieces)) <= 250
     assert " ".join(pieces).split() == text.split()
     assert len(speaker.say(pieces[1])) > 24000 * 2 * 5
+
+
+def test_a_sentence_said_lately_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    speaker, made = Speaker(), []
+
+    def hibari(piece: str, seed: int) -> Samples:
+        made.append(piece)
+        return np.full(2400, 0.5 + seed, np.float32)
+
+    monkeypatch.setattr(speaker, "_hibari", hibari)
+    assert speaker.say("Hello.") == speaker.say("Hello.")
+    assert made == ["Hello."]
+    for number in range(100):
+        speaker.say(f"Number {number}.")
+    speaker.say("Hello.")
+    assert made[-1] == "Hello.", "what is kept is bounded"

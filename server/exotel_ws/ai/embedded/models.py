@@ -5,6 +5,7 @@ import re
 import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Self
@@ -40,6 +41,8 @@ _AUDIBLE: Final = 0.01
 _BEFORE_S: Final = 0.02
 _AFTER_S: Final = 0.25
 """Seconds of silence left around a sentence. hibari makes 0.3 s and 0.4 s, and the first delays each answer."""
+_KEPT: Final = 32
+"""Sentences, of 0.1 MB each as most are."""
 
 
 class Recogniser:
@@ -71,6 +74,7 @@ class Speaker:
 
         self._hibari = Hibari()
         self._lock = threading.Lock()
+        self._sound = lru_cache(_KEPT)(self._made)
 
     def pieces(self, text: str) -> list[str]:
         """Return ``text`` as it can be said, sentence by sentence: the first can be heard while the others are made."""
@@ -93,10 +97,15 @@ class Speaker:
         return "".join(sound for sound in self._hibari.g2p(text) if sound.isalpha() and sound not in _NO_SOUND)
 
     def say(self, piece: str) -> bytes:
-        """Return one of `pieces` as PCM16 little-endian mono at 24 kHz. Blocks; call it in a thread."""
+        """Return one of `pieces` as PCM16 little-endian mono at 24 kHz. Blocks; call it in a thread.
+
+        The `_KEPT` sentences said last are kept: a flow says the same ones again and again.
+        """
         with self._lock:
-            sound: Any = self._hibari(piece, seed=0)
-        return bytes((np.clip(_trimmed(sound), -1, 1) * 32767).astype("<i2").tobytes())
+            return self._sound(piece)
+
+    def _made(self, piece: str) -> bytes:
+        return bytes((np.clip(_trimmed(self._hibari(piece, seed=0)), -1, 1) * 32767).astype("<i2").tobytes())
 
 
 def _trimmed(sound: Any) -> Any:
