@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
+import onnxruntime
 
 from benchmarks.ai.listening.voices import PLACE, PYTHON, STYLES_FILE, Voice, VoicesError
 
