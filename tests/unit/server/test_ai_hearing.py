@@ -264,6 +264,17 @@ def test_a_clear_voice_is_heard_sooner_than_a_doubtful_one_and_bursts_are_not(
     assert begun[:1] == ([begins_after] if begins_after else [])
 
 
+@pytest.mark.parametrize(("confidence", "began_s"), [(0.95, 3 * WINDOW_S), (0.8, 6 * WINDOW_S)], ids=["clear", "doubtful"])
+def test_the_beginning_of_speech_is_told_with_the_seconds_that_it_took_to_notice(confidence: float, began_s: float) -> None:
+    model = SimpleNamespace(voice=Confidence([confidence] * 10), voice_executor=None)
+    hearing = Hearing(VoiceDetector(model), Played(8000), lambda: 0.0)  # type: ignore[arg-type]
+
+    frames = list(hearing.take(pcm16(tone(440, -20, 10).ravel())))
+
+    starts = [frame.start_secs for frame in frames if isinstance(frame, VADUserStartedSpeakingFrame)]
+    assert starts == [pytest.approx(began_s)]
+
+
 class Lingering(Judged):
     """Detector that hears a voice for five windows longer than it sounds, as real ones do."""
 

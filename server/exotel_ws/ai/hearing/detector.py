@@ -78,6 +78,8 @@ class VoiceDetector(SharedVoiceDetector):
         """Windows in a row that speak against the state."""
         self._clear_run = 0
         """Windows in a row of the caller's voice that are clear."""
+        self.began_s = START_S
+        """Seconds of voice after which the latest speech was noticed."""
         self._is_clear = False
         """True if the latest window is of a clear voice, whoever's it is."""
 
@@ -100,6 +102,8 @@ class VoiceDetector(SharedVoiceDetector):
         begins = not self.speaking and self._clear_run >= round(_CLEAR_S / WINDOW_S)
         if not begins and self._run < round((STOP_S if self.speaking else START_S) / WINDOW_S):
             return False
+        if not self.speaking:
+            self.began_s = self._run * WINDOW_S
         self._run = 0
         self._vad_state = VADState.QUIET if self.speaking else VADState.SPEAKING
         return True
@@ -252,7 +256,7 @@ class Hearing:
         self._cut_s += WINDOW_S
         changed = self._is_too_long() or self._detector.changes(theirs and self._cut_s >= self._hears_at_s)
         if changed and self._detector.speaking:
-            self._over = self._played.sounds(at - START_S)
+            self._over = self._played.sounds(at - self._detector.began_s)
             self._unjudged = self._path.delay is None
         return changed
 
@@ -281,7 +285,7 @@ class Hearing:
     def _change(self) -> Frame:
         self._hushed = False
         if self._detector.speaking:
-            return VADUserStartedSpeakingFrame(start_secs=START_S)
+            return VADUserStartedSpeakingFrame(start_secs=self._detector.began_s)
         if not self._cut_s:
             return SpeechCutFrame(stop_secs=0.0)
         return SpeechEndFrame(stop_secs=STOP_S, silent_s=max(0.0, self._clock() - self._sounded_at))
