@@ -57,6 +57,10 @@ def test_what_has_nothing_to_do_with_the_flow_is_not_taken(understand: Read, tex
     [
         ("No, no, no, I want the opening hours.", "opening_hours"),
         ("No, my order.", "order_status"),
+        ("Not my order, the opening hours please.", "opening_hours"),
+        ("You are not understanding what I say, please connect to a human.", "agent"),
+        ("I had ordered one mixer, it has not come.", "order_status"),
+        ("One minute, see, I want to ask when you close.", "opening_hours"),
         ("No, wait.", "wait"),
         ("Please don't hang up.", "wait"),
         ("No agent please.", "options"),
