@@ -1,9 +1,12 @@
-"""Call in real time with the real pipeline and the embedded models in this process, on a line that is as a test makes it."""
+"""Call with the real pipeline and the embedded models in this process, on a line that is as a test makes it.
+
+Time is virtual: it passes while nobody works, so that what is heard does not depend on how busy the machine is.
+"""
 
 import asyncio
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,19 +14,18 @@ from typing import Any
 import msgspec
 import numpy as np
 from exotel_ws.ai.mode import AiMode
-from exotel_ws.ai.settings import Ai, Failure, Record
+from exotel_ws.ai.settings import Ai, Record
 from exotel_ws.logs import CallLog
 from exotel_ws.protocol import Mark, Media, Start, Writer
 from exotel_ws.responder import HangUp
 from exotel_ws.settings import Settings
 
 from tests.speech.sounds import Echo, pcm16, samples
+from tests.unit.server.passing import Loop
 
 RATE = 8000
 FRAME_S = 0.02
 _FRAME = int(RATE * FRAME_S) * 2
-PATIENT = Failure(silence_s=2.5, transcript_s=30, first_token_s=30, first_audio_s=30, ready_s=30)
-"""Deadlines that a slow machine keeps: what is tested is what is understood, not how soon."""
 
 
 @dataclass
@@ -36,11 +38,25 @@ class Heard:
     outcome: str = ""
 
 
-class Line:
-    """Line of a call that plays what the bot says, in real time, and returns its marks."""
+class AtOnce(Loop):
+    """Loop on which the models work in no time, and not beside it."""
 
-    def __init__(self, echo: Echo | None) -> None:
+    def run_in_executor(self, _executor: object, work: Callable[..., Any], *given: Any) -> asyncio.Future[Any]:
+        done = self.create_future()
+        try:
+            done.set_result(work(*given))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+
+class Line:
+    """Line of a call that plays what the bot says, and returns its marks."""
+
+    def __init__(self, sid: str, echo: Echo | None) -> None:
+        """``echo`` is played what the bot says."""
         self.path = "/"
+        self.sid = sid
         self.log = CallLog("conn_1")
         self.hung_up: HangUp | None = None
         self.clears = 0
@@ -68,7 +84,7 @@ class Line:
             elif message["event"] == "mark":
                 name = message["mark"]["name"]
                 at = max(loop.time(), self._ends_at)
-                self._marks.append(loop.call_at(at, lambda name=name: self.conversation.mark(Mark("s1", name))))
+                self._marks.append(loop.call_at(at, lambda name=name: self.conversation.mark(Mark(self.sid, name))))
             elif message["event"] == "clear":
                 self.clears += 1
                 self._ends_at = loop.time()
@@ -102,19 +118,50 @@ def heard(
     ``background`` sounds from the beginning. ``held``: what is said between these two times comes all at once at the second.
     ``kept`` is a folder for the transcript.
     """
-    record = Record(transcripts=True, directory=str(kept))
-    settings = msgspec.to_builtins(msgspec.structs.replace(Ai(), record=record, failure=PATIENT, **ai))
+    line = Line("s1", echo)
+    _with_server(kept, lambda mode: _call(mode, line, _sound(said, seconds, background), echo, held), ai)
+    return _record(kept, line)
 
-    async def main() -> Line:
+
+def legs(kept: Path, *, seconds: float, loss_db: float, delay_s: float, apart_s: float, **ai: Any) -> list[Heard]:
+    """Return what two legs of one call were that hear each other, so much softer and later; nobody speaks in either.
+
+    The second begins ``apart_s`` seconds after the first.
+    """
+    echoes = [Echo(RATE, loss_db, delay_s) for _ in range(2)]
+    lines = [Line(f"s{number}", echo) for number, echo in enumerate(echoes)]
+    silence = _sound([], seconds, b"")
+
+    async def both(mode: AiMode) -> None:
+        async with asyncio.TaskGroup() as calls:
+            for line, other in zip(lines, reversed(echoes), strict=True):
+                calls.create_task(_call(mode, line, silence, other))
+                await asyncio.sleep(apart_s)
+
+    _with_server(kept, both, ai)
+    return [_record(kept, line) for line in lines]
+
+
+def _with_server(kept: Path, use: Callable[[AiMode], Coroutine[Any, Any, None]], ai: dict[str, Any]) -> None:
+    record = Record(transcripts=True, directory=str(kept))
+    settings = msgspec.to_builtins(msgspec.structs.replace(Ai(), record=record, **ai))
+
+    async def main() -> None:
         mode = AiMode(Settings(mode="ai", ai=settings))
         await mode.open()
         try:
-            return await _call(mode, said, seconds, background, echo, held)
+            await use(mode)
         finally:
             await mode.close()
 
-    line = asyncio.run(main())
-    story = json.loads(next(kept.glob("*.json")).read_text("utf-8"))
+    with asyncio.Runner(loop_factory=AtOnce) as runner:
+        runner.run(main())
+
+
+def _record(kept: Path, line: Line) -> Heard:
+    story = next(
+        story for file in kept.glob("*.json") if (story := json.loads(file.read_text("utf-8")))["stream_sid"] == line.sid
+    )
     return Heard(
         [event["text"] for event in story["events"] if event["what"] == "caller"],
         [event["text"] for event in story["events"] if event["what"] == "bot"],
@@ -123,17 +170,10 @@ def heard(
     )
 
 
-async def _call(
-    mode: AiMode,
-    said: Sequence[tuple[float, bytes]],
-    seconds: float,
-    background: bytes,
-    echo: Echo | None,
-    held: tuple[float, float],
-) -> Line:
-    loop, line, sound = asyncio.get_running_loop(), Line(echo), _sound(said, seconds, background)
-    start = Start("s1", call_sid="c1")
-    line.conversation = conversation = mode.respond(start, Writer("s1", sample_rate=RATE), line, sample_rate=RATE)
+async def _call(mode: AiMode, line: Line, sound: bytes, echo: Echo | None, held: tuple[float, float] = (0.0, 0.0)) -> None:
+    loop = asyncio.get_running_loop()
+    start = Start(line.sid, call_sid="c1")
+    line.conversation = conversation = mode.respond(start, Writer(line.sid, sample_rate=RATE), line, sample_rate=RATE)
     began, late = loop.time(), []
     for number in range(len(sound) // _FRAME):
         at = number * FRAME_S
@@ -143,7 +183,7 @@ async def _call(
         late.append(frame)
         if not held[0] <= at < held[1]:
             for each in late:
-                conversation.media(Media("s1", "", each))
+                conversation.media(Media(line.sid, "", each))
             late.clear()
         await asyncio.sleep(max(0.0, began + at + FRAME_S - loop.time()))
         if line.hung_up:
@@ -151,7 +191,6 @@ async def _call(
     conversation.stopped()
     await asyncio.wait({conversation.running})
     await asyncio.sleep(0.5)
-    return line
 
 
 def _sound(said: Sequence[tuple[float, bytes]], seconds: float, background: bytes) -> bytes:

@@ -1,19 +1,18 @@
-"""Listening on lines that are not clear, with the real pipeline and the embedded models, in real time."""
+"""Listening on lines that are not clear, with the real pipeline and the embedded models, in virtual time."""
 
 from pathlib import Path
 
 import pytest
 from exotel_ws.ai.settings import Silence
 
-from tests.speech.sounds import biased, louder
+from tests.speech.sounds import biased, louder, music
 
-from .listening import RATE, heard
+from .listening import RATE, heard, legs
 from .speaker import ESPEAK, spoken
 
 pytestmark = [
     pytest.mark.skipif(not ESPEAK, reason="needs espeak-ng, a voice that is not the bot's: scripts/apt-need espeak-ng"),
     pytest.mark.timeout(180),
-    pytest.mark.alone,  # in real time: what runs beside them would be heard as a slow recogniser
 ]
 GREETING_S = 3.5
 PATIENT = Silence(after_s=30)
@@ -43,3 +42,26 @@ def test_what_the_network_held_back_is_understood_though_it_comes_at_once(tmp_pa
     assert len(call.turns) == 1, call
     assert "when you are open" in call.turns[0].lower()
     assert any("nine" in said for said in call.said), call
+
+
+@pytest.mark.parametrize(("loss_db", "apart_s"), [(0, 3.1), (20, 2.3), (40, 5.0)])
+def test_two_legs_of_one_call_that_hear_each_other_do_not_talk_to_each_other(
+    loss_db: float, apart_s: float, tmp_path: Path
+) -> None:
+    both = legs(tmp_path, seconds=90, loss_db=loss_db, delay_s=0.15, apart_s=apart_s, greeting="Hello, how can I help?")
+
+    assert [leg.outcome for leg in both] == ["silence"] * 2, both
+    assert sum(len(leg.turns) for leg in both) <= 2, both
+    assert all(len(leg.said) <= 6 and leg.clears <= 6 for leg in both), both
+
+
+def test_half_a_minute_of_music_after_an_answer_neither_interrupts_nor_is_answered_again_and_again(tmp_path: Path) -> None:
+    played = bytes(2 * RATE * 9) + music(30, RATE) + bytes(2 * RATE * 15)
+
+    call = heard(tmp_path, [(GREETING_S, asked()), (42, asked())], seconds=54, background=played, silence=PATIENT)
+
+    assert call.clears <= 3, call
+    assert len(call.turns) <= 4, call
+    assert sum("nine" in said for said in call.said) == 2, "before and after it"
+    assert sum("Sorry" in said for said in call.said) <= 1, call
+    assert call.outcome == "caller", "nobody was hung up on"

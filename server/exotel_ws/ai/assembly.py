@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from weakref import WeakSet, WeakValueDictionary
 
 from exotel_ws.ai.allowance import Allowance
 from exotel_ws.ai.conversation import Conversation, Parts
@@ -90,12 +91,14 @@ class Assembly:
         self._remarks = Remarks(settings.barge_in, settings.turns, understands)
         self._workshop = workshop
         self._meaning, self._collected = meaning, collected
+        self._legs: WeakValueDictionary[str, WeakSet[Played]] = WeakValueDictionary()
+        """What is played in each call, by its call_sid: legs of one call may hear each other."""
 
     def conversation(self, caller: Caller, on_end: Callable[[Conversation], None]) -> Conversation:
         """Begin a conversation. Cheap: its pipeline is made later, in turn with those of other calls."""
         clock = asyncio.get_running_loop()
         rate, story = caller.sample_rate, caller.story
-        played = Played(rate)
+        played = Played(rate, self._legs.setdefault(caller.start.call_sid, WeakSet()) if caller.start.call_sid else None)
         hearing = Hearing(VoiceDetector(self._turn_model), played, clock.time, self._settings.turns)
         playout = Playout(caller.writer, caller.line.send, clock, sample_rate=rate)
         mouth = Mouth(playout, rate, story.bot_said)

@@ -1,6 +1,7 @@
 """The bot's own voice that comes back: known by its levels and by its words, and told from a caller who says the same."""
 
 from collections.abc import Iterator
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -207,6 +208,23 @@ def test_single_words_are_the_bots_only_where_the_sound_says_so() -> None:
     assert made.without("Hello and welcome.", 8.0, over=True, sure=True) == ""
     assert made.without("You can help.", 8.0, over=True, sure=True) == ""
     assert made.without("Never mind that", 8.0, over=True, sure=True) == "Never mind that"
+
+
+def test_the_bot_of_another_leg_of_the_call_is_no_caller_while_it_speaks() -> None:
+    call: WeakSet[Played] = WeakSet()
+    this, other, stranger = Played(RATE, call), Played(RATE, call), Played(RATE)
+    for leg in (other, stranger):
+        leg.words.say("We are open from nine to six, Monday to Saturday.", 4.0)
+        leg.sent(1.0, b"\0\0" * 3 * RATE)
+
+    def left(text: str, leg: Played) -> str:
+        return leg.without_own(text, 4.5, over=False, sure=False, other_leg=leg.other_leg_sounds(4.5))
+
+    assert left("Monday to Saturday.", this) == ""
+    assert left("Where is my order?", this) == "Where is my order?"
+    assert left("Monday to Saturday.", Played(RATE)) == "Monday to Saturday."
+    assert not this.other_leg_sounds(5.5), "what comes much later is a caller's"
+    assert not other.other_leg_sounds(4.5), "itself is no other leg"
 
 
 def test_audio_is_of_the_time_at_which_it_was_due_however_it_comes() -> None:

@@ -148,6 +148,8 @@ class Hearing:
         self._time = AudioTime(clock)
         self._over = False
         """True if the last utterance began while the bot's voice, or its echo, sounded."""
+        self._over_other_leg = False
+        """True if it began while the bot of another leg of the call spoke."""
         self._unjudged = True
         """True if it began before the level of an echo was known, so that it may be one."""
         self._rules = rules
@@ -222,7 +224,7 @@ class Hearing:
         """See `Hears.theirs`."""
         over = self._over and self._path.likeness >= _LIKE_OWN
         sure = over and self._path.likeness_of_softer >= _SURELY_OWN and self._unjudged and not self._caller.has_company
-        return self._played.words.without(text, self._clock(), over=over, sure=sure)
+        return self._played.without_own(text, self._clock(), over=over, sure=sure, other_leg=self._over_other_leg)
 
     def recognised(self) -> None:
         """See `Hears.recognised`."""
@@ -256,7 +258,8 @@ class Hearing:
         self._cut_s += WINDOW_S
         changed = self._is_too_long() or self._detector.changes(theirs and self._cut_s >= self._hears_at_s)
         if changed and self._detector.speaking:
-            self._over = self._played.sounds(at - self._detector.began_s)
+            began = at - self._detector.began_s
+            self._over, self._over_other_leg = self._played.sounds(began), self._played.other_leg_sounds(began)
             self._unjudged = self._path.delay is None
         return changed
 

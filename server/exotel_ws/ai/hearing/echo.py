@@ -6,6 +6,7 @@ the two levels go together, the level of the echo can be told beforehand, and wh
 
 from collections import deque
 from typing import Any, Final
+from weakref import WeakSet
 
 import numpy as np
 
@@ -45,6 +46,8 @@ _LEAST_LOSS_DB: Final = 10.0
 """Least loss of an echo. What comes back louder can't be told from a caller by its level."""
 _SMEARED: Final = 3
 """Slots, before and after, whose level a window may have: windows and slots do not coincide, and rooms ring."""
+_LEGS: Final = 3
+"""Other legs of a call whose words are compared: each costs time."""
 
 Levels = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -52,15 +55,17 @@ Levels = np.ndarray[Any, np.dtype[np.float32]]
 class Played:
     """Levels and words of what the caller is played, by the time at which it is heard."""
 
-    def __init__(self, sample_rate: int) -> None:
-        """``sample_rate`` is the stream's in Hz."""
+    def __init__(self, sample_rate: int, call: "WeakSet[Played] | None" = None) -> None:
+        """``sample_rate`` is the stream's in Hz; ``call`` are those of the other legs of this call, which this one joins."""
         self._rate = sample_rate
+        self._call: WeakSet[Played] = WeakSet() if call is None else call
         self.until = float("-inf")
         """Time in seconds at which the last of it was, or will be, heard."""
         self.words = Sayings()
         self._levels = np.full(_SLOTS, SILENCE_DB, np.float32)
         self._slot = np.full(_SLOTS, -1)
         """Number of the slot, counted from time 0, whose level is at a place."""
+        self._call.add(self)
 
     def sent(self, begins: float, pcm: bytes) -> None:
         """Take audio that is heard from ``begins`` on, in seconds: PCM16 little-endian mono."""
@@ -81,6 +86,21 @@ class Played:
     def sounds(self, at: float) -> bool:
         """Return True if something that comes in at the time ``at`` may be an echo."""
         return at - self.until <= _LAGS * _SLOT_S
+
+    def other_leg_sounds(self, at: float) -> bool:
+        """Return True if what comes in at the time ``at`` may be the bot of another leg of this call."""
+        return any(leg.sounds(at) for leg in self._call if leg is not self)
+
+    def without_own(self, text: str, now: float, *, over: bool, sure: bool, other_leg: bool) -> str:
+        """Return ``text``, which was heard, without the bot's own words; see `Sayings.without`.
+
+        ``other_leg``: it began while the bot of another leg spoke, and may be any part of what that one said.
+        """
+        text = self.words.without(text, now, over=over, sure=sure)
+        others = [leg for leg in self._call if leg is not self and other_leg]
+        for leg in others[:_LEGS]:
+            text = leg.words.without(text, now, over=True, few=True)
+        return text
 
     def before(self, at: Any, count: int) -> Levels:
         """Return the levels of the last ``count`` slots until ``at``, the latest first, in dB of full scale.

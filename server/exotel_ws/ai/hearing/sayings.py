@@ -45,19 +45,19 @@ class Sayings:
                 part = f"{self._said.pop()[1]} {part}"[-_LETTERS:]
             self._said.append((until + _REMEMBERED_S, part))
 
-    def without(self, text: str, now: float, *, over: bool, sure: bool = False) -> str:
+    def without(self, text: str, now: float, *, over: bool, sure: bool = False, few: bool = False) -> str:
         """Return ``text``, which was heard, without the bot's own words; empty if nothing is left.
 
         ``over``: it sounded while the bot spoke, and may be any part of what was said then. Otherwise only whole sentences are
         the bot's: a caller may ask back with some of its words. ``sure``: its levels are those of the bot's
-        voice, so that few and badly understood words are it, too.
+        voice, so that few and badly understood words are it, too. ``few``: few words are it, but only if well understood.
         """
         said = [" ".join(words(part)) for until, part in self._said if until >= now]
         if not said or len(text) > _LETTERS:
             return text
         tokens = text.split()
         lines = ((count, words(" ".join(tokens[:count]))) for count in range(1, min(len(tokens), _WORDS) + 1))
-        fewest, least = (1, _UNLIKE) if sure else (_FEWEST, _LIKE)
+        fewest, least = 1 if sure or few else _FEWEST, _UNLIKE if sure else _LIKE
         owned = [(_owned(" ".join(line), said, over, least), count) for count, line in lines if len(line) >= fewest]
         most, count = max(owned, default=(0.0, 0))
         if not most or (sure and 2 * count >= len(tokens)):
