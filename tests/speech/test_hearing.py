@@ -12,7 +12,7 @@ from exotel_ws.ai.hearing.windows import RATE
 from pipecat.frames.frames import InputAudioRawFrame, VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame
 
 from .sounds import Echo, babble, long, louder, over, pcm16, samples
-from .telephone import LINE_RATE, MISSING, said
+from .telephone import LINE_RATE, MISSING, line, said
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no voices to call with: scripts/apt-need {' '.join(MISSING)}")
 
@@ -134,3 +134,30 @@ def test_nothing_of_the_bots_own_voice_is_left_but_a_caller_is_heard_over_it(
                 speaks = False
 
     assert ["my order" in text for text in texts if text] == [True], texts
+
+
+def _bursts() -> Iterator[np.ndarray]:
+    """Yield knocks, clicks, coughs of breath and of voice, and a horn, each once and in a row, at `LINE_RATE`."""
+    rng = np.random.default_rng(7)
+    for seconds in (0.08, 0.15, 0.25, 0.4):
+        time = np.arange(int(seconds * LINE_RATE)) / LINE_RATE
+        breath = np.diff(rng.normal(0, 1, len(time) + 1))
+        vowel = np.sum([np.sin(2 * np.pi * 140 * k * time) / (1 + abs(140 * k - 700) / 200) for k in range(1, 20)], axis=0)
+        cough = np.concatenate([breath[:480], (vowel / np.abs(vowel).max() + 0.3 * breath) * np.exp(-2 * time / seconds)])
+        knock = np.sin(2 * np.pi * 180 * time) * np.exp(-40 * time)
+        horn = np.sign(np.sin(2 * np.pi * 400 * time)) + np.sign(np.sin(2 * np.pi * 500 * time))
+        for sound in (breath * np.exp(-3 * time / seconds), cough, knock, horn, np.where(time % 0.05 < 0.005, breath, 0)):
+            yield sound
+            yield np.concatenate([sound, np.zeros(LINE_RATE // 5), sound])
+
+
+def test_coughs_knocks_and_horns_are_no_voice(models: tuple[Recogniser, TurnModel]) -> None:
+    _, model = models
+    begun = []
+    for number, burst in enumerate(_bursts()):
+        hearing = Hearing(VoiceDetector(model), Played(8000), lambda: 0.0)
+        frames = hearing.take(bytes(RATE) + line(burst, LINE_RATE) + bytes(RATE))
+        begun += [number for frame in frames if isinstance(frame, VADUserStartedSpeakingFrame)]
+
+    assert number == 39
+    assert begun == []
