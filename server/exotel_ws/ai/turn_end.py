@@ -59,6 +59,8 @@ class TurnEnd(BaseUserTurnStopStrategy):
         """The turn model's judgement of the latest pause."""
         self._words_decide = False
         """True if the words before the latest pause are known, and say how much silence ends the turn."""
+        self._tells_early = False
+        """True if the recogniser tells words early. If it has not yet, many wait for it, and the model would only delay it."""
         self._judging: asyncio.Task[None] | None = None
         self._waiting: asyncio.Task[None] | None = None
 
@@ -93,10 +95,11 @@ class TurnEnd(BaseUserTurnStopStrategy):
             case VADUserStoppedSpeakingFrame():
                 self._speaking, self._cut = False, isinstance(frame, SpeechCutFrame)
                 self._silent_since = self._now() - frame.stop_secs
-                if not (self._words_decide or self._cut):
+                if not (self._words_decide or self._cut or self._tells_early):
                     self._judge()
                 await self._decide()
             case EagerTranscriptionFrame():
+                self._tells_early = True
                 if self._hushed and frame.text:
                     self._words_decide = self._silence_s(f"{self._text} {frame.text}", None) is not None
                     if not self._words_decide:
@@ -145,8 +148,9 @@ class TurnEnd(BaseUserTurnStopStrategy):
             return
         wait_s = 0.0 if self._cut else self._silence_s(self._text, self._finished)
         if wait_s is None:  # the model can only shorten the wait: where many calls pause at once, it does not lengthen it
-            self._judge()
             wait_s = self._silence_s(self._text, finished=False) or 0.0
+            if self._silent_since + wait_s > self._now():
+                self._judge()
         if not self._cut and self._meaning is not None and wait_s < self._endings.unclear_s:
             if self._text not in self._meant:
                 self._look(self._meaning)

@@ -134,6 +134,26 @@ def test_a_turn_model_that_many_calls_wait_for_shortens_the_silence_but_never_le
     assert (done.overs, done.judged) == (1, 1)
 
 
+@pytest.mark.parametrize(("late_s", "over_after", "judged"), [(0.05, 0.29, 1), (0.3, 0.5, 0)])
+def test_words_that_are_late_are_waited_for_before_the_model_is_asked(late_s: float, over_after: float, judged: int) -> None:
+    async def test(made: Turn) -> None:
+        await made.pauses("Okay.")
+        await asyncio.sleep(1)
+        await made.end.handle_user_turn_started()
+        await made.speaks()
+        made.silent_at = made.loop.time()
+        await made.end.process_frame(HushFrame())
+        await asyncio.sleep(0.2)
+        await made.end.process_frame(VADUserStoppedSpeakingFrame(stop_secs=0.2))
+        await asyncio.sleep(late_s)
+        assert made.judged == 0
+        await made.transcribed("Where is my order?")
+
+    done = turn(True, test)
+    assert done.over_after == pytest.approx(over_after, abs=0.01)
+    assert (done.overs, done.judged) == (2, judged), "its judgement would come after the silence of a turn that is not finished"
+
+
 @pytest.mark.parametrize(
     ("said", "finished", "over_after"),
     [
