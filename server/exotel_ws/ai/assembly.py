@@ -92,7 +92,7 @@ class Assembly:
         self._workshop = workshop
         self._meaning, self._collected = meaning, collected
         self._legs: WeakValueDictionary[str, WeakSet[Played]] = WeakValueDictionary()
-        """What is played in each call, by its call_sid: legs of one call may hear each other."""
+        """Sound that is played in the legs of each call, by its call_sid: they may hear each other."""
 
     def conversation(self, caller: Caller, on_end: Callable[[Conversation], None]) -> Conversation:
         """Begin a conversation. Cheap: its pipeline is made later, in turn with those of other calls."""

@@ -232,7 +232,7 @@ class Dialogue:
         self._mouth = mouth
         self._hearing = hearing
         self._entry = stt
-        """Where frames enter: in front of it are only pipecat's own processors, which pass them on."""
+        """Entry of frames: in front of it are only processors of pipecat that pass them on."""
         self._gate = Gate(self._meant)
         self._waiting: asyncio.Queue[tuple[FrameProcessor, Frame] | bytes] = asyncio.Queue()
         """Frames, each with the processor that pushes it or `_entry`, which is given it; and audio of the caller."""

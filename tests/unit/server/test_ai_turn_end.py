@@ -134,7 +134,7 @@ def test_a_turn_model_that_many_calls_wait_for_shortens_the_silence_but_never_le
     assert (done.overs, done.judged) == (1, 1)
 
 
-@pytest.mark.parametrize(("late_s", "over_after", "judged"), [(0.05, 0.29, 1), (0.3, 0.5, 0)])
+@pytest.mark.parametrize(("late_s", "over_after", "judged"), [(0.05, 0.29, 1), (0.5, 0.7, 0)])
 def test_words_that_are_late_are_waited_for_before_the_model_is_asked(late_s: float, over_after: float, judged: int) -> None:
     async def test(made: Turn) -> None:
         await made.pauses("Okay.")

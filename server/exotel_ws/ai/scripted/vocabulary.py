@@ -20,7 +20,7 @@ did have has had having will would shall should can could may might must to of i
 than as by into up out want wants wanted like need needed know tell let get give go going gonna now
 what when where who how which why
 ask asking asked check find wondering wonder wanna call calling called regarding concerning mean meant think
-thought thinking sure prefer look see speaking still yet already also too very much really some any one ones people guys
+thought thinking sure prefer look speaking still yet already also too very much really some any one ones people guys
 rather maybe perhaps able possible thing because since kind bit little good morning afternoon evening today tomorrow until
 till come exactly only day days night tonight week weeks month ago last next before after yesterday down quick
 zero two three four five six seven eight nine ten eleven twelve number
