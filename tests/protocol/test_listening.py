@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from exotel_ws.ai.settings import Silence
 
-from tests.speech.sounds import biased, louder, music
+from tests.speech.sounds import Echo, biased, louder, music, pcm16
 
 from .listening import RATE, heard, legs
 from .speaker import ESPEAK, spoken
@@ -65,3 +66,15 @@ def test_half_a_minute_of_music_after_an_answer_neither_interrupts_nor_is_answer
     assert sum("nine" in said for said in call.said) == 2, "before and after it"
     assert sum("Sorry" in said for said in call.said) <= 1, call
     assert call.outcome == "caller", "nobody was hung up on"
+
+
+@pytest.mark.parametrize("loss_db", [20, 30, 40])
+def test_on_a_line_that_brings_the_bots_voice_back_the_call_ends_by_silence(loss_db: float, tmp_path: Path) -> None:
+    hiss = pcm16(np.random.default_rng(1).normal(0, 10 ** (-57 / 20), 60 * RATE))
+    line = Echo(RATE, loss_db, 0.3)
+
+    call = heard(tmp_path, [(9, asked())], seconds=60, background=hiss, echo=line)
+
+    assert call.outcome == "silence", call
+    assert len(call.turns) <= 5, call
+    assert any("nine" in said for said in call.said), call
