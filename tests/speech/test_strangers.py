@@ -6,11 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from . import sentences, strangers
-from .understanding import FINAL, judged, read
+from .understanding import FINAL, NO_ANSWER, judged, read
 
 Read = Callable[[str], str | None]
-NO_ANSWER = ("something_else", "options", "repeat")
-"""Intents that only say what the bot knows, or say the last again."""
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,10 @@ PARTING: Final = frozenset({"no", "goodbye"})
 """Intents that say goodbye: one for the other is no harm."""
 
 
+NO_ANSWER: Final = frozenset({"something_else", "options", "repeat"})
+"""Intents that only say what the bot knows, or say the last again: they answer a sentence of any other matter."""
+
+
 def read() -> Callable[[str], str | None]:
     """Return a function from a sentence, as it is written, to the intent."""
     return script.examples(FLOW, Speaker().sounds).closest
@@ -30,7 +34,7 @@ def understanding() -> Callable[[str, str], str | None]:
 
 def judged(meant: str | None, taken: str | None) -> str:
     """Return ``right``, ``not understood``, ``wrong``, or ``wrong and final``."""
-    if meant == taken or {meant, taken} <= PARTING:
+    if meant == taken or {meant, taken} <= PARTING or (meant is None and taken in NO_ANSWER):
         return "right"
     if taken is None:
         return "not understood"
