@@ -275,6 +275,18 @@ def test_the_beginning_of_speech_is_told_with_the_seconds_that_it_took_to_notice
     assert starts == [pytest.approx(began_s)]
 
 
+@pytest.mark.parametrize(("caller_db", "began_s"), [(-12, 3 * WINDOW_S), (-20, 6 * WINDOW_S)], ids=["as loud", "softer"])
+def test_a_voice_as_soft_as_an_echo_of_the_bots_is_not_heard_sooner(caller_db: int, began_s: float) -> None:
+    played, model = Played(8000), SimpleNamespace(voice=Confidence([0.95] * 10), voice_executor=None)
+    played.sent(0.0, pcm16(tone(440, -6, 32).ravel()))
+    hearing = Hearing(VoiceDetector(model), played, lambda: 0.4)  # type: ignore[arg-type]
+
+    frames = list(hearing.take(pcm16(tone(440, caller_db, 10).ravel())))
+
+    starts = [frame.start_secs for frame in frames if isinstance(frame, VADUserStartedSpeakingFrame)]
+    assert starts == [pytest.approx(began_s)]
+
+
 class Lingering(Judged):
     """Detector that hears a voice for five windows longer than it sounds, as real ones do."""
 

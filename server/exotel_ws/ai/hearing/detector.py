@@ -62,7 +62,7 @@ _FAINT_DB: Final = -60.0
 _LOUD_DB: Final = -45.0
 _LIKE_OWN: Final = 0.5
 """Least correlation with what was played of an utterance that may be it: less has a caller who says the same words."""
-_SURELY_OWN: Final = 0.7
+_SURELY_OWN: Final = 0.8
 """Correlation from which on even a single word is the bot's, if the echo's level was not known yet as it began."""
 _OTHERS: Final = np.float32(0.1)
 """Amplitude that is left of a voice which is not the caller's, so that its words do not begin their utterance."""
@@ -95,10 +95,13 @@ class VoiceDetector(SharedVoiceDetector):
         self._is_clear = confidence >= _CLEAR
         return confidence >= _SURE
 
-    def changes(self, heard: bool) -> bool:
-        """Take whether the next window is of the caller's voice. Return True if `speaking` has changed."""
+    def changes(self, heard: bool, *, sure: bool = True) -> bool:
+        """Take whether the next window is of the caller's voice, and ``sure`` if it can be of no other's.
+
+        Return True if `speaking` has changed.
+        """
         self._run = 0 if heard is self.speaking else self._run + 1
-        self._clear_run = self._clear_run + 1 if heard and self._is_clear else 0
+        self._clear_run = self._clear_run + 1 if heard and sure and self._is_clear else 0
         begins = not self.speaking and self._clear_run >= round(_CLEAR_S / WINDOW_S)
         if not begins and self._run < round((STOP_S if self.speaking else START_S) / WINDOW_S):
             return False
@@ -256,7 +259,9 @@ class Hearing:
         if loudness > max(self._floor.level + _HEARD_DB, (self._caller.level or AUDIBLE_DB) - _TAIL_DB):
             self._sounded_at = at
         self._cut_s += WINDOW_S
-        changed = self._is_too_long() or self._detector.changes(theirs and self._cut_s >= self._hears_at_s)
+        heard = theirs and self._cut_s >= self._hears_at_s
+        sure = heard and not (self._detector.speaking or self._path.may_be(at, loudness))
+        changed = self._is_too_long() or self._detector.changes(heard, sure=sure)
         if changed and self._detector.speaking:
             began = at - self._detector.began_s
             self._over, self._over_other_leg = self._played.sounds(began), self._played.other_leg_sounds(began)

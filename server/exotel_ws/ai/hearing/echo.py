@@ -149,6 +149,12 @@ class EchoPath:
         """
         return max(self._alike_softer, default=_UNKNOWN)
 
+    def may_be(self, at: float, level: float) -> bool:
+        """Return True if what sounds at ``at`` with ``level``, in dB of full scale, may be this bot, or that of another leg."""
+        if self._played.other_leg_sounds(at):
+            return True
+        return self._played.sounds(at) and level < float(self._played.before(at, _LAGS).max()) - _LEAST_LOSS_DB
+
     def is_echo(self, at: float, level: float) -> bool:
         """Take the level of a window in dB of full scale, which ended at ``at``. Return True if it is not above the echo's."""
         if not self._played.sounds(at):
