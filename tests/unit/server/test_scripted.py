@@ -282,6 +282,20 @@ WISHES = {
 
 
 @pytest.mark.parametrize(
+    ("said", "intent"), [("Oh, I talk", None), ("talk to you people", None), ("talk to your people", "agent")]
+)
+def test_a_word_that_alone_means_nothing_does_not_transfer(said: str, intent: str | None) -> None:
+    assert Examples({"agent": ["talk to your people", "an agent"]}, ENDS).closest(said) == intent
+
+
+@pytest.mark.parametrize(
+    ("said", "intent"), [("you don't need a need", None), ("I don't need", "bye"), ("no I don't need", "bye")]
+)
+def test_who_names_what_is_not_needed_does_not_part(said: str, intent: str | None) -> None:
+    assert Examples({"bye": ["don't need"], "no": ["no"]}, {"bye": "hang_up", "no": "hang_up"}).closest(said) == intent
+
+
+@pytest.mark.parametrize(
     ("said", "intent"),
     [
         ("give me the manager", "agent"),

@@ -10,6 +10,7 @@ from rapidfuzz.distance import JaroWinkler, Levenshtein
 from exotel_ws.ai.scripted.alike import Alike
 from exotel_ws.ai.scripted.compared import Compared, weight
 from exotel_ws.ai.scripted.vocabulary import (
+    ARTICLES,
     ASKING,
     GOES_ON,
     LINKING,
@@ -130,6 +131,11 @@ class Examples:
         self._parting = frozenset(name for name, then in self._ends.items() if then == "hang_up")
         self._answers = frozenset(answers)
         self._examples = [_example(self._alike.taken(words(text)), name) for name, some in examples.items() for text in some]
+        self._alone: defaultdict[str, set[str]] = defaultdict(set)
+        """Words that are an example of an intent by themselves. Without the others of a longer one they mean it, too."""
+        for example in self._examples:
+            if len(thing := [word for word in example.words if word not in ARTICLES]) == 1:
+                self._alone[example.name].add(thing[0])
         names: defaultdict[str, set[str]] = defaultdict(set)
         affirmed: defaultdict[str, set[str]] = defaultdict(set)  # by words that need no denial beside them
         transfers = {name for name, then in self._ends.items() if then == "transfer"}
@@ -235,11 +241,12 @@ class Examples:
             return 0.0  # a "not" in one part of a sentence denies nothing of another
         found = [turn.found.get(word, 0.0) for word in example.words]
         score = self._rest(turn.said, example)
-        wanted = example.words if then == "hang_up" else example.carrying
+        hangs_by_one = len(example.carrying) == 1 and example.carrying[0] not in self._alone[example.name]
+        wanted = example.words if then == "hang_up" or (then and hangs_by_one) else example.carrying
         whole = turn.has(wanted)
         if then == "hang_up" and whole and self._parts(turn, example):
             score = max(score, _CLEAR)
-        elif score < _SAME and (then == "hang_up" or (then and example.denials and not whole)):
+        elif score < _SAME and (then == "hang_up" or (then and (example.denials or hangs_by_one) and not whole)):
             return 0.0
         if any(found) and example.says_something(found):
             view = turn.by(example.name)
@@ -264,6 +271,8 @@ class Examples:
     def _parts(self, turn: Compared, example: _Example) -> bool:
         """Return True if the caller says nothing else than that they part."""
         others = [word for word in turn.said if word not in example.words]
+        if not ARTICLES.isdisjoint(others):
+            return False  # "not need a …" names what is not needed, however it was heard
         asks = any(word in ASKING for word in others) or (turn.said[0] in others and turn.said[0] in OPENS_QUESTION)
         if asks or self._goes_on(turn):
             return False

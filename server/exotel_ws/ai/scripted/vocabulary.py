@@ -34,6 +34,8 @@ WEAK: Final = frozenset(wording.words(_SAYING_LITTLE))
 LINKING: Final = frozenset(("and", "then", "so"))
 """Words that say nothing but that another follows."""
 ASKING: Final = frozenset(wording.words("what when where who how which why kab kahan kyun kaun कब कहाँ क्यों कौन"))
+ARTICLES: Final = frozenset(("a", "an"))
+"""Words before one that names a thing."""
 OTHERS: Final = frozenset(wording.words("he she him his her hers"))
 GOES_ON: Final = frozenset(
     wording.words("""
