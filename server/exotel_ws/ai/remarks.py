@@ -13,7 +13,7 @@ Meaning = Literal["nothing", "something", "end"]
 """Effect of a text on a scripted flow: ``end`` ends the call, and can't be taken back."""
 MeaningOf = Callable[[str], Awaitable[Meaning]]
 """Return the effect of a text on the flow."""
-_SHORT: Final = 3
+_SHORT: Final = 5
 """Most words of a remark over the bot that are no turn if the flow makes nothing of them."""
 _BEFORE_LAST: Final = re.compile(r".*[.!?।？](?=\s*\S)", re.DOTALL)
 _WH: Final = frozenset(words("who what when where why which how"))
