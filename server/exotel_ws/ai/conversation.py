@@ -302,6 +302,8 @@ class Conversation:
         self._patience.answered()
         self._saying = self._lately = ""
         self._answer_began = None
+        if self._is_to_be_told():  # the room takes the bot's word before it has come to an end
+            self._tell_of_noise()
         self._answered = True
         return " ".join((before, *meant)).strip()
 
@@ -570,7 +572,7 @@ class Conversation:
         self._phases.leave(Phase.GREETING)
         if self._phases.now is Phase.PARTING:
             self._hang_up()
-        elif self._clamour() and self._answered and not self._noise_told and self._phases.now is Phase.OPEN:
+        elif self._phases.now is Phase.OPEN and self._is_to_be_told():
             self._tell_of_noise()
         else:
             self._wait_for_caller()
@@ -600,6 +602,10 @@ class Conversation:
             self._tell_of_noise()
         else:
             self._talk.say(prompt)
+
+    def _is_to_be_told(self) -> bool:
+        """Return True if a caller who has had an answer is in a room of voices, and was not told that it is noisy."""
+        return self._answered and not self._noise_told and self._clamour()
 
     def _tell_of_noise(self) -> None:
         self._noise_told = True

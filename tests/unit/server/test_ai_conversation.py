@@ -272,6 +272,21 @@ def test_a_caller_who_goes_on_as_the_answer_ends_is_not_told_meanwhile() -> None
     at_once(call)
 
 
+def test_a_caller_in_a_clamour_that_lets_no_answer_end_is_told_before_the_second() -> None:
+    async def call() -> None:
+        call = Call(Ai(silence=PATIENT))
+        call.noisy = call.clamour = True
+        await asyncio.sleep(3)
+        told: list[str] = []
+        call.services.say = told.append  # type: ignore[method-assign]
+        for text in ("hours", "order", "order"):
+            assert await call.conversation.meant([text], "") == text
+        assert told == [USUAL.noisy]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
 def test_the_noise_is_named_where_nothing_that_was_said_became_words() -> None:
     async def call() -> None:
         call = Call(Ai(silence=PATIENT))
@@ -367,11 +382,19 @@ def test_who_nods_again_and_again_stops_the_bot_with_the_first_sound_of_a_questi
     [
         ("An agent.", ["An agent."], True),
         ("Hun ye, uh.", ["An agent."], False),
+        ("They take it, you know.", ["An agent."], False),
         ("I was asking for something else.", ["An agent."], True),
         ("Stop!", ["An agent."], True),
         ("An agent.", None, True),
     ],
-    ids=["a short wish", "a sound that was taken for words", "a sentence that nobody understands", "stop", "a model has no list"],
+    ids=[
+        "a short wish",
+        "a sound taken for words",
+        "for more",
+        "a sentence that nobody understands",
+        "stop",
+        "a model has no list",
+    ],
 )
 def test_a_few_words_over_the_bot_take_the_word_if_the_flow_makes_something_of_them(
     said: str, flow: list[str] | None, takes_the_word: bool
