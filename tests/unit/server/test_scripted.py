@@ -289,10 +289,13 @@ def test_a_word_that_alone_means_nothing_does_not_transfer(said: str, intent: st
 
 
 @pytest.mark.parametrize(
-    ("said", "intent"), [("you don't need a need", None), ("I don't need", "bye"), ("no I don't need", "bye")]
+    ("said", "intent"), [("you don't need a need", None), ("no I don't need", "bye"), ("a nice day bye", "bye")]
 )
 def test_who_names_what_is_not_needed_does_not_part(said: str, intent: str | None) -> None:
-    assert Examples({"bye": ["don't need"], "no": ["no"]}, {"bye": "hang_up", "no": "hang_up"}).closest(said) == intent
+    assert (
+        Examples({"bye": ["don't need", "nice day bye"], "no": ["no"]}, {"bye": "hang_up", "no": "hang_up"}).closest(said)
+        == intent
+    )
 
 
 @pytest.mark.parametrize(

@@ -271,7 +271,7 @@ class Examples:
     def _parts(self, turn: Compared, example: _Example) -> bool:
         """Return True if the caller says nothing else than that they part."""
         others = [word for word in turn.said if word not in example.words]
-        if not ARTICLES.isdisjoint(others):
+        if example.denials and not ARTICLES.isdisjoint(others):
             return False  # "not need a …" names what is not needed, however it was heard
         asks = any(word in ASKING for word in others) or (turn.said[0] in others and turn.said[0] in OPENS_QUESTION)
         if asks or self._goes_on(turn):
