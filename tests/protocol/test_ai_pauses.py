@@ -47,7 +47,7 @@ class Recogniser:
         self.seconds: list[float] = []
         self.tails_s: list[float] = []
 
-    def recognise(self, pcm: bytes) -> str:
+    def recognise(self, pcm: bytes, _topic: object) -> str:
         self.tails_s.append(round((len(pcm) - len(pcm.rstrip(b"\0"))) / 32000, 2))
         self.seconds.append(round(len(pcm) / 32000, 1))
         return self.texts[0]

@@ -60,8 +60,11 @@ FAILURE = Failure(
 class NoModel:
     """Stand-in for the recogniser, the voice and the turn model: every letter is 5 ms of sound."""
 
-    def recognise(self, pcm: bytes) -> str:
+    def recognise(self, pcm: bytes, topic: object = None) -> str:
         return "hello"
+
+    def topic(self, *_args: object) -> None:
+        return None
 
     def speak(self, text: str, sample_rate: int = 24000) -> bytes:
         return b"\5\5" * int(len(text) * 0.005 * sample_rate)

@@ -18,6 +18,7 @@ from exotel_ws.ai.bots.ready import ReadyBot
 from exotel_ws.ai.bots.routing import DEFAULT, Routing
 from exotel_ws.ai.conversation import APPLETS, Conversation
 from exotel_ws.ai.embedded.models import Models
+from exotel_ws.ai.embedded.topic import Topic
 from exotel_ws.ai.ended import address
 from exotel_ws.ai.ended.courier import Courier
 from exotel_ws.ai.ended.spool import Record, Spool
@@ -112,10 +113,21 @@ class AiMode:
         phrases = await asyncio.to_thread(apology.prepare, english, speaker.speak_whole, SAMPLE_RATES)
         breaker, workshop = Breaker(settings.failure.skip_after, settings.failure.skip_s, time.monotonic), Workshop()
         each = derive.of_each(settings)
+        topics: dict[str, Topic] = {}
         for name, its in each.items():
             model = model_of(name) if name in own else MODEL
-            supply = Supply(derive.services_of(its, name), models, self._endpoint.url, self._endpoint.key, model)
             by_flow = its.llm[0] == EMBEDDED
+            if by_flow and model not in topics:
+                script = self._endpoint.script(model)
+                topics[model] = await asyncio.to_thread(models.recogniser.topic, script.phrases(), script.meaning)
+            supply = Supply(
+                derive.services_of(its, name),
+                models,
+                self._endpoint.url,
+                self._endpoint.key,
+                model,
+                topics[model] if by_flow else None,
+            )
             assembly = Assembly(
                 its,
                 supply,

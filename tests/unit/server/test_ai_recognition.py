@@ -1,14 +1,13 @@
-"""Order in which the utterances of all calls are recognised, and bounds of what one may cost."""
+"""Order in which the utterances of all calls are recognised."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, Future
 from typing import Any
 
-import numpy as np
 import pytest
-from exotel_ws.ai.embedded.moonshine import Moonshine, _tokens
 from exotel_ws.ai.embedded.recognition import Recognition
+from exotel_ws.ai.embedded.topic import Topic
 
 
 class Thread(Executor):
@@ -22,7 +21,7 @@ class Thread(Executor):
         assert not self._work, "one at a time"
         work: Future[Any] = Future()
         work.set_running_or_notify_cancel()
-        self.begun += args
+        self.begun.append(args[0])
         self._work.append(work)
         return work
 
@@ -37,7 +36,7 @@ class Thread(Executor):
 
 
 class NoRecogniser:
-    def recognise(self, pcm: bytes) -> str:
+    def recognise(self, pcm: bytes, topic: Topic | None) -> str:
         raise AssertionError("only the thread does that")
 
 
@@ -98,28 +97,3 @@ async def test_a_failure_is_told_to_whom_it_concerns(recognition: Recognition, t
     with pytest.raises(ValueError, match="bad"):
         await fails.found
     assert await works.found == "heard"
-
-
-def model(tokens: list[bytes], chosen: Callable[[], Any]) -> Moonshine:
-    made = object.__new__(Moonshine)
-    made._tokens = tokens
-    made._steps = lambda _samples: chosen()  # type: ignore[method-assign]
-    return made
-
-
-def test_a_model_that_repeats_itself_is_stopped() -> None:
-    def endless() -> Any:
-        while True:
-            yield 0, 0.9
-
-    text, _ = model(["▁no".encode()], endless).write(np.zeros(32000, np.float32))
-    assert text.split() == ["no"] * 19
-
-
-def test_words_are_put_together_from_tokens_of_any_length() -> None:
-    long = "▁".encode() + b"a" * 297
-    packed = b"\0" + bytes([4]) + "▁b".encode() + bytes([300 % 128 + 128, 300 // 128]) + long
-    tokens = list(_tokens(packed))
-    assert tokens == [b"", "▁b".encode(), long]
-    heard = model(tokens, lambda: iter([(1, 0.4), (2, 0.9)])).write(np.zeros(1600, np.float32))
-    assert heard == ("b " + "a" * 297, 0.4)

@@ -1,8 +1,10 @@
 """Models that need neither a key nor a network. Each is loaded once in a worker and shared by its calls."""
 
 import ctypes
+import math
 import re
 import threading
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,8 +15,12 @@ from typing import Any, Final, Self
 import numpy as np
 import soxr
 
+from exotel_ws.ai.embedded.expected import Expected
+from exotel_ws.ai.embedded.reading import Reading
 from exotel_ws.ai.embedded.recognition import Recognition
 from exotel_ws.ai.embedded.speakable import bounded, parts, sayable, speakable
+from exotel_ws.ai.embedded.topic import Topic
+from exotel_ws.ai.remarks import Meaning
 
 STT_RATE: Final = 16000
 TTS_RATE: Final = 24000
@@ -54,16 +60,29 @@ class Recogniser:
         with resources.as_file(resources.files("moonshine_voice") / "assets" / "tiny-en") as folder:
             self._model = Moonshine(folder)
 
-    def recognise(self, pcm: bytes) -> str:
-        """Return the words in ``pcm``, PCM16 little-endian mono at 16 kHz; empty if there are none. Blocks; use a thread."""
+    def topic(self, phrases: Iterable[str], meaning: Callable[[str], Meaning]) -> Topic:
+        """Return a topic of which callers say ``phrases``. ``meaning``: see `Topic`. Blocks for a tenth of a second."""
+        return Topic(Expected((phrase for phrase in phrases if sayable(phrase)), self._model.tokens), meaning)
+
+    def recognise(self, pcm: bytes, topic: Topic | None = None) -> str:
+        """Return the words in ``pcm``, PCM16 little-endian mono at 16 kHz; empty if there are none. Blocks; use a thread.
+
+        If they mean nothing to the ``topic`` of the bot, others that do are taken if they are about as likely.
+        """
         samples = np.frombuffer(pcm + _QUIET, "<i2").astype(np.float32) / np.float32(32768)
         loudness = np.abs(samples[: len(samples) // _FRAME * _FRAME]).reshape(-1, _FRAME).mean(axis=1)
         if np.count_nonzero(loudness > _SOFT * loudness.max()) <= _SHORTEST:
             return ""
-        text, likely = self._model.write(samples)
-        words = _WORDS.findall(text.lower())
-        is_noise = not words or (len(words) == 1 and (words[0] in _OF_NOISE or likely < _SURE))
-        return "" if is_noise else text
+        speech = self._model.hear(samples)
+        likeliest = speech.likeliest()
+        if topic is None or _is_noise(likeliest) or topic.meaning(likeliest.text) != "nothing":
+            return "" if _is_noise(likeliest) else likeliest.text
+        return topic.likeliest(likeliest, [each for each in speech.search(topic.expected) if not _is_noise(each)]).text
+
+
+def _is_noise(reading: Reading) -> bool:
+    words = _WORDS.findall(reading.text.lower())
+    return not words or (len(words) == 1 and (words[0] in _OF_NOISE or math.exp(reading.first) < _SURE))
 
 
 class Speaker:

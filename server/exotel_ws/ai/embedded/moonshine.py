@@ -1,25 +1,29 @@
 """moonshine, a model that writes down speech, run by onnxruntime from the files that ship with its package."""
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from onnxruntime import InferenceSession, SessionOptions
 
+from exotel_ws.ai.embedded.expected import Expected
+from exotel_ws.ai.embedded.reading import Reading
+from exotel_ws.ai.embedded.tokens import BEGIN, END, Tokens
+
 RATE: Final = 16000
 """Hz."""
-_BEGIN: Final = 1
-_END: Final = 2
-"""Tokens around a text."""
 _TOKENS_A_SECOND: Final = 6.5
 _TOKENS_AT_LEAST: Final = 6
 """Most tokens of a text: nobody speaks faster, and a model that repeats itself does not end by itself."""
-_LONG_TOKEN: Final = 128
-"""Least length of a token that is written as two bytes, of seven bits and of eight."""
+_BEAMS: Final = 4
+"""Texts that a search follows at once."""
+_HOPELESS: Final = 2.0
+"""Natural logarithm of how much less likely than a finished text all others are for a search to end."""
 _PAST: Final = "past_key_values"
-_SPACE: Final = "▁"
+
+Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 class Moonshine:
@@ -35,40 +39,106 @@ class Moonshine:
             InferenceSession(folder / f"{name}.ort", options, providers=["CPUExecutionProvider"])
             for name in ("encoder_model", "decoder_model_merged")
         )
-        self._past = {each.name: each.shape for each in self._decoder.get_inputs() if each.name.startswith(_PAST)}
-        self._tokens = list(_tokens((folder / "tokenizer.bin").read_bytes()))
+        self.tokens: Final = Tokens((folder / "tokenizer.bin").read_bytes())
 
-    def write(self, samples: np.ndarray[Any, np.dtype[np.float32]]) -> tuple[str, float]:
-        """Return the words in ``samples``, in [-1, 1] at `RATE`, at least 0.1 s of them, and how likely the first token is."""
+    def hear(self, samples: Floats) -> "Speech":
+        """Return what the encoder makes of ``samples``, in [-1, 1] at `RATE`, at least 0.1 s of them."""
+        inputs = {"input_values": samples[None], "attention_mask": np.ones((1, len(samples)), np.int64)}
+        (states,) = self._encoder.run(None, inputs)
         most = int(len(samples) / RATE * _TOKENS_A_SECOND) + _TOKENS_AT_LEAST
-        steps = list(islice(self._steps(samples[None]), most))
-        text = b"".join(self._tokens[token] for token, _ in steps).decode("utf-8", "ignore")
-        return text.replace(_SPACE, " ").strip(), steps[0][1] if steps else 0.0
-
-    def _steps(self, samples: Any) -> Iterator[tuple[int, float]]:
-        """Yield each token, the likeliest one, and its likelihood."""
-        (states,) = self._encoder.run(None, {"input_values": samples, "attention_mask": np.ones(samples.shape, np.int64)})
-        given = {"encoder_hidden_states": states, "encoder_attention_mask": np.ones(states.shape[:2], np.int64)}
-        given |= {name: np.zeros((1, shape[1], 0, shape[3]), np.float32) for name, shape in self._past.items()}
-        token, new = _BEGIN, list(self._past)
-        while True:
-            given |= {"input_ids": np.array([[token]]), "use_cache_branch": np.array([token != _BEGIN])}
-            logits, *past = self._decoder.run(["logits", *(name.replace(_PAST, "present") for name in new)], given)
-            likely = logits[0, -1]
-            token = int(likely.argmax())
-            if token == _END:
-                return
-            yield token, float(1 / np.exp(likely - likely[token]).sum())
-            given |= zip(new, past, strict=True)
-            new = [name for name in new if ".decoder." in name]  # what comes of the sound stays as it is
+        return Speech(_Decoding.of(self._decoder, states), self.tokens, most)
 
 
-def _tokens(packed: bytes) -> Iterator[bytes]:
-    """Yield the tokens of a file, each of which follows its length."""
-    at = 0
-    while at < len(packed):
-        length, at = packed[at], at + 1
-        if length >= _LONG_TOKEN:
-            length, at = length - _LONG_TOKEN + packed[at] * _LONG_TOKEN, at + 1
-        yield packed[at : at + length]
-        at += length
+class Speech:
+    """Speech that can be read in two ways: token by token, or looking for what is expected."""
+
+    def __init__(self, decoding: "_Decoding", tokens: Tokens, most: int) -> None:
+        """Read ``most`` tokens at most."""
+        self._decoding = decoding
+        self._tokens = tokens
+        self._most = most
+
+    def likeliest(self) -> Reading:
+        """Return the text of which each token is the likeliest after those before it."""
+        decoding, text = self._decoding, _Text()
+        while len(text.tokens) < self._most:
+            token = int(decoding.likely[0].argmax())
+            text = text.on(token, float(decoding.likely[0, token]))
+            if token == END:
+                break
+            decoding = decoding.after([token])
+        return self._reading(text)
+
+    def search(self, expected: Expected) -> list[Reading]:
+        """Return some likely texts, found with the tokens that are ``expected`` made likelier. Takes twice as long."""
+        decoding, begun, ended = self._decoding, [_Text()], list[_Text]()
+        for _ in range(self._most):
+            likely = expected.favour(decoding.likely, [text.last for text in begun])
+            likely += np.array([[text.score] for text in begun], np.float32)
+            best = np.argpartition(likely, -2 * _BEAMS, axis=None)[-2 * _BEAMS :]
+            places, going = list[int](), list[_Text]()
+            for one in best[np.argsort(-likely.ravel()[best])]:
+                place, token = divmod(int(one), likely.shape[1])
+                text = begun[place].on(token, float(decoding.likely[place, token]), float(likely[place, token]))
+                if token == END:
+                    ended.append(text)
+                elif len(going) < _BEAMS:
+                    places.append(place)
+                    going.append(text)
+            begun = going
+            if len(ended) >= _BEAMS or (ended and begun[0].score < max(text.score for text in ended) - _HOPELESS):
+                break
+            decoding = decoding.after([text.last for text in begun], places)
+        return [self._reading(text) for text in ended or begun]
+
+    def _reading(self, text: "_Text") -> Reading:
+        return Reading(self._tokens.text(text.tokens), text.likelihood, text.first)
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """Tokens decoded so far. ``score`` is their likelihood with what is expected."""
+
+    tokens: tuple[int, ...] = ()
+    likelihood: float = 0.0
+    score: float = 0.0
+    first: float = 0.0
+    last: int = BEGIN
+
+    def on(self, token: int, likelihood: float, score: float = 0.0) -> "_Text":
+        """Return the text with one more token of ``likelihood``, whose score is ``score``."""
+        return _Text(
+            self.tokens if token == END else (*self.tokens, token),
+            self.likelihood + likelihood,
+            score,
+            likelihood if self.last == BEGIN else self.first,
+            token,
+        )
+
+
+class _Decoding:
+    """Decoder after some texts of one speech. ``likely`` has a row for each: the logarithm of each next token's likelihood."""
+
+    def __init__(self, decoder: InferenceSession, past: dict[str, Any], new: Sequence[str], tokens: Sequence[int]) -> None:
+        """Run ``decoder`` on one more token of each text, with the ``past`` before them, of which it makes what is ``new``."""
+        self._decoder = decoder
+        given = {"input_ids": np.array(tokens)[:, None], "use_cache_branch": np.array([tokens[0] != BEGIN])}
+        logits, *made = decoder.run(["logits", *(name.replace(_PAST, "present") for name in new)], past | given)
+        self._past = past | dict(zip(new, made, strict=True))
+        likely = logits[:, -1] - logits[:, -1].max(axis=1, keepdims=True)
+        self.likely: Final[Floats] = likely - np.log(np.exp(likely).sum(axis=1, keepdims=True))
+
+    @classmethod
+    def of(cls, decoder: InferenceSession, states: Floats) -> Self:
+        """Begin a text of the speech of which the encoder made ``states``."""
+        past = {each.name: each.shape for each in decoder.get_inputs() if each.name.startswith(_PAST)}
+        given = {name: np.zeros((1, shape[1], 0, shape[3]), np.float32) for name, shape in past.items()}
+        given |= {"encoder_hidden_states": states, "encoder_attention_mask": np.ones(states.shape[:2], np.int64)}
+        return cls(decoder, given, list(past), [BEGIN])
+
+    def after(self, tokens: Sequence[int], places: Sequence[int] = (0,)) -> "_Decoding":
+        """Go on with each of ``tokens``, after the text in that row of ``places``."""
+        rows, own = list(places), [name for name in self._past if ".decoder." in name]
+        # What comes of the speech is the same in each row, and stays as it is.
+        kept = {name: each if len(each) == len(rows) and name not in own else each[rows] for name, each in self._past.items()}
+        return _Decoding(self._decoder, kept, own, tokens)

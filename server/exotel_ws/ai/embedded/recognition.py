@@ -5,12 +5,14 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from exotel_ws.ai.embedded.topic import Topic
+
 
 class Recognises(Protocol):
     """Recogniser of speech."""
 
-    def recognise(self, pcm: bytes) -> str:
-        """Return the words in ``pcm``; empty if there are none. Blocks."""
+    def recognise(self, pcm: bytes, topic: Topic | None) -> str:
+        """Return the words in ``pcm``, said to a bot with that topic, if it has one; empty if there are none. Blocks."""
 
 
 @dataclass(eq=False)
@@ -19,6 +21,7 @@ class Asked:
 
     pcm: bytes
     over: bool
+    topic: Topic | None
     found: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -34,9 +37,9 @@ class Recognition:
         self._waiting: list[Asked] = []
         self._busy = False
 
-    def ask(self, pcm: bytes, *, over: bool) -> Asked:
-        """Begin to recognise ``pcm``, now or when it is its turn."""
-        asked = Asked(pcm, over)
+    def ask(self, pcm: bytes, *, over: bool, topic: Topic | None = None) -> Asked:
+        """Begin to recognise ``pcm``, said to a bot with that ``topic``, now or when it is its turn."""
+        asked = Asked(pcm, over, topic)
         self._waiting.append(asked)
         self._go_on()
         return asked
@@ -48,7 +51,8 @@ class Recognition:
         asked = min(self._waiting, key=lambda each: (not each.over, 0 if each.over else len(each.pcm)))
         self._waiting.remove(asked)
         self._busy = True
-        working = asyncio.get_running_loop().run_in_executor(self._executor, self._recogniser.recognise, asked.pcm)
+        loop = asyncio.get_running_loop()
+        working = loop.run_in_executor(self._executor, self._recogniser.recognise, asked.pcm, asked.topic)
         working.add_done_callback(lambda done: self._done(asked, done))
 
     def _done(self, asked: Asked, done: asyncio.Future[str]) -> None:

@@ -28,6 +28,7 @@ from pipecat.utils.time import time_now_iso8601
 from exotel_ws.ai.embedded.models import STT_RATE, TTS_RATE, Speaker, TurnModel
 from exotel_ws.ai.embedded.recognition import Asked, Recognition
 from exotel_ws.ai.embedded.speakable import sayable
+from exotel_ws.ai.embedded.topic import Topic
 from exotel_ws.ai.hearing.frames import HushFrame
 
 _TAIL: Final = bytes(STT_RATE * 2 * 3 // 20)
@@ -49,7 +50,8 @@ class EmbeddedSTT(SegmentedSTTService):
     that is dropped, and not even begun where other calls were first.
     """
 
-    def __init__(self, recognition: Recognition) -> None:
+    def __init__(self, recognition: Recognition, topic: Topic | None = None) -> None:
+        """``topic``: what the bot understands, if that is known."""
         super().__init__(
             sample_rate=STT_RATE,
             trailing_silence_secs=0,  # the recogniser brings its own
@@ -57,6 +59,7 @@ class EmbeddedSTT(SegmentedSTTService):
             settings=STTSettings(model="tiny-en", language="en"),
         )
         self._recognition = recognition
+        self._topic = topic
         self._early: Asked | None = None
         self._segments: deque[Asked | None] = deque()
         """For each utterance that waits to be recognised, what was recognised of it early."""
@@ -81,7 +84,7 @@ class EmbeddedSTT(SegmentedSTTService):
         self._drop_early()
 
     def _begin_early(self, audio: bytes) -> None:
-        self._early = self._recognition.ask(audio + _TAIL, over=False)
+        self._early = self._recognition.ask(audio + _TAIL, over=False, topic=self._topic)
         self.create_task(self._tell_early(self._early))
 
     async def _tell_early(self, early: Asked) -> None:
@@ -106,7 +109,8 @@ class EmbeddedSTT(SegmentedSTTService):
         await super()._handle_user_stopped_speaking(frame)
 
     async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
-        asked = (self._segments.popleft() if self._segments else None) or self._recognition.ask(audio, over=True)
+        early = self._segments.popleft() if self._segments else None
+        asked = early or self._recognition.ask(audio, over=True, topic=self._topic)
         try:
             text = await asked.found
         except Exception as error:

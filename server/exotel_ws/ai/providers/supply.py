@@ -13,6 +13,7 @@ from pipecat.services.openai.llm import OpenAILLMService
 from exotel_ws.ai import text_file
 from exotel_ws.ai.embedded.models import Models
 from exotel_ws.ai.embedded.services import EmbeddedSTT, EmbeddedTTS
+from exotel_ws.ai.embedded.topic import Topic
 from exotel_ws.ai.ended import address as ended
 from exotel_ws.ai.first_clause import begin_with_a_clause
 from exotel_ws.ai.providers import catalogue, compression, keys, own_tools, start_url, webhook
@@ -44,11 +45,18 @@ class Supply:
     """Make services for the calls of a worker."""
 
     def __init__(
-        self, settings: Ai, models: Models, scripted_url: str, scripted_key: str = "none", scripted_model: str = MODEL
+        self,
+        settings: Ai,
+        models: Models,
+        scripted_url: str,
+        scripted_key: str = "none",
+        scripted_model: str = MODEL,
+        topic: Topic | None = None,
     ) -> None:
         """Check the settings; ``scripted_url`` is the scripted flows' address, which asks for ``scripted_key``.
 
-        ``scripted_model`` is the name of this bot's flow there.
+        ``scripted_model`` is the name of this bot's flow there. ``topic`` is what the bot understands; None if only a language
+        model knows.
 
         Raises `SettingsError` with every problem at once.
         """
@@ -57,6 +65,7 @@ class Supply:
         self._settings = settings
         self._models = models
         self._scripted_url, self._scripted_key, self._scripted_model = scripted_url, scripted_key, scripted_model
+        self._topic = topic
         self._plan = _checked(settings, read_keys=True)
         self._prompt = _prompt(settings)
         self._session: aiohttp.ClientSession | None = None
@@ -82,7 +91,7 @@ class Supply:
     def stt(self, language: str = "") -> list[Named]:
         """Make the recognisers. ``language`` is the one the call asks for; empty or ``ai.language``: each service's own."""
         return [
-            Named(EMBEDDED, EmbeddedSTT(self._models.recognition))
+            Named(EMBEDDED, EmbeddedSTT(self._models.recognition, self._topic))
             if one is None
             else self._make(one, language=self._language(one, language))
             for one in self._plan.services["stt"]

@@ -72,6 +72,10 @@ class Endpoint:
             self._thread.shutdown(wait=False, cancel_futures=True)
             self._thread = None
 
+    def script(self, model: str) -> Script:
+        """Return the script of ``model``, a name without a language. It is shared, by threads too."""
+        return self._scripts[model]
+
     async def understands(self, model: str, text: str) -> bool:
         """Return True if ``text`` means something to the flow of ``model``, a name without a language."""
         assert self._thread is not None

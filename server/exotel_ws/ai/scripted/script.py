@@ -117,6 +117,11 @@ class Script:
                     told = _result(text)
         return dialogue, told, spoken
 
+    def phrases(self) -> list[str]:
+        """Return what the flow expects callers to say: examples, and words that mean the same as some of these."""
+        examples = [example for intent in self._flow.intents.values() for example in intent.examples]
+        return [*examples, *(text for some in self._flow.alike for text in some)]
+
     def understands(self, text: str) -> bool:
         """Return True if ``text`` means something to the flow, wherever its dialogue is."""
         text = text[:_MOST_HEARD]
