@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from exotel_ws.ai.embedded.backlog import Backlog
 from exotel_ws.ai.embedded.recognition import Recognition
 from exotel_ws.ai.embedded.services import EmbeddedSTT, SharedTurnAnalyzer
 from exotel_ws.ai.hearing.detector import Hearing, VoiceDetector
@@ -58,7 +59,9 @@ def models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SharedTurnAnalyzer, "_judge", lambda _self, _pcm: True)
 
 
-MODEL = SimpleNamespace(voice=SimpleNamespace(reset_states=lambda: None), voice_executor=None, session=None, turn_executor=None)
+MODEL = SimpleNamespace(
+    voice=SimpleNamespace(reset_states=lambda: None), voice_executor=None, session=None, turn_executor=None, backlog=Backlog()
+)
 
 
 class Call(TroubledCall):

@@ -105,6 +105,7 @@ class AiMode:
         if self._ended:
             self._courier = Courier(Spool(settings.spool, time.time), self._ended, self._outward, self._tally, time.time)
         models = await asyncio.to_thread(_warm)
+        models.turn_model.backlog.on_left_out = self._tally.not_judged
         speaker = models.speaker
         own = {name: its for name, its in self._flows.items() if name != DEFAULT and its is not self._flows[DEFAULT]}
         self._endpoint = await asyncio.to_thread(Endpoint, self._flows[DEFAULT], speaker.sounds, own)

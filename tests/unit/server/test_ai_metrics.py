@@ -61,6 +61,7 @@ def test_every_label_is_there_from_the_start() -> None:
     assert {name for name in found if not name.startswith("stage_seconds")} == {
         "turns_total",
         "apologies_total",
+        "pauses_unjudged_total",
         "tool_errors_total",
         *(f"interruptions_total {kind}" for kind in ("meant", "false")),
         *(f"provider_errors_total {stage}" for stage in ("stt", "llm", "tts", "pipeline")),
@@ -81,6 +82,7 @@ def test_what_was_counted() -> None:
     publisher.publish(draining=False, lag_s=0.0)
     ai.turns, ai.apologies, ai.tool_errors = 5, 1, 6
     ai.interruptions["false"] += 2
+    ai.not_judged()
     ai.errors["llm"] += 3
     ai.switches["tts"] += 1
     ai.ended["transfer"] += 4
@@ -93,6 +95,7 @@ def test_what_was_counted() -> None:
     assert {name: value for name, value in found.items() if name not in buckets} == {
         "turns_total": 5,
         "apologies_total": 1,
+        "pauses_unjudged_total": 1,
         "tool_errors_total": 6,
         "interruptions_total false": 2,
         "provider_errors_total llm": 3,

@@ -19,6 +19,7 @@ from aiohttp import web
 from exotel_ws.ai import beforehand, pipecat_logs
 from exotel_ws.ai.dialogue import Events
 from exotel_ws.ai.ear import AHEAD_S, Ear
+from exotel_ws.ai.embedded.backlog import Backlog
 from exotel_ws.ai.embedded.services import EmbeddedTTS, SharedTurnAnalyzer, SharedVoiceDetector
 from exotel_ws.ai.outward.client import Destination, Outward
 from exotel_ws.ai.tools import EndCall, Webhook
@@ -315,7 +316,9 @@ def test_calls_share_the_model_that_hears_voices_but_not_what_it_has_heard() -> 
 
 def test_a_call_that_ends_leaves_the_threads_of_the_models_to_the_others() -> None:
     with ThreadPoolExecutor(1) as voice, ThreadPoolExecutor(1) as turn:
-        shared = SimpleNamespace(session=None, voice=SileroVADAnalyzer()._model, voice_executor=voice, turn_executor=turn)
+        shared = SimpleNamespace(
+            session=None, voice=SileroVADAnalyzer()._model, voice_executor=voice, turn_executor=turn, backlog=Backlog()
+        )
         detector = SharedVoiceDetector(shared, VADParams())  # type: ignore[arg-type]
         analyzer = SharedTurnAnalyzer(shared)  # type: ignore[arg-type]
         assert (detector._executor, analyzer._model_executor) == (voice, turn)

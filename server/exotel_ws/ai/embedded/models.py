@@ -1,8 +1,11 @@
 """Models that need neither a key nor a network. Each is loaded once in a worker and shared by its calls."""
 
+import contextlib
 import ctypes
 import math
+import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -15,6 +18,7 @@ from typing import Any, Final, Self
 import numpy as np
 import soxr
 
+from exotel_ws.ai.embedded.backlog import Backlog
 from exotel_ws.ai.embedded.expected import Expected
 from exotel_ws.ai.embedded.reading import Reading
 from exotel_ws.ai.embedded.recognition import Recognition
@@ -47,6 +51,8 @@ _AUDIBLE: Final = 0.01
 _BEFORE_S: Final = 0.02
 _AFTER_S: Final = 0.25
 """Seconds of silence left around a sentence. hibari makes 0.3 s and 0.4 s, and the first delays each answer."""
+_NICER: Final = 5
+"""Niceness of the turn model beyond that of the loop: of a core that both want, the loop has three quarters."""
 _KEPT: Final = 32
 """Sentences, of 0.1 MB each as most are."""
 
@@ -150,8 +156,19 @@ class TurnModel:
         self.session = LocalSmartTurnAnalyzerV3()._session
         self.voice = SileroVADAnalyzer()._model
         # One thread each for all calls: onnxruntime keeps memory for each thread that it was ever called from.
-        self.turn_executor = ThreadPoolExecutor(1, "turn")
+        self.turn_executor = ThreadPoolExecutor(1, "turn", give_way)
+        self.backlog = Backlog()
         self.voice_executor = ThreadPoolExecutor(1, "voice")
+
+
+def give_way() -> None:
+    """Let this thread compute only while the loop, which plays and hears, leaves time: it can only shorten a wait.
+
+    Linux counts the niceness of each thread by itself; elsewhere it is the whole process's, and stays.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + _NICER)
 
 
 @dataclass(frozen=True)

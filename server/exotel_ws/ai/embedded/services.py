@@ -154,6 +154,7 @@ class SharedTurnAnalyzer(LocalSmartTurnAnalyzerV3):
         self._log_data = False
         self._session = model.session
         self._shared_executor = model.turn_executor
+        self._backlog = model.backlog
         self._heard = bytearray()
         self._keeps = _bytes(_BEFORE_S)
 
@@ -168,16 +169,20 @@ class SharedTurnAnalyzer(LocalSmartTurnAnalyzerV3):
         self._keeps = _bytes(_JUDGED_S)
 
     async def is_finished(self) -> bool:
-        """Return True if the caller sounds as if they had finished. False if that is not known."""
+        """Return True if the caller sounds as if they had finished. False if that is not known, or would be too late."""
+        if not self._backlog.in_time():
+            return False
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._shared_executor, self._judge, bytes(self._heard))
+            with self._backlog.question():
+                return await loop.run_in_executor(self._shared_executor, self._judge, bytes(self._heard))
         except RuntimeError:  # the session can't run it
             return False
 
     def _judge(self, pcm: bytes) -> bool:
         samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2").astype(np.float32) / 32768
-        return bool(samples.size and self._predict_endpoint(samples)["prediction"])
+        with self._backlog.answer():
+            return bool(samples.size and self._predict_endpoint(samples)["prediction"])
 
     @property
     def _model_executor(self) -> ThreadPoolExecutor:

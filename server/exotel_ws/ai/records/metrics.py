@@ -18,6 +18,9 @@ class AiMetrics:
         self._turns = Counter("exotel_ws_ai_turns", "What callers said and the bot understood", registry=registry)
         self._apologies = Counter("exotel_ws_ai_apologies", "Calls told that there is a technical problem", registry=registry)
         self._tool_errors = Counter("exotel_ws_ai_tool_errors", "Calls of tools of which nothing came", registry=registry)
+        self._unjudged = Counter(
+            "exotel_ws_ai_pauses_unjudged", "Pauses that the turn model would have judged too late", registry=registry
+        )
         self._by_label = (
             (
                 counter("interruptions", "Callers who spoke into the bot's words", "kind"),
@@ -63,7 +66,9 @@ class AiMetrics:
         self._turns.inc(now.turns - before.turns)
         self._apologies.inc(now.apologies - before.apologies)
         self._tool_errors.inc(now.tool_errors - before.tool_errors)
+        self._unjudged.inc(now.unjudged - before.unjudged)
         before.turns, before.apologies, before.tool_errors = now.turns, now.apologies, now.tool_errors
+        before.unjudged = now.unjudged
         self._pending.set(now.ended_pending)
         for metric, current, published in self._by_label:
             advance(metric, current, published)

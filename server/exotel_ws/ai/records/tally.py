@@ -50,12 +50,13 @@ class AiTally:
         "switches",
         "tool_errors",
         "turns",
+        "unjudged",
     )
 
     def __init__(self, bots: Iterable[str] = ()) -> None:
         """``bots`` are the names of the bots that answer calls."""
         self.bots = dict.fromkeys(bots, 0)
-        self.turns = self.apologies = self.tool_errors = 0
+        self.turns = self.apologies = self.tool_errors = self.unjudged = 0
         self.stages = {stage: Timings() for stage in STAGES}
         self.interruptions = dict.fromkeys(INTERRUPTIONS, 0)
         self.errors = dict.fromkeys(SERVICES, 0)
@@ -65,3 +66,7 @@ class AiTally:
         self.ended_reports = dict.fromkeys(REPORTS, 0)
         self.ended_pending = 0
         """Reports of ended calls that wait on disk, those of all workers."""
+
+    def not_judged(self) -> None:
+        """Count a pause of which the turn model was not asked, since it would have answered too late."""
+        self.unjudged += 1
