@@ -218,12 +218,16 @@ class Answering(Work):
 class _Piece:
     """A frame that was given, and the number of its letters that are not audio yet."""
 
-    __slots__ = ("frame", "is_text", "left")
+    __slots__ = ("closes", "frame", "is_text", "left", "sentence_ends")
 
     def __init__(self, frame: Frame) -> None:
+        text = _text(frame)
         self.frame = frame
-        self.left = _letters(_text(frame))
+        self.left = _letters(text)
         self.is_text = self.left > 0
+        self.sentence_ends = any(end in text for end in _SENTENCE_ENDS)
+        self.closes = isinstance(frame, TTSSpeakFrame | LLMFullResponseEndFrame)
+        """True if nothing more belongs to what was given before: it is all to be spoken."""
 
 
 class Speaking(Work):
@@ -319,10 +323,9 @@ class Speaking(Work):
         for piece in self._given:
             if piece.left:
                 some = True
-                text = _text(piece.frame)
-                if any(end in text for end in _SENTENCE_ENDS):
+                if piece.sentence_ends:
                     return True
-            if some and isinstance(piece.frame, TTSSpeakFrame | LLMFullResponseEndFrame):
+            if some and piece.closes:
                 return True
         return False
 

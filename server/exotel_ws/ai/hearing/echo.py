@@ -177,6 +177,9 @@ class EchoPath:
     def _compare(self) -> None:
         loudest, quiet = self._near.max(), np.partition(self._near, _WINDOWS // 10)[_WINDOWS // 10]
         reach = min(_RANGE_DB, loudest - quiet - _NOISE_DB)
+        if reach < 2 * _VARIES_DB:  # levels within it deviate by half of it at most, and those of silence are most of a call's
+            self._note(0.0, 0.0)
+            return
         near = np.maximum(self._near, loudest - reach)
         spread_near = near.std()
         if spread_near < _VARIES_DB:
