@@ -5,10 +5,13 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from exotel_ws.ai.embedded.backlog import Backlog
 from exotel_ws.ai.embedded.models import give_way
 from exotel_ws.ai.embedded.services import SharedTurnAnalyzer
+from exotel_ws.ai.embedded.turn_features import SAMPLES, features
+from pipecat.audio.turn.smart_turn._whisper_features import compute_whisper_log_mel_features
 
 from .ai_call import at_once
 
@@ -82,3 +85,17 @@ def test_the_thread_of_the_model_gives_way_to_the_loop_and_the_loop_to_nobody() 
         nicer = thread.submit(os.getpriority, os.PRIO_PROCESS, 0).result(5)
     assert nicer == min(19, before + 5)
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.02])
+@pytest.mark.parametrize("size", [1, 399, 16_000, 43_210, SAMPLES - 401, SAMPLES - 200, SAMPLES - 199, SAMPLES])
+def test_the_features_are_those_of_pipecat_with_silence_before_what_is_short(size: int, offset: float) -> None:
+    rng = np.random.default_rng(size)
+    sound = (rng.normal(0, 0.1, size) * np.abs(np.sin(np.arange(size) / 3000)) + offset).astype(np.float32)
+    expected = compute_whisper_log_mel_features(np.pad(sound, (SAMPLES - size, 0)))
+    assert features(sound) == pytest.approx(expected, abs=2e-4)
+
+
+def test_the_features_of_silence_are_those_of_pipecat() -> None:
+    expected = compute_whisper_log_mel_features(np.zeros(SAMPLES, np.float32))
+    assert features(np.zeros(8000, np.float32)) == pytest.approx(expected, abs=2e-4)

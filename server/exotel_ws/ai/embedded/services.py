@@ -29,6 +29,7 @@ from exotel_ws.ai.embedded.models import STT_RATE, TTS_RATE, Speaker, TurnModel
 from exotel_ws.ai.embedded.recognition import Asked, Recognition
 from exotel_ws.ai.embedded.speakable import sayable
 from exotel_ws.ai.embedded.topic import Topic
+from exotel_ws.ai.embedded.turn_features import SAMPLES, features
 from exotel_ws.ai.hearing.frames import HushFrame
 
 _TAIL: Final = bytes(STT_RATE * 2 * 3 // 20)
@@ -39,8 +40,10 @@ _LEAD_S: Final = 0.8
 """Seconds before a voice is noticed that the recogniser hears too: its beginning, and no more of the noise than there must be."""
 _BEFORE_S: Final = 0.7
 """Seconds before a voice is noticed that the turn model hears too."""
-_JUDGED_S: Final = 8.0
+_JUDGED_S: Final = SAMPLES / STT_RATE
 """Seconds of speech that the turn model judges at most."""
+_LIKELY: Final = 0.5
+"""Likelihood above which a turn counts as finished."""
 
 
 class EmbeddedSTT(SegmentedSTTService):
@@ -180,9 +183,12 @@ class SharedTurnAnalyzer(LocalSmartTurnAnalyzerV3):
             return False
 
     def _judge(self, pcm: bytes) -> bool:
-        samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2").astype(np.float32) / 32768
+        samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2").astype(np.float32) / np.float32(32768)
+        if not samples.size:
+            return False
         with self._backlog.answer():
-            return bool(samples.size and self._predict_endpoint(samples)["prediction"])
+            likely = self._session.run(None, {"input_features": features(samples)[np.newaxis]})[0]
+        return bool(likely[0].item() > _LIKELY)
 
     @property
     def _model_executor(self) -> ThreadPoolExecutor:
