@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
+from exotel_ws.ai.ahead import Ahead
 from exotel_ws.ai.dialogue import Dialogue, Events, Tool
 from exotel_ws.ai.failure.failover import Failover
 from exotel_ws.ai.failure.work import Answering, Listening, Speaking
@@ -99,6 +100,7 @@ class TroubledCall(Call):
 
     turn_model: Any = None
     """`turns` needs none."""
+    ahead: Ahead | None = None
 
     def __init__(self, services: Services, tools: Sequence[Tool] = (), **settings: Any) -> None:
         self.given = services
@@ -131,6 +133,7 @@ class TroubledCall(Call):
                 events=events,
                 limits=self.settings.limits,
                 rules=self.settings.turns,
+                ahead=self.ahead,
             )
             return self.dialogue
 

@@ -36,6 +36,25 @@ class Allowance:
         self._requests_left -= 1
         return ""
 
+    def request_ahead(self) -> bool:
+        """Take one request that may be made in vain, if another is left for the turn that it is made ahead of."""
+        now, share = self._clock(), self._share()
+        if self._requests_left < 2 or not self._requests.take(now, 2):
+            return False
+        if share is not None and not share.take(now, 2):
+            self._requests.give(2)
+            return False
+        self._requests_left -= 2
+        self.request_back()
+        return True
+
+    def request_back(self) -> None:
+        """Give one request back: the one that was made ahead of a turn is the turn's own."""
+        self._requests_left += 1
+        self._requests.give(1)
+        if (share := self._share()) is not None:
+            share.give(1)
+
     def request_again(self) -> None:
         """Count a further request of a turn, after a tool or a failure; with none left, it becomes a debt."""
         self._requests_left -= 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from weakref import WeakSet, WeakValueDictionary
 
+from exotel_ws.ai.ahead import Ahead
 from exotel_ws.ai.allowance import Allowance
 from exotel_ws.ai.conversation import Conversation, Parts
 from exotel_ws.ai.decoder import Decoder
@@ -25,6 +26,7 @@ from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.outward.client import Destination, Outward
 from exotel_ws.ai.playout import Playout
 from exotel_ws.ai.providers.own_tools import PlannedTool
+from exotel_ws.ai.providers.plan import EMBEDDED
 from exotel_ws.ai.providers.supply import Named, Supply
 from exotel_ws.ai.records.stopwatch import Stopwatch
 from exotel_ws.ai.records.story import Story
@@ -135,9 +137,12 @@ class Assembly:
         stt = self._supply.stt(wishes.language)
         llm = self._supply.llm(wishes.language, filled)
         tts = self._supply.tts(wishes.language, wishes.voice)
+        answering = self._stage("llm", llm, Answering(), rescue)
+        remote = [named.service for named in llm if named.name != EMBEDDED]  # a flow answers at once
+        most = self._settings.turns.ahead
         return Dialogue(
             stt=self._stage("stt", stt, Listening(), rescue),
-            llm=self._stage("llm", llm, Answering(), rescue),
+            llm=answering,
             tts=self._stage("tts", tts, Speaking(), rescue),
             services=[named.service for named in (*stt, *llm, *tts)],
             mouth=mouth,
@@ -152,6 +157,7 @@ class Assembly:
             language=wishes.language or self._settings.language,
             meaning=self._meaning,
             collected=self._collected,
+            ahead=Ahead(remote, lambda: answering.service, most) if remote and most else None,
         )
 
     def _stage(self, stage: str, services: Sequence[Named], work: Work, rescue: Rescue) -> Failover:

@@ -307,8 +307,18 @@ class Conversation:
         self._answered = True
         return " ".join((before, *meant)).strip()
 
+    def may_ask_ahead(self) -> bool:
+        held_back = self._phases.now is Phase.GREETING or self._into_greeting or self._keypad.waiting or self._ending
+        may_be_a_nod = self._utterance.interrupts or self._words_late
+        return not (held_back or may_be_a_nod) and self._allowance.request_ahead()
+
     def asked_again(self) -> None:
         self._allowance.request_again()
+
+    def asked_ahead(self, used: bool) -> None:
+        self._story.asked_ahead(used)
+        if used:
+            self._allowance.request_back()
 
     def context_cut(self, characters: int) -> None:
         self._line.bite("ai_context", f"{characters} characters of the dialogue were left out of a request")

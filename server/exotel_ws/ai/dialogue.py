@@ -38,6 +38,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
 
 from exotel_ws.ai import context
+from exotel_ws.ai.ahead import Ahead
 from exotel_ws.ai.ear import HEARING_RATE
 from exotel_ws.ai.embedded.models import TurnModel
 from exotel_ws.ai.embedded.services import SharedTurnAnalyzer
@@ -118,8 +119,14 @@ class Events(Protocol):
         what is returned.
         """
 
+    def may_ask_ahead(self) -> bool:
+        """Return True if the model may be asked to answer the caller, who may go on. That counts as a request."""
+
     def asked_again(self) -> None:
         """Note another request to the model for the same turn, after a tool or a failure."""
+
+    def asked_ahead(self, used: bool) -> None:
+        """Note the end of such a request. ``used``: its answer is that to the caller's turn, whose own request it was."""
 
     def context_cut(self, characters: int) -> None:
         """Note that ``characters`` of the dialogue were left out of a request to the model."""
@@ -197,12 +204,13 @@ class Dialogue:
         language: str = "en",
         meaning: MeaningOf | None = None,
         collected: Collected | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         """``services`` are all that were made for this call, used or not; their connections are closed at the end.
 
         ``greeting`` begins the context; it is not spoken. Empty: there is none. ``language`` is the caller's. ``meaning``: see
         `TurnEnd`. ``collected`` returns the slots that a flow has filled in the messages of a dialogue. Both are None where a
-        model answers.
+        model answers. ``ahead`` asks a model while a turn may still go on; None: none is asked.
         """
         schemas = [
             FunctionSchema(tool.name, tool.description, tool.properties, list(tool.required), handler=self._handler(tool))
@@ -236,7 +244,10 @@ class Dialogue:
         self._gate = Gate(self._meant)
         self._waiting: asyncio.Queue[tuple[FrameProcessor, Frame] | bytes] = asyncio.Queue()
         """Frames, each with the processor that pushes it or `_entry`, which is given it; and audio of the caller."""
-        ends = _turns(turn_model, Endings(rules, language), meaning, events.asks)
+        self._ahead = ahead
+        if ahead:
+            ahead.may_ask, ahead.on_over = events.may_ask_ahead, events.asked_ahead
+        ends = _turns(turn_model, Endings(rules, language), meaning, events.asks, self._seems_over)
         user, assistant = LLMContextAggregatorPair(self.context, user_params=ends)
         self._hushed = self._seemed = False
         """True while the caller's voice pauses; and if the bot was told what was said up to that pause."""
@@ -268,6 +279,7 @@ class Dialogue:
             feeding.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await feeding
+            self._give_up_ahead()
             await _close_clients(self._services)
 
     # See `Talk`
@@ -309,21 +321,41 @@ class Dialogue:
         """Bring what was said since the model was last asked into one message. Return False if nothing is to be answered."""
         await self._events.may_answer()
         messages = self.context.messages
-        new, before = context.unasked(messages, self._last_asked)
+        new, joined = self._unasked(messages)
         if not new:
             return False  # it was answered together with what was said before it
         told = new[-1] is self._told
-        goes_on = before is not None and not (told or self._last_told) and self._events.unheard()
-        joined = [before] if goes_on else []
         text = await self._events.meant([_said(message) for message in new], "".join(map(_said, joined)))
         if not text:
             self.context.set_messages(context.replaced(self.context.messages, new, None))
+            self._give_up_ahead()
             return False
         self._last_asked, self._last_told = {"role": "user", "content": text}, told
         self.context.set_messages(context.replaced(self.context.messages, [*joined, *new], self._last_asked))
         self._asked = self._acts = 0
         self._bound_context()
         return True
+
+    def _unasked(self, messages: list[Any]) -> tuple[list[Any], list[Any]]:
+        """Return the caller's messages that are to be answered, and the one before if they only go on with it."""
+        new, before = context.unasked(messages, self._last_asked)
+        told = self._last_told or (bool(new) and new[-1] is self._told)
+        return new, [before] if before is not None and not told and self._events.unheard() else []
+
+    def _seems_over(self, text: str) -> None:
+        """Ask the model for its answer to a turn whose text is ``text``, if it is over."""
+        if self._ahead is None:
+            return
+        messages = [*self.context.messages, {"role": "user", "content": text}]
+        new, joined = self._unasked(messages)
+        asked = {"role": "user", "content": " ".join(map(_said, [*joined, *new]))}
+        messages = context.replaced(messages, [*joined, *new], asked)
+        bounded = context.bounded(messages, self._limits.context_characters, self._limits.turn_characters)
+        self._ahead.ask(LLMContext(bounded, self.context.tools, self.context.tool_choice))
+
+    def _give_up_ahead(self) -> None:
+        if self._ahead:
+            self._ahead.drop()
 
     def _bound_context(self) -> None:
         before = self.context.messages
@@ -343,6 +375,7 @@ class Dialogue:
 
     def _heard(self, frame: Frame) -> None:
         if isinstance(frame, VADUserStartedSpeakingFrame):
+            self._give_up_ahead()
             self._events.user_started()
         elif isinstance(frame, VADUserStoppedSpeakingFrame):
             self._events.user_paused()
@@ -419,6 +452,8 @@ class Dialogue:
         self._events.user_started()
 
     async def _user_stopped(self, _aggregator: object, _strategy: object, message: Any) -> None:
+        if self._ahead:
+            self._ahead.turn_over()
         self._events.user_stopped(message.content or "")
 
     async def _failed(self, _worker: object, frame: ErrorFrame) -> None:
@@ -448,10 +483,14 @@ async def _close_clients(services: Sequence[FrameProcessor]) -> None:
 
 
 def _turns(
-    turn_model: TurnModel, endings: Endings, meaning: MeaningOf | None, asks: Callable[[], bool]
+    turn_model: TurnModel,
+    endings: Endings,
+    meaning: MeaningOf | None,
+    asks: Callable[[], bool],
+    seems_over: Callable[[str], None],
 ) -> LLMUserAggregatorParams:
     """Return when a caller's turn begins and ends. pipecat interrupts nothing by itself: that is decided by `Events`."""
-    end = TurnEnd(endings, SharedTurnAnalyzer(turn_model), meaning, asks)
+    end = TurnEnd(endings, SharedTurnAnalyzer(turn_model), meaning, asks, seems_over)
     return LLMUserAggregatorParams(
         user_turn_strategies=UserTurnStrategies(
             start=[

@@ -30,8 +30,8 @@ class Endings:
         self._open = _endings(settings.open_endings)
         self._whole = {words(each) for each in settings.whole_sentences}
         self._longest = max(map(len, self._open), default=0)
-        self.unclear_s = settings.open_s
-        """Least seconds of silence after a turn of which a scripted flow makes nothing."""
+        self.open_s = settings.open_s
+        """Seconds of silence after what more is likely to come of."""
 
     def silence_s(self, text: str, finished: bool | None, *, asked: bool = False, meaning: Meaning = "something") -> float | None:
         """Return after how many seconds of silence a turn is over of which ``text`` was heard so far.

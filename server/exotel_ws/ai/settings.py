@@ -137,8 +137,9 @@ class Turns(Struct, frozen=True, forbid_unknown_fields=True):
     ``likely_s`` after a question that does not sound finished, and a statement that does; ``unsure_s`` after what may go on;
     ``open_s`` after what is no sentence yet, ends with one of ``open_endings`` (and is none of ``whole_sentences``), or means
     nothing to a scripted flow. Speech without a pause for ``longest_s`` is a turn. ``early``: recognise in each pause, before it
-    is known to be the end. After ``courtesies`` more may come, as after a short answer to nothing. ``greetings``, and
-    ``announcements`` anywhere in it, ask for nothing if said into the greeting.
+    is known to be the end. ``ahead``: most requests of a turn to a remote language model before its end. After ``courtesies``
+    more may come, as after a short answer to nothing. ``greetings``, and ``announcements`` anywhere in it, ask for nothing if
+    said into the greeting.
     """
 
     sure_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.2
@@ -147,6 +148,7 @@ class Turns(Struct, frozen=True, forbid_unknown_fields=True):
     open_s: Annotated[float, Meta(ge=0.2, le=2)] = 1.4
     longest_s: Annotated[float, Meta(ge=2, le=30)] = 8.0
     early: bool = True
+    ahead: Annotated[int, Meta(ge=0, le=5)] = 2
     short_answers: Phrases = field(default_factory=lambda: list(usual_phrases.SHORT_ANSWERS))
     courtesies: Phrases = field(default_factory=lambda: list(usual_phrases.COURTESIES))
     open_endings: Phrases = field(default_factory=lambda: list(usual_phrases.OPEN_ENDINGS))

@@ -35,14 +35,21 @@ class TurnEnd(BaseUserTurnStopStrategy):
     """
 
     def __init__(
-        self, endings: Endings, analyzer: SharedTurnAnalyzer, meaning: MeaningOf | None = None, asks: Callable[[], bool] = bool
+        self,
+        endings: Endings,
+        analyzer: SharedTurnAnalyzer,
+        meaning: MeaningOf | None = None,
+        asks: Callable[[], bool] = bool,
+        seems_over: Callable[[str], None] = lambda _text: None,
     ) -> None:
         """``meaning`` asks the scripted flow; None if there is none.
 
-        ``asks`` returns True if the bot's last sentence asks for a yes or no.
+        ``asks`` returns True if the bot's last sentence asks for a yes or no. ``seems_over`` is told the text of a turn that
+        will be over if the caller is silent for some more time, unless more is likely to come.
         """
         super().__init__()
         self._asks = asks
+        self._seems_over = seems_over
         self._meaning = meaning
         self._meant: dict[str, Meaning] = {}
         """The flow's judgement of the text of the turn so far, once it is known."""
@@ -53,6 +60,8 @@ class TurnEnd(BaseUserTurnStopStrategy):
         self._text = ""
         self._complete = False
         """True if no more text is to come of what was said so far."""
+        self._written = False
+        """True if a transcript has come since the voice stopped."""
         self._speaking = self._hushed = self._cut = False
         self._silent_since: float | None = None
         self._finished: bool | None = None
@@ -93,7 +102,8 @@ class TurnEnd(BaseUserTurnStopStrategy):
                 if not frame.quiet:
                     await self._voice_goes_on()
             case VADUserStoppedSpeakingFrame():
-                self._speaking, self._cut = False, isinstance(frame, SpeechCutFrame)
+                self._speaking = self._written = False
+                self._cut = isinstance(frame, SpeechCutFrame)
                 self._silent_since = self._now() - frame.stop_secs
                 if not (self._words_decide or self._cut or self._tells_early):
                     self._judge()
@@ -122,7 +132,7 @@ class TurnEnd(BaseUserTurnStopStrategy):
 
     async def _transcribed(self, frame: TranscriptionFrame) -> None:
         self._text = f"{self._text} {frame.text}".strip()
-        self._complete = frame.finalized
+        self._complete, self._written = frame.finalized, True
         if not (self._text or self._speaking):  # nothing but the bot's own voice
             await self.trigger_user_turn_stopped()
             return
@@ -151,15 +161,18 @@ class TurnEnd(BaseUserTurnStopStrategy):
             wait_s = self._silence_s(self._text, finished=False) or 0.0
             if self._silent_since + wait_s > self._now():
                 self._judge()
-        if not self._cut and self._meaning is not None and wait_s < self._endings.unclear_s:
+        if not self._cut and self._meaning is not None and wait_s < self._endings.open_s:
             if self._text not in self._meant:
                 self._look(self._meaning)
                 return
             wait_s = self._silence_s(self._text, bool(self._finished), self._meant[self._text]) or wait_s
+        more_comes = wait_s >= self._endings.open_s
         if not self._complete:
             wait_s = max(wait_s, self._transcript_s)
         left_s = self._silent_since + wait_s - self._now()
         if left_s > 0:
+            if self._written and not more_comes:
+                self._seems_over(self._text)
             self._waiting = self.task_manager.create_task(self._wait(left_s), f"{self}::wait")
         else:
             await self.trigger_user_turn_stopped()

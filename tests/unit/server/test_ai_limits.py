@@ -130,6 +130,21 @@ def test_calls_that_have_proven_nothing_share_the_requests_of_one() -> None:
     assert [calls[2].request() for _ in range(3)] == ["", "", "ai_requests"], "a proven call has its own, untouched"
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_request_ahead_of_a_turn_leaves_one_for_the_turn_and_counts_if_it_was_in_vain(shared: bool) -> None:
+    clock = Seconds()
+    limits = AiLimits(requests_per_minute=6, requests_at_once=3 if not shared else 100, requests_per_call=5)
+    share = Bucket(0.1, 3, clock.now) if shared else None
+    allowance = Allowance(limits, clock, lambda: share)
+    assert [allowance.request_ahead() for _ in range(3)] == [True, True, False]
+    assert allowance.request() == ""
+    allowance.request_back()
+    assert [allowance.request(), allowance.request()] == ["", "ai_requests"]
+    clock.now += 30
+    assert [allowance.request_ahead(), allowance.request_ahead()] == [True, False], "three of five are used"
+    assert [allowance.request(), allowance.request()] == ["", "ai_requests_call"]
+
+
 def test_a_call_has_so_many_requests_and_characters() -> None:
     clock = Seconds()
     allowance = Allowance(AiLimits(requests_per_call=2, speech_characters_per_call=500), clock)

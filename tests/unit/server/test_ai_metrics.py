@@ -64,6 +64,7 @@ def test_every_label_is_there_from_the_start() -> None:
         "pauses_unjudged_total",
         "tool_errors_total",
         *(f"interruptions_total {kind}" for kind in ("meant", "false")),
+        *(f"requests_ahead_total {result}" for result in ("used", "wasted")),
         *(f"provider_errors_total {stage}" for stage in ("stt", "llm", "tts", "pipeline")),
         *(f"switches_total {stage}" for stage in ("stt", "llm", "tts")),
         *(f"calls_ended_total {outcome}" for outcome in OUTCOMES),

@@ -90,6 +90,11 @@ class Failover(FrameProcessor):
         return self._branch.name if self._branch else ""
 
     @property
+    def service(self) -> FrameProcessor | None:
+        """Return the service in use; None if none is left."""
+        return self._branch.service if self._branch else None
+
+    @property
     def spare(self) -> bool:
         """Return True if there is another service to switch to."""
         return bool(self._left)

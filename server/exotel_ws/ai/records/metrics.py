@@ -27,6 +27,11 @@ class AiMetrics:
                 tally.interruptions,
                 before.interruptions,
             ),
+            (
+                counter("requests_ahead", "Requests to a language model before a turn was over, by result", "result"),
+                tally.ahead,
+                before.ahead,
+            ),
             (counter("provider_errors", "Services that failed, by stage", "stage"), tally.errors, before.errors),
             (counter("switches", "Changes to the next service, by stage", "stage"), tally.switches, before.switches),
             (

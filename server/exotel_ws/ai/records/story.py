@@ -171,6 +171,10 @@ class Story:
         self._thinking = meant
         self._note("interruption", meant=meant)
 
+    def asked_ahead(self, used: bool) -> None:
+        """Record a request to the language model before the caller's turn was over."""
+        self._tally.ahead["used" if used else "wasted"] += 1
+
     def tool(self, name: str) -> None:
         """Record that the model called a tool."""
         self._note("tool", name=name)

@@ -17,6 +17,8 @@ OUTCOMES: Final = (
 REPORTS: Final = ("sent", "failed", "dropped")
 """Results of a try to report an ended call: it was taken, it was not, it is never tried again."""
 INTERRUPTIONS: Final = ("meant", "false")
+AHEAD: Final = ("used", "wasted")
+"""Results of asking a language model before a turn is over."""
 
 
 class Timings:
@@ -38,6 +40,7 @@ class AiTally:
     """Counts since the worker started; every key exists from the start, so that the first increase is seen as one."""
 
     __slots__ = (
+        "ahead",
         "apologies",
         "bots",
         "ended",
@@ -59,6 +62,7 @@ class AiTally:
         self.turns = self.apologies = self.tool_errors = self.unjudged = 0
         self.stages = {stage: Timings() for stage in STAGES}
         self.interruptions = dict.fromkeys(INTERRUPTIONS, 0)
+        self.ahead = dict.fromkeys(AHEAD, 0)
         self.errors = dict.fromkeys(SERVICES, 0)
         self.lookups = dict.fromkeys(LOOKUPS, 0)
         self.switches = dict.fromkeys(SERVICES[:-1], 0)
