@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from exotel_ws.ai.settings import Silence
 
-from tests.speech.sounds import Echo, biased, louder, music, pcm16
+from tests.speech.sounds import Echo, biased, louder, music, pcm16, song
 
 from .listening import RATE, heard, legs
 from .speaker import ESPEAK, spoken
@@ -65,6 +65,20 @@ def test_half_a_minute_of_music_after_an_answer_neither_interrupts_nor_is_answer
     assert len(call.turns) <= 4, call
     assert sum("nine" in said for said in call.said) == 2, "before and after it"
     assert sum("Sorry" in said for said in call.said) <= 1, call
+    assert call.outcome == "caller", "nobody was hung up on"
+
+
+def test_half_a_minute_of_a_song_is_not_answered_again_and_again(tmp_path: Path) -> None:
+    played = bytes(2 * RATE * 9) + song(30, RATE) + bytes(2 * RATE * 15)
+
+    call = heard(tmp_path, [(GREETING_S, asked()), (42, asked())], seconds=54, background=played, silence=PATIENT)
+
+    assert not any("♪" in turn for turn in call.turns), call
+    assert len(call.turns) <= 4, call
+    assert call.clears <= 5, call
+    assert sum("nine" in said for said in call.said) == 2, "before and after it"
+    assert sum("Sorry" in said for said in call.said) <= 2, call
+    assert any("noisy" in said for said in call.said), call
     assert call.outcome == "caller", "nobody was hung up on"
 
 

@@ -17,6 +17,12 @@ _PIECE_S: Final = 0.02
 _SOUNDING_DB: Final = 30.0
 """Levels so far below the loudest piece are pauses."""
 _MU: Final = 255.0
+_CONSONANT_S: Final = 0.05
+_PHRASE_S: Final = 6.0
+"""Seconds of the longest phrase of a song."""
+_SCALE: Final = (0, 2, 4, 7, 9, 12)
+_VOWELS: Final = ((730, 1090, 2440), (530, 1840, 2480), (270, 2290, 3010), (570, 840, 2410), (300, 870, 2240))
+"""Formants in Hz of the vowels of "father", "bed", "see", "law" and "too"."""
 
 
 def samples(pcm: bytes) -> Samples:
@@ -96,6 +102,35 @@ def music(seconds: float, rate: int) -> bytes:
             plucked = sum(np.sin(2 * np.pi * pitch * part * since) / part**1.5 for part in range(1, 7))
             sound[begin : begin + len(since)] += plucked * np.exp(-3 * since)
     return pcm16(sound / np.abs(sound).max() * 0.4)
+
+
+def song(seconds: float, rate: int) -> bytes:
+    """Return what a caller hears on hold: `music`, and over it a singer, who sings vowels with vibrato, and rests by turns."""
+    draw, begin = np.random.default_rng(1), 0.5
+    sung = np.zeros(int((seconds + _PHRASE_S) * rate))
+    while begin < seconds:
+        for _ in range(int(draw.integers(3, 8))):
+            tone, length, vowel = draw.choice(_SCALE), draw.choice((0.25, 0.4, 0.7)), _VOWELS[int(draw.integers(len(_VOWELS)))]
+            note = _sung(np.arange(int(length * rate)) / rate, 165 * 2 ** (tone / 12), vowel, rate)
+            note /= np.abs(note).max()
+            breath = int(_CONSONANT_S * rate)
+            note[:breath] = draw.normal(0, 0.15, breath)
+            sung[int(begin * rate) :][: len(note)] = note
+            begin += length
+        begin += draw.uniform(0.5, 2.0)
+    band = samples(music(seconds, rate))
+    return pcm16(band * 0.2 + sung[: len(band)] * 0.3)
+
+
+def _sung(time: Samples, pitch: float, formants: tuple[int, ...], rate: int) -> Samples:
+    """Return one note of a singer: a voice's harmonics through ``formants``, with a vibrato that sets in."""
+    vibrato = 0.02 * np.minimum(time / 0.3, 1) * np.sin(2 * np.pi * 5.5 * time)
+    phase = 2 * np.pi * np.cumsum(pitch * (1 + vibrato)) / rate
+    note = np.zeros(len(time))
+    for part in range(1, int(rate / 2 / pitch / 1.1)):
+        heard = sum(1 / (1 + ((part * pitch - formant) / (60 + 0.06 * formant)) ** 2) for formant in formants)
+        note += (heard + 0.01) / part**0.7 * np.sin(part * phase)
+    return np.asarray(note * np.clip(np.minimum(time, time[-1] - time) / 0.03, 0, 1))
 
 
 class Echo:

@@ -44,6 +44,7 @@ from exotel_ws.ai.embedded.models import TurnModel
 from exotel_ws.ai.embedded.services import SharedTurnAnalyzer
 from exotel_ws.ai.endings import Endings
 from exotel_ws.ai.gate import Gate, Tap
+from exotel_ws.ai.hearing.captions import uncaptioned
 from exotel_ws.ai.hearing.detector import Hears
 from exotel_ws.ai.hearing.frames import HushFrame
 from exotel_ws.ai.mouth import Mouth
@@ -382,13 +383,14 @@ class Dialogue:
         elif isinstance(frame, HushFrame):
             self._hush(frame.quiet)
         elif isinstance(frame, EagerTranscriptionFrame):
+            frame.text = uncaptioned(_whole(frame.text))
             if self._hushed:
                 self._seemed = True
-                self._events.user_seems(_whole(frame.text))
+                self._events.user_seems(frame.text)
         elif isinstance(frame, TranscriptionFrame | InterimTranscriptionFrame):
             if isinstance(frame, TranscriptionFrame):
                 self._hearing.recognised()
-            frame.text = self._hearing.theirs(_whole(frame.text))
+            frame.text = self._hearing.theirs(uncaptioned(_whole(frame.text)))
             if frame.text.strip():
                 self._events.user_heard()
 
