@@ -21,6 +21,13 @@ CHUNKS: Final = {8000: 3200, 16000: 3200, 24000: 3840}
 the same sizes, of twice the time."""
 LEAD_S: Final = 0.6
 """Seconds of audio sent ahead of real time: enough for a network's jitter, little enough for a `clear` to take effect."""
+MOST_LEAD_S: Final = 2.0
+"""The same on a loop that is late, where nothing may be sent for a while. Levels of what is played are kept for little longer."""
+_FOR_LATE: Final = 4.0
+"""Seconds of lead for each by which the loop was late; from one message to the next, `_REMEMBERED` of that still counts."""
+_REMEMBERED: Final = 0.9
+_PUNCTUAL_S: Final = 0.02
+"""Seconds by which a loop with calls to do is always late now and then."""
 MARK_GRACE_S: Final = 2.5
 """Seconds to wait for a mark after its audio should have been played."""
 CLOCK_GRACE_S: Final = 0.2
@@ -54,8 +61,8 @@ class Playout:
     """Play the bot's side of one stream. Not thread-safe: make all calls from the loop of ``clock``.
 
     Guarantees: audio leaves in order, in messages of the documented size, never more than `LEAD_S` and one message ahead of
-    real time (and `EARLY_S`); `clear` is sent only while audio is outstanding, once for each interruption; each note is called
-    exactly once.
+    real time (and `EARLY_S`), on a loop that is late `MOST_LEAD_S`; `clear` is sent only while audio is outstanding, once for
+    each interruption; each note is called exactly once.
     """
 
     def __init__(self, writer: Writer, send: Send, clock: Clock, *, sample_rate: int) -> None:
@@ -71,6 +78,8 @@ class Playout:
         self._stall: Timer | None = None
         self._queue: deque[bytes | _Note] = deque()
         self._timer: Timer | None = None
+        self._due_at = self._late_s = 0.0
+        """Time for which that timer is set, and seconds by which such a one was late lately."""
         self._under_way: deque[tuple[float, bytes | _Note]] = deque()
         self._notes: dict[str, _Note] = {}
         self._held: deque[bytes | _Note] | None = None
@@ -240,8 +249,9 @@ class Playout:
         """Send messages that are due in ``early_s`` seconds, and set a timer for the next one."""
         while self._held is None and self._timer is None and self._queue:
             now = self._clock.time()
-            due = self._ends_at - LEAD_S
+            due = self._ends_at - min(MOST_LEAD_S, LEAD_S + _FOR_LATE * self._late_s)
             if not isinstance(self._queue[0], _Note) and now + early_s < due:
+                self._due_at = due
                 self._timer = self._clock.call_at(due, self._due)
                 return
             item = self._queue.popleft()
@@ -252,6 +262,8 @@ class Playout:
 
     def _due(self) -> None:
         self._timer = None
+        late_s = self._clock.time() - self._due_at
+        self._late_s = max(late_s if late_s > _PUNCTUAL_S else 0.0, self._late_s * _REMEMBERED)
         self._go_on(EARLY_S)
 
     def _send_audio(self, pcm: bytes, now: float) -> None:

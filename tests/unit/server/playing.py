@@ -19,6 +19,7 @@ class Exotel:
         self.messages: list[dict[str, Any]] = []
         self.sizes: list[int] = []
         self.most_lead_s = 0.0
+        self.holes = 0
         self.clears_of_nothing = 0
         self._ends_at = 0.0
         self._pieces: list[tuple[float, bytes]] = []
@@ -40,6 +41,7 @@ class Exotel:
             self.sizes.append(len(data))
             pcm = self.encoding.decode(data)
             begins = max(arrives, self._ends_at)
+            self.holes += bool(self._pieces) and begins > self._ends_at + 1e-6
             self._pieces.append((begins, pcm))
             self._ends_at = begins + len(pcm) / (2 * self.rate)
             self.most_lead_s = max(self.most_lead_s, self._ends_at - arrives)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
-from exotel_ws.ai.playout import CHUNKS, CLOCK_GRACE_S, EARLY_S, LEAD_S, MARK_GRACE_S, STALL_S, Playout
+from exotel_ws.ai.playout import CHUNKS, CLOCK_GRACE_S, EARLY_S, LEAD_S, MARK_GRACE_S, MOST_LEAD_S, STALL_S, Playout
 from exotel_ws.encodings import Encoding
 from exotel_ws.protocol import SAMPLE_RATES, Writer
 from hypothesis import HealthCheck, given, settings
@@ -71,6 +71,15 @@ class EarlyClock(Clock):
         return super().call_at(when - 0.0004, callback, *args)
 
 
+class LateClock(Clock):
+    """Clock whose timers go off ``late_s`` late, as those of a busy loop do."""
+
+    late_s = 0.0
+
+    def call_at(self, when: float, callback: Callable[..., object], /, *args: object) -> Timer:
+        return super().call_at(when + self.late_s, callback, *args)
+
+
 class Line:
     """Playout with its Exotel."""
 
@@ -124,6 +133,60 @@ def test_a_long_utterance_leaves_in_order_in_messages_of_the_documented_size_at_
     assert all(size % 320 == 0 and 3200 <= size <= 100_000 for size in line.exotel.sizes)
     assert line.exotel.most_lead_s <= LEAD_S + CHUNKS[rate] / (2 * rate) + INSTANT
     assert line.clock.pending == 0
+
+
+@EACH_RATE
+def test_a_busy_loop_sends_further_ahead_so_that_it_may_be_later_still(rate: int) -> None:
+    clock = LateClock()
+    line = Line(rate, marks=False, clock=clock)
+    said = line.say(9.0)
+    line.playout.flush()
+    clock.late_s = 0.3
+    line.clock.go_on(2.0)
+    clock.late_s = 1.3
+    line.clock.go_on(9.0)
+
+    assert alike(line.exotel.heard, said)
+    assert line.exotel.holes == 0
+    assert line.exotel.most_lead_s <= MOST_LEAD_S + CHUNKS[rate] / (2 * rate) + INSTANT
+
+
+@EACH_RATE
+def test_a_loop_that_is_punctual_again_sends_no_further_ahead_than_before(rate: int) -> None:
+    clock = LateClock()
+    line = Line(rate, marks=False, clock=clock)
+    line.say(20.0)
+    clock.late_s = 0.3
+    line.clock.go_on(2.0)
+    assert line.exotel.most_lead_s > LEAD_S + 1.0
+    clock.late_s = 0.0
+    line.clock.go_on(16.0)
+    line.exotel.most_lead_s = 0.0
+    line.clock.go_on(1.0)
+
+    assert 0 < line.exotel.most_lead_s <= LEAD_S + CHUNKS[rate] / (2 * rate) + EARLY_S
+
+
+@EACH_RATE
+def test_who_interrupts_what_was_sent_far_ahead_loses_and_hears_twice_none_of_it(rate: int) -> None:
+    clock = LateClock()
+    line = Line(rate, clock=clock)
+    said = line.say(9.0)
+    line.playout.flush()
+    line.note("end")
+    clock.late_s = 0.3
+    line.clock.go_on(3.0)
+    assert line.exotel.most_lead_s > LEAD_S + 1.0
+    line.playout.pause()
+    assert line.exotel.clears == 1
+    assert line.exotel.heard == said[: len(line.exotel.heard)]
+    assert len(line.exotel.heard) == pytest.approx(3.0 * 2 * rate, abs=4)
+    line.clock.go_on(1.0)
+    line.playout.resume()
+    line.clock.go_on(9.0)
+
+    assert alike(line.exotel.heard, said, stops=1)
+    assert line.told["end"] == [True]
 
 
 @EACH_RATE
