@@ -491,6 +491,33 @@ def test_a_silence_that_lasts_costs_no_voice_detection_and_a_voice_after_it_is_h
     assert 60 < asked.asked <= 60 + 40, "what can be heard, and a second of the silence"
 
 
+def asked_of_noise(varies_db: float) -> tuple[Asked, Hearing]:
+    """Let ten seconds of noise sound whose level varies by so many dB from window to window."""
+    rng, asked = np.random.default_rng(1), Asked()
+    hearing = Hearing(asked, Played(8000), lambda: 0.0, Turns(early=False))
+    noise = rng.normal(0, 10 ** (-50 / 20), (310, WINDOW)) * 10 ** (rng.normal(0, varies_db, (310, 1)) / 20)
+    for window in noise.astype(np.float32):
+        list(hearing.take(pcm16(window)))
+    return asked, hearing
+
+
+def test_a_steady_noise_costs_no_voice_detection_either_and_a_voice_above_it_is_heard_as_soon() -> None:
+    asked, hearing = asked_of_noise(varies_db=0.3)
+    assert 120 < asked.asked < 170, "until the floor is known, and a second more"
+
+    begun = [
+        at
+        for at, window in enumerate(tone(440, -30, 10), 1)
+        for frame in hearing.take(pcm16(window))
+        if isinstance(frame, VADUserStartedSpeakingFrame)
+    ]
+    assert begun == [round(detector.START_S / WINDOW_S)]
+
+
+def test_a_noise_that_varies_as_voices_do_is_listened_to_all_the_time() -> None:
+    assert asked_of_noise(varies_db=5.0)[0].asked == 310
+
+
 def test_frames_are_longer_in_a_silence_in_which_nobody_waits_for_their_end() -> None:
     hearing, silence = Hearing(Judged(), Played(8000), lambda: 0.0), np.zeros((100, WINDOW), np.float32)
     sound = np.concatenate([tone(440, -20, 20), silence, tone(440, -60, 20)])

@@ -41,6 +41,8 @@ _USUAL: Final = Turns()
 _SETTLES: Final = 32
 """Inaudible windows in a row, a second, after which the detector is not asked until there is a sound again. It knows silence by
 then: one that began afresh just before a voice finds it a tenth of a second later."""
+_OF_NOISE_DB: Final = 2.0
+"""Distance from the level of a steady noise within which a window is of it alone, and as inaudible as silence."""
 _NOTHING: Final = bytes(2 * WINDOW)
 _SURE: Final = 0.7
 """Least confidence of the detector in a voice."""
@@ -247,7 +249,7 @@ class Hearing:
         self._floor.take(loudness)
         window = self._gain(window, loudness, self._floor.level, self._caller.level)
         own = self._path.is_echo(at, loudness)
-        voice = self._is_voice(window, audible=loudness > AUDIBLE_DB) and not own
+        voice = self._is_voice(window, loudness) and not own
         changed = self._follow(voice, loudness, at)
         if own or self._caller.other:
             window *= _OTHERS
@@ -268,9 +270,11 @@ class Hearing:
             self._unjudged = self._path.delay is None
         return changed
 
-    def _is_voice(self, window: Window, *, audible: bool) -> bool:
+    def _is_voice(self, window: Window, loudness: float) -> bool:
         """Return True if ``window`` is of a voice. The detector takes half of a call's CPU, and silences are most of a call."""
-        self._inaudible = 0 if audible else self._inaudible + 1
+        audible = loudness > AUDIBLE_DB
+        stands_out = audible and not (self._floor.steady and loudness < self._floor.level + _OF_NOISE_DB)
+        self._inaudible = 0 if stands_out else self._inaudible + 1
         if self._inaudible > _SETTLES:
             return False
         return self._detector.is_voice(window) and audible
