@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from exotel_ws.ai.manner import LANGUAGES, Manner, manner
+from exotel_ws.ai.manner import LANGUAGES, SHORT, Manner, manner
 from exotel_ws.ai.remarks import Meaning
 from exotel_ws.ai.settings import Turns
 from exotel_ws.ai.usual_phrases import NUMBERS
@@ -45,8 +45,15 @@ class Endings:
             sure = not short or (asked and self._answers.are_in(said))
             return settings.sure_s if sure and meaning != "end" else settings.unsure_s
         wait_s = self._by_sound(text, said, finished)
-        least_s = {"something": 0.0, "end": settings.unsure_s, "nothing": settings.open_s}[meaning]
+        least_s = {"something": 0.0, "end": settings.unsure_s, "nothing": self._unclear_s(text, finished)}[meaning]
         return None if wait_s is None else max(wait_s, least_s)
+
+    def _unclear_s(self, text: str, finished: bool | None) -> float:
+        """Return the least silence after what a flow makes nothing of. The rest of a whole question would hardly tell it more."""
+        last, settings = _last_sentence(text), self._settings
+        if self._does(text, last) != "asks" or len(last) <= SHORT:
+            return settings.open_s
+        return settings.likely_s if finished else settings.unsure_s
 
     def _by_sound(self, text: str, said: tuple[str, ...], finished: bool | None) -> float | None:
         last, settings = _last_sentence(text), self._settings

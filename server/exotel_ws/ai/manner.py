@@ -58,7 +58,7 @@ _SUBORDINATE: Final = _set("""
 _LEAD_INS: Final = frozenset(map(words, usual_phrases.LEAD_INS))
 _LEAST: Final = 2
 """Least words of a sentence."""
-_SHORT: Final = 3
+SHORT: Final = 3
 """Most words of a question such as "are you open" that may be half of one."""
 
 
@@ -72,7 +72,7 @@ def manner(text: str, last: tuple[str, ...]) -> Manner:
     if _is_no_clause(said):
         return "states" if asked else "open"
     if said[0] in _SUBORDINATE or (said[0] in _HEADS and said[1] in _SUBJECTS):
-        return "asks" if _asks_within(said) or (asked and len(said) > _SHORT) else "open"
+        return "asks" if _asks_within(said) or (asked and len(said) > SHORT) else "open"
     if _asks(said, asked) or _complains(said):
         return "asks"
     if any(said[: len(each)] == each for each in _LEAD_INS) or _narrates(said):
@@ -87,7 +87,7 @@ def _without(last: tuple[str, ...]) -> tuple[str, ...]:
 
 def _asks(said: tuple[str, ...], asked: bool) -> bool:
     if said[0] in _LINKING and said[1] in _SUBJECTS:
-        return len(said) > _SHORT
+        return len(said) > SHORT
     if asked or said[0] in _WH or said[0] in _ASK_FOR:
         return True
     return any(one in _WH and (said[0] not in _SUBJECTS or other in _SUBJECTS) for one, other in pairwise(said))
@@ -95,7 +95,7 @@ def _asks(said: tuple[str, ...], asked: bool) -> bool:
 
 def _complains(said: tuple[str, ...]) -> bool:
     """Return True for a sentence that says what is wrong: "my parcel has not arrived", "my order is late"."""
-    return said[0] in _SUBJECTS and len(said) > _SHORT and any(word in _WRONG or _denies(word) for word in said)
+    return said[0] in _SUBJECTS and len(said) > SHORT and any(word in _WRONG or _denies(word) for word in said)
 
 
 def _narrates(said: tuple[str, ...]) -> bool:

@@ -135,11 +135,11 @@ class Turns(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``sure_s`` after a whole question or request that sounds finished, or one of ``short_answers`` to what the bot asked;
     ``likely_s`` after a question that does not sound finished, and a statement that does; ``unsure_s`` after what may go on;
-    ``open_s`` after what is no sentence yet, ends with one of ``open_endings`` (and is none of ``whole_sentences``), or means
-    nothing to a scripted flow. Speech without a pause for ``longest_s`` is a turn. ``early``: recognise in each pause, before it
-    is known to be the end. ``ahead``: most requests of a turn to a remote language model before its end. After ``courtesies``
-    more may come, as after a short answer to nothing. ``greetings``, and ``announcements`` anywhere in it, ask for nothing if
-    said into the greeting.
+    ``open_s`` after what is no sentence yet, ends with one of ``open_endings`` (and is none of ``whole_sentences``), or is no
+    whole question and means nothing to a scripted flow. Speech without a pause for ``longest_s`` is a turn. ``early``:
+    recognise in each pause, before it is known to be the end. ``ahead``: most requests of a turn to a remote language model
+    before its end. After ``courtesies`` more may come, as after a short answer to nothing. ``greetings``, and ``announcements``
+    anywhere in it, ask for nothing if said into the greeting.
     """
 
     sure_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.2

@@ -137,7 +137,9 @@ def test_what_only_ends_in_such_a_word_is_not_open(said: str) -> None:
 @pytest.mark.parametrize(
     ("said", "meaning", "silence_s"),
     [
-        ("Where is my order?", "nothing", RULES.open_s),
+        ("Where is my odour?", "nothing", RULES.likely_s),
+        ("Where is it?", "nothing", RULES.open_s),
+        ("I bought a phone.", "nothing", RULES.open_s),
         ("Where is my order?", "end", RULES.unsure_s),
         ("I bought a phone.", "end", RULES.unsure_s),
         ("My order", "end", RULES.open_s),
@@ -147,6 +149,11 @@ def test_what_only_ends_in_such_a_word_is_not_open(said: str) -> None:
 )
 def test_what_a_flow_makes_of_it_lengthens_the_wait(said: str, meaning: Meaning, silence_s: float) -> None:
     assert ENDINGS.silence_s(said, True, asked=True, meaning=meaning) == silence_s
+
+
+def test_of_a_whole_question_that_means_nothing_to_a_flow_more_is_waited_for_if_it_does_not_sound_finished() -> None:
+    assert ENDINGS.silence_s("Where is my odour?", False, meaning="nothing") == RULES.unsure_s
+    assert ENDINGS.silence_s("Can you tell me?", True, meaning="nothing") == RULES.open_s
 
 
 @pytest.mark.parametrize(

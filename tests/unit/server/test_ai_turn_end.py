@@ -159,7 +159,8 @@ def test_words_that_are_late_are_waited_for_before_the_model_is_asked(late_s: fl
     [
         ("Where is my order?", True, 0.22),
         ("I bought a phone.", True, RULES.open_s),
-        ("Did I say that?", False, RULES.open_s),
+        ("Did I say that?", True, RULES.likely_s),
+        ("Did I say that?", False, RULES.unsure_s),
         ("Okay.", False, RULES.unsure_s),
         ("No.", True, RULES.unsure_s),
         (BROKEN, True, RULES.likely_s),
