@@ -65,6 +65,7 @@ class Recogniser:
 
         with resources.as_file(resources.files("moonshine_voice") / "assets" / "tiny-en") as folder:
             self._model = Moonshine(folder)
+        self._any_topic = self.topic((), lambda _text: "something")
 
     def topic(self, phrases: Iterable[str], meaning: Callable[[str], Meaning]) -> Topic:
         """Return a topic of which callers say ``phrases``. ``meaning``: see `Topic`. Blocks for a tenth of a second."""
@@ -73,17 +74,20 @@ class Recogniser:
     def recognise(self, pcm: bytes, topic: Topic | None = None) -> str:
         """Return the words in ``pcm``, PCM16 little-endian mono at 16 kHz; empty if there are none. Blocks; use a thread.
 
-        If they mean nothing to the ``topic`` of the bot, others that do are taken if they are about as likely.
+        If they are not likely, or mean nothing to the bot's ``topic``, better ones are looked for, which takes twice as long.
         """
         samples = np.frombuffer(pcm + _QUIET, "<i2").astype(np.float32) / np.float32(32768)
         loudness = np.abs(samples[: len(samples) // _FRAME * _FRAME]).reshape(-1, _FRAME).mean(axis=1)
         if np.count_nonzero(loudness > _SOFT * loudness.max()) <= _SHORTEST:
             return ""
         speech = self._model.hear(samples)
-        likeliest = speech.likeliest()
-        if topic is None or _is_noise(likeliest) or topic.meaning(likeliest.text) != "nothing":
-            return "" if _is_noise(likeliest) else likeliest.text
-        return topic.likeliest(likeliest, [each for each in speech.search(topic.expected) if not _is_noise(each)]).text
+        first = speech.likeliest()
+        if _is_noise(first):
+            return ""
+        topic = topic or self._any_topic
+        if not topic.doubts(first):
+            return first.text
+        return topic.best([first, *(each for each in speech.search(topic.expected) if not _is_noise(each))]).text
 
 
 def _is_noise(reading: Reading) -> bool:

@@ -8,8 +8,10 @@ from exotel_ws.ai.embedded.expected import Expected
 from exotel_ws.ai.embedded.reading import Reading
 from exotel_ws.ai.remarks import Meaning
 
-_LESS: Final[Mapping[Meaning, float]] = {"something": 5.0, "end": 0.0}
-"""Natural logarithm of how much less likely than the likeliest a reading may be, by what it means."""
+_DOUBTFUL: Final = -4.0
+"""Likelihood, as a natural logarithm, of a reading to which there may be a better one."""
+_LESS: Final[Mapping[Meaning, float]] = {"something": 0.0, "nothing": 5.0, "end": 5.0}
+"""Natural logarithm of how much less likely a reading is for what it means: callers mean something, and mostly no end."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +21,18 @@ class Topic:
     expected: Expected
     meaning: Callable[[str], Meaning]
 
-    def likeliest(self, meaningless: Reading, others: Iterable[Reading]) -> Reading:
-        """Return the likeliest of ``others`` that means something and is likely enough beside ``meaningless``; else that."""
-        fit = [each for each in others if each.likelihood >= meaningless.likelihood - self._less(each.text)]
-        return max(fit, key=lambda each: each.likelihood, default=meaningless)
+    def doubts(self, reading: Reading) -> bool:
+        """Return True if another reading of the same speech may be better."""
+        return reading.likelihood < _DOUBTFUL or self.meaning(reading.text) == "nothing"
 
-    def _less(self, text: str) -> float:
-        return _LESS.get(self.meaning(text), float("-inf"))
+    def best(self, readings: Iterable[Reading]) -> Reading:
+        """Return the likeliest of some readings, at least one, of the same speech, if what they mean counts."""
+        best, most = None, float("-inf")
+        for reading in sorted(readings, key=lambda each: -each.likelihood):
+            if reading.likelihood <= most:
+                break  # what it means makes it no likelier, and to ask takes milliseconds
+            worth = reading.likelihood - _LESS[self.meaning(reading.text)]
+            if worth > most:
+                best, most = reading, worth
+        assert best is not None
+        return best
