@@ -202,6 +202,30 @@ def test_an_utterance_that_does_not_become_text_in_time_is_given_to_the_next_ser
     passing(call)
 
 
+class Watched(FakeSTT):
+    """Recogniser whose frames are kept."""
+
+    def __init__(self) -> None:
+        super().__init__("good")
+        self.pushed: list[Frame] = []
+
+    async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
+        self.pushed.append(frame)
+        await super().push_frame(frame, direction)
+
+
+def test_the_voice_goes_on_beside_a_recogniser_and_not_through_it() -> None:
+    async def call() -> None:
+        recogniser = Watched()
+        async with rig("stt", recogniser) as stage:
+            assert await heard(stage) == "good"
+            assert len(stage.end.of(InputAudioRawFrame)) == len(QUESTION)
+            assert any(isinstance(frame, TranscriptionFrame) for frame in recogniser.pushed)
+            assert not any(isinstance(frame, InputAudioRawFrame) for frame in recogniser.pushed)
+
+    passing(call)
+
+
 @pytest.mark.parametrize(("fault", "ready_s"), [("no_start", 1.0), ("hung_start", 0.1)])
 def test_a_service_that_can_not_be_set_up_holds_nothing_up(fault: str, ready_s: float) -> None:
     async def call() -> None:

@@ -22,6 +22,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.pipeline.pipeline import Pipeline, PipelineSink, PipelineSource
 from pipecat.processors.frame_processor import FrameCallback, FrameDirection, FrameProcessor, FrameProcessorSetup
+from pipecat.services.stt_service import STTService
 
 from exotel_ws.ai.failure.watchdog import Progress
 from exotel_ws.ai.failure.work import SEEN, Fault, Given, Listening, Work, unseen
@@ -73,6 +74,9 @@ class Failover(FrameProcessor):
         super().__init__(name=f"Failover::{stage}", enable_direct_mode=True)
         self.stage = stage
         self._left = list(services)
+        for _, service in services:
+            if isinstance(service, STTService):
+                service._audio_passthrough = False  # `queue_frame` has passed it on
         self._work = work
         self._told = told
         self._ready_s = ready_s
