@@ -21,6 +21,7 @@ from exotel_ws.ai.dialogue import Events
 from exotel_ws.ai.ear import AHEAD_S, Ear
 from exotel_ws.ai.embedded.backlog import Backlog
 from exotel_ws.ai.embedded.services import EmbeddedTTS, SharedTurnAnalyzer, SharedVoiceDetector
+from exotel_ws.ai.embedded.silero import Silero
 from exotel_ws.ai.outward.client import Destination, Outward
 from exotel_ws.ai.tools import EndCall, Webhook
 from exotel_ws.ai.wishes import fill, wishes
@@ -296,13 +297,14 @@ def test_requests_to_providers_are_not_logged_one_by_one() -> None:
 
 def test_calls_share_the_model_that_hears_voices_but_not_what_it_has_heard() -> None:
     loaded = SileroVADAnalyzer()
+    voice = Silero(loaded._model.session)
     noise = np.random.default_rng(1).integers(-20_000, 20_000, (50, 512), dtype=np.int16)
 
     def judged(detector: SileroVADAnalyzer) -> list[float]:
         return [float(np.ravel(detector.voice_confidence(window.tobytes()))[0]) for window in noise[:10]]
 
     def detector() -> SharedVoiceDetector:
-        shared = SimpleNamespace(voice=loaded._model, voice_executor=None)
+        shared = SimpleNamespace(voice=voice, voice_executor=None)
         made = SharedVoiceDetector(shared, VADParams())  # type: ignore[arg-type]
         made.set_sample_rate(16000)
         return made
@@ -317,7 +319,11 @@ def test_calls_share_the_model_that_hears_voices_but_not_what_it_has_heard() -> 
 def test_a_call_that_ends_leaves_the_threads_of_the_models_to_the_others() -> None:
     with ThreadPoolExecutor(1) as voice, ThreadPoolExecutor(1) as turn:
         shared = SimpleNamespace(
-            session=None, voice=SileroVADAnalyzer()._model, voice_executor=voice, turn_executor=turn, backlog=Backlog()
+            session=None,
+            voice=Silero(SileroVADAnalyzer()._model.session),
+            voice_executor=voice,
+            turn_executor=turn,
+            backlog=Backlog(),
         )
         detector = SharedVoiceDetector(shared, VADParams())  # type: ignore[arg-type]
         analyzer = SharedTurnAnalyzer(shared)  # type: ignore[arg-type]

@@ -22,6 +22,7 @@ from exotel_ws.ai.embedded.backlog import Backlog
 from exotel_ws.ai.embedded.expected import Expected
 from exotel_ws.ai.embedded.reading import Reading
 from exotel_ws.ai.embedded.recognition import Recognition
+from exotel_ws.ai.embedded.silero import Silero
 from exotel_ws.ai.embedded.speakable import bounded, parts, sayable, speakable
 from exotel_ws.ai.embedded.topic import Topic
 from exotel_ws.ai.remarks import Meaning
@@ -158,7 +159,7 @@ class TurnModel:
         from pipecat.audio.vad.silero import SileroVADAnalyzer
 
         self.session = LocalSmartTurnAnalyzerV3()._session
-        self.voice = SileroVADAnalyzer()._model
+        self.voice = Silero(SileroVADAnalyzer()._model.session)
         # One thread each for all calls: onnxruntime keeps memory for each thread that it was ever called from.
         self.turn_executor = ThreadPoolExecutor(1, "turn", give_way)
         self.backlog = Backlog()

@@ -201,7 +201,7 @@ class SharedVoiceDetector(SileroVADAnalyzer):
     def __init__(self, model: TurnModel, params: VADParams) -> None:
         super(SileroVADAnalyzer, self).__init__(params=params)
         self._executor = model.voice_executor
-        self._model = copy.copy(model.voice)
+        self._model = copy.copy(model.voice)  # type: ignore[assignment]  # called as pipecat's is
         self._model.reset_states()  # type: ignore[no-untyped-call]
         self._windows_since_reset = self._low_confidence_windows = 0
 
