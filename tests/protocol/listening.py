@@ -30,23 +30,36 @@ _FRAME = int(RATE * FRAME_S) * 2
 
 @dataclass
 class Heard:
-    """Record of a call: the turns of the caller, what the bot said, the number of ``clear``, and how it ended."""
+    """Record of a call: the turns of the caller, what the bot said, the number of ``clear``, and how it ended.
+
+    ``holes`` are the silences in seconds between each ``clear`` and what is heard next.
+    """
 
     turns: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     clears: int = 0
     outcome: str = ""
+    holes: list[float] = field(default_factory=list)
 
 
 class AtOnce(Loop):
-    """Loop on which the models work in no time, and not beside it."""
+    """Loop on which the models work in no time, or all of them for ``works_s`` seconds, and not beside it."""
+
+    def __init__(self, works_s: float = 0.0) -> None:
+        super().__init__()
+        self._works_s = works_s
 
     def run_in_executor(self, _executor: object, work: Callable[..., Any], *given: Any) -> asyncio.Future[Any]:
         done = self.create_future()
         try:
-            done.set_result(work(*given))
+            made = work(*given)
         except Exception as error:
             done.set_exception(error)
+            return done
+        if self._works_s:
+            self.call_later(self._works_s, lambda: done.cancelled() or done.set_result(made))
+        else:
+            done.set_result(made)
         return done
 
 
@@ -60,6 +73,8 @@ class Line:
         self.log = CallLog("conn_1")
         self.hung_up: HangUp | None = None
         self.clears = 0
+        self.holes: list[float] = []
+        self._cleared_at: float | None = None
         self.conversation: Any = None
         self._echo = echo
         self._ends_at = 0.0
@@ -78,6 +93,9 @@ class Line:
             if message["event"] == "media":
                 pcm = base64.b64decode(message["media"]["payload"])
                 begins = max(loop.time(), self._ends_at)
+                if self._cleared_at is not None:
+                    self.holes.append(begins - self._cleared_at)
+                    self._cleared_at = None
                 self._ends_at = begins + len(pcm) / 2 / RATE
                 if self._echo:
                     self._echo.play(begins, pcm)
@@ -87,7 +105,7 @@ class Line:
                 self._marks.append(loop.call_at(at, lambda name=name: self.conversation.mark(Mark(self.sid, name))))
             elif message["event"] == "clear":
                 self.clears += 1
-                self._ends_at = loop.time()
+                self._ends_at = self._cleared_at = loop.time()
                 if self._echo:
                     self._echo.clear(loop.time())
                 for timer in self._marks:
@@ -111,15 +129,16 @@ def heard(
     background: bytes = b"",
     echo: Echo | None = None,
     held: tuple[float, float] = (0.0, 0.0),
+    works_s: float = 0.0,
     **ai: Any,
 ) -> Heard:
     """Return what a call of ``seconds`` was. ``said`` are the caller's utterances and when each begins, in seconds of the call.
 
     ``background`` sounds from the beginning. ``held``: what is said between these two times comes all at once at the second.
-    ``kept`` is a folder for the transcript.
+    ``kept`` is a folder for the transcript. The models take ``works_s`` seconds for each of their tasks.
     """
     line = Line("s1", echo)
-    _with_server(kept, lambda mode: _call(mode, line, _sound(said, seconds, background), echo, held), ai)
+    _with_server(kept, lambda mode: _call(mode, line, _sound(said, seconds, background), echo, held), ai, works_s)
     return _record(kept, line)
 
 
@@ -142,7 +161,9 @@ def legs(kept: Path, *, seconds: float, loss_db: float, delay_s: float, apart_s:
     return [_record(kept, line) for line in lines]
 
 
-def _with_server(kept: Path, use: Callable[[AiMode], Coroutine[Any, Any, None]], ai: dict[str, Any]) -> None:
+def _with_server(
+    kept: Path, use: Callable[[AiMode], Coroutine[Any, Any, None]], ai: dict[str, Any], works_s: float = 0.0
+) -> None:
     record = Record(transcripts=True, directory=str(kept))
     settings = msgspec.to_builtins(msgspec.structs.replace(Ai(), record=record, **ai))
 
@@ -154,7 +175,7 @@ def _with_server(kept: Path, use: Callable[[AiMode], Coroutine[Any, Any, None]],
         finally:
             await mode.close()
 
-    with asyncio.Runner(loop_factory=AtOnce) as runner:
+    with asyncio.Runner(loop_factory=lambda: AtOnce(works_s)) as runner:
         runner.run(main())
 
 
@@ -167,6 +188,7 @@ def _record(kept: Path, line: Line) -> Heard:
         [event["text"] for event in story["events"] if event["what"] == "bot"],
         line.clears,
         story["outcome"],
+        line.holes,
     )
 
 

@@ -82,6 +82,19 @@ def test_half_a_minute_of_a_song_is_not_answered_again_and_again(tmp_path: Path)
     assert call.outcome == "caller", "nobody was hung up on"
 
 
+@pytest.mark.parametrize("works_s", [0.0, 0.15], ids=["an idle machine", "a busy one"])
+def test_a_listeners_words_make_short_holes_however_late_they_are_recognised(works_s: float, tmp_path: Path) -> None:
+    said = ["Okay.", "Yeah.", "Uh.", "Right."]
+    words = [(4.0 + 3 * number, louder(spoken(word, RATE), -6)) for number, word in enumerate(said)]
+    told = "We deliver to every town in the country, and you can send back whatever you do not like. " * 4
+
+    call = heard(tmp_path, words, seconds=20, works_s=works_s, greeting=told, greeting_interruptible=True, silence=PATIENT)
+
+    assert call.said == [told], call
+    assert len(call.holes) >= 3, call
+    assert max(call.holes) <= 0.4, call
+
+
 @pytest.mark.parametrize("loss_db", [20, 30, 40])
 def test_on_a_line_that_brings_the_bots_voice_back_the_call_ends_by_silence(loss_db: float, tmp_path: Path) -> None:
     hiss = pcm16(np.random.default_rng(1).normal(0, 10 ** (-57 / 20), 60 * RATE))

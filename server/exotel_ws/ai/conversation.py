@@ -15,6 +15,7 @@ from exotel_ws.ai.ear import Ear
 from exotel_ws.ai.failure.rescue import Rescue
 from exotel_ws.ai.hearing.echo import Played
 from exotel_ws.ai.keypad import KEYS, Keypad
+from exotel_ws.ai.listener import Listener
 from exotel_ws.ai.mouth import Mouth
 from exotel_ws.ai.phase import IllegalTransition, Phase, Phases
 from exotel_ws.ai.playout import Playout
@@ -118,10 +119,9 @@ class Conversation:
         self._cap = Alarm(clock, self._time_up)
         self._phases = Phases(Phase.OPEN if settings.greeting_interruptible else Phase.GREETING, self._illegal)
         self._remarks, self._voicemail = parts.remarks, parts.voicemail
+        self._listener = Listener(parts.remarks, clock, self._go_on, self._stop_again)
         self._into_greeting = False
         """True while what was said into the greeting is being answered."""
-        self._considering: asyncio.Task[None] | None = None
-        """Task that asks the flow about what seems to be a remark."""
         self._asking = False
         """True if the bot was asking for a yes or no when the caller last interrupted it."""
         self._playing = ""
@@ -163,7 +163,7 @@ class Conversation:
     def dtmf(self, dtmf: Dtmf) -> tuple[str, ...]:
         self._story.dtmf(dtmf.digit)
         if not self._ending:
-            self._stop_considering()
+            self._listener.over()
             # A key ends the wait for a greeting, even for one that is still being made.
             self._phases.enter(Phase.HELD)
             self._patience.stop()
@@ -179,7 +179,7 @@ class Conversation:
         if self._phases.now is Phase.OVER:
             return
         self._phases.enter(Phase.OVER)
-        self._stop_considering()
+        self._listener.over()
         self._patience.stop()
         self._utterance.end()
         self._goodbye.stop()
@@ -199,7 +199,7 @@ class Conversation:
 
     def user_started(self) -> None:
         self._patience.stop()
-        self._stop_considering()
+        self._listener.voice()
         self._story.caller_started()
         if self._ending:
             return
@@ -219,6 +219,7 @@ class Conversation:
             self._line.log("✋ Barge-in: the bot stops", event="barge_in")
         if not goes_on:
             self._asking = asks_yes_or_no(self._mouth.saying or self._playing)
+            self._listener.stopped()
 
     def user_heard(self) -> None:
         if self._phases.now is not Phase.OVER:
@@ -226,23 +227,13 @@ class Conversation:
             if self._false_alarms >= _FALSE_ALARMS and self._phases.now is Phase.OPEN:
                 self._hold()
 
+    def user_hushed(self) -> None:
+        if self._interrupts and not (self._asking or self.unheard()):
+            self._listener.pauses()
+
     def user_seems(self, text: str) -> None:
-        if not self._utterance.interrupts or self._phases.now is not Phase.HELD or self._keypad.waiting:
-            return
-        if self._remarks.is_nod(text, asked=self._asking):
-            self._go_on()
-        elif not self.unheard():
-            self._considering = asyncio.create_task(self._consider(text))
-
-    async def _consider(self, text: str) -> None:
-        """Let the bot go on if the flow makes nothing of ``text``, and the caller has not spoken on meanwhile."""
-        if await self._remarks.takes_no_turn(text, asked=self._asking) and self._phases.now is Phase.HELD:
-            self._go_on()
-
-    def _stop_considering(self) -> None:
-        if self._considering is not None:
-            self._considering.cancel()
-            self._considering = None
+        if self._interrupts:
+            self._listener.seems(text, asked=self._asking, joins=self.unheard())
 
     def user_paused(self) -> None:
         if self._phases.now is not Phase.OVER:
@@ -278,7 +269,7 @@ class Conversation:
 
     async def meant(self, said: Sequence[str], before: str) -> str:
         into_greeting, self._into_greeting = self._into_greeting, False
-        self._stop_considering()
+        self._listener.over()
         over, asked = self._utterance.interrupts or self._words_late, self._asking
         self._words_late = False
         takes_none = partial(self._is_remark, into_greeting=into_greeting, over=over, asked=asked, goes_on=bool(before))
@@ -440,6 +431,15 @@ class Conversation:
         """Let the bot continue where the caller stopped it."""
         self._phases.leave(Phase.HELD)
         self._playout.resume()
+
+    @property
+    def _interrupts(self) -> bool:
+        """Return True if the caller has begun to speak over the bot, and is not pressing keys."""
+        return self._utterance.interrupts and self._phases.now in (Phase.OPEN, Phase.HELD) and not self._keypad.waiting
+
+    def _stop_again(self) -> None:
+        if self._phases.now is Phase.OPEN:
+            self._hold()
 
     def _part(self, how: str, outcome: str = "") -> None:
         """Begin to end the call for the reason ``how``. From now on nothing the caller does stops the last sentence."""

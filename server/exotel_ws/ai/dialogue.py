@@ -95,8 +95,11 @@ class Events(Protocol):
     def user_heard(self) -> None:
         """Note that some speech became text."""
 
+    def user_hushed(self) -> None:
+        """Note that the voice pauses for a moment; `user_started` follows if it goes on."""
+
     def user_seems(self, text: str) -> None:
-        """Note what some speech will be, if the pause in it that has just begun is its end."""
+        """Note what some speech was, or will be, if the pause in it that has just begun is its end; empty: no words."""
 
     def user_paused(self) -> None:
         """Note that the voice has stopped; the caller may go on."""
@@ -250,8 +253,8 @@ class Dialogue:
             ahead.may_ask, ahead.on_over = events.may_ask_ahead, events.asked_ahead
         ends = _turns(turn_model, Endings(rules, language), meaning, events.asks, self._seems_over)
         user, assistant = LLMContextAggregatorPair(self.context, user_params=ends)
-        self._hushed = self._seemed = False
-        """True while the caller's voice pauses; and if the bot was told what was said up to that pause."""
+        self._hushed = False
+        """True while the caller's voice pauses."""
         self.worker = PipelineWorker(
             Pipeline([stt, Tap(self._heard), user, self._gate, llm, Tap(self._answered), tts, mouth, assistant]),
             params=PipelineParams(audio_in_sample_rate=HEARING_RATE, audio_out_sample_rate=24000),
@@ -370,22 +373,24 @@ class Dialogue:
     def _hush(self, quiet: bool) -> None:
         """Note the beginning of a pause, or that the voice goes on, which may have been taken for a nod meanwhile."""
         self._hushed = quiet
-        if not quiet and self._seemed:
+        if quiet:
+            self._events.user_hushed()
+        else:
             self._events.user_started()
-        self._seemed = False
 
     def _heard(self, frame: Frame) -> None:
         if isinstance(frame, VADUserStartedSpeakingFrame):
+            self._hushed = False
             self._give_up_ahead()
             self._events.user_started()
         elif isinstance(frame, VADUserStoppedSpeakingFrame):
+            self._hushed = True
             self._events.user_paused()
         elif isinstance(frame, HushFrame):
             self._hush(frame.quiet)
         elif isinstance(frame, EagerTranscriptionFrame):
             frame.text = uncaptioned(_whole(frame.text))
             if self._hushed:
-                self._seemed = True
                 self._events.user_seems(frame.text)
         elif isinstance(frame, TranscriptionFrame | InterimTranscriptionFrame):
             if isinstance(frame, TranscriptionFrame):
@@ -393,6 +398,8 @@ class Dialogue:
             frame.text = self._hearing.theirs(uncaptioned(_whole(frame.text)))
             if frame.text.strip():
                 self._events.user_heard()
+            if self._hushed and isinstance(frame, TranscriptionFrame):
+                self._events.user_seems(frame.text)
 
     def _answered(self, frame: Frame) -> None:
         if isinstance(frame, LLMFullResponseStartFrame):

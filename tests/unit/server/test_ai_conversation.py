@@ -357,6 +357,52 @@ def test_what_listeners_say_does_not_take_the_word_either(said: str, flow: list[
     at_once(call)
 
 
+@pytest.mark.parametrize(
+    ("voice_s", "text", "goes_on"),
+    [(0.4, "", True), (0.4, "Okay.", True), (0.4, "Stop.", False), (0.7, "", True), (1.2, "", False)],
+    ids=["a sound", "a nod", "a wish", "a longer sound", "speech"],
+)
+def test_a_short_voice_holds_the_bot_no_longer_than_it_lasts_though_its_words_come_late(
+    voice_s: float, text: str, goes_on: bool
+) -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        await answered(call)
+        events = call.conversation
+        events.user_started()
+        await asyncio.sleep(voice_s)
+        assert not call.bot_speaks
+        events.user_hushed()
+        await asyncio.sleep(0.15)
+        assert call.bot_speaks == (voice_s < 1)
+        if text:
+            events.user_seems(text)
+            await asyncio.sleep(0.01)
+            events.user_hushed()
+            await asyncio.sleep(0.15)
+        assert call.bot_speaks == goes_on
+        events.stopped()
+
+    at_once(call)
+
+
+def test_a_short_voice_that_may_answer_a_question_is_waited_for() -> None:
+    async def call() -> None:
+        call = Call(silence=PATIENT)
+        call.services.answers["a long answer"] = (f"{'x' * 100}. Shall I?", "")
+        await call.until(GREETING_S + 0.5)
+        await call.say("a long answer")
+        await asyncio.sleep(2.0)
+        call.conversation.user_started()
+        await asyncio.sleep(0.4)
+        call.conversation.user_hushed()
+        await asyncio.sleep(0.15)
+        assert not call.bot_speaks
+        call.conversation.stopped()
+
+    at_once(call)
+
+
 def test_who_nods_again_and_again_stops_the_bot_with_the_first_sound_of_a_question() -> None:
     async def call() -> None:
         call = Call(silence=PATIENT)

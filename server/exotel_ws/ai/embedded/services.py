@@ -121,6 +121,8 @@ class EmbeddedSTT(SegmentedSTTService):
             return
         if text:
             yield TranscriptionFrame(text, self._user_id, time_now_iso8601(), None)
+        else:  # a guess that came too late, or was never made, would have said so
+            yield EagerTranscriptionFrame("", self._user_id, time_now_iso8601())
 
 
 class EmbeddedTTS(TTSService):
