@@ -31,6 +31,8 @@ _WH: Final = _set("""
 _HEADS: Final = _set("when what how who")
 """Those of them that also begin a clause of a sentence whose point is another one: "when I opened the box"."""
 _DETERMINERS: Final = _set("a an the this that these those my our your his her their")
+_OWNERS: Final = _set("i we you he she they my our your his her their")
+"""Words that begin a clause within a sentence, right after a noun: "the lamp I bought", "the parcel my wife sent"."""
 _SUBJECTS: Final = _DETERMINERS | _set("""
     some any i you we they he she it there anybody anyone somebody someone its thats im ive id youre were theyre hes shes
     mera meri mere मेरा मेरी मेरे
@@ -108,12 +110,12 @@ def _narrates(said: tuple[str, ...]) -> bool:
 
 
 def _is_no_clause(said: tuple[str, ...]) -> bool:
-    """Return True for a subject without what is said of it: "my order", "the thing that I bought"."""
+    """Return True for a subject without what is said of it: "my order", "the thing that I bought", "the parcel you sent me"."""
     if said[0] not in _DETERMINERS:
         return False
-    verbs = sum(word in _VERBS or _denies(word) for word in said)
+    verbs = [at for at, word in enumerate(said) if word in _VERBS or _denies(word)]
     relative = any(one in ("that", "which", "who") and other in _SUBJECTS for one, other in pairwise(said[1:]))
-    return verbs <= relative
+    return len(verbs) <= (relative or any(word in _OWNERS for word in said[2 : verbs[0] if verbs else None]))
 
 
 def _denies(word: str) -> bool:

@@ -34,6 +34,8 @@ def test_a_number_is_over_at_once(said: str) -> None:
         "My order.",
         "Sir, the delivery man.",
         "The thing that I bought.",
+        "The lamp I bought yesterday.",
+        "The parcel my wife sent.",
         "When I opened the box.",
         "If I come in the evening.",
         "On Monday.",
