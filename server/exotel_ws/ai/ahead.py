@@ -86,4 +86,5 @@ async def _close(answer: asyncio.Task[Any]) -> None:
     answer.cancel()
     with contextlib.suppress(Exception, asyncio.CancelledError):
         async with asyncio.timeout(_CLOSE_S):
-            await (await answer).close()
+            stream = await answer
+            await (stream.close if hasattr(stream, "close") else stream.aclose)()
