@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from exotel_ws.ai.embedded.backlog import Backlog
 from exotel_ws.ai.embedded.recognition import Recognition
 from exotel_ws.ai.embedded.services import EmbeddedSTT, SharedTurnAnalyzer
+from exotel_ws.ai.embedded.topic import Topic
 from exotel_ws.ai.hearing.detector import Hearing, VoiceDetector
 from exotel_ws.ai.hearing.echo import Played
 from exotel_ws.ai.hearing.windows import Window, level
@@ -33,6 +34,9 @@ class Inline(Loop):
         return done
 
 
+TOPIC = Topic(cast(Any, None), lambda _text: "something")
+
+
 class Loudness(VoiceDetector):
     """Voice detector that takes each loud window for a voice."""
 
@@ -48,7 +52,8 @@ class Recogniser:
         self.seconds: list[float] = []
         self.tails_s: list[float] = []
 
-    def recognise(self, pcm: bytes, _topic: object) -> str:
+    def recognise(self, pcm: bytes, topic: Topic | None) -> str:
+        assert topic is TOPIC
         self.tails_s.append(round((len(pcm) - len(pcm.rstrip(b"\0"))) / 32000, 2))
         self.seconds.append(round(len(pcm) / 32000, 1))
         return self.texts[0]
@@ -70,7 +75,7 @@ class Call(TroubledCall):
     def __init__(self, *texts: str, **settings: Any) -> None:
         self.recogniser = Recogniser(*texts)
         self.llm = FakeLLM(ANSWER)
-        stt = EmbeddedSTT(Recognition(self.recogniser, None))  # type: ignore[arg-type]
+        stt = EmbeddedSTT(Recognition(self.recogniser, None), TOPIC)  # type: ignore[arg-type]
         super().__init__(Services([stt], [self.llm], [FakeTTS(voice)]), silence=PATIENT, **settings)
 
     turn_model = MODEL

@@ -5,6 +5,7 @@ import importlib.util
 import ssl
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
@@ -12,6 +13,7 @@ import pytest
 from exotel_ws import modes, settings
 from exotel_ws.ai import spec
 from exotel_ws.ai.embedded.models import Models
+from exotel_ws.ai.embedded.topic import Topic
 from exotel_ws.ai.providers import supply
 from exotel_ws.ai.providers.plan import Planned, plan
 from exotel_ws.ai.providers.presets import EXTRAS
@@ -249,6 +251,12 @@ def test_a_voice_is_for_the_first_service_alone() -> None:
     ours = services(tts=["elevenlabs", "deepgram"], voice="all", services=own)
     voices = [[cast(Any, named.service)._settings.voice for named in ours.tts("", asked)] for asked in ("", "all", "asked")]
     assert voices == [["own", "aura-2-thalia-en"], ["own", "aura-2-thalia-en"], ["asked", "aura-2-thalia-en"]]
+
+
+def test_the_embedded_recogniser_knows_what_its_bot_understands() -> None:
+    topic, models = Topic(cast(Any, None), lambda _text: "nothing"), SimpleNamespace(recognition=None)
+    service: Any = Supply(ai(), cast(Models, models), "http://127.0.0.1:1/v1", topic=topic).stt()[0].service
+    assert service._topic is topic
 
 
 def test_the_prompt_is_told(tmp_path: Path) -> None:

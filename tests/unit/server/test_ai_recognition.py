@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, Future
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from exotel_ws.ai.embedded.expected import Expected
 from exotel_ws.ai.embedded.recognition import Recognition
 from exotel_ws.ai.embedded.topic import Topic
 
@@ -15,13 +16,16 @@ class Thread(Executor):
 
     def __init__(self) -> None:
         self.begun: list[bytes] = []
+        self.topics: list[Topic | None] = []
         self._work: list[Future[Any]] = []
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         assert not self._work, "one at a time"
         work: Future[Any] = Future()
         work.set_running_or_notify_cancel()
-        self.begun.append(args[0])
+        pcm, topic = args
+        self.begun.append(pcm)
+        self.topics.append(topic)
         self._work.append(work)
         return work
 
@@ -97,3 +101,13 @@ async def test_a_failure_is_told_to_whom_it_concerns(recognition: Recognition, t
     with pytest.raises(ValueError, match="bad"):
         await fails.found
     assert await works.found == "heard"
+
+
+@on_a_loop
+async def test_each_utterance_is_recognised_by_the_topic_of_its_bot(recognition: Recognition, thread: Thread) -> None:
+    one, other = (Topic(cast(Expected, None), lambda _text: "nothing") for _ in range(2))
+    for topic in (None, one, other):
+        recognition.ask(b"speech", over=True, topic=topic)
+    for _ in range(3):
+        await thread.finish()
+    assert thread.topics == [None, one, other]

@@ -376,6 +376,11 @@ def test_words_that_deny_or_ask_to_wait(text: str, denied: list[str]) -> None:
     assert sorted(vocabulary.denials(vocabulary.heard(text, 40).whole)) == denied
 
 
+def test_the_phrases_of_a_flow_are_its_examples_and_words_that_mean_the_same() -> None:
+    phrases = Script(flow.load(example_flow())).phrases()
+    assert {"when are you open", "मेरा ऑर्डर कहाँ है", "parcel", "weekly off"} <= {*phrases}
+
+
 # The endpoint
 
 
