@@ -164,6 +164,7 @@ def test_a_noise_is_no_better_reading() -> None:
         (heard("When are you open?", -1), FLOW),
         (heard("Bye.", -1), FLOW),
         (heard("Wena you open.", -1), None),
+        (heard("When are you open, and do you have shoes?", -5), None),
         (heard("Hmm.", -9), FLOW),
     ],
 )

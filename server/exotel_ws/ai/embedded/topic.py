@@ -8,8 +8,8 @@ from exotel_ws.ai.embedded.expected import Expected
 from exotel_ws.ai.embedded.reading import Reading
 from exotel_ws.ai.remarks import Meaning
 
-_DOUBTFUL: Final = -4.0
-"""Likelihood, as a natural logarithm, of a reading to which there may be a better one."""
+_DOUBTFUL: Final = -0.7
+"""Likelihood, as a natural logarithm for each word and the end, of a reading to which there may be a better one."""
 _LESS: Final[Mapping[Meaning, float]] = {"something": 0.0, "nothing": 5.0, "end": 5.0}
 """Natural logarithm of how much less likely a reading is for what it means: callers mean something, and mostly no end."""
 
@@ -23,7 +23,8 @@ class Topic:
 
     def doubts(self, reading: Reading) -> bool:
         """Return True if another reading of the same speech may be better."""
-        return reading.likelihood < _DOUBTFUL or self.meaning(reading.text) == "nothing"
+        unlikely = reading.likelihood < _DOUBTFUL * (len(reading.text.split()) + 1)
+        return unlikely or self.meaning(reading.text) == "nothing"
 
     def best(self, readings: Iterable[Reading]) -> Reading:
         """Return the likeliest of some readings, at least one, of the same speech, if what they mean counts."""
