@@ -17,6 +17,7 @@ from exotel_ws.ai.hearing.echo import Played
 from exotel_ws.ai.keypad import KEYS, Keypad
 from exotel_ws.ai.listener import Listener
 from exotel_ws.ai.mouth import Mouth
+from exotel_ws.ai.noise import Noise
 from exotel_ws.ai.phase import IllegalTransition, Phase, Phases
 from exotel_ws.ai.playout import Playout
 from exotel_ws.ai.records.stopwatch import Stopwatch
@@ -104,9 +105,6 @@ class Conversation:
         self._playout.on_sent, self._playout.on_cleared = self._sent, self._cleared
         self._mouth.on_silent, self._mouth.on_dropped = self._silent, self._dropped
         self._played, self._mouth.on_saying = parts.played, self._says
-        self._noisy, self._clamour = parts.noisy, parts.clamour
-        self._noise_told = self._answered = False
-        """True once the caller was told that it is noisy; and once they have said something that is answered."""
         self._words_late = False
         """True if the last voice stopped the bot, and the bot went on since its words had not come."""
         self._false_alarms = 0
@@ -114,6 +112,7 @@ class Conversation:
         self._keypad.on_keys = self._keys
         self._utterance = Utterance(clock, self._no_words, settings.turns.longest_s)
         self._sentences = parts.sentences
+        self._noise = Noise(parts.noisy, parts.clamour, clock, self._sentences.noisy, self._talk.say)
         self._patience = Patience(self._sentences.prompts, settings.silence.after_s, clock, self._ask, self._no_answer)
         self._goodbye = Goodbye(clock, self._playout, self._hang_up)
         self._cap = Alarm(clock, self._time_up)
@@ -279,6 +278,11 @@ class Conversation:
             self._rescue.nothing_meant()
             self._nothing_said()
             return ""
+        if self._noise.hinders and not (before or await self._remarks.are_understood(meant)):
+            self._noise.tell()  # in place of an answer that says no more than that
+            self._rescue.nothing_meant()
+            self._nothing_said()
+            return ""
         if bound := self._allowance.request():
             self._refuse(bound)
             return ""
@@ -293,9 +297,9 @@ class Conversation:
         self._patience.answered()
         self._saying = self._lately = ""
         self._answer_began = None
-        if self._is_to_be_told():  # the room takes the bot's word before it has come to an end
-            self._tell_of_noise()
-        self._answered = True
+        if self._noise.is_to_be_told:  # the room takes the bot's word before it has come to an end
+            self._noise.tell()
+        self._noise.answered = True
         return " ".join((before, *meant)).strip()
 
     def may_ask_ahead(self) -> bool:
@@ -371,12 +375,12 @@ class Conversation:
         return stopped
 
     def blames_noise(self, *, last: bool) -> bool:
-        if not self._noisy() or (self._noise_told and not last):
+        if not self._noise.noisy() or (self._noise.told and not last):
             return False
         if last:
             self._no_answer()
         else:
-            self._tell_of_noise()
+            self._noise.tell()
         return True
 
     def give_up(self, text: str, pcm: bytes, then: str) -> None:
@@ -555,6 +559,7 @@ class Conversation:
     def _says(self, text: str) -> None:
         self._lately = f"{self._lately} {text}"[-_LATELY:]
         self._played.words.say(text, self._playout.heard_until)
+        self._noise.says(text)
 
     def _sent(self, begins: float, pcm: bytes) -> None:
         self._stopwatch.sent()
@@ -580,15 +585,17 @@ class Conversation:
     def _silent(self) -> None:
         """Act on the end of all that the bot had to say."""
         self._phases.leave(Phase.GREETING)
+        self._noise.heard()
         if self._phases.now is Phase.PARTING:
             self._hang_up()
-        elif self._phases.now is Phase.OPEN and self._is_to_be_told():
-            self._tell_of_noise()
+        elif self._phases.now is Phase.OPEN and self._noise.is_to_be_told:
+            self._noise.tell()
         else:
             self._wait_for_caller()
 
     def _dropped(self) -> None:
         """Hold the bot back again if the caller began the next turn before an interruption of the last one came by."""
+        self._noise.dropped(self._utterance.began)
         if self._phases.now is Phase.HELD:
             self._playout.pause()
 
@@ -608,23 +615,15 @@ class Conversation:
 
     def _ask(self, prompt: str) -> None:
         """Ask a caller who says nothing; on a noisy line, say that it is."""
-        if self._noisy():
-            self._tell_of_noise()
+        if self._noise.noisy():
+            self._noise.tell()
         else:
             self._talk.say(prompt)
-
-    def _is_to_be_told(self) -> bool:
-        """Return True if a caller who has had an answer is in a room of voices, and was not told that it is noisy."""
-        return self._answered and not self._noise_told and self._clamour()
-
-    def _tell_of_noise(self) -> None:
-        self._noise_told = True
-        self._talk.say(self._sentences.noisy)
 
     def _no_answer(self) -> None:
         """Part from a caller who says nothing though asked."""
         self._part("silence")
-        self._talk.say(self._sentences.noisy_goodbye if self._noisy() else self._sentences.silent)
+        self._talk.say(self._sentences.noisy_goodbye if self._noise.noisy() else self._sentences.silent)
 
     def _time_up(self) -> None:
         if self._ending:

@@ -1,9 +1,10 @@
 """Tell what is said to the bot from what only shows that somebody listens, or was never said to it."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Literal
 
+from exotel_ws.ai.keypad import KEYS
 from exotel_ws.ai.settings import BargeIn, Turns
 from exotel_ws.ai.wording import Phrases, words
 
@@ -62,6 +63,12 @@ class Remarks:
         if asked and self._answers.are_in(said):
             return False
         return not await self._understands(text)
+
+    async def are_understood(self, texts: Sequence[str]) -> bool:
+        """Return False if the flow makes nothing of any of ``texts``, and none is of keys."""
+        if self._understands is None or any(text.startswith(KEYS) for text in texts):
+            return True
+        return any([await self._understands(text) for text in texts])
 
     async def means_nothing(self, text: str, *, asked: bool) -> bool:
         """Return True if ``text``, said into the greeting, asks for nothing: "hello?", a nod, or an announcement.

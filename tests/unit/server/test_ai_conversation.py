@@ -277,11 +277,46 @@ def test_a_caller_in_a_clamour_that_lets_no_answer_end_is_told_before_the_second
         call = Call(Ai(silence=PATIENT))
         call.noisy = call.clamour = True
         await asyncio.sleep(3)
-        told: list[str] = []
-        call.services.say = told.append  # type: ignore[method-assign]
         for text in ("hours", "order", "order"):
             assert await call.conversation.meant([text], "") == text
-        assert told == [USUAL.noisy]
+        await asyncio.sleep(9)
+        assert [text for text, _ in call.story.said[1:]] == [USUAL.noisy]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+def test_words_of_the_room_are_not_answered_but_the_noise_is_named() -> None:
+    async def call() -> None:
+        call = Call(Ai(silence=PATIENT), flow=["hours"])
+        call.noisy = call.clamour = True
+        await asyncio.sleep(3)
+        for said in ("the red one and the blue one in town", "hours"):
+            await call.say(said)
+            await asyncio.sleep(9)
+        assert call.services.asked == ["hours"]
+        assert [text for text, _ in call.story.said[1:]] == [USUAL.noisy, "You said hours."]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
+@pytest.mark.parametrize(("heard_s", "times"), [(0.5, 2), (2.5, 1)], ids=["at its first word", "when it is clear"])
+def test_who_talks_over_the_beginning_of_it_is_told_of_the_noise_once_more(heard_s: float, times: int) -> None:
+    async def call() -> None:
+        call = Call(Ai(silence=PATIENT))
+        call.noisy = call.clamour = True
+        await asyncio.sleep(3)
+        await call.say("hours")
+        while USUAL.noisy not in call.conversation._lately:
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(heard_s)
+        await call.say("my order")
+        for _ in range(2):
+            await asyncio.sleep(9)
+            await call.say("my order")
+        await asyncio.sleep(9)
+        assert [text for text, _ in call.story.said].count(USUAL.noisy) == times
         call.conversation.stopped()
 
     at_once(call)
