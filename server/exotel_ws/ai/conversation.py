@@ -278,7 +278,8 @@ class Conversation:
             self._rescue.nothing_meant()
             self._nothing_said()
             return ""
-        if self._noise.hinders and not (before or await self._remarks.are_understood(meant)):
+        understood = await self._remarks.understood(meant) if self._noise.hinders else "all"
+        if understood == "nothing" and not before:
             self._noise.tell()  # in place of an answer that says no more than that
             self._rescue.nothing_meant()
             self._nothing_said()
@@ -297,7 +298,7 @@ class Conversation:
         self._patience.answered()
         self._saying = self._lately = ""
         self._answer_began = None
-        if self._noise.is_to_be_told:  # the room takes the bot's word before it has come to an end
+        if self._noise.is_to_be_told or understood == "some":  # the room lets no answer end, or speaks with the caller
             self._noise.tell()
         self._noise.answered = True
         return " ".join((before, *meant)).strip()

@@ -12,11 +12,14 @@ Understands = Callable[[str], Awaitable[bool]]
 """Return True if a text means something to the flow."""
 Meaning = Literal["nothing", "something", "end"]
 """Effect of a text on a scripted flow: ``end`` ends the call, and can't be taken back."""
+Understood = Literal["all", "some", "nothing"]
+"""Part of the sentences of a turn that mean something to a flow."""
 MeaningOf = Callable[[str], Awaitable[Meaning]]
 """Return the effect of a text on the flow."""
 _SHORT: Final = 5
 """Most words of a remark over the bot that are no turn if the flow makes nothing of them."""
 _BEFORE_LAST: Final = re.compile(r".*[.!?।？](?=\s*\S)", re.DOTALL)
+_PARTS: Final = re.compile(r"(?<=[.!?…।])\s+")
 _WH: Final = frozenset(words("who what when where why which how"))
 _WH_HINDI: Final = frozenset(words("kaun kab kahan kyun kaise kitna kitne kitni कौन कब कहाँ क्यों कैसे कितना कितने कितनी"))
 _FIRST: Final = 2
@@ -64,11 +67,18 @@ class Remarks:
             return False
         return not await self._understands(text)
 
-    async def are_understood(self, texts: Sequence[str]) -> bool:
-        """Return False if the flow makes nothing of any of ``texts``, and none is of keys."""
+    async def understood(self, texts: Sequence[str]) -> Understood:
+        """Return how much of ``texts`` means something to the flow; nods and greetings count as what is beside them."""
         if self._understands is None or any(text.startswith(KEYS) for text in texts):
-            return True
-        return any([await self._understands(text) for text in texts])
+            return "all"
+        parts = [part for text in texts for part in _PARTS.split(text) if not self._is_courtesy(words(part))]
+        known = [await self._understands(part) for part in parts]
+        if all(known):
+            return "all"
+        return "some" if any(known) or any([await self._understands(text) for text in texts]) else "nothing"
+
+    def _is_courtesy(self, said: tuple[str, ...]) -> bool:
+        return self._nods.make_up(said) or self._greetings.make_up(said)
 
     async def means_nothing(self, text: str, *, asked: bool) -> bool:
         """Return True if ``text``, said into the greeting, asks for nothing: "hello?", a nod, or an announcement.

@@ -301,6 +301,23 @@ def test_words_of_the_room_are_not_answered_but_the_noise_is_named() -> None:
     at_once(call)
 
 
+def test_who_is_understood_among_words_of_the_room_is_told_before_the_first_answer() -> None:
+    async def call() -> None:
+        call = Call(Ai(silence=PATIENT), flow=["hours"])
+        call.noisy = call.clamour = True
+        await asyncio.sleep(3)
+        said: list[str] = []
+        for text in ("Hello. hours", "The red one. hours"):
+            said.append(await call.conversation.meant([text], ""))
+            await asyncio.sleep(0.2)
+            assert call.conversation._noise.told == (text != "Hello. hours")
+            call.conversation._noise.answered = False
+        assert said == ["Hello. hours", "The red one. hours"]
+        call.conversation.stopped()
+
+    at_once(call)
+
+
 @pytest.mark.parametrize(("heard_s", "times"), [(0.5, 2), (2.5, 1)], ids=["at its first word", "when it is clear"])
 def test_who_talks_over_the_beginning_of_it_is_told_of_the_noise_once_more(heard_s: float, times: int) -> None:
     async def call() -> None:
