@@ -51,9 +51,10 @@ class Recogniser:
         self.texts = list(texts)
         self.seconds: list[float] = []
         self.tails_s: list[float] = []
+        self.topics: list[Topic | None] = []
 
     def recognise(self, pcm: bytes, topic: Topic | None) -> str:
-        assert topic is TOPIC
+        self.topics.append(topic)
         self.tails_s.append(round((len(pcm) - len(pcm.rstrip(b"\0"))) / 32000, 2))
         self.seconds.append(round(len(pcm) / 32000, 1))
         return self.texts[0]
@@ -73,7 +74,7 @@ class Call(TroubledCall):
     """Call whose caller says ``texts``."""
 
     def __init__(self, *texts: str, **settings: Any) -> None:
-        self.recogniser = Recogniser(*texts)
+        self.recogniser, self.played = Recogniser(*texts), Played(8000)
         self.llm = FakeLLM(ANSWER)
         stt = EmbeddedSTT(Recognition(self.recogniser, None), TOPIC)  # type: ignore[arg-type]
         super().__init__(Services([stt], [self.llm], [FakeTTS(voice)]), silence=PATIENT, **settings)
@@ -81,7 +82,7 @@ class Call(TroubledCall):
     turn_model = MODEL
 
     def hearing(self) -> Hearing:
-        return Hearing(Loudness(MODEL), Played(8000), self.loop.time, self.settings.turns)  # type: ignore[arg-type]
+        return Hearing(Loudness(MODEL), self.played, self.loop.time, self.settings.turns)  # type: ignore[arg-type]
 
     def hear(self, pcm: bytes) -> None:
         """Let a tone sound in place of an offset."""
@@ -112,6 +113,18 @@ def test_an_utterance_is_recognised_once_and_early() -> None:
             await asyncio.sleep(2)
             assert len(call.recogniser.seconds) == 1
             assert call.llm.asked == ["Where is my order?"]
+            assert call.recogniser.topics == [TOPIC]
+
+    at_once(test)
+
+
+def test_over_a_bots_voice_words_are_heard_as_they_are_since_they_may_be_its_own() -> None:
+    async def test() -> None:
+        async with Call("Where is my order?") as call:
+            await call.until(GREETING_S + 1)
+            call.played.sent(call.loop.time(), bytes(16000))
+            await call.says(1.0, 3.0, 1.0, 3.0)
+            assert call.recogniser.topics == [None, TOPIC]
 
     at_once(test)
 

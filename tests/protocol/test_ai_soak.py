@@ -21,6 +21,7 @@ import psutil
 import pytest
 from exotel_ws.ai import assembly, dialogue, mode
 from exotel_ws.ai.conversation import Conversation
+from exotel_ws.ai.embedded.backlog import Backlog
 from exotel_ws.ai.embedded.models import Models
 from exotel_ws.ai.providers.supply import Named, Supply
 from exotel_ws.ai.records.story import Story
@@ -70,6 +71,10 @@ class NoModel:
         return b"\5\5" * int(len(text) * 0.005 * sample_rate)
 
     speak_whole = speak
+
+    @property
+    def backlog(self) -> Backlog:
+        return Backlog()
 
     def sounds(self, text: str) -> str:
         return text

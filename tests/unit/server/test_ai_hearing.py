@@ -10,7 +10,7 @@ from exotel_ws.ai.hearing.caller import CallerLevel
 from exotel_ws.ai.hearing.detector import Hearing, VoiceDetector
 from exotel_ws.ai.hearing.echo import Played
 from exotel_ws.ai.hearing.floor import Floor
-from exotel_ws.ai.hearing.frames import HushFrame, SpeechCutFrame, SpeechEndFrame
+from exotel_ws.ai.hearing.frames import HushFrame, SpeechBeginFrame, SpeechCutFrame, SpeechEndFrame
 from exotel_ws.ai.hearing.gain import Gain
 from exotel_ws.ai.hearing.windows import RATE, SILENCE_DB, WINDOW, WINDOW_S, HighPass, Window, level, pcm16, windows
 from exotel_ws.ai.settings import Turns
@@ -184,7 +184,7 @@ class Judged(VoiceDetector):
 
 
 SAYING = {
-    VADUserStartedSpeakingFrame: "starts",
+    SpeechBeginFrame: "starts",
     SpeechEndFrame: "stops",
     HushFrame: "pauses or goes on",
     SpeechCutFrame: "is cut",

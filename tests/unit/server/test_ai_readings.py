@@ -165,10 +165,11 @@ def test_a_noise_is_no_better_reading() -> None:
         (heard("Bye.", -1), FLOW),
         (heard("Wena you open.", -1), None),
         (heard("When are you open, and do you have shoes?", -5), None),
+        (heard("♪ Winter you hope ♪", -9), FLOW),
         (heard("Hmm.", -9), FLOW),
     ],
 )
-def test_no_second_reading_is_made_of_what_is_understood_or_no_speech(first: Reading, topic: Topic | None) -> None:
+def test_no_second_reading_is_made_of_what_is_understood_music_or_no_speech(first: Reading, topic: Topic | None) -> None:
     spoken = Speaking(first, heard("Goodbye.", -0.1))
     assert recognised(spoken, topic) == ("" if first.text == "Hmm." else first.text)
     assert not spoken.searched

@@ -25,6 +25,7 @@ from exotel_ws.ai.embedded.recognition import Recognition
 from exotel_ws.ai.embedded.silero import Silero
 from exotel_ws.ai.embedded.speakable import bounded, parts, sayable, speakable
 from exotel_ws.ai.embedded.topic import Topic
+from exotel_ws.ai.hearing.captions import uncaptioned
 from exotel_ws.ai.remarks import Meaning
 
 STT_RATE: Final = 16000
@@ -86,8 +87,8 @@ class Recogniser:
         if _is_noise(first):
             return ""
         topic = topic or self._any_topic
-        if not topic.doubts(first):
-            return first.text
+        if uncaptioned(first.text) != first.text or not topic.doubts(first):
+            return first.text  # of music, all readings are in vain
         return topic.best([first, *(each for each in speech.search(topic.expected) if not _is_noise(each))]).text
 
 

@@ -17,6 +17,7 @@ from pipecat.frames.frames import (
     Frame,
     TranscriptionFrame,
     TTSAudioRawFrame,
+    VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
@@ -30,7 +31,7 @@ from exotel_ws.ai.embedded.recognition import Asked, Recognition
 from exotel_ws.ai.embedded.speakable import sayable
 from exotel_ws.ai.embedded.topic import Topic
 from exotel_ws.ai.embedded.turn_features import SAMPLES, features
-from exotel_ws.ai.hearing.frames import HushFrame
+from exotel_ws.ai.hearing.frames import HushFrame, SpeechBeginFrame
 
 _TAIL: Final = bytes(STT_RATE * 2 * 3 // 20)
 """0.15 s of silence after what is recognised early: with 0.1 s less, 35 % of the words were wrong instead of 20 %."""
@@ -63,9 +64,11 @@ class EmbeddedSTT(SegmentedSTTService):
         )
         self._recognition = recognition
         self._topic = topic
+        self._expected: Topic | None = None
+        """Topic of the utterance: none over the voice of the bot, whose words an echo would make into those of a caller."""
         self._early: Asked | None = None
-        self._segments: deque[Asked | None] = deque()
-        """For each utterance that waits to be recognised, what was recognised of it early."""
+        self._segments: deque[tuple[Asked | None, Topic | None]] = deque()
+        """For each utterance that waits to be recognised, what was recognised of it early, and its topic."""
 
     @property
     def wants_wav_segments(self) -> bool:
@@ -86,8 +89,12 @@ class EmbeddedSTT(SegmentedSTTService):
         await super().cleanup()  # type: ignore[no-untyped-call]
         self._drop_early()
 
+    async def _handle_user_started_speaking(self, frame: VADUserStartedSpeakingFrame) -> None:
+        self._expected = None if isinstance(frame, SpeechBeginFrame) and frame.over else self._topic
+        await super()._handle_user_started_speaking(frame)
+
     def _begin_early(self, audio: bytes) -> None:
-        self._early = self._recognition.ask(audio + _TAIL, over=False, topic=self._topic)
+        self._early = self._recognition.ask(audio + _TAIL, over=False, topic=self._expected)
         self.create_task(self._tell_early(self._early))
 
     async def _tell_early(self, early: Asked) -> None:
@@ -108,12 +115,12 @@ class EmbeddedSTT(SegmentedSTTService):
                 early = None
             if early is not None:
                 early.over = True
-            self._segments.append(early)
+            self._segments.append((early, self._expected))
         await super()._handle_user_stopped_speaking(frame)
 
     async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
-        early = self._segments.popleft() if self._segments else None
-        asked = early or self._recognition.ask(audio, over=True, topic=self._topic)
+        early, topic = self._segments.popleft() if self._segments else (None, self._topic)
+        asked = early or self._recognition.ask(audio, over=True, topic=topic)
         try:
             text = await asked.found
         except Exception as error:

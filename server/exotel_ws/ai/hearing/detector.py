@@ -19,7 +19,7 @@ from exotel_ws.ai.hearing.caller import CallerLevel
 from exotel_ws.ai.hearing.doubt import Doubt
 from exotel_ws.ai.hearing.echo import EchoPath, Played
 from exotel_ws.ai.hearing.floor import Floor
-from exotel_ws.ai.hearing.frames import HushFrame, SpeechCutFrame, SpeechEndFrame
+from exotel_ws.ai.hearing.frames import HushFrame, SpeechBeginFrame, SpeechCutFrame, SpeechEndFrame
 from exotel_ws.ai.hearing.gain import AUDIBLE_DB, Gain
 from exotel_ws.ai.hearing.windows import RATE, SILENCE_DB, WINDOW, WINDOW_S, HighPass, Window, level, pcm16, windows
 from exotel_ws.ai.settings import Turns
@@ -297,7 +297,7 @@ class Hearing:
     def _change(self) -> Frame:
         self._hushed = False
         if self._detector.speaking:
-            return VADUserStartedSpeakingFrame(start_secs=self._detector.began_s)
+            return SpeechBeginFrame(self._detector.began_s, over=self._over or self._over_other_leg)
         if not self._cut_s:
             return SpeechCutFrame(stop_secs=0.0)
         return SpeechEndFrame(stop_secs=STOP_S, silent_s=max(0.0, self._clock() - self._sounded_at))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipecat.frames.frames import SystemFrame, VADUserStoppedSpeakingFrame
+from pipecat.frames.frames import SystemFrame, VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame
 
 
 @dataclass
@@ -10,6 +10,13 @@ class HushFrame(SystemFrame):
     """The caller's voice has paused for 0.1 s, which may be the end of their speech; or (not ``quiet``) it goes on after that."""
 
     quiet: bool = True
+
+
+@dataclass
+class SpeechBeginFrame(VADUserStartedSpeakingFrame):
+    """Somebody has begun to speak: the caller or, if ``over`` the voice of a bot, perhaps the bot, by an echo."""
+
+    over: bool = False
 
 
 @dataclass
