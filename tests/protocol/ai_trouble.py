@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from exotel_ws.ai.ahead import Ahead
 from exotel_ws.ai.dialogue import Dialogue, Events, Tool
+from exotel_ws.ai.endings import Endings
 from exotel_ws.ai.failure.failover import Failover
 from exotel_ws.ai.failure.work import Answering, Listening, Speaking
 from exotel_ws.ai.hearing.detector import Hears
@@ -132,7 +133,7 @@ class TroubledCall(Call):
                 tools=self.tools,
                 events=events,
                 limits=self.settings.limits,
-                rules=self.settings.turns,
+                endings=Endings(self.settings.turns),
                 ahead=self.ahead,
             )
             return self.dialogue

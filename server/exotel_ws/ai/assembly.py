@@ -1,7 +1,7 @@
 """Put together the parts of a call."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from weakref import WeakSet, WeakValueDictionary
@@ -13,6 +13,7 @@ from exotel_ws.ai.decoder import Decoder
 from exotel_ws.ai.dialogue import Collected, Dialogue, Events, Tool
 from exotel_ws.ai.ear import Ear
 from exotel_ws.ai.embedded.models import TurnModel
+from exotel_ws.ai.endings import Endings
 from exotel_ws.ai.failure.apology import Phrases
 from exotel_ws.ai.failure.breaker import Breaker
 from exotel_ws.ai.failure.failover import Failover
@@ -36,6 +37,7 @@ from exotel_ws.ai.settings import Ai
 from exotel_ws.ai.tools import EndCall, HttpTool, Webhook
 from exotel_ws.ai.voicemail import Voicemail, is_outbound
 from exotel_ws.ai.wishes import Wishes, fill
+from exotel_ws.ai.wording import words
 from exotel_ws.encodings import Encoding
 from exotel_ws.logs import printable
 from exotel_ws.protocol import Start, Writer
@@ -78,10 +80,11 @@ class Assembly:
         understands: Understands | None = None,
         meaning: MeaningOf | None = None,
         collected: Collected | None = None,
+        expected: Iterable[str] = (),
     ) -> None:
         """``webhook`` and ``own_tools`` are reached by ``outward``; ``workshop`` is that of all calls.
 
-        ``understands``: see `Remarks`; ``meaning`` and ``collected``: see `Dialogue`.
+        ``understands``: see `Remarks`; ``meaning`` and ``collected``: see `Dialogue`; ``expected``: see `Endings`.
         """
         self._settings = settings
         self._supply = supply
@@ -93,6 +96,7 @@ class Assembly:
         self._remarks = Remarks(settings.barge_in, settings.turns, understands)
         self._workshop = workshop
         self._meaning, self._collected = meaning, collected
+        self._expected = frozenset(map(words, expected))
         self._legs: WeakValueDictionary[str, WeakSet[Played]] = WeakValueDictionary()
         """Sound that is played in the legs of each call, by its call_sid: they may hear each other."""
 
@@ -153,8 +157,7 @@ class Assembly:
             tools=self._tools(caller, events),
             events=events,
             limits=self._settings.limits,
-            rules=self._settings.turns,
-            language=wishes.language or self._settings.language,
+            endings=Endings(self._settings.turns, wishes.language or self._settings.language, self._expected),
             meaning=self._meaning,
             collected=self._collected,
             ahead=Ahead(remote, lambda: answering.service, most) if remote and most else None,

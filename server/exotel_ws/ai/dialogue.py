@@ -55,7 +55,7 @@ from exotel_ws.ai.settings import AiLimits, Turns
 from exotel_ws.ai.turn_end import TurnEnd
 
 _USUAL: Final = AiLimits()
-_USUAL_TURNS: Final = Turns()
+_USUAL_ENDINGS: Final = Endings(Turns())
 MOST_ACTS: Final = 10
 """Most calls of tools for one turn of the caller. A model that is asked twice as often in one turn is given up."""
 _ENOUGH: Final = {"error": "too many calls of tools: no more can be done until the caller speaks, answer with what you know"}
@@ -204,15 +204,14 @@ class Dialogue:
         events: Events,
         services: Sequence[FrameProcessor] = (),
         limits: AiLimits = _USUAL,
-        rules: Turns = _USUAL_TURNS,
-        language: str = "en",
+        endings: Endings = _USUAL_ENDINGS,
         meaning: MeaningOf | None = None,
         collected: Collected | None = None,
         ahead: Ahead | None = None,
     ) -> None:
         """``services`` are all that were made for this call, used or not; their connections are closed at the end.
 
-        ``greeting`` begins the context; it is not spoken. Empty: there is none. ``language`` is the caller's. ``meaning``: see
+        ``greeting`` begins the context; it is not spoken. Empty: there is none. ``endings`` and ``meaning``: see
         `TurnEnd`. ``collected`` returns the slots that a flow has filled in the messages of a dialogue. Both are None where a
         model answers. ``ahead`` asks a model while a turn may still go on; None: none is asked.
         """
@@ -251,7 +250,7 @@ class Dialogue:
         self._ahead = ahead
         if ahead:
             ahead.may_ask, ahead.on_over = events.may_ask_ahead, events.asked_ahead
-        ends = _turns(turn_model, Endings(rules, language), meaning, events.asks, self._seems_over)
+        ends = _turns(turn_model, endings, meaning, events.asks, self._seems_over)
         user, assistant = LLMContextAggregatorPair(self.context, user_params=ends)
         self._hushed = False
         """True while the caller's voice pauses."""

@@ -1,7 +1,7 @@
 """Judge how much silence ends a caller's turn: by what was said, and by the turn model's judgement of how it was said."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from exotel_ws.ai.manner import LANGUAGES, SHORT, Manner, manner
@@ -21,9 +21,13 @@ _A_NUMBER: Final = 2
 class Endings:
     """Judge turns by the settings' rules. Calls can share one object."""
 
-    def __init__(self, settings: Turns, language: str = "en") -> None:
-        """``language`` is the caller's. Of those without words here, only the turn model and the lists tell."""
+    def __init__(self, settings: Turns, language: str = "en", expected: Collection[tuple[str, ...]] = ()) -> None:
+        """``language`` is the caller's. Of those without words here, only the turn model and the lists tell.
+
+        ``expected`` are the words of sentences that callers say, as a scripted flow lists them.
+        """
         self._settings = settings
+        self._expected = expected
         self._knows_words = language.partition("-")[0].lower() in LANGUAGES
         self._answers = Phrases(settings.short_answers)
         self._short = Phrases([*settings.short_answers, *settings.courtesies])
@@ -64,6 +68,8 @@ class Endings:
             return settings.open_s
         if does == "leads":
             return settings.unsure_s
+        if does == "asks" and said in self._expected:
+            return settings.sure_s
         if finished is None:
             return None
         if finished:

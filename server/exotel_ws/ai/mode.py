@@ -141,6 +141,7 @@ class AiMode:
                 understands=partial(self._endpoint.understands, model) if by_flow else None,
                 meaning=partial(self._endpoint.meaning, model) if by_flow else None,
                 collected=partial(self._endpoint.collected, model) if by_flow else None,
+                expected=self._endpoint.script(model).phrases() if by_flow else (),
             )
             self._bots[name] = ReadyBot(name, its, self._flows[name], supply, assembly, phrases, len(each))
         await self._bots[DEFAULT].prepare()

@@ -4,6 +4,7 @@ import pytest
 from exotel_ws.ai.endings import Endings
 from exotel_ws.ai.remarks import Meaning
 from exotel_ws.ai.settings import Turns
+from exotel_ws.ai.wording import words
 
 RULES = Turns()
 ENDINGS = Endings(RULES)
@@ -21,6 +22,27 @@ def test_a_short_answer_is_over_at_once_if_it_was_asked_for_whatever_it_sounds_l
 @pytest.mark.parametrize("said", ["Hello.", "Thank you.", "Great.", "Sorry?", "Hello, sir.", "धन्यवाद।"])
 def test_more_may_come_after_a_courtesy_whatever_was_asked(said: str) -> None:
     assert ENDINGS.silence_s(said, True, asked=True) == RULES.unsure_s
+
+
+@pytest.mark.parametrize(
+    ("said", "silence_s"),
+    [
+        ("When are you open?", RULES.sure_s),
+        ("When are you open", RULES.sure_s),
+        ("And when are you open?", None),
+        ("Hello. When are you open?", None),
+        ("Opening hours.", None),
+        ("My order.", RULES.open_s),
+    ],
+)
+def test_a_question_that_is_expected_word_for_word_is_over_however_it_sounds(said: str, silence_s: float | None) -> None:
+    expecting = Endings(RULES, expected=frozenset(map(words, ("when are you open", "opening hours", "my order"))))
+    assert expecting.silence_s(said, None) == silence_s
+
+
+def test_what_would_end_the_call_is_waited_for_though_it_is_expected() -> None:
+    expecting = Endings(RULES, expected=[words("connect me to an agent")])
+    assert expecting.silence_s("Connect me to an agent.", False, meaning="end") == RULES.unsure_s
 
 
 @pytest.mark.parametrize("said", ["Two.", "12"])
