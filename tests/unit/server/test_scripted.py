@@ -258,6 +258,61 @@ def test_who_says_goodbye_behind_an_and_parts() -> None:
     assert [parting.closest(text) for text in ("and he said goodbye", "and then", "where can I and goodbye")] == [None] * 3
 
 
+def test_who_has_more_questions_does_not_say_that_there_are_no_more() -> None:
+    parting = Examples({"no": ["no", "no more questions"]}, {"no": "hang_up"})
+
+    assert parting.closest("no more questions, no") == "no"
+    assert [parting.closest(text) for text in ("no, I have more questions", "no, I do have some more questions")] == [None] * 2
+
+
+def test_words_of_another_goodbye_that_was_not_said_are_none() -> None:
+    parting = Examples(
+        {"no": ["no"], "later": ["I will call you back"]}, {"no": "hang_up", "later": "hang_up"}, answers=["no", "later"]
+    )
+
+    assert parting.closest("no, I will call you back") in ("no", "later")
+    assert [parting.closest(text) for text in ("no, call me back", "no, can you call me")] == [None] * 2
+
+
+def test_a_courtesy_beside_an_answer_that_parts_is_not_what_is_meant() -> None:
+    examples = {"remark": ["fine thank you"], "no": ["I am fine", "no thank you"]}
+    answers = Examples(examples, {"no": "hang_up"}, answers=["remark", "no"])
+
+    assert [answers.closest(text) for text in ("Fine, thank you.", "I am fine, thank you.")] == ["remark", "no"]
+
+
+def test_a_word_with_a_dental_sound_is_known_as_it_is_said_in_india() -> None:
+    spoken = {"thank": "θæŋk", "tank": "tæŋk"}
+    examples = {"no": ["thank you that is all", "that is all"]}
+    parting = Examples(examples, {"no": "hang_up"}, sounds=lambda text: spoken.get(text, ""), answers=["no"])
+
+    assert parting.closest("Tank you. That, that is all, tank you.") == "no"
+
+
+def test_an_answer_that_ends_the_call_where_it_was_asked_has_to_be_meant_without_doubt() -> None:
+    parted = Script(
+        flow.parse("""
+greeting: Hello.
+fallback: [Sorry.]
+intents:
+  hours: {examples: [opening hours], say: "From nine to six. Anything else?", next: {enough: bye}}
+  enough: {examples: [that is enough], say: All right.}
+  bye: {examples: [bye], say: Goodbye., then: hang_up}
+""")
+    )
+
+    def after_hours(text: str) -> str:
+        hours = [user("opening hours"), {"role": "assistant", "content": "From nine to six. Anything else?"}]
+        return parted.answer([*hours, user(text)]).intent
+
+    assert [after_hours(text) for text in ("that is enough", "that is enough sugar", "is that enough")] == [
+        "bye",
+        "fallback",
+        "fallback",
+    ]
+    assert parted.answer([user("that is enough")]).tool == ""
+
+
 def test_a_hindi_no_is_one_however_it_is_spelt() -> None:
     answers = Examples({"no": ["nahi"], "yes": ["haan"]}, {"no": "hang_up"})
 

@@ -45,6 +45,8 @@ _LONG: Final = 5
 """Letters that two words need to be alike by them: of shorter ones too many are one letter apart."""
 _SOUNDS_THE_SAME: Final = 0.95
 """Likeness of two words that sound the same."""
+_DENTAL: Final = str.maketrans("θð", "td")
+"""Sounds that Indian English does not tell apart, so that a recogniser writes "tank you" for "thank you"."""
 _SAME_STEM: Final = 0.95
 """Likeness of two forms of one word."""
 _CERTAIN: Final = 0.95
@@ -93,9 +95,16 @@ class _Example(NamedTuple):
     weights: tuple[float, ...]
     total: float
     denials: frozenset[str]
+    """Words that deny, and a "no" that is an answer."""
+    denying: frozenset[str]
+    """Those of them that deny."""
     name: str
     carrying: tuple[str, ...]
     """Words without those that say little; all, if the others only deny or ask."""
+
+    def is_in(self, turn: Compared) -> bool:
+        """Return True if the whole example was heard. "No, I have more questions" is not "no more questions"."""
+        return turn.has(self.words) and self.denying <= turn.denials
 
     def says_something(self, found: list[float]) -> bool:
         """Return True if one of the words that carry the example was ``found``; if none carries it, if most were."""
@@ -125,7 +134,8 @@ class Examples:
         are taken for its first.
         """
         self._alike = Alike(alike)
-        self._sounds = lru_cache(maxsize=4096)(sounds or (lambda _text: ""))
+        spoken = sounds or (lambda _text: "")
+        self._sounds = lru_cache(maxsize=4096)(lambda text: spoken(text).translate(_DENTAL))
         self._ends = {name: then for name, then in (ends or {}).items() if then}
         self._least = {name: LEAST_FINAL.get(self._ends.get(name, ""), LEAST) for name in examples}
         self._parting = frozenset(name for name, then in self._ends.items() if then == "hang_up")
@@ -190,6 +200,9 @@ class Examples:
                 best[name] += _ALSO * (sum(some) - max(some))
         taken = {name: score for name, score in best.items() if score >= self._least[name]}
         wishes = {name: score for name, score in taken.items() if name not in self._answers or score >= _CLEAR} or taken
+        if not self._parting.isdisjoint(self._answers.intersection(wishes)):
+            # It took all of the turn: a courtesy beside it is not what is meant.
+            wishes = {name: score for name, score in wishes.items() if name in self._parting or name not in self._answers}
         return max(wishes, key=lambda name: wishes[name], default=None)
 
     def _prepared(self, said: Heard) -> Heard:
@@ -244,7 +257,7 @@ class Examples:
         hangs_by_one = len(example.carrying) == 1 and example.carrying[0] not in self._alone[example.name]
         wanted = example.words if then == "hang_up" or (then and hangs_by_one) else example.carrying
         whole = turn.has(wanted)
-        if then == "hang_up" and whole and self._parts(turn, example):
+        if then == "hang_up" and example.is_in(turn) and self._parts(turn, example):
             score = max(score, _CLEAR)
         elif score < _SAME and (then == "hang_up" or (then and (example.denials or hangs_by_one) and not whole)):
             return 0.0
@@ -276,10 +289,11 @@ class Examples:
         asks = any(word in ASKING for word in others) or (turn.said[0] in others and turn.said[0] in OPENS_QUESTION)
         if asks or self._goes_on(turn):
             return False
+        parting = {each.name for each in self._examples if each.name in self._parting and each.is_in(turn)}
         if example.name in self._answers:
-            return not turn.strange(self._parting) and turn.covered(self._parting) >= _COVERED
+            return not turn.strange(parting) and turn.covered(parting) >= _COVERED
         # Courtesies go with a goodbye; and what ends with one may have a word before it that was misheard.
-        known = self._parting | self._answers
+        known = parting | (self._answers - self._parting)
         misheard = turn.said[-1] == example.words[-1] and turn.unknown() == turn.strange(known) == 1
         return misheard or (not turn.strange(known) and turn.covered(known) >= _COVERED)
 
@@ -289,7 +303,7 @@ class Examples:
         if not wanted:
             return False
         ends = self._parting | self._answers
-        whole = {word for each in self._examples if each.name in ends and turn.has(each.words) for word in each.words}
+        whole = {word for each in self._examples if each.name in ends and each.is_in(turn) for word in each.words}
         return bool(wanted - whole)
 
     def _rest(self, said: tuple[str, ...], example: _Example) -> float:
@@ -356,4 +370,5 @@ def _example(said: tuple[str, ...], name: str) -> _Example:
     carrying = tuple(word for word, each in zip(said, weights, strict=True) if each >= _CARRIES)
     if not any(each == 1 and word not in NEGATIONS for word, each in zip(said, weights, strict=True)):
         carrying = said
-    return _Example(said, weights, sum(weights), denials(said) | NO.intersection(said), name, carrying)
+    denying = denials(said)
+    return _Example(said, weights, sum(weights), denying | NO.intersection(said), denying, name, carrying)

@@ -212,12 +212,17 @@ class Script:
 
 
 def examples(flow: Flow, sounds: Callable[[str], str] | None = None) -> Examples:
-    """Return the examples of a flow. ``sounds``: see `Examples`."""
+    """Return the examples of a flow. ``sounds``: see `Examples`.
+
+    An answer that ends the call by some ``next`` has to be meant as surely as an intent that always ends it.
+    """
     replies = (*flow.fallback, *flow.intents.values())
-    answers = {answer for reply in replies for answer in reply.next}
+    nexts = [pair for reply in replies for pair in reply.next.items()]
+    answers = {answer for answer, _ in nexts}
+    partings = {answer for answer, target in nexts if flow.intents[target].then == "hang_up"}
     return Examples(
         {name: intent.examples for name, intent in flow.intents.items()},
-        ends={name: intent.then for name, intent in flow.intents.items()},
+        ends={name: intent.then or ("hang_up" if name in partings else "") for name, intent in flow.intents.items()},
         sounds=sounds,
         answers=answers | {name for name, intent in flow.intents.items() if intent.repeat},
         alike=flow.alike,
