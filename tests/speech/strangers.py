@@ -188,7 +188,6 @@ MEANT: Final = {
     "something_else": [
         "It's not about my order",
         "It's about something else",
-        "I have another question",
         "No, something else",
         "It is not about the opening hours",
         "None of those",
@@ -212,6 +211,7 @@ MEANT: Final = {
         "What can you do?",
         "Help",
         "Don't connect me to anybody",
+        "I have another question",
     ],
 }
 """Sentences by intent of the shipped flow."""
