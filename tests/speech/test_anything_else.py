@@ -96,3 +96,8 @@ def test_some_answers_part_only_where_it_was_asked(lead: Lead, text: str) -> Non
 
     assert script.answer([{"role": "user", "content": text}]).tool == ""
     assert lead(text, "en") in PARTING
+
+
+@pytest.mark.parametrize("text", ["Thank you, Lord, nothing else.", "My doubt is cleared, thank you, nothing else."])
+def test_nothing_else_is_no_order_though_a_word_beside_it_was_misheard(lead: Lead, text: str) -> None:
+    assert lead(text, "en") != "order_status"

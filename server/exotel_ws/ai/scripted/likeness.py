@@ -186,7 +186,10 @@ class Examples:
         best = self._scores(turn)
         hints: defaultdict[str, list[float]] = defaultdict(list)
         for place, part in enumerate(said.parts[-MOST_PARTS:] if len(said.parts) > 1 else ()):
-            for name, score in self._scores(self._compared(part)).items():
+            scores = self._scores(self._compared(part))
+            if max(scores, key=lambda name: scores[name], default="") in self._parting:
+                continue  # "nothing else" is no wish, though a word of it is in one ("nothing has come")
+            for name, score in scores.items():
                 if name not in self._parting:
                     if name in self._answers:
                         factor = _LONE * _BESIDE_SOME ** turn.by(name).others
