@@ -12,7 +12,7 @@ _TIMES: Final = 2
 
 
 class Noise:
-    """What one call knows of the noise around its caller, and what they were told of it."""
+    """Noise around the caller of one call, and what they were told of it."""
 
     def __init__(
         self, noisy: Callable[[], bool], clamour: Callable[[], bool], clock: Clock, sentence: str, say: Callable[[str], None]

@@ -1,4 +1,4 @@
-"""What a bot understands, by which the better of two readings of a caller's speech can be told."""
+"""Topic of a bot: its understanding, by which the better of two readings of a caller's speech can be told."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
