@@ -145,7 +145,7 @@ class Turns(Struct, frozen=True, forbid_unknown_fields=True):
     sure_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.2
     likely_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.6
     unsure_s: Annotated[float, Meta(ge=0.2, le=2)] = 0.9
-    open_s: Annotated[float, Meta(ge=0.2, le=2)] = 1.4
+    open_s: Annotated[float, Meta(ge=0.2, le=2)] = 1.5
     longest_s: Annotated[float, Meta(ge=2, le=30)] = 8.0
     early: bool = True
     ahead: Annotated[int, Meta(ge=0, le=5)] = 2
