@@ -12,15 +12,16 @@ from exotel_ws.ai.embedded.topic import Topic
 
 
 class Thread(Executor):
-    """Thread that ends one piece of work whenever `finish` says so."""
+    """Thread, or ``number`` of them, that ends the piece of work begun last whenever `finish` says so."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int = 1) -> None:
+        self._number = number
         self.begun: list[bytes] = []
         self.topics: list[Topic | None] = []
         self._work: list[Future[Any]] = []
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        assert not self._work, "one at a time"
+        assert len(self._work) < self._number, "no more at a time"
         work: Future[Any] = Future()
         work.set_running_or_notify_cancel()
         pcm, topic = args
@@ -52,6 +53,22 @@ def on_a_loop(told: Callable[[Recognition, Thread], Awaitable[None]]) -> Callabl
         await told(Recognition(NoRecogniser(), thread), thread)
 
     return lambda: asyncio.run(with_parts())
+
+
+def test_with_two_threads_two_are_recognised_at_once_and_the_others_in_their_turn() -> None:
+    async def test() -> None:
+        thread = Thread(2)
+        recognition = Recognition(NoRecogniser(), thread, 2)
+        for pcm, over in ((b"runs", False), (b"too", False), (b"a guess", False), (b"ended", True)):
+            recognition.ask(pcm, over=over)
+        assert thread.begun == [b"runs", b"too"]
+        await thread.finish()
+        assert thread.begun[2:] == [b"ended"]
+        await thread.finish()
+        await thread.finish()
+        assert thread.begun[3:] == [b"a guess"]
+
+    asyncio.run(test())
 
 
 @on_a_loop

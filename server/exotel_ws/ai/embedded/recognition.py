@@ -26,16 +26,17 @@ class Asked:
 
 
 class Recognition:
-    """Recognise one utterance at a time: those that have ended first, in turn; then guesses, the shortest first.
+    """Recognise utterances, a few at a time: those that have ended first, in turn; then guesses, the shortest first.
 
     The shortest are nods, for which a bot has stopped that goes on once it knows. What is no longer wanted is not begun.
     """
 
-    def __init__(self, recogniser: Recognises, executor: Executor) -> None:
+    def __init__(self, recogniser: Recognises, executor: Executor, at_once: int = 1) -> None:
+        """Recognise ``at_once``, as many as ``executor`` has threads: what waits in it could not be overtaken."""
         self._recogniser = recogniser
         self._executor = executor
         self._waiting: list[Asked] = []
-        self._busy = False
+        self._free = at_once
 
     def ask(self, pcm: bytes, *, over: bool, topic: Topic | None = None) -> Asked:
         """Begin to recognise ``pcm``, said to a bot with that ``topic``, now or when it is its turn."""
@@ -46,17 +47,17 @@ class Recognition:
 
     def _go_on(self) -> None:
         self._waiting = [each for each in self._waiting if not each.found.done()]
-        if self._busy or not self._waiting:
+        if not (self._free and self._waiting):
             return
         asked = min(self._waiting, key=lambda each: (not each.over, 0 if each.over else len(each.pcm)))
         self._waiting.remove(asked)
-        self._busy = True
+        self._free -= 1
         loop = asyncio.get_running_loop()
         working = loop.run_in_executor(self._executor, self._recogniser.recognise, asked.pcm, asked.topic)
         working.add_done_callback(lambda done: self._done(asked, done))
 
     def _done(self, asked: Asked, done: asyncio.Future[str]) -> None:
-        self._busy = False
+        self._free += 1
         if not asked.found.done():
             if done.cancelled():
                 asked.found.cancel()
