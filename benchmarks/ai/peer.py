@@ -122,12 +122,11 @@ class Peer:
 
 
 def main() -> None:
-    """Load the models, use each once as our server does, and serve until SIGTERM."""
+    """Load the models as our server does, and serve until SIGTERM."""
     options = _options()
     logger.remove()
     logger.add(sys.stderr, level="INFO")
     models = Models.load()
-    models.recogniser.recognise(models.speaker.speak("Hello.", HEARING_RATE))
     with options.heard.open("w", encoding="utf-8") as heard:
         settings = msgspec.convert(load(options.settings).ai, Ai) if options.settings else Ai()
         peer = Peer(models, Endpoint(flow.load(options.flow), models.speaker.sounds), options.greeting, heard, settings)

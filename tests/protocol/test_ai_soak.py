@@ -105,7 +105,7 @@ class FaultySupply(Supply):
 def no_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     model: Any = NoModel()
     models = Models(model, model, model, ThreadPoolExecutor(1), ThreadPoolExecutor(1))
-    monkeypatch.setattr(mode, "_warm", lambda: models)
+    monkeypatch.setattr(Models, "load", lambda: models)
     monkeypatch.setattr(mode, "Supply", FaultySupply)
     monkeypatch.setattr(dialogue, "_turns", turns)
     monkeypatch.setattr(assembly, "VoiceDetector", lambda _model: None)

@@ -104,7 +104,7 @@ class AiMode:
         self._outward = Outward()
         if self._ended:
             self._courier = Courier(Spool(settings.spool, time.time), self._ended, self._outward, self._tally, time.time)
-        models = await asyncio.to_thread(_warm)
+        models = await asyncio.to_thread(Models.load)
         models.turn_model.backlog.on_left_out = self._tally.not_judged
         speaker = models.speaker
         own = {name: its for name, its in self._flows.items() if name != DEFAULT and its is not self._flows[DEFAULT]}
@@ -290,13 +290,6 @@ def _encoding(start: Start, line: Line) -> Encoding:
         line.fault("unsupported_encoding", why)
         raise HangUp(1003, why)
     return encoding
-
-
-def _warm() -> Models:
-    """Load the models, and use each once, since the first use takes longest. Blocks."""
-    models = Models.load()
-    models.recogniser.recognise(models.speaker.speak("Hello.", 16000))
-    return models
 
 
 def _share(line: ref[Line], limits: AiLimits, name: str = "ai_requests") -> Bucket | None:

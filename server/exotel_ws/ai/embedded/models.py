@@ -57,6 +57,9 @@ _NICER: Final = 5
 """Niceness of the turn model beyond that of the loop: of a core that both want, the loop has three quarters."""
 _HEARD_AT_ONCE: Final = 2
 """Utterances that are recognised at once: where another core is free, those who speak together wait half as long."""
+_FIRST: Final = "Hello. You can ask for our opening hours, or for your order."
+_WARM_S: Final = 30.0
+"""Seconds in which all threads begin, on a busy machine."""
 _KEPT: Final = 32
 """Sentences, of 0.1 MB each as most are."""
 
@@ -196,9 +199,22 @@ class Models:
     def load(cls) -> Self:
         """Load all models. Blocks for seconds; call it in a thread."""
         _keep_few_arenas()
-        recogniser = Recogniser()
-        recognition = Recognition(recogniser, ThreadPoolExecutor(_HEARD_AT_ONCE, "stt"), _HEARD_AT_ONCE)
-        return cls(recogniser, Speaker(), TurnModel(), recognition, ThreadPoolExecutor(1, "tts"))
+        recogniser, speaker, hearing = Recogniser(), Speaker(), ThreadPoolExecutor(_HEARD_AT_ONCE, "stt")
+        _warm(recogniser, speaker.speak(_FIRST, STT_RATE), hearing)
+        recognition = Recognition(recogniser, hearing, _HEARD_AT_ONCE)
+        return cls(recogniser, speaker, TurnModel(), recognition, ThreadPoolExecutor(1, "tts"))
+
+
+def _warm(recogniser: Recogniser, pcm: bytes, hearing: Executor) -> None:
+    """Recognise ``pcm`` in all threads of ``hearing`` at once: the first time takes longest, and takes memory that is kept."""
+    nothing = recogniser.topic((), lambda _text: "nothing")
+    together = threading.Barrier(_HEARD_AT_ONCE)
+
+    def hear(_number: int) -> str:
+        together.wait(_WARM_S)
+        return recogniser.recognise(pcm, nothing)
+
+    list(hearing.map(hear, range(_HEARD_AT_ONCE)))
 
 
 def _keep_few_arenas() -> None:
