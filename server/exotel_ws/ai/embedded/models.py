@@ -58,6 +58,8 @@ _NICER: Final = 5
 _HEARD_AT_ONCE: Final = 2
 """Utterances that are recognised at once: where another core is free, those who speak together wait half as long."""
 _FIRST: Final = "Hello. You can ask for our opening hours, or for your order."
+_SILENT_TURN: Final = np.zeros((1, 80, 800), np.float32)
+"""Features of silence, as the turn model takes them."""
 _WARM_S: Final = 30.0
 """Seconds in which all threads begin, on a busy machine."""
 _KEPT: Final = 32
@@ -170,6 +172,8 @@ class TurnModel:
         self.turn_executor = ThreadPoolExecutor(1, "turn", give_way)
         self.backlog = Backlog()
         self.voice_executor = ThreadPoolExecutor(1, "voice")
+        # The first time takes longest, and takes memory that is kept.
+        self.turn_executor.submit(self.session.run, None, {"input_features": _SILENT_TURN}).result()
 
 
 def give_way() -> None:
