@@ -45,7 +45,8 @@ OPEN_ENDINGS: Final = _phrases(
     haven't, can you, could you, do you, did you, know, want, need, would like, i'd like, wanted, needed, say, tell me,
     ask, get, give me, find, check, think, calling, wondering, looking, trying, mean, just, very, not, uh, um, er, is
     called, excuse me, good morning, good afternoon, good evening, i have a question, one question, one thing, one more
-    thing, the status, the reason, let me see, let me think, hold on, one moment, one second, actually, you know what,
+    thing, ask something, ask you something, know something, something to ask,
+    the status, the reason, let me see, let me think, hold on, one moment, one second, actually, you know what,
     aur, ki, kyunki, lekin, magar, mera, meri, mere, ka, ke, ko, mein, se, agar, mujhe, yeh, ek, और, कि, क्योंकि,
     लेकिन, मगर, या, तो, मेरा, मेरी, मेरे, का, की, के, को, में, से, पर, जो, अगर, मुझे, मैं, हम, यह, ये, वह, एक
     """

@@ -33,10 +33,13 @@ def test_more_may_come_after_a_courtesy_whatever_was_asked(said: str) -> None:
         ("Hello. When are you open?", None),
         ("Opening hours.", None),
         ("My order.", RULES.open_s),
+        ("Can I ask you something?", RULES.open_s),
     ],
 )
 def test_a_question_that_is_expected_word_for_word_is_over_however_it_sounds(said: str, silence_s: float | None) -> None:
-    expecting = Endings(RULES, expected=frozenset(map(words, ("when are you open", "opening hours", "my order"))))
+    expecting = Endings(
+        RULES, expected=frozenset(map(words, ("when are you open", "opening hours", "my order", "can i ask you something")))
+    )
     assert expecting.silence_s(said, None) == silence_s
 
 
