@@ -20,7 +20,7 @@ from pipecat.turns.user_stop import BaseUserTurnStopStrategy
 
 from exotel_ws.ai.embedded.services import SharedTurnAnalyzer
 from exotel_ws.ai.endings import Endings
-from exotel_ws.ai.hearing.frames import HushFrame, SpeechCutFrame
+from exotel_ws.ai.hearing.frames import EarlySTTFrame, HushFrame, SpeechCutFrame
 from exotel_ws.ai.remarks import Meaning, MeaningOf
 
 _TRANSCRIPT_S: Final = 1.0
@@ -68,8 +68,11 @@ class TurnEnd(BaseUserTurnStopStrategy):
         """The turn model's judgement of the latest pause."""
         self._words_decide = False
         """True if the words before the latest pause are known, and say how much silence ends the turn."""
-        self._tells_early = False
-        """True if the recogniser tells words early. If it has not yet, many wait for it, and the model would only delay it."""
+        self._begins_early = self._tells_early = False
+        """True if the recogniser begins as soon as the voice pauses; and if it therefore tells words early.
+
+        If it has not yet, many wait for it, and the model would only delay it.
+        """
         self._judging: asyncio.Task[None] | None = None
         self._waiting: asyncio.Task[None] | None = None
 
@@ -93,12 +96,14 @@ class TurnEnd(BaseUserTurnStopStrategy):
                 self._analyzer.take(frame.audio)
             case STTMetadataFrame():
                 self._transcript_s = frame.ttfs_p99_latency
+                self._begins_early = isinstance(frame, EarlySTTFrame)
             case VADUserStartedSpeakingFrame():
                 self._speaking, self._complete, self._silent_since = True, False, None
                 self._hushed = self._cut = False
                 await self._voice_goes_on()
             case HushFrame():
                 self._hushed = frame.quiet
+                self._tells_early |= self._begins_early
                 if not frame.quiet:
                     await self._voice_goes_on()
             case VADUserStoppedSpeakingFrame():

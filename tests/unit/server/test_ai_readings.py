@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from exotel_ws.ai.embedded.expected import Expected
 from exotel_ws.ai.embedded.models import Recogniser
-from exotel_ws.ai.embedded.moonshine import Speech
+from exotel_ws.ai.embedded.moonshine import Speech, greatest
 from exotel_ws.ai.embedded.reading import Reading
 from exotel_ws.ai.embedded.tokens import BEGIN, END, Tokens
 from exotel_ws.ai.embedded.topic import Topic
@@ -29,6 +29,7 @@ class Decoding:
         self._chances = chances
         self.steps: list[int] = []
         self.likely = np.full((len(last), len(TOKENS)), -30, np.float32)
+        self.likely[:, END] = -40
         for row, token in enumerate(last):
             for after, chance in chances[token].items():
                 self.likely[row, after] = np.log(chance)
@@ -74,6 +75,14 @@ def test_what_is_expected_is_found_though_it_is_less_likely() -> None:
     assert found["Are here open"] == pytest.approx(np.log(0.6 * 0.7 * 0.9), abs=1e-5)
     assert "Are you open" not in {each.text for each in speech(OFTEN_OTHERWISE).search(Expected([], TOKENS))}
     assert "Are you open" in {each.text for each in speech(OFTEN_OTHERWISE).search(Expected(["are you open"], TOKENS))}
+
+
+@pytest.mark.parametrize("length", [1, 8, 64, 200, 600, 4 * 32768])
+@pytest.mark.parametrize("values", [3, 1_000_000])
+def test_the_greatest_of_many_numbers_are_found_in_their_order(length: int, values: int) -> None:
+    numbers = np.random.default_rng(length).integers(0, values, length).astype(np.float32)
+    numbers[0] = -np.inf
+    assert greatest(numbers, 8) == np.argsort(-numbers, kind="stable")[:8].tolist()
 
 
 def test_a_model_that_repeats_itself_is_stopped() -> None:

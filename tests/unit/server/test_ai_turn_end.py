@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from exotel_ws.ai.endings import Endings
-from exotel_ws.ai.hearing.frames import HushFrame, SpeechCutFrame
+from exotel_ws.ai.hearing.frames import EarlySTTFrame, HushFrame, SpeechCutFrame
 from exotel_ws.ai.remarks import Meaning
 from exotel_ws.ai.settings import Turns
 from exotel_ws.ai.turn_end import TurnEnd
@@ -201,6 +201,21 @@ def test_who_goes_on_while_the_flow_is_asked_has_not_finished() -> None:
 
 def test_without_an_early_transcript_the_turn_waits_for_it() -> None:
     assert turn(True, lambda made: made.pauses("Where is my order?", early=False)).over_after == pytest.approx(0.35, abs=0.01)
+
+
+@pytest.mark.parametrize(("metadata", "judged"), [(EarlySTTFrame, 0), (STTMetadataFrame, 1)])
+def test_the_model_is_not_asked_while_a_recogniser_that_begins_early_is_at_work(
+    metadata: type[STTMetadataFrame], judged: int
+) -> None:
+    async def late(made: Turn) -> None:
+        await made.end.process_frame(metadata(service_name="stt", ttfs_p99_latency=0.6))
+        await made.end.process_frame(HushFrame())
+        await made.end.process_frame(VADUserStoppedSpeakingFrame(stop_secs=0.2))
+        await asyncio.sleep(0.15)
+        assert made.judged == judged
+        await made.transcribed("Where is my order?")
+
+    assert turn(True, late).judged == 1
 
 
 def test_a_transcript_that_is_not_final_is_waited_for_by_the_time_that_its_service_needs() -> None:

@@ -21,6 +21,8 @@ _BEAMS: Final = 4
 """Texts that a search follows at once."""
 _HOPELESS: Final = 2.0
 """Natural logarithm of how much less likely than a finished text all others are for a search to end."""
+_LOT: Final = 64
+"""Tokens of which only the likeliest is compared, to find those that may be among the likeliest of all."""
 _PAST: Final = "past_key_values"
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
@@ -75,9 +77,8 @@ class Speech:
         for _ in range(self._most):
             likely = expected.favour(decoding.likely, [text.last for text in begun])
             likely += np.array([[text.score] for text in begun], np.float32)
-            best = np.argpartition(likely, -2 * _BEAMS, axis=None)[-2 * _BEAMS :]
             places, going = list[int](), list[_Text]()
-            for one in best[np.argsort(-likely.ravel()[best])]:
+            for one in greatest(likely.ravel(), 2 * _BEAMS):
                 place, token = divmod(int(one), likely.shape[1])
                 text = begun[place].on(token, float(decoding.likely[place, token]), float(likely[place, token]))
                 if token == END:
@@ -142,3 +143,15 @@ class _Decoding:
         # What comes of the speech is the same in each row, and stays as it is.
         kept = {name: each if len(each) == len(rows) and name not in own else each[rows] for name, each in self._past.items()}
         return _Decoding(self._decoder, kept, own, tokens)
+
+
+def greatest(numbers: Floats, count: int) -> list[int]:
+    """Return the places of the ``count`` greatest of ``numbers``, beginning with the greatest; of all, if there are no more.
+
+    Among all tokens of four texts this takes a tenth of the time of ``argpartition``.
+    """
+    whole = len(numbers) // _LOT * _LOT
+    lots = numbers[:whole].reshape(-1, _LOT).max(axis=1)  # each of the greatest is at least as great as its lot's
+    least = np.partition(lots, -count)[-count] if len(lots) >= count else -np.inf
+    places = np.flatnonzero(numbers >= least)
+    return [int(place) for place in places[np.argsort(-numbers[places], kind="stable")[:count]]]

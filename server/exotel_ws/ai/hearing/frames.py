@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipecat.frames.frames import SystemFrame, VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame
+from pipecat.frames.frames import STTMetadataFrame, SystemFrame, VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame
 
 
 @dataclass
@@ -10,6 +10,11 @@ class HushFrame(SystemFrame):
     """The caller's voice has paused for 0.1 s, which may be the end of their speech; or (not ``quiet``) it goes on after that."""
 
     quiet: bool = True
+
+
+@dataclass
+class EarlySTTFrame(STTMetadataFrame):
+    """The recogniser begins at each `HushFrame`, and tells the words once it has them."""
 
 
 @dataclass
