@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from exotelctl.port import diag, sockets, units
+from exotelctl.port import diag, process, sockets, units
 from exotelctl.port.facts import Socket
+from exotelctl.port.gather import gather
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 pytestmark = pytest.mark.skipif(sys.byteorder == "big", reason="the recorded tables are of a little-endian kernel")
@@ -146,3 +147,43 @@ def test_of_two_socket_units_the_one_that_is_in_the_way_is_named(monkeypatch: py
 )
 def test_our_units(unit: str, ours: bool) -> None:
     assert units.is_ours(unit) == ours
+
+
+@pytest.mark.parametrize(
+    ("parent", "program", "begins"),
+    [
+        (1, "/usr/lib/systemd/systemd", True),
+        (1, "/usr/lib/systemd/systemd-executor", True),
+        (1, "/usr/bin/python3.11", False),
+        (1, "/tmp/systemd", False),
+        (8, "/usr/lib/systemd/systemd", False),
+        (1, "", False),
+    ],
+)
+def test_a_child_of_systemd_is_about_to_become_a_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parent: int, program: str, begins: bool
+) -> None:
+    for pid, above, path in ((1, 0, "/usr/lib/systemd/systemd"), (77, parent, program)):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / f"{pid}/stat").write_text(f"{pid} ((xotel-ws)) S {above} 1 1 0")
+        if path:
+            (tmp_path / f"{pid}/exe").symlink_to(path)
+    monkeypatch.setattr(process, "_PROC", tmp_path)
+    assert process.begins_service(77) is begins
+    (tmp_path / "1/exe").unlink()  # who is not root does not see it
+    assert not process.begins_service(77)
+
+
+@pytest.mark.parametrize(
+    ("begins", "cgroup", "seen"),
+    [(True, "0::/init.scope\n", False), (False, "0::/init.scope\n", True), (True, "0::/system.slice/cups.service\n", True)],
+)
+def test_who_is_about_to_become_a_service_is_no_stranger_before_it_is_in_its_unit(
+    monkeypatch: pytest.MonkeyPatch, begins: bool, cgroup: str, seen: bool
+) -> None:
+    monkeypatch.setattr(process, "begins_service", lambda _pid: begins)
+    monkeypatch.setattr(process, "cgroup_text", lambda _pid: cgroup)
+    monkeypatch.setattr(units, "active_states", lambda names: dict.fromkeys(names, "active"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        holders = gather(listener.getsockname()[1], thorough=True).holders
+    assert [holder.pid for holder in holders] == ([os.getpid()] if seen else [])

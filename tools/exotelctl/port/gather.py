@@ -117,10 +117,11 @@ def _explains(quick: Held, found: PortSockets, listening: frozenset[int]) -> boo
 
 
 def _holder(pid: int, held: frozenset[int], listening: frozenset[int]) -> PortHolder | None:
-    """Return the facts of one process; None if it ended meanwhile."""
+    """Return the facts of one process; None if it ended meanwhile, or is systemd's own and about to become a service."""
     who = process.identity(pid)
     if who is None:
         return None
+    begins = process.begins_service(pid)  # asked first: once it runs another program, it is in its unit
     try:
         seen = psutil.Process(pid)
         with seen.oneshot():
@@ -130,6 +131,8 @@ def _holder(pid: int, held: frozenset[int], listening: frozenset[int]) -> PortHo
     except psutil.Error:
         return None
     unit = units.of_cgroup(process.cgroup_text(pid))
+    if begins and unit == units.NONE:
+        return None
     return PortHolder(
         identity=who,
         user=user,

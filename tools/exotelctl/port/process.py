@@ -38,6 +38,16 @@ def is_headless(pid: int) -> bool:
     return bool(fields) and fields[0] == "Z" and int(fields[17]) > 1
 
 
+def begins_service(pid: int) -> bool:
+    """Return True for a child of PID 1 that still runs systemd's own program, and is about to run that of a service.
+
+    It has the listening sockets of its unit by then, but may not be in the unit's cgroup yet.
+    """
+    manager = _program(1)
+    its = _stat(pid)[1:2] == ["1"] and _program(pid)
+    return bool(manager) and its in (manager, f"{os.path.dirname(manager)}/systemd-executor")
+
+
 def sockets(pid: int, wanted: frozenset[int]) -> frozenset[int]:
     """Return which of the socket inodes ``wanted`` the process has open, also through a thread of a headless process."""
     return _sockets(pid, _links(wanted))
@@ -97,6 +107,14 @@ def _open(folder: str, names: list[str], links: dict[str, int]) -> frozenset[int
         if inode is not None:
             held.add(inode)
     return frozenset(held)
+
+
+def _program(pid: int) -> str:
+    """Return the path of the program that the process runs; empty if that may not be seen, or there is no such process."""
+    try:
+        return os.readlink(f"{_PROC}/{pid}/exe")
+    except OSError:
+        return ""
 
 
 def _names(folder: str) -> list[str]:
