@@ -18,7 +18,8 @@ FORBIDDEN: Final = [
     # (package, its folder, packages that it must not import)
     # Packages below itself are rooms that its other modules must not know.
     ("exotel_phone", "tools/exotel_phone", ("exotelctl", "ansible", "ansible_collections")),
-    ("exotel_ws", "server/exotel_ws", ("exotel_phone", "exotelctl", "ansible", "ansible_collections")),
+    ("exotel_api", "server/exotel_api", ("exotel_phone", "exotelctl", "ansible", "ansible_collections", "exotel_ws.ai")),
+    ("exotel_ws", "server/exotel_ws", ("exotel_api", "exotel_phone", "exotelctl", "ansible", "ansible_collections")),
     ("exotel_ws", "server/exotel_ws", ("exotel_ws.ai",)),
     ("exotel_ws", "server/exotel_ws", ("exotel_ws.echo",)),
 ]
