@@ -13,6 +13,8 @@ Event = Literal[
     # AI mode
     "lookup", "parameters", "heard", "spoke", "tool", "tool_failed", "provider_error", "switched", "summary", "not_kept", "flood",
     "barge_in", "illegal_phase", "bot_end", "resume", "voicemail", "ended_report",
+    # the companion
+    "callback",
     # receipts of exotelctl
     "port_clean", "reset",
 ]

@@ -65,9 +65,11 @@ class JournalHandler(logging.Handler):
     A journal that is gone or full never blocks or fails a call: the record is dropped, and counted (`take_lost`).
     """
 
-    def __init__(self, path: str = JOURNAL_SOCKET) -> None:
+    def __init__(self, path: str = JOURNAL_SOCKET, identifier: str = "exotel-ws") -> None:
+        """``identifier`` is what ``journalctl -t`` finds the lines by."""
         super().__init__()
         self._path = path
+        self._identifier = identifier
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self._lost = 0
@@ -77,7 +79,7 @@ class JournalHandler(logging.Handler):
         entry = {
             "MESSAGE": self.format(record),
             "PRIORITY": str(_PRIORITIES.get(record.levelno, 6)),
-            "SYSLOG_IDENTIFIER": "exotel-ws",
+            "SYSLOG_IDENTIFIER": self._identifier,
             "LOGGER": record.name,
             **fields_of(record),
         }
@@ -117,12 +119,15 @@ class JsonFormatter(logging.Formatter):
         return _encode(entry)
 
 
-def configure(log: Log) -> None:
-    """Route everything that is logged. ``auto`` means the journal if standard error is the journal's, else the terminal form."""
+def configure(log: Log, identifier: str = "exotel-ws") -> None:
+    """Route everything that is logged. ``auto`` means the journal if standard error is the journal's, else the terminal form.
+
+    ``identifier``: see `JournalHandler`.
+    """
     kind: LogFormat = log.format
     if kind == "auto":
         kind = "journal" if _stderr_is_journal() else "terminal"
-    handler: logging.Handler = JournalHandler() if kind == "journal" else logging.StreamHandler(sys.stderr)
+    handler: logging.Handler = JournalHandler(identifier=identifier) if kind == "journal" else logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if kind == "json" else logging.Formatter("%(message)s"))
     logging.basicConfig(handlers=[handler], level=log.level.upper(), force=True)
     # Connects and disconnects are logged once, by this package, with the call's ids.

@@ -185,12 +185,12 @@ def load(path: Path) -> Settings:
 def check(raw: dict[str, Any]) -> Settings:
     """Make settings of a plain mapping, as TOML gives it. Raises `SettingsError`, with every unknown key at once."""
     tables = {name: spec.table for name, spec in _specs(raw).items() if spec.table is not None}
-    problems = _unknown_keys(Settings, raw, "", tables)
+    problems = unknown_keys(Settings, raw, "", tables)
     if problems:
         raise SettingsError(problems)
-    chosen = _converted(raw, Settings, "")
+    chosen = converted(raw, Settings, "")
     for name, table in tables.items():
-        _converted(raw[name], table, f"{name}.")
+        converted(raw[name], table, f"{name}.")
     if chosen.proxy_protocol and not chosen.limits.proxies:
         raise SettingsError(["proxy_protocol: true, but limits.proxies names no proxy that may speak it: name it there"])
     return chosen
@@ -201,7 +201,8 @@ def _specs(raw: dict[str, Any]) -> "dict[str, ModeSpec]":
     return {name: modes.find(name) for name in get_args(ModeName) if raw.get(name)}
 
 
-def _converted(raw: object, struct: type[AStruct], where: str) -> AStruct:
+def converted(raw: object, struct: type[AStruct], where: str) -> AStruct:
+    """Make a struct of plain values; ``where`` names their place. Raises `SettingsError` for a value that it does not take."""
     try:
         return msgspec.convert(raw, struct)
     except msgspec.ValidationError as error:
@@ -226,8 +227,11 @@ def _placed(directory: Path, table: dict[str, Any], keys: list[str]) -> dict[str
     return table | {name: _placed(directory, table[name], rest) if rest else str(directory / table[name]) for name in names}
 
 
-def _unknown_keys(struct: type[Struct], raw: dict[str, Any], where: str, tables: Mapping[str, type[Struct]] = {}) -> list[str]:
-    """``tables`` are types of fields that ``struct`` leaves open."""
+def unknown_keys(struct: type[Struct], raw: dict[str, Any], where: str, tables: Mapping[str, type[Struct]] = {}) -> list[str]:
+    """Return each key that ``struct`` and the structs within do not know, with a suggestion, as a sentence.
+
+    ``where`` names the place of ``raw``; ``tables`` are types of fields that ``struct`` leaves open.
+    """
     fields = {field.name: tables.get(field.name, field.type) for field in msgspec.structs.fields(struct)}
     problems = []
     for key, value in raw.items():
@@ -241,7 +245,7 @@ def _unknown_keys(struct: type[Struct], raw: dict[str, Any], where: str, tables:
             if get_origin(kind) is dict and _is_struct(kind := get_args(kind)[1]):
                 inner = {f"{key}: {name}": table for name, table in value.items() if isinstance(table, dict)}
             for name, table in inner.items():
-                problems += _unknown_keys(kind, table, f"{where}{name}: ")
+                problems += unknown_keys(kind, table, f"{where}{name}: ")
     return problems
 
 

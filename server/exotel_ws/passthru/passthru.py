@@ -3,12 +3,8 @@
 Exotel signs nothing, so the path has a secret. The caller waits for the answer, which comes from memory.
 """
 
-import hmac
 import logging
-import os
-import re
 import time
-from pathlib import Path
 from typing import Final
 
 from exotel_ws.admission.sampler import Sampler
@@ -18,17 +14,13 @@ from exotel_ws.logs import printable
 from exotel_ws.metrics.tally import Tally
 from exotel_ws.passthru.address import CREDENTIAL, PATH
 from exotel_ws.passthru.outcomes import Applet, Outcomes
+from exotel_ws.path_secrets import PathSecrets
 from exotel_ws.settings import Passthru as PassthruSettings
-from exotel_ws.settings import SettingsError
 
 STATUS: Final = {"transfer": 200, "end": 302}
 """Answers that Exotel knows: the applet's first way on, and its second."""
 MOST_CALL_SID: Final = 128
 """Most characters of a call sid; Exotel's have 32."""
-_LEAST: Final = 16
-_MOST: Final = 256
-_GOOD: Final = re.compile(rf"[A-Za-z0-9._~-]{{{_LEAST},{_MOST}}}")
-_MOST_SECRETS: Final = 8
 _SAY_AT_ONCE: Final = 500
 """Lines of one outcome at once, then one a second: as many as calls that end together."""
 _DOUBTS: Final = {
@@ -44,8 +36,8 @@ log = logging.getLogger("exotel_ws.server")
 class Passthru:
     """Answers for one worker, out of the ``outcomes`` of all."""
 
-    def __init__(self, secrets: list[str], settings: PassthruSettings, outcomes: Outcomes, tally: Tally) -> None:
-        self._secrets = [secret.encode() for secret in secrets]
+    def __init__(self, secrets: PathSecrets, settings: PassthruSettings, outcomes: Outcomes, tally: Tally) -> None:
+        self._secrets = secrets
         self._settings = settings
         self.outcomes: Final = outcomes
         self._tally = tally
@@ -54,20 +46,8 @@ class Passthru:
     @classmethod
     def load(cls, settings: PassthruSettings, outcomes: Outcomes, tally: Tally) -> "Passthru | None":
         """Read the secrets; return None if there is no such credential. Raises `SettingsError` for one that can't be used."""
-        there = os.environ.get("CREDENTIALS_DIRECTORY", "")
-        path = Path(there, CREDENTIAL)
-        if not there or not path.exists():
-            return None
-        try:
-            secrets = path.read_text(encoding="utf-8").split()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError([f"the credential {CREDENTIAL} can't be read: {type(error).__name__}"]) from None
-        bad = [number for number, secret in enumerate(secrets, 1) if not _GOOD.fullmatch(secret)]
-        if bad or not 0 < len(secrets) <= _MOST_SECRETS:
-            what = f"line {bad[0]} can't be the secret of a path" if bad else f"it holds {len(secrets)} secrets"
-            expected = f"1 to {_MOST_SECRETS} lines, each of {_LEAST} to {_MOST} letters, digits and -._~, are expected"
-            raise SettingsError([f"the credential {CREDENTIAL}: {what}; {expected}: openssl rand -hex 16 makes one"])
-        return cls(secrets, settings, outcomes, tally)
+        secrets = PathSecrets.load(CREDENTIAL)
+        return cls(secrets, settings, outcomes, tally) if secrets else None
 
     @staticmethod
     def asked(target: Target) -> bool:
@@ -75,10 +55,8 @@ class Passthru:
         return target.path == PATH or target.path.startswith(f"{PATH}/")
 
     def admits(self, target: Target) -> bool:
-        """Return True if the path has one of the secrets, and nothing else. Takes constant time for each."""
-        shown = target.path.removeprefix(f"{PATH}/").encode(errors="surrogatepass")[: _MOST + 1]
-        matches = [hmac.compare_digest(shown, secret) for secret in self._secrets]
-        return any(matches)
+        """Return True if the path has one of the secrets, and nothing else."""
+        return self._secrets.admit(target.path.removeprefix(f"{PATH}/"))
 
     def answer(self, target: Target, remote: str) -> Answer:
         """Return the answer for the call that the query names, `Passthru.unknown` for any other; count and log it."""

@@ -277,7 +277,7 @@ def test_ai_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_extras_are_those_of_the_project() -> None:
     project = Path(__file__).parents[3]
     extras = tomllib.loads((project / "pyproject.toml").read_text())["project"]["optional-dependencies"].keys()
-    assert extras - {"ai"} == EXTRAS
+    assert extras - {"ai", "api"} == EXTRAS
     assert all((project / "requirements" / f"{extra}.lock").exists() for extra in extras)
 
 

@@ -10,6 +10,7 @@ from exotel_ws.metrics.tally import Tally
 from exotel_ws.passthru import outcomes as store
 from exotel_ws.passthru.outcomes import KEEP_S, Outcomes
 from exotel_ws.passthru.passthru import Passthru
+from exotel_ws.path_secrets import PathSecrets
 from exotel_ws.settings import Passthru as PassthruSettings
 from exotel_ws.settings import SettingsError
 
@@ -175,7 +176,7 @@ def test_a_known_call_is_answered_by_its_outcome(passthru: Passthru, query: str)
 def test_any_other_is_answered_as_the_setting_says(query: str, outcome: str, caplog: pytest.LogCaptureFixture) -> None:
     for unknown, status in (("end", 302), ("transfer", 200)):
         tally = Tally()
-        passthru = Passthru([SECRET], PassthruSettings(unknown=unknown), Outcomes(None), tally)  # type: ignore[arg-type]
+        passthru = Passthru(PathSecrets([SECRET]), PassthruSettings(unknown=unknown), Outcomes(None), tally)  # type: ignore[arg-type]
         assert passthru.answer(Target.parse(f"/exotel/next/{SECRET}?{query}"), "192.0.2.1").status == status
         assert {name: count for name, count in tally.passthru.items() if count} == {outcome: 1}
     fields = [record.fields for record in caplog.records]  # type: ignore[attr-defined]
