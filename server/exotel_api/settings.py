@@ -1,10 +1,9 @@
 """Read the companion's settings: one TOML file, judged as the server's is."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from exotel_ws.settings import Log, Port, SettingsError, converted, unknown_keys
+from exotel_ws.settings import Log, Port, SettingsError, converted, read, unknown_keys
 from msgspec import Meta, Struct
 
 from exotel_api.callbacks.ended_stream import Condition
@@ -29,16 +28,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
 def load(path: Path) -> Settings:
     """Read and check a settings file. Raises `SettingsError` that names the file, the key and the cure."""
+    raw = read(path)
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError([f"{path}: can't be read: {error.strerror}"]) from None
-    except ValueError as error:
-        raise SettingsError([f"{path}: not TOML: {error}"]) from None
-    problems = unknown_keys(Settings, raw, "")
-    if problems:
-        raise SettingsError([f"{path}: {problem}" for problem in problems])
-    try:
+        if problems := unknown_keys(Settings, raw, ""):
+            raise SettingsError(problems)
         return converted(raw, Settings, "")
     except SettingsError as error:
         raise SettingsError([f"{path}: {problem}" for problem in error.problems]) from None

@@ -167,19 +167,24 @@ def load(path: Path) -> Settings:
 
     Files that it names by a relative path are beside it.
     """
+    raw = read(path)
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        check(raw)
+        return check({**raw, **_beside(path.parent, raw)})
+    except SettingsError as error:
+        raise SettingsError([f"{path}: {problem}" for problem in error.problems]) from None
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return what a TOML file says. Raises `SettingsError` that names the file and the fault."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError([f"{path}: can't be read: {error.strerror}"]) from None
     except UnicodeDecodeError as error:
         raise SettingsError([f"{path}: not UTF-8: {error}"]) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError([f"{path}: not TOML: {error}"]) from None
-    try:
-        check(raw)
-        return check({**raw, **_beside(path.parent, raw)})
-    except SettingsError as error:
-        raise SettingsError([f"{path}: {problem}" for problem in error.problems]) from None
 
 
 def check(raw: dict[str, Any]) -> Settings:

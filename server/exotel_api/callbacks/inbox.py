@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -43,28 +44,29 @@ class Full(Exception):
 
 
 class Inbox:
-    """Directory of callbacks that wait, bounded in number. Processes may share it."""
+    """Directory of callbacks that wait, bounded in number. Threads may share one, and processes the directory."""
 
-    def __init__(self, directory: Path, *, most: int = MOST, clock: Callable[[], float] = time.time) -> None:
-        """``clock`` returns Unix seconds."""
+    def __init__(self, directory: Path, *, most: int = MOST, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock`` returns seconds."""
         self._directory = directory
         self._most = most
         self._clock = clock
+        self._counting = threading.Lock()
         self._places = 0
         self._counted = float("-inf")
 
-    def put(self, kind: Kind, fields: Fields, remote: str) -> None:
-        """Keep a callback; it is on the disk when this returns. Blocks for milliseconds. Raises Full.
+    def put(self, kind: Kind, fields: Fields, remote: str, received: float) -> None:
+        """Keep a callback that came at ``received``, in Unix seconds; it is on the disk when this returns. Raises Full.
 
-        Of the URL of a stream only the host is kept: the rest may be a key.
+        Blocks for milliseconds. Of the URL of a stream only the host is kept: the rest may be a key.
         """
-        received = self._clock()
         values = {name: _STREAM.sub(lambda url: address(url[0]), text) for name, text in fields.values.items()}
         callback = Callback(kind, received, remote, values, fields.left_out)
         name = f"{int(received * 1e6):017d}-{secrets.token_hex(8)}"
         new = self._directory / f".{name}.new"
         try:
-            self._take_place(received)
+            with self._counting:
+                self._take_place()
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             with open(descriptor, "wb") as file:
                 file.write(msgspec.json.encode(callback))
@@ -80,7 +82,8 @@ class Inbox:
         """Return the files of the callbacks that wait, the oldest first."""
         return sorted(self._directory.glob("[0-9]*.json"))
 
-    def _take_place(self, now: float) -> None:
+    def _take_place(self) -> None:
+        now = self._clock()
         if self._places <= 0 and now - self._counted >= _RECOUNT_S:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._counted = now

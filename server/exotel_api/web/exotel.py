@@ -50,20 +50,22 @@ class Exotel:
 
     async def passthru(self, secret: str, request: Request) -> Response:
         """Say which way a call goes on: 200 the first, 302 the second. In any shape, with any fields, by GET or POST."""
+        received = time.time()
         fields = await self._told("passthru", secret, request)
         ended = EndedStream.of(fields)
         way = ended.way(self._settings.passthru.second_way)
         how = f"stream {ended.status or 'of unknown end'}, ended by {ended.ended_by}"
         self._say("passthru", ended.call_sid, f"🔀 Passthru: {printable(how)}: {way}", way)
-        keep = BackgroundTask(self._keep, "passthru", fields, _remote(request))
+        keep = BackgroundTask(self._keep, "passthru", fields, _remote(request), received)
         return PlainTextResponse(f"{way}\n", way, _NO_STORE, background=keep)
 
     async def status(self, secret: str, request: Request) -> Response:
         """Take the status of a call that was placed by Exotel's API. Once it is answered with 200, it is on the disk."""
+        received = time.time()
         fields = await self._told("status", secret, request)
         told = CallStatus.of(fields)
         self._say("status", told.call_sid, f"📬 Call {printable(told.status or 'without a status', 40)}", HTTPStatus.OK)
-        if not await run_in_threadpool(self._keep, "status", fields, _remote(request)):
+        if not await run_in_threadpool(self._keep, "status", fields, _remote(request), received):
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "it could not be kept", {"Retry-After": "10"})
         return PlainTextResponse("kept\n", headers=_NO_STORE)
 
@@ -75,10 +77,10 @@ class Exotel:
             raise HTTPException(HTTPStatus.NOT_FOUND)
         return read(request.url.query, await _body(request))
 
-    def _keep(self, kind: Kind, fields: Fields, remote: str) -> bool:
+    def _keep(self, kind: Kind, fields: Fields, remote: str, received: float) -> bool:
         """Put a callback on the disk. Return False, and say so, if that is not possible."""
         try:
-            self._inbox.put(kind, fields, remote)
+            self._inbox.put(kind, fields, remote, received)
         except Full as full:
             self._tally.callbacks.labels(kind, "lost").inc()
             self._warn("lost", f"🕳️ A callback is lost: {full}")
