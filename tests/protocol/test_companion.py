@@ -162,6 +162,8 @@ def test_what_cannot_be_kept_is_told_to_exotel_and_a_waiting_caller_is_answered(
         assert companion.ask("GET", f"/exotel/passthru/{SECRET}?CallSid=3&Stream[Status]=failed")[0] == 302
         eventually(lambda: companion.metric('exotel_api_callbacks_total{kind="passthru",result="lost"}') == 1, "it is counted")
         assert "is lost" in companion.log_file.read_text()
+        lines = [json.loads(line) for line in companion.log_file.read_text().splitlines()]
+        assert [line["code"] for line in lines if "code" in line] == ["200", "503", "302"]
         assert companion.end() == 0
     finally:
         companion.process.kill()

@@ -64,9 +64,11 @@ class Exotel:
         received = time.time()
         fields = await self._told("status", secret, request)
         told = CallStatus.of(fields)
-        self._say("status", told.call_sid, f"📬 Call {printable(told.status or 'without a status', 40)}", HTTPStatus.OK)
-        if not await run_in_threadpool(self._keep, "status", fields, _remote(request), received):
-            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "it could not be kept", {"Retry-After": "10"})
+        kept = await run_in_threadpool(self._keep, "status", fields, _remote(request), received)
+        code = HTTPStatus.OK if kept else HTTPStatus.SERVICE_UNAVAILABLE
+        self._say("status", told.call_sid, f"📬 Call {printable(told.status or 'without a status', 40)}", code)
+        if not kept:
+            raise HTTPException(code, "it could not be kept", {"Retry-After": "10"})
         return PlainTextResponse("kept\n", headers=_NO_STORE)
 
     async def _told(self, kind: Kind, secret: str, request: Request) -> Fields:
